@@ -1,0 +1,233 @@
+//! The states of a delivery.
+//!
+//! ```text
+//! pending ──▶ scheduled(due) ──▶ … ──▶ succeeded | exhausted | cancelled(reason)
+//!    └──▶ held(reason) ──▶ pending
+//! ```
+//!
+//! Records of what happened may reach the ledger in any order. Two rules merge them: a terminal state never
+//! goes back, and among the others the higher [`Step`] wins.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Accepted; its first attempt is to be made as soon as possible.
+    Pending,
+    /// An attempt failed; the next is due at this time.
+    Scheduled {
+        /// When the next attempt is due; never earlier.
+        due: Timestamp,
+    },
+    /// Put aside in the ledger until its reason passes.
+    Held(HoldReason),
+    /// An attempt was answered as the endpoint's success rule asks.
+    Succeeded,
+    /// Every attempt of the schedule failed, or one failed finally.
+    Exhausted,
+    /// Ended without success for a reason that is not the receiver's answer.
+    Cancelled(CancelReason),
+}
+
+impl DeliveryState {
+    /// The state's name in columns, filters, metrics and JSON.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Scheduled { .. } => "scheduled",
+            Self::Held(_) => "held",
+            Self::Succeeded => "succeeded",
+            Self::Exhausted => "exhausted",
+            Self::Cancelled(_) => "cancelled",
+        }
+    }
+
+    /// Every name that [`DeliveryState::name`] can give.
+    pub const NAMES: [&'static str; 6] = ["pending", "scheduled", "held", "succeeded", "exhausted", "cancelled"];
+
+    /// Why the delivery is held or cancelled.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Held(reason) => Some(reason.as_str()),
+            Self::Cancelled(reason) => Some(reason.as_str()),
+            _ => None,
+        }
+    }
+
+    /// When the next attempt is due, if a time is known.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Scheduled { due } => Some(*due),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Exhausted | Self::Cancelled(_))
+    }
+
+    /// Puts a state together from its columns.
+    pub fn from_parts(name: &str, reason: Option<&str>, due: Option<Timestamp>) -> Result<Self, UnknownState> {
+        let unknown = || UnknownState(format!("{name}/{}", reason.unwrap_or("")));
+        Ok(match name {
+            "pending" => Self::Pending,
+            "scheduled" => Self::Scheduled { due: due.ok_or_else(unknown)? },
+            "held" => Self::Held(reason.unwrap_or_default().parse().map_err(|_| unknown())?),
+            "succeeded" => Self::Succeeded,
+            "exhausted" => Self::Exhausted,
+            "cancelled" => Self::Cancelled(reason.unwrap_or_default().parse().map_err(|_| unknown())?),
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+/// A stored state that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown delivery state or reason `{0}`: was it written by a newer version?")]
+pub struct UnknownState(String);
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// The name in columns, metrics and JSON.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownState;
+
+            fn from_str(text: &str) -> Result<Self, UnknownState> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    other => Err(UnknownState(other.into())),
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a delivery waits in the ledger.
+    HoldReason {
+        /// Its endpoint is disabled.
+        EndpointDisabled = "endpoint_disabled",
+        /// Its endpoint was at its cap four times in a row.
+        EndpointBusy = "endpoint_busy",
+    }
+}
+
+reasons! {
+    /// Why a delivery ended without success and without being exhausted.
+    CancelReason {
+        /// Its endpoint was deleted.
+        EndpointDeleted = "endpoint_deleted",
+        /// Its endpoint can no longer be used: a dialect that is gone, a secret that can't be read.
+        EndpointUnusable = "endpoint_unusable",
+        /// Somebody cancelled it.
+        ByRequest = "by_request",
+    }
+}
+
+/// How far a delivery is: orders its records, whatever order they arrive in.
+///
+/// `attempt` is the number of the next attempt (1 at first), `moves` counts what happened to the delivery
+/// between two attempts without a request being sent: deferred, held, released, swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Step {
+    attempt: u16,
+    moves: u16,
+}
+
+impl Step {
+    /// The step of a delivery that was just accepted.
+    pub const FIRST: Self = Self { attempt: 1, moves: 0 };
+
+    /// The number of the next attempt; the first is 1.
+    #[must_use]
+    pub fn attempt(self) -> u32 {
+        u32::from(self.attempt)
+    }
+
+    /// How often the delivery was moved since its last attempt.
+    #[must_use]
+    pub fn moves(self) -> u32 {
+        u32::from(self.moves)
+    }
+
+    /// The step after the attempt was made.
+    #[must_use]
+    pub fn after_attempt(self) -> Self {
+        Self { attempt: self.attempt.saturating_add(1), moves: 0 }
+    }
+
+    /// The step after the delivery was moved without an attempt.
+    #[must_use]
+    pub fn moved(self) -> Self {
+        Self { attempt: self.attempt, moves: self.moves.saturating_add(1) }
+    }
+
+    /// One number that orders as the step does: `attempt × 65536 + moves`, as it is stored and sent.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        u32::from(self.attempt) << 16 | u32::from(self.moves)
+    }
+
+    /// The step of a [`Step::number`].
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        Self { attempt: (number >> 16) as u16, moves: number as u16 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_reads_back_from_its_columns() {
+        let due = Timestamp::UNIX_EPOCH;
+        for state in [
+            DeliveryState::Pending,
+            DeliveryState::Scheduled { due },
+            DeliveryState::Held(HoldReason::EndpointDisabled),
+            DeliveryState::Succeeded,
+            DeliveryState::Exhausted,
+            DeliveryState::Cancelled(CancelReason::EndpointDeleted),
+        ] {
+            let read = DeliveryState::from_parts(state.name(), state.reason(), state.due());
+            assert_eq!(read.as_ref(), Ok(&state));
+            assert!(DeliveryState::NAMES.contains(&state.name()));
+        }
+        assert!(DeliveryState::from_parts("held", Some("bored"), None).is_err());
+    }
+
+    #[test]
+    fn steps_order_by_attempt_and_then_by_moves() {
+        let first = Step::FIRST;
+        assert!(first < first.moved() && first.moved() < first.after_attempt());
+        assert_eq!(Step::from_number(first.moved().number()), first.moved());
+        assert!(first.moved().number() < first.after_attempt().number());
+    }
+}

@@ -1,0 +1,156 @@
+//! API keys: who may do what.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::id::{KeyId, TenantId};
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Publish events.
+    Publish,
+    /// Read events, deliveries, attempts and endpoints.
+    Read,
+    /// Change endpoints; with an operator key also tenants and keys.
+    Manage,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Publish, Self::Read, Self::Manage];
+
+    /// The name in requests, columns and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Read => "read",
+            Self::Manage => "manage",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A scope that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a scope: use `publish`, `read` or `manage`")]
+pub struct ParseScopeError(String);
+
+impl FromStr for Scope {
+    type Err = ParseScopeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| ParseScopeError(text.into()))
+    }
+}
+
+/// A key as the registry knows it: all but its token, of which only a hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its name in listings.
+    pub id: KeyId,
+    /// The tenant it belongs to; an operator key belongs to none and works for all.
+    pub tenant: Option<TenantId>,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The first characters of the token, to tell keys apart.
+    pub hint: String,
+    /// The hash of the token.
+    pub hash: TokenHash,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The secret that a client sends as `Authorization: Bearer tk_…`; shown once.
+#[derive(Clone)]
+pub struct Token(String);
+
+/// SHA-256 of a token. A token has 256 random bits, so nothing slower is needed to protect it at rest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl Token {
+    const PREFIX: &'static str = "tk_";
+
+    /// A new token of 256 random bits.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(format!("{}{}", Self::PREFIX, BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())))
+    }
+
+    /// The text that the client keeps.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The first characters, safe to show: they leave 200 bits unknown.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        self.0.chars().take(Self::PREFIX.len() + 8).collect()
+    }
+
+    /// What is stored of the token.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(&self.0)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl TokenHash {
+    /// The hash of whatever a client sent.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// Wraps stored bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes as they are stored.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0[..4]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_unique_and_known_only_by_its_hash() {
+        let (one, two) = (Token::generate(), Token::generate());
+        assert_ne!(one.hash(), two.hash());
+        assert_eq!(one.hash(), TokenHash::of(one.reveal()));
+        assert!(one.reveal().starts_with(&one.hint()) && one.hint().len() == 11);
+        assert!(!format!("{one:?}").contains(&one.reveal()[3..]));
+    }
+}

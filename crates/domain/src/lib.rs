@@ -1,0 +1,33 @@
+//! The vocabulary of Tidings and its pure rules.
+//!
+//! Everything here is a value or a function of values: no clock is read except to make an id, nothing is
+//! opened, sent or stored. The words are those of the README's glossary and mean the same in code, protos,
+//! metrics and columns.
+
+pub mod delivery;
+pub mod destination;
+pub mod endpoint;
+pub mod event;
+pub mod id;
+pub mod key;
+pub mod outcome;
+pub mod schedule;
+pub mod secret;
+pub mod signature;
+pub mod subscription;
+pub mod tenant;
+pub mod trace;
+
+pub use delivery::{CancelReason, DeliveryState, HoldReason, Step};
+pub use endpoint::{Endpoint, Overrides};
+pub use event::EventType;
+pub use id::{AttemptId, DeliveryId, EndpointId, EventId, KeyId, TenantId};
+pub use key::{ApiKey, Scope};
+pub use outcome::{FailureReason, Outcome};
+pub use schedule::Schedule;
+pub use secret::Secret;
+pub use subscription::{EventPattern, Subscription};
+pub use tenant::Tenant;
+
+/// A point in time with nanosecond resolution, always UTC.
+pub use jiff::Timestamp;
