@@ -1,1 +1,16 @@
-//! (to come)
+//! What travels between processes: the generated messages and services, and their conversions to the domain.
+//!
+//! Generated code stays in [`pb`]; no other crate defines a wire message for gRPC, and the domain knows none.
+
+mod convert;
+
+pub use convert::{WireError, duration, micros, time_from_micros, timestamp, timestamp_from, uuid};
+
+/// The messages and services of `proto/tidings/v1`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, reason = "generated; documented in the protos")]
+pub mod pb {
+    tonic::include_proto!("tidings.v1");
+}
+
+/// The descriptors of every proto, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
