@@ -1,1 +1,101 @@
-//! (to come)
+//! Control: manages tenants, keys and endpoints.
+//!
+//! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
+//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them ([`grpc`]).
+//! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
+
+pub mod endpoints;
+mod grpc;
+pub mod tenants;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidings_dialect::Dialects;
+use tidings_domain::destination::Destinations;
+use tidings_domain::{TenantId, Timestamp};
+use tidings_proto::pb::endpoint_service_server::EndpointServiceServer;
+use tidings_proto::pb::tenant_service_server::TenantServiceServer;
+use tidings_store::registry::Of;
+use tidings_store::{Access, Registry, RegistryCache};
+
+use crate::endpoints::Endpoints;
+use crate::tenants::Tenants;
+
+/// How control is run (`[control]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the gRPC services listen.
+    pub grpc_address: String,
+    /// The most endpoints of one tenant: the most deliveries that one event can have.
+    pub max_endpoints_per_tenant: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { grpc_address: "0.0.0.0:50053".into(), max_endpoints_per_tenant: 500 }
+    }
+}
+
+/// What control works with.
+pub struct Parts {
+    /// Who may do what.
+    pub access: Access,
+    /// The cache of this process, kept true to what control changes.
+    pub cache: Arc<RegistryCache>,
+    /// Where everything is kept.
+    pub registry: Arc<dyn Registry>,
+    /// Which dialects there are.
+    pub dialects: Dialects,
+    /// Where requests may go.
+    pub destinations: Destinations,
+}
+
+/// The faces of control.
+pub struct Control {
+    /// Tenants and keys.
+    pub tenants: TenantServiceServer<grpc::TenantFace>,
+    /// Endpoints.
+    pub endpoints: EndpointServiceServer<grpc::EndpointFace>,
+}
+
+/// Puts control together.
+#[must_use]
+pub fn build(config: &Config, parts: Parts) -> Control {
+    let registry = Book { registry: parts.registry, cache: parts.cache };
+    let endpoints = Endpoints {
+        book: registry.clone(),
+        dialects: parts.dialects,
+        destinations: parts.destinations,
+        max_per_tenant: config.max_endpoints_per_tenant,
+    };
+    Control {
+        tenants: TenantServiceServer::new(grpc::TenantFace::new(Tenants { book: registry }, parts.access.clone())),
+        endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, parts.access)),
+    }
+}
+
+/// The registry, with this process's cache of it.
+#[derive(Clone)]
+pub(crate) struct Book {
+    pub(crate) registry: Arc<dyn Registry>,
+    cache: Arc<RegistryCache>,
+}
+
+impl Book {
+    /// Makes a change visible in this process at once. Elsewhere it is seen when the store announces it, and
+    /// here as well should this fail.
+    pub(crate) async fn changed(&self, tenant: Option<TenantId>) {
+        let of = tenant.map_or(Of::Operators, Of::Tenant);
+        if let Err(error) = self.cache.refresh(of).await {
+            tracing::debug!(%error, "the registry's cache could not be refreshed at once");
+        }
+    }
+}
+
+/// Now, to the microsecond that databases keep.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}

@@ -31,3 +31,6 @@ pub use tenant::Tenant;
 
 /// A point in time with nanosecond resolution, always UTC.
 pub use jiff::Timestamp;
+
+/// A length of time that may be negative.
+pub use jiff::SignedDuration;

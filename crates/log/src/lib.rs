@@ -1,1 +1,138 @@
-//! (to come)
+//! Log: keeps and shows what became of events.
+//!
+//! Need: every event, delivery and attempt is on record and can be found (guarantees G2 and G4). Mechanism: a gRPC
+//! service writes records in batches and answers questions; beside it run the tasks that keep the ledger true:
+//! the [drain](drain) of spilled records, the [sweeper](sweep) of overdue deliveries, the [releaser](release) of
+//! held ones, and [upkeep](upkeep). Limit: every replica may run every task; the database decides who gets a row.
+
+mod convert;
+mod drain;
+mod grpc;
+mod metrics;
+mod release;
+mod republish;
+mod sweep;
+mod tail;
+mod upkeep;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidings_proto::pb::attempt_log_service_server::AttemptLogServiceServer;
+use tidings_queue::Queue;
+use tidings_store::{Access, Ledger, RegistryCache, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::republish::Republisher;
+use crate::tail::Tail;
+use crate::writer::Writer;
+
+/// How the ledger is kept (`[log]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the gRPC service listens.
+    pub grpc_address: String,
+    /// How many commits may be under way at once.
+    pub writers: usize,
+    /// How long after its due time a delivery that the broker keeps is taken for lost and published again.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+    /// How often overdue deliveries are looked for.
+    #[serde(with = "humantime_serde")]
+    pub sweep_every: Duration,
+    /// How many held deliveries of an endpoint are released per second.
+    pub release_per_second: u32,
+    /// How many day partitions are made ahead.
+    pub partitions_ahead: u32,
+    /// How long idempotency keys are kept; at least 24 hours.
+    #[serde(with = "humantime_serde")]
+    pub idempotency_retention: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            grpc_address: "0.0.0.0:50052".into(),
+            writers: 2,
+            grace: Duration::from_secs(30),
+            sweep_every: Duration::from_millis(250),
+            release_per_second: 200,
+            partitions_ahead: 3,
+            idempotency_retention: Duration::from_secs(48 * 3600),
+        }
+    }
+}
+
+/// What log works with.
+pub struct Parts {
+    /// Who may do what.
+    pub access: Access,
+    /// Which endpoints there are.
+    pub registry: Arc<RegistryCache>,
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Where spilled records come from and overdue deliveries go.
+    pub queue: Arc<dyn Queue>,
+    /// How many shards the lanes have.
+    pub shards: u16,
+    /// Cancelled when the process is to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// Log, ready to serve and to run.
+pub struct Log {
+    /// The gRPC service.
+    pub grpc: AttemptLogServiceServer<grpc::Service>,
+    config: Config,
+    registry: Arc<RegistryCache>,
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    writer: Writer,
+    republisher: Republisher,
+    shutdown: CancellationToken,
+}
+
+/// Puts log together and starts its writers.
+#[must_use]
+pub fn build(config: &Config, parts: Parts) -> Log {
+    let ledger: Arc<dyn Ledger> = parts.store.clone();
+    let tail = Tail::new();
+    let writer = Writer::start(ledger.clone(), tail.clone(), config.writers);
+    let service = grpc::Service::new(ledger, writer.clone(), tail, parts.access, config.grace, parts.shutdown.clone());
+    Log {
+        grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
+        config: config.clone(),
+        registry: parts.registry,
+        store: parts.store,
+        republisher: Republisher { queue: parts.queue.clone(), shards: parts.shards },
+        queue: parts.queue,
+        writer,
+        shutdown: parts.shutdown,
+    }
+}
+
+impl Log {
+    /// Runs the tasks that keep the ledger true until the process is to stop. What they hold is finished first.
+    pub async fn run(self) {
+        let shutdown = self.shutdown;
+        let ledger: Arc<dyn Ledger> = self.store.clone();
+        let tasks = TaskTracker::new();
+        tasks.spawn(drain::run(self.queue, self.writer, self.config.grace, shutdown.clone()));
+        tasks.spawn(sweep::run(ledger.clone(), self.republisher.clone(), self.config.clone(), shutdown.clone()));
+        let release = release::Releaser {
+            ledger,
+            registry: self.registry,
+            republisher: self.republisher,
+            grace: self.config.grace,
+            per_second: self.config.release_per_second,
+        };
+        tasks.spawn(release.run(shutdown.clone()));
+        tasks.spawn(upkeep::run(self.store, self.config, shutdown));
+        tasks.close();
+        tasks.wait().await;
+    }
+}

@@ -1,1 +1,144 @@
-//! (to come)
+//! How deliveries wait and travel: lanes, rungs and the queue of spilled records.
+//!
+//! One seam, two implementations: [`rabbit`] on RabbitMQ and [`embedded`] on SQLite. Both pass the same
+//! contract suite (`tests/contract`). No other crate names lapin.
+
+pub mod embedded;
+pub mod message;
+mod metrics;
+pub mod rabbit;
+pub mod topology;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+pub use message::{Message, MessageError};
+
+/// Where messages are published to and consumed from.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Publishes one message; `Ok` means that it is durable. Many calls at once share batches.
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError>;
+
+    /// Messages from these sources, at most `prefetch` unsettled at once per work queue. The stream survives lost
+    /// connections; messages that were not acknowledged come again, marked as redelivered. It ends when
+    /// the queue is shut down.
+    async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming>;
+
+    /// The delays that have a rung, ascending.
+    fn rungs(&self) -> &[Duration];
+
+    /// How many messages wait in each lane, rung and side queue, by queue name, as far as the queue can tell.
+    async fn depths(&self) -> Result<Vec<(String, u64)>, PublishError>;
+
+    /// Stops consuming (what is unsettled goes back), lets publishes under way end, and closes connections
+    /// within `grace`.
+    async fn close(&self, grace: Duration);
+}
+
+/// A message on its way in.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub to: Route,
+    /// What it says.
+    pub body: Bytes,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// To be worked on at once.
+    Work(Lane),
+    /// To be worked on after a delay, which must be one of the rungs.
+    Delay(Duration, Lane),
+    /// A record that the ledger could not take.
+    Records,
+    /// A message that nobody can read.
+    Parked,
+}
+
+/// A work queue: first attempts or later ones, in a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// Live or retry.
+    pub kind: LaneKind,
+    /// Which shard, from the endpoint's id.
+    pub shard: u16,
+}
+
+/// What kind of attempts a lane holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LaneKind {
+    /// First attempts.
+    Live,
+    /// All others.
+    Retry,
+}
+
+/// What to consume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// All shards of a lane.
+    Work(LaneKind),
+    /// Spilled records, in order of arrival.
+    Records,
+}
+
+/// A message that was taken from a queue. It must be settled by [`Incoming::ack`]; one that is dropped comes
+/// again.
+pub struct Incoming {
+    /// What it says.
+    pub body: Bytes,
+    /// Whether it may have been handed out before.
+    pub redelivered: bool,
+    pub(crate) ack: Box<dyn Acknowledge>,
+}
+
+impl Incoming {
+    /// Settles the message for good. `false` if it could not be settled, in which case it will come again.
+    pub async fn ack(self) -> bool {
+        self.ack.ack().await
+    }
+}
+
+/// How a message is settled.
+#[async_trait]
+pub(crate) trait Acknowledge: Send + Sync {
+    async fn ack(self: Box<Self>) -> bool;
+}
+
+/// Why a message was not confirmed. Only a confirmed message may be relied upon; after any of these it may or
+/// may not be in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// There is no connection, or the broker has blocked it.
+    #[error("the queue is unavailable: {0}")]
+    Unavailable(String),
+    /// No queue is bound where the message was sent.
+    #[error("no queue takes messages for {0}: was a binding deleted? Restart a role to declare it again")]
+    Unroutable(String),
+    /// The queue refused it, for example because it is full.
+    #[error("the queue refused the message for {0}")]
+    Rejected(String),
+    /// The connection was lost or the answer did not come in time.
+    #[error("the queue did not confirm the message: {0}")]
+    Unknown(String),
+    /// There is no rung for this delay.
+    #[error("no rung waits {0:?}")]
+    NoRung(Duration),
+}
+
+impl LaneKind {
+    /// The name in queue names and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Retry => "retry",
+        }
+    }
+}

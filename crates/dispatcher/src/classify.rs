@@ -1,0 +1,104 @@
+//! What an answer means and what follows from it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use jiff::fmt::rfc2822;
+use tidings_dialect::Dialect;
+use tidings_domain::outcome::StatusRule;
+use tidings_domain::{DeliveryState, Endpoint, FailureReason, Outcome, Timestamp};
+
+use crate::send::{Answer, NoAnswer};
+
+/// The longest wait that a receiver may ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// What an attempt came to.
+pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, dialect: &Dialect) -> Outcome {
+    match answer {
+        Err(NoAnswer { reason, .. }) => Outcome::retryable(*reason),
+        Ok(answer) => match &endpoint.overrides.final_statuses {
+            None => dialect.status_rule().classify(answer.status.as_u16()),
+            Some(final_) => {
+                let rule = StatusRule { success: dialect.status_rule().success.clone(), final_: final_.clone() };
+                rule.classify(answer.status.as_u16())
+            }
+        },
+    }
+}
+
+/// The state of the delivery after attempt `number` came to `outcome`, and the wait if there is one.
+pub(crate) fn next_state(
+    outcome: Outcome,
+    number: u32,
+    endpoint: &Endpoint,
+    dialect: &Dialect,
+    answer: &Result<Answer, NoAnswer>,
+    now: Timestamp,
+) -> (DeliveryState, Option<Duration>) {
+    let schedule = endpoint.overrides.schedule.as_ref().unwrap_or(dialect.schedule());
+    match outcome {
+        Outcome::Succeeded => (DeliveryState::Succeeded, None),
+        Outcome::Failed { retryable: false, .. } => (DeliveryState::Exhausted, None),
+        Outcome::Failed { retryable: true, .. } => match schedule.wait_after(number) {
+            None => (DeliveryState::Exhausted, None),
+            Some(wait) => {
+                let asked = answer.as_ref().ok().and_then(|answer| retry_after(answer.status, &answer.headers, now));
+                let wait = wait.max(asked.unwrap_or_default());
+                let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                (DeliveryState::Scheduled { due }, Some(wait))
+            }
+        },
+    }
+}
+
+/// The wait that a receiver asks for with 429 or 503 (RFC 9110, section 10.2.3: seconds or a date), at most a day.
+fn retry_after(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = rfc2822::parse(value).ok()?.timestamp();
+            Duration::try_from(at.duration_since(now)).ok()?
+        }
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// A failure in words.
+pub(crate) fn describe(answer: &Result<Answer, NoAnswer>, outcome: Outcome) -> String {
+    match answer {
+        Err(no_answer) => no_answer.error.clone(),
+        Ok(_) if outcome.is_success() => String::new(),
+        Ok(answer) => format!("the endpoint answered {}", answer.status),
+    }
+}
+
+/// What an event that can't be rendered comes to: the same template fails on the same payload every time.
+pub(crate) fn unrenderable() -> Outcome {
+    Outcome::fatal(FailureReason::Render)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(status: u16, value: &str) -> Option<u64> {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
+        retry_after(StatusCode::from_u16(status).unwrap(), &headers, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date_and_bounded() {
+        assert_eq!(asked(429, "137"), Some(137));
+        assert_eq!(asked(503, "Thu, 01 Jan 2026 00:02:00 GMT"), Some(120));
+        assert_eq!(asked(503, "999999999"), Some(86_400));
+        assert_eq!(asked(503, "Wed, 31 Dec 2025 23:00:00 GMT"), None);
+        assert_eq!(asked(503, "soon"), None);
+        assert_eq!(asked(500, "137"), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! What a dispatcher counts.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use tidings_domain::Outcome;
+use tidings_service::metrics::{SECONDS, counter, counters, gauge, gauges, histogram, histograms};
+
+pub(crate) static DELIVERIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "States that deliveries were brought to: succeeded, scheduled, exhausted, cancelled.";
+    counters("tidings_deliveries_total", help, &["state"])
+});
+
+static ATTEMPTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Attempts, by outcome and by the reason of a failure.";
+    counters("tidings_attempts_total", help, &["outcome", "reason"])
+});
+
+static ATTEMPT_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    let help = "How long attempts take, seconds, by outcome.";
+    histograms("tidings_attempt_seconds", help, &["outcome"], &SECONDS)
+});
+
+static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Attempts after the first, by the number of the attempt.";
+    counters("tidings_retries_total", help, &["attempt"])
+});
+
+pub(crate) static FIRST_ATTEMPT_LAG: LazyLock<Histogram> = LazyLock::new(|| {
+    let help = "From an event's acceptance to the first attempt of its delivery, seconds.";
+    histogram("tidings_first_attempt_lag_seconds", help, &SECONDS)
+});
+
+pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters("tidings_deferrals_total", "Deliveries put aside without an attempt, by reason.", &["reason"])
+});
+
+pub(crate) static DUPLICATES_DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Messages whose attempt the ledger already knew; nothing was sent for them.";
+    counter("tidings_duplicates_dropped_total", help)
+});
+
+pub(crate) static LEFT_TO_SWEEPER: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Next attempts that the queue did not confirm; the sweeper publishes them.";
+    counter("tidings_retries_left_to_sweeper_total", help)
+});
+
+pub(crate) static UNREADABLE: LazyLock<IntCounter> =
+    LazyLock::new(|| counter("tidings_messages_unreadable_total", "Messages that can't be read and were parked."));
+
+pub(crate) static QUEUE_DEPTH: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauges("tidings_queue_depth", "Messages that wait, by queue.", &["queue"]));
+
+static IN_FLIGHT: LazyLock<IntGauge> =
+    LazyLock::new(|| gauge("tidings_attempts_in_flight", "Requests that are under way."));
+
+/// Counts an attempt.
+pub(crate) fn attempted(outcome: Outcome, number: u32, duration: Duration) {
+    let reason = outcome.reason().map_or("", |reason| reason.as_str());
+    ATTEMPTS.with_label_values(&[outcome.name(), reason]).inc();
+    ATTEMPT_SECONDS.with_label_values(&[outcome.name()]).observe(duration.as_secs_f64());
+    if number > 1 {
+        RETRIES.with_label_values(&[&number.to_string()]).inc();
+    }
+}
+
+/// One request under way, for as long as it lives.
+pub(crate) struct InFlight;
+
+impl InFlight {
+    pub(crate) fn begin() -> Self {
+        IN_FLIGHT.inc();
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        IN_FLIGHT.dec();
+    }
+}

@@ -1,0 +1,107 @@
+//! The record of an attempt or a move, as it goes to the ledger.
+
+use std::time::Duration;
+
+use tidings_dialect::Request;
+use tidings_domain::{AttemptId, DeliveryState, Endpoint, Outcome, Step, Timestamp};
+use tidings_proto::{micros, pb};
+use tidings_queue::Message;
+use tidings_queue::message::Content;
+
+use crate::send::Answer;
+
+/// What happened in one attempt, gathered for its record.
+pub(crate) struct AttemptReport<'a> {
+    pub(crate) message: &'a Message,
+    pub(crate) content: &'a Content,
+    pub(crate) endpoint: &'a Endpoint,
+    /// None if no request could be made from the event.
+    pub(crate) request: Option<&'a Request>,
+    pub(crate) answer: Option<&'a Answer>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) duration: Duration,
+    pub(crate) outcome: Outcome,
+    pub(crate) error: String,
+    pub(crate) state: &'a DeliveryState,
+    pub(crate) in_broker: bool,
+}
+
+/// The record of an attempt, with the state that its delivery is in afterwards.
+pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
+    let step = report.message.step;
+    let delivery = moved(report.message, step.after_attempt(), report.state, report.in_broker);
+    let (request_body, payload_offset) = match report.request {
+        None => (Vec::new().into(), None),
+        Some(request) => match &request.payload_at {
+            None => (request.body.clone(), None),
+            Some(range) => {
+                let (before, behind) = (&request.body[..range.start], &request.body[range.end..]);
+                ([before, behind].concat().into(), Some(range.start as u32))
+            }
+        },
+    };
+    let attempt = pb::AttemptMade {
+        attempt_id: AttemptId::new().uuid().as_bytes().to_vec(),
+        delivery: Some(delivery),
+        event_type: report.content.event_type.as_str().to_owned(),
+        number: step.attempt(),
+        started_at_us: micros(report.started_at),
+        duration_us: i64::try_from(report.duration.as_micros()).unwrap_or(i64::MAX),
+        url: report.endpoint.url.as_str().to_owned(),
+        dialect: report.endpoint.dialect.clone(),
+        outcome: report.outcome.name().to_owned(),
+        failure_reason: report.outcome.reason().map(|reason| reason.to_string()).unwrap_or_default(),
+        error: report.error,
+        request_headers: report.request.map(request_headers).unwrap_or_default(),
+        request_body,
+        payload_spliced: payload_offset.is_some(),
+        payload_offset: payload_offset.unwrap_or(0),
+        status_code: report.answer.map_or(0, |answer| u32::from(answer.status.as_u16())),
+        response_headers: report.answer.map(response_headers).unwrap_or_default(),
+        response_body: report.answer.map(|answer| answer.body.to_vec()).unwrap_or_default(),
+        response_truncated: report.answer.is_some_and(|answer| answer.truncated),
+        remote_address: report.answer.and_then(|a| a.remote_address).map(|a| a.to_string()).unwrap_or_default(),
+    };
+    pb::Record { record: Some(pb::record::Record::Attempt(attempt)) }
+}
+
+/// The record of a delivery that changed its state without an attempt.
+pub(crate) fn delivery_moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::Record {
+    pb::Record { record: Some(pb::record::Record::Move(moved(message, step, state, in_broker))) }
+}
+
+fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::DeliveryMoved {
+    let bytes = |uuid: uuid::Uuid| uuid.as_bytes().to_vec();
+    pb::DeliveryMoved {
+        delivery_id: bytes(message.delivery.uuid()),
+        event_id: bytes(message.event.uuid()),
+        tenant_id: bytes(message.tenant.uuid()),
+        endpoint_id: bytes(message.endpoint.uuid()),
+        step: step.number(),
+        state: state.name().to_owned(),
+        reason: state.reason().unwrap_or_default().to_owned(),
+        due_at_us: state.due().map_or(0, micros),
+        in_broker,
+        at_us: micros(Timestamp::now()),
+    }
+}
+
+/// The headers as sent; what is secret in them is not kept.
+fn request_headers(request: &Request) -> Vec<pb::Header> {
+    request
+        .headers
+        .iter()
+        .map(|(name, value)| pb::Header {
+            name: name.as_str().to_owned(),
+            value: if value.is_sensitive() {
+                "***".to_owned()
+            } else {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            },
+        })
+        .collect()
+}
+
+fn response_headers(answer: &Answer) -> Vec<pb::Header> {
+    answer.header_lines().into_iter().map(|(name, value)| pb::Header { name, value }).collect()
+}

@@ -1,0 +1,170 @@
+//! Settling: record, then successor, then acknowledgement (guarantee G4).
+//!
+//! A crash between two of these makes a duplicate at worst: what is recorded is known to the ledger, and what is
+//! not acknowledged comes again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::{DeliveryState, HoldReason, Timestamp};
+use tidings_proto::pb;
+use tidings_queue::{Lane, LaneKind, Message, Outgoing, Queue, Route};
+use tidings_recorder::{RecordError, Recorder};
+use tidings_service::backoff::Backoff;
+use tokio_util::sync::CancellationToken;
+
+use crate::{metrics, record};
+
+/// The waits of a delivery that is put aside again and again without an attempt.
+const DEFERRALS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(60)];
+
+/// Why a delivery is put aside without an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deferral {
+    /// Its endpoint is at its cap.
+    EndpointBusy,
+    /// The ledger can't be asked, or does not know the delivery yet.
+    LedgerAway,
+    /// The registry can't be asked.
+    RegistryAway,
+}
+
+/// What the caller is to do with the message in its hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is taken care of.
+    Acknowledge,
+    /// Nothing durable happened; it must come again.
+    Leave,
+}
+
+/// Makes what happened durable and publishes what follows.
+pub(crate) struct Settler {
+    pub(crate) recorder: Recorder,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) shards: u16,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Settler {
+    /// From now on nothing waits longer than this for a record to become durable.
+    pub(crate) fn stop_waiting(&self, after: Duration) {
+        let stopping = self.stopping.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after / 2).await;
+            stopping.cancel();
+        });
+    }
+
+    /// Whether a wait is kept by the queue; otherwise the ledger keeps it.
+    pub(crate) fn has_rung(&self, wait: Duration) -> bool {
+        self.queue.rungs().contains(&wait)
+    }
+
+    /// After an attempt: its record, and the next attempt if one follows.
+    pub(crate) async fn attempted(
+        &self,
+        message: &Message,
+        record: pb::Record,
+        state: DeliveryState,
+        wait: Option<Duration>,
+    ) -> Verdict {
+        let verdict = self.make_durable(message, record).await;
+        if verdict == Verdict::Acknowledge
+            && let (Some(wait), DeliveryState::Scheduled { due }) = (wait, state)
+            && self.has_rung(wait)
+        {
+            let next = Message { step: message.step.after_attempt(), due: Some(due), ..message.reference() };
+            self.publish_later(&next, wait).await;
+        }
+        verdict
+    }
+
+    /// A delivery that ends, or is held, without an attempt.
+    pub(crate) async fn moved(&self, message: &Message, state: DeliveryState) -> Verdict {
+        let record = record::delivery_moved(message, message.step.moved(), &state, false);
+        self.make_durable(message, record).await
+    }
+
+    /// A delivery that can't be attempted right now: later, or held if its endpoint stays busy.
+    pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Verdict {
+        let times = message.step.moves() as usize;
+        if why == Deferral::EndpointBusy && times >= DEFERRALS.len() {
+            return self.moved(message, DeliveryState::Held(HoldReason::EndpointBusy)).await;
+        }
+        metrics::DEFERRALS.with_label_values(&[why.as_str()]).inc();
+        let wait = DEFERRALS[times.min(DEFERRALS.len() - 1)];
+        let due = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let step = message.step.moved();
+        let state = DeliveryState::Scheduled { due };
+        let verdict = self.make_durable(message, record::delivery_moved(message, step, &state, true)).await;
+        if verdict == Verdict::Acknowledge {
+            self.publish_later(&Message { step, due: Some(due), ..message.reference() }, wait).await;
+        }
+        verdict
+    }
+
+    /// A message that came before its time: the rest of the wait, in steps that are never too long.
+    pub(crate) async fn too_early(&self, message: &Message, left: Duration) -> Verdict {
+        let fits = |rung: &&Duration| **rung <= left;
+        match self.queue.rungs().iter().rev().find(fits) {
+            Some(rung) if self.publish_later(message, *rung).await => Verdict::Acknowledge,
+            _ => Verdict::Leave,
+        }
+    }
+
+    /// A message that nobody can read.
+    pub(crate) async fn park(&self, body: bytes::Bytes) -> Verdict {
+        match self.queue.publish(Outgoing { to: Route::Parked, body }).await {
+            Ok(()) => Verdict::Acknowledge,
+            Err(_) => Verdict::Leave,
+        }
+    }
+
+    /// Publishes to a rung. If that fails the ledger still knows when the delivery is due, and the sweeper
+    /// publishes it a little late.
+    async fn publish_later(&self, message: &Message, wait: Duration) -> bool {
+        let lane = Lane { kind: LaneKind::Retry, shard: message.lane(self.shards).shard };
+        let outgoing = Outgoing { to: Route::Delay(wait, lane), body: message.encode() };
+        let published = self.queue.publish(outgoing).await;
+        if let Err(error) = &published {
+            metrics::LEFT_TO_SWEEPER.inc();
+            tracing::debug!(delivery = %message.delivery, %error, "the next attempt is left to the sweeper");
+        }
+        published.is_ok()
+    }
+
+    /// Waits for a record to become durable, as long as it takes: what is in hand stays in hand, so that an
+    /// outage of everything slows the lanes down instead of spinning them.
+    async fn make_durable(&self, message: &Message, record: pb::Record) -> Verdict {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        loop {
+            match self.recorder.record(record.clone()).await {
+                Ok(_) => return Verdict::Acknowledge,
+                Err(RecordError::Unavailable { log, queue }) => {
+                    tracing::warn!(delivery = %message.delivery, log, queue, "a record waits: nothing can take it");
+                }
+                Err(RecordError::Refused(reason)) => {
+                    tracing::error!(delivery = %message.delivery, reason, "a record was refused: the message is parked");
+                    return self.park(message.encode()).await;
+                }
+                Err(RecordError::Stopped) => return Verdict::Leave,
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return Verdict::Leave,
+                () = tokio::time::sleep(backoff.next()) => {}
+            }
+        }
+    }
+}
+
+impl Deferral {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::EndpointBusy => "endpoint_busy",
+            Self::LedgerAway => "ledger_away",
+            Self::RegistryAway => "registry_away",
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One delivery from the lane to its end or its next wait.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidings_dialect::{Dialect, Dialects};
+use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestamp};
+use tidings_queue::message::Content;
+use tidings_queue::{Incoming, Message};
+use tidings_recorder::Fetcher;
+use tidings_store::RegistryCache;
+use tidings_store::registry::Of;
+use tokio_util::sync::CancellationToken;
+
+use crate::limit::Limiter;
+use crate::record::AttemptReport;
+use crate::send::Sender;
+use crate::settle::{Deferral, Settler, Verdict};
+use crate::{classify, metrics, record};
+
+/// A message that is due within this time is waited for in hand instead of going round once more.
+const CLOSE: Duration = Duration::from_millis(1_000);
+
+pub(crate) struct Worker {
+    pub(crate) registry: Arc<RegistryCache>,
+    pub(crate) dialects: Dialects,
+    pub(crate) limiter: Limiter,
+    pub(crate) sender: Sender,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) settler: Settler,
+    pub(crate) check_after: Duration,
+}
+
+/// What is to be done with a delivery before it can be attempted.
+enum Obstacle {
+    /// Its endpoint is gone, or can't be used.
+    Cancel(CancelReason),
+    /// Its endpoint is off.
+    Hold(HoldReason),
+    /// Something is away for a moment.
+    Defer(Deferral),
+    /// The ledger says that this has been done.
+    Done,
+}
+
+impl Worker {
+    /// Works on a message and settles it.
+    pub(crate) async fn handle(&self, incoming: Incoming) {
+        let verdict = match Message::decode(incoming.body.clone()) {
+            Ok(message) => self.work(&message, incoming.redelivered).await,
+            Err(error) => {
+                metrics::UNREADABLE.inc();
+                tracing::error!(%error, "a message can't be read: parked");
+                self.settler.park(incoming.body.clone()).await
+            }
+        };
+        // One that is left, and one whose acknowledgement is lost, comes again and finds its record in the ledger.
+        if verdict == Verdict::Acknowledge {
+            incoming.ack().await;
+        }
+    }
+
+    /// Forgets now and then what is kept of endpoints that are quiet.
+    pub(crate) async fn forget_idle(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut timer = tokio::time::interval(Duration::from_secs(60));
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = timer.tick() => self.limiter.forget_idle(),
+            }
+        }
+    }
+
+    async fn work(&self, message: &Message, redelivered: bool) -> Verdict {
+        if let Some(left) = message.due.and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok()) {
+            if left > CLOSE {
+                return self.settler.too_early(message, left).await;
+            }
+            tokio::time::sleep(left).await;
+        }
+        match self.prepare(message, redelivered).await {
+            Ok((endpoint, content)) => self.attempt_in_turn(message, &endpoint, &content).await,
+            Err(Obstacle::Cancel(reason)) => self.end(message, DeliveryState::Cancelled(reason)).await,
+            Err(Obstacle::Hold(reason)) => self.settler.moved(message, DeliveryState::Held(reason)).await,
+            Err(Obstacle::Defer(why)) => self.settler.deferred(message, why).await,
+            Err(Obstacle::Done) => {
+                metrics::DUPLICATES_DROPPED.inc();
+                Verdict::Acknowledge
+            }
+        }
+    }
+
+    /// Finds the endpoint and the content, and whether the attempt is still to be made.
+    async fn prepare(&self, message: &Message, redelivered: bool) -> Result<(Arc<Endpoint>, Content), Obstacle> {
+        let content = self.content(message, redelivered).await?;
+        let endpoint = self.endpoint(message).await?;
+        if endpoint.enabled { Ok((endpoint, content)) } else { Err(Obstacle::Hold(HoldReason::EndpointDisabled)) }
+    }
+
+    /// The event's content. A message that could be a second copy (it came before, it is a reference, it is old)
+    /// is checked against the ledger first (guarantee G3).
+    async fn content(&self, message: &Message, redelivered: bool) -> Result<Content, Obstacle> {
+        let fresh = |content: &&Content| {
+            let age = Timestamp::now().duration_since(content.accepted_at);
+            !redelivered && Duration::try_from(age).unwrap_or_default() < self.check_after
+        };
+        if let Some(content) = message.content.as_ref().filter(fresh) {
+            return Ok(content.clone());
+        }
+        match (self.fetcher.fetch(message.delivery).await, &message.content) {
+            (Ok(Some(known)), _) if known.terminal || known.step > message.step => Err(Obstacle::Done),
+            (Ok(Some(known)), _) => Ok(known.content),
+            // The ledger is behind: its record is still on the way.
+            (Ok(None), Some(content)) => Ok(content.clone()),
+            (Ok(None), None) | (Err(_), _) => Err(Obstacle::Defer(Deferral::LedgerAway)),
+        }
+    }
+
+    /// The endpoint. One that is not in the cache may be too new for it, so the registry itself is asked before a
+    /// delivery is given up.
+    async fn endpoint(&self, message: &Message) -> Result<Arc<Endpoint>, Obstacle> {
+        if let Some(endpoint) = self.registry.endpoint(message.endpoint) {
+            return Ok(endpoint);
+        }
+        if let Err(error) = self.registry.refresh(Of::Tenant(message.tenant)).await {
+            tracing::debug!(endpoint = %message.endpoint, %error, "the registry can't be asked");
+            return Err(Obstacle::Defer(Deferral::RegistryAway));
+        }
+        self.registry.endpoint(message.endpoint).ok_or(Obstacle::Cancel(CancelReason::EndpointDeleted))
+    }
+
+    async fn attempt_in_turn(&self, message: &Message, endpoint: &Endpoint, content: &Content) -> Verdict {
+        let Some(dialect) = self.dialects.get(&endpoint.dialect) else {
+            tracing::error!(endpoint = %endpoint.id, dialect = endpoint.dialect, "an endpoint's dialect does not exist");
+            return self.end(message, DeliveryState::Cancelled(CancelReason::EndpointUnusable)).await;
+        };
+        let Some(turn) = self.limiter.turn(endpoint).await else {
+            return self.settler.deferred(message, Deferral::EndpointBusy).await;
+        };
+        let (record, state, wait) = self.attempt(message, endpoint, dialect, content).await;
+        drop(turn);
+        metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
+        self.settler.attempted(message, record, state, wait).await
+    }
+
+    /// Makes one attempt: renders, sends, judges.
+    async fn attempt(
+        &self,
+        message: &Message,
+        endpoint: &Endpoint,
+        dialect: &Dialect,
+        content: &Content,
+    ) -> (tidings_proto::pb::Record, DeliveryState, Option<Duration>) {
+        let (started_at, started) = (Timestamp::now(), Instant::now());
+        let number = message.step.attempt();
+        let rendering = tidings_dialect::Message {
+            event_id: message.event,
+            event_type: &content.event_type,
+            occurred_at: content.occurred_at,
+            sent_at: started_at,
+            attempt: number,
+            payload: &content.payload,
+        };
+        let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
+            message,
+            content,
+            endpoint,
+            request,
+            answer,
+            started_at,
+            duration,
+            outcome,
+            error,
+            state,
+            in_broker,
+        };
+        let request = match dialect.render(&rendering, endpoint.secret.as_slice()) {
+            Ok(request) => request,
+            Err(error) => {
+                let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
+                metrics::attempted(outcome, number, started.elapsed());
+                let report = report(None, None, started.elapsed(), outcome, error.to_string(), &state, false);
+                return (record::attempt(report), state, None);
+            }
+        };
+        if number == 1 {
+            let lag = Duration::try_from(started_at.duration_since(content.accepted_at)).unwrap_or_default();
+            metrics::FIRST_ATTEMPT_LAG.observe(lag.as_secs_f64());
+        }
+        let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
+        let in_flight = metrics::InFlight::begin();
+        let answer = self.sender.send(&endpoint.url, &request, content.traceparent.as_ref(), timeout).await;
+        drop(in_flight);
+        let duration = started.elapsed();
+        let outcome = classify::outcome(&answer, endpoint, dialect);
+        let (state, wait) = classify::next_state(outcome, number, endpoint, dialect, &answer, Timestamp::now());
+        metrics::attempted(outcome, number, duration);
+        let in_broker = wait.is_some_and(|wait| self.settler.has_rung(wait));
+        let error = classify::describe(&answer, outcome);
+        let report = report(Some(&request), answer.as_ref().ok(), duration, outcome, error, &state, in_broker);
+        (record::attempt(report), state, wait)
+    }
+
+    async fn end(&self, message: &Message, state: DeliveryState) -> Verdict {
+        metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
+        self.settler.moved(message, state).await
+    }
+}

@@ -1,0 +1,160 @@
+//! `tidings.v1.EventService`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use tidings_domain::trace::TraceParent;
+use tidings_proto::pb::event_service_server::EventService;
+use tidings_proto::{pb, timestamp_from};
+use tidings_service::problem::Problem;
+use tidings_store::{Access, Caller};
+use tidings_domain::Scope;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::accept::{Accepted, Acceptor};
+use crate::validate::Draft;
+
+/// The gRPC face of ingest.
+pub struct Service {
+    acceptor: Arc<Acceptor>,
+    access: Access,
+    shutdown: CancellationToken,
+}
+
+/// Who publishes, and within which trace.
+#[derive(Clone)]
+struct Publisher {
+    caller: Caller,
+    traceparent: Option<TraceParent>,
+}
+
+impl Service {
+    pub(crate) fn new(acceptor: Arc<Acceptor>, access: Access, shutdown: CancellationToken) -> Self {
+        Self { acceptor, access, shutdown }
+    }
+
+    fn publisher(&self, metadata: &MetadataMap) -> Result<Publisher, Problem> {
+        let caller = self.access.caller(metadata.as_ref())?;
+        caller.require(Scope::Publish)?;
+        let traceparent = metadata.get("traceparent").and_then(|v| v.to_str().ok()).and_then(TraceParent::parse);
+        Ok(Publisher { caller, traceparent })
+    }
+}
+
+#[tonic::async_trait]
+impl EventService for Service {
+    async fn publish(&self, request: Request<pb::PublishRequest>) -> Result<Response<pb::PublishResponse>, Status> {
+        let publisher = self.publisher(request.metadata())?;
+        let accepted = accept(&self.acceptor, &publisher, request.into_inner()).await?;
+        Ok(Response::new(accepted.into()))
+    }
+
+    async fn publish_batch(
+        &self,
+        request: Request<pb::PublishBatchRequest>,
+    ) -> Result<Response<pb::PublishBatchResponse>, Status> {
+        let publisher = self.publisher(request.metadata())?;
+        let events = request.into_inner().events;
+        check_batch(events.len(), self.acceptor.config.max_batch)?;
+        let results = events.into_iter().map(|event| accept(&self.acceptor, &publisher, event));
+        let results = futures::future::join_all(results).await.into_iter().map(publish_result).collect();
+        Ok(Response::new(pb::PublishBatchResponse { results }))
+    }
+
+    type PublishStreamStream = Pin<Box<dyn Stream<Item = Result<pb::PublishStreamResponse, Status>> + Send>>;
+
+    /// Reads on only while fewer than `stream_window` events are under way and their answers are being taken,
+    /// so a slow queue or a slow client holds the stream and nothing piles up here. When the process is asked to
+    /// stop, it reads no more; what was read is answered.
+    async fn publish_stream(
+        &self,
+        request: Request<Streaming<pb::PublishStreamRequest>>,
+    ) -> Result<Response<Self::PublishStreamStream>, Status> {
+        let publisher = self.publisher(request.metadata())?;
+        let mut events = request.into_inner();
+        let acceptor = self.acceptor.clone();
+        let window = acceptor.config.stream_window.max(1);
+        let (answers, receiver) = mpsc::channel(window);
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move {
+            let slots = Arc::new(Semaphore::new(window));
+            loop {
+                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                let Some(Some(Ok(event))) = shutdown.run_until_cancelled(events.next()).await else { return };
+                let (acceptor, publisher, answers) = (acceptor.clone(), publisher.clone(), answers.clone());
+                tokio::spawn(async move {
+                    let sequence = event.sequence;
+                    let result = accept(&acceptor, &publisher, event.event.unwrap_or_default()).await;
+                    let answer = pb::PublishStreamResponse { sequence, result: Some(publish_result(result)) };
+                    // The client has gone: it publishes again what it got no answer for.
+                    let _ = answers.send(Ok(answer)).await;
+                    drop(slot);
+                });
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// Whether a batch has a size that is accepted.
+pub(crate) fn check_batch(events: usize, max: usize) -> Result<(), Problem> {
+    match events {
+        0 => Err(Problem::invalid("batch_empty", "the batch has no events").at("events")),
+        n if n > max => {
+            let detail = format!("the batch has {n} events; at most {max} are accepted: send several batches");
+            Err(Problem::too_large("batch_too_large", detail).at("events"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn accept(acceptor: &Acceptor, publisher: &Publisher, event: pb::PublishRequest) -> Result<Accepted, Problem> {
+    let occurred_at = match &event.occurred_at {
+        None => None,
+        Some(at) => Some(timestamp_from(at).ok_or_else(|| {
+            Problem::invalid("occurred_at_invalid", "this is not a time between the years 1 and 9999").at("occurred_at")
+        })?),
+    };
+    let tenant = match event.tenant_id.as_str() {
+        "" => None,
+        id => Some(id.parse().map_err(|e| Problem::invalid("tenant_id_invalid", format!("{e}")).at("tenant_id"))?),
+    };
+    let draft = Draft {
+        tenant,
+        event_type: event.event_type,
+        payload: event.payload,
+        occurred_at,
+        idempotency_key: Some(event.idempotency_key).filter(|key| !key.is_empty()),
+        traceparent: publisher.traceparent.clone(),
+    };
+    acceptor.accept(&publisher.caller, draft).await
+}
+
+fn publish_result(result: Result<Accepted, Problem>) -> pb::PublishResult {
+    let result = match result {
+        Ok(accepted) => pb::publish_result::Result::Accepted(accepted.into()),
+        Err(problem) => pb::publish_result::Result::Error(pb::PublishError {
+            status: problem.kind.grpc() as i32,
+            code: problem.code.to_owned(),
+            field: problem.field.unwrap_or_default(),
+            detail: problem.detail,
+        }),
+    };
+    pb::PublishResult { result: Some(result) }
+}
+
+impl From<Accepted> for pb::PublishResponse {
+    fn from(accepted: Accepted) -> Self {
+        Self {
+            event_id: accepted.event.to_string(),
+            duplicate: accepted.duplicate,
+            deliveries: accepted.deliveries,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The drain: writes records that were spilled to the queue while the ledger was away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use tidings_proto::pb;
+use tidings_queue::{Incoming, Outgoing, Queue, Route, Source};
+use tidings_service::backoff::Backoff;
+use tidings_store::StoreError;
+use tidings_store::ledger::Record;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::convert::read_record;
+use crate::metrics;
+use crate::writer::Writer;
+
+/// How many records are in hand at once.
+const BATCH: u16 = 256;
+
+pub(crate) async fn run(queue: Arc<dyn Queue>, writer: Writer, grace: Duration, shutdown: CancellationToken) {
+    let mut records = queue.consume(Source::Records, BATCH).await;
+    loop {
+        let batch = tokio::select! {
+            () = shutdown.cancelled() => return,
+            batch = take(&mut records) => batch,
+        };
+        if batch.is_empty() {
+            return;
+        }
+        tokio::select! {
+            // What is not acknowledged comes again.
+            () = shutdown.cancelled() => return,
+            () = write(&*queue, &writer, grace, batch) => {}
+        }
+    }
+}
+
+async fn take(records: &mut mpsc::Receiver<Incoming>) -> Vec<Incoming> {
+    let mut batch = Vec::new();
+    records.recv_many(&mut batch, usize::from(BATCH)).await;
+    batch
+}
+
+async fn write(queue: &dyn Queue, writer: &Writer, grace: Duration, batch: Vec<Incoming>) {
+    let mut readable = Vec::with_capacity(batch.len());
+    for incoming in batch {
+        let record = pb::Record::decode(incoming.body.clone()).map_err(|error| error.to_string());
+        match record.and_then(|record| read_record(record, grace).map_err(|error| error.to_string())) {
+            Ok(record) => readable.push((record, incoming)),
+            Err(reason) => park(queue, incoming, &reason).await,
+        }
+    }
+    let records = readable.iter().map(|(record, _)| record.clone()).collect();
+    match persist(writer, records).await {
+        Ok(()) => {
+            for (_, incoming) in readable {
+                metrics::DRAINED.inc();
+                incoming.ack().await;
+            }
+        }
+        // Not all of them can be bad: find out which.
+        Err(_) => {
+            for (record, incoming) in readable {
+                match persist(writer, vec![record]).await {
+                    Ok(()) => {
+                        metrics::DRAINED.inc();
+                        incoming.ack().await;
+                    }
+                    Err(error) => park(queue, incoming, &error.to_string()).await,
+                }
+            }
+        }
+    }
+}
+
+/// Writes records, waiting for the database as long as it takes; an error is one that waiting does not mend.
+async fn persist(writer: &Writer, records: Vec<Record>) -> Result<(), Arc<StoreError>> {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        match writer.write(records.clone()).await {
+            Err(error) if error.is_transient() => tokio::time::sleep(backoff.next()).await,
+            result => return result,
+        }
+    }
+}
+
+async fn park(queue: &dyn Queue, incoming: Incoming, reason: &str) {
+    tracing::error!(reason, "a spilled record can't be read: parked");
+    metrics::PARKED.inc();
+    // A record that can't be parked stays where it is and comes again.
+    if queue.publish(Outgoing { to: Route::Parked, body: incoming.body.clone() }).await.is_ok() {
+        incoming.ack().await;
+    }
+}

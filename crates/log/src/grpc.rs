@@ -1,0 +1,294 @@
+//! `tidings.v1.AttemptLogService`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use tidings_domain::{DeliveryId, DeliveryState, EventId, Outcome, Scope, TenantId, Timestamp};
+use tidings_proto::pb::attempt_log_service_server::AttemptLogService;
+use tidings_proto::{micros, pb, timestamp_from, uuid};
+use tidings_service::problem::Problem;
+use tidings_service::request::{next_page, optional, page_size, required};
+use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery, Fetched};
+use tidings_store::{Access, Caller, Ledger};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::convert::{read_event_types, read_record, show_attempt, show_delivery, show_event, show_summary};
+use crate::tail::{Tail, wanted};
+use crate::writer::Writer;
+
+/// The largest request or answer between roles, bytes: 1000 records with their payloads.
+pub(crate) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+/// The most records or deliveries in one internal call.
+const MAX_ITEMS: usize = 1_000;
+
+/// The gRPC face of log.
+pub struct Service {
+    ledger: Arc<dyn Ledger>,
+    writer: Writer,
+    tail: Tail,
+    access: Access,
+    grace: Duration,
+    shutdown: CancellationToken,
+}
+
+impl Service {
+    pub(crate) fn new(
+        ledger: Arc<dyn Ledger>,
+        writer: Writer,
+        tail: Tail,
+        access: Access,
+        grace: Duration,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { ledger, writer, tail, access, grace, shutdown }
+    }
+
+    fn internal<T>(&self, request: &Request<T>) -> Result<(), Problem> {
+        self.access.caller(request.metadata().as_ref())?.require_internal()
+    }
+
+    fn reader<T>(&self, request: &Request<T>) -> Result<Caller, Problem> {
+        let caller = self.access.caller(request.metadata().as_ref())?;
+        caller.require(Scope::Read)?;
+        Ok(caller)
+    }
+}
+
+#[tonic::async_trait]
+impl AttemptLogService for Service {
+    async fn record(&self, request: Request<pb::RecordRequest>) -> Result<Response<pb::RecordResponse>, Status> {
+        self.internal(&request)?;
+        let records = request.into_inner().records;
+        check_items(records.len(), "records")?;
+        let records = records
+            .into_iter()
+            .map(|record| read_record(record, self.grace))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Problem::invalid("record_invalid", error.to_string()).at("records"))?;
+        match self.writer.write(records).await {
+            Ok(()) => Ok(Response::new(pb::RecordResponse {})),
+            Err(error) if error.is_transient() => Err(Status::unavailable(error.to_string())),
+            Err(error) => Err(Status::failed_precondition(error.to_string())),
+        }
+    }
+
+    async fn fetch_deliveries(
+        &self,
+        request: Request<pb::FetchDeliveriesRequest>,
+    ) -> Result<Response<pb::FetchDeliveriesResponse>, Status> {
+        self.internal(&request)?;
+        let ids = request.into_inner().delivery_ids;
+        check_items(ids.len(), "delivery_ids")?;
+        let ids = ids
+            .iter()
+            .map(|id| uuid(id, "delivery_id").map(DeliveryId::from_uuid))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Problem::invalid("delivery_id_invalid", error.to_string()).at("delivery_ids"))?;
+        let deliveries = self.ledger.fetch(&ids).await.map_err(Problem::from)?;
+        let deliveries = deliveries.into_iter().map(show_fetched).collect();
+        Ok(Response::new(pb::FetchDeliveriesResponse { deliveries }))
+    }
+
+    async fn list_attempts(
+        &self,
+        request: Request<pb::ListAttemptsRequest>,
+    ) -> Result<Response<pb::ListAttemptsResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let request = request.into_inner();
+        let mut query = attempt_query(&caller, &request.filter.unwrap_or_default())?;
+        query.before = optional(&request.page_token, "page_token")?;
+        query.limit = page_size(request.page_size)?;
+        let attempts = self.ledger.attempts(&query).await.map_err(Problem::from)?;
+        let next_page_token = next_page(&attempts, query.limit, |attempt| attempt.id.to_string());
+        let attempts = attempts.iter().map(show_summary).collect();
+        Ok(Response::new(pb::ListAttemptsResponse { attempts, next_page_token }))
+    }
+
+    async fn get_attempt(&self, request: Request<pb::GetAttemptRequest>) -> Result<Response<pb::Attempt>, Status> {
+        let caller = self.reader(&request)?;
+        let id = required(&request.get_ref().attempt_id, "attempt_id")?;
+        let attempt = self.ledger.attempt(id).await.map_err(Problem::from)?;
+        let Some(attempt) = attempt.filter(|attempt| may_see(&caller, attempt.summary.tenant)) else {
+            return Err(Problem::not_found("attempt_unknown", format!("there is no attempt {id}")).into());
+        };
+        let event = self.ledger.event(attempt.summary.event).await.map_err(Problem::from)?;
+        let payload = event.map(|(_, payload)| payload).unwrap_or_default();
+        Ok(Response::new(show_attempt(&attempt, &payload)))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<pb::ListEventsRequest>,
+    ) -> Result<Response<pb::ListEventsResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let request = request.into_inner();
+        let query = EventQuery {
+            tenant: tenant(&caller, &request.tenant_id)?,
+            event_types: event_types(&request.event_types)?,
+            idempotency_key: Some(request.idempotency_key).filter(|key| !key.is_empty()),
+            since: time(request.since.as_ref(), "since")?,
+            until: time(request.until.as_ref(), "until")?,
+            before: optional(&request.page_token, "page_token")?,
+            limit: page_size(request.page_size)?,
+        };
+        let events = self.ledger.events(&query).await.map_err(Problem::from)?;
+        let next_page_token = next_page(&events, query.limit, |event| event.id.to_string());
+        let events = events.iter().map(|event| show_event(event, Bytes::new())).collect();
+        Ok(Response::new(pb::ListEventsResponse { events, next_page_token }))
+    }
+
+    async fn get_event(&self, request: Request<pb::GetEventRequest>) -> Result<Response<pb::GetEventResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let id: EventId = required(&request.get_ref().event_id, "event_id")?;
+        let event = self.ledger.event(id).await.map_err(Problem::from)?;
+        let Some((event, payload)) = event.filter(|(event, _)| may_see(&caller, event.tenant)) else {
+            return Err(Problem::not_found("event_unknown", format!("there is no event {id}")).into());
+        };
+        let query = DeliveryQuery { event: Some(id), limit: MAX_ITEMS as u32, ..DeliveryQuery::default() };
+        let deliveries = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
+        Ok(Response::new(pb::GetEventResponse {
+            event: Some(show_event(&event, payload)),
+            deliveries: deliveries.iter().map(show_delivery).collect(),
+        }))
+    }
+
+    async fn list_deliveries(
+        &self,
+        request: Request<pb::ListDeliveriesRequest>,
+    ) -> Result<Response<pb::ListDeliveriesResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let request = request.into_inner();
+        let query = DeliveryQuery {
+            tenant: tenant(&caller, &request.tenant_id)?,
+            endpoint: optional(&request.endpoint_id, "endpoint_id")?,
+            event: optional(&request.event_id, "event_id")?,
+            states: names(request.states, &DeliveryState::NAMES, "states")?,
+            since: time(request.since.as_ref(), "since")?,
+            until: time(request.until.as_ref(), "until")?,
+            before: optional(&request.page_token, "page_token")?,
+            limit: page_size(request.page_size)?,
+        };
+        let deliveries = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
+        let next_page_token = next_page(&deliveries, query.limit, |delivery| delivery.id.to_string());
+        let deliveries = deliveries.iter().map(show_delivery).collect();
+        Ok(Response::new(pb::ListDeliveriesResponse { deliveries, next_page_token }))
+    }
+
+    type WatchAttemptsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchAttemptsResponse, Status>> + Send>>;
+
+    async fn watch_attempts(
+        &self,
+        request: Request<pb::WatchAttemptsRequest>,
+    ) -> Result<Response<Self::WatchAttemptsStream>, Status> {
+        let caller = self.reader(&request)?;
+        let query = attempt_query(&caller, &request.into_inner().filter.unwrap_or_default())?;
+        let mut attempts = self.tail.subscribe();
+        let (sender, receiver) = mpsc::channel(64);
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move {
+            let mut missed = 0;
+            loop {
+                let attempt = tokio::select! {
+                    () = sender.closed() => return,
+                    () = shutdown.cancelled() => return,
+                    attempt = attempts.recv() => attempt,
+                };
+                match attempt {
+                    Ok(attempt) if wanted(&query, &attempt) => {
+                        let message = pb::WatchAttemptsResponse { attempt: Some(show_summary(&attempt)), missed };
+                        if sender.send(Ok(message)).await.is_err() {
+                            return;
+                        }
+                        missed = 0;
+                    }
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(count)) => missed += count,
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+fn check_items(items: usize, field: &str) -> Result<(), Problem> {
+    if items > MAX_ITEMS {
+        let detail = format!("{items} {field} in one call; at most {MAX_ITEMS} are accepted");
+        return Err(Problem::too_large("too_many_items", detail).at(field));
+    }
+    Ok(())
+}
+
+fn attempt_query(caller: &Caller, filter: &pb::AttemptFilter) -> Result<AttemptQuery, Problem> {
+    let statuses = |list: &[u32], range: std::ops::RangeInclusive<u32>, field: &str| {
+        list.iter()
+            .map(|status| {
+                let wrong = || Problem::invalid("status_invalid", format!("{status} is not in {range:?}")).at(field);
+                u16::try_from(*status).ok().filter(|_| range.contains(status)).ok_or_else(wrong)
+            })
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(AttemptQuery {
+        tenant: tenant(caller, &filter.tenant_id)?,
+        endpoint: optional(&filter.endpoint_id, "endpoint_id")?,
+        event: optional(&filter.event_id, "event_id")?,
+        delivery: optional(&filter.delivery_id, "delivery_id")?,
+        event_types: event_types(&filter.event_types)?,
+        status_codes: statuses(&filter.status_codes, 100..=599, "status_codes")?,
+        status_classes: statuses(&filter.status_classes, 0..=5, "status_classes")?,
+        outcomes: names(filter.outcomes.clone(), &Outcome::NAMES, "outcomes")?,
+        since: time(filter.since.as_ref(), "since")?,
+        until: time(filter.until.as_ref(), "until")?,
+        before: None,
+        limit: 0,
+    })
+}
+
+fn tenant(caller: &Caller, requested: &str) -> Result<Option<TenantId>, Problem> {
+    caller.tenant(optional(requested, "tenant_id")?)
+}
+
+/// Whether a thing of this tenant exists as far as the caller is concerned.
+fn may_see(caller: &Caller, tenant: TenantId) -> bool {
+    caller.tenant(Some(tenant)).is_ok()
+}
+
+fn event_types(types: &[String]) -> Result<Vec<tidings_domain::EventType>, Problem> {
+    read_event_types(types)
+        .map_err(|error| Problem::invalid("event_type_invalid", error.to_string()).at("event_types"))
+}
+
+fn names(given: Vec<String>, known: &[&str], field: &str) -> Result<Vec<String>, Problem> {
+    match given.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => {
+            let detail = format!("`{name}` is unknown: use {}", known.join(", "));
+            Err(Problem::invalid("name_unknown", detail).at(field))
+        }
+        None => Ok(given),
+    }
+}
+
+fn time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Timestamp>, Problem> {
+    let wrong = || Problem::invalid("time_invalid", "this is not a time between the years 1 and 9999").at(field);
+    at.map(|at| timestamp_from(at).ok_or_else(wrong)).transpose()
+}
+
+fn show_fetched(delivery: Fetched) -> pb::FetchedDelivery {
+    pb::FetchedDelivery {
+        delivery_id: delivery.id.uuid().as_bytes().to_vec(),
+        step: delivery.step.number(),
+        terminal: delivery.terminal,
+        event_type: delivery.event_type.as_str().to_owned(),
+        occurred_at_us: micros(delivery.occurred_at),
+        accepted_at_us: micros(delivery.accepted_at),
+        payload: delivery.payload,
+        traceparent: delivery.traceparent.map(|t| t.as_str().to_owned()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,38 @@
+//! Putting deliveries from the ledger back into their lanes.
+
+use std::sync::Arc;
+
+use tidings_queue::{Message, Outgoing, Queue, Route};
+use tidings_store::ledger::OpenDelivery;
+
+/// Publishes references to deliveries; the dispatcher fetches their content.
+#[derive(Clone)]
+pub(crate) struct Republisher {
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) shards: u16,
+}
+
+impl Republisher {
+    /// Publishes these deliveries and returns how many were confirmed. The others stay in the ledger, where
+    /// they are overdue again after the grace.
+    pub(crate) async fn publish(&self, deliveries: Vec<OpenDelivery>) -> u64 {
+        let publishes = deliveries.into_iter().map(|delivery| {
+            let message = Message {
+                delivery: delivery.id,
+                event: delivery.event,
+                tenant: delivery.tenant,
+                endpoint: delivery.endpoint,
+                step: delivery.step,
+                due: delivery.due,
+                content: None,
+            };
+            let to = Route::Work(message.lane(self.shards));
+            self.queue.publish(Outgoing { to, body: message.encode() })
+        });
+        let results = futures::future::join_all(publishes).await;
+        if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
+            tracing::warn!(%error, "deliveries from the ledger could not be published; they are tried again");
+        }
+        results.into_iter().filter(Result::is_ok).count() as u64
+    }
+}

@@ -1,0 +1,93 @@
+//! Group commit: records that arrive while commits are under way share the next one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidings_store::ledger::Record;
+use tidings_store::{Ledger, StoreError};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::metrics;
+use crate::tail::Tail;
+
+/// The most records in one commit. Larger ones only make everybody in them wait longer.
+const MAX_RECORDS: usize = 1_000;
+
+/// Writes records. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    ledger: Arc<dyn Ledger>,
+    tail: Tail,
+}
+
+struct Job {
+    records: Vec<Record>,
+    done: oneshot::Sender<Result<(), Arc<StoreError>>>,
+}
+
+impl Writer {
+    pub(crate) fn start(ledger: Arc<dyn Ledger>, tail: Tail, writers: usize) -> Self {
+        let (jobs, waiting) = mpsc::channel(1_024);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let writer = Self { jobs, ledger, tail };
+        for _ in 0..writers.max(1) {
+            tokio::spawn(write(writer.ledger.clone(), writer.tail.clone(), waiting.clone()));
+        }
+        writer
+    }
+
+    /// Writes records; `Ok` when they are committed.
+    ///
+    /// A commit that fails for a reason that lies in the records is tried again without the others, so that one
+    /// bad record does not refuse its neighbours.
+    pub(crate) async fn write(&self, records: Vec<Record>) -> Result<(), Arc<StoreError>> {
+        let retry = records.clone();
+        let (done, result) = oneshot::channel();
+        let stopped = || Arc::new(StoreError::Unavailable("the writer has stopped".into()));
+        self.jobs.send(Job { records, done }).await.map_err(|_| stopped())?;
+        match result.await.map_err(|_| stopped())? {
+            Err(error) if !error.is_transient() => commit(&*self.ledger, &self.tail, retry).await.map_err(Arc::new),
+            result => result,
+        }
+    }
+}
+
+async fn write(ledger: Arc<dyn Ledger>, tail: Tail, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
+    loop {
+        let (mut records, mut waiters) = (Vec::new(), Vec::new());
+        {
+            let mut waiting = waiting.lock().await;
+            let Some(first) = waiting.recv().await else { return };
+            let mut next = Some(first);
+            while let Some(job) = next {
+                records.extend(job.records);
+                waiters.push(job.done);
+                next = if records.len() < MAX_RECORDS { waiting.try_recv().ok() } else { None };
+            }
+        }
+        let result = commit(&*ledger, &tail, records).await.map_err(Arc::new);
+        for waiter in waiters {
+            // A caller that has gone gets its answer by asking again; records are idempotent.
+            let _ = waiter.send(result.clone());
+        }
+    }
+}
+
+async fn commit(ledger: &dyn Ledger, tail: &Tail, records: Vec<Record>) -> Result<(), StoreError> {
+    let (count, attempts) = (records.len() as u64, tail.pick(&records));
+    let started = Instant::now();
+    match ledger.record(records).await {
+        Ok(()) => {
+            metrics::COMMIT_SECONDS.observe(started.elapsed().as_secs_f64());
+            metrics::RECORDS_COMMITTED.inc_by(count);
+            tail.send(attempts);
+            Ok(())
+        }
+        Err(error) => {
+            metrics::COMMITS_FAILED.inc();
+            tracing::warn!(%error, count, "records could not be committed");
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Batches that form by themselves: what arrives while earlier batches are under way goes together.
+//!
+//! Nobody waits for a batch to fill, so a quiet system stays quick; a busy one pays for a call once per batch.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// How large batches grow and how many are under way at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+    pub(crate) concurrent: usize,
+}
+
+/// Hands single items to a function of batches.
+pub(crate) struct Batcher<T, R> {
+    items: mpsc::Sender<Item<T, R>>,
+}
+
+struct Item<T, R> {
+    value: T,
+    bytes: usize,
+    answer: oneshot::Sender<R>,
+}
+
+impl<T, R> Clone for Batcher<T, R> {
+    fn clone(&self) -> Self {
+        Self { items: self.items.clone() }
+    }
+}
+
+impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
+    /// Starts a task that calls `work` with up to `limits.items` items at a time. `work` gives one answer per
+    /// item, in order. The task ends when the last handle is gone.
+    pub(crate) fn start<F, W>(limits: Limits, work: W) -> Self
+    where
+        W: Fn(Vec<T>) -> F + Send + Sync + 'static,
+        F: Future<Output = Vec<R>> + Send + 'static,
+    {
+        let (items, mut waiting) = mpsc::channel::<Item<T, R>>(limits.items * 4);
+        let slots = Arc::new(Semaphore::new(limits.concurrent));
+        tokio::spawn(async move {
+            let mut left_over = None;
+            loop {
+                // First a slot, then the items: what arrives while all slots are taken makes the next batch.
+                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                let first = match left_over.take() {
+                    Some(item) => item,
+                    None => match waiting.recv().await {
+                        Some(item) => item,
+                        None => return,
+                    },
+                };
+                let (mut values, mut answers, mut bytes) = (vec![first.value], vec![first.answer], first.bytes);
+                while values.len() < limits.items
+                    && let Ok(item) = waiting.try_recv()
+                {
+                    if bytes + item.bytes > limits.bytes {
+                        left_over = Some(item);
+                        break;
+                    }
+                    bytes += item.bytes;
+                    values.push(item.value);
+                    answers.push(item.answer);
+                }
+                let results = work(values);
+                tokio::spawn(async move {
+                    for (answer, result) in answers.into_iter().zip(results.await) {
+                        // Nobody waits any more: the caller was cancelled, and the result concerns nobody else.
+                        let _ = answer.send(result);
+                    }
+                    drop(slot);
+                });
+            }
+        });
+        Self { items }
+    }
+
+    /// The answer for one item; `None` if the work was given up.
+    pub(crate) async fn call(&self, value: T, bytes: usize) -> Option<R> {
+        let (answer, result) = oneshot::channel();
+        self.items.send(Item { value, bytes, answer }).await.ok()?;
+        result.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn items_that_arrive_while_a_batch_is_under_way_go_together() {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let gate = Arc::new(Semaphore::new(0));
+        let limits = Limits { items: 10, bytes: 1_000, concurrent: 1 };
+        let batcher = Batcher::start(limits, {
+            let (sizes, gate) = (sizes.clone(), gate.clone());
+            move |items: Vec<u32>| {
+                sizes.lock().unwrap().push(items.len());
+                let gate = gate.clone();
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    items.into_iter().map(|n| n * 2).collect()
+                }
+            }
+        });
+        let calls: Vec<_> = (0..26)
+            .map(|n| {
+                let batcher = batcher.clone();
+                tokio::spawn(async move { batcher.call(n, 1).await })
+            })
+            .collect();
+        gate.add_permits(26);
+        for (n, call) in calls.into_iter().enumerate() {
+            assert_eq!(call.await.unwrap(), Some(n as u32 * 2));
+        }
+        let sizes = sizes.lock().unwrap();
+        assert_eq!(sizes.iter().sum::<usize>(), 26);
+        assert!(sizes.iter().all(|&n| n <= 10) && sizes.len() < 26, "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_bounded_in_bytes() {
+        let limits = Limits { items: 10, bytes: 100, concurrent: 1 };
+        let batcher = Batcher::start(limits, |items: Vec<u32>| async move { vec![items.len(); items.len()] });
+        let calls = futures::future::join_all((0..10).map(|n| batcher.call(n, 60))).await;
+        assert!(calls.into_iter().all(|size| size == Some(1)));
+    }
+}

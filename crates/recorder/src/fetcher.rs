@@ -1,0 +1,93 @@
+//! Reading deliveries from the ledger, batched.
+
+use std::collections::HashMap;
+
+use tidings_domain::trace::TraceParent;
+use tidings_domain::{DeliveryId, Step};
+use tidings_proto::pb;
+use tidings_proto::{WireError, time_from_micros};
+use tidings_queue::message::Content;
+
+use crate::batch::{Batcher, Limits};
+use crate::client::LogClient;
+use crate::metrics;
+
+const LIMITS: Limits = Limits { items: 128, bytes: usize::MAX, concurrent: 4 };
+
+/// Asks the ledger about deliveries.
+#[derive(Clone)]
+pub struct Fetcher {
+    batches: Batcher<DeliveryId, Result<Option<Fetched>, FetchError>>,
+}
+
+/// What the ledger knows of a delivery.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The step it is at.
+    pub step: Step,
+    /// Whether it has ended.
+    pub terminal: bool,
+    /// The event's content.
+    pub content: Content,
+}
+
+/// Why the ledger could not be asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FetchError {
+    /// The log service or its database is away.
+    #[error("the log service is unavailable: {0}")]
+    Unavailable(String),
+    /// The answer makes no sense.
+    #[error("the log service sent a delivery that can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl Fetcher {
+    /// Starts the fetcher.
+    #[must_use]
+    pub fn start(log: LogClient) -> Self {
+        Self { batches: Batcher::start(LIMITS, move |ids| fetch(log.clone(), ids)) }
+    }
+
+    /// One delivery with its event's content; `None` if the ledger does not know it (yet).
+    pub async fn fetch(&self, id: DeliveryId) -> Result<Option<Fetched>, FetchError> {
+        self.batches
+            .call(id, 0)
+            .await
+            .unwrap_or_else(|| Err(FetchError::Unavailable("the fetcher has stopped".into())))
+    }
+}
+
+async fn fetch(log: LogClient, ids: Vec<DeliveryId>) -> Vec<Result<Option<Fetched>, FetchError>> {
+    let asked = ids.iter().map(|id| id.uuid().as_bytes().to_vec()).collect();
+    match log.fetch(asked).await {
+        Err(status) => {
+            metrics::LOG_FAILURES.inc();
+            vec![Err(FetchError::Unavailable(status.message().to_owned())); ids.len()]
+        }
+        Ok(found) => {
+            let mut found: HashMap<Vec<u8>, pb::FetchedDelivery> =
+                found.into_iter().map(|delivery| (delivery.delivery_id.clone(), delivery)).collect();
+            ids.iter()
+                .map(|id| match found.remove(id.uuid().as_bytes().as_slice()) {
+                    None => Ok(None),
+                    Some(delivery) => read(delivery).map(Some).map_err(|e| FetchError::Unreadable(e.to_string())),
+                })
+                .collect()
+        }
+    }
+}
+
+fn read(delivery: pb::FetchedDelivery) -> Result<Fetched, WireError> {
+    Ok(Fetched {
+        step: Step::from_number(delivery.step),
+        terminal: delivery.terminal,
+        content: Content {
+            event_type: delivery.event_type.parse().map_err(|e| WireError::Unknown(format!("{e}")))?,
+            occurred_at: time_from_micros(delivery.occurred_at_us, "occurred_at")?,
+            accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
+            payload: delivery.payload,
+            traceparent: TraceParent::parse(&delivery.traceparent),
+        },
+    })
+}

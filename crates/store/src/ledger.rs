@@ -1,0 +1,350 @@
+//! The ledger: what became of every event, delivery and attempt.
+//!
+//! Records may arrive in any order and more than once; [`Ledger::record`] merges them by id. A terminal state
+//! never goes back, and among the others the higher [`Step`] wins.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidings_domain::trace::TraceParent;
+use tidings_domain::{
+    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Outcome, Step, TenantId, Timestamp,
+};
+
+use crate::error::StoreError;
+
+/// Where records go and are found again.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// Writes records in one commit, in any order, idempotently.
+    async fn record(&self, records: Vec<Record>) -> Result<(), StoreError>;
+    /// Deliveries with their event's content; those that the ledger does not know are left out.
+    async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError>;
+
+    /// Attempts, newest first, without headers and bodies.
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError>;
+    /// One attempt.
+    async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError>;
+    /// Events, newest first, without payloads.
+    async fn events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError>;
+    /// One event with its payload.
+    async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError>;
+    /// Deliveries, newest first.
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Takes open deliveries that nobody is working on although they should be: those whose time to be swept
+    /// has passed. Each is moved one step and hidden until `now + hide_for`. Any number of sweepers may run.
+    async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError>;
+    /// The endpoints that have held deliveries.
+    async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError>;
+    /// Makes held deliveries of an endpoint pending again, oldest first, hidden from the sweeper until
+    /// `now + hide_for`. Any number of releasers may run.
+    async fn release_held(
+        &self,
+        endpoint: EndpointId,
+        now: Timestamp,
+        hide_for: Duration,
+        limit: u32,
+    ) -> Result<Vec<OpenDelivery>, StoreError>;
+    /// Cancels held deliveries of an endpoint that is gone. Returns how many.
+    async fn cancel_held(&self, endpoint: EndpointId, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Makes the day partitions from yesterday to `days_ahead` days after `now`, where they are missing. Does
+    /// nothing where there are no partitions.
+    async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError>;
+    /// Whether the ledger answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// One thing to write down.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// An event was accepted, with all its deliveries.
+    Event(NewEvent),
+    /// An attempt was made.
+    Attempt(Box<Attempt>),
+    /// A delivery changed its state without an attempt.
+    Move(DeliveryMove),
+}
+
+/// An event that was accepted.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What happened.
+    pub event_type: EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The content, a JSON text.
+    pub payload: Bytes,
+    /// The publisher's key.
+    pub idempotency_key: Option<String>,
+    /// The publisher's trace.
+    pub traceparent: Option<TraceParent>,
+    /// Where it goes: the endpoint, and `Pending` or `Held`. Ids follow from event and endpoint.
+    pub deliveries: Vec<(EndpointId, DeliveryState)>,
+    /// How long after `accepted_at` the sweeper leaves pending deliveries alone.
+    pub grace: Duration,
+}
+
+/// The state of a delivery after something happened to it.
+#[derive(Debug, Clone)]
+pub struct DeliveryMove {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// The step it has reached.
+    pub step: Step,
+    /// The state it is in.
+    pub state: DeliveryState,
+    /// When the sweeper is to publish it: its due time where the ledger keeps the time, some grace later where
+    /// the broker does; `None` for states in which nothing is to be published (held, terminal).
+    pub sweep_at: Option<Timestamp>,
+    /// When this happened.
+    pub at: Timestamp,
+}
+
+/// One HTTP request and what came of it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What a list shows of it.
+    pub summary: AttemptSummary,
+    /// The state of its delivery afterwards. Meaningful when recording; when read, the state as recorded here
+    /// is not kept and this is `None`.
+    pub after: Option<DeliveryMove>,
+    /// The request's headers.
+    pub request_headers: Headers,
+    /// The request's body.
+    pub request_body: RequestBody,
+    /// The response's headers.
+    pub response_headers: Headers,
+    /// The beginning of the response's body.
+    pub response_body: Bytes,
+    /// Whether the response went on.
+    pub response_truncated: bool,
+    /// The address that the request was sent to.
+    pub remote_address: String,
+}
+
+/// Header lines in order.
+pub type Headers = Vec<(String, String)>;
+
+/// A request's body. The event's payload, which usually stands in it verbatim, is not stored a second time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestBody {
+    /// The payload of the event with something before and behind it.
+    Around {
+        /// What stands around the payload.
+        envelope: Bytes,
+        /// Where in the envelope the payload stands.
+        payload_at: u32,
+    },
+    /// The whole body.
+    Whole(Bytes),
+}
+
+/// What a list shows of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptSummary {
+    /// Its id.
+    pub id: AttemptId,
+    /// Its delivery.
+    pub delivery: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it went.
+    pub endpoint: EndpointId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// Its number within the delivery; the first is 1.
+    pub number: u32,
+    /// When the request was begun.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Where the request went.
+    pub url: String,
+    /// The dialect that it was written in.
+    pub dialect: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What exactly went wrong, for people; empty on success.
+    pub error: String,
+    /// The response's status, if there was a response.
+    pub status_code: Option<u16>,
+    /// When the next attempt is due, if one follows.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// What a list shows of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSummary {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What happened.
+    pub event_type: EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The publisher's key.
+    pub idempotency_key: Option<String>,
+    /// How many endpoints it goes to.
+    pub delivery_count: u32,
+}
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many attempts were made: for an open delivery one less than its step's, for one that ended by an
+    /// attempt that attempt's number.
+    pub attempts: u32,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A delivery as a dispatcher needs it.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The step it is at.
+    pub step: Step,
+    /// Whether it is terminal.
+    pub terminal: bool,
+    /// The event's type.
+    pub event_type: EventType,
+    /// When the event happened.
+    pub occurred_at: Timestamp,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The event's content.
+    pub payload: Bytes,
+    /// The publisher's trace.
+    pub traceparent: Option<TraceParent>,
+}
+
+/// A delivery that is to be published again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// The step it is at now.
+    pub step: Step,
+    /// When its attempt is (or was) due; `None` if at once.
+    pub due: Option<Timestamp>,
+}
+
+/// Which attempts. Everything given must hold; lists are alternatives and empty ones do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptQuery {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
+    /// For this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Of this event.
+    pub event: Option<EventId>,
+    /// Of this delivery.
+    pub delivery: Option<DeliveryId>,
+    /// Of these types.
+    pub event_types: Vec<EventType>,
+    /// Answered with these statuses.
+    pub status_codes: Vec<u16>,
+    /// Answered with a status of these classes (2 for 2xx); 0 means no response.
+    pub status_classes: Vec<u16>,
+    /// With these outcomes, by [`Outcome::name`].
+    pub outcomes: Vec<String>,
+    /// Begun at or after.
+    pub since: Option<Timestamp>,
+    /// Begun before.
+    pub until: Option<Timestamp>,
+    /// Older than this one: where the last page ended.
+    pub before: Option<AttemptId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
+    /// Of these types.
+    pub event_types: Vec<EventType>,
+    /// Published with this key.
+    pub idempotency_key: Option<String>,
+    /// Accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Accepted before.
+    pub until: Option<Timestamp>,
+    /// Older than this one.
+    pub before: Option<EventId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
+    /// For this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Of this event.
+    pub event: Option<EventId>,
+    /// In these states, by [`DeliveryState::name`].
+    pub states: Vec<String>,
+    /// Of events accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Of events accepted before.
+    pub until: Option<Timestamp>,
+    /// Older than this one.
+    pub before: Option<DeliveryId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl RequestBody {
+    /// The body as it was sent, put together with the event's payload.
+    #[must_use]
+    pub fn assemble(&self, payload: &[u8]) -> Bytes {
+        match self {
+            Self::Whole(body) => body.clone(),
+            Self::Around { envelope, payload_at } => {
+                let (before, behind) = envelope.split_at((*payload_at as usize).min(envelope.len()));
+                [before, payload, behind].concat().into()
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! How commands talk to a running system.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
+use tidings_proto::pb::endpoint_service_client::EndpointServiceClient;
+use tidings_proto::pb::event_service_client::EventServiceClient;
+use tidings_proto::pb::tenant_service_client::TenantServiceClient;
+use tidings_service::problem::Problem;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+/// The largest answer that a command reads, bytes.
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// The flags of every command that talks to a running system.
+#[derive(Args, Clone)]
+pub(crate) struct ClientArgs {
+    /// Where the service listens: standalone, or the role that this command needs.
+    #[arg(long, env = "TIDINGS_SERVER", value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    pub(crate) server: String,
+    /// The key to use (tk_…).
+    #[arg(long, env = "TIDINGS_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// A file that holds the key; looked at when no key is given.
+    #[arg(long, env = "TIDINGS_KEY_FILE", value_name = "FILE", default_value = "tidings-data/operator.key")]
+    pub(crate) key_file: PathBuf,
+}
+
+/// A connection to a running system with a key. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client(InterceptedService<Channel, Key>);
+
+#[derive(Clone)]
+pub(crate) struct Key(MetadataValue<Ascii>);
+
+impl Interceptor for Key {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+impl ClientArgs {
+    /// Connects with the given key, or the one in the key file.
+    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => std::fs::read_to_string(&self.key_file).with_context(|| {
+                format!(
+                    "no key: give --key or TIDINGS_KEY, or run where {} is (standalone makes it)",
+                    self.key_file.display()
+                )
+            })?,
+        };
+        Client::connect(&self.server, key.trim()).await
+    }
+}
+
+impl Client {
+    /// Connects to a server with a key.
+    pub(crate) async fn connect(server: &str, key: &str) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::from_shared(server.to_owned())
+            .map_err(|_| anyhow!("`{server}` is not an address: write it like http://127.0.0.1:50051"))?
+            .connect_timeout(Duration::from_secs(5))
+            .tcp_nodelay(true)
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024);
+        let channel = endpoint
+            .connect()
+            .await
+            .with_context(|| format!("no server at {server}: is it running? (`tidings standalone`)"))?;
+        let key = format!("Bearer {key}").parse().map_err(|_| anyhow!("the key is not visible ASCII"))?;
+        Ok(Self(InterceptedService::new(channel, Key(key))))
+    }
+
+    pub(crate) fn events(&self) -> EventServiceClient<InterceptedService<Channel, Key>> {
+        EventServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn log(&self) -> AttemptLogServiceClient<InterceptedService<Channel, Key>> {
+        AttemptLogServiceClient::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn tenants(&self) -> TenantServiceClient<InterceptedService<Channel, Key>> {
+        TenantServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn endpoints(&self) -> EndpointServiceClient<InterceptedService<Channel, Key>> {
+        EndpointServiceClient::new(self.0.clone())
+    }
+}
+
+/// A refusal in the words of the service, with its code and field.
+pub(crate) fn explain(status: Status) -> anyhow::Error {
+    let (code, field, detail) = Problem::from_status(&status);
+    match field {
+        Some(field) => anyhow!("{field}: {detail} ({code})"),
+        None => anyhow!("{detail} ({code})"),
+    }
+}

@@ -1,0 +1,39 @@
+//! The subcommands.
+
+mod admin;
+mod config;
+mod control;
+mod dispatcher;
+mod ingest;
+mod log;
+mod migrate;
+mod standalone;
+
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Standalone(standalone::Args),
+    Ingest(ingest::Args),
+    Dispatcher(dispatcher::Args),
+    Log(log::Args),
+    Control(control::Args),
+    Migrate(migrate::Args),
+    Admin(admin::Args),
+    Config(config::Args),
+}
+
+impl Command {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Standalone(args) => standalone::run(args).await,
+            Self::Ingest(args) => ingest::run(args).await,
+            Self::Dispatcher(args) => dispatcher::run(args).await,
+            Self::Log(args) => log::run(args).await,
+            Self::Control(args) => control::run(args).await,
+            Self::Migrate(args) => migrate::run(args).await,
+            Self::Admin(args) => admin::run(args).await,
+            Self::Config(args) => config::run(args),
+        }
+    }
+}

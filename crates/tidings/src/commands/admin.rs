@@ -1,0 +1,42 @@
+//! `tidings admin`.
+
+use clap::Subcommand;
+use tidings_control::tenants::new_key;
+use tidings_domain::Scope;
+use tidings_store::Registry as _;
+use tidings_store::postgres::Postgres;
+
+use crate::config::ConfigArgs;
+
+/// What is done once, beside the running system.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the first operator key and prints it. Refused when there is one already.
+    ///
+    /// Example:
+    ///   tidings admin bootstrap --database-url postgres://tidings@db/tidings
+    #[command(verbatim_doc_comment)]
+    Bootstrap {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let Command::Bootstrap { config } = args.command;
+    let config = config.load()?;
+    let store = Postgres::connect(&config.database, config.secrets.sealer()?).await?;
+    let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
+    anyhow::ensure!(
+        store.create_first_operator_key(&key).await?,
+        "there is an operator key already: use it, or delete the operators' rows of `api_keys` if it is lost"
+    );
+    println!("{}", token.reveal());
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! `tidings config`.
+
+use clap::Subcommand;
+
+use crate::config::ConfigArgs;
+
+/// Checks the configuration.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints the effective configuration (file, then environment, then flags) with secrets masked, or says what
+    /// is wrong with it.
+    ///
+    /// Example:
+    ///   tidings config check --config tidings.toml
+    #[command(verbatim_doc_comment)]
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let Command::Check { config } = args.command;
+    let config = config.load()?;
+    config.dialects.load()?;
+    if !config.secrets.keys.is_empty() {
+        config.secrets.sealer()?;
+    }
+    print!("{}", toml::to_string(&config)?);
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `tidings control`.
+
+use tidings_service::serve;
+
+use crate::config::ConfigArgs;
+use crate::start::Process;
+
+/// The role that manages tenants, keys and endpoints.
+///
+/// Example:
+///   tidings control --database-url postgres://tidings@db/tidings
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut process = Process::begin_role(&args.config).await?;
+    let dialects = process.config.dialects.load()?;
+    let sealer = process.config.secrets.sealer()?;
+    let store = process.postgres(sealer).await?;
+    let (cache, access) = process.registry(store.clone(), &process.config.internal.token);
+    let parts = tidings_control::Parts {
+        access,
+        cache,
+        registry: store,
+        dialects,
+        destinations: process.config.destinations.rules(),
+    };
+    let control = tidings_control::build(&process.config.control, parts);
+    let mut routes = process.grpc_routes()?;
+    routes.add_service(control.tenants).add_service(control.endpoints);
+    let listener = serve::bind(&process.config.control.grpc_address).await?;
+    process.serve_grpc("control-grpc", listener, routes.routes());
+
+    let stopped = process.until_stopped().await;
+    process.servers_ended().await?;
+    stopped
+}

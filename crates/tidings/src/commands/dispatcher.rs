@@ -1,0 +1,46 @@
+//! `tidings dispatcher`.
+
+use crate::config::ConfigArgs;
+use crate::start::{Process, topology};
+
+/// The role that makes attempts.
+///
+/// Example:
+///   tidings dispatcher --database-url postgres://tidings@db/tidings --amqp-url amqp://tidings@mq/tidings
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut process = Process::begin_role(&args.config).await?;
+    let dialects = process.config.dialects.load()?;
+    let topology = topology(&process.config, &dialects)?;
+    let token = process.internal_token()?;
+    let sealer = process.config.secrets.sealer()?;
+    let shards = topology.shards();
+    let queue = process.rabbit(topology);
+    let store = process.postgres(sealer).await?;
+    let (registry, _) = process.registry(store, &token);
+    let (recorder, fetcher) = process.log_clients(queue.clone())?;
+    let dispatcher = tidings_dispatcher::build(
+        &process.config.dispatcher,
+        tidings_dispatcher::Parts {
+            registry,
+            dialects,
+            destinations: process.config.destinations.rules(),
+            queue: queue.clone(),
+            shards,
+            recorder,
+            fetcher,
+        },
+    )?;
+    let work = tokio::spawn(dispatcher.run(process.shutdown.clone()));
+    let stopped = process.until_stopped().await;
+    work.await?;
+    queue.close(process.config.monitor.grace).await;
+    process.servers_ended().await?;
+    stopped
+}

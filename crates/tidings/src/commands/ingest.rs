@@ -1,0 +1,52 @@
+//! `tidings ingest`.
+
+use tidings_service::serve;
+
+use crate::config::ConfigArgs;
+use crate::start::{Process, topology};
+
+/// The role that takes events in, over gRPC and HTTP.
+///
+/// Example:
+///   tidings ingest --database-url postgres://tidings@db/tidings --amqp-url amqp://tidings@mq/tidings
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut process = Process::begin_role(&args.config).await?;
+    let topology = topology(&process.config, &process.config.dialects.load()?)?;
+    let token = process.internal_token()?;
+    let sealer = process.config.secrets.sealer()?;
+    let shards = topology.shards();
+    let queue = process.rabbit(topology);
+    let store = process.postgres(sealer).await?;
+    let (registry, access) = process.registry(store.clone(), &token);
+    let (recorder, _) = process.log_clients(queue.clone())?;
+    let ingest = tidings_ingest::build(
+        &process.config.ingest,
+        tidings_ingest::Parts {
+            access,
+            registry,
+            idempotency: store,
+            queue: queue.clone(),
+            shards,
+            recorder,
+            shutdown: process.shutdown.clone(),
+        },
+    );
+    let mut routes = process.grpc_routes()?;
+    routes.add_service(ingest.grpc);
+    let listener = serve::bind(&process.config.ingest.grpc_address).await?;
+    process.serve_grpc("ingest-grpc", listener, routes.routes());
+    let address = process.config.ingest.http_address.clone();
+    process.serve_http("ingest-http", &address, ingest.http).await?;
+
+    let stopped = process.until_stopped().await;
+    process.servers_ended().await?;
+    queue.close(process.config.monitor.grace).await;
+    stopped
+}

@@ -1,0 +1,50 @@
+//! `tidings log`.
+
+use tidings_service::serve;
+
+use crate::config::ConfigArgs;
+use crate::start::{Process, topology};
+
+/// The role that keeps and shows what became of events.
+///
+/// Example:
+///   tidings log --database-url postgres://tidings@db/tidings --amqp-url amqp://tidings@mq/tidings
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut process = Process::begin_role(&args.config).await?;
+    let topology = topology(&process.config, &process.config.dialects.load()?)?;
+    let token = process.internal_token()?;
+    let sealer = process.config.secrets.sealer()?;
+    let shards = topology.shards();
+    let queue = process.rabbit(topology);
+    let store = process.postgres(sealer).await?;
+    let (registry, access) = process.registry(store.clone(), &token);
+    let log = tidings_log::build(
+        &process.config.log,
+        tidings_log::Parts {
+            access,
+            registry,
+            store,
+            queue: queue.clone(),
+            shards,
+            shutdown: process.shutdown.clone(),
+        },
+    );
+    let mut routes = process.grpc_routes()?;
+    routes.add_service(log.grpc.clone());
+    let listener = serve::bind(&process.config.log.grpc_address).await?;
+    process.serve_grpc("log-grpc", listener, routes.routes());
+    let tasks = tokio::spawn(log.run());
+
+    let stopped = process.until_stopped().await;
+    process.servers_ended().await?;
+    tasks.await?;
+    queue.close(process.config.monitor.grace).await;
+    stopped
+}

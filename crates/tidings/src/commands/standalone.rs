@@ -1,0 +1,250 @@
+//! `tidings standalone`.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tidings_control::tenants::new_key;
+use tidings_domain::Scope;
+use tidings_domain::key::Token;
+use tidings_queue::Queue;
+use tidings_queue::embedded::Embedded;
+use tidings_queue::topology::Topology;
+use tidings_service::config::SecretText;
+use tidings_service::{monitor, serve};
+use tidings_store::seal::{SealKey, Sealer};
+use tidings_store::sqlite::Sqlite;
+use tidings_store::{Store, postgres};
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, ConfigArgs};
+use crate::start::{Process, topology};
+
+/// All roles in one process, on SQLite; with --database-url and --amqp-url on PostgreSQL and RabbitMQ.
+///
+/// At its first start it makes an operator's key and keeps it in DATA_DIR/operator.key, where the other commands
+/// look for one.
+///
+/// Example:
+///   tidings standalone --allow-network 127.0.0.0/8
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where the embedded database and the generated keys lie [default: tidings-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where all gRPC services listen [default: 127.0.0.1:50051].
+    #[arg(long, value_name = "ADDRESS")]
+    grpc_address: Option<String>,
+    /// Where HTTP is served [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    http_address: Option<String>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut process = Process::begin(&args.config)?;
+    let standalone = &mut process.config.standalone;
+    standalone.data_dir = args.data_dir.unwrap_or(standalone.data_dir.clone());
+    standalone.grpc_address = args.grpc_address.unwrap_or(standalone.grpc_address.clone());
+    standalone.http_address = args.http_address.unwrap_or(standalone.http_address.clone());
+    let engines = Engines::chosen(&args.config);
+    Running::start(process, engines).await?.until_stopped().await
+}
+
+/// What keeps the data and the messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Engines {
+    pub(crate) postgres: bool,
+    pub(crate) rabbit: bool,
+}
+
+impl Engines {
+    /// The engines that flags or environment name; otherwise the embedded ones.
+    pub(crate) fn chosen(args: &ConfigArgs) -> Self {
+        let named = |flag: &Option<String>, variable| flag.is_some() || std::env::var_os(variable).is_some();
+        Self {
+            postgres: named(&args.database_url, "TIDINGS_DATABASE__URL"),
+            rabbit: named(&args.amqp_url, "TIDINGS_AMQP__URL"),
+        }
+    }
+}
+
+/// A whole system in this process.
+pub(crate) struct Running {
+    process: Process,
+    queue: Arc<dyn Queue>,
+    tasks: Vec<JoinHandle<()>>,
+    /// Where the gRPC services listen.
+    pub(crate) grpc: SocketAddr,
+    /// Where HTTP is served.
+    pub(crate) http: SocketAddr,
+    /// The operator's token, if this start made one.
+    pub(crate) operator: Option<Token>,
+}
+
+impl Running {
+    /// Starts every role.
+    pub(crate) async fn start(mut process: Process, engines: Engines) -> anyhow::Result<Self> {
+        let data_dir = process.config.standalone.data_dir.clone();
+        std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make the directory {}", data_dir.display()))?;
+        let sealer = sealer(&process.config, &data_dir)?;
+        let dialects = process.config.dialects.load()?;
+        let topology = topology(&process.config, &dialects)?;
+        let shards = topology.shards();
+        let (store, queue) = open(&process, engines, sealer, topology, &data_dir).await?;
+        let operator = first_operator_key(&*store, &data_dir).await?;
+
+        let listener = serve::bind(&process.config.standalone.grpc_address).await?;
+        let grpc = listener.local_addr()?;
+        // The roles speak to each other as they do apart, over this process's own port.
+        let token = SecretText::from(Token::generate().reveal().to_owned());
+        process.config.internal.token = token.clone();
+        process.config.log_client.servers = vec![format!("http://{}", reachable(grpc))];
+
+        let (registry, access) = process.registry(store.clone(), &token);
+        let (recorder, fetcher) = process.log_clients(queue.clone())?;
+        let log = tidings_log::build(
+            &process.config.log,
+            tidings_log::Parts {
+                access: access.clone(),
+                registry: registry.clone(),
+                store: store.clone(),
+                queue: queue.clone(),
+                shards,
+                shutdown: process.shutdown.clone(),
+            },
+        );
+        let control = tidings_control::build(
+            &process.config.control,
+            tidings_control::Parts {
+                access: access.clone(),
+                cache: registry.clone(),
+                registry: store.clone(),
+                dialects: dialects.clone(),
+                destinations: process.config.destinations.rules(),
+            },
+        );
+        let ingest = tidings_ingest::build(
+            &process.config.ingest,
+            tidings_ingest::Parts {
+                access,
+                registry: registry.clone(),
+                idempotency: store,
+                queue: queue.clone(),
+                shards,
+                recorder: recorder.clone(),
+                shutdown: process.shutdown.clone(),
+            },
+        );
+        let dispatcher = tidings_dispatcher::build(
+            &process.config.dispatcher,
+            tidings_dispatcher::Parts {
+                registry,
+                dialects,
+                destinations: process.config.destinations.rules(),
+                queue: queue.clone(),
+                shards,
+                recorder,
+                fetcher,
+            },
+        )?;
+
+        let mut routes = process.grpc_routes()?;
+        routes
+            .add_service(ingest.grpc)
+            .add_service(log.grpc.clone())
+            .add_service(control.tenants)
+            .add_service(control.endpoints);
+        process.serve_grpc("standalone-grpc", listener, routes.routes());
+        let http_address = process.config.standalone.http_address.clone();
+        let router = ingest.http.merge(monitor::router(process.health.clone()));
+        let http = process.serve_http("standalone-http", &http_address, router).await?;
+        let tasks = vec![tokio::spawn(log.run()), tokio::spawn(dispatcher.run(process.shutdown.clone()))];
+        Ok(Self { process, queue, tasks, grpc, http, operator })
+    }
+
+    /// Runs until told to stop, then ends what is under way.
+    pub(crate) async fn until_stopped(mut self) -> anyhow::Result<()> {
+        let stopped = self.process.until_stopped().await;
+        for task in self.tasks {
+            task.await?;
+        }
+        self.process.servers_ended().await?;
+        self.queue.close(self.process.config.monitor.grace).await;
+        stopped
+    }
+}
+
+async fn open(
+    process: &Process,
+    engines: Engines,
+    sealer: Sealer,
+    topology: Topology,
+    data_dir: &Path,
+) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn Queue>)> {
+    let embedded = match engines {
+        Engines { postgres: true, rabbit: true } => None,
+        _ => Some(Sqlite::open(&data_dir.join("tidings.db"), sealer.clone())?),
+    };
+    let store: Arc<dyn Store> = match &embedded {
+        Some(sqlite) if !engines.postgres => Arc::new(sqlite.clone()),
+        _ => {
+            postgres::migrate(&process.config.database).await?;
+            process.postgres(sealer).await?
+        }
+    };
+    let queue: Arc<dyn Queue> = match embedded {
+        Some(sqlite) if !engines.rabbit => Embedded::open(sqlite, topology).await?,
+        _ => process.rabbit(topology),
+    };
+    Ok((store, queue))
+}
+
+/// The configured keys, or one that is made at the first start and kept with the data.
+fn sealer(config: &Config, data_dir: &Path) -> anyhow::Result<Sealer> {
+    if !config.secrets.keys.is_empty() {
+        return config.secrets.sealer();
+    }
+    let path = data_dir.join("secrets.key");
+    if !path.exists() {
+        write_secret(&path, &SealKey::generate().reveal())?;
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Sealer::new(vec![SealKey::parse(text.trim())?])?)
+}
+
+async fn first_operator_key(store: &dyn Store, data_dir: &Path) -> anyhow::Result<Option<Token>> {
+    let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
+    if !store.create_first_operator_key(&key).await? {
+        return Ok(None);
+    }
+    let path = data_dir.join("operator.key");
+    write_secret(&path, token.reveal())?;
+    tracing::info!(file = %path.display(), "made an operator's key");
+    Ok(Some(token))
+}
+
+/// Writes a file that only its owner can read.
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    writeln!(file, "{text}")?;
+    Ok(file.sync_all()?)
+}
+
+/// The address at which a listener is reached from this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    SocketAddr::new(ip, address.port())
+}

@@ -1,0 +1,155 @@
+//! The configuration of the whole binary: one section per concern, each defined beside what it configures.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tidings_service::config::{SecretText, load};
+use tidings_service::telemetry;
+use tidings_store::seal::{SealKey, Sealer};
+
+/// `tidings.toml`. Every key is also the variable `TIDINGS_SECTION__KEY`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) telemetry: telemetry::Config,
+    pub(crate) monitor: Monitor,
+    pub(crate) database: tidings_store::postgres::Config,
+    pub(crate) amqp: tidings_queue::rabbit::Config,
+    pub(crate) secrets: Secrets,
+    pub(crate) internal: Internal,
+    pub(crate) dialects: Dialects,
+    pub(crate) destinations: tidings_dispatcher::DestinationConfig,
+    pub(crate) standalone: Standalone,
+    pub(crate) ingest: tidings_ingest::Config,
+    pub(crate) dispatcher: tidings_dispatcher::Config,
+    pub(crate) log: tidings_log::Config,
+    pub(crate) log_client: tidings_recorder::Config,
+    pub(crate) control: tidings_control::Config,
+}
+
+/// Metrics and health of a role (`[monitor]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Monitor {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    pub(crate) address: String,
+    /// How long calls under way may take when the process is asked to stop.
+    #[serde(with = "humantime_serde")]
+    pub(crate) grace: Duration,
+}
+
+/// Keys that seal endpoints' secrets at rest (`[secrets]`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Secrets {
+    /// `id:base64` of 32 bytes each; the first seals, all open. Make one with `openssl rand -base64 32`.
+    pub(crate) keys: Vec<SecretText>,
+}
+
+/// What roles say to each other (`[internal]`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Internal {
+    /// The token by which ingest and dispatcher prove to log that they belong to the system.
+    pub(crate) token: SecretText,
+}
+
+/// Dialects of the operator's own (`[dialects]`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dialects {
+    /// A directory of dialect files besides the built-in ones.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// The all-in-one process (`[standalone]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Standalone {
+    /// Where the embedded database, the generated keys and the operator's key lie.
+    pub(crate) data_dir: PathBuf,
+    /// Where all gRPC services listen.
+    pub(crate) grpc_address: String,
+    /// Where HTTP is served, metrics and health included.
+    pub(crate) http_address: String,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self { address: "0.0.0.0:9464".into(), grace: Duration::from_secs(10) }
+    }
+}
+
+impl Default for Standalone {
+    fn default() -> Self {
+        Self {
+            data_dir: "tidings-data".into(),
+            grpc_address: "127.0.0.1:50051".into(),
+            http_address: "127.0.0.1:8080".into(),
+        }
+    }
+}
+
+/// The flags of every command that reads the configuration.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file; without it, defaults and TIDINGS_SECTION__KEY variables hold.
+    #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// PostgreSQL: postgres://user:password@host/database.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// RabbitMQ: amqp://user:password@host/vhost.
+    #[arg(long, value_name = "URL")]
+    pub(crate) amqp_url: Option<String>,
+    /// A network that requests may go to although it is not public, like 127.0.0.0/8; may be repeated.
+    #[arg(long = "allow-network", value_name = "CIDR")]
+    pub(crate) allow_networks: Vec<ipnet::IpNet>,
+}
+
+impl ConfigArgs {
+    /// The effective configuration: the file, then the environment, then the flags.
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        let mut flags = toml::Table::new();
+        let mut set = |section: &str, key: &str, value: Option<toml::Value>| {
+            if let Some(value) = value {
+                let section = flags.entry(section).or_insert_with(|| toml::Table::new().into());
+                if let Some(table) = section.as_table_mut() {
+                    table.insert(key.to_owned(), value);
+                }
+            }
+        };
+        set("database", "url", self.database_url.clone().map(toml::Value::from));
+        set("amqp", "url", self.amqp_url.clone().map(toml::Value::from));
+        let networks: Vec<_> = self.allow_networks.iter().map(ToString::to_string).collect();
+        let networks = (!networks.is_empty()).then(|| toml::Value::from(networks));
+        set("destinations", "allowed_networks", networks);
+        load(self.config.as_deref(), flags).context("the configuration is not usable")
+    }
+}
+
+impl Secrets {
+    /// The sealer for the configured keys.
+    pub(crate) fn sealer(&self) -> anyhow::Result<Sealer> {
+        anyhow::ensure!(
+            !self.keys.is_empty(),
+            "secrets.keys is empty: set it to a key like \"k1:BASE64\", with BASE64 from `openssl rand -base64 32` \
+             (also as the variable TIDINGS_SECRETS__KEYS='[\"k1:BASE64\"]')"
+        );
+        let keys = self.keys.iter().map(|key| SealKey::parse(key.reveal())).collect::<Result<Vec<_>, _>>()?;
+        Ok(Sealer::new(keys)?)
+    }
+}
+
+impl Dialects {
+    /// The dialects there are.
+    pub(crate) fn load(&self) -> anyhow::Result<tidings_dialect::Dialects> {
+        Ok(match &self.directory {
+            None => tidings_dialect::Dialects::builtin()?,
+            Some(directory) => tidings_dialect::Dialects::with_directory(directory)?,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! What commands print: for people, or for machines with `--output json`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tidings_domain::Timestamp;
+use tidings_proto::timestamp_from;
+
+/// The flag of every command that prints things.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct OutputArgs {
+    /// How to print: text for people, json (one document per line) for machines.
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Prints a document on one line.
+pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, document)?;
+    Ok(writeln!(out)?)
+}
+
+/// Prints rows under a header, each column as wide as its widest cell.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([header[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    println!("{}", bold(&line(header.to_vec())));
+    for row in rows {
+        println!("{}", line(row.iter().map(String::as_str).collect()));
+    }
+}
+
+/// A time to the millisecond; empty if there is none.
+pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> String {
+    let at = at.and_then(timestamp_from).unwrap_or(Timestamp::UNIX_EPOCH);
+    if at == Timestamp::UNIX_EPOCH { String::new() } else { format!("{at:.3}") }
+}
+
+/// Bold, where a person reads it.
+pub(crate) fn bold(text: &str) -> String {
+    if io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}

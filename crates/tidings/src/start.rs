@@ -1,0 +1,179 @@
+//! What every role's start has in common: telemetry, the monitor, waiting for dependencies, stopping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tidings_queue::Queue;
+use tidings_queue::rabbit::Rabbit;
+use tidings_queue::topology::Topology;
+use tidings_recorder::{Fetcher, LogClient, Recorder};
+use tidings_service::config::SecretText;
+use tidings_service::health::Health;
+use tidings_service::{Backoff, monitor, serve, shutdown, telemetry};
+use tidings_store::postgres::Postgres;
+use tidings_store::seal::Sealer;
+use tidings_store::{Access, Registry, RegistryCache, Store, StoreError};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::config::{Config, ConfigArgs};
+
+/// A process that is starting: it can be asked how it is and told to stop before it has anything.
+pub(crate) struct Process {
+    pub(crate) config: Config,
+    pub(crate) health: Health,
+    pub(crate) shutdown: CancellationToken,
+    servers: JoinSet<Result<(), serve::ServeError>>,
+}
+
+impl Process {
+    /// Reads the configuration, starts telemetry and listens for signals.
+    pub(crate) fn begin(args: &ConfigArgs) -> anyhow::Result<Self> {
+        let config = args.load()?;
+        telemetry::init(&config.telemetry)?;
+        Ok(Self::with(config, shutdown::on_signal()))
+    }
+
+    /// A process with this configuration that stops when told so.
+    pub(crate) fn with(config: Config, shutdown: CancellationToken) -> Self {
+        Self { config, health: Health::new(), shutdown, servers: JoinSet::new() }
+    }
+
+    /// The same with the monitor served, as every role has it.
+    pub(crate) async fn begin_role(args: &ConfigArgs) -> anyhow::Result<Self> {
+        let mut process = Self::begin(args)?;
+        let router = monitor::router(process.health.clone());
+        let address = process.config.monitor.address.clone();
+        process.serve_http("monitor", &address, router).await?;
+        Ok(process)
+    }
+
+    /// Connects to PostgreSQL, waiting for it as long as it takes. A schema that does not fit is an error.
+    pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Arc<Postgres>> {
+        let health = self.health.component("database");
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+        let connect = async {
+            loop {
+                match Postgres::connect(&self.config.database, sealer.clone()).await {
+                    Err(StoreError::Unavailable(reason)) => {
+                        health.down(reason);
+                        tokio::time::sleep(backoff.next()).await;
+                    }
+                    result => return result.context("the database can't be used"),
+                }
+            }
+        };
+        let store = Arc::new(self.unless_stopped(connect).await??);
+        health.up();
+        tokio::spawn(watch_database(store.clone(), health, self.shutdown.clone()));
+        Ok(store)
+    }
+
+    /// Starts to connect to RabbitMQ; it is there when the component says so.
+    pub(crate) fn rabbit(&self, topology: Topology) -> Arc<dyn Queue> {
+        // Closed by the roles in their own order, so the queue must outlive the first request to stop.
+        Rabbit::start(self.config.amqp.clone(), topology, self.health.component("rabbitmq"), CancellationToken::new())
+    }
+
+    /// The registry's cache, loading, and what it says of callers.
+    pub(crate) fn registry(&self, registry: Arc<dyn Registry>, token: &SecretText) -> (Arc<RegistryCache>, Access) {
+        let health = self.health.component("registry");
+        let cache = RegistryCache::start(registry, health, self.shutdown.clone());
+        let access = Access::new(cache.clone(), Some(token.reveal()).filter(|token| !token.is_empty()));
+        (cache, access)
+    }
+
+    /// The token that roles share.
+    pub(crate) fn internal_token(&self) -> anyhow::Result<SecretText> {
+        let token = self.config.internal.token.clone();
+        anyhow::ensure!(
+            !token.is_empty(),
+            "internal.token is empty: set the same random text for ingest, dispatcher and log (TIDINGS_INTERNAL__TOKEN)"
+        );
+        Ok(token)
+    }
+
+    /// The ways to the log service.
+    pub(crate) fn log_clients(&self, queue: Arc<dyn Queue>) -> anyhow::Result<(Recorder, Fetcher)> {
+        let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
+        Ok((Recorder::start(client.clone(), queue), Fetcher::start(client)))
+    }
+
+    /// Serves HTTP until the process stops; returns the port.
+    pub(crate) async fn serve_http(
+        &mut self,
+        name: &'static str,
+        address: &str,
+        router: axum::Router,
+    ) -> anyhow::Result<std::net::SocketAddr> {
+        let listener = serve::bind(address).await?;
+        let local = listener.local_addr()?;
+        let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
+        self.servers.spawn(async move { serve::http(name, listener, router, shutdown, grace).await });
+        Ok(local)
+    }
+
+    /// Serves gRPC on a listener until the process stops. Health and reflection are part of `routes`.
+    pub(crate) fn serve_grpc(&mut self, name: &'static str, listener: tokio::net::TcpListener, routes: Routes) {
+        let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
+        self.servers.spawn(async move { serve::grpc(name, listener, routes, shutdown, grace).await });
+    }
+
+    /// Routes with health, which follows this process's, and reflection.
+    pub(crate) fn grpc_routes(&self) -> anyhow::Result<tonic::service::RoutesBuilder> {
+        let (routes, reporter) = serve::grpc_routes(tidings_proto::DESCRIPTORS)?;
+        tokio::spawn(serve::report_health(reporter, self.health.clone(), self.shutdown.clone()));
+        Ok(routes)
+    }
+
+    /// Waits until the process is told to stop, or until something it serves fails, which stops it too.
+    pub(crate) async fn until_stopped(&mut self) -> anyhow::Result<()> {
+        let failed = tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            Some(ended) = self.servers.join_next() => Some(ended),
+        };
+        self.shutdown.cancel();
+        match failed {
+            None => Ok(()),
+            Some(ended) => Ok(ended??),
+        }
+    }
+
+    /// Waits for the servers to end what they hold.
+    pub(crate) async fn servers_ended(&mut self) -> anyhow::Result<()> {
+        while let Some(ended) = self.servers.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+
+    /// The result of `work`, or an error if the process is told to stop before.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
+        self.shutdown.run_until_cancelled(work).await.context("stopped while waiting for a dependency")
+    }
+}
+
+/// The topology with a rung for every delay that dialects and configuration name.
+pub(crate) fn topology(config: &Config, dialects: &tidings_dialect::Dialects) -> anyhow::Result<Topology> {
+    let of_dialects = dialects.names().filter_map(|name| dialects.get(name)).flat_map(|d| d.schedule().waits().to_vec());
+    let configured = config.amqp.delays.iter().map(|delay| **delay);
+    Ok(Topology::new(config.amqp.shards)?.with_delays(of_dialects.chain(configured).collect::<Vec<_>>())?)
+}
+
+/// Keeps the component true to whether the database answers.
+async fn watch_database(store: Arc<dyn Store>, health: tidings_service::Component, shutdown: CancellationToken) {
+    let mut timer = tokio::time::interval(Duration::from_secs(2));
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        match store.ping().await {
+            Ok(()) => health.up(),
+            Err(error) => health.down(error.to_string()),
+        }
+    }
+}
