@@ -89,7 +89,8 @@ pub enum Source {
 }
 
 /// A message that was taken from a queue. It must be settled by [`Incoming::ack`]; one that is dropped comes
-/// again.
+/// again about a second later, or at once if its receiver is gone. A message that is dropped a hundred times is
+/// parked by RabbitMQ: to wait is what rungs are for.
 pub struct Incoming {
     /// What it says.
     pub body: Bytes,

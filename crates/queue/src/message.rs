@@ -56,13 +56,19 @@ impl Message {
     pub fn lane(&self, shards: u16) -> Lane {
         let first = self.step.attempt() == 1 && self.step.moves() == 0;
         let kind = if first { LaneKind::Live } else { LaneKind::Retry };
-        Lane { kind, shard: self.endpoint.shard(shards) }
+        Lane {
+            kind,
+            shard: self.endpoint.shard(shards),
+        }
     }
 
     /// The same delivery without the event's content.
     #[must_use]
     pub fn reference(&self) -> Self {
-        Self { content: None, ..self.clone() }
+        Self {
+            content: None,
+            ..self.clone()
+        }
     }
 
     /// The message's bytes.
@@ -74,7 +80,11 @@ impl Message {
             occurred_at_us: c.occurred_at.as_microsecond(),
             accepted_at_us: c.accepted_at.as_microsecond(),
             payload: c.payload.clone(),
-            traceparent: c.traceparent.as_ref().map(|t| t.as_str().to_owned()).unwrap_or_default(),
+            traceparent: c
+                .traceparent
+                .as_ref()
+                .map(|t| t.as_str().to_owned())
+                .unwrap_or_default(),
         });
         wire::Message {
             delivery: id(self.delivery.uuid()),
@@ -92,8 +102,10 @@ impl Message {
     /// Reads a message.
     pub fn decode(bytes: Bytes) -> Result<Self, MessageError> {
         let wire = wire::Message::decode(bytes).map_err(|e| MessageError(e.to_string()))?;
-        let id = |bytes: &Bytes, what| Uuid::from_slice(bytes).map_err(|_| MessageError(format!("{what} is not an id")));
-        let time = |us, what| Timestamp::from_microsecond(us).map_err(|_| MessageError(format!("{what} is not a time")));
+        let id =
+            |bytes: &Bytes, what| Uuid::from_slice(bytes).map_err(|_| MessageError(format!("{what} is not an id")));
+        let time =
+            |us, what| Timestamp::from_microsecond(us).map_err(|_| MessageError(format!("{what} is not a time")));
         let step = Step::from_number(wire.step);
         if step.attempt() == 0 {
             return Err(MessageError("attempt 0 does not exist".into()));
@@ -114,7 +126,11 @@ impl Message {
             tenant: TenantId::from_uuid(id(&wire.tenant, "tenant")?),
             endpoint: EndpointId::from_uuid(id(&wire.endpoint, "endpoint")?),
             step,
-            due: if wire.due_us == 0 { None } else { Some(time(wire.due_us, "due")?) },
+            due: if wire.due_us == 0 {
+                None
+            } else {
+                Some(time(wire.due_us, "due")?)
+            },
             content,
         })
     }
@@ -185,7 +201,11 @@ mod tests {
         let message = message();
         assert_eq!(Message::decode(message.encode()), Ok(message.clone()));
         let due = Some(Timestamp::from_second(1_767_799_860).unwrap());
-        let waiting = Message { step: message.step.after_attempt(), due, ..message.reference() };
+        let waiting = Message {
+            step: message.step.after_attempt(),
+            due,
+            ..message.reference()
+        };
         assert_eq!(Message::decode(waiting.encode()), Ok(waiting.clone()));
         assert!(waiting.encode().len() < 100);
     }
@@ -195,7 +215,15 @@ mod tests {
         let message = message();
         assert_eq!(message.lane(8).kind, LaneKind::Live);
         for step in [message.step.moved(), message.step.after_attempt()] {
-            assert_eq!(Message { step, ..message.clone() }.lane(8).kind, LaneKind::Retry);
+            assert_eq!(
+                Message {
+                    step,
+                    ..message.clone()
+                }
+                .lane(8)
+                .kind,
+                LaneKind::Retry
+            );
         }
     }
 

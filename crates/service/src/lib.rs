@@ -1,1 +1,22 @@
-//! (to come)
+//! What every service needs, whatever it does: configuration, telemetry, health, one vocabulary of errors, serving
+//! HTTP and gRPC, shutting down.
+//!
+//! This crate knows no webhooks and no other crate of the workspace; roles build upon it and pass it their own
+//! configuration, routes and component names.
+
+pub mod auth;
+pub mod backoff;
+pub mod config;
+pub mod health;
+pub mod metrics;
+pub mod monitor;
+pub mod problem;
+pub mod request;
+pub mod serve;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use backoff::Backoff;
+pub use config::{ConfigError, SecretText};
+pub use health::{Component, Health};
+pub use problem::{Kind, Problem};

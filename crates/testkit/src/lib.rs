@@ -1,1 +1,18 @@
-//! (to come)
+//! What tests need around the code under test: a database, a virtual host, a receiver, a running `tidings`.
+//!
+//! Everything is real (PostgreSQL, RabbitMQ, sockets, processes), private to one test, and gone when its value is
+//! dropped, so tests run side by side and in any order. What cannot be had panics with what to do about it: this is
+//! test code, and nothing but tests may depend upon it.
+
+pub mod binary;
+pub mod database;
+pub mod receiver;
+pub mod services;
+pub mod vhost;
+pub mod wait;
+
+pub use binary::Binary;
+pub use database::TestDatabase;
+pub use receiver::{Answer, Received, Receiver};
+pub use vhost::TestVhost;
+pub use wait::wait_until;

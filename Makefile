@@ -1,0 +1,49 @@
+# `make help` lists what can be made. ARGS passes further arguments: make run ARGS="--config tidings.toml"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run demo test ci bench lint fmt services-up services-down
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+run: ## Tidings in one process, nothing to install (http://localhost:8080)
+	cargo run --release --package tidings -- standalone $(ARGS)
+
+demo: ## Tidings with example tenants, endpoints and a receiver
+	cargo run --release --package tidings -- demo $(ARGS)
+
+# Services that run already are left running; those started here are stopped, also after a failure.
+define with_services
+	if ! scripts/services status 2>/dev/null; then trap 'scripts/services down' EXIT; fi; \
+	scripts/services up; \
+	eval "$$(scripts/services env)"
+endef
+
+test: ## Every test, with PostgreSQL and RabbitMQ (installed on Debian when missing)
+	@$(with_services); \
+	cargo test --workspace $(ARGS)
+
+ci: ## What a change must pass: format, lints, documentation, tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	$(MAKE) test
+
+bench: ## Throughput and latency of the whole system on this machine
+	@$(with_services); \
+	cargo run --release --package tidings -- bench $(ARGS)
+
+lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed
+	cargo clippy --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not installed: skipped"; fi
+
+fmt: ## Format the code
+	cargo fmt --all
+
+services-up: ## Start PostgreSQL and RabbitMQ for tests, private to this checkout
+	scripts/services up
+
+services-down: ## Stop them
+	scripts/services down

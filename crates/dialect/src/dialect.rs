@@ -1,0 +1,122 @@
+//! A dialect once its file is read and its templates are compiled.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use minijinja::{Environment, Value};
+use tidings_domain::outcome::StatusRule;
+use tidings_domain::{EventPattern, EventType, Schedule};
+use url::Url;
+
+use crate::chosen::UrlPattern;
+use crate::file::{Canonical, Encoding};
+
+/// How deliveries look to one kind of receiver, and how its answers are read.
+pub struct Dialect {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) chosen_for: Vec<UrlPattern>,
+    pub(crate) content_type: HeaderValue,
+    pub(crate) user_agent: String,
+    pub(crate) user_agent_value: HeaderValue,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) canonical: Option<Canonical>,
+    pub(crate) signatures: Vec<Signature>,
+    pub(crate) status_rule: StatusRule,
+    pub(crate) schedule: Schedule,
+    pub(crate) timeout: Duration,
+    /// The most specific pattern first.
+    pub(crate) events: Vec<(EventPattern, Names)>,
+    pub(crate) samples: BTreeMap<EventType, Bytes>,
+    /// [`BODY_TEMPLATE`] and those that headers and signatures name.
+    pub(crate) templates: Environment<'static>,
+}
+
+/// What a dialect calls an event: the values of its `[events]` table.
+pub(crate) type Names = Arc<BTreeMap<String, Value>>;
+
+pub(crate) const BODY_TEMPLATE: &str = "body";
+
+/// A header whose value is a template.
+pub(crate) struct Header {
+    pub(crate) name: HeaderName,
+    pub(crate) template: String,
+    /// Whether the template shows the secret.
+    pub(crate) secret: bool,
+}
+
+/// A header that proves knowledge of the secret.
+pub(crate) struct Signature {
+    pub(crate) header: HeaderName,
+    pub(crate) prefix: String,
+    pub(crate) encoding: Encoding,
+    /// The template of what is signed.
+    pub(crate) template: String,
+    /// What stands between the signatures of several secrets; without one only the first secret signs.
+    pub(crate) separator: Option<String>,
+}
+
+impl Dialect {
+    /// What endpoints call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whom it is for, in a sentence.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The waits between attempts, unless the endpoint says otherwise.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The deadline of one attempt, unless the endpoint says otherwise.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What the statuses of answers mean.
+    #[must_use]
+    pub fn status_rule(&self) -> &StatusRule {
+        &self.status_rule
+    }
+
+    /// What requests call their sender.
+    #[must_use]
+    pub fn user_agent(&self) -> &str {
+        &self.user_agent
+    }
+
+    /// A payload for each event type that an endpoint can be tested with; at least one.
+    #[must_use]
+    pub fn samples(&self) -> &BTreeMap<EventType, Bytes> {
+        &self.samples
+    }
+
+    pub(crate) fn is_chosen_for(&self, url: &Url) -> bool {
+        self.chosen_for.iter().any(|pattern| pattern.matches(url))
+    }
+
+    pub(crate) fn names_for(&self, event_type: &EventType) -> Option<&Names> {
+        self.events
+            .iter()
+            .find(|(pattern, _)| pattern.matches(event_type))
+            .map(|(_, names)| names)
+    }
+}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dialect({})", self.name)
+    }
+}

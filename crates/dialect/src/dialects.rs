@@ -1,0 +1,82 @@
+//! All dialects of a process: those compiled in and those of the operator's directory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use url::Url;
+
+use crate::compile::compile;
+use crate::dialect::Dialect;
+use crate::error::DialectError;
+
+/// The files of `dialects/` by name and content; `build.rs` writes the list.
+const BUILTIN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// The dialects that endpoints can name; a clone shares them.
+#[derive(Debug, Clone)]
+pub struct Dialects(Arc<BTreeMap<String, Arc<Dialect>>>);
+
+impl Dialects {
+    /// The name of the dialect of an endpoint that names none.
+    pub const DEFAULT: &str = "standard";
+
+    /// The dialects that are compiled in.
+    pub fn builtin() -> Result<Self, DialectError> {
+        let mut dialects = BTreeMap::new();
+        for (file, text) in BUILTIN {
+            add(&mut dialects, &format!("dialects/{file}"), text)?;
+        }
+        Ok(Self(Arc::new(dialects)))
+    }
+
+    /// The dialects that are compiled in and those of a directory's `.toml` files. One that bears the name of
+    /// a compiled-in dialect replaces it. What else is in the directory is left alone.
+    pub fn with_directory(dir: &Path) -> Result<Self, DialectError> {
+        let mut dialects = BTreeMap::clone(&Self::builtin()?.0);
+        for path in toml_files(dir).map_err(|source| DialectError::Read {
+            path: dir.into(),
+            source,
+        })? {
+            let text = fs::read_to_string(&path).map_err(|source| DialectError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            add(&mut dialects, &path.display().to_string(), &text)?;
+        }
+        Ok(Self(Arc::new(dialects)))
+    }
+
+    /// The dialect of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
+        self.0.get(name)
+    }
+
+    /// The dialect that wants this URL for itself, whatever the endpoint names: Slack's for `hooks.slack.com`.
+    #[must_use]
+    pub fn chosen_for(&self, url: &Url) -> Option<&Arc<Dialect>> {
+        self.0.values().find(|dialect| dialect.is_chosen_for(url))
+    }
+
+    /// Every name in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+fn add(dialects: &mut BTreeMap<String, Arc<Dialect>>, file: &str, text: &str) -> Result<(), DialectError> {
+    let dialect = compile(file, text)?;
+    dialects.insert(dialect.name().to_owned(), Arc::new(dialect));
+    Ok(())
+}
+
+fn toml_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(dir)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,84 @@
+//! A dialect file as it is written; `dialects/README.md` explains every key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tidings_domain::Schedule;
+use tidings_domain::outcome::StatusRange;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    pub(crate) name: Spanned<String>,
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) chosen_for: Vec<Spanned<String>>,
+    #[serde(default = "json")]
+    pub(crate) content_type: Spanned<String>,
+    #[serde(default = "tidings")]
+    pub(crate) user_agent: Spanned<String>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, Spanned<String>>,
+    pub(crate) body: Spanned<String>,
+    pub(crate) canonical: Option<Canonical>,
+    #[serde(default)]
+    pub(crate) signatures: Vec<SignatureTable>,
+    #[serde(default = "two_hundreds")]
+    pub(crate) success: Vec<StatusRange>,
+    #[serde(default, rename = "final")]
+    pub(crate) final_: Vec<StatusRange>,
+    #[serde(default)]
+    pub(crate) schedule: Schedule,
+    #[serde(default = "thirty_seconds")]
+    pub(crate) timeout: Spanned<Timeout>,
+    #[serde(default)]
+    pub(crate) events: BTreeMap<Spanned<String>, BTreeMap<String, Spanned<toml::Value>>>,
+    pub(crate) samples: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Canonical {
+    Ecmascript,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignatureTable {
+    pub(crate) header: Spanned<String>,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    pub(crate) encoding: Encoding,
+    pub(crate) signed: Spanned<String>,
+    pub(crate) separator: Option<String>,
+}
+
+/// How the bytes of a signature are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Encoding {
+    Hex,
+    Base64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Timeout(#[serde(with = "humantime_serde")] pub(crate) Duration);
+
+fn json() -> Spanned<String> {
+    Spanned::new(0..0, "application/json".into())
+}
+
+fn tidings() -> Spanned<String> {
+    Spanned::new(0..0, concat!("Tidings/", env!("CARGO_PKG_VERSION")).into())
+}
+
+fn two_hundreds() -> Vec<StatusRange> {
+    "2xx".parse().into_iter().collect()
+}
+
+/// "Return a 2xx status code within 30 seconds" (UserHero's document, "Response Requirements").
+fn thirty_seconds() -> Spanned<Timeout> {
+    Spanned::new(0..0, Timeout(Duration::from_secs(30)))
+}

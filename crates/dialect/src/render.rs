@@ -1,0 +1,237 @@
+//! From a message to the request that a receiver gets.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{HeaderName, HeaderValue};
+use memchr::memmem;
+use minijinja::Value;
+use tidings_domain::signature::hmac_sha256;
+use tidings_domain::{EventId, EventType, Secret, Timestamp};
+
+use crate::canonical;
+use crate::dialect::{BODY_TEMPLATE, Dialect, Header, Signature};
+use crate::file::{Canonical, Encoding};
+use crate::json::{self, JsonError};
+use crate::variables::{BODY, EventNames, SECRET, Variables, With};
+
+/// What is to be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The event's id, the same for every attempt.
+    pub event_id: EventId,
+    /// What happened.
+    pub event_type: &'a EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The time of this attempt, which signatures cover.
+    pub sent_at: Timestamp,
+    /// The number of this attempt; the first is 1.
+    pub attempt: u32,
+    /// JSON as it was published.
+    pub payload: &'a [u8],
+}
+
+/// What an HTTP client needs, apart from the URL; the method is POST.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Every header that the dialect decides. Values that prove or show the secret are marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Bytes,
+    /// Where the payload stands verbatim in the body, so that a log need not store it twice: what stands
+    /// before, the payload and what stands after are the body. None when the dialect changed it.
+    pub payload_at: Option<Range<usize>>,
+}
+
+/// Why a message can't be put in a dialect. Trying again gives the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The payload is broken.
+    #[error("the payload is {0}")]
+    Payload(JsonError),
+    /// A template fails on this message.
+    #[error("dialect `{dialect}`: {problem}")]
+    Template {
+        /// Whose template.
+        dialect: String,
+        /// What the template engine says, with the template and its line.
+        problem: String,
+    },
+    /// The template of the body gives something else than JSON for this message.
+    #[error("dialect `{dialect}`: the body is {source}")]
+    Body {
+        /// Whose template.
+        dialect: String,
+        /// Where in the body, and what.
+        source: JsonError,
+    },
+    /// A header's value has characters that no header may carry. The value is kept back; it may be a secret.
+    #[error("dialect `{dialect}`: the value of the header `{header}` is not all visible ASCII characters")]
+    Header {
+        /// Whose header.
+        dialect: String,
+        /// The name of the header.
+        header: HeaderName,
+    },
+}
+
+impl Dialect {
+    /// The request that tells `message`, signed with `secrets`. The first secret is the current one; those
+    /// after it are still valid, and sign as well where the dialect has a place for several signatures.
+    /// Without secrets the headers that need one are left out.
+    pub fn render(&self, message: &Message<'_>, secrets: &[Secret]) -> Result<Request, RenderError> {
+        let payload = json::checked(message.payload).map_err(RenderError::Payload)?;
+        let variables = Arc::new(self.variables(message, payload));
+        let body = self.body(&variables)?;
+
+        let mut headers = Vec::with_capacity(2 + self.headers.len() + self.signatures.len());
+        headers.push((CONTENT_TYPE, self.content_type.clone()));
+        headers.push((USER_AGENT, self.user_agent_value.clone()));
+        for header in &self.headers {
+            headers.extend(self.header(header, &variables, secrets)?);
+        }
+        for signature in &self.signatures {
+            headers.extend(self.signature(signature, &variables, &body, secrets)?);
+        }
+
+        let payload_at = memmem::find(body.as_bytes(), message.payload).map(|at| at..at + message.payload.len());
+        Ok(Request {
+            headers,
+            body: body.into(),
+            payload_at,
+        })
+    }
+
+    fn variables(&self, message: &Message<'_>, payload: &str) -> Variables {
+        let names = self.names_for(message.event_type).cloned();
+        Variables {
+            id: message.event_id,
+            event: EventNames {
+                names,
+                event_type: message.event_type.clone(),
+            },
+            occurred_at: message.occurred_at,
+            sent_at: message.sent_at,
+            attempt: message.attempt,
+            payload: Value::from_safe_string(payload.to_owned()),
+            data: OnceLock::new(),
+        }
+    }
+
+    fn body(&self, variables: &Arc<Variables>) -> Result<String, RenderError> {
+        let body = self.fill(BODY_TEMPLATE, Value::from_dyn_object(Arc::clone(variables)))?;
+        let not_json = |source| RenderError::Body {
+            dialect: self.name.clone(),
+            source,
+        };
+        match self.canonical {
+            Some(Canonical::Ecmascript) => canonical::reprint(&body).map_err(not_json),
+            // Loading proved the envelope to be JSON and `checked` the payload; only a template that picks
+            // from the payload can still get it wrong.
+            None if variables.data_was_used() => json::check(body.as_bytes()).map(|()| body).map_err(not_json),
+            None => Ok(body),
+        }
+    }
+
+    /// None when the template gives nothing: a header that would say nothing is not sent.
+    fn header(
+        &self,
+        header: &Header,
+        variables: &Arc<Variables>,
+        secrets: &[Secret],
+    ) -> Result<Option<(HeaderName, HeaderValue)>, RenderError> {
+        let context = if header.secret {
+            let value = secrets
+                .first()
+                .map_or(Value::UNDEFINED, |secret| secret.reveal().into());
+            Value::from_object(With {
+                variables: Arc::clone(variables),
+                name: SECRET,
+                value,
+            })
+        } else {
+            Value::from_dyn_object(Arc::clone(variables))
+        };
+        let text = self.fill(&header.template, context).map_err(|error| match error {
+            // The engine's message may quote the value that it choked on.
+            RenderError::Template { dialect, .. } if header.secret => RenderError::Template {
+                dialect,
+                problem: format!("{} can't be rendered", header.template),
+            },
+            error => error,
+        })?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        self.value(&header.name, &text, header.secret).map(Some)
+    }
+
+    fn signature(
+        &self,
+        signature: &Signature,
+        variables: &Arc<Variables>,
+        body: &str,
+        secrets: &[Secret],
+    ) -> Result<Option<(HeaderName, HeaderValue)>, RenderError> {
+        let signing = if signature.separator.is_some() {
+            secrets
+        } else {
+            secrets.get(..1).unwrap_or_default()
+        };
+        if signing.is_empty() {
+            return Ok(None);
+        }
+        let value = Value::from_safe_string(body.to_owned());
+        let context = Value::from_object(With {
+            variables: Arc::clone(variables),
+            name: BODY,
+            value,
+        });
+        let signed = self.fill(&signature.template, context)?;
+
+        let mut text = String::new();
+        for (i, secret) in signing.iter().enumerate() {
+            if i > 0 {
+                text.push_str(signature.separator.as_deref().unwrap_or_default());
+            }
+            let mac = hmac_sha256(&secret.key(), &[signed.as_bytes()]);
+            text.push_str(&signature.prefix);
+            match signature.encoding {
+                Encoding::Hex => text.push_str(&hex::encode(mac)),
+                Encoding::Base64 => BASE64_STANDARD.encode_string(mac, &mut text),
+            }
+        }
+        self.value(&signature.header, &text, true).map(Some)
+    }
+
+    fn fill(&self, template: &str, context: Value) -> Result<String, RenderError> {
+        self.templates
+            .get_template(template)
+            .and_then(|template| template.render(context))
+            .map_err(|error| RenderError::Template {
+                dialect: self.name.clone(),
+                problem: error.to_string(),
+            })
+    }
+
+    fn value(&self, name: &HeaderName, text: &str, sensitive: bool) -> Result<(HeaderName, HeaderValue), RenderError> {
+        let refused = || RenderError::Header {
+            dialect: self.name.clone(),
+            header: name.clone(),
+        };
+        let mut value = header_value(text).ok_or_else(refused)?;
+        value.set_sensitive(sensitive);
+        Ok((name.clone(), value))
+    }
+}
+
+/// A header's value, if all of it is visible ASCII and spaces. `HeaderValue` alone would let bytes above 127
+/// through, which receivers read in different ways (RFC 9110, section 5.5).
+pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
+    let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    HeaderValue::from_str(text).ok().filter(|_| visible)
+}

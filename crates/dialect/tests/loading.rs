@@ -1,0 +1,205 @@
+//! What a dialect file may say, and what is said about one that may not.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidings_dialect::{DialectError, Dialects};
+use tidings_domain::{Outcome, Schedule};
+
+const MINIMAL: &str = r#"name = "mine"
+description = "For tests"
+body = '{{ payload }}'
+[samples]
+"a.b" = '{}'
+"#;
+
+fn load(files: &[(&str, &str)]) -> Result<Dialects, DialectError> {
+    let dir = TempDir::new().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    Dialects::with_directory(dir.path())
+}
+
+/// The line and the problem that the file `mine.toml` is refused with.
+fn refused(text: &str) -> (usize, String) {
+    match load(&[("mine.toml", text)]) {
+        Err(DialectError::Invalid { file, line, problem }) => {
+            assert!(file.ends_with("mine.toml"), "{file}");
+            (line, problem)
+        }
+        other => panic!("{other:?} for {text}"),
+    }
+}
+
+fn assert_refused(text: &str, line: usize, words: &str) {
+    let (at, problem) = refused(text);
+    assert!(problem.contains(words), "{problem:?} should contain {words:?}");
+    assert_eq!(at, line, "{problem}");
+}
+
+#[test]
+fn the_compiled_in_dialects_are_sound() {
+    let dialects = Dialects::builtin().unwrap();
+    let names: Vec<&str> = dialects.names().collect();
+    assert!(names.contains(&"standard") && names.contains(&"userhero"), "{names:?}");
+    let standard = dialects.get(Dialects::DEFAULT).unwrap();
+    assert_eq!(standard.schedule(), &Schedule::default());
+    assert_eq!(standard.timeout(), Duration::from_secs(30));
+    assert_eq!(standard.user_agent(), concat!("Tidings/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(standard.status_rule().classify(204), Outcome::Succeeded);
+    assert_eq!(standard.status_rule().classify(410).name(), "failed_final");
+    assert_eq!(standard.status_rule().classify(404).name(), "failed_retryable");
+    assert_eq!(
+        dialects.get("userhero").unwrap().status_rule().classify(410).name(),
+        "failed_retryable"
+    );
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let dialects = load(&[("mine.toml", MINIMAL)]).unwrap();
+    let mine = dialects.get("mine").unwrap();
+    assert_eq!((mine.name(), mine.description()), ("mine", "For tests"));
+    assert_eq!(mine.schedule(), &Schedule::default());
+    assert_eq!(mine.samples().len(), 1);
+}
+
+#[test]
+fn a_directory_adds_and_replaces_and_what_else_is_there_is_left_alone() {
+    let standard = MINIMAL.replace("\"mine\"", "\"standard\"");
+    let dialects = load(&[
+        ("mine.toml", MINIMAL),
+        ("standard.toml", &standard),
+        ("README.md", "# not TOML"),
+    ])
+    .unwrap();
+    assert_eq!(dialects.get("standard").unwrap().description(), "For tests");
+    assert!(dialects.get("mine").is_some() && dialects.get("userhero").is_some());
+    assert_ne!(
+        Dialects::builtin().unwrap().get("standard").unwrap().description(),
+        "For tests"
+    );
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let error = Dialects::with_directory(Path::new("/nowhere/dialects"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("can't read /nowhere/dialects: "), "{error}");
+}
+
+#[test]
+fn unknown_keys_are_refused() {
+    assert_refused(
+        &MINIMAL.replace("[samples]", "retries = 3\n[samples]"),
+        4,
+        "unknown field `retries`",
+    );
+    let signature = "[[signatures]]\nheader = 'X-S'\nencoding = 'hex'\nsigned = '{{ body }}'\nkey = 'x'\n";
+    assert_refused(&format!("{MINIMAL}{signature}"), 10, "unknown field `key`");
+    assert_refused("name = \"mine\"\n", 1, "missing field");
+    assert_refused(&MINIMAL.replace("name =", "name"), 1, "");
+}
+
+#[test]
+fn wrong_values_are_refused_at_their_line() {
+    let with = |line: &str| MINIMAL.replace("[samples]", &format!("{line}\n[samples]"));
+    assert_refused(&with("timeout = '1h'"), 4, "between 1s and 5m");
+    assert_refused(&with("timeout = 'soon'"), 4, "");
+    assert_refused(&with("schedule = ['1m', 'x']"), 4, "`x` is not a duration");
+    assert_refused(&with("success = ['2xx', '9xx']"), 4, "`9xx` is not an HTTP status");
+    assert_refused(&with("canonical = 'rfc8785'"), 4, "unknown variant `rfc8785`");
+    assert_refused(&with("content_type = 'text/plain'"), 4, "is not JSON");
+    assert_refused(&with("user_agent = \"a\\nb\""), 4, "visible ASCII");
+    assert_refused(&with("chosen_for = ['hooks.slack.com']"), 4, "no host and path");
+    assert_refused(
+        &with("events.'a b'.name = 'x'"),
+        4,
+        "`events`: `a b` is not an event pattern",
+    );
+    assert_refused(
+        &with("events.a.name = ['x']"),
+        4,
+        "`name` must be a text, a number, true or false",
+    );
+    assert_refused(&with("headers.'a b' = 'x'"), 4, "can't be the name of a header");
+    assert_refused(&with("headers.Host = 'x'"), 4, "not a dialect's to set");
+    assert_refused(&with("headers.X-A = '1'\nheaders.x-a = '2'"), 5, "set twice");
+    assert_refused(
+        &MINIMAL.replace("\"mine\"", "\"other\""),
+        1,
+        "call the file `other.toml`",
+    );
+    assert_refused(&MINIMAL.replace("\"mine\"", "\"Mine\""), 1, "lower-case");
+}
+
+#[test]
+fn templates_are_refused_at_their_own_line() {
+    let body = |template: &str| MINIMAL.replace("'{{ payload }}'", &format!("'''\n{template}\n'''"));
+    assert_refused(
+        &body("{\n  \"a\": {{ id }},\n  \"b\": {{ id | nope }}\n}"),
+        10,
+        "filter nope is unknown (in body:3)",
+    );
+    assert_refused(&body("{\n\"a\": {{ }"), 5, "`body`: syntax error");
+    assert_refused(
+        &MINIMAL.replace("payload }}", "payloda }}"),
+        3,
+        "there is no variable `payloda` here; there are `id`",
+    );
+    assert_refused(
+        &MINIMAL.replace("payload }}", "secret }}"),
+        3,
+        "there is no variable `secret` here",
+    );
+    let header = |value: &str| MINIMAL.replace("[samples]", &format!("headers.x-a = '{value}'\n[samples]"));
+    assert_refused(
+        &header("{{ body }}"),
+        4,
+        "`headers.x-a`: there is no variable `body` here",
+    );
+    assert_refused(&header("{% if %}"), 4, "`headers.x-a`: syntax error");
+}
+
+#[test]
+fn a_dialect_must_be_able_to_tell_its_samples() {
+    assert_refused(&MINIMAL.replace("'{}'", "'{'"), 5, "`a.b` is not JSON at byte 1");
+    assert_refused(&MINIMAL.replace("\"a.b\"", "\"a..b\""), 5, "is not an event type");
+    assert_refused(&MINIMAL.replace("\"a.b\" = '{}'\n", ""), 1, "at least one");
+    assert_refused(
+        &MINIMAL.replace("'{{ payload }}'", "'{\"type\":\"{{ type }}\"}'"),
+        5,
+        "its body is not JSON at byte 10",
+    );
+    assert_refused(
+        &MINIMAL.replace("'{{ payload }}'", "'{{ data.x | abs }}'"),
+        5,
+        "`samples`: `a.b`: dialect `mine`",
+    );
+}
+
+#[test]
+fn a_dialect_can_be_chosen_by_the_url() {
+    let text = MINIMAL.replace("[samples]", "chosen_for = ['hooks.slack.com/*']\n[samples]");
+    let dialects = load(&[("mine.toml", &text)]).unwrap();
+    let chosen = |url: &str| dialects.chosen_for(&url.parse().unwrap()).map(|dialect| dialect.name());
+    assert_eq!(chosen("https://hooks.slack.com/services/x"), Some("mine"));
+    assert_eq!(chosen("https://example.org/"), None);
+}
+
+#[test]
+fn the_example_in_the_readme_is_a_dialect() {
+    let readme = include_str!("../../../dialects/README.md");
+    let example = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let dialects = load(&[("acme.toml", example)]).unwrap();
+    let acme = dialects.get("acme").unwrap();
+    assert_eq!(acme.user_agent(), "Acme-Feedback/2");
+    assert_eq!(acme.schedule().to_string(), "3s 1m 2h");
+    assert_eq!(acme.samples().len(), 2);
+}

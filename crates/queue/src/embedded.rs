@@ -1,0 +1,282 @@
+//! The queue in SQLite, for one process that has it to itself.
+//!
+//! The table holds every message until it is acknowledged; which of them are being worked on is known in
+//! memory only. So after a crash everything that was not acknowledged is handed out again, marked as
+//! redelivered. A rung is a time in the future; a timer waits for the earliest.
+//!
+//! An acknowledgement counts once its deletion is queued, not committed: what follows a lost deletion is a
+//! crash, after which duplicates are allowed (guarantee G3), and a commit per message would halve the rate.
+
+mod keeper;
+mod lanes;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use tidings_store::StoreError;
+use tidings_store::sqlite::Sqlite;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::keeper::{Job, Returned};
+use self::lanes::{Held, Lanes};
+use crate::topology::{self, Topology};
+use crate::{Acknowledge, Incoming, Lane, LaneKind, Outgoing, PublishError, Queue, Route, Source, metrics};
+
+/// The queue in SQLite.
+pub struct Embedded {
+    inner: Arc<Inner>,
+    tasks: TaskTracker,
+    /// Ends the tasks of a queue that was dropped without being closed.
+    _closes_on_drop: DropGuard,
+}
+
+/// What the tasks of one queue and the messages in people's hands have in common.
+struct Inner {
+    store: Sqlite,
+    topology: Topology,
+    lanes: Mutex<Lanes>,
+    jobs: mpsc::Sender<Job>,
+    acknowledged: mpsc::Sender<i64>,
+    returned: mpsc::UnboundedSender<Returned>,
+    /// A lane has become empty enough to be read on.
+    unread: Notify,
+    /// The latest time that was told: time must not go back, or order would.
+    clock: AtomicI64,
+    closing: CancellationToken,
+}
+
+/// How many publishes and acknowledgements may wait for the store; more callers wait for a place.
+const WAITING: usize = 4096;
+
+impl Embedded {
+    /// Opens the queue in a store. Only one queue may be open in it at a time.
+    pub async fn open(store: Sqlite, topology: Topology) -> Result<Arc<Self>, StoreError> {
+        // Lanes that a configuration with more shards left behind are still emptied.
+        let stored = store.count_messages().await?.into_iter().map(|(number, _)| number);
+        let known = topology.lanes().map(lane_number).chain([RECORDS, PARKED]);
+        let lanes = Mutex::new(Lanes::new(known.chain(stored)));
+        let (jobs, published) = mpsc::channel(WAITING);
+        let (acknowledged, to_delete) = mpsc::channel(WAITING);
+        let (returned, dropped) = mpsc::unbounded_channel();
+        let closing = CancellationToken::new();
+        let inner = Arc::new(Inner {
+            store,
+            topology,
+            lanes,
+            jobs,
+            acknowledged,
+            returned,
+            unread: Notify::new(),
+            clock: AtomicI64::new(0),
+            closing: closing.clone(),
+        });
+        inner.unread.notify_one();
+        let tasks = TaskTracker::new();
+        tasks.spawn(keeper::store_and_read(inner.clone(), published));
+        tasks.spawn(keeper::delete(inner.clone(), to_delete));
+        tasks.spawn(keeper::give_back(inner.clone(), dropped));
+        tasks.close();
+        Ok(Arc::new(Self {
+            inner,
+            tasks,
+            _closes_on_drop: closing.drop_guard(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Queue for Embedded {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        let started = Instant::now();
+        let result = self.inner.publish(outgoing).await;
+        metrics::published(&result, started.elapsed());
+        result
+    }
+
+    async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming> {
+        let mut lanes = self.inner.lanes();
+        let numbers: Vec<i64> = lanes.numbers().filter(|number| is_of(*number, source)).collect();
+        let prefetch = prefetch.max(1);
+        let (messages, taken) = mpsc::channel(usize::from(prefetch) * numbers.len());
+        if self.inner.closing.is_cancelled() {
+            return taken;
+        }
+        lanes.add_taker(&numbers, prefetch, messages, metrics::Taken::of(source));
+        drop(lanes);
+        for number in numbers {
+            self.inner.hand_out(number);
+        }
+        taken
+    }
+
+    fn rungs(&self) -> &[Duration] {
+        self.inner.topology.rungs()
+    }
+
+    /// What waits in a rung is counted with its lane.
+    async fn depths(&self) -> Result<Vec<(String, u64)>, PublishError> {
+        let counts = self.inner.store.count_messages().await;
+        let counts = counts.map_err(|error| PublishError::Unavailable(error.to_string()))?;
+        let count = |number| {
+            counts
+                .iter()
+                .find(|(lane, _)| *lane == number)
+                .map_or(0, |(_, count)| *count)
+        };
+        let numbers: Vec<i64> = self.inner.lanes().numbers().collect();
+        Ok(numbers
+            .into_iter()
+            .map(|number| (queue_name(number), count(number)))
+            .collect())
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.inner.closing.cancel();
+        self.inner.lanes().remove_takers();
+        if timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!(?grace, "the embedded queue did not close in time");
+        }
+    }
+}
+
+impl Inner {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        let (lane, ready_at_ms) = match outgoing.to {
+            Route::Work(lane) => (lane_number(lane), None),
+            Route::Delay(delay, _) if !self.topology.rungs().contains(&delay) => {
+                return Err(PublishError::NoRung(delay));
+            }
+            Route::Delay(delay, lane) => (lane_number(lane), Some(self.after(delay))),
+            Route::Records => (RECORDS, None),
+            Route::Parked => (PARKED, None),
+        };
+        if matches!(outgoing.to, Route::Work(lane) | Route::Delay(_, lane) if lane.shard >= self.topology.shards()) {
+            return Err(PublishError::Unroutable(queue_name(lane)));
+        }
+        let (reply, answer) = oneshot::channel();
+        let closed = || PublishError::Unavailable("the queue is closed".into());
+        self.jobs
+            .send(Job {
+                lane,
+                ready_at_ms,
+                body: outgoing.body,
+                reply,
+            })
+            .await
+            .map_err(|_| closed())?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(PublishError::Unknown("the queue was closed".into())))
+    }
+
+    /// The clock shows whole milliseconds that have passed, so one more makes sure that nothing is early.
+    fn after(&self, delay: Duration) -> i64 {
+        self.now_ms()
+            .saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
+            .saturating_add(1)
+    }
+
+    fn now_ms(&self) -> i64 {
+        let wall = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let wall = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
+        self.clock.fetch_max(wall, Ordering::Relaxed).max(wall)
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_out(self: &Arc<Self>, lane: i64) {
+        let wrap = |message: Held, taker| Incoming {
+            body: message.body.clone(),
+            redelivered: message.redelivered,
+            ack: Box::new(Unsettled {
+                message: Some(message),
+                taker,
+                inner: self.clone(),
+            }),
+        };
+        if self.lanes().hand_out(lane, wrap) {
+            self.unread.notify_one();
+        }
+    }
+}
+
+/// A message in somebody's hands.
+struct Unsettled {
+    message: Option<Held>,
+    taker: u64,
+    inner: Arc<Inner>,
+}
+
+#[async_trait]
+impl Acknowledge for Unsettled {
+    async fn ack(mut self: Box<Self>) -> bool {
+        // After closing, the message belongs to whoever opens the store next.
+        let place = if self.inner.closing.is_cancelled() {
+            None
+        } else {
+            self.inner.acknowledged.reserve().await.ok()
+        };
+        let (Some(place), Some(message)) = (place, self.message.take()) else {
+            metrics::ACKS_FAILED.inc();
+            return false;
+        };
+        place.send(message.place.seq);
+        self.inner.lanes().settled(message.lane, self.taker);
+        self.inner.hand_out(message.lane);
+        true
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            let _ = self.inner.returned.send(Returned {
+                message,
+                taker: self.taker,
+            });
+        }
+    }
+}
+
+// The numbers of lanes are stored: they must never change. A lane has at most 100 shards.
+const RETRY: i64 = 100;
+const RECORDS: i64 = 200;
+const PARKED: i64 = 201;
+
+fn lane_number(lane: Lane) -> i64 {
+    match lane.kind {
+        LaneKind::Live => i64::from(lane.shard),
+        LaneKind::Retry => RETRY + i64::from(lane.shard),
+    }
+}
+
+fn is_of(number: i64, source: Source) -> bool {
+    match source {
+        Source::Work(LaneKind::Live) => (0..RETRY).contains(&number),
+        Source::Work(LaneKind::Retry) => (RETRY..RECORDS).contains(&number),
+        Source::Records => number == RECORDS,
+    }
+}
+
+/// The name that the queue has in RabbitMQ, so that metrics and operators need one vocabulary.
+fn queue_name(number: i64) -> String {
+    let lane = |kind, first: i64| Lane {
+        kind,
+        shard: u16::try_from(number - first).unwrap_or(u16::MAX),
+    };
+    match number {
+        RECORDS => topology::RECORDS.to_owned(),
+        PARKED => topology::PARKED.to_owned(),
+        number if number < RETRY => topology::work_queue(lane(LaneKind::Live, 0)),
+        _ => topology::work_queue(lane(LaneKind::Retry, RETRY)),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the queue counts.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGaugeVec};
+use tidings_service::metrics::{counter, counters, float_gauge, gauges, histogram};
+
+use crate::{PublishError, Source};
+
+/// Confirms take a few milliseconds; an fsync more or less must show.
+const CONFIRM_SECONDS: [f64; 15] = [
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+static PUBLISHES: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counters("tidings_queue_publishes_total", "Publishes by outcome.", &["outcome"]));
+
+static CONFIRM: LazyLock<Histogram> = LazyLock::new(|| {
+    histogram(
+        "tidings_queue_confirm_seconds",
+        "Time from a publish to its confirmation.",
+        &CONFIRM_SECONDS,
+    )
+});
+
+static CONSUMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "tidings_queue_consumed_total",
+        "Messages taken, by source.",
+        &["source"],
+    )
+});
+
+static REDELIVERED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "tidings_queue_redelivered_total",
+        "Messages taken that were handed out before, by source.",
+        &["source"],
+    )
+});
+
+pub(crate) static ACKS_FAILED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_queue_acks_failed_total",
+        "Messages that could not be settled and will come again.",
+    )
+});
+
+pub(crate) static CONNECTIONS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauges(
+        "tidings_queue_connections",
+        "Connections that are up, by side.",
+        &["side"],
+    )
+});
+
+pub(crate) static RECONNECTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "tidings_queue_reconnects_total",
+        "Connections that were lost, by side.",
+        &["side"],
+    )
+});
+
+pub(crate) static BLOCKED_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
+    float_gauge(
+        "tidings_queue_blocked_seconds",
+        "How long the broker has blocked publishing, in all.",
+    )
+});
+
+pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
+    let outcome = match result {
+        Ok(()) => "confirmed",
+        Err(PublishError::Unavailable(_)) => "unavailable",
+        Err(PublishError::Unroutable(_)) => "unroutable",
+        Err(PublishError::Rejected(_)) => "rejected",
+        Err(PublishError::Unknown(_)) => "unknown",
+        Err(PublishError::NoRung(_)) => "no_rung",
+    };
+    PUBLISHES.with_label_values(&[outcome]).inc();
+    if result.is_ok() {
+        CONFIRM.observe(took.as_secs_f64());
+    }
+}
+
+/// The counters of what is taken from one source.
+#[derive(Clone)]
+pub(crate) struct Taken {
+    consumed: IntCounter,
+    redelivered: IntCounter,
+}
+
+impl Taken {
+    pub(crate) fn of(source: Source) -> Self {
+        let label = match source {
+            Source::Work(kind) => kind.as_str(),
+            Source::Records => "records",
+        };
+        Self {
+            consumed: CONSUMED.with_label_values(&[label]),
+            redelivered: REDELIVERED.with_label_values(&[label]),
+        }
+    }
+
+    pub(crate) fn count(&self, redelivered: bool) {
+        self.consumed.inc();
+        if redelivered {
+            self.redelivered.inc();
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The queue on RabbitMQ (3.10 to 4.x).
+//!
+//! Two connections, one to publish and one to consume, each kept by a supervisor that dials for ever. What
+//! depends on a connection (channels, publishers, consumers) is one generation: any error or timeout ends it
+//! as a whole and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged one
+//! by one. While there is no connection, publishing fails at once, so that callers can turn to the ledger.
+
+mod connection;
+mod consuming;
+mod declare;
+mod publisher;
+mod publishing;
+mod status;
+mod subscription;
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use lapin::uri::AMQPUri;
+use serde::{Deserialize, Serialize};
+use tidings_service::{Backoff, Component, SecretText};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::connection::{Cure, Failure};
+use self::consuming::Generation;
+use self::publishing::Link;
+use self::status::{Side, Status};
+use self::subscription::Subscription;
+use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
+use crate::{Incoming, Outgoing, PublishError, Queue, Source, metrics};
+
+/// How to reach and use RabbitMQ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `amqp://user:password@host:port/vhost`; `amqps://` for TLS. A vhost of its own is best.
+    pub url: SecretText,
+    /// Shards of each lane, 1 to 100. Fixed once messages wait.
+    pub shards: u16,
+    /// Delays that get a rung besides the base rungs; those that schedules and dialects name need no mention.
+    pub delays: Vec<humantime_serde::Serde<Duration>>,
+    /// How long a connection attempt may take.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long the broker may take to confirm a message.
+    #[serde(with = "humantime_serde")]
+    pub confirm_timeout: Duration,
+    /// How long a publish waits while the broker has an alarm, before it fails.
+    #[serde(with = "humantime_serde")]
+    pub blocked_wait: Duration,
+    /// How long queues rest after their very first declaration, before messages are entrusted to them.
+    #[serde(with = "humantime_serde")]
+    pub settle: Duration,
+    /// After how long a message that was dropped without being acknowledged goes back to its queue.
+    #[serde(with = "humantime_serde")]
+    pub redeliver_after: Duration,
+    /// How many channels publish side by side, at least 1.
+    pub publish_channels: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "amqp://guest:guest@127.0.0.1:5672/%2f".into(),
+            shards: DEFAULT_SHARDS,
+            delays: Vec::new(),
+            connect_timeout: Duration::from_secs(10),
+            confirm_timeout: Duration::from_secs(10),
+            blocked_wait: Duration::from_secs(1),
+            settle: Duration::from_secs(3),
+            redeliver_after: Duration::from_secs(1),
+            publish_channels: 2,
+        }
+    }
+}
+
+impl Config {
+    /// The topology with this configuration's shards and delays.
+    pub fn topology(&self) -> Result<Topology, TopologyError> {
+        Topology::new(self.shards)?.with_delays(self.delays.iter().map(|delay| **delay))
+    }
+}
+
+/// RabbitMQ.
+pub struct Rabbit {
+    shared: Arc<Shared>,
+    /// Set by the first `consume`: a process that only publishes needs no second connection.
+    generations: OnceLock<Arc<watch::Sender<Option<Arc<Generation>>>>>,
+    /// Ends the supervisors of a queue that was dropped without being closed.
+    _closes_on_drop: DropGuard,
+}
+
+/// What the tasks of one queue have in common.
+struct Shared {
+    config: Config,
+    topology: Topology,
+    uri: Result<AMQPUri, String>,
+    status: Status,
+    link: watch::Sender<Link>,
+    /// Whether the topology was declared and nobody has missed anything of it since.
+    declared: watch::Sender<bool>,
+    /// Nothing more is handed out; what is being worked on can still be settled and published.
+    ending: CancellationToken,
+    /// Everything ends.
+    closing: CancellationToken,
+    supervisors: TaskTracker,
+    subscriptions: TaskTracker,
+}
+
+impl Rabbit {
+    /// Starts connecting and returns at once; `health` says how it stands. When `shutdown` is cancelled,
+    /// nothing more is handed out, while acknowledging and publishing go on until [`Queue::close`].
+    #[must_use]
+    pub fn start(config: Config, topology: Topology, health: Component, shutdown: CancellationToken) -> Arc<Self> {
+        let closing = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            uri: parse(config.url.reveal()),
+            config,
+            topology,
+            status: Status::new(health),
+            link: watch::Sender::new(Link::Down("not connected yet".into())),
+            declared: watch::Sender::new(false),
+            ending: shutdown.child_token(),
+            closing: closing.clone(),
+            supervisors: TaskTracker::new(),
+            subscriptions: TaskTracker::new(),
+        });
+        shared.supervisors.spawn(publishing::keep(shared.clone()));
+        Arc::new(Self {
+            shared,
+            generations: OnceLock::new(),
+            _closes_on_drop: closing.drop_guard(),
+        })
+    }
+}
+
+#[async_trait]
+impl Queue for Rabbit {
+    async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        let started = Instant::now();
+        let result = publishing::publish(&self.shared, outgoing).await;
+        metrics::published(&result, started.elapsed());
+        result
+    }
+
+    async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming> {
+        let shared = &self.shared;
+        let generations = self.generations.get_or_init(|| {
+            let generations = Arc::new(watch::Sender::new(None));
+            shared
+                .supervisors
+                .spawn(consuming::keep(shared.clone(), generations.clone()));
+            generations
+        });
+        // Prefetch 0 would mean "no bound" to the broker.
+        let prefetch = prefetch.max(1);
+        let room = usize::from(prefetch) * shared.topology.queues_of(source).len();
+        let (messages, taken) = mpsc::channel(room);
+        let subscription = Subscription {
+            source,
+            prefetch,
+            messages,
+        };
+        shared
+            .subscriptions
+            .spawn(subscription.run(shared.clone(), generations.subscribe()));
+        taken
+    }
+
+    fn rungs(&self) -> &[Duration] {
+        self.shared.topology.rungs()
+    }
+
+    async fn depths(&self) -> Result<Vec<(String, u64)>, PublishError> {
+        publishing::depths(&self.shared).await
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.shared.ending.cancel();
+        self.shared.closing.cancel();
+        self.shared.supervisors.close();
+        if timeout(grace, self.shared.supervisors.wait()).await.is_err() {
+            tracing::warn!(?grace, "rabbitmq connections did not close in time");
+        }
+    }
+}
+
+impl Shared {
+    async fn dial(&self, side: Side) -> Result<lapin::Connection, Failure> {
+        match &self.uri {
+            Ok(uri) => connection::dial(uri, &format!("tidings {}", side.as_str()), self.config.connect_timeout).await,
+            Err(reason) => Err(Failure {
+                reason: reason.clone(),
+                cure: Cure::Operator,
+            }),
+        }
+    }
+}
+
+/// Waits between attempts to connect.
+fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
+}
+
+/// How often to look whether somebody has done what a failure asks for.
+const OPERATOR_RETRY: Duration = Duration::from_secs(30);
+
+fn parse(url: &str) -> Result<AMQPUri, String> {
+    /// Seconds; a connection that is silent for twice as long is lost.
+    const HEARTBEAT: u16 = 20;
+    let mut uri: AMQPUri = url
+        .parse()
+        .map_err(|error| format!("the AMQP URL is not valid: {error}"))?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    Ok(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_reads_back_and_refuses_unknown_keys() {
+        let read = |text: &str| serde_json::from_str::<Config>(text);
+        let config = read(r#"{"url": "amqp://a:b@c/d", "delays": ["3s", "300ms"], "confirm_timeout": "5s"}"#).unwrap();
+        assert_eq!(config.confirm_timeout, Duration::from_secs(5));
+        let topology = config.topology().unwrap();
+        assert!(topology.rungs().contains(&Duration::from_millis(300)) && topology.rungs().len() == 10);
+        assert!(read(r#"{"confirm_timout": "5s"}"#).is_err());
+        let printed = serde_json::to_string(&config).unwrap();
+        assert!(!printed.contains("a:b") && printed.contains(r#""3s""#), "{printed}");
+    }
+
+    #[test]
+    fn a_heartbeat_is_asked_for_unless_the_url_names_one() {
+        assert_eq!(parse("amqp://localhost").unwrap().query.heartbeat, Some(20));
+        assert_eq!(
+            parse("amqp://localhost/v?heartbeat=7").unwrap().query.heartbeat,
+            Some(7)
+        );
+        assert!(
+            parse("http://localhost")
+                .unwrap_err()
+                .starts_with("the AMQP URL is not valid")
+        );
+    }
+}

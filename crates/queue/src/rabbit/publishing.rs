@@ -1,0 +1,278 @@
+//! The publishing connection: dialled for ever, declared upon, shared by a few publishers.
+//!
+//! Connection, channels and publishers are one generation. Any error or timeout ends it; callers whose
+//! messages were under way get "unknown", and the next generation starts afresh.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Connection, Event};
+use tidings_service::Backoff;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::connection::{self, ANSWER, Cure, Failure, answer, explain};
+use super::declare::{declare, depth};
+use super::publisher::{self, Job};
+use super::status::Side;
+use super::{OPERATOR_RETRY, Shared, backoff};
+use crate::{Outgoing, PublishError, metrics};
+
+/// How publishing stands.
+#[derive(Clone)]
+pub(super) enum Link {
+    /// No connection, and why.
+    Down(String),
+    /// The broker has an alarm and takes no messages.
+    Blocked(String),
+    /// Ready.
+    Up(Arc<Publishers>),
+}
+
+impl Link {
+    pub(super) fn is_blocked(&self) -> bool {
+        matches!(self, Self::Blocked(_))
+    }
+}
+
+/// The publishers of one generation.
+pub(super) struct Publishers {
+    connection: Arc<Connection>,
+    jobs: Vec<mpsc::Sender<Job>>,
+    next: AtomicUsize,
+}
+
+impl Publishers {
+    fn pick(&self) -> mpsc::Sender<Job> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.jobs[turn % self.jobs.len()].clone()
+    }
+}
+
+/// Publishes one message and waits for its confirmation.
+pub(super) async fn publish(shared: &Shared, outgoing: Outgoing) -> Result<(), PublishError> {
+    let (exchange, key) = shared.topology.address(outgoing.to)?;
+    let jobs = publishers(shared).await?.pick();
+    let (reply, confirmation) = oneshot::channel();
+    let job = Job {
+        exchange,
+        key,
+        body: outgoing.body,
+        reply,
+    };
+    let limit = shared.config.confirm_timeout;
+    let confirmed = async {
+        if jobs.send(job).await.is_err() {
+            return Err(PublishError::Unavailable("the connection was lost".into()));
+        }
+        drop(jobs);
+        let lost = || PublishError::Unknown("the connection was lost before the broker answered".into());
+        confirmation.await.unwrap_or_else(|_| Err(lost()))
+    };
+    let late = |_| Err(PublishError::Unknown(format!("no answer within {limit:?}")));
+    timeout(limit, confirmed).await.unwrap_or_else(late)
+}
+
+/// How many messages wait in each queue; what is on its way from a rung to a lane counts nowhere.
+pub(super) async fn depths(shared: &Shared) -> Result<Vec<(String, u64)>, PublishError> {
+    let unavailable = |failure: Failure| PublishError::Unavailable(failure.reason);
+    let publishers = publishers(shared).await?;
+    let channel = answer("open a channel", publishers.connection.create_channel())
+        .await
+        .map_err(unavailable)?;
+    let mut depths = Vec::new();
+    for queue in shared.topology.queues() {
+        match depth(&channel, &queue.name).await.map_err(unavailable)? {
+            Some(ready) => depths.push((queue.name, ready)),
+            None => {
+                return Err(PublishError::Unavailable(format!(
+                    "queue {} does not exist",
+                    queue.name
+                )));
+            }
+        }
+    }
+    let _ = timeout(ANSWER, channel.close(200, "counted".into())).await;
+    Ok(depths)
+}
+
+/// The publishers there are; a blocked connection is waited for a little.
+async fn publishers(shared: &Shared) -> Result<Arc<Publishers>, PublishError> {
+    let mut link = shared.link.borrow().clone();
+    if link.is_blocked() {
+        let mut changes = shared.link.subscribe();
+        if let Ok(Ok(now)) = timeout(shared.config.blocked_wait, changes.wait_for(|link| !link.is_blocked())).await {
+            link = now.clone();
+        }
+    }
+    match link {
+        Link::Up(publishers) => Ok(publishers),
+        Link::Blocked(reason) => Err(PublishError::Unavailable(format!("blocked: {reason}"))),
+        Link::Down(reason) => Err(PublishError::Unavailable(reason)),
+    }
+}
+
+/// Keeps a generation alive until the queue is closed.
+pub(super) async fn keep(shared: Arc<Shared>) {
+    let mut backoff = backoff();
+    loop {
+        let started = tokio::select! {
+            () = shared.closing.cancelled() => break,
+            started = start(&shared) => started,
+        };
+        let failure = match started {
+            Ok(generation) => {
+                backoff.reset();
+                match generation.run(&shared).await {
+                    None => break,
+                    Some(failure) => failure,
+                }
+            }
+            Err(failure) => failure,
+        };
+        shared.link.send_replace(Link::Down(failure.reason.clone()));
+        shared.status.down(Side::Publishing, &failure);
+        tokio::select! {
+            () = shared.closing.cancelled() => break,
+            () = sleep(wait_after(&failure, &mut backoff)) => {}
+        }
+    }
+    shared.link.send_replace(Link::Down("the queue is closed".into()));
+}
+
+fn wait_after(failure: &Failure, backoff: &mut Backoff) -> Duration {
+    if failure.cure == Cure::Operator {
+        OPERATOR_RETRY
+    } else {
+        backoff.next()
+    }
+}
+
+/// One connection with its channels.
+struct Generation {
+    publishers: Arc<Publishers>,
+    tasks: JoinSet<Result<(), Failure>>,
+    events: BoxStream<'static, Event>,
+}
+
+async fn start(shared: &Shared) -> Result<Generation, Failure> {
+    let connection = shared.dial(Side::Publishing).await?;
+    let events = connection::events(&connection);
+    if declare(&connection, &shared.topology).await? && !shared.config.settle.is_zero() {
+        let settle = shared.config.settle;
+        let reason = format!("declared new queues; taking messages in {settle:?}");
+        shared.link.send_replace(Link::Down(reason.clone()));
+        shared.status.down(Side::Publishing, &Failure::passing(reason));
+        sleep(settle).await;
+    }
+    let mut tasks = JoinSet::new();
+    let mut senders = Vec::new();
+    for _ in 0..shared.config.publish_channels.max(1) {
+        let channel = answer("open a channel", connection.create_channel()).await?;
+        answer(
+            "turn on confirms",
+            channel.confirm_select(ConfirmSelectOptions::default()),
+        )
+        .await?;
+        let (sender, jobs) = mpsc::channel(WAITING_JOBS);
+        senders.push(sender);
+        tasks.spawn(publisher::run(
+            channel,
+            jobs,
+            shared.link.subscribe(),
+            shared.config.confirm_timeout,
+        ));
+    }
+    let publishers = Arc::new(Publishers {
+        connection: Arc::new(connection),
+        jobs: senders,
+        next: AtomicUsize::new(0),
+    });
+    Ok(Generation {
+        publishers,
+        tasks,
+        events,
+    })
+}
+
+/// Per publisher: two batches.
+const WAITING_JOBS: usize = 512;
+
+impl Generation {
+    /// Serves until something fails, or until the queue is closed (`None`) and what is under way has ended.
+    async fn run(mut self, shared: &Shared) -> Option<Failure> {
+        let up = metrics::CONNECTIONS.with_label_values(&[Side::Publishing.as_str()]);
+        up.set(1);
+        shared.link.send_replace(Link::Up(self.publishers.clone()));
+        shared.status.up(Side::Publishing);
+        shared.declared.send_replace(true);
+        let failure = self.watch(shared).await;
+        up.set(0);
+        match &failure {
+            Some(failure) => {
+                metrics::RECONNECTS
+                    .with_label_values(&[Side::Publishing.as_str()])
+                    .inc();
+                shared.link.send_replace(Link::Down(failure.reason.clone()));
+                self.tasks.shutdown().await;
+            }
+            None => {
+                shared.link.send_replace(Link::Down("the queue is closing".into()));
+            }
+        }
+        let connection = self.publishers.connection.clone();
+        drop(self.publishers);
+        // Without senders the publishers finish what they have and close their channels.
+        while self.tasks.join_next().await.is_some() {}
+        connection::close(&connection).await;
+        failure
+    }
+
+    async fn watch(&mut self, shared: &Shared) -> Option<Failure> {
+        let mut blocked_since = None;
+        let mut declared = shared.declared.subscribe();
+        let failure = loop {
+            tokio::select! {
+                () = shared.closing.cancelled() => break None,
+                // Topology is declared at the start of a generation and nowhere else.
+                _ = declared.wait_for(|declared| !declared) => {
+                    break Some(Failure::passing("a queue is missing; declaring it again"));
+                }
+                Some(ended) = self.tasks.join_next() => break Some(match ended {
+                    Ok(Err(failure)) => failure,
+                    Ok(Ok(())) => Failure::passing("a publisher ended"),
+                    Err(error) => Failure::passing(format!("a publisher failed: {error}")),
+                }),
+                event = self.events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        blocked_since.get_or_insert_with(Instant::now);
+                        let failure = Failure::passing(format!("blocked by an alarm of the broker: {reason}"));
+                        shared.status.down(Side::Publishing, &failure);
+                        shared.link.send_replace(Link::Blocked(reason));
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        count_blocked(blocked_since.take());
+                        shared.link.send_replace(Link::Up(self.publishers.clone()));
+                        shared.status.up(Side::Publishing);
+                    }
+                    Some(Event::Error(error)) => break Some(Failure::passing(format!("connection lost: {}", explain(&error)))),
+                    Some(_) => {}
+                    None => break Some(Failure::passing("connection lost")),
+                },
+            }
+        };
+        count_blocked(blocked_since);
+        failure
+    }
+}
+
+fn count_blocked(since: Option<Instant>) {
+    if let Some(since) = since {
+        metrics::BLOCKED_SECONDS.add(since.elapsed().as_secs_f64());
+    }
+}

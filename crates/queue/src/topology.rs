@@ -1,0 +1,439 @@
+//! Which queues there are, how they are called and how they are bound: the only place that knows.
+//!
+//! Every queue is a quorum queue with explicit arguments, because defaults differ between broker versions. An
+//! argument can't be changed once a queue exists, so names carry a version: change an argument, raise
+//! [`VERSION`].
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::{Lane, LaneKind, PublishError, Route, Source};
+
+/// The version in the names of work queues, rungs and the canary's queue.
+pub const VERSION: &str = "v1";
+
+/// Rungs that always exist: 1 s, 5 s and 15 s to defer, then the default schedule of 1 m, 5 m, 30 m, 2 h, 24 h.
+pub const BASE_RUNGS: [Duration; 8] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * 60 * 60),
+    Duration::from_secs(24 * 60 * 60),
+];
+
+/// The most rungs: each is a quorum queue with a process and a log of its own.
+pub const MAX_RUNGS: usize = 40;
+
+/// How many shards a lane has unless configured otherwise.
+pub const DEFAULT_SHARDS: u16 = 8;
+
+/// Lanes, rungs and side queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    shards: u16,
+    rungs: Vec<Duration>,
+}
+
+/// Why there can't be such a topology.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TopologyError {
+    /// No shard, or more than two digits of them.
+    #[error("a lane has 1 to 100 shards, not {0}: correct `shards`")]
+    Shards(u16),
+    /// More rungs than [`MAX_RUNGS`].
+    #[error("{0} different delays are configured and at most {MAX_RUNGS} can have a queue: let schedules share delays")]
+    TooManyRungs(usize),
+    /// A delay that a queue can't wait.
+    #[error("a delay lasts 1 ms to 7 days in whole milliseconds, not {0:?}")]
+    Delay(Duration),
+}
+
+/// An exchange to declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its name.
+    pub name: String,
+    /// Direct or fanout.
+    pub kind: ExchangeKind,
+    /// Its arguments.
+    pub arguments: Vec<(&'static str, Argument)>,
+}
+
+/// How an exchange chooses queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeKind {
+    /// By the routing key.
+    Direct,
+    /// Every bound queue.
+    Fanout,
+}
+
+/// A queue to declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSpec {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Vec<(&'static str, Argument)>,
+    /// Exchanges and the routing keys it is bound by.
+    pub bindings: Vec<(String, String)>,
+}
+
+/// The value of an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Argument {
+    /// A text.
+    Text(&'static str),
+    /// A whole number.
+    Number(i64),
+}
+
+impl Topology {
+    /// The base rungs and this many shards per lane (1 to 100; the number is part of where an endpoint's
+    /// messages go, so all processes must agree on it).
+    pub fn new(shards: u16) -> Result<Self, TopologyError> {
+        if !(1..=100).contains(&shards) {
+            return Err(TopologyError::Shards(shards));
+        }
+        Ok(Self {
+            shards,
+            rungs: BASE_RUNGS.to_vec(),
+        })
+    }
+
+    /// The same with a rung for each of these delays.
+    pub fn with_delays(self, delays: impl IntoIterator<Item = Duration>) -> Result<Self, TopologyError> {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+        let mut rungs: BTreeSet<Duration> = self.rungs.into_iter().collect();
+        for delay in delays {
+            if delay.is_zero() || delay > WEEK || delay.subsec_nanos() % 1_000_000 != 0 {
+                return Err(TopologyError::Delay(delay));
+            }
+            rungs.insert(delay);
+        }
+        if rungs.len() > MAX_RUNGS {
+            return Err(TopologyError::TooManyRungs(rungs.len()));
+        }
+        Ok(Self {
+            rungs: rungs.into_iter().collect(),
+            ..self
+        })
+    }
+
+    /// How many shards a lane has.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// The delays that have a rung, ascending.
+    #[must_use]
+    pub fn rungs(&self) -> &[Duration] {
+        &self.rungs
+    }
+
+    /// Exchange and routing key of a route, if it exists.
+    pub fn address(&self, route: Route) -> Result<(String, String), PublishError> {
+        match route {
+            Route::Work(lane) => Ok((WORK.to_owned(), lane_key(lane))),
+            Route::Delay(delay, lane) if self.rungs.binary_search(&delay).is_ok() => {
+                Ok((rung_name(delay), lane_key(lane)))
+            }
+            Route::Delay(delay, _) => Err(PublishError::NoRung(delay)),
+            Route::Records => Ok((RECORDS.to_owned(), RECORDS.to_owned())),
+            Route::Parked => Ok((PARKED.to_owned(), PARKED.to_owned())),
+        }
+    }
+
+    /// The names of the queues that a source consists of.
+    #[must_use]
+    pub fn queues_of(&self, source: Source) -> Vec<String> {
+        match source {
+            Source::Work(kind) => self.lanes_of(kind).map(work_queue).collect(),
+            Source::Records => vec![RECORDS.to_owned()],
+        }
+    }
+
+    /// Every lane: all shards of both kinds.
+    pub fn lanes(&self) -> impl Iterator<Item = Lane> + '_ {
+        [LaneKind::Live, LaneKind::Retry]
+            .into_iter()
+            .flat_map(|kind| self.lanes_of(kind))
+    }
+
+    fn lanes_of(&self, kind: LaneKind) -> impl Iterator<Item = Lane> + use<> {
+        (0..self.shards).map(move |shard| Lane { kind, shard })
+    }
+
+    /// Every exchange.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        let exchange = |name: &str, kind| Exchange {
+            name: name.to_owned(),
+            kind,
+            arguments: Vec::new(),
+        };
+        let mut exchanges = vec![
+            exchange(UNROUTED, ExchangeKind::Fanout),
+            exchange(PARKED, ExchangeKind::Fanout),
+            exchange(RECORDS, ExchangeKind::Direct),
+            // Publishers use this one: it has no alternate exchange, so that a message without a queue comes back.
+            exchange(WORK, ExchangeKind::Direct),
+            // Rungs end here: one message without a queue would block its whole rung, hence the alternate.
+            Exchange {
+                arguments: vec![("alternate-exchange", Argument::Text(UNROUTED))],
+                ..exchange(DUE, ExchangeKind::Direct)
+            },
+        ];
+        exchanges.extend(
+            self.rungs
+                .iter()
+                .map(|rung| exchange(&rung_name(*rung), ExchangeKind::Fanout)),
+        );
+        exchanges
+    }
+
+    /// Every queue with its bindings.
+    #[must_use]
+    pub fn queues(&self) -> Vec<QueueSpec> {
+        let own_exchange = |name: &str| vec![(name.to_owned(), name.to_owned())];
+        let mut queues = vec![
+            quorum(
+                UNROUTED,
+                own_exchange(UNROUTED),
+                vec![("x-max-length", Argument::Number(1_000_000))],
+            ),
+            quorum(
+                PARKED,
+                own_exchange(PARKED),
+                vec![("x-max-length", Argument::Number(1_000_000))],
+            ),
+            quorum(RECORDS, own_exchange(RECORDS), Vec::new()),
+            quorum(
+                &format!("tidings.canary.{VERSION}"),
+                vec![(DUE.to_owned(), CANARY_KEY.to_owned())],
+                vec![("x-max-length", Argument::Number(100))],
+            ),
+        ];
+        queues.extend(self.lanes().map(|lane| {
+            let bindings = vec![(WORK.to_owned(), lane_key(lane)), (DUE.to_owned(), lane_key(lane))];
+            // 4.x drops a message after 20 deliveries unless told otherwise; no length limit, because a full
+            // queue would stall the rungs that end in it.
+            let arguments = vec![
+                ("x-delivery-limit", Argument::Number(100)),
+                ("x-dead-letter-exchange", Argument::Text(PARKED)),
+            ];
+            quorum(&work_queue(lane), bindings, arguments)
+        }));
+        queues.extend(self.rungs.iter().map(|rung| {
+            let name = rung_name(*rung);
+            // `reject-publish` is not about being full: without it, at-least-once silently falls back to at-most-once.
+            let arguments = vec![
+                ("x-message-ttl", Argument::Number(millis(*rung))),
+                ("x-dead-letter-exchange", Argument::Text(DUE)),
+                ("x-dead-letter-strategy", Argument::Text("at-least-once")),
+                ("x-overflow", Argument::Text("reject-publish")),
+                ("x-max-length", Argument::Number(5_000_000)),
+            ];
+            quorum(&name, own_exchange(&name), arguments)
+        }));
+        queues
+    }
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self {
+            shards: DEFAULT_SHARDS,
+            rungs: BASE_RUNGS.to_vec(),
+        }
+    }
+}
+
+const WORK: &str = "tidings.work";
+const DUE: &str = "tidings.due";
+const UNROUTED: &str = "tidings.unrouted";
+pub(crate) const PARKED: &str = "tidings.parked";
+pub(crate) const RECORDS: &str = "tidings.records";
+const CANARY_KEY: &str = "canary";
+
+fn lane_key(lane: Lane) -> String {
+    format!("{}.{:02}", lane.kind.as_str(), lane.shard)
+}
+
+pub(crate) fn work_queue(lane: Lane) -> String {
+    format!("{WORK}.{VERSION}.{}", lane_key(lane))
+}
+
+fn rung_name(rung: Duration) -> String {
+    format!("tidings.delay.{VERSION}.{}", rung.as_millis())
+}
+
+fn millis(rung: Duration) -> i64 {
+    i64::try_from(rung.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn quorum(name: &str, bindings: Vec<(String, String)>, more: Vec<(&'static str, Argument)>) -> QueueSpec {
+    let mut arguments = vec![("x-queue-type", Argument::Text("quorum"))];
+    arguments.extend(more);
+    QueueSpec {
+        name: name.to_owned(),
+        arguments,
+        bindings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Argument::{Number, Text};
+
+    fn topology() -> Topology {
+        Topology::new(2)
+            .unwrap()
+            .with_delays([Duration::from_secs(3), Duration::from_secs(1)])
+            .unwrap()
+    }
+
+    #[test]
+    fn exchanges_are_pinned() {
+        let exchanges = topology().exchanges();
+        let described: Vec<String> = exchanges
+            .iter()
+            .map(|e| format!("{:?} {} {:?}", e.kind, e.name, e.arguments))
+            .collect();
+        assert_eq!(
+            described,
+            [
+                "Fanout tidings.unrouted []",
+                "Fanout tidings.parked []",
+                "Direct tidings.records []",
+                "Direct tidings.work []",
+                "Direct tidings.due [(\"alternate-exchange\", Text(\"tidings.unrouted\"))]",
+                "Fanout tidings.delay.v1.1000 []",
+                "Fanout tidings.delay.v1.3000 []",
+                "Fanout tidings.delay.v1.5000 []",
+                "Fanout tidings.delay.v1.15000 []",
+                "Fanout tidings.delay.v1.60000 []",
+                "Fanout tidings.delay.v1.300000 []",
+                "Fanout tidings.delay.v1.1800000 []",
+                "Fanout tidings.delay.v1.7200000 []",
+                "Fanout tidings.delay.v1.86400000 []",
+            ]
+        );
+    }
+
+    #[test]
+    fn queues_are_pinned() {
+        let queues = topology().queues();
+        let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
+        assert_eq!(
+            names[..9],
+            [
+                "tidings.unrouted",
+                "tidings.parked",
+                "tidings.records",
+                "tidings.canary.v1",
+                "tidings.work.v1.live.00",
+                "tidings.work.v1.live.01",
+                "tidings.work.v1.retry.00",
+                "tidings.work.v1.retry.01",
+                "tidings.delay.v1.1000",
+            ]
+        );
+        assert_eq!(names.len(), 8 + 9);
+        assert!(
+            queues
+                .iter()
+                .all(|q| q.arguments[0] == ("x-queue-type", Text("quorum")))
+        );
+
+        let queue = |name: &str| queues.iter().find(|q| q.name == name).unwrap();
+        let work = queue("tidings.work.v1.retry.01");
+        assert_eq!(
+            work.arguments[1..],
+            [
+                ("x-delivery-limit", Number(100)),
+                ("x-dead-letter-exchange", Text("tidings.parked"))
+            ]
+        );
+        let binding = |exchange: &str, key: &str| (exchange.to_owned(), key.to_owned());
+        assert_eq!(
+            work.bindings,
+            [binding("tidings.work", "retry.01"), binding("tidings.due", "retry.01")]
+        );
+        let rung = queue("tidings.delay.v1.3000");
+        assert_eq!(
+            rung.arguments[1..],
+            [
+                ("x-message-ttl", Number(3000)),
+                ("x-dead-letter-exchange", Text("tidings.due")),
+                ("x-dead-letter-strategy", Text("at-least-once")),
+                ("x-overflow", Text("reject-publish")),
+                ("x-max-length", Number(5_000_000)),
+            ]
+        );
+        assert_eq!(
+            rung.bindings,
+            [binding("tidings.delay.v1.3000", "tidings.delay.v1.3000")]
+        );
+        assert_eq!(queue("tidings.canary.v1").bindings, [binding("tidings.due", "canary")]);
+        assert_eq!(
+            queue("tidings.unrouted").arguments[1..],
+            [("x-max-length", Number(1_000_000))]
+        );
+        assert_eq!(queue("tidings.records").arguments.len(), 1);
+    }
+
+    #[test]
+    fn a_message_keeps_its_lanes_key_in_a_rung() {
+        let topology = topology();
+        let lane = Lane {
+            kind: LaneKind::Retry,
+            shard: 1,
+        };
+        let address = |route| topology.address(route).unwrap();
+        assert_eq!(address(Route::Work(lane)), ("tidings.work".into(), "retry.01".into()));
+        assert_eq!(
+            address(Route::Delay(Duration::from_secs(3), lane)),
+            ("tidings.delay.v1.3000".into(), "retry.01".into())
+        );
+        assert_eq!(
+            address(Route::Records),
+            ("tidings.records".into(), "tidings.records".into())
+        );
+        let odd = Duration::from_secs(137);
+        assert_eq!(
+            topology.address(Route::Delay(odd, lane)),
+            Err(PublishError::NoRung(odd))
+        );
+    }
+
+    #[test]
+    fn delays_are_sorted_deduplicated_and_bounded() {
+        let seconds = |range: std::ops::Range<u64>| range.map(Duration::from_secs);
+        let topology = Topology::default().with_delays(seconds(20..52)).unwrap();
+        assert_eq!(topology.rungs().len(), 40);
+        assert!(topology.rungs().is_sorted());
+        assert_eq!(topology.clone().with_delays(seconds(20..30)).unwrap(), topology);
+        assert_eq!(
+            topology.with_delays(seconds(52..53)),
+            Err(TopologyError::TooManyRungs(41))
+        );
+        for delay in [
+            Duration::ZERO,
+            Duration::from_micros(1500),
+            Duration::from_secs(8 * 86_400),
+        ] {
+            assert_eq!(
+                Topology::default().with_delays([delay]),
+                Err(TopologyError::Delay(delay))
+            );
+        }
+        assert_eq!(Topology::new(0), Err(TopologyError::Shards(0)));
+        assert_eq!(Topology::new(101), Err(TopologyError::Shards(101)));
+    }
+}

@@ -1,0 +1,238 @@
+//! The promises.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidings_queue::{LaneKind, PublishError, Queue, Route, Source};
+use tidings_testkit::wait_until;
+
+use crate::places::{Place, SHORT, SOON, live, message, next, publish_all, retry, silence, text};
+
+const LIVE: Source = Source::Work(LaneKind::Live);
+const RETRY: Source = Source::Work(LaneKind::Retry);
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(crate) async fn what_is_acknowledged_never_comes_again(place: &impl Place) {
+    let queue = place.open().await;
+    publish_all(&*queue, Route::Work(live(0)), ["one".into()]).await;
+    publish_all(&*queue, Route::Work(live(1)), [String::new()]).await;
+    let mut messages = queue.consume(LIVE, 10).await;
+    let mut seen = HashSet::new();
+    for _ in 0..2 {
+        let incoming = next(&mut messages).await;
+        assert!(!incoming.redelivered);
+        seen.insert(text(&incoming));
+        assert!(incoming.ack().await);
+    }
+    assert_eq!(seen, HashSet::from(["one".to_owned(), String::new()]));
+    queue.close(GRACE).await;
+
+    let queue = place.open().await;
+    let mut messages = queue.consume(LIVE, 10).await;
+    silence(&mut messages).await;
+}
+
+pub(crate) async fn what_is_dropped_comes_again_marked(place: &impl Place) {
+    let queue = place.open().await;
+    publish_all(&*queue, Route::Work(live(0)), ["again".into()]).await;
+    let mut messages = queue.consume(LIVE, 1).await;
+    for attempt in 0..3 {
+        let incoming = next(&mut messages).await;
+        assert_eq!(
+            (text(&incoming), incoming.redelivered),
+            ("again".to_owned(), attempt > 0)
+        );
+    }
+    assert!(next(&mut messages).await.ack().await);
+    silence(&mut messages).await;
+}
+
+pub(crate) async fn rungs_are_never_early_and_hardly_late(place: &impl Place) {
+    let queue = place.open().await;
+    let mut messages = queue.consume(RETRY, 100).await;
+    for delay in [SHORT, Duration::from_secs(1)] {
+        assert!(queue.rungs().contains(&delay));
+        let mut sent = BTreeMap::new();
+        for n in 0..20 {
+            sent.insert(n.to_string(), Instant::now());
+            queue
+                .publish(message(Route::Delay(delay, retry(n % 2)), n.to_string()))
+                .await
+                .unwrap();
+        }
+        while !sent.is_empty() {
+            let incoming = next(&mut messages).await;
+            let waited = sent.remove(&text(&incoming)).expect("each message once").elapsed();
+            assert!(waited >= delay, "{delay:?} took only {waited:?}");
+            assert!(waited < delay + Duration::from_millis(500), "{delay:?} took {waited:?}");
+            assert!(incoming.ack().await);
+        }
+    }
+}
+
+pub(crate) async fn a_lane_keeps_its_shard_through_a_rung(place: &impl Place) {
+    let queue = place.open().await;
+    for (lane, name) in [
+        (retry(1), "tidings.work.v1.retry.01"),
+        (live(0), "tidings.work.v1.live.00"),
+    ] {
+        queue.publish(message(Route::Delay(SHORT, lane), "late")).await.unwrap();
+        wait_until(SOON, "the message to reach its lane", async || {
+            depth(&*queue, name).await == 1
+        })
+        .await;
+    }
+    assert_eq!(depth(&*queue, "tidings.work.v1.retry.00").await, 0);
+    assert_eq!(depth(&*queue, "tidings.work.v1.live.01").await, 0);
+}
+
+pub(crate) async fn other_delays_have_no_rung(place: &impl Place) {
+    let queue = place.open().await;
+    let odd = Duration::from_secs(137);
+    assert_eq!(
+        queue.publish(message(Route::Delay(odd, retry(0)), "")).await,
+        Err(PublishError::NoRung(odd))
+    );
+    assert!(queue.rungs().is_sorted() && !queue.rungs().contains(&odd));
+}
+
+pub(crate) async fn prefetch_bounds_what_is_unsettled(place: &impl Place) {
+    let queue = place.open().await;
+    publish_all(&*queue, Route::Work(live(1)), (0..10).map(|n| n.to_string())).await;
+    let mut messages = queue.consume(LIVE, 3).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(next(&mut messages).await);
+    }
+    silence(&mut messages).await;
+    for n in 3..10 {
+        assert!(held.remove(0).ack().await);
+        held.push(next(&mut messages).await);
+        assert_eq!(text(&held[2]), n.to_string());
+    }
+    silence(&mut messages).await;
+}
+
+pub(crate) async fn records_keep_their_order(place: &impl Place) {
+    let queue = place.open().await;
+    let bodies: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    publish_all(&*queue, Route::Records, bodies[..100].to_vec()).await;
+    let mut messages = queue.consume(Source::Records, 20).await;
+    publish_all(&*queue, Route::Records, bodies[100..].to_vec()).await;
+    for body in bodies {
+        let incoming = next(&mut messages).await;
+        assert_eq!(text(&incoming), body);
+        assert!(incoming.ack().await);
+    }
+}
+
+pub(crate) async fn many_publishers_lose_and_double_nothing(place: &impl Place) {
+    const TASKS: usize = 64;
+    const EACH: usize = 500;
+    let queue = place.open().await;
+    let mut messages = queue.consume(LIVE, 200).await;
+    let publishers: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move {
+                let lane = live((task % 2) as u16);
+                publish_all(&*queue, Route::Work(lane), (0..EACH).map(|n| format!("{task}/{n}"))).await;
+            })
+        })
+        .collect();
+    let mut seen = HashSet::new();
+    while seen.len() < TASKS * EACH {
+        let incoming = next(&mut messages).await;
+        assert!(
+            !incoming.redelivered && seen.insert(text(&incoming)),
+            "{} came twice",
+            text(&incoming)
+        );
+        assert!(incoming.ack().await);
+    }
+    for publisher in publishers {
+        publisher.await.unwrap();
+    }
+    silence(&mut messages).await;
+}
+
+pub(crate) async fn parked_messages_stay(place: &impl Place) {
+    let queue = place.open().await;
+    queue.publish(message(Route::Parked, "not a message")).await.unwrap();
+    wait_until(SOON, "a parked message", async || {
+        depth(&*queue, "tidings.parked").await == 1
+    })
+    .await;
+}
+
+pub(crate) async fn depths_count_what_waits(place: &impl Place) {
+    let queue = place.open().await;
+    publish_all(&*queue, Route::Work(live(0)), (0..3).map(|n| n.to_string())).await;
+    publish_all(&*queue, Route::Records, (0..2).map(|n| n.to_string())).await;
+    wait_until(SOON, "three in a lane", async || {
+        depth(&*queue, "tidings.work.v1.live.00").await == 3
+    })
+    .await;
+    wait_until(SOON, "two records", async || {
+        depth(&*queue, "tidings.records").await == 2
+    })
+    .await;
+    assert_eq!(depth(&*queue, "tidings.work.v1.live.01").await, 0);
+}
+
+pub(crate) async fn closing_hands_back_what_is_unsettled(place: &impl Place) {
+    let queue = place.open().await;
+    publish_all(&*queue, Route::Work(live(0)), (0..8).map(|n| n.to_string())).await;
+    let mut messages = queue.consume(LIVE, 5).await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(next(&mut messages).await);
+    }
+    let started = Instant::now();
+    queue.close(GRACE).await;
+    assert!(started.elapsed() < GRACE, "closing took {:?}", started.elapsed());
+    assert!(messages.recv().await.is_none(), "the stream ends");
+    assert!(!held.remove(0).ack().await, "it was handed back");
+    let refused = queue.publish(message(Route::Records, "")).await;
+    assert!(matches!(refused, Err(PublishError::Unavailable(_))), "{refused:?}");
+    drop((queue, held));
+
+    let queue = place.open().await;
+    let mut messages = queue.consume(LIVE, 10).await;
+    let mut seen = HashSet::new();
+    for _ in 0..8 {
+        let incoming = next(&mut messages).await;
+        let number: u32 = text(&incoming).parse().unwrap();
+        assert!(incoming.redelivered || number >= 5, "{number} was handed out before");
+        assert!(seen.insert(number) && incoming.ack().await);
+    }
+    silence(&mut messages).await;
+}
+
+pub(crate) async fn a_taker_that_leaves_hands_back_at_once(place: &impl Place) {
+    let queue = place.open().await;
+    publish_all(&*queue, Route::Work(live(0)), (0..4).map(|n| n.to_string())).await;
+    let mut messages = queue.consume(LIVE, 4).await;
+    let held = next(&mut messages).await;
+    drop(messages);
+    let mut messages = queue.consume(LIVE, 4).await;
+    let mut seen = HashSet::new();
+    for _ in 0..3 {
+        let incoming = next(&mut messages).await;
+        assert!(seen.insert(text(&incoming)));
+        assert!(incoming.ack().await);
+    }
+    assert!(!seen.contains(&text(&held)), "what is being worked on stays");
+    assert!(held.ack().await, "and can still be settled");
+    silence(&mut messages).await;
+}
+
+async fn depth(queue: &dyn Queue, name: &str) -> u64 {
+    let depths = queue.depths().await.unwrap();
+    depths
+        .iter()
+        .find(|(queue, _)| queue == name)
+        .expect("a queue of this name")
+        .1
+}

@@ -1,0 +1,245 @@
+//! The registry in memory: what ingest matches events against, where dispatchers find endpoints, and how every
+//! request is authenticated.
+//!
+//! A task subscribes to changes, loads everything, and then reloads one tenant per change. When changes may
+//! have been missed it starts over. While the registry is away the cache serves what it has. Loads are made one
+//! after the other, so nothing older ever replaces something newer.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use tidings_domain::key::TokenHash;
+use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, Tenant, TenantId, Timestamp};
+use tidings_service::backoff::Backoff;
+use tidings_service::health::Component;
+use tidings_service::problem::Problem;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Caller;
+use crate::error::StoreError;
+use crate::registry::{Of, Registry, Snapshot};
+
+/// The registry in memory. A look-up costs the same however many tenants there are, and so does a change.
+pub struct RegistryCache {
+    registry: Arc<dyn Registry>,
+    index: RwLock<Index>,
+    is_loaded: watch::Sender<bool>,
+    /// Held from before a snapshot is read until it is in the index.
+    loading: Mutex<()>,
+}
+
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How many changes are taken at once; a tenant that changed often among them is loaded once.
+const CHANGES: usize = 256;
+
+impl RegistryCache {
+    /// Starts a task that loads the registry and follows its changes until `shutdown`. `health` is up while
+    /// changes are followed.
+    pub fn start(registry: Arc<dyn Registry>, health: Component, shutdown: CancellationToken) -> Arc<Self> {
+        let cache = Arc::new(Self {
+            registry,
+            index: RwLock::default(),
+            is_loaded: watch::Sender::new(false),
+            loading: Mutex::default(),
+        });
+        let follower = Arc::clone(&cache);
+        tokio::spawn(async move {
+            shutdown.run_until_cancelled(follower.follow(health)).await;
+        });
+        cache
+    }
+
+    /// Whether everything was loaded once.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        *self.is_loaded.borrow()
+    }
+
+    /// Waits until everything was loaded once.
+    pub async fn loaded(&self) {
+        // It fails only when the sender is gone, which `self` holds.
+        let _ = self.is_loaded.subscribe().wait_for(|loaded| *loaded).await;
+    }
+
+    /// One tenant.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))
+    }
+
+    /// One endpoint. One whose secret can't be unsealed is not here, so its absence alone does not tell that it
+    /// was deleted.
+    #[must_use]
+    pub fn endpoint(&self, id: EndpointId) -> Option<Arc<Endpoint>> {
+        self.index().endpoints.get(&id).cloned()
+    }
+
+    /// The endpoints of a tenant that want an event of this type, whether enabled or not.
+    #[must_use]
+    pub fn matching(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
+        let endpoints = self
+            .index()
+            .tenants
+            .get(&tenant)
+            .map(|entry| Arc::clone(&entry.endpoints));
+        let wanted = |endpoint: &&Arc<Endpoint>| endpoint.wants(event_type);
+        endpoints
+            .iter()
+            .flat_map(|endpoints| endpoints.iter())
+            .filter(wanted)
+            .cloned()
+            .collect()
+    }
+
+    /// Who sends this token.
+    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
+        if !self.is_loaded() {
+            let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");
+            return Err(problem.with_retry_after(Duration::from_secs(1)));
+        }
+        let key = self.index().keys.get(&TokenHash::of(token)).cloned();
+        match key {
+            None => Err(Problem::unauthenticated(
+                "key_unknown",
+                "this key does not exist: was it deleted?",
+            )),
+            Some(key) if key.expires_at.is_some_and(|at| at <= now) => Err(Problem::unauthenticated(
+                "key_expired",
+                "this key has expired: ask for a new one",
+            )),
+            Some(key) => Ok(Caller::with_key(&key)),
+        }
+    }
+
+    /// Loads a part again, so that a change of one's own is in force when this returns.
+    pub async fn refresh(&self, of: Of) -> Result<(), StoreError> {
+        let _loading = self.loading.lock().await;
+        let snapshot = self.registry.snapshot(of).await?;
+        match of {
+            Of::Everything => {
+                let index = Index::of(snapshot);
+                // What it replaces is freed after the lock is given back.
+                let _old = std::mem::replace(&mut *self.index.write().unwrap_or_else(PoisonError::into_inner), index);
+                self.is_loaded.send_replace(true);
+            }
+            Of::Tenant(id) => self
+                .index
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace_tenant(id, snapshot),
+            Of::Operators => self
+                .index
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace_operators(snapshot),
+        }
+        Ok(())
+    }
+
+    async fn follow(&self, health: Component) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            match self.follow_while_complete(&health, &mut backoff).await {
+                Ok(()) => tracing::info!("changes of the registry may have been missed: loading it again"),
+                Err(error) => health.down(error.to_string()),
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Returns when changes may have been missed. Subscribing comes first: a change during the load is waiting
+    /// when the load is done.
+    async fn follow_while_complete(&self, health: &Component, backoff: &mut Backoff) -> Result<(), StoreError> {
+        let mut changes = self.registry.changes().await?;
+        self.refresh(Of::Everything).await?;
+        health.up();
+        backoff.reset();
+        let mut changed = Vec::new();
+        while changes.recv_many(&mut changed, CHANGES).await > 0 {
+            for of in changed.drain(..).collect::<HashSet<Of>>() {
+                self.refresh(of).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Index {
+    tenants: HashMap<TenantId, Entry>,
+    endpoints: HashMap<EndpointId, Arc<Endpoint>>,
+    keys: HashMap<TokenHash, Arc<ApiKey>>,
+    operator_keys: Vec<TokenHash>,
+}
+
+struct Entry {
+    tenant: Arc<Tenant>,
+    endpoints: Arc<[Arc<Endpoint>]>,
+    keys: Vec<TokenHash>,
+}
+
+impl Index {
+    fn of(snapshot: Snapshot) -> Self {
+        let mut index = Self::default();
+        index.add(snapshot);
+        index
+    }
+
+    fn replace_tenant(&mut self, id: TenantId, snapshot: Snapshot) {
+        if let Some(old) = self.tenants.remove(&id) {
+            for endpoint in old.endpoints.iter() {
+                self.endpoints.remove(&endpoint.id);
+            }
+            for hash in &old.keys {
+                self.keys.remove(hash);
+            }
+        }
+        self.add(snapshot);
+    }
+
+    fn replace_operators(&mut self, snapshot: Snapshot) {
+        for hash in std::mem::take(&mut self.operator_keys) {
+            self.keys.remove(&hash);
+        }
+        self.add(snapshot);
+    }
+
+    /// Adds whole tenants and all operators' keys.
+    fn add(&mut self, snapshot: Snapshot) {
+        let mut endpoints: HashMap<TenantId, Vec<Arc<Endpoint>>> = HashMap::new();
+        for endpoint in snapshot.endpoints.into_iter().map(Arc::new) {
+            endpoints
+                .entry(endpoint.tenant)
+                .or_default()
+                .push(Arc::clone(&endpoint));
+            self.endpoints.insert(endpoint.id, endpoint);
+        }
+        let mut keys: HashMap<TenantId, Vec<TokenHash>> = HashMap::new();
+        for key in snapshot.keys {
+            match key.tenant {
+                Some(tenant) => keys.entry(tenant).or_default().push(key.hash),
+                None => self.operator_keys.push(key.hash),
+            }
+            self.keys.insert(key.hash, Arc::new(key));
+        }
+        for tenant in snapshot.tenants {
+            let id = tenant.id;
+            let entry = Entry {
+                tenant: Arc::new(tenant),
+                endpoints: endpoints.remove(&id).unwrap_or_default().into(),
+                keys: keys.remove(&id).unwrap_or_default(),
+            };
+            self.tenants.insert(id, entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use tidings_domain::key::Token;
+use tidings_domain::{EventPattern, KeyId, Overrides, Scope, Subscription};
+use tidings_service::health::Health;
+use tidings_service::problem::Kind;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+use crate::access::Access;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A registry of what it is told, which can be away, and whose full load can be made to wait after it was read.
+#[derive(Default)]
+struct Told {
+    content: std::sync::Mutex<Snapshot>,
+    subscribers: std::sync::Mutex<Vec<mpsc::Sender<Of>>>,
+    is_away: AtomicBool,
+    gate: std::sync::Mutex<Option<Arc<Semaphore>>>,
+}
+
+impl Told {
+    fn add(&self, owner: &Owner) {
+        let mut content = self.content.lock().unwrap();
+        content.tenants.push(owner.tenant.clone());
+        content.keys.push(owner.key.clone());
+        content.endpoints.push(owner.endpoint.clone());
+    }
+
+    fn change(&self, of: Of, change: impl FnOnce(&mut Snapshot)) {
+        change(&mut self.content.lock().unwrap());
+        self.subscribers.lock().unwrap().retain(|s| s.try_send(of).is_ok());
+    }
+
+    fn lose_subscribers(&self) {
+        self.subscribers.lock().unwrap().clear();
+    }
+
+    fn away(&self, away: bool) {
+        self.is_away.store(away, Ordering::SeqCst);
+    }
+
+    fn answer<T>(&self, value: T) -> Result<T, StoreError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            Err(StoreError::Unavailable("away".into()))
+        } else {
+            Ok(value)
+        }
+    }
+}
+
+#[async_trait]
+impl Registry for Told {
+    async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
+        let mut found = self.answer(self.content.lock().unwrap().clone())?;
+        match of {
+            Of::Everything => {
+                let gate = self.gate.lock().unwrap().clone();
+                if let Some(gate) = gate {
+                    gate.acquire().await.unwrap().forget();
+                }
+            }
+            Of::Tenant(id) => {
+                found.tenants.retain(|t| t.id == id);
+                found.keys.retain(|k| k.tenant == Some(id));
+                found.endpoints.retain(|e| e.tenant == id);
+            }
+            Of::Operators => {
+                found.keys.retain(|k| k.tenant.is_none());
+                (found.tenants, found.endpoints) = (vec![], vec![]);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError> {
+        let (sender, receiver) = mpsc::channel(16);
+        self.subscribers.lock().unwrap().push(sender);
+        self.answer(receiver)
+    }
+
+    async fn create_tenant(&self, _: &Tenant, _: &ApiKey) -> Result<(), StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn tenant(&self, _: TenantId) -> Result<Option<Tenant>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn tenants(&self, _: Option<TenantId>, _: u32) -> Result<Vec<Tenant>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn delete_tenant(&self, _: TenantId) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn create_key(&self, _: &ApiKey) -> Result<(), StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn create_first_operator_key(&self, _: &ApiKey) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn key(&self, _: KeyId) -> Result<Option<ApiKey>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn keys(&self, _: Option<TenantId>) -> Result<Vec<ApiKey>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn delete_key(&self, _: KeyId) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn create_endpoint(&self, _: &Endpoint) -> Result<(), StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn endpoint(&self, _: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn endpoints(&self, _: TenantId, _: Option<EndpointId>, _: u32) -> Result<Vec<Endpoint>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn replace_endpoint(&self, _: &Endpoint, _: Timestamp) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn delete_endpoint(&self, _: EndpointId) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+}
+
+/// A tenant with one key and one endpoint for everything.
+struct Owner {
+    tenant: Tenant,
+    token: Token,
+    key: ApiKey,
+    endpoint: Endpoint,
+}
+
+fn owner() -> Owner {
+    let now = Timestamp::now();
+    let tenant = Tenant {
+        id: TenantId::new(),
+        name: "Acme".into(),
+        created_at: now,
+    };
+    let (token, key) = key(Some(tenant.id));
+    let endpoint = Endpoint {
+        id: EndpointId::new(),
+        tenant: tenant.id,
+        name: String::new(),
+        url: "https://example.com/hook".parse().unwrap(),
+        dialect: "standard".into(),
+        secret: None,
+        subscriptions: vec![Subscription::to(EventPattern::Any)],
+        enabled: true,
+        overrides: Overrides::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    Owner {
+        tenant,
+        token,
+        key,
+        endpoint,
+    }
+}
+
+fn key(tenant: Option<TenantId>) -> (Token, ApiKey) {
+    let token = Token::generate();
+    let key = ApiKey {
+        id: KeyId::new(),
+        tenant,
+        scopes: vec![Scope::Read],
+        hint: token.hint(),
+        hash: token.hash(),
+        expires_at: None,
+        created_at: Timestamp::now(),
+    };
+    (token, key)
+}
+
+fn start(registry: &Arc<Told>) -> (Arc<RegistryCache>, Health) {
+    let health = Health::new();
+    let registry: Arc<dyn Registry> = registry.clone();
+    (
+        RegistryCache::start(registry, health.component("registry"), CancellationToken::new()),
+        health,
+    )
+}
+
+async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, wait).await.is_ok(), "{what}");
+}
+
+fn created() -> EventType {
+    "feedback.created".parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_registered_is_found_and_matched() {
+    let (registry, one, other) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&one);
+    registry.add(&other);
+    let (cache, health) = start(&registry);
+    assert_eq!(
+        cache
+            .authenticate(one.token.reveal(), Timestamp::now())
+            .unwrap_err()
+            .code,
+        "registry_not_loaded"
+    );
+    cache.loaded().await;
+    tokio::time::timeout(DEADLINE, health.wait_until(true)).await.unwrap();
+    assert_eq!(cache.tenant(one.tenant.id).as_deref(), Some(&one.tenant));
+    assert_eq!(cache.endpoint(one.endpoint.id).as_deref(), Some(&one.endpoint));
+    assert_eq!(
+        cache.matching(one.tenant.id, &created()),
+        [Arc::new(one.endpoint.clone())]
+    );
+    assert!(cache.matching(TenantId::new(), &created()).is_empty());
+}
+
+#[tokio::test]
+async fn a_change_is_in_force_soon_and_touches_only_its_tenant() {
+    let (registry, one, other) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&one);
+    registry.add(&other);
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    registry.change(Of::Tenant(one.tenant.id), |content| {
+        content
+            .endpoints
+            .iter_mut()
+            .find(|e| e.id == one.endpoint.id)
+            .unwrap()
+            .subscriptions
+            .clear();
+    });
+    eventually("nothing is wanted", || {
+        cache.matching(one.tenant.id, &created()).is_empty()
+    })
+    .await;
+    registry.change(Of::Tenant(one.tenant.id), |content| {
+        content.tenants.retain(|t| t.id != one.tenant.id);
+        content.keys.retain(|k| k.tenant != Some(one.tenant.id));
+        content.endpoints.retain(|e| e.tenant != one.tenant.id);
+    });
+    eventually("the tenant is gone", || cache.tenant(one.tenant.id).is_none()).await;
+    assert!(cache.endpoint(one.endpoint.id).is_none());
+    assert_eq!(
+        cache
+            .authenticate(one.token.reveal(), Timestamp::now())
+            .unwrap_err()
+            .code,
+        "key_unknown"
+    );
+    assert_eq!(cache.matching(other.tenant.id, &created()).len(), 1);
+    assert!(cache.authenticate(other.token.reveal(), Timestamp::now()).is_ok());
+}
+
+#[tokio::test]
+async fn a_change_during_the_full_load_is_not_lost() {
+    let (registry, one, late) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&one);
+    let gate = Arc::new(Semaphore::new(0));
+    *registry.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let (cache, _health) = start(&registry);
+    eventually("it subscribed", || !registry.subscribers.lock().unwrap().is_empty()).await;
+    // The load has been read, or will read more than it must; either way the change is announced before it ends.
+    registry.add(&late);
+    registry.change(Of::Tenant(late.tenant.id), |_| ());
+    let own = tokio::spawn({
+        let cache = Arc::clone(&cache);
+        async move { cache.refresh(Of::Tenant(late.tenant.id)).await }
+    });
+    tokio::task::yield_now().await;
+    gate.add_permits(1);
+    own.await.unwrap().unwrap();
+    // The refresh is in force, and the older full load did not replace it.
+    cache.loaded().await;
+    assert!(cache.tenant(late.tenant.id).is_some() && cache.tenant(one.tenant.id).is_some());
+}
+
+#[tokio::test]
+async fn it_serves_what_it_has_while_the_registry_is_away_and_catches_up() {
+    let (registry, one, late) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&one);
+    let (cache, health) = start(&registry);
+    tokio::time::timeout(DEADLINE, health.wait_until(true)).await.unwrap();
+    registry.away(true);
+    registry.lose_subscribers();
+    tokio::time::timeout(DEADLINE, health.wait_until(false)).await.unwrap();
+    assert!(cache.endpoint(one.endpoint.id).is_some());
+    assert!(cache.authenticate(one.token.reveal(), Timestamp::now()).is_ok());
+    registry.add(&late);
+    registry.away(false);
+    tokio::time::timeout(DEADLINE, health.wait_until(true)).await.unwrap();
+    assert!(cache.tenant(late.tenant.id).is_some());
+}
+
+#[tokio::test]
+async fn callers_are_told_by_their_tokens() {
+    let (registry, one) = (Arc::new(Told::default()), owner());
+    registry.add(&one);
+    let (operator_token, operator) = key(None);
+    let (expired_token, expired) = key(Some(one.tenant.id));
+    let expired = ApiKey {
+        expires_at: Some(Timestamp::now()),
+        ..expired
+    };
+    registry
+        .content
+        .lock()
+        .unwrap()
+        .keys
+        .extend([operator.clone(), expired]);
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    let access = Access::new(Arc::clone(&cache), Some("between us"));
+    let caller = |token: &str| {
+        let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        access.caller(&HeaderMap::from_iter([(AUTHORIZATION, value)]))
+    };
+    let scopes = vec![Scope::Read];
+    let expected = Caller::Tenant {
+        id: one.tenant.id,
+        key: one.key.id,
+        scopes: scopes.clone(),
+    };
+    assert_eq!(caller(one.token.reveal()), Ok(expected));
+    assert_eq!(
+        caller(operator_token.reveal()),
+        Ok(Caller::Operator {
+            key: operator.id,
+            scopes
+        })
+    );
+    assert_eq!(caller("between us"), Ok(Caller::Internal));
+    assert_eq!(caller(expired_token.reveal()).unwrap_err().code, "key_expired");
+    assert_eq!(caller("tk_nobody").unwrap_err().code, "key_unknown");
+    let missing = access.caller(&HeaderMap::new()).unwrap_err();
+    assert_eq!((missing.kind, missing.code), (Kind::Unauthenticated, "key_missing"));
+
+    registry.change(Of::Operators, |content| content.keys.retain(|k| k.tenant.is_some()));
+    eventually("the operator's key is gone", || {
+        caller(operator_token.reveal()).is_err()
+    })
+    .await;
+    assert!(caller(one.token.reveal()).is_ok());
+}

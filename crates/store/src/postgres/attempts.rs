@@ -1,0 +1,125 @@
+//! Reading attempts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Outcome, TenantId, Timestamp};
+use tokio_postgres::Row;
+
+use super::Postgres;
+use super::deliveries::of_event;
+use super::error::corrupt;
+use super::filter::Filter;
+use crate::error::StoreError;
+use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, RequestBody};
+
+const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_type, number, started_at, duration_us, \
+                       url, dialect, outcome, reason, error, status_code, next_attempt_at";
+const CONTENT: &str = "request_headers, request_body, payload_at, response_headers, response_body, \
+                       response_truncated, remote_address";
+
+/// How far a dispatcher's clock may be behind the one that made the event's id; only decides which partitions
+/// are looked into.
+const CLOCK_SKEW: Duration = Duration::from_secs(24 * 3600);
+
+impl Postgres {
+    pub(super) async fn list_attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError> {
+        let mut filter = Filter::default();
+        filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));
+        filter.and_some("endpoint_id = $", query.endpoint.map(EndpointId::uuid));
+        if let Some(event) = query.event {
+            let [from, to] = of_event(event);
+            filter.and("delivery_id >= $", from);
+            filter.and("delivery_id < $", to);
+            filter.and("event_id = $", event.uuid());
+            filter.and("id >= $", not_before(event.unix_millis()).uuid());
+            filter.passes_few();
+        }
+        if let Some(delivery) = query.delivery {
+            filter.and("delivery_id = $", delivery.uuid());
+            filter.and("id >= $", not_before(delivery.unix_millis()).uuid());
+            filter.passes_few();
+        }
+        filter.and_any(
+            "event_type = ANY($)",
+            query.event_types.iter().map(ToString::to_string).collect(),
+        );
+        filter.and_any(
+            "status_code = ANY($)",
+            query.status_codes.iter().map(|code| i32::from(*code)).collect(),
+        );
+        filter.and_any(
+            "coalesce(status_code, 0) / 100 = ANY($)",
+            query.status_classes.iter().map(|class| i32::from(*class)).collect(),
+        );
+        filter.and_any("outcome = ANY($)", query.outcomes.clone());
+        filter.and_some("id >= $", query.since.map(|since| AttemptId::floor(since).uuid()));
+        filter.and_some("id < $", query.until.map(|until| AttemptId::floor(until).uuid()));
+        filter.and_some("id < $", query.before.map(AttemptId::uuid));
+        let rows = filter
+            .newest(&self.client().await?, SUMMARY, "attempts", query.limit)
+            .await?;
+        rows.iter().map(summary).collect()
+    }
+
+    pub(super) async fn read_attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
+        let sql = format!("SELECT {SUMMARY}, {CONTENT} FROM attempts WHERE id = $1");
+        let row = self.query_opt(&sql, &[&id.uuid()]).await?;
+        row.as_ref().map(attempt).transpose()
+    }
+}
+
+/// The smallest id that an attempt can have whose event was accepted in this millisecond.
+fn not_before(unix_millis: u64) -> AttemptId {
+    let accepted = i64::try_from(unix_millis)
+        .ok()
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let earliest = accepted.and_then(|accepted| accepted.checked_sub(CLOCK_SKEW).ok());
+    AttemptId::floor(earliest.unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn summary(row: &Row) -> Result<AttemptSummary, StoreError> {
+    Ok(AttemptSummary {
+        id: AttemptId::from_uuid(row.try_get("id")?),
+        delivery: DeliveryId::from_uuid(row.try_get("delivery_id")?),
+        event: EventId::from_uuid(row.try_get("event_id")?),
+        tenant: TenantId::from_uuid(row.try_get("tenant_id")?),
+        endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?),
+        event_type: row.try_get::<_, &str>("event_type")?.parse().map_err(corrupt)?,
+        number: row.try_get::<_, i32>("number")?.cast_unsigned(),
+        started_at: row.try_get("started_at")?,
+        duration: Duration::from_micros(row.try_get::<_, i64>("duration_us")?.unsigned_abs()),
+        url: row.try_get("url")?,
+        dialect: row.try_get("dialect")?,
+        outcome: Outcome::from_parts(row.try_get("outcome")?, row.try_get("reason")?).map_err(corrupt)?,
+        error: row.try_get("error")?,
+        status_code: row
+            .try_get::<_, Option<i32>>("status_code")?
+            .and_then(|code| u16::try_from(code).ok()),
+        next_attempt_at: row.try_get("next_attempt_at")?,
+    })
+}
+
+fn attempt(row: &Row) -> Result<Attempt, StoreError> {
+    let body = Bytes::from(row.try_get::<_, Vec<u8>>("request_body")?);
+    Ok(Attempt {
+        summary: summary(row)?,
+        after: None,
+        request_headers: headers(row, "request_headers")?,
+        request_body: match row.try_get::<_, Option<i32>>("payload_at")? {
+            Some(at) => RequestBody::Around {
+                envelope: body,
+                payload_at: at.cast_unsigned(),
+            },
+            None => RequestBody::Whole(body),
+        },
+        response_headers: headers(row, "response_headers")?,
+        response_body: Bytes::from(row.try_get::<_, Vec<u8>>("response_body")?),
+        response_truncated: row.try_get("response_truncated")?,
+        remote_address: row.try_get("remote_address")?,
+    })
+}
+
+fn headers(row: &Row, column: &str) -> Result<Headers, StoreError> {
+    serde_json::from_str(row.try_get(column)?).map_err(corrupt)
+}

@@ -1,0 +1,75 @@
+//! The ledger's operations, each in the file of its subject.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Timestamp};
+
+use super::{Postgres, partitions};
+use crate::error::StoreError;
+use crate::ledger::{
+    Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
+    OpenDelivery, Record,
+};
+
+#[async_trait]
+impl Ledger for Postgres {
+    async fn record(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        self.write(&records).await
+    }
+
+    async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError> {
+        self.fetch_deliveries(ids).await
+    }
+
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError> {
+        self.list_attempts(query).await
+    }
+
+    async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
+        self.read_attempt(id).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError> {
+        self.list_events(query).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
+        self.read_event(id).await
+    }
+
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        self.list_deliveries(query).await
+    }
+
+    async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError> {
+        self.take_overdue(now, hide_for, limit).await
+    }
+
+    async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError> {
+        self.list_endpoints_with_held().await
+    }
+
+    async fn release_held(
+        &self,
+        endpoint: EndpointId,
+        now: Timestamp,
+        hide_for: Duration,
+        limit: u32,
+    ) -> Result<Vec<OpenDelivery>, StoreError> {
+        self.release(endpoint, now, hide_for, limit).await
+    }
+
+    async fn cancel_held(&self, endpoint: EndpointId, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.cancel(endpoint, now, limit).await
+    }
+
+    async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError> {
+        partitions::prepare(&mut **self.client().await?, now, days_ahead).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.client().await?.batch_execute("").await?)
+    }
+}

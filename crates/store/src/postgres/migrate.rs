@@ -1,0 +1,171 @@
+//! The schema and its versions.
+//!
+//! Migrations go forward only and are never edited once published: what was applied is remembered with its
+//! checksum, and a file that differs from what was applied stops everything.
+
+use sha2::{Digest, Sha256};
+use tidings_domain::Timestamp;
+use tokio_postgres::{Client, GenericClient};
+
+use super::{Config, partitions, session};
+use crate::error::StoreError;
+
+struct Migration {
+    version: i32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Every file of the `migrations` directory, in order.
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "initial",
+    sql: include_str!("../../../../migrations/0001_initial.sql"),
+}];
+
+/// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
+const LOCK: i64 = 0x74_69_64_69_6e_67_73;
+/// How far ahead a fresh schema has partitions; the log service makes more.
+const DAYS_AHEAD: u32 = 2;
+
+/// Brings the schema to this version and makes the partitions of the days around now. Each migration is one
+/// transaction; any number of processes may try at once. Returns the names of what was applied.
+///
+/// # Errors
+/// [`StoreError::Schema`] when the schema is newer than this version or was made by other files.
+pub async fn migrate(config: &Config) -> Result<Vec<String>, StoreError> {
+    let (session, tls) = session(config)?;
+    let (mut client, connection) = session.connect(tls).await?;
+    let driver = tokio::spawn(connection);
+    let applied = locked(&mut client).await;
+    drop(client);
+    driver.abort();
+    applied
+}
+
+/// Checks that the schema is the one of this version.
+pub(super) async fn check(client: &impl GenericClient) -> Result<(), StoreError> {
+    let version = match applied(client).await? {
+        Some(rows) => verify(&rows)?,
+        None => 0,
+    };
+    if version < newest() {
+        return Err(StoreError::Schema(format!(
+            "the schema of the database is version {version}, this program needs {}: run `tidings migrate`",
+            newest()
+        )));
+    }
+    Ok(())
+}
+
+async fn locked(client: &mut Client) -> Result<Vec<String>, StoreError> {
+    // Held until the connection ends.
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+    client.batch_execute(CREATE_TABLE).await?;
+    let version = verify(&applied(client).await?.unwrap_or_default())?;
+    let mut names = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+        apply(client, migration).await?;
+        names.push(migration.file_name());
+    }
+    partitions::prepare(client, Timestamp::now(), DAYS_AHEAD).await?;
+    Ok(names)
+}
+
+const CREATE_TABLE: &str = "
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE schema_migrations IS 'The migrations that made this schema.';
+COMMENT ON COLUMN schema_migrations.version IS 'The number of the file.';
+COMMENT ON COLUMN schema_migrations.name IS 'The name of the file, without number and ending.';
+COMMENT ON COLUMN schema_migrations.checksum IS 'SHA-256 of the file, hexadecimal.';
+COMMENT ON COLUMN schema_migrations.applied_at IS 'When it was applied.';
+";
+
+async fn apply(client: &mut Client, migration: &Migration) -> Result<(), StoreError> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(migration.sql).await?;
+    transaction
+        .execute(
+            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+            &[&migration.version, &migration.name, &migration.checksum()],
+        )
+        .await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Version and checksum of everything that was applied; nothing if this never was a database of ours.
+async fn applied(client: &impl GenericClient) -> Result<Option<Vec<(i32, String)>>, StoreError> {
+    let row = client
+        .query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[])
+        .await?;
+    if !row.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let rows = client
+        .query("SELECT version, checksum FROM schema_migrations ORDER BY version", &[])
+        .await?;
+    let pairs = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    Ok(Some(pairs.collect::<Result<_, tokio_postgres::Error>>()?))
+}
+
+/// The version of a schema that was made by these migrations and no others.
+fn verify(applied: &[(i32, String)]) -> Result<i32, StoreError> {
+    for (version, checksum) in applied {
+        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.version == *version) else {
+            return Err(StoreError::Schema(format!(
+                "the schema of the database is version {version}, this program knows {} at most: it is older than \
+                 the schema, use the version that migrated it or a newer one",
+                newest()
+            )));
+        };
+        if migration.checksum() != *checksum {
+            return Err(StoreError::Schema(format!(
+                "migration {} was applied from a file with other content: restore the published file",
+                migration.file_name()
+            )));
+        }
+    }
+    Ok(applied.last().map_or(0, |(version, _)| *version))
+}
+
+fn newest() -> i32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+impl Migration {
+    fn file_name(&self) -> String {
+        format!("{:04}_{}", self.version, self.name)
+    }
+
+    fn checksum(&self) -> String {
+        hex::encode(Sha256::digest(self.sql))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_embedded_in_order() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+        let mut files: Vec<String> = std::fs::read_dir(directory)
+            .unwrap()
+            .filter_map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_str()
+                    .and_then(|n| n.strip_suffix(".sql").map(str::to_owned))
+            })
+            .collect();
+        files.sort();
+        assert_eq!(files, MIGRATIONS.iter().map(Migration::file_name).collect::<Vec<_>>());
+        assert!(MIGRATIONS.iter().map(|m| m.version).eq(1..=newest()));
+    }
+}

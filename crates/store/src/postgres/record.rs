@@ -1,0 +1,217 @@
+//! Writing records: a batch in a single statement, whatever is in it.
+//!
+//! The cost per record is what counts here, so rows travel as one array per column, and several records of one
+//! delivery become one row before they are sent.
+
+use std::collections::HashMap;
+
+use tidings_domain::{DeliveryId, DeliveryState, EndpointId, EventId, Step, TenantId, Timestamp};
+
+use super::Postgres;
+use crate::error::StoreError;
+use crate::ledger::{Attempt, DeliveryMove, Headers, NewEvent, Record, RequestBody};
+
+const RECORD: &str = include_str!("record.sql");
+
+impl Postgres {
+    pub(super) async fn write(&self, records: &[Record]) -> Result<(), StoreError> {
+        let mut events: Vec<&NewEvent> = Vec::new();
+        let mut attempts: Vec<&Attempt> = Vec::new();
+        let mut merged = Merged::default();
+        for record in records {
+            match record {
+                Record::Event(event) => {
+                    merged.accept(event);
+                    events.push(event);
+                }
+                Record::Attempt(attempt) => {
+                    if let Some(after) = &attempt.after {
+                        merged.add(Row::after_attempt(after, attempt.summary.number));
+                    }
+                    attempts.push(attempt);
+                }
+                Record::Move(moved) => merged.add(Row::moved(moved)),
+            }
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        events.sort_unstable_by_key(|event| event.id);
+        attempts.sort_unstable_by_key(|attempt| attempt.summary.id);
+        let deliveries = merged.into_sorted();
+        let request_headers = attempts
+            .iter()
+            .map(|a| json(&a.request_headers))
+            .collect::<Result<Vec<_>, _>>()?;
+        let response_headers = attempts
+            .iter()
+            .map(|a| json(&a.response_headers))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        self.execute(
+            RECORD,
+            &[
+                &column(&events, |e| e.id.uuid()),
+                &column(&events, |e| e.tenant.uuid()),
+                &column(&events, |e| e.occurred_at),
+                &column(&events, |e| e.accepted_at),
+                &column(&events, |e| integer(e.deliveries.len())),
+                &column(&events, |e| e.event_type.as_str()),
+                &column(&events, |e| e.idempotency_key.as_deref()),
+                &column(&events, |e| e.traceparent.as_ref().map(|trace| trace.as_str())),
+                &column(&events, |e| &e.payload[..]),
+                &column(&attempts, |a| a.summary.id.uuid()),
+                &column(&attempts, |a| a.summary.delivery.uuid()),
+                &column(&attempts, |a| a.summary.event.uuid()),
+                &column(&attempts, |a| a.summary.tenant.uuid()),
+                &column(&attempts, |a| a.summary.endpoint.uuid()),
+                &column(&attempts, |a| a.summary.started_at),
+                &column(&attempts, |a| a.summary.next_attempt_at),
+                &column(&attempts, |a| {
+                    i64::try_from(a.summary.duration.as_micros()).unwrap_or(i64::MAX)
+                }),
+                &column(&attempts, |a| integer(a.summary.number as usize)),
+                &column(&attempts, |a| a.summary.status_code.map(i32::from)),
+                &column(&attempts, |a| payload_at(&a.request_body)),
+                &column(&attempts, |a| a.response_truncated),
+                &column(&attempts, |a| a.summary.event_type.as_str()),
+                &column(&attempts, |a| a.summary.url.as_str()),
+                &column(&attempts, |a| a.summary.dialect.as_str()),
+                &column(&attempts, |a| a.summary.outcome.name()),
+                &column(&attempts, |a| a.summary.outcome.reason().map(|reason| reason.as_str())),
+                // What failed may quote a receiver's bytes, and PostgreSQL refuses the character NUL.
+                &column(&attempts, |a| a.summary.error.replace('\0', "\u{fffd}")),
+                &column(&attempts, |a| a.remote_address.as_str()),
+                &request_headers,
+                &column(&attempts, |a| request_bytes(&a.request_body)),
+                &response_headers,
+                &column(&attempts, |a| &a.response_body[..]),
+                &column(&deliveries, |d| d.id.uuid()),
+                &column(&deliveries, |d| d.event.uuid()),
+                &column(&deliveries, |d| d.tenant.uuid()),
+                &column(&deliveries, |d| d.endpoint.uuid()),
+                &column(&deliveries, |d| d.at),
+                &column(&deliveries, |d| d.state.due()),
+                &column(&deliveries, |d| d.sweep_at),
+                &column(&deliveries, |d| integer(d.step.number() as usize)),
+                &column(&deliveries, |d| integer(d.attempts as usize)),
+                &column(&deliveries, |d| d.state.name()),
+                &column(&deliveries, |d| d.state.reason()),
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+/// A row of `deliveries`.
+struct Row<'a> {
+    id: DeliveryId,
+    event: EventId,
+    tenant: TenantId,
+    endpoint: EndpointId,
+    state: &'a DeliveryState,
+    step: Step,
+    attempts: u32,
+    sweep_at: Option<Timestamp>,
+    at: Timestamp,
+}
+
+impl<'a> Row<'a> {
+    fn moved(to: &'a DeliveryMove) -> Self {
+        Self::after_attempt(to, to.step.attempt().saturating_sub(1))
+    }
+
+    fn after_attempt(to: &'a DeliveryMove, attempts: u32) -> Self {
+        let DeliveryMove {
+            id,
+            event,
+            tenant,
+            endpoint,
+            step,
+            ref state,
+            sweep_at,
+            at,
+        } = *to;
+        Self {
+            id,
+            event,
+            tenant,
+            endpoint,
+            state,
+            step,
+            attempts,
+            sweep_at,
+            at,
+        }
+    }
+
+    /// Whether this is what remains of the two; `record.sql` says the same of stored rows.
+    fn replaces(&self, known: &Self) -> bool {
+        !known.state.is_terminal() && (self.state.is_terminal() || self.step > known.step)
+    }
+}
+
+/// One row per delivery of a batch.
+#[derive(Default)]
+struct Merged<'a>(HashMap<DeliveryId, Row<'a>>);
+
+impl<'a> Merged<'a> {
+    fn accept(&mut self, event: &'a NewEvent) {
+        let swept = event.accepted_at.checked_add(event.grace).unwrap_or(Timestamp::MAX);
+        for (endpoint, state) in &event.deliveries {
+            self.add(Row {
+                id: DeliveryId::derive(event.id, *endpoint),
+                event: event.id,
+                tenant: event.tenant,
+                endpoint: *endpoint,
+                state,
+                step: Step::FIRST,
+                attempts: 0,
+                sweep_at: (*state == DeliveryState::Pending).then_some(swept),
+                at: event.accepted_at,
+            });
+        }
+    }
+
+    fn add(&mut self, row: Row<'a>) {
+        match self.0.get(&row.id) {
+            Some(known) if !row.replaces(known) => {}
+            _ => {
+                self.0.insert(row.id, row);
+            }
+        }
+    }
+
+    fn into_sorted(self) -> Vec<Row<'a>> {
+        let mut rows: Vec<_> = self.0.into_values().collect();
+        rows.sort_unstable_by_key(|row| row.id);
+        rows
+    }
+}
+
+fn column<'a, R, T>(rows: &'a [R], value: impl FnMut(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn integer(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn json(headers: &Headers) -> Result<String, StoreError> {
+    serde_json::to_string(headers).map_err(|error| StoreError::Refused(error.to_string()))
+}
+
+fn payload_at(body: &RequestBody) -> Option<i32> {
+    match body {
+        RequestBody::Around { payload_at, .. } => Some(integer(*payload_at as usize)),
+        RequestBody::Whole(_) => None,
+    }
+}
+
+fn request_bytes(body: &RequestBody) -> &[u8] {
+    match body {
+        RequestBody::Around { envelope, .. } => envelope,
+        RequestBody::Whole(body) => body,
+    }
+}

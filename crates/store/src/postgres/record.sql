@@ -1,0 +1,29 @@
+-- record: one batch, one statement and therefore one commit. Every list is sorted by id, and lists are written in
+-- the same order by everybody, so that batches with common rows wait for each other and never in a circle.
+WITH new_events AS (
+    INSERT INTO events (id, tenant_id, occurred_at, accepted_at, delivery_count, event_type, idempotency_key,
+                        traceparent, payload)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::text[],
+                         $7::text[], $8::text[], $9::bytea[])
+    ON CONFLICT (id) DO NOTHING
+), new_attempts AS (
+    INSERT INTO attempts (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
+                          number, status_code, payload_at, response_truncated, event_type, url, dialect, outcome,
+                          reason, error, remote_address, request_headers, request_body, response_headers,
+                          response_body)
+    SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],
+                         $16::timestamptz[], $17::bigint[], $18::integer[], $19::integer[], $20::integer[],
+                         $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
+                         $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[])
+    ON CONFLICT (id) DO NOTHING
+)
+INSERT INTO deliveries AS known (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts,
+                                 state, reason)
+SELECT * FROM unnest($33::uuid[], $34::uuid[], $35::uuid[], $36::uuid[], $37::timestamptz[], $38::timestamptz[],
+                     $39::timestamptz[], $40::integer[], $41::integer[], $42::text[], $43::text[])
+ON CONFLICT (id) DO UPDATE
+SET updated_at = excluded.updated_at, due_at = excluded.due_at, sweep_at = excluded.sweep_at, step = excluded.step,
+    attempts = excluded.attempts, state = excluded.state, reason = excluded.reason
+-- A terminal state never goes back; among the others the higher step wins.
+WHERE known.state NOT IN ('succeeded', 'exhausted', 'cancelled')
+  AND (excluded.step > known.step OR excluded.state IN ('succeeded', 'exhausted', 'cancelled'))

@@ -1,0 +1,179 @@
+//! The store in one SQLite file, for one process.
+//!
+//! One thread owns the only writing connection. Writes that wait for it share a transaction, each in a
+//! savepoint of its own, and are answered after the commit has reached the disk, so that the cost of reaching
+//! the disk is paid once per group. Reads run beside it on connections of their own (WAL). A lock file beside
+//! the database keeps a second process out.
+
+mod error;
+mod idempotency;
+mod ledger;
+mod messages;
+mod query;
+mod readers;
+mod record;
+mod registry;
+mod row;
+mod schema;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::mpsc;
+
+pub use messages::{Cursor, NewMessage, StoredMessage};
+
+use crate::error::StoreError;
+use crate::registry::Of;
+use crate::seal::Sealer;
+use readers::Readers;
+use writer::Writer;
+
+/// A database file; cheap to clone. It is closed, and its lock given back, with the last clone.
+#[derive(Clone)]
+pub struct Sqlite {
+    sealer: Sealer,
+    subscribers: Subscribers,
+    // Declared before the lock: fields are dropped in order, and the lock must outlive the connections.
+    writer: Arc<Writer>,
+    readers: Arc<Readers>,
+    _lock: Arc<File>,
+}
+
+/// Who wants to hear of changes to the registry.
+type Subscribers = Arc<Mutex<Vec<mpsc::Sender<Of>>>>;
+
+/// How many changes may wait for a subscriber before its channel is closed instead.
+const CHANGES: usize = 1024;
+const READERS: usize = 4;
+/// Only a foreign program with the file open (a shell, a backup) can keep us waiting.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Sqlite {
+    /// Opens a database, or makes it with the directories above it, and brings its schema up to date.
+    ///
+    /// [`StoreError::Conflict`] if another process has it open, [`StoreError::Schema`] if it was written by a
+    /// newer version, [`StoreError::Unavailable`] if the file can't be opened.
+    pub fn open(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        let mut connection = Connection::open(path)?;
+        configure(&connection)?;
+        schema::migrate(&mut connection)?;
+        let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            sealer,
+            subscribers: Subscribers::default(),
+            writer: Arc::new(Writer::start(connection)?),
+            readers: Arc::new(Readers::new(readers)),
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// Runs `work` on the writing connection, in a transaction that it may share with other writes; an error
+    /// undoes only what `work` itself did. Returns when the transaction has reached the disk.
+    ///
+    /// Once begun the write happens, whether or not the caller still waits for it.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(work, |_| ()).await
+    }
+
+    /// Runs `work` on a reading connection, in a transaction: it sees one moment, with every write that was
+    /// answered before.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(work).await
+    }
+
+    /// Writes to the registry and announces what `changed` makes of the result, on the writing thread: also
+    /// when the caller has gone away by then.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        changed: impl FnOnce(&T) -> Option<Of> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let subscribers = Arc::clone(&self.subscribers);
+        let announce = move |result: &T| {
+            if let Some(of) = changed(result) {
+                let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+                subscribers.retain(|subscriber| subscriber.try_send(of).is_ok());
+            }
+        };
+        self.writer.write(work, announce).await
+    }
+
+    fn subscribe(&self) -> mpsc::Receiver<Of> {
+        let (sender, receiver) = mpsc::channel(CHANGES);
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        receiver
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(lock_path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Conflict(format!(
+            "another process has {} open: stop it, or choose another file",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// FULL, so that a commit has reached the disk when it is answered; a larger log than usual between
+/// checkpoints, because every checkpoint writes a page once however often it changed; and what savepoints would
+/// put back is kept in memory, not in a temporary file.
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = 8000;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -65536;",
+    )?;
+    Ok(())
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::SealKey;
+
+    pub(super) fn open(path: &Path) -> Sqlite {
+        Sqlite::open(path, Sealer::new(vec![SealKey::generate()]).unwrap()).unwrap()
+    }
+}

@@ -1,0 +1,148 @@
+//! Writing records down, in whatever order they arrive.
+
+use rusqlite::{Connection, params};
+use tidings_domain::trace::TraceParent;
+use tidings_domain::{DeliveryId, Step};
+
+use super::row::{blob, json, later, micros};
+use crate::error::StoreError;
+use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
+
+pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<(), StoreError> {
+    for record in records {
+        match record {
+            Record::Event(event) => insert_event(connection, event)?,
+            Record::Attempt(attempt) => insert_attempt(connection, attempt)?,
+            Record::Move(to) => merge_delivery(connection, to, attempts_before(to.step))?,
+        }
+    }
+    Ok(())
+}
+
+fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO events
+                (id, tenant, event_type, occurred_at, accepted_at, idempotency_key, traceparent, delivery_count, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            blob(event.id.uuid()),
+            blob(event.tenant.uuid()),
+            event.event_type.as_str(),
+            micros(event.occurred_at),
+            micros(event.accepted_at),
+            event.idempotency_key,
+            event.traceparent.as_ref().map(TraceParent::as_str),
+            event.deliveries.len() as i64,
+            &event.payload[..],
+        ])?;
+    // Nothing is lower than the first step, so whatever is known of a delivery stays.
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO deliveries
+            (id, event, tenant, endpoint, state, reason, due, step, attempts, sweep_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10) ON CONFLICT DO NOTHING",
+    )?;
+    for (endpoint, state) in &event.deliveries {
+        let waits = state.name() != "held" && !state.is_terminal();
+        let from = state.due().unwrap_or(event.accepted_at);
+        insert.execute(params![
+            blob(DeliveryId::derive(event.id, *endpoint).uuid()),
+            blob(event.id.uuid()),
+            blob(event.tenant.uuid()),
+            blob(endpoint.uuid()),
+            state.name(),
+            state.reason(),
+            state.due().map(micros),
+            Step::FIRST.number(),
+            waits.then(|| later(from, event.grace)),
+            micros(event.accepted_at),
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
+    let summary = &attempt.summary;
+    let (body, payload_at) = match &attempt.request_body {
+        RequestBody::Around { envelope, payload_at } => (envelope, Some(*payload_at)),
+        RequestBody::Whole(body) => (body, None),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO attempts
+                (id, delivery, event, tenant, endpoint, event_type, number, started_at, duration, url, dialect,
+                 outcome, reason, error, status_code, next_attempt_at, remote_address, request_headers,
+                 request_body, payload_at, response_headers, response_body, response_truncated)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                 ?21, ?22, ?23)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            blob(summary.id.uuid()),
+            blob(summary.delivery.uuid()),
+            blob(summary.event.uuid()),
+            blob(summary.tenant.uuid()),
+            blob(summary.endpoint.uuid()),
+            summary.event_type.as_str(),
+            summary.number,
+            micros(summary.started_at),
+            i64::try_from(summary.duration.as_micros()).unwrap_or(i64::MAX),
+            summary.url,
+            summary.dialect,
+            summary.outcome.name(),
+            summary.outcome.reason().map(|reason| reason.as_str()),
+            summary.error,
+            summary.status_code,
+            summary.next_attempt_at.map(micros),
+            attempt.remote_address,
+            json(&attempt.request_headers)?,
+            &body[..],
+            payload_at,
+            json(&attempt.response_headers)?,
+            &attempt.response_body[..],
+            attempt.response_truncated,
+        ])?;
+    let Some(after) = &attempt.after else { return Ok(()) };
+    let attempts = if after.state.is_terminal() {
+        summary.number
+    } else {
+        attempts_before(after.step)
+    };
+    merge_delivery(connection, after, attempts)
+}
+
+/// A terminal state never goes back, and among the others the higher step wins.
+fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO deliveries
+                (id, event, tenant, endpoint, state, reason, due, step, attempts, sweep_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (id) DO UPDATE SET
+                state = excluded.state, reason = excluded.reason, due = excluded.due, step = excluded.step,
+                attempts = excluded.attempts, sweep_at = excluded.sweep_at,
+                updated_at = excluded.updated_at
+             WHERE state NOT IN ('succeeded', 'exhausted', 'cancelled')
+               AND (excluded.step > step OR excluded.state IN ('succeeded', 'exhausted', 'cancelled'))",
+        )?
+        .execute(params![
+            blob(to.id.uuid()),
+            blob(to.event.uuid()),
+            blob(to.tenant.uuid()),
+            blob(to.endpoint.uuid()),
+            to.state.name(),
+            to.state.reason(),
+            to.state.due().map(micros),
+            to.step.number(),
+            attempts,
+            to.sweep_at.map(micros),
+            micros(to.at),
+        ])?;
+    Ok(())
+}
+
+/// How many attempts a delivery has behind it that is at this step.
+fn attempts_before(step: Step) -> u32 {
+    step.attempt().saturating_sub(1)
+}

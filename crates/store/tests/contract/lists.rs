@@ -1,0 +1,519 @@
+use std::sync::Arc;
+
+use tidings_domain::{
+    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, FailureReason, HoldReason, Outcome, Step, TenantId,
+};
+use tidings_store::Store;
+use tidings_store::ledger::{Attempt, AttemptQuery, DeliveryQuery, EventQuery, NewEvent, Record};
+
+use crate::fixtures::{HOUR, MINUTE, attempt, event_at, now, to, uuid_at};
+
+pub(crate) async fn attempts_are_filtered(store: Arc<dyn Store>) {
+    let (tenant, here, there) = (TenantId::new(), EndpointId::new(), EndpointId::new());
+    let early = event_at(now() - HOUR, tenant, &[here, there]);
+    let mut late = event_at(now(), tenant, &[here]);
+    late.event_type = "nps.answered".parse().unwrap();
+    let success = made(&early, here, Some(204), Outcome::Succeeded);
+    let refused = made(&early, there, Some(503), Outcome::retryable(FailureReason::Status));
+    let silent = made(&late, here, None, Outcome::fatal(FailureReason::Dns));
+    store
+        .record(
+            [&success, &refused, &silent]
+                .map(|a| Record::Attempt(Box::new(a.clone())))
+                .into(),
+        )
+        .await
+        .unwrap();
+    let [success, refused, silent] = [success, refused, silent].map(|attempt| attempt.summary);
+
+    let all = AttemptQuery {
+        tenant: Some(tenant),
+        limit: 10,
+        ..Default::default()
+    };
+    let check = async |query: AttemptQuery, expected: &[AttemptId]| {
+        let mut found: Vec<_> = store.attempts(&query).await.unwrap().iter().map(|a| a.id).collect();
+        let mut expected = expected.to_vec();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{query:?}");
+    };
+    check(all.clone(), &[success.id, refused.id, silent.id]).await;
+    check(
+        AttemptQuery {
+            tenant: None,
+            ..all.clone()
+        },
+        &[success.id, refused.id, silent.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            endpoint: Some(here),
+            ..all.clone()
+        },
+        &[success.id, silent.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            event: Some(early.id),
+            ..all.clone()
+        },
+        &[success.id, refused.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            event: Some(early.id),
+            endpoint: Some(there),
+            ..all.clone()
+        },
+        &[refused.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            delivery: Some(refused.delivery),
+            ..all.clone()
+        },
+        &[refused.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            event_types: vec![late.event_type.clone()],
+            ..all.clone()
+        },
+        &[silent.id],
+    )
+    .await;
+    let types = vec![late.event_type.clone(), early.event_type.clone()];
+    check(
+        AttemptQuery {
+            event_types: types,
+            ..all.clone()
+        },
+        &[success.id, refused.id, silent.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            status_codes: vec![204, 500],
+            ..all.clone()
+        },
+        &[success.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            status_classes: vec![5, 0],
+            ..all.clone()
+        },
+        &[refused.id, silent.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            status_classes: vec![2],
+            ..all.clone()
+        },
+        &[success.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            status_classes: vec![5],
+            status_codes: vec![204],
+            ..all.clone()
+        },
+        &[],
+    )
+    .await;
+    let outcomes = vec!["failed_retryable".into(), "failed_final".into()];
+    check(
+        AttemptQuery {
+            outcomes,
+            ..all.clone()
+        },
+        &[refused.id, silent.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            since: Some(late.accepted_at),
+            ..all.clone()
+        },
+        &[silent.id],
+    )
+    .await;
+    check(
+        AttemptQuery {
+            until: Some(late.accepted_at),
+            ..all.clone()
+        },
+        &[success.id, refused.id],
+    )
+    .await;
+    let hour_before = Some(early.accepted_at);
+    check(
+        AttemptQuery {
+            since: hour_before,
+            until: hour_before,
+            ..all.clone()
+        },
+        &[],
+    )
+    .await;
+
+    let found = store
+        .attempts(&AttemptQuery {
+            delivery: Some(silent.delivery),
+            ..all
+        })
+        .await
+        .unwrap();
+    assert_eq!(found, [silent]);
+}
+
+pub(crate) async fn attempts_are_paged_newest_first(store: Arc<dyn Store>) {
+    let (tenant, endpoint) = (TenantId::new(), EndpointId::new());
+    let accepted = event_at(now(), tenant, &[endpoint]);
+    let mut attempts: Vec<Attempt> = Vec::new();
+    for minute in 0..5u32 {
+        let mut attempt = made(
+            &accepted,
+            endpoint,
+            Some(503),
+            Outcome::retryable(FailureReason::Status),
+        );
+        attempt.summary.id = AttemptId::from_uuid(uuid_at(accepted.accepted_at + minute * MINUTE));
+        attempts.insert(0, attempt);
+    }
+    store
+        .record(attempts.iter().map(|a| Record::Attempt(Box::new(a.clone()))).collect())
+        .await
+        .unwrap();
+    let newest_first: Vec<_> = attempts.iter().map(|a| a.summary.id).collect();
+
+    for query in [
+        AttemptQuery {
+            tenant: Some(tenant),
+            ..Default::default()
+        },
+        AttemptQuery {
+            delivery: Some(attempts[0].summary.delivery),
+            ..Default::default()
+        },
+        AttemptQuery {
+            event: Some(accepted.id),
+            ..Default::default()
+        },
+    ] {
+        let mut seen = Vec::new();
+        loop {
+            let page = AttemptQuery {
+                before: seen.last().copied(),
+                limit: 2,
+                ..query.clone()
+            };
+            let found = store.attempts(&page).await.unwrap();
+            assert!(found.len() <= 2);
+            if found.is_empty() {
+                break;
+            }
+            seen.extend(found.iter().map(|attempt| attempt.id));
+        }
+        assert_eq!(seen, newest_first, "{query:?}");
+    }
+}
+
+pub(crate) async fn events_are_filtered_and_paged(store: Arc<dyn Store>) {
+    let tenant = TenantId::new();
+    let start = now() - HOUR;
+    let mut events: Vec<NewEvent> = (0..5u32)
+        .map(|minute| event_at(start + minute * MINUTE, tenant, &[]))
+        .collect();
+    events[1].event_type = "nps.answered".parse().unwrap();
+    events[2].idempotency_key = Some("k".into());
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    store
+        .record(events.iter().cloned().map(Record::Event).collect())
+        .await
+        .unwrap();
+
+    let all = EventQuery {
+        tenant: Some(tenant),
+        limit: 10,
+        ..Default::default()
+    };
+    let check = async |query: EventQuery, expected: &[usize]| {
+        let found: Vec<_> = store
+            .events(&query)
+            .await
+            .unwrap()
+            .iter()
+            .map(|event| event.id)
+            .collect();
+        assert_eq!(
+            found,
+            expected.iter().map(|at| ids[*at]).collect::<Vec<_>>(),
+            "{query:?}"
+        );
+    };
+    check(all.clone(), &[4, 3, 2, 1, 0]).await;
+    check(
+        EventQuery {
+            tenant: None,
+            ..all.clone()
+        },
+        &[4, 3, 2, 1, 0],
+    )
+    .await;
+    check(
+        EventQuery {
+            limit: 2,
+            ..all.clone()
+        },
+        &[4, 3],
+    )
+    .await;
+    check(
+        EventQuery {
+            limit: 2,
+            before: Some(ids[3]),
+            ..all.clone()
+        },
+        &[2, 1],
+    )
+    .await;
+    check(
+        EventQuery {
+            event_types: vec![events[1].event_type.clone()],
+            ..all.clone()
+        },
+        &[1],
+    )
+    .await;
+    check(
+        EventQuery {
+            idempotency_key: Some("k".into()),
+            ..all.clone()
+        },
+        &[2],
+    )
+    .await;
+    check(
+        EventQuery {
+            idempotency_key: Some("other".into()),
+            ..all.clone()
+        },
+        &[],
+    )
+    .await;
+    let (since, until) = (Some(events[1].accepted_at), Some(events[3].accepted_at));
+    check(
+        EventQuery {
+            since,
+            until,
+            ..all.clone()
+        },
+        &[2, 1],
+    )
+    .await;
+}
+
+pub(crate) async fn deliveries_are_filtered_and_paged(store: Arc<dyn Store>) {
+    let (tenant, here, there) = (TenantId::new(), EndpointId::new(), EndpointId::new());
+    let early = event_at(now() - HOUR, tenant, &[here, there]);
+    let late = event_at(now(), tenant, &[here]);
+    let held = to(
+        &late,
+        here,
+        Step::FIRST.moved(),
+        DeliveryState::Held(HoldReason::EndpointBusy),
+    );
+    let done = to(&early, there, Step::FIRST, DeliveryState::Succeeded);
+    store
+        .record(vec![
+            Record::Event(early.clone()),
+            Record::Event(late.clone()),
+            Record::Move(held.clone()),
+            Record::Move(done.clone()),
+        ])
+        .await
+        .unwrap();
+    let pending = DeliveryId::derive(early.id, here);
+
+    let all = DeliveryQuery {
+        tenant: Some(tenant),
+        limit: 10,
+        ..Default::default()
+    };
+    let check = async |query: DeliveryQuery, expected: &[DeliveryId]| {
+        let found: Vec<_> = store
+            .deliveries(&query)
+            .await
+            .unwrap()
+            .iter()
+            .map(|delivery| delivery.id)
+            .collect();
+        let mut newest_first = expected.to_vec();
+        newest_first.sort_by(|one, other| other.cmp(one));
+        assert_eq!(found, newest_first, "{query:?}");
+    };
+    check(all.clone(), &[held.id, done.id, pending]).await;
+    check(
+        DeliveryQuery {
+            endpoint: Some(here),
+            ..all.clone()
+        },
+        &[held.id, pending],
+    )
+    .await;
+    check(
+        DeliveryQuery {
+            event: Some(early.id),
+            ..all.clone()
+        },
+        &[done.id, pending],
+    )
+    .await;
+    check(
+        DeliveryQuery {
+            states: vec!["held".into()],
+            ..all.clone()
+        },
+        &[held.id],
+    )
+    .await;
+    let states = vec!["held".into(), "succeeded".into()];
+    check(DeliveryQuery { states, ..all.clone() }, &[held.id, done.id]).await;
+    check(
+        DeliveryQuery {
+            since: Some(late.accepted_at),
+            ..all.clone()
+        },
+        &[held.id],
+    )
+    .await;
+    check(
+        DeliveryQuery {
+            until: Some(late.accepted_at),
+            ..all.clone()
+        },
+        &[done.id, pending],
+    )
+    .await;
+    check(
+        DeliveryQuery {
+            limit: 1,
+            ..all.clone()
+        },
+        &[held.id],
+    )
+    .await;
+    check(
+        DeliveryQuery {
+            before: Some(held.id),
+            ..all.clone()
+        },
+        &[done.id, pending],
+    )
+    .await;
+
+    // An event has no bound on its deliveries, so these are paged too.
+    let of_event = DeliveryQuery {
+        event: Some(early.id),
+        limit: 1,
+        ..all
+    };
+    let first = store.deliveries(&of_event).await.unwrap();
+    let second = store
+        .deliveries(&DeliveryQuery {
+            before: Some(first[0].id),
+            ..of_event
+        })
+        .await
+        .unwrap();
+    assert_eq!(second.len(), 1);
+    assert!(second[0].id < first[0].id);
+}
+
+pub(crate) async fn one_tenant_never_sees_anothers(store: Arc<dyn Store>) {
+    let endpoint = EndpointId::new();
+    let (mine, other) = (TenantId::new(), TenantId::new());
+    let accepted = event_at(now(), other, &[endpoint]);
+    let made = made(&accepted, endpoint, Some(200), Outcome::Succeeded);
+    let delivery = made.summary.delivery;
+    store
+        .record(vec![Record::Event(accepted.clone()), Record::Attempt(Box::new(made))])
+        .await
+        .unwrap();
+
+    let event = Some(accepted.id);
+    for (tenant, count) in [(mine, 0), (other, 1)] {
+        let (tenant, limit) = (Some(tenant), 10);
+        for query in [
+            AttemptQuery {
+                tenant,
+                limit,
+                ..Default::default()
+            },
+            AttemptQuery {
+                tenant,
+                limit,
+                event,
+                ..Default::default()
+            },
+            AttemptQuery {
+                tenant,
+                limit,
+                delivery: Some(delivery),
+                ..Default::default()
+            },
+            AttemptQuery {
+                tenant,
+                limit,
+                endpoint: Some(endpoint),
+                ..Default::default()
+            },
+        ] {
+            assert_eq!(store.attempts(&query).await.unwrap().len(), count, "{query:?}");
+        }
+        for query in [
+            DeliveryQuery {
+                tenant,
+                limit,
+                ..Default::default()
+            },
+            DeliveryQuery {
+                tenant,
+                limit,
+                event,
+                ..Default::default()
+            },
+            DeliveryQuery {
+                tenant,
+                limit,
+                endpoint: Some(endpoint),
+                ..Default::default()
+            },
+        ] {
+            assert_eq!(store.deliveries(&query).await.unwrap().len(), count, "{query:?}");
+        }
+        let query = EventQuery {
+            tenant,
+            limit,
+            ..Default::default()
+        };
+        assert_eq!(store.events(&query).await.unwrap().len(), count);
+    }
+}
+
+fn made(event: &NewEvent, endpoint: EndpointId, status_code: Option<u16>, outcome: Outcome) -> Attempt {
+    let mut attempt = attempt(event, 1, to(event, endpoint, Step::FIRST, DeliveryState::Succeeded));
+    attempt.summary.status_code = status_code;
+    attempt.summary.outcome = outcome;
+    attempt
+}

@@ -1,0 +1,266 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::{Endpoint, EndpointId, KeyId, Schedule, Scope, Secret, Subscription, TenantId, Timestamp};
+use tidings_store::registry::Of;
+use tidings_store::{Store, StoreError};
+
+use crate::fixtures::{endpoint, key, now, stored_tenant, tenant};
+
+pub(crate) async fn a_tenant_comes_with_its_first_key_or_not_at_all(store: Arc<dyn Store>) {
+    let (acme, rival) = (tenant(), tenant());
+    let first = key(Some(acme.id));
+    store.create_tenant(&acme, &first).await.unwrap();
+    assert_eq!(store.tenant(acme.id).await.unwrap(), Some(acme.clone()));
+    assert_eq!(store.keys(Some(acme.id)).await.unwrap(), std::slice::from_ref(&first));
+
+    let mut stolen = key(Some(rival.id));
+    stolen.hash = first.hash;
+    assert!(matches!(
+        store.create_tenant(&rival, &stolen).await,
+        Err(StoreError::Conflict(_))
+    ));
+    assert_eq!(store.tenant(rival.id).await.unwrap(), None);
+    assert!(matches!(
+        store.create_tenant(&acme, &key(Some(acme.id))).await,
+        Err(StoreError::Conflict(_))
+    ));
+}
+
+pub(crate) async fn tenants_are_listed_newest_first_in_pages(store: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.insert(0, stored_tenant(&store).await);
+    }
+    let page = async |before| -> Vec<TenantId> {
+        store
+            .tenants(before, 2)
+            .await
+            .unwrap()
+            .iter()
+            .map(|tenant| tenant.id)
+            .collect()
+    };
+    assert_eq!(page(None).await, ids[..2]);
+    assert_eq!(page(Some(ids[1])).await, ids[2..4]);
+    assert_eq!(page(Some(ids[3])).await, ids[4..]);
+    assert!(page(Some(ids[4])).await.is_empty());
+}
+
+pub(crate) async fn deleting_a_tenant_takes_its_keys_and_endpoints(store: Arc<dyn Store>) {
+    let (gone, stays) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let (of_gone, of_other) = (endpoint(gone), endpoint(stays));
+    store.create_endpoint(&of_gone).await.unwrap();
+    store.create_endpoint(&of_other).await.unwrap();
+
+    assert!(store.delete_tenant(gone).await.unwrap());
+    assert!(!store.delete_tenant(gone).await.unwrap());
+    assert_eq!(store.tenant(gone).await.unwrap(), None);
+    assert!(store.keys(Some(gone)).await.unwrap().is_empty());
+    assert_eq!(store.endpoint(of_gone.id).await.unwrap(), None);
+    assert_eq!(store.keys(Some(stays)).await.unwrap().len(), 1);
+    assert_eq!(store.endpoint(of_other.id).await.unwrap(), Some(of_other));
+}
+
+pub(crate) async fn keys_are_stored_listed_and_deleted(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let mut second = key(Some(tenant));
+    second.scopes = vec![Scope::Manage];
+    second.expires_at = Some(now());
+    let operator = key(None);
+    store.create_key(&second).await.unwrap();
+    store.create_key(&operator).await.unwrap();
+
+    assert_eq!(store.key(second.id).await.unwrap(), Some(second.clone()));
+    assert_eq!(store.keys(None).await.unwrap(), [operator]);
+    let listed = store.keys(Some(tenant)).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[0], second);
+
+    assert!(matches!(store.create_key(&second).await, Err(StoreError::Conflict(_))));
+    assert!(store.delete_key(second.id).await.unwrap());
+    assert!(!store.delete_key(second.id).await.unwrap());
+    assert_eq!(store.key(second.id).await.unwrap(), None);
+    assert_eq!(store.key(KeyId::new()).await.unwrap(), None);
+}
+
+pub(crate) async fn only_one_operator_key_is_the_first(store: Arc<dyn Store>) {
+    stored_tenant(&store).await;
+    let tries = (0..8).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.create_first_operator_key(&key(None)).await.unwrap() })
+    });
+    let mut stored = 0;
+    for tried in tries.collect::<Vec<_>>() {
+        stored += usize::from(tried.await.unwrap());
+    }
+    assert_eq!(stored, 1);
+    assert_eq!(store.keys(None).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn endpoints_are_stored_with_everything(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let plain = endpoint(tenant);
+    let mut rich = endpoint(tenant);
+    rich.secret = Some(Secret::generate());
+    rich.enabled = false;
+    rich.subscriptions.push(Subscription {
+        pattern: "*".parse().unwrap(),
+        enabled: false,
+    });
+    rich.overrides.schedule = Some(Schedule::default());
+    rich.overrides.timeout = Some(Duration::from_millis(1_500));
+    rich.overrides.final_statuses = Some(vec!["410".parse().unwrap(), "400-404".parse().unwrap()]);
+    rich.overrides.concurrency = Some(3);
+    for endpoint in [&plain, &rich] {
+        store.create_endpoint(endpoint).await.unwrap();
+        assert_eq!(store.endpoint(endpoint.id).await.unwrap().as_ref(), Some(endpoint));
+        assert!(matches!(
+            store.create_endpoint(endpoint).await,
+            Err(StoreError::Conflict(_))
+        ));
+    }
+    assert!(store.delete_endpoint(rich.id).await.unwrap());
+    assert!(!store.delete_endpoint(rich.id).await.unwrap());
+    assert_eq!(store.endpoint(rich.id).await.unwrap(), None);
+}
+
+pub(crate) async fn endpoints_are_listed_newest_first_in_pages_of_one_tenant(store: Arc<dyn Store>) {
+    let (tenant, other) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let mut ids: Vec<EndpointId> = Vec::new();
+    for _ in 0..3 {
+        store.create_endpoint(&endpoint(other)).await.unwrap();
+        let mine = endpoint(tenant);
+        store.create_endpoint(&mine).await.unwrap();
+        ids.insert(0, mine.id);
+    }
+    let page = async |before| -> Vec<EndpointId> {
+        store
+            .endpoints(tenant, before, 2)
+            .await
+            .unwrap()
+            .iter()
+            .map(|endpoint| endpoint.id)
+            .collect()
+    };
+    assert_eq!(page(None).await, ids[..2]);
+    assert_eq!(page(Some(ids[1])).await, ids[2..]);
+}
+
+pub(crate) async fn an_endpoint_is_replaced_only_if_it_has_not_changed(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let mut first = endpoint(tenant);
+    // Finer than any store keeps.
+    first.updated_at = Timestamp::new(now().as_second(), 123_456_499).unwrap();
+    store.create_endpoint(&first).await.unwrap();
+
+    let second = Endpoint {
+        name: "New".into(),
+        secret: Some(Secret::generate()),
+        updated_at: now() + Duration::from_secs(1),
+        ..first.clone()
+    };
+    assert!(store.replace_endpoint(&second, first.updated_at).await.unwrap());
+    assert_eq!(store.endpoint(first.id).await.unwrap(), Some(second.clone()));
+
+    let third = Endpoint {
+        name: "Lost".into(),
+        ..second.clone()
+    };
+    assert!(!store.replace_endpoint(&third, first.updated_at).await.unwrap());
+    assert_eq!(store.endpoint(first.id).await.unwrap(), Some(second.clone()));
+
+    let read = store.endpoint(first.id).await.unwrap().unwrap();
+    assert!(store.replace_endpoint(&third, read.updated_at).await.unwrap());
+    store.delete_endpoint(first.id).await.unwrap();
+    assert!(!store.replace_endpoint(&third, third.updated_at).await.unwrap());
+}
+
+pub(crate) async fn what_needs_a_tenant_is_refused_without_one(store: Arc<dyn Store>) {
+    let nobody = TenantId::new();
+    assert!(matches!(
+        store.create_key(&key(Some(nobody))).await,
+        Err(StoreError::Conflict(_))
+    ));
+    assert!(matches!(
+        store.create_endpoint(&endpoint(nobody)).await,
+        Err(StoreError::Conflict(_))
+    ));
+}
+
+pub(crate) async fn a_snapshot_shows_the_part_asked_for(store: Arc<dyn Store>) {
+    let (one, other) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let mut signed = endpoint(one);
+    signed.secret = Some(Secret::generate());
+    store.create_endpoint(&signed).await.unwrap();
+    store.create_endpoint(&endpoint(other)).await.unwrap();
+    let operator = key(None);
+    store.create_key(&operator).await.unwrap();
+
+    let all = store.snapshot(Of::Everything).await.unwrap();
+    assert_eq!((all.tenants.len(), all.keys.len(), all.endpoints.len()), (2, 3, 2));
+    let part = store.snapshot(Of::Tenant(one)).await.unwrap();
+    assert_eq!((part.tenants.len(), part.keys.len()), (1, 1));
+    assert_eq!(part.tenants[0].id, one);
+    assert_eq!(part.endpoints, [signed]);
+    let operators = store.snapshot(Of::Operators).await.unwrap();
+    assert!(operators.tenants.is_empty() && operators.endpoints.is_empty());
+    assert_eq!(operators.keys, [operator]);
+    let nothing = store.snapshot(Of::Tenant(TenantId::new())).await.unwrap();
+    assert!(nothing.tenants.is_empty() && nothing.keys.is_empty() && nothing.endpoints.is_empty());
+}
+
+pub(crate) async fn changes_are_announced(store: Arc<dyn Store>) {
+    let mut changes = store.changes().await.unwrap();
+    // Announcements may come more than once and may name more than what changed, never less.
+    let mut announced = async |expected: Of| {
+        let wait = async {
+            while let Some(of) = changes.recv().await {
+                if of == expected || of == Of::Everything {
+                    return;
+                }
+            }
+            panic!("the channel closed");
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait)
+            .await
+            .unwrap_or_else(|_| panic!("{expected:?}"));
+        while changes.try_recv().is_ok() {}
+    };
+
+    let tenant = stored_tenant(&store).await;
+    announced(Of::Tenant(tenant)).await;
+    let mut endpoint = endpoint(tenant);
+    store.create_endpoint(&endpoint).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    endpoint.enabled = false;
+    store.replace_endpoint(&endpoint, endpoint.updated_at).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    store.delete_endpoint(endpoint.id).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+
+    let (mine, operator) = (key(Some(tenant)), key(None));
+    store.create_key(&mine).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    store.delete_key(mine.id).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    store.create_first_operator_key(&operator).await.unwrap();
+    announced(Of::Operators).await;
+    store.delete_key(operator.id).await.unwrap();
+    announced(Of::Operators).await;
+    store.delete_tenant(tenant).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+}
+
+pub(crate) async fn a_listener_that_left_disturbs_nobody(store: Arc<dyn Store>) {
+    let mut stays = store.changes().await.unwrap();
+    drop(store.changes().await.unwrap());
+    let tenant = stored_tenant(&store).await;
+    let heard = tokio::time::timeout(Duration::from_secs(10), stays.recv())
+        .await
+        .unwrap();
+    assert!(
+        matches!(heard, Some(Of::Everything)) || heard == Some(Of::Tenant(tenant)),
+        "{heard:?}"
+    );
+}
