@@ -11,7 +11,7 @@ help: ## This list
 run: ## Tidings in one process, nothing to install (http://localhost:8080)
 	cargo run --release --package tidings -- standalone $(ARGS)
 
-demo: ## Tidings with example tenants, endpoints and a receiver
+demo: ## The main job: every kind of event to a handful of receivers, and what became of each
 	cargo run --release --package tidings -- demo $(ARGS)
 
 # Services that run already are left running; those started here are stopped, also after a failure.
@@ -31,9 +31,9 @@ ci: ## What a change must pass: format, lints, documentation, tests
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	$(MAKE) test
 
-bench: ## Throughput and latency of the whole system on this machine
+bench: ## CPU per delivery, deliveries per second and latency, embedded and on the real engines
 	@$(with_services); \
-	cargo run --release --package tidings -- bench $(ARGS)
+	scripts/bench $(ARGS)
 
 lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -72,7 +72,9 @@ impl Endpoints {
     /// Makes an endpoint.
     pub async fn create(&self, caller: &Caller, new: NewEndpoint) -> Result<Endpoint, Problem> {
         caller.require(Scope::Manage)?;
-        let Some(tenant) = caller.tenant(new.tenant)? else { return Err(tenant_missing()) };
+        let Some(tenant) = caller.tenant(new.tenant)? else {
+            return Err(tenant_missing());
+        };
         let made = now();
         let endpoint = Endpoint {
             id: EndpointId::new(),
@@ -88,15 +90,24 @@ impl Endpoints {
             updated_at: made,
         };
         self.check(&endpoint)?;
-        let count = self.book.registry.endpoints(tenant, None, self.max_per_tenant).await?.len();
+        let count = self
+            .book
+            .registry
+            .endpoints(tenant, None, self.max_per_tenant)
+            .await?
+            .len();
         if count >= self.max_per_tenant as usize {
             let detail = format!("the tenant has {count} endpoints, as many as it may have: delete one first");
             return Err(Problem::exhausted("too_many_endpoints", detail));
         }
-        self.book.registry.create_endpoint(&endpoint).await.map_err(|error| match error {
-            StoreError::Conflict(_) => unknown_tenant(tenant),
-            error => error.into(),
-        })?;
+        self.book
+            .registry
+            .create_endpoint(&endpoint)
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => unknown_tenant(tenant),
+                error => error.into(),
+            })?;
         self.book.changed(Some(tenant)).await;
         Ok(endpoint)
     }
@@ -122,7 +133,9 @@ impl Endpoints {
         limit: u32,
     ) -> Result<Vec<Endpoint>, Problem> {
         caller.require(Scope::Read)?;
-        let Some(tenant) = caller.tenant(tenant)? else { return Err(tenant_missing()) };
+        let Some(tenant) = caller.tenant(tenant)? else {
+            return Err(tenant_missing());
+        };
         Ok(self.book.registry.endpoints(tenant, before, limit).await?)
     }
 
@@ -141,7 +154,10 @@ impl Endpoints {
                 return Ok(endpoint);
             }
         }
-        Err(Problem::conflict("endpoint_contended", "others keep changing this endpoint: try again"))
+        Err(Problem::conflict(
+            "endpoint_contended",
+            "others keep changing this endpoint: try again",
+        ))
     }
 
     /// Removes an endpoint.
@@ -207,12 +223,19 @@ impl Endpoints {
     fn check(&self, endpoint: &Endpoint) -> Result<(), Problem> {
         let length = endpoint.name.chars().count();
         if length > Endpoint::MAX_NAME {
-            let detail = format!("a name has at most {} characters, this one has {length}", Endpoint::MAX_NAME);
+            let detail = format!(
+                "a name has at most {} characters, this one has {length}",
+                Endpoint::MAX_NAME
+            );
             return Err(Problem::invalid("name_invalid", detail).at("name"));
         }
         if self.dialects.get(&endpoint.dialect).is_none() {
             let known: Vec<_> = self.dialects.names().collect();
-            let detail = format!("there is no dialect `{}`: use one of {}", endpoint.dialect, known.join(", "));
+            let detail = format!(
+                "there is no dialect `{}`: use one of {}",
+                endpoint.dialect,
+                known.join(", ")
+            );
             return Err(Problem::invalid("dialect_unknown", detail).at("dialect"));
         }
         let subscriptions = endpoint.subscriptions.len();
@@ -223,10 +246,18 @@ impl Endpoints {
             );
             return Err(Problem::invalid("subscriptions_invalid", detail).at("subscriptions"));
         }
-        if endpoint.overrides.timeout.is_some_and(|timeout| !TIMEOUT.contains(&timeout)) {
+        if endpoint
+            .overrides
+            .timeout
+            .is_some_and(|timeout| !TIMEOUT.contains(&timeout))
+        {
             return Err(Problem::invalid("timeout_invalid", "a timeout is 1s to 60s").at("timeout"));
         }
-        if endpoint.overrides.concurrency.is_some_and(|cap| !(1..=MAX_CONCURRENCY).contains(&cap)) {
+        if endpoint
+            .overrides
+            .concurrency
+            .is_some_and(|cap| !(1..=MAX_CONCURRENCY).contains(&cap))
+        {
             let detail = format!("concurrency is 1 to {MAX_CONCURRENCY}");
             return Err(Problem::invalid("concurrency_invalid", detail).at("concurrency"));
         }

@@ -34,7 +34,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { grpc_address: "0.0.0.0:50053".into(), max_endpoints_per_tenant: 500 }
+        Self {
+            grpc_address: "0.0.0.0:50053".into(),
+            max_endpoints_per_tenant: 500,
+        }
     }
 }
 
@@ -63,7 +66,10 @@ pub struct Control {
 /// Puts control together.
 #[must_use]
 pub fn build(config: &Config, parts: Parts) -> Control {
-    let registry = Book { registry: parts.registry, cache: parts.cache };
+    let registry = Book {
+        registry: parts.registry,
+        cache: parts.cache,
+    };
     let endpoints = Endpoints {
         book: registry.clone(),
         dialects: parts.dialects,

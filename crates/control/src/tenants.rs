@@ -19,10 +19,17 @@ impl Tenants {
         caller.require(Scope::Manage)?;
         let length = name.trim().chars().count();
         if !(1..=Tenant::MAX_NAME).contains(&length) {
-            let detail = format!("a tenant's name has 1 to {} characters, this one has {length}", Tenant::MAX_NAME);
+            let detail = format!(
+                "a tenant's name has 1 to {} characters, this one has {length}",
+                Tenant::MAX_NAME
+            );
             return Err(Problem::invalid("name_invalid", detail).at("name"));
         }
-        let tenant = Tenant { id: TenantId::new(), name: name.trim().to_owned(), created_at: now() };
+        let tenant = Tenant {
+            id: TenantId::new(),
+            name: name.trim().to_owned(),
+            created_at: now(),
+        };
         let (key, token) = new_key(Some(tenant.id), Scope::ALL.to_vec(), None);
         self.book.registry.create_tenant(&tenant, &key).await?;
         self.book.changed(Some(tenant.id)).await;
@@ -73,10 +80,14 @@ impl Tenants {
             return Err(Problem::invalid("expiry_in_past", detail).at("expires_at"));
         }
         let (key, token) = new_key(tenant, scopes, expires_at);
-        self.book.registry.create_key(&key).await.map_err(|error| match (error, tenant) {
-            (StoreError::Conflict(_), Some(id)) => unknown_tenant(id),
-            (error, _) => error.into(),
-        })?;
+        self.book
+            .registry
+            .create_key(&key)
+            .await
+            .map_err(|error| match (error, tenant) {
+                (StoreError::Conflict(_), Some(id)) => unknown_tenant(id),
+                (error, _) => error.into(),
+            })?;
         self.book.changed(tenant).await;
         Ok((key, token))
     }

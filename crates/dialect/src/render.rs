@@ -38,7 +38,7 @@ pub struct Message<'a> {
 /// What an HTTP client needs, apart from the URL; the method is POST.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Every header that the dialect decides. Values that prove or show the secret are marked sensitive.
+    /// Every header that the dialect decides. Values that show the secret are marked sensitive; a signature shows nothing of it.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
@@ -98,7 +98,7 @@ impl Dialect {
             headers.extend(self.signature(signature, &variables, &body, secrets)?);
         }
 
-        let payload_at = memmem::find(body.as_bytes(), message.payload).map(|at| at..at + message.payload.len());
+        let payload_at = find_payload(body.as_bytes(), message.payload);
         Ok(Request {
             headers,
             body: body.into(),
@@ -205,7 +205,7 @@ impl Dialect {
                 Encoding::Base64 => BASE64_STANDARD.encode_string(mac, &mut text),
             }
         }
-        self.value(&signature.header, &text, true).map(Some)
+        self.value(&signature.header, &text, false).map(Some)
     }
 
     fn fill(&self, template: &str, context: Value) -> Result<String, RenderError> {
@@ -227,6 +227,15 @@ impl Dialect {
         value.set_sensitive(sensitive);
         Ok((name.clone(), value))
     }
+}
+
+/// Where the payload stands in the body. Only its beginning is searched for: preparing a search for all of a large
+/// payload costs more than comparing it where it may stand.
+fn find_payload(body: &[u8], payload: &[u8]) -> Option<Range<usize>> {
+    let beginning = &payload[..payload.len().min(16)];
+    memmem::find_iter(body, beginning)
+        .find(|at| body[*at..].starts_with(payload))
+        .map(|at| at..at + payload.len())
 }
 
 /// A header's value, if all of it is visible ASCII and spaces. `HeaderValue` alone would let bytes above 127

@@ -20,7 +20,10 @@ pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, di
         Ok(answer) => match &endpoint.overrides.final_statuses {
             None => dialect.status_rule().classify(answer.status.as_u16()),
             Some(final_) => {
-                let rule = StatusRule { success: dialect.status_rule().success.clone(), final_: final_.clone() };
+                let rule = StatusRule {
+                    success: dialect.status_rule().success.clone(),
+                    final_: final_.clone(),
+                };
                 rule.classify(answer.status.as_u16())
             }
         },
@@ -43,7 +46,10 @@ pub(crate) fn next_state(
         Outcome::Failed { retryable: true, .. } => match schedule.wait_after(number) {
             None => (DeliveryState::Exhausted, None),
             Some(wait) => {
-                let asked = answer.as_ref().ok().and_then(|answer| retry_after(answer.status, &answer.headers, now));
+                let asked = answer
+                    .as_ref()
+                    .ok()
+                    .and_then(|answer| retry_after(answer.status, &answer.headers, now));
                 let wait = wait.max(asked.unwrap_or_default());
                 let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
                 (DeliveryState::Scheduled { due }, Some(wait))

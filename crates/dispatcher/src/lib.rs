@@ -86,7 +86,10 @@ impl DestinationConfig {
     /// The rules.
     #[must_use]
     pub fn rules(&self) -> Destinations {
-        Destinations { allowed_networks: self.allowed_networks.clone(), allow_http: self.allow_http }
+        Destinations {
+            allowed_networks: self.allowed_networks.clone(),
+            allow_http: self.allow_http,
+        }
     }
 }
 
@@ -133,7 +136,12 @@ pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
         },
         check_after: config.check_after,
     };
-    Ok(Dispatcher { config: config.clone(), queue: parts.queue, registry: parts.registry, worker: Arc::new(worker) })
+    Ok(Dispatcher {
+        config: config.clone(),
+        queue: parts.queue,
+        registry: parts.registry,
+        worker: Arc::new(worker),
+    })
 }
 
 impl Dispatcher {
@@ -146,15 +154,18 @@ impl Dispatcher {
         }
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(self.config.concurrency));
-        for (kind, prefetch) in
-            [(LaneKind::Live, self.config.prefetch_live), (LaneKind::Retry, self.config.prefetch_retry)]
-        {
+        for (kind, prefetch) in [
+            (LaneKind::Live, self.config.prefetch_live),
+            (LaneKind::Retry, self.config.prefetch_retry),
+        ] {
             let mut messages = self.queue.consume(Source::Work(kind), prefetch).await;
             let (worker, slots, shutdown) = (self.worker.clone(), slots.clone(), shutdown.clone());
             let work = tasks.clone();
             tasks.spawn(async move {
                 loop {
-                    let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                    let Ok(slot) = slots.clone().acquire_owned().await else {
+                        return;
+                    };
                     let incoming = tokio::select! {
                         () = shutdown.cancelled() => return,
                         incoming = messages.recv() => incoming,
@@ -175,7 +186,10 @@ impl Dispatcher {
         tasks.close();
         if tokio::time::timeout(self.config.grace, tasks.wait()).await.is_err() {
             let cut_off = tasks.len();
-            tracing::warn!(cut_off, "deliveries were cut off at the end of the grace; they will come again");
+            tracing::warn!(
+                cut_off,
+                "deliveries were cut off at the end of the grace; they will come again"
+            );
         }
     }
 }
@@ -189,7 +203,9 @@ async fn report_depths(queue: Arc<dyn Queue>, shutdown: CancellationToken) {
         }
         if let Ok(depths) = queue.depths().await {
             for (name, depth) in depths {
-                metrics::QUEUE_DEPTH.with_label_values(&[&name]).set(i64::try_from(depth).unwrap_or(i64::MAX));
+                metrics::QUEUE_DEPTH
+                    .with_label_values(&[&name])
+                    .set(i64::try_from(depth).unwrap_or(i64::MAX));
             }
         }
     }

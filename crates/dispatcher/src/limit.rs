@@ -38,13 +38,19 @@ pub(crate) struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.last_end_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.turns
+            .last_end_ms
+            .store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 }
 
 impl Limiter {
     pub(crate) fn new(default_cap: u32) -> Self {
-        Self { default_cap, started: Instant::now(), endpoints: Mutex::new(HashMap::new()) }
+        Self {
+            default_cap,
+            started: Instant::now(),
+            endpoints: Mutex::new(HashMap::new()),
+        }
     }
 
     /// A turn for the endpoint, or none if it is at its cap and not moving.
@@ -53,9 +59,16 @@ impl Limiter {
         let permit = match turns.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) if !self.is_moving(&turns) => return None,
-            Err(_) => tokio::time::timeout(PATIENCE, turns.free.clone().acquire_owned()).await.ok()?.ok()?,
+            Err(_) => tokio::time::timeout(PATIENCE, turns.free.clone().acquire_owned())
+                .await
+                .ok()?
+                .ok()?,
         };
-        Some(Turn { _permit: permit, turns, started: self.started })
+        Some(Turn {
+            _permit: permit,
+            turns,
+            started: self.started,
+        })
     }
 
     /// Forgets endpoints that have nothing under way.
@@ -65,7 +78,8 @@ impl Limiter {
     }
 
     fn is_moving(&self, turns: &Turns) -> bool {
-        let idle = (self.started.elapsed().as_millis() as u64).saturating_sub(turns.last_end_ms.load(Ordering::Relaxed));
+        let idle =
+            (self.started.elapsed().as_millis() as u64).saturating_sub(turns.last_end_ms.load(Ordering::Relaxed));
         idle < PATIENCE.as_millis() as u64
     }
 
@@ -103,7 +117,10 @@ mod tests {
             secret: None,
             subscriptions: vec![Subscription::to("*".parse().unwrap())],
             enabled: true,
-            overrides: Overrides { concurrency: Some(cap), ..Overrides::default() },
+            overrides: Overrides {
+                concurrency: Some(cap),
+                ..Overrides::default()
+            },
             created_at: Timestamp::now(),
             updated_at: Timestamp::now(),
         }
@@ -123,7 +140,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn at_the_cap_nobody_waits_longer_than_the_patience() {
         let (limiter, endpoint) = (Limiter::new(9), endpoint(2));
-        let _turns = (limiter.turn(&endpoint).await.unwrap(), limiter.turn(&endpoint).await.unwrap());
+        let _turns = (
+            limiter.turn(&endpoint).await.unwrap(),
+            limiter.turn(&endpoint).await.unwrap(),
+        );
         assert!(limiter.turn(&endpoint).await.is_none());
     }
 

@@ -33,7 +33,11 @@ pub(crate) static FIRST_ATTEMPT_LAG: LazyLock<Histogram> = LazyLock::new(|| {
 });
 
 pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counters("tidings_deferrals_total", "Deliveries put aside without an attempt, by reason.", &["reason"])
+    counters(
+        "tidings_deferrals_total",
+        "Deliveries put aside without an attempt, by reason.",
+        &["reason"],
+    )
 });
 
 pub(crate) static DUPLICATES_DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -46,8 +50,12 @@ pub(crate) static LEFT_TO_SWEEPER: LazyLock<IntCounter> = LazyLock::new(|| {
     counter("tidings_retries_left_to_sweeper_total", help)
 });
 
-pub(crate) static UNREADABLE: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_messages_unreadable_total", "Messages that can't be read and were parked."));
+pub(crate) static UNREADABLE: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_messages_unreadable_total",
+        "Messages that can't be read and were parked.",
+    )
+});
 
 pub(crate) static QUEUE_DEPTH: LazyLock<IntGaugeVec> =
     LazyLock::new(|| gauges("tidings_queue_depth", "Messages that wait, by queue.", &["queue"]));
@@ -59,7 +67,9 @@ static IN_FLIGHT: LazyLock<IntGauge> =
 pub(crate) fn attempted(outcome: Outcome, number: u32, duration: Duration) {
     let reason = outcome.reason().map_or("", |reason| reason.as_str());
     ATTEMPTS.with_label_values(&[outcome.name(), reason]).inc();
-    ATTEMPT_SECONDS.with_label_values(&[outcome.name()]).observe(duration.as_secs_f64());
+    ATTEMPT_SECONDS
+        .with_label_values(&[outcome.name()])
+        .observe(duration.as_secs_f64());
     if number > 1 {
         RETRIES.with_label_values(&[&number.to_string()]).inc();
     }

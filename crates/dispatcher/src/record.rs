@@ -50,7 +50,11 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
         url: report.endpoint.url.as_str().to_owned(),
         dialect: report.endpoint.dialect.clone(),
         outcome: report.outcome.name().to_owned(),
-        failure_reason: report.outcome.reason().map(|reason| reason.to_string()).unwrap_or_default(),
+        failure_reason: report
+            .outcome
+            .reason()
+            .map(|reason| reason.to_string())
+            .unwrap_or_default(),
         error: report.error,
         request_headers: report.request.map(request_headers).unwrap_or_default(),
         request_body,
@@ -60,14 +64,22 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
         response_headers: report.answer.map(response_headers).unwrap_or_default(),
         response_body: report.answer.map(|answer| answer.body.to_vec()).unwrap_or_default(),
         response_truncated: report.answer.is_some_and(|answer| answer.truncated),
-        remote_address: report.answer.and_then(|a| a.remote_address).map(|a| a.to_string()).unwrap_or_default(),
+        remote_address: report
+            .answer
+            .and_then(|a| a.remote_address)
+            .map(|a| a.to_string())
+            .unwrap_or_default(),
     };
-    pb::Record { record: Some(pb::record::Record::Attempt(attempt)) }
+    pb::Record {
+        record: Some(pb::record::Record::Attempt(attempt)),
+    }
 }
 
 /// The record of a delivery that changed its state without an attempt.
 pub(crate) fn delivery_moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::Record {
-    pb::Record { record: Some(pb::record::Record::Move(moved(message, step, state, in_broker))) }
+    pb::Record {
+        record: Some(pb::record::Record::Move(moved(message, step, state, in_broker))),
+    }
 }
 
 fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::DeliveryMoved {
@@ -103,5 +115,9 @@ fn request_headers(request: &Request) -> Vec<pb::Header> {
 }
 
 fn response_headers(answer: &Answer) -> Vec<pb::Header> {
-    answer.header_lines().into_iter().map(|(name, value)| pb::Header { name, value }).collect()
+    answer
+        .header_lines()
+        .into_iter()
+        .map(|(name, value)| pb::Header { name, value })
+        .collect()
 }

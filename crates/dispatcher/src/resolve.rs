@@ -30,15 +30,22 @@ impl Resolve for GuardedResolver {
 }
 
 async fn resolve(rules: &Destinations, name: String) -> Result<Addrs, ResolveError> {
-    let looked_up = tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect::<Vec<SocketAddr>>);
+    let looked_up = tokio::net::lookup_host((name.as_str(), 0))
+        .await
+        .map(Iterator::collect::<Vec<SocketAddr>>);
     let found = match looked_up {
         Ok(found) => found,
         Err(error) => return Err(ResolveError::Dns { name, error }),
     };
-    let Some(first) = found.first().copied() else { return Err(ResolveError::Nothing { name }) };
+    let Some(first) = found.first().copied() else {
+        return Err(ResolveError::Nothing { name });
+    };
     let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| rules.allows(address.ip())).collect();
     if allowed.is_empty() {
-        return Err(ResolveError::Blocked { name, address: first.ip() });
+        return Err(ResolveError::Blocked {
+            name,
+            address: first.ip(),
+        });
     }
     Ok(Box::new(allowed.into_iter()))
 }

@@ -64,7 +64,11 @@ impl Sender {
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| SenderError(explain(&error)))?;
-        Ok(Self { client, destinations, max_response })
+        Ok(Self {
+            client,
+            destinations,
+            max_response,
+        })
     }
 
     /// Sends a request; whatever happens, it ends at the deadline.
@@ -85,7 +89,10 @@ impl Sender {
         }
         let deadline = Instant::now() + timeout;
         match tokio::time::timeout_at(deadline.into(), builder.send()).await {
-            Err(_) => Err(NoAnswer { reason: FailureReason::Timeout, error: format!("no response within {timeout:?}") }),
+            Err(_) => Err(NoAnswer {
+                reason: FailureReason::Timeout,
+                error: format!("no response within {timeout:?}"),
+            }),
             Ok(Err(error)) => Err(judge(&error)),
             Ok(Ok(response)) => Ok(self.read(response, deadline).await),
         }
@@ -102,7 +109,10 @@ impl Sender {
             return Ok(());
         }
         let error = format!("{address} is not a public address");
-        Err(NoAnswer { reason: FailureReason::BlockedAddress, error })
+        Err(NoAnswer {
+            reason: FailureReason::BlockedAddress,
+            error,
+        })
     }
 
     /// Reads what is kept of a response. The status is the receiver's answer: a body that is too long, too slow
@@ -125,7 +135,13 @@ impl Sender {
                 Ok(Err(_)) | Err(_) => break true,
             }
         };
-        Answer { status, headers, body: body.freeze(), truncated, remote_address }
+        Answer {
+            status,
+            headers,
+            body: body.freeze(),
+            truncated,
+            remote_address,
+        }
     }
 }
 
@@ -145,7 +161,11 @@ impl Answer {
 
 /// Finds out at which step a request failed, from the errors that led to the failure.
 fn judge(error: &reqwest::Error) -> NoAnswer {
-    let mut reason = if error.is_connect() { FailureReason::Connect } else { FailureReason::Protocol };
+    let mut reason = if error.is_connect() {
+        FailureReason::Connect
+    } else {
+        FailureReason::Protocol
+    };
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(resolve) = inner.downcast_ref::<ResolveError>() {
@@ -169,7 +189,10 @@ fn judge(error: &reqwest::Error) -> NoAnswer {
         }
         cause = inner.source();
     }
-    NoAnswer { reason, error: explain(error) }
+    NoAnswer {
+        reason,
+        error: explain(error),
+    }
 }
 
 /// An error with its causes, without the URL, which may hold a token.
@@ -186,5 +209,9 @@ fn explain(error: &reqwest::Error) -> String {
         }
         cause = inner.source();
     }
-    if text.is_empty() { "the request failed".into() } else { text }
+    if text.is_empty() {
+        "the request failed".into()
+    } else {
+        text
+    }
 }

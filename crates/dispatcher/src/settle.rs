@@ -16,8 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{metrics, record};
 
 /// The waits of a delivery that is put aside again and again without an attempt.
-const DEFERRALS: [Duration; 4] =
-    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(60)];
+const DEFERRALS: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
 
 /// Why a delivery is put aside without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +79,11 @@ impl Settler {
             && let (Some(wait), DeliveryState::Scheduled { due }) = (wait, state)
             && self.has_rung(wait)
         {
-            let next = Message { step: message.step.after_attempt(), due: Some(due), ..message.reference() };
+            let next = Message {
+                step: message.step.after_attempt(),
+                due: Some(due),
+                ..message.reference()
+            };
             self.publish_later(&next, wait).await;
         }
         verdict
@@ -98,9 +106,19 @@ impl Settler {
         let due = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         let step = message.step.moved();
         let state = DeliveryState::Scheduled { due };
-        let verdict = self.make_durable(message, record::delivery_moved(message, step, &state, true)).await;
+        let verdict = self
+            .make_durable(message, record::delivery_moved(message, step, &state, true))
+            .await;
         if verdict == Verdict::Acknowledge {
-            self.publish_later(&Message { step, due: Some(due), ..message.reference() }, wait).await;
+            self.publish_later(
+                &Message {
+                    step,
+                    due: Some(due),
+                    ..message.reference()
+                },
+                wait,
+            )
+            .await;
         }
         verdict
     }
@@ -116,7 +134,14 @@ impl Settler {
 
     /// A message that nobody can read.
     pub(crate) async fn park(&self, body: bytes::Bytes) -> Verdict {
-        match self.queue.publish(Outgoing { to: Route::Parked, body }).await {
+        match self
+            .queue
+            .publish(Outgoing {
+                to: Route::Parked,
+                body,
+            })
+            .await
+        {
             Ok(()) => Verdict::Acknowledge,
             Err(_) => Verdict::Leave,
         }
@@ -125,8 +150,14 @@ impl Settler {
     /// Publishes to a rung. If that fails the ledger still knows when the delivery is due, and the sweeper
     /// publishes it a little late.
     async fn publish_later(&self, message: &Message, wait: Duration) -> bool {
-        let lane = Lane { kind: LaneKind::Retry, shard: message.lane(self.shards).shard };
-        let outgoing = Outgoing { to: Route::Delay(wait, lane), body: message.encode() };
+        let lane = Lane {
+            kind: LaneKind::Retry,
+            shard: message.lane(self.shards).shard,
+        };
+        let outgoing = Outgoing {
+            to: Route::Delay(wait, lane),
+            body: message.encode(),
+        };
         let published = self.queue.publish(outgoing).await;
         if let Err(error) = &published {
             metrics::LEFT_TO_SWEEPER.inc();

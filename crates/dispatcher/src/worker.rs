@@ -72,7 +72,10 @@ impl Worker {
     }
 
     async fn work(&self, message: &Message, redelivered: bool) -> Verdict {
-        if let Some(left) = message.due.and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok()) {
+        if let Some(left) = message
+            .due
+            .and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok())
+        {
             if left > CLOSE {
                 return self.settler.too_early(message, left).await;
             }
@@ -94,7 +97,11 @@ impl Worker {
     async fn prepare(&self, message: &Message, redelivered: bool) -> Result<(Arc<Endpoint>, Content), Obstacle> {
         let content = self.content(message, redelivered).await?;
         let endpoint = self.endpoint(message).await?;
-        if endpoint.enabled { Ok((endpoint, content)) } else { Err(Obstacle::Hold(HoldReason::EndpointDisabled)) }
+        if endpoint.enabled {
+            Ok((endpoint, content))
+        } else {
+            Err(Obstacle::Hold(HoldReason::EndpointDisabled))
+        }
     }
 
     /// The event's content. A message that could be a second copy (it came before, it is a reference, it is old)
@@ -126,13 +133,17 @@ impl Worker {
             tracing::debug!(endpoint = %message.endpoint, %error, "the registry can't be asked");
             return Err(Obstacle::Defer(Deferral::RegistryAway));
         }
-        self.registry.endpoint(message.endpoint).ok_or(Obstacle::Cancel(CancelReason::EndpointDeleted))
+        self.registry
+            .endpoint(message.endpoint)
+            .ok_or(Obstacle::Cancel(CancelReason::EndpointDeleted))
     }
 
     async fn attempt_in_turn(&self, message: &Message, endpoint: &Endpoint, content: &Content) -> Verdict {
         let Some(dialect) = self.dialects.get(&endpoint.dialect) else {
             tracing::error!(endpoint = %endpoint.id, dialect = endpoint.dialect, "an endpoint's dialect does not exist");
-            return self.end(message, DeliveryState::Cancelled(CancelReason::EndpointUnusable)).await;
+            return self
+                .end(message, DeliveryState::Cancelled(CancelReason::EndpointUnusable))
+                .await;
         };
         let Some(turn) = self.limiter.turn(endpoint).await else {
             return self.settler.deferred(message, Deferral::EndpointBusy).await;
@@ -189,7 +200,10 @@ impl Worker {
         }
         let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
         let in_flight = metrics::InFlight::begin();
-        let answer = self.sender.send(&endpoint.url, &request, content.traceparent.as_ref(), timeout).await;
+        let answer = self
+            .sender
+            .send(&endpoint.url, &request, content.traceparent.as_ref(), timeout)
+            .await;
         drop(in_flight);
         let duration = started.elapsed();
         let outcome = classify::outcome(&answer, endpoint, dialect);
@@ -197,7 +211,15 @@ impl Worker {
         metrics::attempted(outcome, number, duration);
         let in_broker = wait.is_some_and(|wait| self.settler.has_rung(wait));
         let error = classify::describe(&answer, outcome);
-        let report = report(Some(&request), answer.as_ref().ok(), duration, outcome, error, &state, in_broker);
+        let report = report(
+            Some(&request),
+            answer.as_ref().ok(),
+            duration,
+            outcome,
+            error,
+            &state,
+            in_broker,
+        );
         (record::attempt(report), state, wait)
     }
 

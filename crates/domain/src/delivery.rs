@@ -80,7 +80,9 @@ impl DeliveryState {
         let unknown = || UnknownState(format!("{name}/{}", reason.unwrap_or("")));
         Ok(match name {
             "pending" => Self::Pending,
-            "scheduled" => Self::Scheduled { due: due.ok_or_else(unknown)? },
+            "scheduled" => Self::Scheduled {
+                due: due.ok_or_else(unknown)?,
+            },
             "held" => Self::Held(reason.unwrap_or_default().parse().map_err(|_| unknown())?),
             "succeeded" => Self::Succeeded,
             "exhausted" => Self::Exhausted,
@@ -179,13 +181,19 @@ impl Step {
     /// The step after the attempt was made.
     #[must_use]
     pub fn after_attempt(self) -> Self {
-        Self { attempt: self.attempt.saturating_add(1), moves: 0 }
+        Self {
+            attempt: self.attempt.saturating_add(1),
+            moves: 0,
+        }
     }
 
     /// The step after the delivery was moved without an attempt.
     #[must_use]
     pub fn moved(self) -> Self {
-        Self { attempt: self.attempt, moves: self.moves.saturating_add(1) }
+        Self {
+            attempt: self.attempt,
+            moves: self.moves.saturating_add(1),
+        }
     }
 
     /// One number that orders as the step does: `attempt × 65536 + moves`, as it is stored and sent.
@@ -197,7 +205,10 @@ impl Step {
     /// The step of a [`Step::number`].
     #[must_use]
     pub fn from_number(number: u32) -> Self {
-        Self { attempt: (number >> 16) as u16, moves: number as u16 }
+        Self {
+            attempt: (number >> 16) as u16,
+            moves: number as u16,
+        }
     }
 }
 

@@ -81,7 +81,10 @@ impl Destinations {
 
     fn judge(&self, address: IpAddr) -> (bool, Option<DestinationError>) {
         let local = self.explicitly_allows(address);
-        (local, (!local && !is_public(address)).then_some(DestinationError::NotPublic(address)))
+        (
+            local,
+            (!local && !is_public(address)).then_some(DestinationError::NotPublic(address)),
+        )
     }
 
     /// Names that never leave a machine or a site: RFC 6761 (`localhost`), RFC 6762 (`local`), RFC 8375
@@ -89,11 +92,16 @@ impl Destinations {
     /// from the loopback network.
     fn judge_name(&self, name: &str) -> (bool, Option<DestinationError>) {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let under = |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let under = |suffix: &str| {
+            name.strip_suffix(suffix)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
         if under("localhost") && self.explicitly_allows(Ipv4Addr::LOCALHOST.into()) {
             return (true, None);
         }
-        let local = ["localhost", "local", "internal", "home.arpa", "localdomain"].into_iter().any(under);
+        let local = ["localhost", "local", "internal", "home.arpa", "localdomain"]
+            .into_iter()
+            .any(under);
         let single = !name.contains('.');
         (false, (local || single).then_some(DestinationError::LocalName(name)))
     }
@@ -155,12 +163,12 @@ const SPECIAL_V4_TEXT: [&str; 16] = [
 const GLOBAL_UNICAST: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 const SPECIAL_V6_TEXT: [&str; 6] = [
-    "2001::/23",      // protocol assignments: Teredo, benchmarking, ORCHID
-    "2001:db8::/32",  // documentation
-    "2002::/16",      // 6to4, deprecated
+    "2001::/23",         // protocol assignments: Teredo, benchmarking, ORCHID
+    "2001:db8::/32",     // documentation
+    "2002::/16",         // 6to4, deprecated
     "2620:4f:8000::/48", // AS112
-    "3fff::/20",      // documentation
-    "3ffe::/16",      // 6bone, returned
+    "3fff::/20",         // documentation
+    "3ffe::/16",         // 6bone, returned
 ];
 
 #[cfg(test)]
@@ -175,14 +183,44 @@ mod tests {
 
     #[test]
     fn public_addresses_are_public_and_the_others_are_not() {
-        for text in ["8.8.8.8", "1.1.1.1", "100.63.255.255", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"] {
+        for text in [
+            "8.8.8.8",
+            "1.1.1.1",
+            "100.63.255.255",
+            "172.32.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ] {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
         for text in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.255.255", "192.168.0.1",
-            "198.19.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1",
-            "::ffff:0:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2001:0:1::1", "fc00::1",
-            "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "100::1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.31.255.255",
+            "192.168.0.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2001:0:1::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "2001:db8::1",
+            "100::1",
         ] {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }
@@ -197,20 +235,47 @@ mod tests {
         let rules = Destinations::default();
         assert_eq!(check(&rules, "https://example.com/hook"), Ok(()));
         assert_eq!(check(&rules, "https://8.8.8.8/"), Ok(()));
-        assert_eq!(check(&rules, "http://example.com/"), Err(DestinationError::Scheme("http".into())));
-        assert_eq!(check(&rules, "https://u:p@example.com/"), Err(DestinationError::UserInfo));
+        assert_eq!(
+            check(&rules, "http://example.com/"),
+            Err(DestinationError::Scheme("http".into()))
+        );
+        assert_eq!(
+            check(&rules, "https://u:p@example.com/"),
+            Err(DestinationError::UserInfo)
+        );
         assert_eq!(check(&rules, "https://example.com/#x"), Err(DestinationError::Fragment));
-        for url in ["https://127.0.0.1/", "https://0x7f.1/", "https://2130706433/", "https://0177.0.0.1/", "https://[::1]/"] {
-            assert!(matches!(check(&rules, url), Err(DestinationError::NotPublic(_))), "{url}");
+        for url in [
+            "https://127.0.0.1/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://[::1]/",
+        ] {
+            assert!(
+                matches!(check(&rules, url), Err(DestinationError::NotPublic(_))),
+                "{url}"
+            );
         }
-        for url in ["https://localhost/", "https://LOCALHOST./", "https://a.localhost/", "https://db.internal/", "https://intranet/"] {
-            assert!(matches!(check(&rules, url), Err(DestinationError::LocalName(_))), "{url}");
+        for url in [
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://a.localhost/",
+            "https://db.internal/",
+            "https://intranet/",
+        ] {
+            assert!(
+                matches!(check(&rules, url), Err(DestinationError::LocalName(_))),
+                "{url}"
+            );
         }
     }
 
     #[test]
     fn the_operator_can_allow_networks() {
-        let rules = Destinations { allowed_networks: vec!["127.0.0.0/8".parse().unwrap()], allow_http: false };
+        let rules = Destinations {
+            allowed_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            allow_http: false,
+        };
         assert_eq!(check(&rules, "http://127.0.0.1:9000/"), Ok(()));
         assert_eq!(check(&rules, "http://localhost:9000/"), Ok(()));
         assert!(check(&rules, "http://10.0.0.1/").is_err());

@@ -32,7 +32,10 @@ impl EventType {
     pub(crate) fn is_valid(text: &str) -> bool {
         text.len() <= Self::MAX_LENGTH
             && text.split('.').all(|word| {
-                !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+                !word.is_empty()
+                    && word
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
             })
     }
 }
@@ -69,7 +72,9 @@ impl serde::Serialize for EventType {
 
 impl<'de> serde::Deserialize<'de> for EventType {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -79,7 +84,13 @@ mod tests {
 
     #[test]
     fn names_from_the_products_documents_are_event_types() {
-        for text in ["feedback.created", "nps.ask_later", "button_tracked_event.occurred", "ISSUE_STATUS_CHANGE", "a-b.c"] {
+        for text in [
+            "feedback.created",
+            "nps.ask_later",
+            "button_tracked_event.occurred",
+            "ISSUE_STATUS_CHANGE",
+            "a-b.c",
+        ] {
             assert_eq!(text.parse::<EventType>().unwrap().as_str(), text);
         }
     }
@@ -87,7 +98,19 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let long = "a".repeat(129);
-        for text in ["", ".", "a.", ".a", "a..b", "a b", "a\n", "é", "feedback.*", "*", long.as_str()] {
+        for text in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "a\n",
+            "é",
+            "feedback.*",
+            "*",
+            long.as_str(),
+        ] {
             assert!(text.parse::<EventType>().is_err(), "{text:?}");
         }
     }

@@ -165,7 +165,12 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_says_what_one_looks_like() {
-        for text in ["", "evt_", "ep_0193e4b2c1d27e3f8a4b5c6d7e8f9012", "evt_0193e4b2-c1d2-7e3f-8a4b-5c6d7e8f9012"] {
+        for text in [
+            "",
+            "evt_",
+            "ep_0193e4b2c1d27e3f8a4b5c6d7e8f9012",
+            "evt_0193e4b2-c1d2-7e3f-8a4b-5c6d7e8f9012",
+        ] {
             let error = text.parse::<EventId>().unwrap_err().to_string();
             assert!(error.contains("`evt_` followed by 32 hexadecimal digits"), "{error}");
         }

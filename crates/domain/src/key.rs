@@ -50,7 +50,10 @@ impl FromStr for Scope {
     type Err = ParseScopeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| ParseScopeError(text.into()))
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| ParseScopeError(text.into()))
     }
 }
 
@@ -87,7 +90,11 @@ impl Token {
     /// A new token of 256 random bits.
     #[must_use]
     pub fn generate() -> Self {
-        Self(format!("{}{}", Self::PREFIX, BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())))
+        Self(format!(
+            "{}{}",
+            Self::PREFIX,
+            BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+        ))
     }
 
     /// The text that the client keeps.

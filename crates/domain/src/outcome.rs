@@ -24,13 +24,19 @@ impl Outcome {
     /// A failure after which the schedule goes on.
     #[must_use]
     pub fn retryable(reason: FailureReason) -> Self {
-        Self::Failed { retryable: true, reason }
+        Self::Failed {
+            retryable: true,
+            reason,
+        }
     }
 
     /// A failure after which nothing more is tried.
     #[must_use]
     pub fn fatal(reason: FailureReason) -> Self {
-        Self::Failed { retryable: false, reason }
+        Self::Failed {
+            retryable: false,
+            reason,
+        }
     }
 
     /// The name in columns, filters, metrics and JSON.
@@ -64,7 +70,12 @@ impl Outcome {
     /// Puts an outcome together from its columns.
     pub fn from_parts(name: &str, reason: Option<&str>) -> Result<Self, UnknownOutcome> {
         let unknown = || UnknownOutcome(format!("{name}/{}", reason.unwrap_or("")));
-        let reason = || reason.unwrap_or_default().parse::<FailureReason>().map_err(|_| unknown());
+        let reason = || {
+            reason
+                .unwrap_or_default()
+                .parse::<FailureReason>()
+                .map_err(|_| unknown())
+        };
         match name {
             "succeeded" => Ok(Self::Succeeded),
             "failed_retryable" => Ok(Self::retryable(reason()?)),
@@ -139,7 +150,10 @@ impl FromStr for FailureReason {
     type Err = UnknownOutcome;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|r| r.as_str() == text).ok_or_else(|| UnknownOutcome(text.into()))
+        Self::ALL
+            .into_iter()
+            .find(|r| r.as_str() == text)
+            .ok_or_else(|| UnknownOutcome(text.into()))
     }
 }
 
@@ -211,7 +225,9 @@ impl Serialize for StatusRange {
 
 impl<'de> Deserialize<'de> for StatusRange {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -221,7 +237,10 @@ mod tests {
 
     fn rule(success: &str, final_: &str) -> StatusRule {
         let ranges = |text: &str| text.split_whitespace().map(|t| t.parse().unwrap()).collect();
-        StatusRule { success: ranges(success), final_: ranges(final_) }
+        StatusRule {
+            success: ranges(success),
+            final_: ranges(final_),
+        }
     }
 
     #[test]
@@ -247,7 +266,9 @@ mod tests {
 
     #[test]
     fn an_outcome_reads_back_from_its_columns() {
-        let failures = FailureReason::ALL.into_iter().flat_map(|r| [Outcome::retryable(r), Outcome::fatal(r)]);
+        let failures = FailureReason::ALL
+            .into_iter()
+            .flat_map(|r| [Outcome::retryable(r), Outcome::fatal(r)]);
         for outcome in failures.chain([Outcome::Succeeded]) {
             let reason = outcome.reason().map(FailureReason::as_str);
             assert_eq!(Outcome::from_parts(outcome.name(), reason), Ok(outcome));

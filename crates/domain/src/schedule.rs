@@ -105,7 +105,10 @@ impl Serialize for Schedule {
 
 impl<'de> Deserialize<'de> for Schedule {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<String>::deserialize(deserializer)?.join(",").parse().map_err(serde::de::Error::custom)
+        Vec::<String>::deserialize(deserializer)?
+            .join(",")
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -134,7 +137,10 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_says_why() {
-        assert_eq!("soon".parse::<Schedule>(), Err(ScheduleError::NotADuration("soon".into())));
+        assert_eq!(
+            "soon".parse::<Schedule>(),
+            Err(ScheduleError::NotADuration("soon".into()))
+        );
         assert_eq!("0s".parse::<Schedule>(), Err(ScheduleError::OutOfRange(Duration::ZERO)));
         assert!(matches!("8d".parse::<Schedule>(), Err(ScheduleError::OutOfRange(_))));
         assert_eq!("1s ".repeat(21).parse::<Schedule>(), Err(ScheduleError::TooMany(21)));

@@ -29,7 +29,11 @@ impl Secret {
     /// A new secret of 256 random bits in the Standard Webhooks form.
     #[must_use]
     pub fn generate() -> Self {
-        Self(format!("{}{}", Self::PREFIX, BASE64_STANDARD.encode(rand::random::<[u8; 32]>())))
+        Self(format!(
+            "{}{}",
+            Self::PREFIX,
+            BASE64_STANDARD.encode(rand::random::<[u8; 32]>())
+        ))
     }
 
     /// Takes a secret as its receiver holds it.

@@ -100,7 +100,9 @@ impl Serialize for EventPattern {
 
 impl<'de> Deserialize<'de> for EventPattern {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -109,7 +111,10 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, event_type: &str) -> bool {
-        pattern.parse::<EventPattern>().unwrap().matches(&event_type.parse().unwrap())
+        pattern
+            .parse::<EventPattern>()
+            .unwrap()
+            .matches(&event_type.parse().unwrap())
     }
 
     #[test]

@@ -85,7 +85,13 @@ impl Acceptor {
         let fingerprint = fingerprint(&event);
         let id = match self.claim(tenant, key, fingerprint).await? {
             Ours::New(id) => id,
-            Ours::Known(event) => return Ok(Accepted { event, duplicate: true, deliveries: 0 }),
+            Ours::Known(event) => {
+                return Ok(Accepted {
+                    event,
+                    duplicate: true,
+                    deliveries: 0,
+                });
+            }
         };
         let accepted = self.make_durable(tenant, id, event).await;
         let settled = match &accepted {
@@ -112,7 +118,8 @@ impl Acceptor {
                 Claim::Claimed(id) => return Ok(Ours::New(id)),
                 Claim::Duplicate(id) => return Ok(Ours::Known(id)),
                 Claim::OtherContent(id) => {
-                    let detail = format!("this idempotency key was used for {id}, which has another type, time or payload");
+                    let detail =
+                        format!("this idempotency key was used for {id}, which has another type, time or payload");
                     return Err(Problem::conflict("idempotency_key_reused", detail).at("idempotency_key"));
                 }
                 Claim::InFlight(_) if Instant::now() > give_up => {
@@ -146,7 +153,10 @@ impl Acceptor {
                 content: Some(content.clone()),
             };
             let to = Route::Work(message.lane(self.parts.shards));
-            self.parts.queue.publish(Outgoing { to, body: message.encode() })
+            self.parts.queue.publish(Outgoing {
+                to,
+                body: message.encode(),
+            })
         });
         let (recorded, published) =
             tokio::join!(self.parts.recorder.record(record), futures::future::join_all(publishes));
@@ -160,7 +170,11 @@ impl Acceptor {
                 if durable == Durable::Spilled {
                     metrics::ACCEPTED_SPILLED.inc();
                 }
-                Ok(Accepted { event: id, duplicate: false, deliveries: endpoints.len() as u32 })
+                Ok(Accepted {
+                    event: id,
+                    duplicate: false,
+                    deliveries: endpoints.len() as u32,
+                })
             }
             Err(error) => {
                 let detail = format!("the event could not be made durable, publish it again: {error}");
@@ -183,7 +197,11 @@ fn keys_unavailable(why: &str) -> Problem {
 
 /// What must be the same for two events to be one: type, payload, and the time if the publisher gave it.
 fn fingerprint(event: &ValidEvent) -> [u8; 32] {
-    let at = if event.occurred_at_given { event.occurred_at.as_nanosecond() } else { i128::MIN };
+    let at = if event.occurred_at_given {
+        event.occurred_at.as_nanosecond()
+    } else {
+        i128::MIN
+    };
     Sha256::new()
         .chain_update(event.event_type.as_str())
         .chain_update([0])
@@ -203,7 +221,10 @@ fn record(
     let bytes = |uuid: uuid::Uuid| uuid.as_bytes().to_vec();
     let deliveries = endpoints
         .iter()
-        .map(|endpoint| pb::NewDelivery { endpoint_id: bytes(endpoint.id.uuid()), held: !endpoint.enabled })
+        .map(|endpoint| pb::NewDelivery {
+            endpoint_id: bytes(endpoint.id.uuid()),
+            held: !endpoint.enabled,
+        })
         .collect();
     let accepted = pb::EventAccepted {
         event_id: bytes(id.uuid()),
@@ -213,8 +234,14 @@ fn record(
         accepted_at_us: micros(accepted_at),
         payload: event.payload.clone(),
         idempotency_key: event.idempotency_key.clone().unwrap_or_default(),
-        traceparent: event.traceparent.as_ref().map(|t| t.as_str().to_owned()).unwrap_or_default(),
+        traceparent: event
+            .traceparent
+            .as_ref()
+            .map(|t| t.as_str().to_owned())
+            .unwrap_or_default(),
         deliveries,
     };
-    pb::Record { record: Some(pb::record::Record::Event(accepted)) }
+    pb::Record {
+        record: Some(pb::record::Record::Event(accepted)),
+    }
 }

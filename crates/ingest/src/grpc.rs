@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use tidings_domain::Scope;
 use tidings_domain::trace::TraceParent;
 use tidings_proto::pb::event_service_server::EventService;
 use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_store::{Access, Caller};
-use tidings_domain::Scope;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,13 +36,20 @@ struct Publisher {
 
 impl Service {
     pub(crate) fn new(acceptor: Arc<Acceptor>, access: Access, shutdown: CancellationToken) -> Self {
-        Self { acceptor, access, shutdown }
+        Self {
+            acceptor,
+            access,
+            shutdown,
+        }
     }
 
     fn publisher(&self, metadata: &MetadataMap) -> Result<Publisher, Problem> {
         let caller = self.access.caller(metadata.as_ref())?;
         caller.require(Scope::Publish)?;
-        let traceparent = metadata.get("traceparent").and_then(|v| v.to_str().ok()).and_then(TraceParent::parse);
+        let traceparent = metadata
+            .get("traceparent")
+            .and_then(|v| v.to_str().ok())
+            .and_then(TraceParent::parse);
         Ok(Publisher { caller, traceparent })
     }
 }
@@ -62,8 +69,14 @@ impl EventService for Service {
         let publisher = self.publisher(request.metadata())?;
         let events = request.into_inner().events;
         check_batch(events.len(), self.acceptor.config.max_batch)?;
-        let results = events.into_iter().map(|event| accept(&self.acceptor, &publisher, event));
-        let results = futures::future::join_all(results).await.into_iter().map(publish_result).collect();
+        let results = events
+            .into_iter()
+            .map(|event| accept(&self.acceptor, &publisher, event));
+        let results = futures::future::join_all(results)
+            .await
+            .into_iter()
+            .map(publish_result)
+            .collect();
         Ok(Response::new(pb::PublishBatchResponse { results }))
     }
 
@@ -85,13 +98,20 @@ impl EventService for Service {
         tokio::spawn(async move {
             let slots = Arc::new(Semaphore::new(window));
             loop {
-                let Ok(slot) = slots.clone().acquire_owned().await else { return };
-                let Some(Some(Ok(event))) = shutdown.run_until_cancelled(events.next()).await else { return };
+                let Ok(slot) = slots.clone().acquire_owned().await else {
+                    return;
+                };
+                let Some(Some(Ok(event))) = shutdown.run_until_cancelled(events.next()).await else {
+                    return;
+                };
                 let (acceptor, publisher, answers) = (acceptor.clone(), publisher.clone(), answers.clone());
                 tokio::spawn(async move {
                     let sequence = event.sequence;
                     let result = accept(&acceptor, &publisher, event.event.unwrap_or_default()).await;
-                    let answer = pb::PublishStreamResponse { sequence, result: Some(publish_result(result)) };
+                    let answer = pb::PublishStreamResponse {
+                        sequence,
+                        result: Some(publish_result(result)),
+                    };
                     // The client has gone: it publishes again what it got no answer for.
                     let _ = answers.send(Ok(answer)).await;
                     drop(slot);
@@ -123,7 +143,10 @@ async fn accept(acceptor: &Acceptor, publisher: &Publisher, event: pb::PublishRe
     };
     let tenant = match event.tenant_id.as_str() {
         "" => None,
-        id => Some(id.parse().map_err(|e| Problem::invalid("tenant_id_invalid", format!("{e}")).at("tenant_id"))?),
+        id => Some(
+            id.parse()
+                .map_err(|e| Problem::invalid("tenant_id_invalid", format!("{e}")).at("tenant_id"))?,
+        ),
     };
     let draft = Draft {
         tenant,

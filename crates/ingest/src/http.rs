@@ -70,7 +70,11 @@ pub(crate) fn router(acceptor: Arc<Acceptor>, access: Access) -> Router {
         .with_state(Ingest { acceptor, access })
 }
 
-async fn publish(State(ingest): State<Ingest>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
+async fn publish(
+    State(ingest): State<Ingest>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
     let caller = publisher(&ingest.access, &headers)?;
     let mut event: Event = read(&body_of(body, &ingest.acceptor)?)?;
     if let Some(key) = headers.get("idempotency-key") {
@@ -86,18 +90,31 @@ async fn publish(State(ingest): State<Ingest>, headers: HeaderMap, body: Result<
 }
 
 /// 202 if every event was accepted, 207 if some were not.
-async fn publish_batch(State(ingest): State<Ingest>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
+async fn publish_batch(
+    State(ingest): State<Ingest>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
     let caller = publisher(&ingest.access, &headers)?;
     let batch: Batch = read(&body_of(body, &ingest.acceptor)?)?;
     check_batch(batch.events.len(), ingest.acceptor.config.max_batch)?;
-    let results = batch.events.into_iter().map(|event| accept(&ingest, &caller, &headers, event));
+    let results = batch
+        .events
+        .into_iter()
+        .map(|event| accept(&ingest, &caller, &headers, event));
     let results = futures::future::join_all(results).await;
-    let status = if results.iter().all(Result::is_ok) { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };
+    let status = if results.iter().all(Result::is_ok) {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::MULTI_STATUS
+    };
     let results: Vec<_> = results
         .into_iter()
         .map(|result| match result {
             Ok(accepted) => BatchResult::Accepted(accepted.into()),
-            Err(problem) => BatchResult::Refused { error: Document::from(&problem) },
+            Err(problem) => BatchResult::Refused {
+                error: Document::from(&problem),
+            },
         })
         .collect();
     Ok((status, Json(serde_json::json!({ "results": results }))).into_response())
@@ -123,7 +140,11 @@ fn body_of(body: Result<Bytes, BytesRejection>, acceptor: &Acceptor) -> Result<B
 fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         let detail = error.to_string();
-        let field = detail.split('`').nth(1).filter(|_| detail.contains("field")).map(str::to_owned);
+        let field = detail
+            .split('`')
+            .nth(1)
+            .filter(|_| detail.contains("field"))
+            .map(str::to_owned);
         let problem = if detail.starts_with("unknown field") {
             Problem::invalid("field_unknown", detail)
         } else if detail.starts_with("missing field") {
@@ -145,7 +166,10 @@ async fn accept(ingest: &Ingest, caller: &Caller, headers: &HeaderMap, event: Ev
         payload: Bytes::from(Box::<str>::from(event.payload).into_string()),
         occurred_at: event.occurred_at,
         idempotency_key: event.idempotency_key,
-        traceparent: headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(TraceParent::parse),
+        traceparent: headers
+            .get("traceparent")
+            .and_then(|v| v.to_str().ok())
+            .and_then(TraceParent::parse),
     };
     ingest.acceptor.accept(caller, draft).await
 }

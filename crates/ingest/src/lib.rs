@@ -94,5 +94,8 @@ pub fn build(config: &Config, parts: Parts) -> Ingest {
     let acceptor = Arc::new(Acceptor::new(config.clone(), parts));
     let service = grpc::Service::new(acceptor.clone(), access.clone(), shutdown);
     let grpc = EventServiceServer::new(service).max_decoding_message_size(config.max_request);
-    Ingest { grpc, http: http::router(acceptor, access) }
+    Ingest {
+        grpc,
+        http: http::router(acceptor, access),
+    }
 }

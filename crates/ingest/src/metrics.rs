@@ -14,7 +14,11 @@ pub(crate) static DELIVERIES_CREATED: LazyLock<IntCounter> =
     LazyLock::new(|| counter("tidings_deliveries_created_total", "Deliveries of accepted events."));
 
 pub(crate) static PUBLISH_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
-    histogram("tidings_publish_seconds", "From an event's arrival to its acceptance, seconds.", &SECONDS)
+    histogram(
+        "tidings_publish_seconds",
+        "From an event's arrival to its acceptance, seconds.",
+        &SECONDS,
+    )
 });
 
 pub(crate) static LEFT_TO_SWEEPER: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -23,5 +27,8 @@ pub(crate) static LEFT_TO_SWEEPER: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 pub(crate) static ACCEPTED_SPILLED: LazyLock<IntCounter> = LazyLock::new(|| {
-    counter("tidings_events_accepted_spilled_total", "Events accepted while the ledger was away.")
+    counter(
+        "tidings_events_accepted_spilled_total",
+        "Events accepted while the ledger was away.",
+    )
 });

@@ -65,7 +65,11 @@ fn check_payload(payload: &[u8], max: usize) -> Result<(), Problem> {
         return Err(Problem::too_large("payload_too_large", detail).at("payload"));
     }
     tidings_dialect::canonical::check(payload).map_err(|error| {
-        Problem::invalid("payload_not_json", format!("the payload is not one JSON text in UTF-8: {error}")).at("payload")
+        Problem::invalid(
+            "payload_not_json",
+            format!("the payload is not one JSON text in UTF-8: {error}"),
+        )
+        .at("payload")
     })
 }
 
@@ -99,7 +103,11 @@ mod tests {
     use super::*;
 
     fn draft() -> Draft {
-        Draft { event_type: "feedback.created".into(), payload: Bytes::from_static(b"{\"id\":1}"), ..Draft::default() }
+        Draft {
+            event_type: "feedback.created".into(),
+            payload: Bytes::from_static(b"{\"id\":1}"),
+            ..Draft::default()
+        }
     }
 
     /// Asserts that the changed draft is refused for this field, with this code and these words.
@@ -122,16 +130,66 @@ mod tests {
 
     #[test]
     fn every_flaw_is_named_with_what_to_change() {
-        refused(|d| d.event_type = "feedback created".into(), "event_type", "event_type_invalid", "like `feedback.created`");
-        refused(|d| d.payload = Bytes::from_static(b"{"), "payload", "payload_not_json", "not one JSON text");
-        refused(|d| d.payload = Bytes::new(), "payload", "payload_not_json", "not one JSON text");
-        refused(|d| d.payload = Bytes::from_static(b"1 2"), "payload", "payload_not_json", "not one JSON text");
-        refused(|d| d.payload = Bytes::from_static(b"\"\xff\""), "payload", "payload_not_json", "UTF-8");
-        refused(|d| d.payload = vec![b' '; 262_145].into(), "payload", "payload_too_large", "at most 262144");
+        refused(
+            |d| d.event_type = "feedback created".into(),
+            "event_type",
+            "event_type_invalid",
+            "like `feedback.created`",
+        );
+        refused(
+            |d| d.payload = Bytes::from_static(b"{"),
+            "payload",
+            "payload_not_json",
+            "not one JSON text",
+        );
+        refused(
+            |d| d.payload = Bytes::new(),
+            "payload",
+            "payload_not_json",
+            "not one JSON text",
+        );
+        refused(
+            |d| d.payload = Bytes::from_static(b"1 2"),
+            "payload",
+            "payload_not_json",
+            "not one JSON text",
+        );
+        refused(
+            |d| d.payload = Bytes::from_static(b"\"\xff\""),
+            "payload",
+            "payload_not_json",
+            "UTF-8",
+        );
+        refused(
+            |d| d.payload = vec![b' '; 262_145].into(),
+            "payload",
+            "payload_too_large",
+            "at most 262144",
+        );
         let at = |text: &str| Some(text.parse().unwrap());
-        refused(|d| d.occurred_at = at("2025-12-31T23:59:59Z"), "occurred_at", "occurred_at_out_of_range", "30 days");
-        refused(|d| d.occurred_at = at("2026-01-31T00:05:01Z"), "occurred_at", "occurred_at_out_of_range", "5 minutes");
-        refused(|d| d.idempotency_key = Some("a b".into()), "idempotency_key", "idempotency_key_invalid", "no spaces");
-        refused(|d| d.idempotency_key = Some(String::new()), "idempotency_key", "idempotency_key_invalid", "1 to 255");
+        refused(
+            |d| d.occurred_at = at("2025-12-31T23:59:59Z"),
+            "occurred_at",
+            "occurred_at_out_of_range",
+            "30 days",
+        );
+        refused(
+            |d| d.occurred_at = at("2026-01-31T00:05:01Z"),
+            "occurred_at",
+            "occurred_at_out_of_range",
+            "5 minutes",
+        );
+        refused(
+            |d| d.idempotency_key = Some("a b".into()),
+            "idempotency_key",
+            "idempotency_key_invalid",
+            "no spaces",
+        );
+        refused(
+            |d| d.idempotency_key = Some(String::new()),
+            "idempotency_key",
+            "idempotency_key_invalid",
+            "1 to 255",
+        );
     }
 }

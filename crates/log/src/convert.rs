@@ -29,7 +29,10 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
     let delivery = |delivery: &pb::NewDelivery| {
         let held = DeliveryState::Held(HoldReason::EndpointDisabled);
         let state = if delivery.held { held } else { DeliveryState::Pending };
-        Ok((EndpointId::from_uuid(uuid(&delivery.endpoint_id, "endpoint_id")?), state))
+        Ok((
+            EndpointId::from_uuid(uuid(&delivery.endpoint_id, "endpoint_id")?),
+            state,
+        ))
     };
     Ok(NewEvent {
         id: EventId::from_uuid(uuid(&event.event_id, "event_id")?),
@@ -40,7 +43,11 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
         payload: event.payload,
         idempotency_key: Some(event.idempotency_key).filter(|key| !key.is_empty()),
         traceparent: TraceParent::parse(&event.traceparent),
-        deliveries: event.deliveries.iter().map(delivery).collect::<Result<_, WireError>>()?,
+        deliveries: event
+            .deliveries
+            .iter()
+            .map(delivery)
+            .collect::<Result<_, WireError>>()?,
         grace,
     })
 }
@@ -56,7 +63,11 @@ fn read_move(delivery: &pb::DeliveryMoved, grace: Duration) -> Result<DeliveryMo
     let sweep_at = match state {
         DeliveryState::Pending | DeliveryState::Scheduled { .. } => {
             let due = due.unwrap_or(at);
-            Some(if delivery.in_broker { due.saturating_add(grace).unwrap_or(due) } else { due })
+            Some(if delivery.in_broker {
+                due.saturating_add(grace).unwrap_or(due)
+            } else {
+                due
+            })
         }
         _ => None,
     };
@@ -97,7 +108,10 @@ fn read_attempt(attempt: pb::AttemptMade, grace: Duration) -> Result<Attempt, Wi
         after: Some(after),
         request_headers: read_headers(attempt.request_headers),
         request_body: if attempt.payload_spliced {
-            RequestBody::Around { envelope: attempt.request_body, payload_at: attempt.payload_offset }
+            RequestBody::Around {
+                envelope: attempt.request_body,
+                payload_at: attempt.payload_offset,
+            }
         } else {
             RequestBody::Whole(attempt.request_body)
         },
@@ -127,7 +141,11 @@ pub(crate) fn show_summary(attempt: &AttemptSummary) -> pb::Attempt {
         url: attempt.url.clone(),
         dialect: attempt.dialect.clone(),
         outcome: attempt.outcome.name().to_owned(),
-        failure_reason: attempt.outcome.reason().map(|reason| reason.to_string()).unwrap_or_default(),
+        failure_reason: attempt
+            .outcome
+            .reason()
+            .map(|reason| reason.to_string())
+            .unwrap_or_default(),
         error: attempt.error.clone(),
         status_code: attempt.status_code.map_or(0, u32::from),
         next_attempt_at: attempt.next_attempt_at.map(timestamp),
@@ -138,7 +156,13 @@ pub(crate) fn show_summary(attempt: &AttemptSummary) -> pb::Attempt {
 /// An attempt with all that was sent and received. `payload` is its event's.
 pub(crate) fn show_attempt(attempt: &Attempt, payload: &[u8]) -> pb::Attempt {
     let headers = |headers: &Headers| {
-        headers.iter().map(|(name, value)| pb::Header { name: name.clone(), value: value.clone() }).collect()
+        headers
+            .iter()
+            .map(|(name, value)| pb::Header {
+                name: name.clone(),
+                value: value.clone(),
+            })
+            .collect()
     };
     pb::Attempt {
         request_headers: headers(&attempt.request_headers),

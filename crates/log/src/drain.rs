@@ -90,7 +90,14 @@ async fn park(queue: &dyn Queue, incoming: Incoming, reason: &str) {
     tracing::error!(reason, "a spilled record can't be read: parked");
     metrics::PARKED.inc();
     // A record that can't be parked stays where it is and comes again.
-    if queue.publish(Outgoing { to: Route::Parked, body: incoming.body.clone() }).await.is_ok() {
+    if queue
+        .publish(Outgoing {
+            to: Route::Parked,
+            body: incoming.body.clone(),
+        })
+        .await
+        .is_ok()
+    {
         incoming.ack().await;
     }
 }

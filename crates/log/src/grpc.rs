@@ -47,7 +47,14 @@ impl Service {
         grace: Duration,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { ledger, writer, tail, access, grace, shutdown }
+        Self {
+            ledger,
+            writer,
+            tail,
+            access,
+            grace,
+            shutdown,
+        }
     }
 
     fn internal<T>(&self, request: &Request<T>) -> Result<(), Problem> {
@@ -108,7 +115,10 @@ impl AttemptLogService for Service {
         let attempts = self.ledger.attempts(&query).await.map_err(Problem::from)?;
         let next_page_token = next_page(&attempts, query.limit, |attempt| attempt.id.to_string());
         let attempts = attempts.iter().map(show_summary).collect();
-        Ok(Response::new(pb::ListAttemptsResponse { attempts, next_page_token }))
+        Ok(Response::new(pb::ListAttemptsResponse {
+            attempts,
+            next_page_token,
+        }))
     }
 
     async fn get_attempt(&self, request: Request<pb::GetAttemptRequest>) -> Result<Response<pb::Attempt>, Status> {
@@ -141,7 +151,10 @@ impl AttemptLogService for Service {
         let events = self.ledger.events(&query).await.map_err(Problem::from)?;
         let next_page_token = next_page(&events, query.limit, |event| event.id.to_string());
         let events = events.iter().map(|event| show_event(event, Bytes::new())).collect();
-        Ok(Response::new(pb::ListEventsResponse { events, next_page_token }))
+        Ok(Response::new(pb::ListEventsResponse {
+            events,
+            next_page_token,
+        }))
     }
 
     async fn get_event(&self, request: Request<pb::GetEventRequest>) -> Result<Response<pb::GetEventResponse>, Status> {
@@ -151,7 +164,11 @@ impl AttemptLogService for Service {
         let Some((event, payload)) = event.filter(|(event, _)| may_see(&caller, event.tenant)) else {
             return Err(Problem::not_found("event_unknown", format!("there is no event {id}")).into());
         };
-        let query = DeliveryQuery { event: Some(id), limit: MAX_ITEMS as u32, ..DeliveryQuery::default() };
+        let query = DeliveryQuery {
+            event: Some(id),
+            limit: MAX_ITEMS as u32,
+            ..DeliveryQuery::default()
+        };
         let deliveries = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
         Ok(Response::new(pb::GetEventResponse {
             event: Some(show_event(&event, payload)),
@@ -178,7 +195,10 @@ impl AttemptLogService for Service {
         let deliveries = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
         let next_page_token = next_page(&deliveries, query.limit, |delivery| delivery.id.to_string());
         let deliveries = deliveries.iter().map(show_delivery).collect();
-        Ok(Response::new(pb::ListDeliveriesResponse { deliveries, next_page_token }))
+        Ok(Response::new(pb::ListDeliveriesResponse {
+            deliveries,
+            next_page_token,
+        }))
     }
 
     type WatchAttemptsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchAttemptsResponse, Status>> + Send>>;
@@ -202,7 +222,10 @@ impl AttemptLogService for Service {
                 };
                 match attempt {
                     Ok(attempt) if wanted(&query, &attempt) => {
-                        let message = pb::WatchAttemptsResponse { attempt: Some(show_summary(&attempt)), missed };
+                        let message = pb::WatchAttemptsResponse {
+                            attempt: Some(show_summary(&attempt)),
+                            missed,
+                        };
                         if sender.send(Ok(message)).await.is_err() {
                             return;
                         }
@@ -231,7 +254,10 @@ fn attempt_query(caller: &Caller, filter: &pb::AttemptFilter) -> Result<AttemptQ
         list.iter()
             .map(|status| {
                 let wrong = || Problem::invalid("status_invalid", format!("{status} is not in {range:?}")).at(field);
-                u16::try_from(*status).ok().filter(|_| range.contains(status)).ok_or_else(wrong)
+                u16::try_from(*status)
+                    .ok()
+                    .filter(|_| range.contains(status))
+                    .ok_or_else(wrong)
             })
             .collect::<Result<Vec<_>, _>>()
     };
@@ -261,8 +287,7 @@ fn may_see(caller: &Caller, tenant: TenantId) -> bool {
 }
 
 fn event_types(types: &[String]) -> Result<Vec<tidings_domain::EventType>, Problem> {
-    read_event_types(types)
-        .map_err(|error| Problem::invalid("event_type_invalid", error.to_string()).at("event_types"))
+    read_event_types(types).map_err(|error| Problem::invalid("event_type_invalid", error.to_string()).at("event_types"))
 }
 
 fn names(given: Vec<String>, known: &[&str], field: &str) -> Result<Vec<String>, Problem> {

@@ -102,13 +102,23 @@ pub fn build(config: &Config, parts: Parts) -> Log {
     let ledger: Arc<dyn Ledger> = parts.store.clone();
     let tail = Tail::new();
     let writer = Writer::start(ledger.clone(), tail.clone(), config.writers);
-    let service = grpc::Service::new(ledger, writer.clone(), tail, parts.access, config.grace, parts.shutdown.clone());
+    let service = grpc::Service::new(
+        ledger,
+        writer.clone(),
+        tail,
+        parts.access,
+        config.grace,
+        parts.shutdown.clone(),
+    );
     Log {
         grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
         config: config.clone(),
         registry: parts.registry,
         store: parts.store,
-        republisher: Republisher { queue: parts.queue.clone(), shards: parts.shards },
+        republisher: Republisher {
+            queue: parts.queue.clone(),
+            shards: parts.shards,
+        },
         queue: parts.queue,
         writer,
         shutdown: parts.shutdown,
@@ -122,7 +132,12 @@ impl Log {
         let ledger: Arc<dyn Ledger> = self.store.clone();
         let tasks = TaskTracker::new();
         tasks.spawn(drain::run(self.queue, self.writer, self.config.grace, shutdown.clone()));
-        tasks.spawn(sweep::run(ledger.clone(), self.republisher.clone(), self.config.clone(), shutdown.clone()));
+        tasks.spawn(sweep::run(
+            ledger.clone(),
+            self.republisher.clone(),
+            self.config.clone(),
+            shutdown.clone(),
+        ));
         let release = release::Releaser {
             ledger,
             registry: self.registry,

@@ -5,25 +5,46 @@ use std::sync::LazyLock;
 use prometheus::{Histogram, IntCounter};
 use tidings_service::metrics::{SECONDS, counter, histogram};
 
-pub(crate) static RECORDS_COMMITTED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_log_records_committed_total", "Records committed to the ledger."));
+pub(crate) static RECORDS_COMMITTED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_log_records_committed_total",
+        "Records committed to the ledger.",
+    )
+});
 
-pub(crate) static COMMIT_SECONDS: LazyLock<Histogram> =
-    LazyLock::new(|| histogram("tidings_log_commit_seconds", "How long a commit of records takes.", &SECONDS));
+pub(crate) static COMMIT_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
+    histogram(
+        "tidings_log_commit_seconds",
+        "How long a commit of records takes.",
+        &SECONDS,
+    )
+});
 
 pub(crate) static COMMITS_FAILED: LazyLock<IntCounter> =
     LazyLock::new(|| counter("tidings_log_commits_failed_total", "Commits of records that failed."));
 
-pub(crate) static DRAINED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_log_records_drained_total", "Spilled records written to the ledger."));
+pub(crate) static DRAINED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_log_records_drained_total",
+        "Spilled records written to the ledger.",
+    )
+});
 
-pub(crate) static PARKED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_log_records_parked_total", "Spilled records that can't be read."));
+pub(crate) static PARKED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_log_records_parked_total",
+        "Spilled records that can't be read.",
+    )
+});
 
 pub(crate) static SWEPT: LazyLock<IntCounter> = LazyLock::new(|| {
     let help = "Overdue deliveries published again. About zero in health, but for waits that no rung matches.";
     counter("tidings_deliveries_swept_total", help)
 });
 
-pub(crate) static RELEASED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_deliveries_released_total", "Held deliveries that were released."));
+pub(crate) static RELEASED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_deliveries_released_total",
+        "Held deliveries that were released.",
+    )
+});

@@ -55,7 +55,10 @@ impl Releaser {
     }
 
     async fn release(&self, endpoint: EndpointId) -> Result<(), StoreError> {
-        let held = self.ledger.release_held(endpoint, Timestamp::now(), self.grace, self.per_second).await?;
+        let held = self
+            .ledger
+            .release_held(endpoint, Timestamp::now(), self.grace, self.per_second)
+            .await?;
         metrics::RELEASED.inc_by(self.republisher.publish(held).await);
         Ok(())
     }

@@ -27,7 +27,10 @@ impl Republisher {
                 content: None,
             };
             let to = Route::Work(message.lane(self.shards));
-            self.queue.publish(Outgoing { to, body: message.encode() })
+            self.queue.publish(Outgoing {
+                to,
+                body: message.encode(),
+            })
         });
         let results = futures::future::join_all(publishes).await;
         if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {

@@ -17,7 +17,12 @@ use crate::{Config, metrics};
 /// How many deliveries are taken at once.
 const BATCH: u32 = 500;
 
-pub(crate) async fn run(ledger: Arc<dyn Ledger>, republisher: Republisher, config: Config, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    ledger: Arc<dyn Ledger>,
+    republisher: Republisher,
+    config: Config,
+    shutdown: CancellationToken,
+) {
     let mut timer = tokio::time::interval(config.sweep_every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -35,7 +35,13 @@ pub(crate) async fn run(store: Arc<dyn Store>, config: Config, shutdown: Cancell
 }
 
 async fn round(store: &dyn Store, config: &Config) -> Result<(), StoreError> {
-    store.prepare_partitions(Timestamp::now(), config.partitions_ahead).await?;
-    while store.forget_older_than(config.idempotency_retention.max(MIN_RETENTION)).await? > 0 {}
+    store
+        .prepare_partitions(Timestamp::now(), config.partitions_ahead)
+        .await?;
+    while store
+        .forget_older_than(config.idempotency_retention.max(MIN_RETENTION))
+        .await?
+        > 0
+    {}
     Ok(())
 }

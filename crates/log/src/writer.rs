@@ -63,7 +63,11 @@ async fn write(ledger: Arc<dyn Ledger>, tail: Tail, waiting: Arc<Mutex<mpsc::Rec
             while let Some(job) = next {
                 records.extend(job.records);
                 waiters.push(job.done);
-                next = if records.len() < MAX_RECORDS { waiting.try_recv().ok() } else { None };
+                next = if records.len() < MAX_RECORDS {
+                    waiting.try_recv().ok()
+                } else {
+                    None
+                };
             }
         }
         let result = commit(&*ledger, &tail, records).await.map_err(Arc::new);

@@ -44,7 +44,10 @@ pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let nanos = at.as_nanosecond();
     // A time of `jiff` lies between the years -9999 and 9999, so its seconds fit an `i64`.
     let seconds = nanos.div_euclid(1_000_000_000) as i64;
-    prost_types::Timestamp { seconds, nanos: nanos.rem_euclid(1_000_000_000) as i32 }
+    prost_types::Timestamp {
+        seconds,
+        nanos: nanos.rem_euclid(1_000_000_000) as i32,
+    }
 }
 
 /// The time of a well-known type; `None` outside of what can be represented.
@@ -75,7 +78,13 @@ mod tests {
             let at: Timestamp = text.parse().unwrap();
             assert_eq!(timestamp_from(&timestamp(at)), Some(at));
         }
-        assert_eq!(timestamp_from(&prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), None);
+        assert_eq!(
+            timestamp_from(&prost_types::Timestamp {
+                seconds: i64::MAX,
+                nanos: 0
+            }),
+            None
+        );
         assert_eq!(timestamp_from(&prost_types::Timestamp { seconds: 0, nanos: -1 }), None);
     }
 }

@@ -7,7 +7,13 @@ mod convert;
 pub use convert::{WireError, duration, micros, time_from_micros, timestamp, timestamp_from, uuid};
 
 /// The messages and services of `proto/tidings/v1`.
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, reason = "generated; documented in the protos")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    reason = "generated; documented in the protos"
+)]
 pub mod pb {
     tonic::include_proto!("tidings.v1");
 }

@@ -28,7 +28,9 @@ struct Item<T, R> {
 
 impl<T, R> Clone for Batcher<T, R> {
     fn clone(&self) -> Self {
-        Self { items: self.items.clone() }
+        Self {
+            items: self.items.clone(),
+        }
     }
 }
 
@@ -46,7 +48,9 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
             let mut left_over = None;
             loop {
                 // First a slot, then the items: what arrives while all slots are taken makes the next batch.
-                let Ok(slot) = slots.clone().acquire_owned().await else { return };
+                let Ok(slot) = slots.clone().acquire_owned().await else {
+                    return;
+                };
                 let first = match left_over.take() {
                     Some(item) => item,
                     None => match waiting.recv().await {
@@ -97,7 +101,11 @@ mod tests {
     async fn items_that_arrive_while_a_batch_is_under_way_go_together() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let gate = Arc::new(Semaphore::new(0));
-        let limits = Limits { items: 10, bytes: 1_000, concurrent: 1 };
+        let limits = Limits {
+            items: 10,
+            bytes: 1_000,
+            concurrent: 1,
+        };
         let batcher = Batcher::start(limits, {
             let (sizes, gate) = (sizes.clone(), gate.clone());
             move |items: Vec<u32>| {
@@ -126,7 +134,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_is_bounded_in_bytes() {
-        let limits = Limits { items: 10, bytes: 100, concurrent: 1 };
+        let limits = Limits {
+            items: 10,
+            bytes: 100,
+            concurrent: 1,
+        };
         let batcher = Batcher::start(limits, |items: Vec<u32>| async move { vec![items.len(); items.len()] });
         let calls = futures::future::join_all((0..10).map(|n| batcher.call(n, 60))).await;
         assert!(calls.into_iter().all(|size| size == Some(1)));

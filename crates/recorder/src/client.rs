@@ -28,7 +28,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { servers: vec!["http://127.0.0.1:50052".into()], deadline: Duration::from_secs(2) }
+        Self {
+            servers: vec!["http://127.0.0.1:50052".into()],
+            deadline: Duration::from_secs(2),
+        }
     }
 }
 
@@ -70,7 +73,8 @@ impl LogClient {
             .servers
             .iter()
             .map(|server| {
-                let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address(server.clone()))?;
+                let endpoint =
+                    Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address(server.clone()))?;
                 Ok(endpoint
                     .connect_timeout(config.deadline)
                     .tcp_nodelay(true)
@@ -85,30 +89,42 @@ impl LogClient {
             [only] => only.connect_lazy(),
             _ => Channel::balance_list(endpoints.into_iter()),
         };
-        let token = format!("Bearer {}", internal_token.reveal()).parse().map_err(|_| ClientError::Token)?;
+        let token = format!("Bearer {}", internal_token.reveal())
+            .parse()
+            .map_err(|_| ClientError::Token)?;
         let inner = AttemptLogServiceClient::with_interceptor(channel, Token(token))
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        Ok(Self { inner, deadline: config.deadline })
+        Ok(Self {
+            inner,
+            deadline: config.deadline,
+        })
     }
 
     /// Writes records; `Ok` when they are committed.
     pub(crate) async fn record(&self, records: Vec<pb::Record>) -> Result<(), Status> {
         let call = self.inner.clone();
-        self.within_deadline(async move { { call }.record(pb::RecordRequest { records }).await }).await.map(|_| ())
+        self.within_deadline(async move { { call }.record(pb::RecordRequest { records }).await })
+            .await
+            .map(|_| ())
     }
 
     /// Fetches deliveries with their content.
     pub(crate) async fn fetch(&self, ids: Vec<Vec<u8>>) -> Result<Vec<pb::FetchedDelivery>, Status> {
         let call = self.inner.clone();
         let request = pb::FetchDeliveriesRequest { delivery_ids: ids };
-        let response = self.within_deadline(async move { { call }.fetch_deliveries(request).await }).await?;
+        let response = self
+            .within_deadline(async move { { call }.fetch_deliveries(request).await })
+            .await?;
         Ok(response.into_inner().deliveries)
     }
 
     async fn within_deadline<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        tokio::time::timeout(self.deadline, call)
-            .await
-            .unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer within {:?}", self.deadline))))
+        tokio::time::timeout(self.deadline, call).await.unwrap_or_else(|_| {
+            Err(Status::deadline_exceeded(format!(
+                "no answer within {:?}",
+                self.deadline
+            )))
+        })
     }
 }

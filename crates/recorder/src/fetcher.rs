@@ -12,7 +12,11 @@ use crate::batch::{Batcher, Limits};
 use crate::client::LogClient;
 use crate::metrics;
 
-const LIMITS: Limits = Limits { items: 128, bytes: usize::MAX, concurrent: 4 };
+const LIMITS: Limits = Limits {
+    items: 128,
+    bytes: usize::MAX,
+    concurrent: 4,
+};
 
 /// Asks the ledger about deliveries.
 #[derive(Clone)]
@@ -46,7 +50,9 @@ impl Fetcher {
     /// Starts the fetcher.
     #[must_use]
     pub fn start(log: LogClient) -> Self {
-        Self { batches: Batcher::start(LIMITS, move |ids| fetch(log.clone(), ids)) }
+        Self {
+            batches: Batcher::start(LIMITS, move |ids| fetch(log.clone(), ids)),
+        }
     }
 
     /// One delivery with its event's content; `None` if the ledger does not know it (yet).
@@ -66,12 +72,16 @@ async fn fetch(log: LogClient, ids: Vec<DeliveryId>) -> Vec<Result<Option<Fetche
             vec![Err(FetchError::Unavailable(status.message().to_owned())); ids.len()]
         }
         Ok(found) => {
-            let mut found: HashMap<Vec<u8>, pb::FetchedDelivery> =
-                found.into_iter().map(|delivery| (delivery.delivery_id.clone(), delivery)).collect();
+            let mut found: HashMap<Vec<u8>, pb::FetchedDelivery> = found
+                .into_iter()
+                .map(|delivery| (delivery.delivery_id.clone(), delivery))
+                .collect();
             ids.iter()
                 .map(|id| match found.remove(id.uuid().as_bytes().as_slice()) {
                     None => Ok(None),
-                    Some(delivery) => read(delivery).map(Some).map_err(|e| FetchError::Unreadable(e.to_string())),
+                    Some(delivery) => read(delivery)
+                        .map(Some)
+                        .map_err(|e| FetchError::Unreadable(e.to_string())),
                 })
                 .collect()
         }
@@ -83,7 +93,10 @@ fn read(delivery: pb::FetchedDelivery) -> Result<Fetched, WireError> {
         step: Step::from_number(delivery.step),
         terminal: delivery.terminal,
         content: Content {
-            event_type: delivery.event_type.parse().map_err(|e| WireError::Unknown(format!("{e}")))?,
+            event_type: delivery
+                .event_type
+                .parse()
+                .map_err(|e| WireError::Unknown(format!("{e}")))?,
             occurred_at: time_from_micros(delivery.occurred_at_us, "occurred_at")?,
             accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
             payload: delivery.payload,

@@ -5,11 +5,23 @@ use std::sync::LazyLock;
 use prometheus::IntCounter;
 use tidings_service::metrics::counter;
 
-pub(crate) static RECORDS_WRITTEN: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_records_written_total", "Records that the log service committed."));
+pub(crate) static RECORDS_WRITTEN: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_records_written_total",
+        "Records that the log service committed.",
+    )
+});
 
-pub(crate) static RECORDS_SPILLED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_records_spilled_total", "Records that went to the records queue instead."));
+pub(crate) static RECORDS_SPILLED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_records_spilled_total",
+        "Records that went to the records queue instead.",
+    )
+});
 
-pub(crate) static LOG_FAILURES: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("tidings_log_call_failures_total", "Calls to the log service that failed."));
+pub(crate) static LOG_FAILURES: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_log_call_failures_total",
+        "Calls to the log service that failed.",
+    )
+});

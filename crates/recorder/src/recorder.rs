@@ -15,7 +15,11 @@ use crate::client::LogClient;
 use crate::metrics;
 
 /// Batches of up to this size go to the log service, a few at once.
-const LIMITS: Limits = Limits { items: 512, bytes: 8 * 1024 * 1024, concurrent: 4 };
+const LIMITS: Limits = Limits {
+    items: 512,
+    bytes: 8 * 1024 * 1024,
+    concurrent: 4,
+};
 
 /// After a failure the log service is left alone for this long, so that an outage costs each record one publish
 /// and not also a deadline.
@@ -59,14 +63,24 @@ impl Recorder {
     /// Starts the recorder.
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>) -> Self {
-        let path = Arc::new(Path { log, queue, started: Instant::now(), rest_until_ms: AtomicU64::new(0) });
-        Self { batches: Batcher::start(LIMITS, move |records| path.clone().write(records)) }
+        let path = Arc::new(Path {
+            log,
+            queue,
+            started: Instant::now(),
+            rest_until_ms: AtomicU64::new(0),
+        });
+        Self {
+            batches: Batcher::start(LIMITS, move |records| path.clone().write(records)),
+        }
     }
 
     /// Writes a record; `Ok` means that it is durable.
     pub async fn record(&self, record: pb::Record) -> Result<Durable, RecordError> {
         let bytes = record.encoded_len();
-        self.batches.call(record, bytes).await.unwrap_or(Err(RecordError::Stopped))
+        self.batches
+            .call(record, bytes)
+            .await
+            .unwrap_or(Err(RecordError::Stopped))
     }
 }
 
@@ -119,12 +133,22 @@ impl Path {
 
     async fn spill_one(&self, record: &pb::Record, why: &str) -> Result<Durable, RecordError> {
         let body = Bytes::from(record.encode_to_vec());
-        match self.queue.publish(Outgoing { to: Route::Records, body }).await {
+        match self
+            .queue
+            .publish(Outgoing {
+                to: Route::Records,
+                body,
+            })
+            .await
+        {
             Ok(()) => {
                 metrics::RECORDS_SPILLED.inc();
                 Ok(Durable::Spilled)
             }
-            Err(error) => Err(RecordError::Unavailable { log: why.to_owned(), queue: error.to_string() }),
+            Err(error) => Err(RecordError::Unavailable {
+                log: why.to_owned(),
+                queue: error.to_string(),
+            }),
         }
     }
 
@@ -133,7 +157,8 @@ impl Path {
     }
 
     fn rest(&self) {
-        self.rest_until_ms.store(self.now_ms() + REST.as_millis() as u64, Ordering::Relaxed);
+        self.rest_until_ms
+            .store(self.now_ms() + REST.as_millis() as u64, Ordering::Relaxed);
     }
 
     fn now_ms(&self) -> u64 {
@@ -143,5 +168,8 @@ impl Path {
 
 /// Whether the service has read the records and will never take them.
 fn is_refusal(status: &Status) -> bool {
-    matches!(status.code(), Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition)
+    matches!(
+        status.code(),
+        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition
+    )
 }

@@ -27,7 +27,10 @@ impl EndpointFace {
 
     async fn switch<T>(&self, request: &Request<T>, id: &str, on: bool) -> Result<Response<pb::Endpoint>, Status> {
         let caller = caller(&self.access, request)?;
-        let change = EndpointChange { enabled: Some(on), ..EndpointChange::default() };
+        let change = EndpointChange {
+            enabled: Some(on),
+            ..EndpointChange::default()
+        };
         let endpoint = self.endpoints.update(&caller, endpoint_id(id)?, change).await?;
         Ok(Response::new(show(&endpoint)))
     }
@@ -67,13 +70,23 @@ impl EndpointService for EndpointFace {
             enabled: !request.disabled,
         };
         let endpoint = self.endpoints.create(&caller, new).await?;
-        let secret = endpoint.secret.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default();
-        Ok(Response::new(pb::Endpoint { secret, ..show(&endpoint) }))
+        let secret = endpoint
+            .secret
+            .as_ref()
+            .map(|secret| secret.reveal().to_owned())
+            .unwrap_or_default();
+        Ok(Response::new(pb::Endpoint {
+            secret,
+            ..show(&endpoint)
+        }))
     }
 
     async fn get_endpoint(&self, request: Request<pb::GetEndpointRequest>) -> Result<Response<pb::Endpoint>, Status> {
         let caller = caller(&self.access, &request)?;
-        let endpoint = self.endpoints.get(&caller, endpoint_id(&request.get_ref().endpoint_id)?).await?;
+        let endpoint = self
+            .endpoints
+            .get(&caller, endpoint_id(&request.get_ref().endpoint_id)?)
+            .await?;
         Ok(Response::new(show(&endpoint)))
     }
 
@@ -89,7 +102,10 @@ impl EndpointService for EndpointFace {
         let endpoints = self.endpoints.list(&caller, tenant, before, limit).await?;
         let next_page_token = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
         let endpoints = endpoints.iter().map(show).collect();
-        Ok(Response::new(pb::ListEndpointsResponse { endpoints, next_page_token }))
+        Ok(Response::new(pb::ListEndpointsResponse {
+            endpoints,
+            next_page_token,
+        }))
     }
 
     async fn update_endpoint(
@@ -111,7 +127,9 @@ impl EndpointService for EndpointFace {
         request: Request<pb::DeleteEndpointRequest>,
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
         let caller = caller(&self.access, &request)?;
-        self.endpoints.delete(&caller, endpoint_id(&request.get_ref().endpoint_id)?).await?;
+        self.endpoints
+            .delete(&caller, endpoint_id(&request.get_ref().endpoint_id)?)
+            .await?;
         Ok(Response::new(pb::DeleteEndpointResponse {}))
     }
 
@@ -134,7 +152,10 @@ impl EndpointService for EndpointFace {
         request: Request<pb::GetEndpointSecretRequest>,
     ) -> Result<Response<pb::GetEndpointSecretResponse>, Status> {
         let caller = caller(&self.access, &request)?;
-        let secret = self.endpoints.secret(&caller, endpoint_id(&request.get_ref().endpoint_id)?).await?;
+        let secret = self
+            .endpoints
+            .secret(&caller, endpoint_id(&request.get_ref().endpoint_id)?)
+            .await?;
         let secret = secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default();
         Ok(Response::new(pb::GetEndpointSecretResponse { secret }))
     }
@@ -158,19 +179,27 @@ fn read_change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange,
             "subscriptions" => change.subscriptions = Some(read_subscriptions(&asked.subscriptions)?),
             "schedule" => {
                 let schedule = read_schedule(&asked.schedule)?;
-                change.overrides.push(Box::new(move |overrides| overrides.schedule.clone_from(&schedule)));
+                change
+                    .overrides
+                    .push(Box::new(move |overrides| overrides.schedule.clone_from(&schedule)));
             }
             "timeout" => {
                 let timeout = read_timeout(asked.timeout.as_ref())?;
-                change.overrides.push(Box::new(move |overrides| overrides.timeout = timeout));
+                change
+                    .overrides
+                    .push(Box::new(move |overrides| overrides.timeout = timeout));
             }
             "final_statuses" => {
                 let statuses = read_statuses(&asked.final_statuses)?;
-                change.overrides.push(Box::new(move |overrides| overrides.final_statuses.clone_from(&statuses)));
+                change.overrides.push(Box::new(move |overrides| {
+                    overrides.final_statuses.clone_from(&statuses)
+                }));
             }
             "concurrency" => {
                 let cap = Some(asked.concurrency).filter(|cap| *cap > 0);
-                change.overrides.push(Box::new(move |overrides| overrides.concurrency = cap));
+                change
+                    .overrides
+                    .push(Box::new(move |overrides| overrides.concurrency = cap));
             }
             "secret" if asked.unsigned => change.secret = Some(None),
             "secret" => change.secret = Some(Some(read_secret(&asked.secret)?)),
@@ -194,7 +223,10 @@ fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, P
     asked
         .iter()
         .map(|subscription| match subscription.pattern.parse() {
-            Ok(pattern) => Ok(Subscription { pattern, enabled: !subscription.disabled }),
+            Ok(pattern) => Ok(Subscription {
+                pattern,
+                enabled: !subscription.disabled,
+            }),
             Err(error) => Err(Problem::invalid("pattern_invalid", format!("{error}")).at("subscriptions")),
         })
         .collect()
@@ -214,7 +246,9 @@ fn read_schedule(waits: &[prost_types::Duration]) -> Result<Option<Schedule>, Pr
 
 fn read_timeout(timeout: Option<&prost_types::Duration>) -> Result<Option<Duration>, Problem> {
     let wrong = || Problem::invalid("timeout_invalid", "a timeout is 1s to 60s").at("timeout");
-    timeout.map(|timeout| Duration::try_from(*timeout).map_err(|_| wrong())).transpose()
+    timeout
+        .map(|timeout| Duration::try_from(*timeout).map_err(|_| wrong()))
+        .transpose()
 }
 
 fn read_statuses(statuses: &[String]) -> Result<Option<Vec<StatusRange>>, Problem> {
@@ -222,7 +256,8 @@ fn read_statuses(statuses: &[String]) -> Result<Option<Vec<StatusRange>>, Proble
         return Ok(None);
     }
     let read = |text: &String| {
-        text.parse().map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at("final_statuses"))
+        text.parse()
+            .map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at("final_statuses"))
     };
     statuses.iter().map(read).collect::<Result<_, _>>().map(Some)
 }
@@ -238,12 +273,25 @@ fn show(endpoint: &Endpoint) -> pb::Endpoint {
         subscriptions: endpoint
             .subscriptions
             .iter()
-            .map(|s| pb::Subscription { pattern: s.pattern.to_string(), disabled: !s.enabled })
+            .map(|s| pb::Subscription {
+                pattern: s.pattern.to_string(),
+                disabled: !s.enabled,
+            })
             .collect(),
         enabled: endpoint.enabled,
-        schedule: overrides.schedule.iter().flat_map(Schedule::waits).map(|wait| duration(*wait)).collect(),
+        schedule: overrides
+            .schedule
+            .iter()
+            .flat_map(Schedule::waits)
+            .map(|wait| duration(*wait))
+            .collect(),
         timeout: overrides.timeout.map(duration),
-        final_statuses: overrides.final_statuses.iter().flatten().map(ToString::to_string).collect(),
+        final_statuses: overrides
+            .final_statuses
+            .iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect(),
         concurrency: overrides.concurrency.unwrap_or(0),
         secret: String::new(),
         unsigned: endpoint.secret.is_none(),

@@ -51,10 +51,16 @@ impl TenantService for TenantFace {
         let caller = caller(&self.access, &request)?;
         let request = request.into_inner();
         let limit = page_size(request.page_size)?;
-        let tenants = self.tenants.list(&caller, optional(&request.page_token, "page_token")?, limit).await?;
+        let tenants = self
+            .tenants
+            .list(&caller, optional(&request.page_token, "page_token")?, limit)
+            .await?;
         let next_page_token = next_page(&tenants, limit, |tenant| tenant.id.to_string());
         let tenants = tenants.iter().map(show_tenant).collect();
-        Ok(Response::new(pb::ListTenantsResponse { tenants, next_page_token }))
+        Ok(Response::new(pb::ListTenantsResponse {
+            tenants,
+            next_page_token,
+        }))
     }
 
     async fn delete_tenant(
@@ -62,7 +68,9 @@ impl TenantService for TenantFace {
         request: Request<pb::DeleteTenantRequest>,
     ) -> Result<Response<pb::DeleteTenantResponse>, Status> {
         let caller = caller(&self.access, &request)?;
-        self.tenants.delete(&caller, required(&request.get_ref().tenant_id, "tenant_id")?).await?;
+        self.tenants
+            .delete(&caller, required(&request.get_ref().tenant_id, "tenant_id")?)
+            .await?;
         Ok(Response::new(pb::DeleteTenantResponse {}))
     }
 
@@ -73,11 +81,18 @@ impl TenantService for TenantFace {
         let caller = caller(&self.access, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
-        let scopes = request.scopes.iter().map(|scope| read_scope(scope)).collect::<Result<_, _>>()?;
+        let scopes = request
+            .scopes
+            .iter()
+            .map(|scope| read_scope(scope))
+            .collect::<Result<_, _>>()?;
         let expires_at = read_expiry(request.expires_at.as_ref())?;
         let (key, token) = self.tenants.create_key(&caller, tenant, scopes, expires_at).await?;
         let token = token.reveal().to_owned();
-        Ok(Response::new(pb::CreateApiKeyResponse { key: Some(show_key(&key)), token }))
+        Ok(Response::new(pb::CreateApiKeyResponse {
+            key: Some(show_key(&key)),
+            token,
+        }))
     }
 
     async fn list_api_keys(
@@ -85,8 +100,13 @@ impl TenantService for TenantFace {
         request: Request<pb::ListApiKeysRequest>,
     ) -> Result<Response<pb::ListApiKeysResponse>, Status> {
         let caller = caller(&self.access, &request)?;
-        let keys = self.tenants.keys(&caller, optional(&request.get_ref().tenant_id, "tenant_id")?).await?;
-        Ok(Response::new(pb::ListApiKeysResponse { keys: keys.iter().map(show_key).collect() }))
+        let keys = self
+            .tenants
+            .keys(&caller, optional(&request.get_ref().tenant_id, "tenant_id")?)
+            .await?;
+        Ok(Response::new(pb::ListApiKeysResponse {
+            keys: keys.iter().map(show_key).collect(),
+        }))
     }
 
     async fn revoke_api_key(
@@ -94,13 +114,16 @@ impl TenantService for TenantFace {
         request: Request<pb::RevokeApiKeyRequest>,
     ) -> Result<Response<pb::RevokeApiKeyResponse>, Status> {
         let caller = caller(&self.access, &request)?;
-        self.tenants.revoke_key(&caller, required(&request.get_ref().key_id, "key_id")?).await?;
+        self.tenants
+            .revoke_key(&caller, required(&request.get_ref().key_id, "key_id")?)
+            .await?;
         Ok(Response::new(pb::RevokeApiKeyResponse {}))
     }
 }
 
 fn read_scope(text: &str) -> Result<Scope, Problem> {
-    text.parse().map_err(|error| Problem::invalid("scope_unknown", format!("{error}")).at("scopes"))
+    text.parse()
+        .map_err(|error| Problem::invalid("scope_unknown", format!("{error}")).at("scopes"))
 }
 
 fn read_expiry(at: Option<&prost_types::Timestamp>) -> Result<Option<Timestamp>, Problem> {
