@@ -1,8 +1,10 @@
 //! The subcommands.
 
 mod admin;
+mod bench;
 mod config;
 mod control;
+mod demo;
 mod dispatcher;
 mod ingest;
 mod log;
@@ -21,6 +23,8 @@ pub(crate) enum Command {
     Migrate(migrate::Args),
     Admin(admin::Args),
     Config(config::Args),
+    Demo(demo::Args),
+    Bench(bench::Args),
 }
 
 impl Command {
@@ -34,6 +38,8 @@ impl Command {
             Self::Migrate(args) => migrate::run(args).await,
             Self::Admin(args) => admin::run(args).await,
             Self::Config(args) => config::run(args),
+            Self::Demo(args) => demo::run(args).await,
+            Self::Bench(args) => bench::run(args).await,
         }
     }
 }

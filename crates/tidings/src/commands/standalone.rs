@@ -82,10 +82,8 @@ pub(crate) struct Running {
     tasks: Vec<JoinHandle<()>>,
     /// Where the gRPC services listen.
     pub(crate) grpc: SocketAddr,
-    /// Where HTTP is served.
-    pub(crate) http: SocketAddr,
-    /// The operator's token, if this start made one.
-    pub(crate) operator: Option<Token>,
+    /// Where everything is kept.
+    pub(crate) store: Arc<dyn Store>,
 }
 
 impl Running {
@@ -98,7 +96,7 @@ impl Running {
         let topology = topology(&process.config, &dialects)?;
         let shards = topology.shards();
         let (store, queue) = open(&process, engines, sealer, topology, &data_dir).await?;
-        let operator = first_operator_key(&*store, &data_dir).await?;
+        keep_first_operator_key(&*store, &data_dir).await?;
 
         let listener = serve::bind(&process.config.standalone.grpc_address).await?;
         let grpc = listener.local_addr()?;
@@ -135,7 +133,7 @@ impl Running {
             tidings_ingest::Parts {
                 access,
                 registry: registry.clone(),
-                idempotency: store,
+                idempotency: store.clone(),
                 queue: queue.clone(),
                 shards,
                 recorder: recorder.clone(),
@@ -164,9 +162,14 @@ impl Running {
         process.serve_grpc("standalone-grpc", listener, routes.routes());
         let http_address = process.config.standalone.http_address.clone();
         let router = ingest.http.merge(monitor::router(process.health.clone()));
-        let http = process.serve_http("standalone-http", &http_address, router).await?;
+        process.serve_http("standalone-http", &http_address, router).await?;
         let tasks = vec![tokio::spawn(log.run()), tokio::spawn(dispatcher.run(process.shutdown.clone()))];
-        Ok(Self { process, queue, tasks, grpc, http, operator })
+        Ok(Self { process, queue, tasks, grpc, store })
+    }
+
+    /// Waits until nothing is missing.
+    pub(crate) async fn ready(&self) {
+        self.process.health.wait_until(true).await;
     }
 
     /// Runs until told to stop, then ends what is under way.
@@ -219,15 +222,16 @@ fn sealer(config: &Config, data_dir: &Path) -> anyhow::Result<Sealer> {
     Ok(Sealer::new(vec![SealKey::parse(text.trim())?])?)
 }
 
-async fn first_operator_key(store: &dyn Store, data_dir: &Path) -> anyhow::Result<Option<Token>> {
+/// At the first start of all there is an operator's key to make and to keep where commands look for it.
+async fn keep_first_operator_key(store: &dyn Store, data_dir: &Path) -> anyhow::Result<()> {
     let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
     if !store.create_first_operator_key(&key).await? {
-        return Ok(None);
+        return Ok(());
     }
     let path = data_dir.join("operator.key");
     write_secret(&path, token.reveal())?;
     tracing::info!(file = %path.display(), "made an operator's key");
-    Ok(Some(token))
+    Ok(())
 }
 
 /// Writes a file that only its owner can read.

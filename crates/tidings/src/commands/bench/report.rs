@@ -1,0 +1,117 @@
+//! What the benchmark prints.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::load::{SaturatedRun, SteadyRun};
+use crate::output::{bold, table};
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) engines: &'static str,
+    pub(super) payload_bytes: usize,
+    pub(super) endpoints: usize,
+    pub(super) steady: Steady,
+    pub(super) saturated: Saturated,
+}
+
+#[derive(Serialize)]
+pub(super) struct Steady {
+    events_per_second: u32,
+    events: u64,
+    lost: u64,
+    acknowledged_ms: Latency,
+    delivered_ms: Latency,
+}
+
+/// Milliseconds from the moment at which an event should have been sent.
+#[derive(Serialize)]
+struct Latency {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    p999: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Saturated {
+    deliveries: u64,
+    deliveries_per_second: f64,
+    cpu_us_per_delivery: f64,
+    groups: Vec<GroupCost>,
+}
+
+#[derive(Serialize)]
+struct GroupCost {
+    name: &'static str,
+    cpu_us_per_delivery: f64,
+    cores: f64,
+}
+
+impl Latency {
+    fn of(micros: &Histogram<u64>) -> Self {
+        let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
+        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: micros.max() as f64 / 1_000.0 }
+    }
+
+    fn row(&self, what: &str) -> Vec<String> {
+        let numbers = [self.p50, self.p90, self.p99, self.p999, self.max];
+        [what.to_owned()].into_iter().chain(numbers.map(|ms| format!("{ms:.1}"))).collect()
+    }
+}
+
+impl Steady {
+    pub(super) fn of(rate: u32, run: &SteadyRun) -> Self {
+        Self {
+            events_per_second: rate,
+            events: run.events,
+            lost: run.lost,
+            acknowledged_ms: Latency::of(&run.acknowledged),
+            delivered_ms: Latency::of(&run.delivered),
+        }
+    }
+}
+
+impl Saturated {
+    pub(super) fn of(run: &SaturatedRun) -> Self {
+        let per_delivery = |cpu: f64| cpu * 1e6 / run.deliveries.max(1) as f64;
+        let groups: Vec<_> = run
+            .cpu
+            .iter()
+            .map(|(name, cpu)| GroupCost {
+                name,
+                cpu_us_per_delivery: per_delivery(cpu.as_secs_f64()),
+                cores: cpu.as_secs_f64() / run.seconds,
+            })
+            .collect();
+        Self {
+            deliveries: run.deliveries,
+            deliveries_per_second: run.deliveries as f64 / run.seconds,
+            cpu_us_per_delivery: groups.iter().map(|group| group.cpu_us_per_delivery).sum(),
+            groups,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn print(&self) {
+        let (steady, saturated) = (&self.steady, &self.saturated);
+        println!("{}", bold(&format!("{}, {} byte payloads, {} endpoint(s)", self.engines, self.payload_bytes, self.endpoints)));
+        println!("\nsteady, {} events/s: {} events, {} lost", steady.events_per_second, steady.events, steady.lost);
+        table(
+            &["ms from intended send", "p50", "p90", "p99", "p99.9", "max"],
+            &[steady.acknowledged_ms.row("acknowledged"), steady.delivered_ms.row("delivered")],
+        );
+        println!(
+            "\nsaturated: {:.0} deliveries/s, {:.0} µs of CPU per delivery",
+            saturated.deliveries_per_second, saturated.cpu_us_per_delivery
+        );
+        let rows: Vec<_> = saturated
+            .groups
+            .iter()
+            .map(|g| vec![g.name.to_owned(), format!("{:.1}", g.cpu_us_per_delivery), format!("{:.2}", g.cores)])
+            .collect();
+        table(&["process group", "µs/delivery", "cores"], &rows);
+    }
+}

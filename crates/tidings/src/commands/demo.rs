@@ -1,0 +1,249 @@
+//! `tidings demo`: the main job, shown and checked.
+//!
+//! Starts a whole system in this process and receivers beside it, publishes one event of every kind that the five
+//! products' documents name (`fixtures/events`), and does not believe anybody: receivers recompute every signature,
+//! and what they got is compared with what was published and with what the log says.
+
+mod account;
+mod fixtures;
+mod receivers;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tidings_control::tenants::new_key;
+use tidings_domain::Scope;
+use tidings_proto::pb;
+use tidings_service::{shutdown, telemetry};
+use tokio_util::sync::CancellationToken;
+
+use self::account::Account;
+use self::fixtures::Fixture;
+use self::receivers::{Behaviour, Receivers};
+use crate::client::{Client, explain};
+use crate::commands::standalone::{Engines, Running};
+use crate::config::ConfigArgs;
+use crate::output::{self, Format, OutputArgs};
+use crate::start::Process;
+
+/// Publishes every kind of event to receivers that verify, fail, recover and give up, and checks what became of each.
+///
+/// Needs nothing: a whole system is started for it on free ports. With --database-url and --amqp-url it runs on
+/// PostgreSQL and RabbitMQ. Exits with 0 only if all is as it should be.
+///
+/// Examples:
+///   tidings demo
+///   tidings demo --database-url postgres://postgres@127.0.0.1/demo --amqp-url amqp://127.0.0.1/demo
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Keep the embedded database and say where it is.
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// How long all deliveries may take to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An endpoint of the demo.
+struct Role {
+    name: &'static str,
+    dialect: &'static str,
+    pattern: &'static str,
+    /// The waits between attempts in seconds; the dialect's if empty.
+    schedule: &'static [i64],
+    behaviour: Behaviour,
+    /// The statuses that the log must show for each of its deliveries.
+    statuses: &'static [u32],
+    ends: &'static str,
+}
+
+const ROLES: [Role; 4] = [
+    Role {
+        name: "standard",
+        dialect: "standard",
+        pattern: "*",
+        schedule: &[],
+        behaviour: Behaviour::Accept,
+        statuses: &[200],
+        ends: "succeeded",
+    },
+    Role {
+        name: "userhero",
+        dialect: "userhero",
+        pattern: "*",
+        schedule: &[],
+        behaviour: Behaviour::Accept,
+        statuses: &[200],
+        ends: "succeeded",
+    },
+    Role {
+        name: "flaky",
+        dialect: "standard",
+        pattern: "submission.*",
+        schedule: &[1, 1, 1],
+        behaviour: Behaviour::FailTwice,
+        statuses: &[503, 503, 200],
+        ends: "succeeded",
+    },
+    Role {
+        name: "hopeless",
+        dialect: "userhero",
+        pattern: "nps.feedback",
+        schedule: &[1, 1],
+        behaviour: Behaviour::Fail,
+        statuses: &[500, 500, 500],
+        ends: "exhausted",
+    },
+];
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut config = args.config.load()?;
+    config.telemetry.filter = "warn,lapin=off,tidings_service::health=off".into();
+    telemetry::init(&config.telemetry)?;
+    let directory = Directory::make(args.keep)?;
+    config.standalone.data_dir = directory.path.clone();
+    config.standalone.grpc_address = "127.0.0.1:0".into();
+    config.standalone.http_address = "127.0.0.1:0".into();
+    config.destinations.allowed_networks.push("127.0.0.0/8".parse()?);
+
+    let stop = shutdown::on_signal();
+    let system = Running::start(Process::with(config, stop.clone()), Engines::chosen(&args.config)).await?;
+    let outcome = show(&system, stop.clone()).await;
+    stop.cancel();
+    system.until_stopped().await?;
+
+    let account = outcome?;
+    match args.output.output {
+        Format::Json => output::json(&account)?,
+        Format::Text => account.print(),
+    }
+    if args.keep {
+        eprintln!("kept: {}", directory.path.display());
+    }
+    anyhow::ensure!(account.problems.is_empty(), "not all is as it should be");
+    Ok(())
+}
+
+async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Account> {
+    stop.run_until_cancelled(system.ready()).await.context("stopped")?;
+    let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
+    system.store.create_key(&key).await?;
+    let server = format!("http://{}", system.grpc);
+    let operator = Client::connect(&server, token.reveal()).await?;
+    let tenant = make_tenant(&operator, &server, "Demo").await?;
+    let lonely = make_tenant(&operator, &server, "Demo, without endpoints").await?;
+
+    let receivers = Receivers::start().await?;
+    for role in &ROLES {
+        let endpoint = make_endpoint(&tenant, role, &receivers.url(role.name)).await?;
+        receivers.expect(role, &endpoint.id, &endpoint.secret);
+    }
+    let started = Instant::now();
+    let fixtures = fixtures::all()?;
+    let mut published = Vec::new();
+    for fixture in fixtures {
+        let id = publish(&tenant, &fixture).await?.event_id;
+        published.push((fixture, id));
+    }
+    let unmatched = Fixture::unmatched();
+    let nowhere = publish(&lonely, &unmatched).await?;
+    anyhow::ensure!(nowhere.deliveries == 0, "an event of a tenant without endpoints goes to {}", nowhere.deliveries);
+    let request = pb::GetEventRequest { event_id: nowhere.event_id };
+    lonely.log().get_event(request).await.map_err(explain).context("an event without deliveries is not found")?;
+
+    let ended = wait_until_ended(&tenant, expected_deliveries(&published));
+    stop.run_until_cancelled(ended).await.context("stopped")??;
+    let account = Account::draw_up(&tenant, &published, &receivers, started.elapsed()).await?;
+    system.store.delete_key(key.id).await?;
+    Ok(account)
+}
+
+async fn make_tenant(operator: &Client, server: &str, name: &str) -> anyhow::Result<Client> {
+    let request = pb::CreateTenantRequest { name: name.into() };
+    let created = operator.tenants().create_tenant(request).await.map_err(explain)?.into_inner();
+    Client::connect(server, &created.token).await
+}
+
+async fn make_endpoint(tenant: &Client, role: &Role, url: &str) -> anyhow::Result<pb::Endpoint> {
+    let endpoint = pb::Endpoint {
+        name: role.name.into(),
+        url: url.into(),
+        dialect: role.dialect.into(),
+        subscriptions: vec![pb::Subscription { pattern: role.pattern.into(), disabled: false }],
+        schedule: role.schedule.iter().map(|seconds| prost_types::Duration { seconds: *seconds, nanos: 0 }).collect(),
+        ..pb::Endpoint::default()
+    };
+    let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled: false };
+    Ok(tenant.endpoints().create_endpoint(request).await.map_err(explain)?.into_inner())
+}
+
+async fn publish(tenant: &Client, fixture: &Fixture) -> anyhow::Result<pb::PublishResponse> {
+    let request = pb::PublishRequest {
+        event_type: fixture.event_type.to_string(),
+        payload: fixture.payload.get().to_owned().into(),
+        ..pb::PublishRequest::default()
+    };
+    Ok(tenant.events().publish(request).await.map_err(explain)?.into_inner())
+}
+
+/// How many deliveries the published events must have.
+fn expected_deliveries(published: &[(Fixture, String)]) -> usize {
+    published.iter().map(|(fixture, _)| ROLES.iter().filter(|role| role.wants(fixture)).count()).sum()
+}
+
+async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()> {
+    let ended = ["succeeded", "exhausted", "cancelled"].map(str::to_owned).to_vec();
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let mut count = 0;
+        let mut request = pb::ListDeliveriesRequest { states: ended.clone(), page_size: 200, ..Default::default() };
+        loop {
+            let page = tenant.log().list_deliveries(request.clone()).await.map_err(explain)?.into_inner();
+            count += page.deliveries.len();
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        if count >= expected {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < give_up, "{count} of {expected} deliveries have ended within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+impl Role {
+    /// Whether the endpoint subscribes to an event.
+    fn wants(&self, fixture: &Fixture) -> bool {
+        self.pattern.parse().is_ok_and(|pattern: tidings_domain::EventPattern| pattern.matches(&fixture.event_type))
+    }
+}
+
+/// A directory for the embedded database, removed at the end.
+struct Directory {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Directory {
+    fn make(keep: bool) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("tidings-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the directory {}", path.display()))?;
+        Ok(Self { path, keep })
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

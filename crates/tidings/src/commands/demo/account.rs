@@ -1,0 +1,180 @@
+//! What became of everything, and whether that is as it should be.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use tidings_proto::{pb, timestamp_from};
+
+use super::fixtures::Fixture;
+use super::receivers::Receivers;
+use super::{ROLES, Role};
+use crate::client::{Client, explain};
+use crate::output::{bold, table};
+
+/// The account of a demo.
+#[derive(Serialize)]
+pub(super) struct Account {
+    events: usize,
+    deliveries: Vec<DeliveryLine>,
+    requests: usize,
+    seconds: f64,
+    /// Everything that is not as it should be.
+    pub(super) problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct DeliveryLine {
+    product: &'static str,
+    event_type: String,
+    event_id: String,
+    endpoint: &'static str,
+    /// The statuses of its attempts, in order.
+    attempts: Vec<u32>,
+    outcome: String,
+    /// From acceptance to the end of the last attempt, milliseconds.
+    milliseconds: i64,
+}
+
+impl Account {
+    /// Asks the log and the receivers about every event.
+    pub(super) async fn draw_up(
+        tenant: &Client,
+        published: &[(Fixture, String)],
+        receivers: &Receivers,
+        took: Duration,
+    ) -> anyhow::Result<Self> {
+        let mut account = Self {
+            events: published.len(),
+            deliveries: Vec::new(),
+            requests: ROLES.iter().map(|role| receivers.requests(role.name).len()).sum(),
+            seconds: took.as_secs_f64(),
+            problems: Vec::new(),
+        };
+        for (fixture, id) in published {
+            let request = pb::GetEventRequest { event_id: id.clone() };
+            let found = tenant.log().get_event(request).await.map_err(explain)?.into_inner();
+            let event = found.event.unwrap_or_default();
+            let filter = pb::AttemptFilter { event_id: id.clone(), ..Default::default() };
+            let request = pb::ListAttemptsRequest { filter: Some(filter), ..Default::default() };
+            let attempts = tenant.log().list_attempts(request).await.map_err(explain)?.into_inner().attempts;
+            if event.payload != fixture.payload.get().as_bytes() {
+                account.problem(fixture, "log", "the payload on record is not the one that was published");
+            }
+            for role in ROLES.iter().filter(|role| role.wants(fixture)) {
+                account.check_log(role, fixture, &event, &found.deliveries, &attempts, receivers);
+                account.check_receiver(role, fixture, id, receivers);
+            }
+        }
+        for role in &ROLES {
+            let wanted = published.iter().filter(|(fixture, _)| role.wants(fixture)).count() * role.statuses.len();
+            let got = receivers.requests(role.name).len();
+            if got != wanted {
+                account.problems.push(format!("{}: {got} requests instead of {wanted}", role.name));
+            }
+        }
+        Ok(account)
+    }
+
+    fn check_log(
+        &mut self,
+        role: &Role,
+        fixture: &Fixture,
+        event: &pb::Event,
+        deliveries: &[pb::Delivery],
+        attempts: &[pb::Attempt],
+        receivers: &Receivers,
+    ) {
+        let endpoint = receivers.endpoint(role.name);
+        let Some(delivery) = deliveries.iter().find(|delivery| delivery.endpoint_id == endpoint) else {
+            return self.problem(fixture, role.name, "no delivery on record");
+        };
+        let mut mine: Vec<_> = attempts.iter().filter(|attempt| attempt.delivery_id == delivery.id).collect();
+        mine.sort_by_key(|attempt| attempt.number);
+        let statuses: Vec<u32> = mine.iter().map(|attempt| attempt.status_code).collect();
+        if statuses != role.statuses {
+            self.problem(fixture, role.name, &format!("attempts {statuses:?} instead of {:?}", role.statuses));
+        }
+        if delivery.state != role.ends {
+            self.problem(fixture, role.name, &format!("{} instead of {}", delivery.state, role.ends));
+        }
+        let accepted = event.accepted_at.as_ref().and_then(timestamp_from);
+        let ended = mine.last().and_then(|attempt| {
+            let took = Duration::try_from(attempt.duration?).ok()?;
+            timestamp_from(attempt.started_at.as_ref()?)?.checked_add(took).ok()
+        });
+        let milliseconds = accepted.zip(ended).map_or(-1, |(from, to)| to.duration_since(from).as_millis() as i64);
+        self.deliveries.push(DeliveryLine {
+            product: fixture.product,
+            event_type: fixture.event_type.to_string(),
+            event_id: event.id.clone(),
+            endpoint: role.name,
+            attempts: statuses,
+            outcome: delivery.state.clone(),
+            milliseconds,
+        });
+    }
+
+    fn check_receiver(&mut self, role: &Role, fixture: &Fixture, id: &str, receivers: &Receivers) {
+        let payload: Value = serde_json::from_str(fixture.payload.get()).unwrap_or_default();
+        let requests = receivers.requests(role.name);
+        let mine: Vec<_> = requests
+            .iter()
+            .filter(|request| request.event_type == fixture.event_type.as_str() && request.data == payload)
+            .collect();
+        let answered: Vec<u32> = mine.iter().map(|request| u32::from(request.answered)).collect();
+        if answered != role.statuses {
+            self.problem(fixture, role.name, &format!("the receiver answered {answered:?}"));
+        }
+        for request in mine {
+            if let Some(flaw) = &request.flaw {
+                self.problem(fixture, role.name, flaw);
+            }
+            if request.id.as_deref().is_some_and(|given| given != id) {
+                self.problem(fixture, role.name, "webhook-id is not the event's id");
+            }
+        }
+    }
+
+    fn problem(&mut self, fixture: &Fixture, place: &str, what: &str) {
+        self.problems.push(format!("{} ({}) at {place}: {what}", fixture.event_type, fixture.product));
+    }
+
+    /// Prints the account for people.
+    pub(super) fn print(&self) {
+        let rows: Vec<_> = self
+            .deliveries
+            .iter()
+            .map(|line| {
+                let attempts: Vec<_> = line.attempts.iter().map(ToString::to_string).collect();
+                vec![
+                    line.product.to_owned(),
+                    line.event_type.clone(),
+                    line.endpoint.to_owned(),
+                    attempts.join(" "),
+                    line.outcome.clone(),
+                    format!("{} ms", line.milliseconds),
+                ]
+            })
+            .collect();
+        table(&["document", "event", "endpoint", "attempts", "outcome", "time"], &rows);
+        println!();
+        for problem in &self.problems {
+            println!("WRONG  {problem}");
+        }
+        let verdict = match self.problems.len() {
+            0 => "all as it should be: every signature verified, every outcome on record".to_owned(),
+            n => format!("{n} things are wrong"),
+        };
+        println!(
+            "{}",
+            bold(&format!(
+                "{} events, {} deliveries, {} requests in {:.1} s: {verdict}",
+                self.events,
+                self.deliveries.len(),
+                self.requests,
+                self.seconds
+            ))
+        );
+    }
+}

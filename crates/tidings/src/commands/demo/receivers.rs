@@ -1,0 +1,174 @@
+//! The receivers of the demo. They share no code with what signs: each recomputes what its document tells it to.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+use tidings_domain::Timestamp;
+use tidings_service::serve;
+
+use super::Role;
+
+/// How a receiver answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    /// Always 200.
+    Accept,
+    /// 503 twice for each event, then 200.
+    FailTwice,
+    /// Always 500.
+    Fail,
+}
+
+/// A request as a receiver understood it.
+#[derive(Debug, Clone)]
+pub(super) struct Received {
+    pub(super) event_type: String,
+    pub(super) data: Value,
+    /// `webhook-id`, where the dialect has one.
+    pub(super) id: Option<String>,
+    /// What is wrong with its signature, if anything is.
+    pub(super) flaw: Option<String>,
+    pub(super) answered: u16,
+}
+
+/// All receivers, on one port; each has a path of its own.
+#[derive(Clone)]
+pub(super) struct Receivers {
+    address: SocketAddr,
+    state: Arc<Mutex<HashMap<String, Receiver>>>,
+}
+
+struct Receiver {
+    endpoint: String,
+    dialect: &'static str,
+    secret: String,
+    behaviour: Behaviour,
+    requests: Vec<Received>,
+}
+
+impl Receivers {
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        let listener = serve::bind("127.0.0.1:0").await?;
+        let receivers = Self { address: listener.local_addr()?, state: Arc::default() };
+        let router = Router::new().route("/{name}", post(receive)).with_state(receivers.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(receivers)
+    }
+
+    pub(super) fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.address)
+    }
+
+    /// Tells a receiver who sends to it.
+    pub(super) fn expect(&self, role: &Role, endpoint: &str, secret: &str) {
+        let receiver = Receiver {
+            endpoint: endpoint.into(),
+            dialect: role.dialect,
+            secret: secret.into(),
+            behaviour: role.behaviour,
+            requests: Vec::new(),
+        };
+        self.lock().insert(role.name.into(), receiver);
+    }
+
+    /// The id of a receiver's endpoint.
+    pub(super) fn endpoint(&self, name: &str) -> String {
+        self.lock().get(name).map(|receiver| receiver.endpoint.clone()).unwrap_or_default()
+    }
+
+    /// What a receiver got.
+    pub(super) fn requests(&self, name: &str) -> Vec<Received> {
+        self.lock().get(name).map(|receiver| receiver.requests.clone()).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Receiver>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn receive(
+    State(receivers): State<Receivers>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let mut state = receivers.lock();
+    let Some(receiver) = state.get_mut(&name) else { return StatusCode::NOT_FOUND };
+    let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let flaw = match receiver.dialect {
+        "userhero" => verify_userhero(&headers, &body, &parsed, &receiver.secret),
+        _ => verify_standard(&headers, &body, &receiver.secret),
+    };
+    let type_field = if receiver.dialect == "userhero" { "event" } else { "type" };
+    let mut received = Received {
+        event_type: parsed[type_field].as_str().unwrap_or_default().to_owned(),
+        data: parsed["data"].clone(),
+        id: header(&headers, "webhook-id").map(str::to_owned),
+        flaw: flaw.err(),
+        answered: 0,
+    };
+    let seen = receiver.requests.iter().filter(|r| r.data == received.data && r.event_type == received.event_type);
+    received.answered = match receiver.behaviour {
+        Behaviour::Accept => 200,
+        Behaviour::Fail => 500,
+        Behaviour::FailTwice => if seen.count() < 2 { 503 } else { 200 },
+    };
+    let status = received.answered;
+    receiver.requests.push(received);
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Standard Webhooks, "Verifying webhook authenticity": HMAC-SHA-256 over `id.timestamp.body`, keyed with what the
+/// base64 behind `whsec_` says; the timestamp no more than five minutes away.
+fn verify_standard(headers: &HeaderMap, body: &[u8], secret: &str) -> Result<(), String> {
+    let id = header(headers, "webhook-id").ok_or("no webhook-id")?;
+    let timestamp = header(headers, "webhook-timestamp").ok_or("no webhook-timestamp")?;
+    let signatures = header(headers, "webhook-signature").ok_or("no webhook-signature")?;
+    let seconds: i64 = timestamp.parse().map_err(|_| "webhook-timestamp is no number")?;
+    if (Timestamp::now().as_second() - seconds).abs() > 300 {
+        return Err("webhook-timestamp is too old or too new".into());
+    }
+    let key = BASE64_STANDARD.decode(secret.trim_start_matches("whsec_")).map_err(|_| "the secret is no base64")?;
+    let mac = mac(&key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat());
+    let expected = format!("v1,{}", BASE64_STANDARD.encode(mac));
+    if signatures.split(' ').any(|signature| signature == expected) { Ok(()) } else { Err("wrong signature".into()) }
+}
+
+/// UserHero's document, "Verification Code": `sha256=` and the hexadecimal HMAC over the body as `JSON.stringify` would
+/// print it. The secret's text is the key, unless it has the `whsec_` form.
+fn verify_userhero(headers: &HeaderMap, body: &[u8], parsed: &Value, secret: &str) -> Result<(), String> {
+    let given = header(headers, "x-userhero-signature").ok_or("no x-userhero-signature")?;
+    let printed = serde_json::to_vec(parsed).map_err(|error| error.to_string())?;
+    if printed != body {
+        return Err("the body is not what JSON.stringify prints".into());
+    }
+    let key = match secret.strip_prefix("whsec_") {
+        Some(encoded) => BASE64_STANDARD.decode(encoded).map_err(|_| "the secret is no base64")?,
+        None => secret.as_bytes().to_vec(),
+    };
+    let expected = format!("sha256={}", hex::encode(mac(&key, body)));
+    if given == expected { Ok(()) } else { Err("wrong signature".into()) }
+}
+
+fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mac) => mac,
+        Err(_) => return Vec::new(),
+    };
+    mac.update(message);
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
