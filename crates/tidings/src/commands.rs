@@ -6,10 +6,15 @@ mod config;
 mod control;
 mod demo;
 mod dispatcher;
+mod endpoint;
 mod ingest;
+mod listen;
 mod log;
+mod logs;
 mod migrate;
+mod publish;
 mod standalone;
+mod tenant;
 
 use clap::Subcommand;
 
@@ -23,6 +28,11 @@ pub(crate) enum Command {
     Migrate(migrate::Args),
     Admin(admin::Args),
     Config(config::Args),
+    Tenant(tenant::Args),
+    Endpoint(Box<endpoint::Args>),
+    Publish(publish::Args),
+    Logs(Box<logs::Args>),
+    Listen(listen::Args),
     Demo(demo::Args),
     Bench(bench::Args),
 }
@@ -38,6 +48,11 @@ impl Command {
             Self::Migrate(args) => migrate::run(args).await,
             Self::Admin(args) => admin::run(args).await,
             Self::Config(args) => config::run(args),
+            Self::Tenant(args) => tenant::run(args).await,
+            Self::Endpoint(args) => endpoint::run(*args).await,
+            Self::Publish(args) => publish::run(args).await,
+            Self::Logs(args) => logs::run(*args).await,
+            Self::Listen(args) => listen::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Bench(args) => bench::run(args).await,
         }

@@ -11,7 +11,7 @@ use tidings_proto::timestamp_from;
 #[derive(Args, Clone, Copy)]
 pub(crate) struct OutputArgs {
     /// How to print: text for people, json (one document per line) for machines.
-    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    #[arg(long, short, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
 }
 
@@ -23,9 +23,15 @@ pub(crate) enum Format {
 
 /// Prints a document on one line.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, document)?;
-    Ok(writeln!(out)?)
+    line(&serde_json::to_string(document)?);
+    Ok(())
+}
+
+/// Prints a line. Whoever reads may have seen enough (`| head`): then there is nothing more to do.
+pub(crate) fn line(text: &str) {
+    if writeln!(io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
 }
 
 /// Prints rows under a header, each column as wide as its widest cell.
@@ -35,13 +41,13 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) {
         cells.chain([header[column].len()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
+    let padded = |cells: Vec<&str>| {
         let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    println!("{}", bold(&line(header.to_vec())));
+    line(&bold(&padded(header.to_vec())));
     for row in rows {
-        println!("{}", line(row.iter().map(String::as_str).collect()));
+        line(&padded(row.iter().map(String::as_str).collect()));
     }
 }
 

@@ -12,8 +12,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tidings_control::tenants::new_key;
-use tidings_domain::Scope;
 use tidings_proto::pb;
 use tidings_service::{shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
@@ -132,8 +130,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Account> {
     stop.run_until_cancelled(system.ready()).await.context("stopped")?;
-    let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
-    system.store.create_key(&key).await?;
+    let (key, token) = system.operator_key().await?;
     let server = format!("http://{}", system.grpc);
     let operator = Client::connect(&server, token.reveal()).await?;
     let tenant = make_tenant(&operator, &server, "Demo").await?;
@@ -160,7 +157,7 @@ async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Accou
     let ended = wait_until_ended(&tenant, expected_deliveries(&published));
     stop.run_until_cancelled(ended).await.context("stopped")??;
     let account = Account::draw_up(&tenant, &published, &receivers, started.elapsed()).await?;
-    system.store.delete_key(key.id).await?;
+    system.revoke(&key).await?;
     Ok(account)
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tidings_control::tenants::new_key;
-use tidings_domain::Scope;
+use tidings_domain::{ApiKey, Scope};
 use tidings_domain::key::Token;
 use tidings_queue::Queue;
 use tidings_queue::embedded::Embedded;
@@ -18,7 +18,8 @@ use tidings_service::config::SecretText;
 use tidings_service::{monitor, serve};
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
-use tidings_store::{Store, postgres};
+use tidings_store::registry::Of;
+use tidings_store::{RegistryCache, Store, postgres};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigArgs};
@@ -82,8 +83,8 @@ pub(crate) struct Running {
     tasks: Vec<JoinHandle<()>>,
     /// Where the gRPC services listen.
     pub(crate) grpc: SocketAddr,
-    /// Where everything is kept.
-    pub(crate) store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
+    registry: Arc<RegistryCache>,
 }
 
 impl Running {
@@ -143,7 +144,7 @@ impl Running {
         let dispatcher = tidings_dispatcher::build(
             &process.config.dispatcher,
             tidings_dispatcher::Parts {
-                registry,
+                registry: registry.clone(),
                 dialects,
                 destinations: process.config.destinations.rules(),
                 queue: queue.clone(),
@@ -164,12 +165,26 @@ impl Running {
         let router = ingest.http.merge(monitor::router(process.health.clone()));
         process.serve_http("standalone-http", &http_address, router).await?;
         let tasks = vec![tokio::spawn(log.run()), tokio::spawn(dispatcher.run(process.shutdown.clone()))];
-        Ok(Self { process, queue, tasks, grpc, store })
+        Ok(Self { process, queue, tasks, grpc, store, registry })
     }
 
     /// Waits until nothing is missing.
     pub(crate) async fn ready(&self) {
         self.process.health.wait_until(true).await;
+    }
+
+    /// An operator's key that works at once.
+    pub(crate) async fn operator_key(&self) -> anyhow::Result<(ApiKey, Token)> {
+        let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
+        self.store.create_key(&key).await?;
+        self.registry.refresh(Of::Operators).await?;
+        Ok((key, token))
+    }
+
+    /// Ends what [`Running::operator_key`] gave.
+    pub(crate) async fn revoke(&self, key: &ApiKey) -> anyhow::Result<()> {
+        self.store.delete_key(key.id).await?;
+        Ok(())
     }
 
     /// Runs until told to stop, then ends what is under way.
