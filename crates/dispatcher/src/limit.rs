@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidings_domain::{Endpoint, EndpointId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// How long a delivery waits for its turn, and how recent the last answer must be for waiting to make sense.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -23,13 +23,25 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 #[derive(Args, Clone)]
 pub(crate) struct ClientArgs {
     /// Where the service listens: standalone, or the role that this command needs.
-    #[arg(long, global = true, env = "TIDINGS_SERVER", value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    #[arg(
+        long,
+        global = true,
+        env = "TIDINGS_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50051"
+    )]
     pub(crate) server: String,
     /// The key to use (tk_…).
     #[arg(long, global = true, env = "TIDINGS_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
     /// A file that holds the key; looked at when no key is given.
-    #[arg(long, global = true, env = "TIDINGS_KEY_FILE", value_name = "FILE", default_value = "tidings-data/operator.key")]
+    #[arg(
+        long,
+        global = true,
+        env = "TIDINGS_KEY_FILE",
+        value_name = "FILE",
+        default_value = "tidings-data/operator.key"
+    )]
     pub(crate) key_file: PathBuf,
 }
 
@@ -76,7 +88,9 @@ impl Client {
             .connect()
             .await
             .with_context(|| format!("no server at {server}: is it running? (`tidings standalone`)"))?;
-        let key = format!("Bearer {key}").parse().map_err(|_| anyhow!("the key is not visible ASCII"))?;
+        let key = format!("Bearer {key}")
+            .parse()
+            .map_err(|_| anyhow!("the key is not visible ASCII"))?;
         Ok(Self(InterceptedService::new(channel, Key(key))))
     }
 

@@ -79,7 +79,10 @@ pub(crate) struct Standalone {
 
 impl Default for Monitor {
     fn default() -> Self {
-        Self { address: "0.0.0.0:9464".into(), grace: Duration::from_secs(10) }
+        Self {
+            address: "0.0.0.0:9464".into(),
+            grace: Duration::from_secs(10),
+        }
     }
 }
 
@@ -139,7 +142,11 @@ impl Secrets {
             "secrets.keys is empty: set it to a key like \"k1:BASE64\", with BASE64 from `openssl rand -base64 32` \
              (also as the variable TIDINGS_SECRETS__KEYS='[\"k1:BASE64\"]')"
         );
-        let keys = self.keys.iter().map(|key| SealKey::parse(key.reveal())).collect::<Result<Vec<_>, _>>()?;
+        let keys = self
+            .keys
+            .iter()
+            .map(|key| SealKey::parse(key.reveal()))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Sealer::new(keys)?)
     }
 }

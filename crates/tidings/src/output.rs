@@ -23,21 +23,24 @@ pub(crate) enum Format {
 
 /// Prints a document on one line.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    line(&serde_json::to_string(document)?);
-    Ok(())
+    line(&serde_json::to_string(document)?)
 }
 
 /// Prints a line. Whoever reads may have seen enough (`| head`): then there is nothing more to do.
-pub(crate) fn line(text: &str) {
-    if writeln!(io::stdout(), "{text}").is_err() {
-        std::process::exit(0);
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => Ok(result?),
     }
 }
 
 /// Prints rows under a header, each column as wide as its widest cell.
-pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) {
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
         cells.chain([header[column].len()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
@@ -45,19 +48,26 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) {
         let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    line(&bold(&padded(header.to_vec())));
-    for row in rows {
-        line(&padded(row.iter().map(String::as_str).collect()));
-    }
+    line(&bold(&padded(header.to_vec())))?;
+    rows.iter()
+        .try_for_each(|row| line(&padded(row.iter().map(String::as_str).collect())))
 }
 
 /// A time to the millisecond; empty if there is none.
 pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> String {
     let at = at.and_then(timestamp_from).unwrap_or(Timestamp::UNIX_EPOCH);
-    if at == Timestamp::UNIX_EPOCH { String::new() } else { format!("{at:.3}") }
+    if at == Timestamp::UNIX_EPOCH {
+        String::new()
+    } else {
+        format!("{at:.3}")
+    }
 }
 
 /// Bold, where a person reads it.
 pub(crate) fn bold(text: &str) -> String {
-    if io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+    if io::stdout().is_terminal() {
+        format!("\x1b[1m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }

@@ -38,7 +38,12 @@ impl Process {
 
     /// A process with this configuration that stops when told so.
     pub(crate) fn with(config: Config, shutdown: CancellationToken) -> Self {
-        Self { config, health: Health::new(), shutdown, servers: JoinSet::new() }
+        Self {
+            config,
+            health: Health::new(),
+            shutdown,
+            servers: JoinSet::new(),
+        }
     }
 
     /// The same with the monitor served, as every role has it.
@@ -74,7 +79,12 @@ impl Process {
     /// Starts to connect to RabbitMQ; it is there when the component says so.
     pub(crate) fn rabbit(&self, topology: Topology) -> Arc<dyn Queue> {
         // Closed by the roles in their own order, so the queue must outlive the first request to stop.
-        Rabbit::start(self.config.amqp.clone(), topology, self.health.component("rabbitmq"), CancellationToken::new())
+        Rabbit::start(
+            self.config.amqp.clone(),
+            topology,
+            self.health.component("rabbitmq"),
+            CancellationToken::new(),
+        )
     }
 
     /// The registry's cache, loading, and what it says of callers.
@@ -111,20 +121,26 @@ impl Process {
         let listener = serve::bind(address).await?;
         let local = listener.local_addr()?;
         let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
-        self.servers.spawn(async move { serve::http(name, listener, router, shutdown, grace).await });
+        self.servers
+            .spawn(async move { serve::http(name, listener, router, shutdown, grace).await });
         Ok(local)
     }
 
     /// Serves gRPC on a listener until the process stops. Health and reflection are part of `routes`.
     pub(crate) fn serve_grpc(&mut self, name: &'static str, listener: tokio::net::TcpListener, routes: Routes) {
         let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
-        self.servers.spawn(async move { serve::grpc(name, listener, routes, shutdown, grace).await });
+        self.servers
+            .spawn(async move { serve::grpc(name, listener, routes, shutdown, grace).await });
     }
 
     /// Routes with health, which follows this process's, and reflection.
     pub(crate) fn grpc_routes(&self) -> anyhow::Result<tonic::service::RoutesBuilder> {
         let (routes, reporter) = serve::grpc_routes(tidings_proto::DESCRIPTORS)?;
-        tokio::spawn(serve::report_health(reporter, self.health.clone(), self.shutdown.clone()));
+        tokio::spawn(serve::report_health(
+            reporter,
+            self.health.clone(),
+            self.shutdown.clone(),
+        ));
         Ok(routes)
     }
 
@@ -151,13 +167,19 @@ impl Process {
 
     /// The result of `work`, or an error if the process is told to stop before.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
-        self.shutdown.run_until_cancelled(work).await.context("stopped while waiting for a dependency")
+        self.shutdown
+            .run_until_cancelled(work)
+            .await
+            .context("stopped while waiting for a dependency")
     }
 }
 
 /// The topology with a rung for every delay that dialects and configuration name.
 pub(crate) fn topology(config: &Config, dialects: &tidings_dialect::Dialects) -> anyhow::Result<Topology> {
-    let of_dialects = dialects.names().filter_map(|name| dialects.get(name)).flat_map(|d| d.schedule().waits().to_vec());
+    let of_dialects = dialects
+        .names()
+        .filter_map(|name| dialects.get(name))
+        .flat_map(|d| d.schedule().waits().to_vec());
     let configured = config.amqp.delays.iter().map(|delay| **delay);
     Ok(Topology::new(config.amqp.shards)?.with_delays(of_dialects.chain(configured).collect::<Vec<_>>())?)
 }

@@ -70,16 +70,24 @@ const WARM_UP: Duration = Duration::from_secs(4);
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let engines = args.database_url.as_deref().zip(args.amqp_url.as_deref());
     let sink = Sink::start().await?;
-    let system = System::start(engines).await.context("the system under test did not start")?;
+    let system = System::start(engines)
+        .await
+        .context("the system under test did not start")?;
     let load = Load::prepare(&system, &sink, args.endpoints, args.payload).await?;
     let meter = Meter::new(system.groups()?);
 
     eprintln!("steady: {} events/s for {:?} …", args.rate, args.duration);
     let steady = load.steady(args.rate, WARM_UP, args.duration).await?;
     eprintln!("saturated: batches of {} for {:?} …", args.batch, args.duration);
-    let saturated = load.saturate(args.batch, args.outstanding, WARM_UP, args.duration, &meter).await?;
+    let saturated = load
+        .saturate(args.batch, args.outstanding, WARM_UP, args.duration, &meter)
+        .await?;
     let report = Report {
-        engines: if engines.is_some() { "rabbitmq+postgresql" } else { "embedded" },
+        engines: if engines.is_some() {
+            "rabbitmq+postgresql"
+        } else {
+            "embedded"
+        },
         payload_bytes: args.payload,
         endpoints: args.endpoints,
         steady: Steady::of(args.rate, &steady),
@@ -92,9 +100,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     match args.output.output {
         Format::Json => output::json(&report),
-        Format::Text => {
-            report.print();
-            Ok(())
-        }
+        Format::Text => report.print(),
     }
 }

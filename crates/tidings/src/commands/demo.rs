@@ -119,7 +119,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let account = outcome?;
     match args.output.output {
         Format::Json => output::json(&account)?,
-        Format::Text => account.print(),
+        Format::Text => account.print()?,
     }
     if args.keep {
         eprintln!("kept: {}", directory.path.display());
@@ -150,9 +150,20 @@ async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Accou
     }
     let unmatched = Fixture::unmatched();
     let nowhere = publish(&lonely, &unmatched).await?;
-    anyhow::ensure!(nowhere.deliveries == 0, "an event of a tenant without endpoints goes to {}", nowhere.deliveries);
-    let request = pb::GetEventRequest { event_id: nowhere.event_id };
-    lonely.log().get_event(request).await.map_err(explain).context("an event without deliveries is not found")?;
+    anyhow::ensure!(
+        nowhere.deliveries == 0,
+        "an event of a tenant without endpoints goes to {}",
+        nowhere.deliveries
+    );
+    let request = pb::GetEventRequest {
+        event_id: nowhere.event_id,
+    };
+    lonely
+        .log()
+        .get_event(request)
+        .await
+        .map_err(explain)
+        .context("an event without deliveries is not found")?;
 
     let ended = wait_until_ended(&tenant, expected_deliveries(&published));
     stop.run_until_cancelled(ended).await.context("stopped")??;
@@ -163,7 +174,12 @@ async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Accou
 
 async fn make_tenant(operator: &Client, server: &str, name: &str) -> anyhow::Result<Client> {
     let request = pb::CreateTenantRequest { name: name.into() };
-    let created = operator.tenants().create_tenant(request).await.map_err(explain)?.into_inner();
+    let created = operator
+        .tenants()
+        .create_tenant(request)
+        .await
+        .map_err(explain)?
+        .into_inner();
     Client::connect(server, &created.token).await
 }
 
@@ -172,12 +188,30 @@ async fn make_endpoint(tenant: &Client, role: &Role, url: &str) -> anyhow::Resul
         name: role.name.into(),
         url: url.into(),
         dialect: role.dialect.into(),
-        subscriptions: vec![pb::Subscription { pattern: role.pattern.into(), disabled: false }],
-        schedule: role.schedule.iter().map(|seconds| prost_types::Duration { seconds: *seconds, nanos: 0 }).collect(),
+        subscriptions: vec![pb::Subscription {
+            pattern: role.pattern.into(),
+            disabled: false,
+        }],
+        schedule: role
+            .schedule
+            .iter()
+            .map(|seconds| prost_types::Duration {
+                seconds: *seconds,
+                nanos: 0,
+            })
+            .collect(),
         ..pb::Endpoint::default()
     };
-    let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled: false };
-    Ok(tenant.endpoints().create_endpoint(request).await.map_err(explain)?.into_inner())
+    let request = pb::CreateEndpointRequest {
+        endpoint: Some(endpoint),
+        disabled: false,
+    };
+    Ok(tenant
+        .endpoints()
+        .create_endpoint(request)
+        .await
+        .map_err(explain)?
+        .into_inner())
 }
 
 async fn publish(tenant: &Client, fixture: &Fixture) -> anyhow::Result<pb::PublishResponse> {
@@ -191,7 +225,10 @@ async fn publish(tenant: &Client, fixture: &Fixture) -> anyhow::Result<pb::Publi
 
 /// How many deliveries the published events must have.
 fn expected_deliveries(published: &[(Fixture, String)]) -> usize {
-    published.iter().map(|(fixture, _)| ROLES.iter().filter(|role| role.wants(fixture)).count()).sum()
+    published
+        .iter()
+        .map(|(fixture, _)| ROLES.iter().filter(|role| role.wants(fixture)).count())
+        .sum()
 }
 
 async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()> {
@@ -199,9 +236,18 @@ async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()
     let give_up = Instant::now() + PATIENCE;
     loop {
         let mut count = 0;
-        let mut request = pb::ListDeliveriesRequest { states: ended.clone(), page_size: 200, ..Default::default() };
+        let mut request = pb::ListDeliveriesRequest {
+            states: ended.clone(),
+            page_size: 200,
+            ..Default::default()
+        };
         loop {
-            let page = tenant.log().list_deliveries(request.clone()).await.map_err(explain)?.into_inner();
+            let page = tenant
+                .log()
+                .list_deliveries(request.clone())
+                .await
+                .map_err(explain)?
+                .into_inner();
             count += page.deliveries.len();
             if page.next_page_token.is_empty() {
                 break;
@@ -211,7 +257,10 @@ async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()
         if count >= expected {
             return Ok(());
         }
-        anyhow::ensure!(Instant::now() < give_up, "{count} of {expected} deliveries have ended within {PATIENCE:?}");
+        anyhow::ensure!(
+            Instant::now() < give_up,
+            "{count} of {expected} deliveries have ended within {PATIENCE:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -219,7 +268,9 @@ async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()
 impl Role {
     /// Whether the endpoint subscribes to an event.
     fn wants(&self, fixture: &Fixture) -> bool {
-        self.pattern.parse().is_ok_and(|pattern: tidings_domain::EventPattern| pattern.matches(&fixture.event_type))
+        self.pattern
+            .parse()
+            .is_ok_and(|pattern: tidings_domain::EventPattern| pattern.matches(&fixture.event_type))
     }
 }
 

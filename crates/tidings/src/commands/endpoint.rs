@@ -145,23 +145,43 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut endpoints = args.client.connect().await?.endpoints();
     let format = args.output.output;
     match args.command {
-        Command::Create { mut fields, tenant, disabled } => {
+        Command::Create {
+            mut fields,
+            tenant,
+            disabled,
+        } => {
             if fields.subscriptions.is_empty() {
                 fields.subscriptions.push("*".into());
             }
-            let endpoint = pb::Endpoint { tenant_id: tenant.unwrap_or_default(), ..fields.message().0 };
-            let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled };
-            show(format, &endpoints.create_endpoint(request).await.map_err(explain)?.into_inner())
+            let endpoint = pb::Endpoint {
+                tenant_id: tenant.unwrap_or_default(),
+                ..fields.message().0
+            };
+            let request = pb::CreateEndpointRequest {
+                endpoint: Some(endpoint),
+                disabled,
+            };
+            show(
+                format,
+                &endpoints.create_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::Get { id } => {
             let request = pb::GetEndpointRequest { endpoint_id: id };
-            show(format, &endpoints.get_endpoint(request).await.map_err(explain)?.into_inner())
+            show(
+                format,
+                &endpoints.get_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::List { tenant } => {
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
                 let tenant_id = tenant.clone().unwrap_or_default();
-                let request = pb::ListEndpointsRequest { tenant_id, page_size: 200, page_token };
+                let request = pb::ListEndpointsRequest {
+                    tenant_id,
+                    page_size: 200,
+                    page_token,
+                };
                 let page = endpoints.list_endpoints(request).await.map_err(explain)?.into_inner();
                 all.extend(page.endpoints);
                 page_token = page.next_page_token;
@@ -177,27 +197,44 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
                 endpoint: Some(pb::Endpoint { id, ..endpoint }),
                 update_mask: Some(prost_types::FieldMask { paths }),
             };
-            show(format, &endpoints.update_endpoint(request).await.map_err(explain)?.into_inner())
+            show(
+                format,
+                &endpoints.update_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::Delete { id } => {
-            endpoints.delete_endpoint(pb::DeleteEndpointRequest { endpoint_id: id }).await.map_err(explain)?;
+            endpoints
+                .delete_endpoint(pb::DeleteEndpointRequest { endpoint_id: id })
+                .await
+                .map_err(explain)?;
             Ok(())
         }
         Command::Enable { id } => {
             let request = pb::EnableEndpointRequest { endpoint_id: id };
-            show(format, &endpoints.enable_endpoint(request).await.map_err(explain)?.into_inner())
+            show(
+                format,
+                &endpoints.enable_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::Disable { id } => {
             let request = pb::DisableEndpointRequest { endpoint_id: id };
-            show(format, &endpoints.disable_endpoint(request).await.map_err(explain)?.into_inner())
+            show(
+                format,
+                &endpoints.disable_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::Secret { id } => {
             let request = pb::GetEndpointSecretRequest { endpoint_id: id };
-            let secret = endpoints.get_endpoint_secret(request).await.map_err(explain)?.into_inner().secret;
+            let secret = endpoints
+                .get_endpoint_secret(request)
+                .await
+                .map_err(explain)?
+                .into_inner()
+                .secret;
             match format {
                 Format::Json => output::json(&json!({ "secret": secret })),
-                Format::Text if secret.is_empty() => Ok(println!("requests are not signed")),
-                Format::Text => Ok(println!("{secret}")),
+                Format::Text if secret.is_empty() => output::line("requests are not signed"),
+                Format::Text => output::line(&secret),
             }
         }
     }
@@ -221,7 +258,10 @@ impl Fields {
         given("timeout", self.timeout.is_some());
         given("final_statuses", !self.final_statuses.is_empty());
         given("concurrency", self.concurrency.is_some());
-        let subscription = |pattern| pb::Subscription { pattern, disabled: false };
+        let subscription = |pattern| pb::Subscription {
+            pattern,
+            disabled: false,
+        };
         let endpoint = pb::Endpoint {
             url: self.url.unwrap_or_default(),
             subscriptions: self.subscriptions.into_iter().map(subscription).collect(),
@@ -229,7 +269,12 @@ impl Fields {
             name: self.name.unwrap_or_default(),
             secret: self.secret.unwrap_or_default(),
             unsigned: self.unsigned,
-            schedule: self.schedule.iter().flat_map(Schedule::waits).map(|wait| duration(*wait)).collect(),
+            schedule: self
+                .schedule
+                .iter()
+                .flat_map(Schedule::waits)
+                .map(|wait| duration(*wait))
+                .collect(),
             timeout: self.timeout.map(duration),
             final_statuses: self.final_statuses,
             concurrency: self.concurrency.unwrap_or(0),
@@ -256,20 +301,34 @@ fn show(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()> {
 
 fn show_list(format: Format, endpoints: &[pb::Endpoint]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return endpoints.iter().try_for_each(|endpoint| output::json(&endpoint_json(endpoint)));
+        return endpoints
+            .iter()
+            .try_for_each(|endpoint| output::json(&endpoint_json(endpoint)));
     }
     let row = |endpoint: &pb::Endpoint| {
         let state = if endpoint.enabled { "enabled" } else { "disabled" };
         let name = endpoint.name.clone();
-        vec![endpoint.id.clone(), name, state.into(), endpoint.dialect.clone(), patterns(endpoint).join(" "), endpoint.url.clone()]
+        vec![
+            endpoint.id.clone(),
+            name,
+            state.into(),
+            endpoint.dialect.clone(),
+            patterns(endpoint).join(" "),
+            endpoint.url.clone(),
+        ]
     };
     let rows: Vec<_> = endpoints.iter().map(row).collect();
-    table(&["endpoint", "name", "state", "dialect", "subscriptions", "url"], &rows);
-    Ok(())
+    table(&["endpoint", "name", "state", "dialect", "subscriptions", "url"], &rows)
 }
 
 fn patterns(endpoint: &pb::Endpoint) -> Vec<String> {
-    let pattern = |s: &pb::Subscription| if s.disabled { format!("{} (off)", s.pattern) } else { s.pattern.clone() };
+    let pattern = |s: &pb::Subscription| {
+        if s.disabled {
+            format!("{} (off)", s.pattern)
+        } else {
+            s.pattern.clone()
+        }
+    };
     endpoint.subscriptions.iter().map(pattern).collect()
 }
 
@@ -278,8 +337,20 @@ fn endpoint_json(endpoint: &pb::Endpoint) -> Value {
         let length = Duration::try_from(*d).unwrap_or_default();
         humantime::format_duration(length).to_string().replace(' ', "")
     };
-    let given = |text: &str| if text.is_empty() { Value::Null } else { Value::from(text) };
-    let list = |items: Vec<String>| if items.is_empty() { Value::Null } else { Value::from(items) };
+    let given = |text: &str| {
+        if text.is_empty() {
+            Value::Null
+        } else {
+            Value::from(text)
+        }
+    };
+    let list = |items: Vec<String>| {
+        if items.is_empty() {
+            Value::Null
+        } else {
+            Value::from(items)
+        }
+    };
     json!({
         "id": endpoint.id,
         "tenant_id": endpoint.tenant_id,

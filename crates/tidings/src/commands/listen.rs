@@ -72,11 +72,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     eprintln!("listening on {url}");
 
-    let state = Listener { secret, respond: StatusCode::from_u16(args.respond)?, format: args.output.output };
+    let state = Listener {
+        secret,
+        respond: StatusCode::from_u16(args.respond)?,
+        format: args.output.output,
+    };
     let router = Router::new().fallback(receive).with_state(Arc::new(state));
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
     if let Some((client, endpoint_id)) = made {
-        client.endpoints().delete_endpoint(pb::DeleteEndpointRequest { endpoint_id }).await.map_err(explain)?;
+        client
+            .endpoints()
+            .delete_endpoint(pb::DeleteEndpointRequest { endpoint_id })
+            .await
+            .map_err(explain)?;
     }
     Ok(())
 }
@@ -88,7 +98,10 @@ async fn subscribe(
     dialect: Option<String>,
     tenant: Option<String>,
 ) -> anyhow::Result<pb::Endpoint> {
-    let subscription = |pattern| pb::Subscription { pattern, disabled: false };
+    let subscription = |pattern| pb::Subscription {
+        pattern,
+        disabled: false,
+    };
     let endpoint = pb::Endpoint {
         tenant_id: tenant.unwrap_or_default(),
         name: "tidings listen".into(),
@@ -97,12 +110,24 @@ async fn subscribe(
         subscriptions: patterns.into_iter().map(subscription).collect(),
         ..pb::Endpoint::default()
     };
-    let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled: false };
-    client.endpoints().create_endpoint(request).await.map(tonic::Response::into_inner).map_err(|status| {
-        let not_public = status.message().contains("not a public address");
-        let error = explain(status);
-        if not_public { error.context("start the server with `--allow-network 127.0.0.0/8` to deliver to this machine") } else { error }
-    })
+    let request = pb::CreateEndpointRequest {
+        endpoint: Some(endpoint),
+        disabled: false,
+    };
+    client
+        .endpoints()
+        .create_endpoint(request)
+        .await
+        .map(tonic::Response::into_inner)
+        .map_err(|status| {
+            let not_public = status.message().contains("not a public address");
+            let error = explain(status);
+            if not_public {
+                error.context("start the server with `--allow-network 127.0.0.0/8` to deliver to this machine")
+            } else {
+                error
+            }
+        })
 }
 
 async fn receive(State(listener): State<Arc<Listener>>, headers: HeaderMap, body: Bytes) -> StatusCode {
@@ -111,8 +136,10 @@ async fn receive(State(listener): State<Arc<Listener>>, headers: HeaderMap, body
     let signature = verify(&headers, &body, listener.secret.as_ref());
     let now = format!("{:.3}", Timestamp::now());
     if listener.format == Format::Json {
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+            .collect();
         let document = json!({
             "time": now, "signature": signature, "answered": listener.respond.as_u16(), "headers": headers, "body": text,
         });
@@ -120,7 +147,13 @@ async fn receive(State(listener): State<Arc<Listener>>, headers: HeaderMap, body
         let _ = output::json(&document);
     } else {
         let id = header(&headers, "webhook-id").unwrap_or("-");
-        println!("{}", bold(&format!("{now}  {id}  signature {signature}  answered {}", listener.respond.as_u16())));
+        println!(
+            "{}",
+            bold(&format!(
+                "{now}  {id}  signature {signature}  answered {}",
+                listener.respond.as_u16()
+            ))
+        );
         println!("{}\n", serde_json::to_string_pretty(&text).unwrap_or_default());
     }
     listener.respond
@@ -131,13 +164,19 @@ fn verify(headers: &HeaderMap, body: &[u8], secret: Option<&Secret>) -> &'static
     let standard = header(headers, "webhook-signature");
     let hexadecimal = header(headers, "x-userhero-signature").or(header(headers, "x-feedbackpulse-signature"));
     let Some(key) = secret.map(Secret::key) else {
-        return if standard.or(hexadecimal).is_some() { "not checked (no secret)" } else { "missing" };
+        return if standard.or(hexadecimal).is_some() {
+            "not checked (no secret)"
+        } else {
+            "missing"
+        };
     };
     let right = if let Some(given) = standard {
         let part = |name| header(headers, name).unwrap_or_default().as_bytes();
         let mac = hmac_sha256(&key, &[part("webhook-id"), b".", part("webhook-timestamp"), b".", body]);
         let expected = format!("v1,{}", BASE64_STANDARD.encode(mac));
-        given.split(' ').any(|signature| same(signature.as_bytes(), expected.as_bytes()))
+        given
+            .split(' ')
+            .any(|signature| same(signature.as_bytes(), expected.as_bytes()))
     } else if let Some(given) = hexadecimal {
         let expected = format!("sha256={}", hex::encode(hmac_sha256(&key, &[body])));
         same(given.as_bytes(), expected.as_bytes())

@@ -164,7 +164,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let found = client.log().get_event(request).await.map_err(explain)?.into_inner();
             show_event(format, &found)
         }
-        Some(Command::Events { range, event_types, idempotency_key }) => {
+        Some(Command::Events {
+            range,
+            event_types,
+            idempotency_key,
+        }) => {
             let mut log = client.log();
             let mut request = pb::ListEventsRequest {
                 tenant_id: range.tenant.unwrap_or_default(),
@@ -186,7 +190,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             }
             show_events(format, &events)
         }
-        Some(Command::Deliveries { range, endpoint, event, states }) => {
+        Some(Command::Deliveries {
+            range,
+            endpoint,
+            event,
+            states,
+        }) => {
             let mut log = client.log();
             let mut request = pb::ListDeliveriesRequest {
                 tenant_id: range.tenant.unwrap_or_default(),
@@ -200,7 +209,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let mut deliveries = Vec::new();
             while deliveries.len() < range.limit {
                 request.page_size = page_size(range.limit - deliveries.len());
-                let page = log.list_deliveries(request.clone()).await.map_err(explain)?.into_inner();
+                let page = log
+                    .list_deliveries(request.clone())
+                    .await
+                    .map_err(explain)?
+                    .into_inner();
                 deliveries.extend(page.deliveries);
                 request.page_token = page.next_page_token;
                 if request.page_token.is_empty() {
@@ -213,11 +226,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn list_attempts(client: &Client, filter: &pb::AttemptFilter, limit: usize) -> anyhow::Result<Vec<pb::Attempt>> {
-    let mut request = pb::ListAttemptsRequest { filter: Some(filter.clone()), ..Default::default() };
+    let mut request = pb::ListAttemptsRequest {
+        filter: Some(filter.clone()),
+        ..Default::default()
+    };
     let mut attempts = Vec::new();
     while attempts.len() < limit {
         request.page_size = page_size(limit - attempts.len());
-        let page = client.log().list_attempts(request.clone()).await.map_err(explain)?.into_inner();
+        let page = client
+            .log()
+            .list_attempts(request.clone())
+            .await
+            .map_err(explain)?
+            .into_inner();
         attempts.extend(page.attempts);
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
@@ -233,8 +254,15 @@ async fn follow(client: &Client, filter: pb::AttemptFilter, format: Format) -> a
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let watch = async {
-            let request = pb::WatchAttemptsRequest { filter: Some(filter.clone()) };
-            let mut attempts = client.log().watch_attempts(request).await.map_err(explain)?.into_inner();
+            let request = pb::WatchAttemptsRequest {
+                filter: Some(filter.clone()),
+            };
+            let mut attempts = client
+                .log()
+                .watch_attempts(request)
+                .await
+                .map_err(explain)?
+                .into_inner();
             while let Some(message) = attempts.message().await.map_err(explain)? {
                 if message.missed > 0 {
                     eprintln!("({} attempts were too many to show)", message.missed);
@@ -248,7 +276,11 @@ async fn follow(client: &Client, filter: pb::AttemptFilter, format: Format) -> a
             Some(Ok(())) => backoff.reset(),
             Some(Err(error)) => eprintln!("tidings: {error:#}; trying again"),
         }
-        if interrupted.run_until_cancelled(tokio::time::sleep(backoff.next())).await.is_none() {
+        if interrupted
+            .run_until_cancelled(tokio::time::sleep(backoff.next()))
+            .await
+            .is_none()
+        {
             return Ok(());
         }
     }
@@ -256,8 +288,20 @@ async fn follow(client: &Client, filter: pb::AttemptFilter, format: Format) -> a
 
 impl AttemptArgs {
     fn message(&self) -> pb::AttemptFilter {
-        let code = |status: &Status| if let Status::Code(code) = status { Some(*code) } else { None };
-        let class = |status: &Status| if let Status::Class(class) = status { Some(*class) } else { None };
+        let code = |status: &Status| {
+            if let Status::Code(code) = status {
+                Some(*code)
+            } else {
+                None
+            }
+        };
+        let class = |status: &Status| {
+            if let Status::Class(class) = status {
+                Some(*class)
+            } else {
+                None
+            }
+        };
         pb::AttemptFilter {
             tenant_id: self.range.tenant.clone().unwrap_or_default(),
             endpoint_id: self.endpoint.clone().unwrap_or_default(),
@@ -281,8 +325,18 @@ fn parse_status(text: &str) -> Result<Status, String> {
     let wrong = || format!("`{text}` is neither a status (503) nor a class (5xx) nor `none`");
     match text.strip_suffix("xx") {
         _ if text == "none" => Ok(Status::Class(0)),
-        Some(class) => class.parse().ok().filter(|class| (1..=5).contains(class)).map(Status::Class).ok_or_else(wrong),
-        None => text.parse().ok().filter(|code| (100..=599).contains(code)).map(Status::Code).ok_or_else(wrong),
+        Some(class) => class
+            .parse()
+            .ok()
+            .filter(|class| (1..=5).contains(class))
+            .map(Status::Class)
+            .ok_or_else(wrong),
+        None => text
+            .parse()
+            .ok()
+            .filter(|code| (100..=599).contains(code))
+            .map(Status::Code)
+            .ok_or_else(wrong),
     }
 }
 
@@ -290,7 +344,8 @@ fn parse_time(text: &str) -> anyhow::Result<Timestamp> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Ok(Timestamp::now().checked_sub(ago)?);
     }
-    text.parse().with_context(|| format!("`{text}` is neither a time (2026-01-07T15:30:00Z) nor a duration (1h)"))
+    text.parse()
+        .with_context(|| format!("`{text}` is neither a time (2026-01-07T15:30:00Z) nor a duration (1h)"))
 }
 
 #[cfg(test)]

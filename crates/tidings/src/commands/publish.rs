@@ -1,48 +1,48 @@
 //! `tidings publish`.
 
+mod batch;
+
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use serde::Deserialize;
-use serde_json::json;
-use serde_json::value::RawValue;
-use tidings_domain::Timestamp;
-use tidings_proto::pb::publish_result::Result as Published;
-use tidings_proto::{pb, timestamp};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use serde::Serialize;
+use tidings_domain::{EventType, TenantId};
+use tidings_proto::pb;
 
-use crate::client::{Client, ClientArgs, explain};
+use crate::arguments::When;
+use crate::client::{ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs};
 
-/// Publishes an event, or a file of them.
+/// Publishes an event, or a file of events.
 ///
 /// Examples:
-///   tidings publish --type feedback.created --payload '{"id": 42}'
-///   tidings publish --type feedback.created --payload @event.json --idempotency-key 42-created
-///   tidings publish --batch events.ndjson
+///   tidings publish --tenant ten_… --type feedback.created --payload '{"id": 1}'
+///   tidings publish --tenant ten_… --type feedback.created --payload @feedback.json --idempotency-key fb-1
+///   tidings publish --tenant ten_… --batch events.ndjson
+///
+/// Each line of a batch is {"event_type", "payload", "occurred_at"?, "idempotency_key"?, "tenant_id"?}. Many are
+/// under way at once; each gets a result of its own, as soon as there is one.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
+    /// The tenant it happened to (ten_…); may be left out with a tenant's key.
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<TenantId>,
     /// What happened, like feedback.created.
-    #[arg(long = "type", value_name = "TYPE", required_unless_present = "batch", conflicts_with = "batch")]
-    event_type: Option<String>,
-    /// The content as JSON; @FILE reads a file, - standard input.
-    #[arg(long, value_name = "JSON", required_unless_present = "batch", conflicts_with = "batch")]
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "batch")]
+    event_type: Option<EventType>,
+    /// The content: a JSON text, @FILE, or - for standard input.
+    #[arg(long, value_name = "JSON", required_unless_present = "batch")]
     payload: Option<String>,
-    /// When it happened (RFC 3339); now if left out.
+    /// When it happened: a time or so long ago [default: now].
     #[arg(long, value_name = "TIME")]
-    occurred_at: Option<Timestamp>,
-    /// Your own name for the event, by which it is published once only.
-    #[arg(long, value_name = "KEY")]
+    occurred_at: Option<When>,
+    /// Your own name for the event: publishing it again under the same name changes nothing.
+    #[arg(long, value_name = "NAME")]
     idempotency_key: Option<String>,
-    /// The tenant; may be left out with a tenant's key.
-    #[arg(long, value_name = "ID")]
-    tenant: Option<String>,
-    /// A file of events, one JSON document per line: event_type, payload, and occurred_at, idempotency_key,
-    /// tenant_id if wanted. - reads standard input. Published over one stream, many at once.
-    #[arg(long, value_name = "FILE")]
+    /// A file with an event per line, or - for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["event_type", "payload", "occurred_at", "idempotency_key"])]
     batch: Option<PathBuf>,
     #[command(flatten)]
     client: ClientArgs,
@@ -50,135 +50,75 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-/// A line of a batch file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    event_type: String,
-    payload: Box<RawValue>,
-    occurred_at: Option<Timestamp>,
-    idempotency_key: Option<String>,
-    tenant_id: Option<String>,
+/// What `--output json` prints of an event that was accepted.
+#[derive(Serialize)]
+struct Accepted<'a> {
+    event_id: &'a str,
+    duplicate: bool,
+    deliveries: u32,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let client = args.client.connect().await?;
-    let format = args.output.output;
-    if let Some(file) = &args.batch {
-        return publish_batch(&client, format, file, args.tenant.unwrap_or_default()).await;
+    if let Some(path) = &args.batch {
+        return batch::publish(&args.client.connect().await?, path, args.tenant, args.output.output).await;
     }
-    let request = pb::PublishRequest {
-        tenant_id: args.tenant.unwrap_or_default(),
-        event_type: args.event_type.unwrap_or_default(),
-        payload: read_payload(&args.payload.unwrap_or_default())?.into(),
-        occurred_at: args.occurred_at.map(timestamp),
+    let event = pb::PublishRequest {
+        tenant_id: args.tenant.map(|tenant| tenant.to_string()).unwrap_or_default(),
+        event_type: args.event_type.map(|event_type| event_type.to_string()).unwrap_or_default(),
+        payload: read_payload(args.payload.as_deref().unwrap_or_default())?.into(),
+        occurred_at: args.occurred_at.map(When::on_the_wire),
         idempotency_key: args.idempotency_key.unwrap_or_default(),
     };
-    let accepted = client.events().publish(request).await.map_err(explain)?.into_inner();
-    match format {
-        Format::Json => output::json(&accepted_json(&accepted)),
-        Format::Text => Ok(println!("{}", in_words(&accepted))),
+    let client = args.client.connect().await?;
+    let accepted = client.events().publish(event).await.map_err(explain)?.into_inner();
+    match args.output.output {
+        Format::Json => output::json(&Accepted::from(&accepted)),
+        Format::Text => {
+            println!("{}  {}", accepted.event_id, describe(&accepted));
+            Ok(())
+        }
     }
 }
 
-async fn publish_batch(client: &Client, format: Format, file: &PathBuf, tenant: String) -> anyhow::Result<()> {
-    let text = if file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())?
-    } else {
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
-    };
-    let events = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(number, line)| read_line(line, &tenant).with_context(|| format!("line {}", number + 1)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let count = events.len();
-    let (sender, receiver) = mpsc::channel(256);
-    let send = async move {
-        for (sequence, event) in events.into_iter().enumerate() {
-            let request = pb::PublishStreamRequest { sequence: sequence as u64 + 1, event: Some(event) };
-            if sender.send(request).await.is_err() {
-                // The server has closed the stream; its answers say why.
-                return;
-            }
-        }
-    };
-    let receive = async {
-        let mut answers =
-            client.events().publish_stream(ReceiverStream::new(receiver)).await.map_err(explain)?.into_inner();
-        let (mut answered, mut refused) = (0, 0);
-        while let Some(answer) = answers.message().await.map_err(explain)? {
-            answered += 1;
-            match answer.result.and_then(|result| result.result) {
-                Some(Published::Accepted(accepted)) => print_result(format, answer.sequence, Ok(&accepted))?,
-                Some(Published::Error(error)) => {
-                    refused += 1;
-                    print_result(format, answer.sequence, Err(&error))?;
-                }
-                None => refused += 1,
-            }
-        }
-        anyhow::Ok((answered, refused))
-    };
-    let ((), result) = tokio::join!(send, receive);
-    let (answered, refused) = result?;
-    anyhow::ensure!(answered == count, "{} of {count} events got no answer: publish them again", count - answered);
-    anyhow::ensure!(refused == 0, "{refused} of {count} events were refused");
-    Ok(())
-}
-
-fn read_line(line: &str, tenant: &str) -> anyhow::Result<pb::PublishRequest> {
-    let line: Line = serde_json::from_str(line)?;
-    Ok(pb::PublishRequest {
-        tenant_id: line.tenant_id.unwrap_or_else(|| tenant.to_owned()),
-        event_type: line.event_type,
-        payload: line.payload.get().to_owned().into(),
-        occurred_at: line.occurred_at.map(timestamp),
-        idempotency_key: line.idempotency_key.unwrap_or_default(),
-    })
-}
-
-fn read_payload(given: &str) -> anyhow::Result<Vec<u8>> {
-    match given.strip_prefix('@') {
-        Some(file) => std::fs::read(file).with_context(|| format!("cannot read {file}")),
-        None if given == "-" => {
+fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
+    match argument.strip_prefix('@') {
+        Some(path) => std::fs::read(path).with_context(|| format!("cannot read {path}")),
+        None if argument == "-" => {
             let mut payload = Vec::new();
-            std::io::stdin().read_to_end(&mut payload)?;
+            std::io::stdin().read_to_end(&mut payload).context("cannot read standard input")?;
             Ok(payload)
         }
-        None => Ok(given.as_bytes().to_vec()),
+        None => Ok(argument.as_bytes().to_vec()),
     }
 }
 
-fn print_result(
-    format: Format,
-    line: u64,
-    result: Result<&pb::PublishResponse, &pb::PublishError>,
-) -> anyhow::Result<()> {
-    match (format, result) {
-        (Format::Json, Ok(accepted)) => {
-            let mut document = accepted_json(accepted);
-            document["line"] = line.into();
-            output::json(&document)
-        }
-        (Format::Json, Err(error)) => output::json(&json!({
-            "line": line, "code": error.code, "field": error.field, "detail": error.detail,
-        })),
-        (Format::Text, Ok(accepted)) => Ok(println!("{line}: {}", in_words(accepted))),
-        (Format::Text, Err(error)) => Ok(println!("{line}: refused: {} ({})", error.detail, error.code)),
+/// What became of an event, in words.
+fn describe(accepted: &pb::PublishResponse) -> String {
+    match accepted.deliveries {
+        _ if accepted.duplicate => "known already: nothing was published".into(),
+        0 => "accepted, but no endpoint subscribes to it".into(),
+        1 => "accepted, 1 delivery".into(),
+        n => format!("accepted, {n} deliveries"),
     }
 }
 
-fn accepted_json(accepted: &pb::PublishResponse) -> serde_json::Value {
-    json!({ "event_id": accepted.event_id, "duplicate": accepted.duplicate, "deliveries": accepted.deliveries })
+impl<'a> From<&'a pb::PublishResponse> for Accepted<'a> {
+    fn from(accepted: &'a pb::PublishResponse) -> Self {
+        let pb::PublishResponse { event_id, duplicate, deliveries } = accepted;
+        Self { event_id, duplicate: *duplicate, deliveries: *deliveries }
+    }
 }
 
-fn in_words(accepted: &pb::PublishResponse) -> String {
-    match (accepted.duplicate, accepted.deliveries) {
-        (true, _) => format!("{} was published before with this key", accepted.event_id),
-        (false, 0) => format!("{} accepted; no endpoint wants it", accepted.event_id),
-        (false, 1) => format!("{} accepted for 1 endpoint", accepted.event_id),
-        (false, n) => format!("{} accepted for {n} endpoints", accepted.event_id),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_a_text_or_a_file() {
+        assert_eq!(read_payload(r#"{"id":1}"#).unwrap(), br#"{"id":1}"#);
+        let manifest = concat!("@", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(read_payload(manifest).unwrap().starts_with(b"[package]"));
+        let error = read_payload("@nowhere.json").unwrap_err();
+        assert_eq!(error.to_string(), "cannot read nowhere.json");
     }
 }

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tidings_control::tenants::new_key;
-use tidings_domain::{ApiKey, Scope};
 use tidings_domain::key::Token;
+use tidings_domain::{ApiKey, Scope};
 use tidings_queue::Queue;
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
 use tidings_service::config::SecretText;
 use tidings_service::{monitor, serve};
+use tidings_store::registry::Of;
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
-use tidings_store::registry::Of;
 use tidings_store::{RegistryCache, Store, postgres};
 use tokio::task::JoinHandle;
 
@@ -91,7 +91,8 @@ impl Running {
     /// Starts every role.
     pub(crate) async fn start(mut process: Process, engines: Engines) -> anyhow::Result<Self> {
         let data_dir = process.config.standalone.data_dir.clone();
-        std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make the directory {}", data_dir.display()))?;
+        std::fs::create_dir_all(&data_dir)
+            .with_context(|| format!("cannot make the directory {}", data_dir.display()))?;
         let sealer = sealer(&process.config, &data_dir)?;
         let dialects = process.config.dialects.load()?;
         let topology = topology(&process.config, &dialects)?;
@@ -164,8 +165,18 @@ impl Running {
         let http_address = process.config.standalone.http_address.clone();
         let router = ingest.http.merge(monitor::router(process.health.clone()));
         process.serve_http("standalone-http", &http_address, router).await?;
-        let tasks = vec![tokio::spawn(log.run()), tokio::spawn(dispatcher.run(process.shutdown.clone()))];
-        Ok(Self { process, queue, tasks, grpc, store, registry })
+        let tasks = vec![
+            tokio::spawn(log.run()),
+            tokio::spawn(dispatcher.run(process.shutdown.clone())),
+        ];
+        Ok(Self {
+            process,
+            queue,
+            tasks,
+            grpc,
+            store,
+            registry,
+        })
     }
 
     /// Waits until nothing is missing.
@@ -207,7 +218,10 @@ async fn open(
     data_dir: &Path,
 ) -> anyhow::Result<(Arc<dyn Store>, Arc<dyn Queue>)> {
     let embedded = match engines {
-        Engines { postgres: true, rabbit: true } => None,
+        Engines {
+            postgres: true,
+            rabbit: true,
+        } => None,
         _ => Some(Sqlite::open(&data_dir.join("tidings.db"), sealer.clone())?),
     };
     let store: Arc<dyn Store> = match &embedded {
@@ -264,6 +278,10 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The address at which a listener is reached from this machine.
 fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    let ip = if address.ip().is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address.ip()
+    };
     SocketAddr::new(ip, address.port())
 }

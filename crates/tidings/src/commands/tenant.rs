@@ -115,13 +115,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             println!("token   {}   (shown this once)", created.token);
         }
         Command::Get { id } => {
-            let tenant = tenants.get_tenant(pb::GetTenantRequest { tenant_id: id }).await.map_err(explain)?;
+            let tenant = tenants
+                .get_tenant(pb::GetTenantRequest { tenant_id: id })
+                .await
+                .map_err(explain)?;
             show_tenants(format, &[tenant.into_inner()])?;
         }
         Command::List => {
             let (mut all, mut page_token) = (Vec::new(), String::new());
             loop {
-                let request = pb::ListTenantsRequest { page_size: 200, page_token };
+                let request = pb::ListTenantsRequest {
+                    page_size: 200,
+                    page_token,
+                };
                 let page = tenants.list_tenants(request).await.map_err(explain)?.into_inner();
                 all.extend(page.tenants);
                 page_token = page.next_page_token;
@@ -132,11 +138,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             show_tenants(format, &all)?;
         }
         Command::Delete { id } => {
-            tenants.delete_tenant(pb::DeleteTenantRequest { tenant_id: id }).await.map_err(explain)?;
+            tenants
+                .delete_tenant(pb::DeleteTenantRequest { tenant_id: id })
+                .await
+                .map_err(explain)?;
         }
-        Command::Key(KeyCommand::Create { tenant, scopes, expires_in }) => {
-            let expires_at = expires_in.map(|wait| timestamp(Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)));
-            let request = pb::CreateApiKeyRequest { tenant_id: tenant.unwrap_or_default(), scopes, expires_at };
+        Command::Key(KeyCommand::Create {
+            tenant,
+            scopes,
+            expires_in,
+        }) => {
+            let expires_at =
+                expires_in.map(|wait| timestamp(Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)));
+            let request = pb::CreateApiKeyRequest {
+                tenant_id: tenant.unwrap_or_default(),
+                scopes,
+                expires_at,
+            };
             let created = tenants.create_api_key(request).await.map_err(explain)?.into_inner();
             let key = created.key.unwrap_or_default();
             if format == Format::Json {
@@ -148,12 +166,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             println!("token  {}   (shown this once)", created.token);
         }
         Command::Key(KeyCommand::List { tenant }) => {
-            let request = pb::ListApiKeysRequest { tenant_id: tenant.unwrap_or_default() };
+            let request = pb::ListApiKeysRequest {
+                tenant_id: tenant.unwrap_or_default(),
+            };
             let keys = tenants.list_api_keys(request).await.map_err(explain)?.into_inner().keys;
             show_keys(format, &keys)?;
         }
         Command::Key(KeyCommand::Revoke { id }) => {
-            tenants.revoke_api_key(pb::RevokeApiKeyRequest { key_id: id }).await.map_err(explain)?;
+            tenants
+                .revoke_api_key(pb::RevokeApiKeyRequest { key_id: id })
+                .await
+                .map_err(explain)?;
         }
     }
     Ok(())
@@ -167,8 +190,10 @@ fn show_tenants(format: Format, tenants: &[pb::Tenant]) -> anyhow::Result<()> {
         });
     }
     let row = |tenant: &pb::Tenant| vec![tenant.id.clone(), tenant.name.clone(), time(tenant.created_at.as_ref())];
-    table(&["tenant", "name", "created"], &tenants.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    table(
+        &["tenant", "name", "created"],
+        &tenants.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 fn show_keys(format: Format, keys: &[pb::ApiKey]) -> anyhow::Result<()> {
@@ -177,10 +202,18 @@ fn show_keys(format: Format, keys: &[pb::ApiKey]) -> anyhow::Result<()> {
     }
     let row = |key: &pb::ApiKey| {
         let (created, expires) = (time(key.created_at.as_ref()), time(key.expires_at.as_ref()));
-        vec![key.id.clone(), format!("{}…", key.hint), key.scopes.join(" "), created, expires]
+        vec![
+            key.id.clone(),
+            format!("{}…", key.hint),
+            key.scopes.join(" "),
+            created,
+            expires,
+        ]
     };
-    table(&["key", "token", "scopes", "created", "expires"], &keys.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    table(
+        &["key", "token", "scopes", "created", "expires"],
+        &keys.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 fn key_json(key: &pb::ApiKey) -> Value {

@@ -29,7 +29,11 @@ impl Meter {
     /// The CPU time that each group has used so far.
     pub(super) fn read(&self) -> anyhow::Result<Vec<(&'static str, Duration)>> {
         let processes = processes()?;
-        Ok(self.groups.iter().map(|group| (group.name, total(group, &processes))).collect())
+        Ok(self
+            .groups
+            .iter()
+            .map(|group| (group.name, total(group, &processes)))
+            .collect())
     }
 }
 
@@ -46,20 +50,31 @@ fn total(group: &Group, processes: &HashMap<u32, Process>) -> Duration {
             if group.roots.contains(&pid) {
                 return true;
             }
-            at = processes.get(&pid).map(|process| process.parent).filter(|parent| *parent > 1);
+            at = processes
+                .get(&pid)
+                .map(|process| process.parent)
+                .filter(|parent| *parent > 1);
         }
         false
     };
-    let ticks: u64 = processes.iter().filter(|(pid, _)| in_group(**pid)).map(|(_, process)| process.ticks).sum();
+    let ticks: u64 = processes
+        .iter()
+        .filter(|(pid, _)| in_group(**pid))
+        .map(|(_, process)| process.ticks)
+        .sum();
     Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
 }
 
 fn processes() -> anyhow::Result<HashMap<u32, Process>> {
     let mut found = HashMap::new();
     for entry in fs::read_dir("/proc").context("the benchmark needs /proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         // A process that has just ended is counted by its parent.
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
         if let Some(process) = read_stat(&stat) {
             found.insert(pid, process);
         }
@@ -71,15 +86,22 @@ fn processes() -> anyhow::Result<HashMap<u32, Process>> {
 fn read_stat(stat: &str) -> Option<Process> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    Some(Process { parent: field(4)? as u32, ticks: field(14)? + field(15)? + field(16)? + field(17)? })
+    Some(Process {
+        parent: field(4)? as u32,
+        ticks: field(14)? + field(15)? + field(16)? + field(17)?,
+    })
 }
 
 /// The process that listens on a local TCP port.
 pub(super) fn listener_of(port: u16) -> anyhow::Result<u32> {
     let inodes = listening_inodes(port)?;
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else {
+            continue;
+        };
         let holds = |link: fs::DirEntry| {
             let target = fs::read_link(link.path()).unwrap_or_default();
             let target = target.to_string_lossy();
@@ -89,7 +111,9 @@ pub(super) fn listener_of(port: u16) -> anyhow::Result<u32> {
             return Ok(pid);
         }
     }
-    Err(anyhow!("no process of this machine listens on port {port}, or it may not be looked at"))
+    Err(anyhow!(
+        "no process of this machine listens on port {port}, or it may not be looked at"
+    ))
 }
 
 /// The sockets in state LISTEN (0A) on a port, from `/proc/net/tcp` and `tcp6`.

@@ -58,17 +58,28 @@ impl<'a> Load<'a> {
     ) -> anyhow::Result<Self> {
         let operator = Client::connect(&system.control, &system.operator).await?;
         let request = pb::CreateTenantRequest { name: "bench".into() };
-        let created = operator.tenants().create_tenant(request).await.map_err(explain)?.into_inner();
+        let created = operator
+            .tenants()
+            .create_tenant(request)
+            .await
+            .map_err(explain)?
+            .into_inner();
         let tenant = Client::connect(&system.control, &created.token).await?;
         let event_types: Vec<_> = (0..endpoints.max(1)).map(|n| format!("bench.endpoint_{n}")).collect();
         for event_type in &event_types {
             let endpoint = pb::Endpoint {
                 name: event_type.clone(),
                 url: format!("http://{}/", sink.address),
-                subscriptions: vec![pb::Subscription { pattern: event_type.clone(), disabled: false }],
+                subscriptions: vec![pb::Subscription {
+                    pattern: event_type.clone(),
+                    disabled: false,
+                }],
                 ..pb::Endpoint::default()
             };
-            let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled: false };
+            let request = pb::CreateEndpointRequest {
+                endpoint: Some(endpoint),
+                disabled: false,
+            };
             tenant.endpoints().create_endpoint(request).await.map_err(explain)?;
         }
         let load = Self {
@@ -86,7 +97,13 @@ impl<'a> Load<'a> {
     pub(super) async fn steady(&self, rate: u32, warm_up: Duration, length: Duration) -> anyhow::Result<SteadyRun> {
         let (requests, receiver) = mpsc::channel(4_096);
         let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-        let mut answers = self.client.events().publish_stream(stream).await.map_err(explain)?.into_inner();
+        let mut answers = self
+            .client
+            .events()
+            .publish_stream(stream)
+            .await
+            .map_err(explain)?
+            .into_inner();
         self.sink.take();
 
         let gap = Duration::from_secs(1) / rate.max(1);
@@ -99,7 +116,10 @@ impl<'a> Load<'a> {
         let send = async {
             for n in 0..count {
                 tokio::time::sleep_until(begin + gap * u32::try_from(n)?).await;
-                let request = pb::PublishStreamRequest { sequence: n, event: Some(self.event()) };
+                let request = pb::PublishStreamRequest {
+                    sequence: n,
+                    event: Some(self.event()),
+                };
                 requests.send(request).await.context("the stream was closed")?;
             }
             drop(requests);
@@ -138,7 +158,12 @@ impl<'a> Load<'a> {
             }
         }
         let lost = (count - skip) - delivered.len();
-        Ok(SteadyRun { events: count - skip, acknowledged, delivered, lost })
+        Ok(SteadyRun {
+            events: count - skip,
+            acknowledged,
+            delivered,
+            lost,
+        })
     }
 
     /// Publishes as fast as the system delivers, in batches.
@@ -157,7 +182,9 @@ impl<'a> Load<'a> {
         let mut publishers = JoinSet::new();
         let publish = async {
             while !stop.is_cancelled() {
-                let ahead = accepted.load(Ordering::Relaxed).saturating_sub(self.sink.requests() - before);
+                let ahead = accepted
+                    .load(Ordering::Relaxed)
+                    .saturating_sub(self.sink.requests() - before);
                 if ahead >= outstanding {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     continue;
@@ -166,13 +193,18 @@ impl<'a> Load<'a> {
                 let events = (0..batch.max(1)).map(|_| self.event()).collect();
                 let (mut client, accepted) = (self.client.events(), accepted.clone());
                 publishers.spawn(async move {
-                    let result = client.publish_batch(pb::PublishBatchRequest { events }).await.map_err(explain)?;
+                    let result = client
+                        .publish_batch(pb::PublishBatchRequest { events })
+                        .await
+                        .map_err(explain)?;
                     for result in result.into_inner().results {
                         match result.result {
                             Some(pb::publish_result::Result::Accepted(_)) => {
                                 accepted.fetch_add(1, Ordering::Relaxed);
                             }
-                            Some(pb::publish_result::Result::Error(error)) => anyhow::bail!("refused: {}", error.detail),
+                            Some(pb::publish_result::Result::Error(error)) => {
+                                anyhow::bail!("refused: {}", error.detail)
+                            }
                             None => anyhow::bail!("an event got no result"),
                         }
                     }
@@ -192,8 +224,15 @@ impl<'a> Load<'a> {
             let (cpu_after, requests_after, seconds) =
                 (meter.read()?, self.sink.requests(), begin.elapsed().as_secs_f64());
             stop.cancel();
-            let cpu = cpu.iter().zip(&cpu_after).map(|((name, from), (_, to))| (*name, to.saturating_sub(*from)));
-            anyhow::Ok(SaturatedRun { deliveries: requests_after - requests, seconds, cpu: cpu.collect() })
+            let cpu = cpu
+                .iter()
+                .zip(&cpu_after)
+                .map(|((name, from), (_, to))| (*name, to.saturating_sub(*from)));
+            anyhow::Ok(SaturatedRun {
+                deliveries: requests_after - requests,
+                seconds,
+                cpu: cpu.collect(),
+            })
         };
         let (published, measured) = tokio::join!(publish, measure);
         published?;
@@ -211,7 +250,10 @@ impl<'a> Load<'a> {
         let mut published = 0;
         for event_type in &self.event_types {
             loop {
-                let event = pb::PublishRequest { event_type: event_type.clone(), ..self.event() };
+                let event = pb::PublishRequest {
+                    event_type: event_type.clone(),
+                    ..self.event()
+                };
                 match self.client.events().publish(event).await {
                     Ok(response) if response.get_ref().deliveries == 1 => break,
                     Ok(_) => {}
@@ -230,7 +272,10 @@ impl<'a> Load<'a> {
         let give_up = Instant::now() + DRAIN;
         while self.sink.requests() < requests {
             let come = self.sink.requests();
-            anyhow::ensure!(Instant::now() < give_up, "{come} of {requests} deliveries came within {DRAIN:?}");
+            anyhow::ensure!(
+                Instant::now() < give_up,
+                "{come} of {requests} deliveries came within {DRAIN:?}"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())

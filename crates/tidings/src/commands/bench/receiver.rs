@@ -75,7 +75,12 @@ async fn serve(mut stream: TcpStream, arrived: Arc<Arrived>) {
         while let Some(end) = request_end(&buffer) {
             let now = arrived.now();
             if let Some(number) = event_number(&buffer[..end]) {
-                arrived.first.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_insert(now);
+                arrived
+                    .first
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .entry(number)
+                    .or_insert(now);
             }
             arrived.requests.fetch_add(1, Ordering::Relaxed);
             buffer.drain(..end);

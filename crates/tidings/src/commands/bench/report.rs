@@ -52,12 +52,21 @@ struct GroupCost {
 impl Latency {
     fn of(micros: &Histogram<u64>) -> Self {
         let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
-        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: micros.max() as f64 / 1_000.0 }
+        Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: micros.max() as f64 / 1_000.0,
+        }
     }
 
     fn row(&self, what: &str) -> Vec<String> {
         let numbers = [self.p50, self.p90, self.p99, self.p999, self.max];
-        [what.to_owned()].into_iter().chain(numbers.map(|ms| format!("{ms:.1}"))).collect()
+        [what.to_owned()]
+            .into_iter()
+            .chain(numbers.map(|ms| format!("{ms:.1}")))
+            .collect()
     }
 }
 
@@ -95,14 +104,26 @@ impl Saturated {
 }
 
 impl Report {
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self) -> anyhow::Result<()> {
         let (steady, saturated) = (&self.steady, &self.saturated);
-        println!("{}", bold(&format!("{}, {} byte payloads, {} endpoint(s)", self.engines, self.payload_bytes, self.endpoints)));
-        println!("\nsteady, {} events/s: {} events, {} lost", steady.events_per_second, steady.events, steady.lost);
+        println!(
+            "{}",
+            bold(&format!(
+                "{}, {} byte payloads, {} endpoint(s)",
+                self.engines, self.payload_bytes, self.endpoints
+            ))
+        );
+        println!(
+            "\nsteady, {} events/s: {} events, {} lost",
+            steady.events_per_second, steady.events, steady.lost
+        );
         table(
             &["ms from intended send", "p50", "p90", "p99", "p99.9", "max"],
-            &[steady.acknowledged_ms.row("acknowledged"), steady.delivered_ms.row("delivered")],
-        );
+            &[
+                steady.acknowledged_ms.row("acknowledged"),
+                steady.delivered_ms.row("delivered"),
+            ],
+        )?;
         println!(
             "\nsaturated: {:.0} deliveries/s, {:.0} µs of CPU per delivery",
             saturated.deliveries_per_second, saturated.cpu_us_per_delivery
@@ -110,8 +131,14 @@ impl Report {
         let rows: Vec<_> = saturated
             .groups
             .iter()
-            .map(|g| vec![g.name.to_owned(), format!("{:.1}", g.cpu_us_per_delivery), format!("{:.2}", g.cores)])
+            .map(|g| {
+                vec![
+                    g.name.to_owned(),
+                    format!("{:.1}", g.cpu_us_per_delivery),
+                    format!("{:.2}", g.cores),
+                ]
+            })
             .collect();
-        table(&["process group", "µs/delivery", "cores"], &rows);
+        table(&["process group", "µs/delivery", "cores"], &rows)
     }
 }

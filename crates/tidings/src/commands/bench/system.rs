@@ -48,14 +48,20 @@ impl System {
     }
 
     async fn start_standalone(directory: PathBuf) -> anyhow::Result<Self> {
-        let mut standalone = Process::start("standalone", &[], &[
-            ("TIDINGS_STANDALONE__DATA_DIR", &directory.to_string_lossy()),
-            ("TIDINGS_STANDALONE__GRPC_ADDRESS", "127.0.0.1:0"),
-            ("TIDINGS_STANDALONE__HTTP_ADDRESS", "127.0.0.1:0"),
-        ])?;
+        let mut standalone = Process::start(
+            "standalone",
+            &[],
+            &[
+                ("TIDINGS_STANDALONE__DATA_DIR", &directory.to_string_lossy()),
+                ("TIDINGS_STANDALONE__GRPC_ADDRESS", "127.0.0.1:0"),
+                ("TIDINGS_STANDALONE__HTTP_ADDRESS", "127.0.0.1:0"),
+            ],
+        )?;
         let server = standalone.address("standalone-grpc").await?;
         ready(&standalone.address("standalone-http").await?).await?;
-        let operator = std::fs::read_to_string(directory.join("operator.key"))?.trim().to_owned();
+        let operator = std::fs::read_to_string(directory.join("operator.key"))?
+            .trim()
+            .to_owned();
         Ok(Self {
             processes: vec![standalone],
             engines: None,
@@ -89,8 +95,10 @@ impl System {
         let mut ingest = Process::start("ingest", &with_log, &common)?;
         let mut dispatcher = Process::start("dispatcher", &with_log, &common)?;
         let mut control = Process::start("control", &[], &common)?;
-        let (ingest_server, control_server) =
-            (ingest.address("ingest-grpc").await?, control.address("control-grpc").await?);
+        let (ingest_server, control_server) = (
+            ingest.address("ingest-grpc").await?,
+            control.address("control-grpc").await?,
+        );
         for process in [&mut log, &mut ingest, &mut dispatcher, &mut control] {
             ready(&process.address("monitor").await?).await?;
         }
@@ -109,11 +117,22 @@ impl System {
         let mut groups: Vec<_> = self
             .processes
             .iter()
-            .filter_map(|process| Some(Group { name: process.name, roots: vec![process.child.id()?] }))
+            .filter_map(|process| {
+                Some(Group {
+                    name: process.name,
+                    roots: vec![process.child.id()?],
+                })
+            })
             .collect();
         if let Some((postgres, rabbit)) = self.engines {
-            groups.push(Group { name: "postgresql", roots: vec![listener_of(postgres)?] });
-            groups.push(Group { name: "rabbitmq", roots: vec![listener_of(rabbit)?] });
+            groups.push(Group {
+                name: "postgresql",
+                roots: vec![listener_of(postgres)?],
+            });
+            groups.push(Group {
+                name: "rabbitmq",
+                roots: vec![listener_of(rabbit)?],
+            });
         }
         Ok(groups)
     }
@@ -151,7 +170,12 @@ impl Process {
                 }
             }
         });
-        Ok(Self { name, child, listening, addresses: HashMap::new() })
+        Ok(Self {
+            name,
+            child,
+            listening,
+            addresses: HashMap::new(),
+        })
     }
 
     /// Where a service of the process listens, as a URL.
@@ -167,11 +191,16 @@ impl Process {
                 self.addresses.insert(name, address);
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.with_context(|| format!("{service} does not listen"))?
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .with_context(|| format!("{service} does not listen"))?
     }
 
     async fn stop(&mut self) -> anyhow::Result<()> {
-        let pid = self.child.id().with_context(|| format!("{} has ended by itself", self.name))?;
+        let pid = self
+            .child
+            .id()
+            .with_context(|| format!("{} has ended by itself", self.name))?;
         let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
         anyhow::ensure!(sent.success(), "{} can't be stopped", self.name);
         let status = tokio::time::timeout(PATIENCE, self.child.wait())
@@ -184,7 +213,10 @@ impl Process {
 
 fn command(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
     Ok(command)
 }
 
@@ -208,7 +240,10 @@ async fn ready(monitor: &str) -> anyhow::Result<()> {
         if answer.starts_with("HTTP/1.1 200") {
             return Ok(());
         }
-        anyhow::ensure!(tokio::time::Instant::now() < give_up, "{monitor} does not get ready: {answer}");
+        anyhow::ensure!(
+            tokio::time::Instant::now() < give_up,
+            "{monitor} does not get ready: {answer}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -55,11 +55,27 @@ impl Account {
             let request = pb::GetEventRequest { event_id: id.clone() };
             let found = tenant.log().get_event(request).await.map_err(explain)?.into_inner();
             let event = found.event.unwrap_or_default();
-            let filter = pb::AttemptFilter { event_id: id.clone(), ..Default::default() };
-            let request = pb::ListAttemptsRequest { filter: Some(filter), ..Default::default() };
-            let attempts = tenant.log().list_attempts(request).await.map_err(explain)?.into_inner().attempts;
+            let filter = pb::AttemptFilter {
+                event_id: id.clone(),
+                ..Default::default()
+            };
+            let request = pb::ListAttemptsRequest {
+                filter: Some(filter),
+                ..Default::default()
+            };
+            let attempts = tenant
+                .log()
+                .list_attempts(request)
+                .await
+                .map_err(explain)?
+                .into_inner()
+                .attempts;
             if event.payload != fixture.payload.get().as_bytes() {
-                account.problem(fixture, "log", "the payload on record is not the one that was published");
+                account.problem(
+                    fixture,
+                    "log",
+                    "the payload on record is not the one that was published",
+                );
             }
             for role in ROLES.iter().filter(|role| role.wants(fixture)) {
                 account.check_log(role, fixture, &event, &found.deliveries, &attempts, receivers);
@@ -70,7 +86,9 @@ impl Account {
             let wanted = published.iter().filter(|(fixture, _)| role.wants(fixture)).count() * role.statuses.len();
             let got = receivers.requests(role.name).len();
             if got != wanted {
-                account.problems.push(format!("{}: {got} requests instead of {wanted}", role.name));
+                account
+                    .problems
+                    .push(format!("{}: {got} requests instead of {wanted}", role.name));
             }
         }
         Ok(account)
@@ -89,21 +107,34 @@ impl Account {
         let Some(delivery) = deliveries.iter().find(|delivery| delivery.endpoint_id == endpoint) else {
             return self.problem(fixture, role.name, "no delivery on record");
         };
-        let mut mine: Vec<_> = attempts.iter().filter(|attempt| attempt.delivery_id == delivery.id).collect();
+        let mut mine: Vec<_> = attempts
+            .iter()
+            .filter(|attempt| attempt.delivery_id == delivery.id)
+            .collect();
         mine.sort_by_key(|attempt| attempt.number);
         let statuses: Vec<u32> = mine.iter().map(|attempt| attempt.status_code).collect();
         if statuses != role.statuses {
-            self.problem(fixture, role.name, &format!("attempts {statuses:?} instead of {:?}", role.statuses));
+            self.problem(
+                fixture,
+                role.name,
+                &format!("attempts {statuses:?} instead of {:?}", role.statuses),
+            );
         }
         if delivery.state != role.ends {
-            self.problem(fixture, role.name, &format!("{} instead of {}", delivery.state, role.ends));
+            self.problem(
+                fixture,
+                role.name,
+                &format!("{} instead of {}", delivery.state, role.ends),
+            );
         }
         let accepted = event.accepted_at.as_ref().and_then(timestamp_from);
         let ended = mine.last().and_then(|attempt| {
             let took = Duration::try_from(attempt.duration?).ok()?;
             timestamp_from(attempt.started_at.as_ref()?)?.checked_add(took).ok()
         });
-        let milliseconds = accepted.zip(ended).map_or(-1, |(from, to)| to.duration_since(from).as_millis() as i64);
+        let milliseconds = accepted
+            .zip(ended)
+            .map_or(-1, |(from, to)| to.duration_since(from).as_millis() as i64);
         self.deliveries.push(DeliveryLine {
             product: fixture.product,
             event_type: fixture.event_type.to_string(),
@@ -137,11 +168,14 @@ impl Account {
     }
 
     fn problem(&mut self, fixture: &Fixture, place: &str, what: &str) {
-        self.problems.push(format!("{} ({}) at {place}: {what}", fixture.event_type, fixture.product));
+        self.problems.push(format!(
+            "{} ({}) at {place}: {what}",
+            fixture.event_type, fixture.product
+        ));
     }
 
     /// Prints the account for people.
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self) -> anyhow::Result<()> {
         let rows: Vec<_> = self
             .deliveries
             .iter()
@@ -157,7 +191,7 @@ impl Account {
                 ]
             })
             .collect();
-        table(&["document", "event", "endpoint", "attempts", "outcome", "time"], &rows);
+        table(&["document", "event", "endpoint", "attempts", "outcome", "time"], &rows)?;
         println!();
         for problem in &self.problems {
             println!("WRONG  {problem}");
@@ -176,5 +210,6 @@ impl Account {
                 self.seconds
             ))
         );
+        Ok(())
     }
 }

@@ -21,8 +21,14 @@ const FILES: [(&str, &str); 5] = [
     ("Userback", include_str!("../../../fixtures/events/userback.json")),
     ("Userpilot", include_str!("../../../fixtures/events/userpilot.json")),
     ("UserHero", include_str!("../../../fixtures/events/userhero.json")),
-    ("ABC User Feedback", include_str!("../../../fixtures/events/abc-user-feedback.json")),
-    ("FeedbackPulse", include_str!("../../../fixtures/events/feedbackpulse.json")),
+    (
+        "ABC User Feedback",
+        include_str!("../../../fixtures/events/abc-user-feedback.json"),
+    ),
+    (
+        "FeedbackPulse",
+        include_str!("../../../fixtures/events/feedbackpulse.json"),
+    ),
 ];
 
 /// Every fixture, product by product.
@@ -43,7 +49,10 @@ impl Fixture {
             serde_json::from_str(r#"{"event_type": "demo.nobody_listens", "payload": {"heard": false}}"#);
         // The text above is constant and right, as the demo itself shows.
         #[allow(clippy::unwrap_used, reason = "a constant")]
-        Self { product, ..fixture.unwrap() }
+        Self {
+            product,
+            ..fixture.unwrap()
+        }
     }
 }
 
@@ -56,7 +65,13 @@ mod tests {
         let fixtures = all().unwrap();
         let of = |product: &str| fixtures.iter().filter(|fixture| fixture.product == product).count();
         assert_eq!(
-            [of("Userback"), of("Userpilot"), of("UserHero"), of("ABC User Feedback"), of("FeedbackPulse")],
+            [
+                of("Userback"),
+                of("Userpilot"),
+                of("UserHero"),
+                of("ABC User Feedback"),
+                of("FeedbackPulse")
+            ],
             [10, 15, 2, 4, 2]
         );
     }

@@ -59,8 +59,13 @@ struct Receiver {
 impl Receivers {
     pub(super) async fn start() -> anyhow::Result<Self> {
         let listener = serve::bind("127.0.0.1:0").await?;
-        let receivers = Self { address: listener.local_addr()?, state: Arc::default() };
-        let router = Router::new().route("/{name}", post(receive)).with_state(receivers.clone());
+        let receivers = Self {
+            address: listener.local_addr()?,
+            state: Arc::default(),
+        };
+        let router = Router::new()
+            .route("/{name}", post(receive))
+            .with_state(receivers.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(receivers)
     }
@@ -83,12 +88,18 @@ impl Receivers {
 
     /// The id of a receiver's endpoint.
     pub(super) fn endpoint(&self, name: &str) -> String {
-        self.lock().get(name).map(|receiver| receiver.endpoint.clone()).unwrap_or_default()
+        self.lock()
+            .get(name)
+            .map(|receiver| receiver.endpoint.clone())
+            .unwrap_or_default()
     }
 
     /// What a receiver got.
     pub(super) fn requests(&self, name: &str) -> Vec<Received> {
-        self.lock().get(name).map(|receiver| receiver.requests.clone()).unwrap_or_default()
+        self.lock()
+            .get(name)
+            .map(|receiver| receiver.requests.clone())
+            .unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Receiver>> {
@@ -103,13 +114,19 @@ async fn receive(
     body: Bytes,
 ) -> StatusCode {
     let mut state = receivers.lock();
-    let Some(receiver) = state.get_mut(&name) else { return StatusCode::NOT_FOUND };
+    let Some(receiver) = state.get_mut(&name) else {
+        return StatusCode::NOT_FOUND;
+    };
     let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
     let flaw = match receiver.dialect {
         "userhero" => verify_userhero(&headers, &body, &parsed, &receiver.secret),
         _ => verify_standard(&headers, &body, &receiver.secret),
     };
-    let type_field = if receiver.dialect == "userhero" { "event" } else { "type" };
+    let type_field = if receiver.dialect == "userhero" {
+        "event"
+    } else {
+        "type"
+    };
     let mut received = Received {
         event_type: parsed[type_field].as_str().unwrap_or_default().to_owned(),
         data: parsed["data"].clone(),
@@ -117,11 +134,20 @@ async fn receive(
         flaw: flaw.err(),
         answered: 0,
     };
-    let seen = receiver.requests.iter().filter(|r| r.data == received.data && r.event_type == received.event_type);
+    let seen = receiver
+        .requests
+        .iter()
+        .filter(|r| r.data == received.data && r.event_type == received.event_type);
     received.answered = match receiver.behaviour {
         Behaviour::Accept => 200,
         Behaviour::Fail => 500,
-        Behaviour::FailTwice => if seen.count() < 2 { 503 } else { 200 },
+        Behaviour::FailTwice => {
+            if seen.count() < 2 {
+                503
+            } else {
+                200
+            }
+        }
     };
     let status = received.answered;
     receiver.requests.push(received);
@@ -138,10 +164,16 @@ fn verify_standard(headers: &HeaderMap, body: &[u8], secret: &str) -> Result<(),
     if (Timestamp::now().as_second() - seconds).abs() > 300 {
         return Err("webhook-timestamp is too old or too new".into());
     }
-    let key = BASE64_STANDARD.decode(secret.trim_start_matches("whsec_")).map_err(|_| "the secret is no base64")?;
+    let key = BASE64_STANDARD
+        .decode(secret.trim_start_matches("whsec_"))
+        .map_err(|_| "the secret is no base64")?;
     let mac = mac(&key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat());
     let expected = format!("v1,{}", BASE64_STANDARD.encode(mac));
-    if signatures.split(' ').any(|signature| signature == expected) { Ok(()) } else { Err("wrong signature".into()) }
+    if signatures.split(' ').any(|signature| signature == expected) {
+        Ok(())
+    } else {
+        Err("wrong signature".into())
+    }
 }
 
 /// UserHero's document, "Verification Code": `sha256=` and the hexadecimal HMAC over the body as `JSON.stringify` would
@@ -157,7 +189,11 @@ fn verify_userhero(headers: &HeaderMap, body: &[u8], parsed: &Value, secret: &st
         None => secret.as_bytes().to_vec(),
     };
     let expected = format!("sha256={}", hex::encode(mac(&key, body)));
-    if given == expected { Ok(()) } else { Err("wrong signature".into()) }
+    if given == expected {
+        Ok(())
+    } else {
+        Err("wrong signature".into())
+    }
 }
 
 fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {

@@ -12,15 +12,16 @@ const ATTEMPT_COLUMNS: [&str; 8] = ["time", "attempt id", "event", "endpoint", "
 /// Attempts as a table, or as lines that continue one.
 pub(super) fn show_attempts(format: Format, attempts: &[pb::Attempt], header: bool) -> anyhow::Result<()> {
     if format == Format::Json {
-        return attempts.iter().try_for_each(|attempt| output::json(&attempt_json(attempt)));
+        return attempts
+            .iter()
+            .try_for_each(|attempt| output::json(&attempt_json(attempt)));
     }
     let rows: Vec<_> = attempts.iter().map(attempt_row).collect();
     if header {
-        table(&ATTEMPT_COLUMNS, &rows);
+        table(&ATTEMPT_COLUMNS, &rows)
     } else {
-        rows.iter().for_each(|row| println!("{}", row.join("  ").trim_end()));
+        rows.iter().try_for_each(|row| output::line(row.join("  ").trim_end()))
     }
-    Ok(())
 }
 
 /// One attempt with all that was sent and received.
@@ -35,11 +36,23 @@ pub(super) fn show_attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Res
         document["remote_address"] = attempt.remote_address.clone().into();
         return output::json(&document);
     }
-    println!("{}", bold(&format!("{} · attempt {} · {}", attempt.id, attempt.number, result(attempt))));
+    println!(
+        "{}",
+        bold(&format!(
+            "{} · attempt {} · {}",
+            attempt.id,
+            attempt.number,
+            result(attempt)
+        ))
+    );
     println!("event      {} ({})", attempt.event_id, attempt.event_type);
     println!("delivery   {}", attempt.delivery_id);
     println!("endpoint   {} ({})", attempt.endpoint_id, attempt.dialect);
-    println!("begun      {}, took {} ms", time(attempt.started_at.as_ref()), milliseconds(attempt));
+    println!(
+        "begun      {}, took {} ms",
+        time(attempt.started_at.as_ref()),
+        milliseconds(attempt)
+    );
     if !attempt.remote_address.is_empty() {
         println!("address    {}", attempt.remote_address);
     }
@@ -68,10 +81,17 @@ pub(super) fn show_events(format: Format, events: &[pb::Event]) -> anyhow::Resul
     }
     let row = |event: &pb::Event| {
         let deliveries = event.delivery_count.to_string();
-        vec![time(event.accepted_at.as_ref()), event.id.clone(), event.event_type.clone(), deliveries]
+        vec![
+            time(event.accepted_at.as_ref()),
+            event.id.clone(),
+            event.event_type.clone(),
+            deliveries,
+        ]
     };
-    table(&["accepted", "event", "type", "deliveries"], &events.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    table(
+        &["accepted", "event", "type", "deliveries"],
+        &events.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 /// One event with its payload and deliveries.
@@ -96,7 +116,9 @@ pub(super) fn show_event(format: Format, found: &pb::GetEventResponse) -> anyhow
 /// Deliveries as a table.
 pub(super) fn show_deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return deliveries.iter().try_for_each(|delivery| output::json(&delivery_json(delivery)));
+        return deliveries
+            .iter()
+            .try_for_each(|delivery| output::json(&delivery_json(delivery)));
     }
     let row = |delivery: &pb::Delivery| {
         let state = match delivery.reason.as_str() {
@@ -108,8 +130,7 @@ pub(super) fn show_deliveries(format: Format, deliveries: &[pb::Delivery]) -> an
         vec![updated, id, endpoint, state, delivery.attempts.to_string(), due]
     };
     let rows: Vec<_> = deliveries.iter().map(row).collect();
-    table(&["changed", "delivery", "endpoint", "state", "attempts", "due"], &rows);
-    Ok(())
+    table(&["changed", "delivery", "endpoint", "state", "attempts", "due"], &rows)
 }
 
 fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
@@ -138,7 +159,11 @@ fn result(attempt: &pb::Attempt) -> String {
 }
 
 fn milliseconds(attempt: &pb::Attempt) -> u128 {
-    attempt.duration.and_then(|d| Duration::try_from(d).ok()).unwrap_or_default().as_millis()
+    attempt
+        .duration
+        .and_then(|d| Duration::try_from(d).ok())
+        .unwrap_or_default()
+        .as_millis()
 }
 
 fn show_part(headers: &[pb::Header], body: &[u8]) {
@@ -205,7 +230,10 @@ fn delivery_json(delivery: &pb::Delivery) -> Value {
 }
 
 fn headers_json(headers: &[pb::Header]) -> Value {
-    headers.iter().map(|header| json!([header.name, header.value])).collect()
+    headers
+        .iter()
+        .map(|header| json!([header.name, header.value]))
+        .collect()
 }
 
 /// A JSON body as the value it is, anything else as text.

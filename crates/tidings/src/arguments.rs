@@ -1,0 +1,65 @@
+//! Values that several commands take on the command line.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use tidings_domain::Timestamp;
+
+/// A point in time: a moment (`2026-01-07T15:30:00Z`) or so long ago (`1h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct When(Timestamp);
+
+/// Why a text is not a point in time.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a time: write it like `2026-01-07T15:30:00Z`, or like `90s`, `1h` or `2d` for so long ago")]
+pub(crate) struct ParseWhenError(String);
+
+impl FromStr for When {
+    type Err = ParseWhenError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || ParseWhenError(text.to_owned());
+        if let Ok(at) = text.parse() {
+            return Ok(Self(at));
+        }
+        let ago = humantime::parse_duration(text).map_err(|_| wrong())?;
+        Timestamp::now().checked_sub(ago).map(Self).map_err(|_| wrong())
+    }
+}
+
+impl When {
+    /// As requests carry it.
+    pub(crate) fn on_the_wire(self) -> prost_types::Timestamp {
+        tidings_proto::timestamp(self.0)
+    }
+}
+
+/// The time so long from now, as requests carry it.
+pub(crate) fn from_now(length: Duration) -> anyhow::Result<prost_types::Timestamp> {
+    let at = Timestamp::now()
+        .checked_add(length)
+        .map_err(|_| anyhow::anyhow!("{} is too long", humantime::format_duration(length)))?;
+    Ok(tidings_proto::timestamp(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_moment_or_so_long_ago() {
+        let moment: Timestamp = "2026-01-07T15:30:00Z".parse().unwrap();
+        assert_eq!("2026-01-07T15:30:00Z".parse::<When>().unwrap(), When(moment));
+        let When(at) = "1h".parse().unwrap();
+        let ago = Timestamp::now().duration_since(at);
+        assert!((3_600..3_660).contains(&ago.as_secs()), "{ago:?}");
+    }
+
+    #[test]
+    fn what_is_no_time_says_what_one_looks_like() {
+        for text in ["", "yesterday", "2026-13-01T00:00:00Z", "99999999y"] {
+            let error = text.parse::<When>().unwrap_err().to_string();
+            assert!(error.contains("`2026-01-07T15:30:00Z`"), "{error}");
+        }
+    }
+}
