@@ -23,7 +23,7 @@ use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
 use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
-use tidings_store::RegistryCache;
+use tidings_store::{Registry, RegistryCache};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -96,7 +96,9 @@ impl DestinationConfig {
 /// What a dispatcher works with.
 pub struct Parts {
     /// Which endpoints there are.
-    pub registry: Arc<RegistryCache>,
+    pub cache: Arc<RegistryCache>,
+    /// The same at its source, for what is not in the cache yet.
+    pub registry: Arc<dyn Registry>,
     /// How requests are written.
     pub dialects: Dialects,
     /// Where requests may go.
@@ -115,7 +117,7 @@ pub struct Parts {
 pub struct Dispatcher {
     config: Config,
     queue: Arc<dyn Queue>,
-    registry: Arc<RegistryCache>,
+    cache: Arc<RegistryCache>,
     worker: Arc<Worker>,
 }
 
@@ -123,7 +125,8 @@ pub struct Dispatcher {
 pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
     let sender = Sender::new(parts.destinations, config.max_response)?;
     let worker = Worker {
-        registry: parts.registry.clone(),
+        cache: parts.cache.clone(),
+        registry: parts.registry,
         dialects: parts.dialects,
         limiter: Limiter::new(config.endpoint_concurrency),
         sender,
@@ -139,7 +142,7 @@ pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
     Ok(Dispatcher {
         config: config.clone(),
         queue: parts.queue,
-        registry: parts.registry,
+        cache: parts.cache,
         worker: Arc::new(worker),
     })
 }
@@ -149,7 +152,7 @@ impl Dispatcher {
     /// under way after that is cut off and comes again after the next start.
     pub async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
-            () = self.registry.loaded() => {}
+            () = self.cache.loaded() => {}
             () = shutdown.cancelled() => return,
         }
         let tasks = TaskTracker::new();

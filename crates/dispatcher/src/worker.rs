@@ -8,8 +8,7 @@ use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestam
 use tidings_queue::message::Content;
 use tidings_queue::{Incoming, Message};
 use tidings_recorder::Fetcher;
-use tidings_store::RegistryCache;
-use tidings_store::registry::Of;
+use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 
 use crate::limit::Limiter;
@@ -22,7 +21,8 @@ use crate::{classify, metrics, record};
 const CLOSE: Duration = Duration::from_millis(1_000);
 
 pub(crate) struct Worker {
-    pub(crate) registry: Arc<RegistryCache>,
+    pub(crate) cache: Arc<RegistryCache>,
+    pub(crate) registry: Arc<dyn Registry>,
     pub(crate) dialects: Dialects,
     pub(crate) limiter: Limiter,
     pub(crate) sender: Sender,
@@ -123,19 +123,20 @@ impl Worker {
         }
     }
 
-    /// The endpoint. One that is not in the cache may be too new for it, so the registry itself is asked before a
-    /// delivery is given up.
+    /// The endpoint. One that is not in the cache may be too new for it, or its secret can't be unsealed, so the
+    /// registry itself is asked before a delivery is given up.
     async fn endpoint(&self, message: &Message) -> Result<Arc<Endpoint>, Obstacle> {
-        if let Some(endpoint) = self.registry.endpoint(message.endpoint) {
+        if let Some(endpoint) = self.cache.endpoint(message.endpoint) {
             return Ok(endpoint);
         }
-        if let Err(error) = self.registry.refresh(Of::Tenant(message.tenant)).await {
-            tracing::debug!(endpoint = %message.endpoint, %error, "the registry can't be asked");
-            return Err(Obstacle::Defer(Deferral::RegistryAway));
+        match self.registry.endpoint(message.endpoint).await {
+            Ok(Some(endpoint)) => Ok(Arc::new(endpoint)),
+            Ok(None) => Err(Obstacle::Cancel(CancelReason::EndpointDeleted)),
+            Err(error) => {
+                tracing::warn!(endpoint = %message.endpoint, %error, "an endpoint can't be looked up; its delivery is deferred");
+                Err(Obstacle::Defer(Deferral::RegistryAway))
+            }
         }
-        self.registry
-            .endpoint(message.endpoint)
-            .ok_or(Obstacle::Cancel(CancelReason::EndpointDeleted))
     }
 
     async fn attempt_in_turn(&self, message: &Message, endpoint: &Endpoint, content: &Content) -> Verdict {

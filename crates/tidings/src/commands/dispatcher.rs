@@ -23,12 +23,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let shards = topology.shards();
     let queue = process.rabbit(topology);
     let store = process.postgres(sealer).await?;
-    let (registry, _) = process.registry(store, &token);
+    let (cache, _) = process.registry(store.clone(), &token);
     let (recorder, fetcher) = process.log_clients(queue.clone())?;
     let dispatcher = tidings_dispatcher::build(
         &process.config.dispatcher,
         tidings_dispatcher::Parts {
-            registry,
+            cache,
+            registry: store,
             dialects,
             destinations: process.config.destinations.rules(),
             queue: queue.clone(),

@@ -145,7 +145,8 @@ impl Running {
         let dispatcher = tidings_dispatcher::build(
             &process.config.dispatcher,
             tidings_dispatcher::Parts {
-                registry: registry.clone(),
+                cache: registry.clone(),
+                registry: store.clone(),
                 dialects,
                 destinations: process.config.destinations.rules(),
                 queue: queue.clone(),
