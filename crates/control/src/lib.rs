@@ -1,7 +1,7 @@
 //! Control: manages tenants, keys and endpoints.
 //!
 //! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
-//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them ([`grpc`]).
+//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them (`grpc`).
 //! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
 
 pub mod endpoints;

@@ -1,8 +1,8 @@
 //! Dispatcher: makes attempts.
 //!
 //! Need: every delivery in a lane is sent, judged, recorded and either ended or sent on its way to the next attempt.
-//! Mechanism: [`worker`] takes a message and walks it through one file per verb: look up, [limit], render (the
-//! dialect crate), [send], [classify], [record], [settle]. Limit: a dispatcher keeps nothing; what it holds when
+//! Mechanism: `worker` takes a message and walks it through one file per verb: look up, limit, render (the
+//! dialect crate), send, classify, record, settle. Limit: a dispatcher keeps nothing; what it holds when
 //! it dies comes again, and the ledger says what of it was already done.
 
 mod classify;
@@ -123,6 +123,7 @@ pub struct Dispatcher {
 
 /// Puts a dispatcher together.
 pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
+    metrics::register();
     let sender = Sender::new(parts.destinations, config.max_response)?;
     let worker = Worker {
         cache: parts.cache.clone(),

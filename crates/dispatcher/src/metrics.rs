@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use tidings_domain::Outcome;
+use tidings_domain::{Outcome, Schedule};
 use tidings_service::metrics::{SECONDS, counter, counters, gauge, gauges, histogram, histograms};
+
+use crate::settle::Deferral;
 
 pub(crate) static DELIVERIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "States that deliveries were brought to: succeeded, scheduled, exhausted, cancelled.";
@@ -62,6 +64,29 @@ pub(crate) static QUEUE_DEPTH: LazyLock<IntGaugeVec> =
 
 static IN_FLIGHT: LazyLock<IntGauge> =
     LazyLock::new(|| gauge("tidings_attempts_in_flight", "Requests that are under way."));
+
+/// Shows every metric from the start, so that nothing missing is taken for nothing wrong. The depths of queues are shown
+/// when they are first asked for, the retries up to the last of the default schedule.
+pub(crate) fn register() {
+    for state in ["succeeded", "scheduled", "exhausted", "cancelled"] {
+        DELIVERIES.with_label_values(&[state]);
+    }
+    ATTEMPTS.with_label_values(&[Outcome::Succeeded.name(), ""]);
+    for outcome in Outcome::NAMES {
+        ATTEMPT_SECONDS.with_label_values(&[outcome]);
+    }
+    for attempt in 2..=Schedule::default().attempts() {
+        RETRIES.with_label_values(&[&attempt.to_string()]);
+    }
+    for reason in Deferral::ALL {
+        DEFERRALS.with_label_values(&[reason.as_str()]);
+    }
+    LazyLock::force(&FIRST_ATTEMPT_LAG);
+    LazyLock::force(&DUPLICATES_DROPPED);
+    LazyLock::force(&LEFT_TO_SWEEPER);
+    LazyLock::force(&UNREADABLE);
+    LazyLock::force(&IN_FLIGHT);
+}
 
 /// Counts an attempt.
 pub(crate) fn attempted(outcome: Outcome, number: u32, duration: Duration) {

@@ -191,7 +191,11 @@ impl Settler {
 }
 
 impl Deferral {
-    fn as_str(self) -> &'static str {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 3] = [Self::EndpointBusy, Self::LedgerAway, Self::RegistryAway];
+
+    /// Its name in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::EndpointBusy => "endpoint_busy",
             Self::LedgerAway => "ledger_away",

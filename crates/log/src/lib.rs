@@ -2,8 +2,8 @@
 //!
 //! Need: every event, delivery and attempt is on record and can be found (guarantees G2 and G4). Mechanism: a gRPC
 //! service writes records in batches and answers questions; beside it run the tasks that keep the ledger true:
-//! the [drain](drain) of spilled records, the [sweeper](sweep) of overdue deliveries, the [releaser](release) of
-//! held ones, and [upkeep](upkeep). Limit: every replica may run every task; the database decides who gets a row.
+//! the drain of spilled records, the sweeper of overdue deliveries, the releaser of
+//! held ones, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
 
 mod convert;
 mod drain;
@@ -99,6 +99,7 @@ pub struct Log {
 /// Puts log together and starts its writers.
 #[must_use]
 pub fn build(config: &Config, parts: Parts) -> Log {
+    metrics::register();
     let ledger: Arc<dyn Ledger> = parts.store.clone();
     let tail = Tail::new();
     let writer = Writer::start(ledger.clone(), tail.clone(), config.writers);

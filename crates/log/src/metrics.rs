@@ -48,3 +48,14 @@ pub(crate) static RELEASED: LazyLock<IntCounter> = LazyLock::new(|| {
         "Held deliveries that were released.",
     )
 });
+
+/// Shows every metric from the start.
+pub(crate) fn register() {
+    LazyLock::force(&RECORDS_COMMITTED);
+    LazyLock::force(&COMMIT_SECONDS);
+    LazyLock::force(&COMMITS_FAILED);
+    LazyLock::force(&DRAINED);
+    LazyLock::force(&PARKED);
+    LazyLock::force(&SWEPT);
+    LazyLock::force(&RELEASED);
+}
