@@ -160,3 +160,26 @@ impl Dialects {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_sample_file_lists_every_key_with_its_default() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/tidings.toml");
+        let read: Config = load(Some(&sample), toml::Table::new()).unwrap();
+        assert_eq!(toml::to_string(&read).unwrap(), toml::to_string(&Config::default()).unwrap());
+
+        let text = std::fs::read_to_string(sample).unwrap();
+        let sample: toml::Table = text.parse().unwrap();
+        let defaults: toml::Table = toml::to_string(&Config::default()).unwrap().parse().unwrap();
+        for (section, keys) in &defaults {
+            for key in keys.as_table().unwrap().keys() {
+                assert!(sample[section].get(key).is_some(), "{section}.{key} is missing");
+            }
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! `tidings`: durable webhook delivery. One binary; each role and each tool is a subcommand with a file of its own.
 
+mod arguments;
 mod client;
 mod commands;
 mod config;
 mod output;
+mod pretty;
 mod start;
+mod verify;
 
 use std::process::ExitCode;
 

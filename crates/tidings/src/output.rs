@@ -53,14 +53,31 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()>
         .try_for_each(|row| line(&padded(row.iter().map(String::as_str).collect())))
 }
 
+/// Prints names and values, one pair a line; pairs without a value are left out.
+pub(crate) fn fields(pairs: &[(&str, String)]) -> anyhow::Result<()> {
+    let shown: Vec<_> = pairs.iter().filter(|(_, value)| !value.is_empty()).collect();
+    let width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    shown
+        .iter()
+        .try_for_each(|(name, value)| line(&format!("{name:width$}  {value}")))
+}
+
+/// Says that something was done to the thing of this id.
+pub(crate) fn done(format: Format, what: &str, id: &impl std::fmt::Display) -> anyhow::Result<()> {
+    match format {
+        Format::Json => json(&std::collections::BTreeMap::from([(what, id.to_string())])),
+        Format::Text => line(&format!("{what} {id}")),
+    }
+}
+
 /// A time to the millisecond; empty if there is none.
 pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> String {
-    let at = at.and_then(timestamp_from).unwrap_or(Timestamp::UNIX_EPOCH);
-    if at == Timestamp::UNIX_EPOCH {
-        String::new()
-    } else {
-        format!("{at:.3}")
-    }
+    instant(at).map(|at| format!("{at:.3}")).unwrap_or_default()
+}
+
+/// A time; `None` if there is none.
+pub(crate) fn instant(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
+    at.and_then(timestamp_from)
 }
 
 /// Bold, where a person reads it.

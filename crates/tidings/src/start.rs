@@ -28,6 +28,16 @@ pub(crate) struct Process {
     servers: JoinSet<Result<(), serve::ServeError>>,
 }
 
+/// What ingest, dispatcher and log all work with.
+pub(crate) struct Backbone {
+    pub(crate) dialects: tidings_dialect::Dialects,
+    pub(crate) shards: u16,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) store: Arc<Postgres>,
+    pub(crate) cache: Arc<RegistryCache>,
+    pub(crate) access: Access,
+}
+
 impl Process {
     /// Reads the configuration, starts telemetry and listens for signals.
     pub(crate) fn begin(args: &ConfigArgs) -> anyhow::Result<Self> {
@@ -55,8 +65,33 @@ impl Process {
         Ok(process)
     }
 
-    /// Connects to PostgreSQL, waiting for it as long as it takes. A schema that does not fit is an error.
-    pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Arc<Postgres>> {
+    /// The engines with what ingest, dispatcher and log all need of them; `None` if the process is told to stop
+    /// while it waits.
+    pub(crate) async fn backbone(&self) -> anyhow::Result<Option<Backbone>> {
+        let dialects = self.config.dialects.load()?;
+        let topology = topology(&self.config, &dialects)?;
+        let token = self.internal_token()?;
+        let sealer = self.config.secrets.sealer()?;
+        let shards = topology.shards();
+        let queue = self.rabbit(topology);
+        let Some(store) = self.postgres(sealer).await? else {
+            queue.close(self.config.monitor.grace).await;
+            return Ok(None);
+        };
+        let (cache, access) = self.registry(store.clone(), &token);
+        Ok(Some(Backbone {
+            dialects,
+            shards,
+            queue,
+            store,
+            cache,
+            access,
+        }))
+    }
+
+    /// Connects to PostgreSQL, waiting for it as long as it takes; `None` if the process is told to stop before. A
+    /// schema that does not fit is an error.
+    pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Option<Arc<Postgres>>> {
         let health = self.health.component("database");
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
         let connect = async {
@@ -70,10 +105,13 @@ impl Process {
                 }
             }
         };
-        let store = Arc::new(self.unless_stopped(connect).await??);
+        let Some(connected) = self.shutdown.run_until_cancelled(connect).await else {
+            return Ok(None);
+        };
+        let store = Arc::new(connected?);
         health.up();
         tokio::spawn(watch_database(store.clone(), health, self.shutdown.clone()));
-        Ok(store)
+        Ok(Some(store))
     }
 
     /// Starts to connect to RabbitMQ; it is there when the component says so.
@@ -144,6 +182,14 @@ impl Process {
         Ok(routes)
     }
 
+    /// Waits until nothing is missing, for a few seconds at the most: an event taken in while the broker is away is
+    /// safe but waits for the sweeper, and at a start everything is away for a moment.
+    pub(crate) async fn ready_soon(&self) {
+        const SOON: Duration = Duration::from_secs(5);
+        let ready = tokio::time::timeout(SOON, self.health.wait_until(true));
+        let _ = self.shutdown.run_until_cancelled(ready).await;
+    }
+
     /// Waits until the process is told to stop, or until something it serves fails, which stops it too.
     pub(crate) async fn until_stopped(&mut self) -> anyhow::Result<()> {
         let failed = tokio::select! {
@@ -163,14 +209,6 @@ impl Process {
             ended??;
         }
         Ok(())
-    }
-
-    /// The result of `work`, or an error if the process is told to stop before.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
-        self.shutdown
-            .run_until_cancelled(work)
-            .await
-            .context("stopped while waiting for a dependency")
     }
 }
 

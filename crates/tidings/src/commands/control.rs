@@ -20,7 +20,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
     let dialects = process.config.dialects.load()?;
     let sealer = process.config.secrets.sealer()?;
-    let store = process.postgres(sealer).await?;
+    let Some(store) = process.postgres(sealer).await? else {
+        return Ok(());
+    };
     let (cache, access) = process.registry(store.clone(), &process.config.internal.token);
     let parts = tidings_control::Parts {
         access,

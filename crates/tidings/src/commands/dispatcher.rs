@@ -1,7 +1,7 @@
 //! `tidings dispatcher`.
 
 use crate::config::ConfigArgs;
-use crate::start::{Process, topology};
+use crate::start::Process;
 
 /// The role that makes attempts.
 ///
@@ -16,24 +16,20 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
-    let dialects = process.config.dialects.load()?;
-    let topology = topology(&process.config, &dialects)?;
-    let token = process.internal_token()?;
-    let sealer = process.config.secrets.sealer()?;
-    let shards = topology.shards();
-    let queue = process.rabbit(topology);
-    let store = process.postgres(sealer).await?;
-    let (cache, _) = process.registry(store.clone(), &token);
+    let Some(backbone) = process.backbone().await? else {
+        return Ok(());
+    };
+    let queue = backbone.queue;
     let (recorder, fetcher) = process.log_clients(queue.clone())?;
     let dispatcher = tidings_dispatcher::build(
         &process.config.dispatcher,
         tidings_dispatcher::Parts {
-            cache,
-            registry: store,
-            dialects,
+            cache: backbone.cache,
+            registry: backbone.store,
+            dialects: backbone.dialects,
             destinations: process.config.destinations.rules(),
             queue: queue.clone(),
-            shards,
+            shards: backbone.shards,
             recorder,
             fetcher,
         },

@@ -3,7 +3,7 @@
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
-use crate::start::{Process, topology};
+use crate::start::Process;
 
 /// The role that takes events in, over gRPC and HTTP.
 ///
@@ -18,26 +18,24 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
-    let topology = topology(&process.config, &process.config.dialects.load()?)?;
-    let token = process.internal_token()?;
-    let sealer = process.config.secrets.sealer()?;
-    let shards = topology.shards();
-    let queue = process.rabbit(topology);
-    let store = process.postgres(sealer).await?;
-    let (registry, access) = process.registry(store.clone(), &token);
+    let Some(backbone) = process.backbone().await? else {
+        return Ok(());
+    };
+    let queue = backbone.queue;
     let (recorder, _) = process.log_clients(queue.clone())?;
     let ingest = tidings_ingest::build(
         &process.config.ingest,
         tidings_ingest::Parts {
-            access,
-            registry,
-            idempotency: store,
+            access: backbone.access,
+            registry: backbone.cache,
+            idempotency: backbone.store,
             queue: queue.clone(),
-            shards,
+            shards: backbone.shards,
             recorder,
             shutdown: process.shutdown.clone(),
         },
     );
+    process.ready_soon().await;
     let mut routes = process.grpc_routes()?;
     routes.add_service(ingest.grpc);
     let listener = serve::bind(&process.config.ingest.grpc_address).await?;

@@ -3,7 +3,7 @@
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
-use crate::start::{Process, topology};
+use crate::start::Process;
 
 /// The role that keeps and shows what became of events.
 ///
@@ -18,21 +18,18 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
-    let topology = topology(&process.config, &process.config.dialects.load()?)?;
-    let token = process.internal_token()?;
-    let sealer = process.config.secrets.sealer()?;
-    let shards = topology.shards();
-    let queue = process.rabbit(topology);
-    let store = process.postgres(sealer).await?;
-    let (registry, access) = process.registry(store.clone(), &token);
+    let Some(backbone) = process.backbone().await? else {
+        return Ok(());
+    };
+    let queue = backbone.queue;
     let log = tidings_log::build(
         &process.config.log,
         tidings_log::Parts {
-            access,
-            registry,
-            store,
+            access: backbone.access,
+            registry: backbone.cache,
+            store: backbone.store,
             queue: queue.clone(),
-            shards,
+            shards: backbone.shards,
             shutdown: process.shutdown.clone(),
         },
     );

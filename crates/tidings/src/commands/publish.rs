@@ -73,10 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let accepted = client.events().publish(event).await.map_err(explain)?.into_inner();
     match args.output.output {
         Format::Json => output::json(&Accepted::from(&accepted)),
-        Format::Text => {
-            println!("{}  {}", accepted.event_id, describe(&accepted));
-            Ok(())
-        }
+        Format::Text => output::line(&format!("{}  {}", accepted.event_id, describe(&accepted))),
     }
 }
 

@@ -1,242 +1,220 @@
-//! How the log is printed.
+//! How the log is shown to people.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-use crate::output::{self, Format, bold, table, time};
+use super::documents;
+use crate::output::{self, Format, bold, fields, instant, line, table, time};
+use crate::pretty::pretty;
 
-const ATTEMPT_COLUMNS: [&str; 8] = ["time", "attempt id", "event", "endpoint", "no", "result", "ms", "next"];
+/// The columns of [`attempt_row`].
+pub(super) const ATTEMPT_HEADER: [&str; 8] =
+    ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
 
-/// Attempts as a table, or as lines that continue one.
-pub(super) fn show_attempts(format: Format, attempts: &[pb::Attempt], header: bool) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return attempts
-            .iter()
-            .try_for_each(|attempt| output::json(&attempt_json(attempt)));
-    }
-    let rows: Vec<_> = attempts.iter().map(attempt_row).collect();
-    if header {
-        table(&ATTEMPT_COLUMNS, &rows)
-    } else {
-        rows.iter().try_for_each(|row| output::line(row.join("  ").trim_end()))
-    }
+/// An attempt as a row.
+pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
+    vec![
+        time(attempt.started_at.as_ref()),
+        attempt.event_type.clone(),
+        shortened(&attempt.url),
+        attempt.number.to_string(),
+        outcome(attempt),
+        format!("{:.0}", milliseconds(attempt)),
+        next(attempt, Timestamp::now()),
+        attempt.id.clone(),
+    ]
 }
 
-/// One attempt with all that was sent and received.
-pub(super) fn show_attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
+/// Prints attempts, a row each.
+pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
     if format == Format::Json {
-        let mut document = attempt_json(attempt);
-        document["request_headers"] = headers_json(&attempt.request_headers);
-        document["request_body"] = body_json(&attempt.request_body);
-        document["response_headers"] = headers_json(&attempt.response_headers);
-        document["response_body"] = body_json(&attempt.response_body);
-        document["response_truncated"] = attempt.response_truncated.into();
-        document["remote_address"] = attempt.remote_address.clone().into();
-        return output::json(&document);
+        return attempts.iter().try_for_each(|attempt| output::json(&documents::Attempt::from(attempt)));
     }
-    println!(
-        "{}",
-        bold(&format!(
-            "{} · attempt {} · {}",
-            attempt.id,
-            attempt.number,
-            result(attempt)
-        ))
-    );
-    println!("event      {} ({})", attempt.event_id, attempt.event_type);
-    println!("delivery   {}", attempt.delivery_id);
-    println!("endpoint   {} ({})", attempt.endpoint_id, attempt.dialect);
-    println!(
-        "begun      {}, took {} ms",
-        time(attempt.started_at.as_ref()),
-        milliseconds(attempt)
-    );
-    if !attempt.remote_address.is_empty() {
-        println!("address    {}", attempt.remote_address);
+    table(&ATTEMPT_HEADER, &attempts.iter().map(attempt_row).collect::<Vec<_>>())
+}
+
+/// Prints an attempt with its request and response.
+pub(super) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return output::json(&documents::FullAttempt::from(attempt));
     }
-    if !attempt.error.is_empty() {
-        println!("error      {}", attempt.error);
+    fields(&[
+        ("attempt", format!("{}  number {}", attempt.id, attempt.number)),
+        ("delivery", attempt.delivery_id.clone()),
+        ("event", format!("{}  {}", attempt.event_id, attempt.event_type)),
+        ("endpoint", attempt.endpoint_id.clone()),
+        ("tenant", attempt.tenant_id.clone()),
+        ("started", time(attempt.started_at.as_ref())),
+        ("took", format!("{:.1} ms", milliseconds(attempt))),
+        ("outcome", outcome(attempt)),
+        ("error", attempt.error.clone()),
+        ("next", time(attempt.next_attempt_at.as_ref())),
+    ])?;
+    let address = match attempt.remote_address.as_str() {
+        "" => String::new(),
+        address => format!("  ({address})"),
+    };
+    message(&format!("POST {}{address}", attempt.url), &attempt.request_headers, &attempt.request_body)?;
+    match attempt.status_code {
+        0 => line(&format!("\n{}", bold("no response")))?,
+        status => message(&status.to_string(), &attempt.response_headers, &attempt.response_body)?,
     }
-    if attempt.next_attempt_at.is_some() {
-        println!("next       {}", time(attempt.next_attempt_at.as_ref()));
-    }
-    println!("\n{}", bold(&format!("POST {}", attempt.url)));
-    show_part(&attempt.request_headers, &attempt.request_body);
-    if attempt.status_code > 0 {
-        println!("\n{}", bold(&attempt.status_code.to_string()));
-        show_part(&attempt.response_headers, &attempt.response_body);
-        if attempt.response_truncated {
-            println!("… (the response went on)");
-        }
+    if attempt.response_truncated {
+        line("(the response went on; only its beginning is kept)")?;
     }
     Ok(())
 }
 
-/// Events as a table.
-pub(super) fn show_events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
+/// Prints events, a row each.
+pub(super) fn events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return events.iter().try_for_each(|event| output::json(&event_json(event)));
+        return events.iter().try_for_each(|event| output::json(&documents::Event::from(event)));
     }
     let row = |event: &pb::Event| {
-        let deliveries = event.delivery_count.to_string();
         vec![
             time(event.accepted_at.as_ref()),
-            event.id.clone(),
             event.event_type.clone(),
-            deliveries,
+            event.delivery_count.to_string(),
+            event.id.clone(),
+            event.idempotency_key.clone(),
         ]
     };
-    table(
-        &["accepted", "event", "type", "deliveries"],
-        &events.iter().map(row).collect::<Vec<_>>(),
-    )
+    let header = ["accepted", "type", "deliveries", "event", "idempotency key"];
+    table(&header, &events.iter().map(row).collect::<Vec<_>>())
 }
 
-/// One event with its payload and deliveries.
-pub(super) fn show_event(format: Format, found: &pb::GetEventResponse) -> anyhow::Result<()> {
+/// Prints an event with its payload and deliveries.
+pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return output::json(&documents::FullEvent::from(found));
+    }
     let event = found.event.clone().unwrap_or_default();
-    if format == Format::Json {
-        let mut document = event_json(&event);
-        document["payload"] = body_json(&event.payload);
-        document["deliveries"] = found.deliveries.iter().map(delivery_json).collect();
-        return output::json(&document);
+    fields(&[
+        ("event", format!("{}  {}", event.id, event.event_type)),
+        ("tenant", event.tenant_id),
+        ("occurred", time(event.occurred_at.as_ref())),
+        ("accepted", time(event.accepted_at.as_ref())),
+        ("idempotency key", event.idempotency_key),
+    ])?;
+    line(&format!("\n{}\n", pretty(&event.payload)))?;
+    match found.deliveries.as_slice() {
+        [] => line("no deliveries: no endpoint subscribes to it"),
+        some => deliveries(format, some),
     }
-    println!("{}", bold(&format!("{} · {}", event.id, event.event_type)));
-    println!("occurred   {}", time(event.occurred_at.as_ref()));
-    println!("accepted   {}", time(event.accepted_at.as_ref()));
-    if !event.idempotency_key.is_empty() {
-        println!("key        {}", event.idempotency_key);
-    }
-    println!("\n{}\n", pretty(&event.payload));
-    show_deliveries(format, &found.deliveries)
 }
 
-/// Deliveries as a table.
-pub(super) fn show_deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
+/// Prints deliveries, a row each.
+pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return deliveries
-            .iter()
-            .try_for_each(|delivery| output::json(&delivery_json(delivery)));
+        return deliveries.iter().try_for_each(|delivery| output::json(&documents::Delivery::from(delivery)));
     }
     let row = |delivery: &pb::Delivery| {
         let state = match delivery.reason.as_str() {
             "" => delivery.state.clone(),
             reason => format!("{} ({reason})", delivery.state),
         };
-        let (due, updated) = (time(delivery.due_at.as_ref()), time(delivery.updated_at.as_ref()));
-        let (id, endpoint) = (delivery.id.clone(), delivery.endpoint_id.clone());
-        vec![updated, id, endpoint, state, delivery.attempts.to_string(), due]
+        vec![
+            delivery.id.clone(),
+            delivery.endpoint_id.clone(),
+            state,
+            delivery.attempts.to_string(),
+            time(delivery.due_at.as_ref()),
+            time(delivery.updated_at.as_ref()),
+        ]
     };
-    let rows: Vec<_> = deliveries.iter().map(row).collect();
-    table(&["changed", "delivery", "endpoint", "state", "attempts", "due"], &rows)
+    let header = ["delivery", "endpoint", "state", "attempts", "due", "updated"];
+    table(&header, &deliveries.iter().map(row).collect::<Vec<_>>())
 }
 
-fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
-    vec![
-        time(attempt.started_at.as_ref()),
-        attempt.id.clone(),
-        attempt.event_type.clone(),
-        attempt.endpoint_id.clone(),
-        attempt.number.to_string(),
-        result(attempt),
-        milliseconds(attempt).to_string(),
-        time(attempt.next_attempt_at.as_ref()),
-    ]
+/// How long an attempt took.
+pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
+    let took = attempt.duration.and_then(|length| Duration::try_from(length).ok()).unwrap_or_default();
+    took.as_secs_f64() * 1_000.0
 }
 
-/// The status where there was one, otherwise the reason why there was none.
-fn result(attempt: &pb::Attempt) -> String {
-    let answer = match attempt.status_code {
-        0 => attempt.failure_reason.clone(),
-        status => status.to_string(),
-    };
-    match attempt.outcome.as_str() {
-        "failed_final" => format!("{answer} final"),
-        _ => answer,
-    }
-}
-
-fn milliseconds(attempt: &pb::Attempt) -> u128 {
-    attempt
-        .duration
-        .and_then(|d| Duration::try_from(d).ok())
-        .unwrap_or_default()
-        .as_millis()
-}
-
-fn show_part(headers: &[pb::Header], body: &[u8]) {
+fn message(first_line: &str, headers: &[pb::Header], body: &[u8]) -> anyhow::Result<()> {
+    line(&format!("\n{}", bold(first_line)))?;
     for header in headers {
-        println!("{}: {}", header.name, header.value);
+        line(&format!("{}: {}", header.name, header.value))?;
     }
-    if !body.is_empty() {
-        println!("\n{}", pretty(body));
+    match body {
+        [] => Ok(()),
+        body => line(&format!("\n{}", pretty(body))),
     }
 }
 
-/// JSON indented, anything else as it is.
-fn pretty(body: &[u8]) -> String {
-    serde_json::from_slice::<Value>(body)
-        .and_then(|value| serde_json::to_string_pretty(&value))
-        .unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned())
+/// `succeeded 200`, `failed 503`, `failed timeout`; `gave up` where no further attempt makes sense.
+fn outcome(attempt: &pb::Attempt) -> String {
+    let word = match attempt.outcome.as_str() {
+        "failed_retryable" => "failed",
+        "failed_final" => "gave up",
+        other => other,
+    };
+    match (attempt.status_code, attempt.failure_reason.as_str()) {
+        (0, reason) => format!("{word} {reason}"),
+        (status, "" | "status") => format!("{word} {status}"),
+        (status, reason) => format!("{word} {status} {reason}"),
+    }
 }
 
-fn attempt_json(attempt: &pb::Attempt) -> Value {
-    json!({
-        "id": attempt.id,
-        "delivery_id": attempt.delivery_id,
-        "event_id": attempt.event_id,
-        "tenant_id": attempt.tenant_id,
-        "endpoint_id": attempt.endpoint_id,
-        "event_type": attempt.event_type,
-        "number": attempt.number,
-        "started_at": time(attempt.started_at.as_ref()),
-        "duration_ms": milliseconds(attempt) as u64,
-        "url": attempt.url,
-        "dialect": attempt.dialect,
-        "outcome": attempt.outcome,
-        "failure_reason": attempt.failure_reason,
-        "error": attempt.error,
-        "status_code": attempt.status_code,
-        "next_attempt_at": time(attempt.next_attempt_at.as_ref()),
-    })
+/// When the next attempt is due, seen from now; nothing once that time is over.
+fn next(attempt: &pb::Attempt, now: Timestamp) -> String {
+    let wait = instant(attempt.next_attempt_at.as_ref()).map(|due| due.duration_since(now));
+    match wait.and_then(|wait| Duration::try_from(wait).ok()) {
+        Some(wait) if wait.as_secs() > 0 => {
+            format!("in {}", humantime::format_duration(Duration::from_secs(wait.as_secs())))
+        }
+        Some(_) => "now".into(),
+        None => String::new(),
+    }
 }
 
-fn event_json(event: &pb::Event) -> Value {
-    json!({
-        "id": event.id,
-        "tenant_id": event.tenant_id,
-        "event_type": event.event_type,
-        "occurred_at": time(event.occurred_at.as_ref()),
-        "accepted_at": time(event.accepted_at.as_ref()),
-        "idempotency_key": event.idempotency_key,
-        "delivery_count": event.delivery_count,
-    })
+/// The end of a long URL says more than its beginning.
+fn shortened(url: &str) -> String {
+    const LONGEST: usize = 48;
+    match url.chars().count().checked_sub(LONGEST) {
+        None | Some(0) => url.to_owned(),
+        Some(more) => format!("…{}", url.chars().skip(more + 1).collect::<String>()),
+    }
 }
 
-fn delivery_json(delivery: &pb::Delivery) -> Value {
-    json!({
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "tenant_id": delivery.tenant_id,
-        "endpoint_id": delivery.endpoint_id,
-        "state": delivery.state,
-        "reason": delivery.reason,
-        "due_at": time(delivery.due_at.as_ref()),
-        "attempts": delivery.attempts,
-        "updated_at": time(delivery.updated_at.as_ref()),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn headers_json(headers: &[pb::Header]) -> Value {
-    headers
-        .iter()
-        .map(|header| json!([header.name, header.value]))
-        .collect()
-}
+    #[test]
+    fn an_outcome_is_told_in_two_words() {
+        let told = |outcome_name: &str, status_code, reason: &str| {
+            let (name, reason) = (outcome_name.to_owned(), reason.to_owned());
+            outcome(&pb::Attempt { outcome: name, status_code, failure_reason: reason, ..Default::default() })
+        };
+        assert_eq!(told("succeeded", 200, ""), "succeeded 200");
+        assert_eq!(told("failed_retryable", 503, "status"), "failed 503");
+        assert_eq!(told("failed_retryable", 0, "timeout"), "failed timeout");
+        assert_eq!(told("failed_final", 410, "status"), "gave up 410");
+        assert_eq!(told("failed_retryable", 200, "timeout"), "failed 200 timeout");
+    }
 
-/// A JSON body as the value it is, anything else as text.
-fn body_json(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into())
+    #[test]
+    fn the_next_attempt_is_told_from_now() {
+        let now: Timestamp = "2026-01-07T15:30:00.5Z".parse().unwrap();
+        let told = |at: &str| {
+            let due = Some(tidings_proto::timestamp(at.parse().unwrap()));
+            next(&pb::Attempt { next_attempt_at: due, ..Default::default() }, now)
+        };
+        assert_eq!(told("2026-01-07T15:35:01Z"), "in 5m");
+        assert_eq!(told("2026-01-07T15:30:01Z"), "now");
+        assert_eq!(told("2026-01-07T15:30:00Z"), "");
+        assert_eq!(next(&pb::Attempt::default(), now), "");
+    }
+
+    #[test]
+    fn a_long_url_keeps_its_end() {
+        assert_eq!(shortened("https://example.com/"), "https://example.com/");
+        let short = shortened(&format!("https://example.com/{}/end", "x".repeat(60)));
+        assert_eq!(short.chars().count(), 48);
+        assert!(short.starts_with('…') && short.ends_with("x/end"));
+    }
 }

@@ -85,16 +85,12 @@ pub(super) async fn publish(
     let flawed = ReceiverStream::new(flawed.1).map(Ok);
 
     let (outcomes, broken) = report(stream::select(answers, flawed), format).await?;
-    let lines = match &broken {
-        None => reading.await??,
-        // Nobody takes what would be read from here on.
-        Some(_) => tokio::time::timeout(std::time::Duration::from_secs(1), reading).await.unwrap_or(Ok(Ok(BTreeSet::new())))??,
-    };
-    let unanswered: Vec<_> = lines.difference(&outcomes.answered).map(u64::to_string).collect();
     eprintln!("{} accepted, {} known already, {} refused", outcomes.accepted, outcomes.duplicates, outcomes.refused);
     if let Some(status) = broken {
         return Err(explain(status)).context("the stream broke: lines without a result may have been accepted or not");
     }
+    let lines = reading.await??;
+    let unanswered: Vec<_> = lines.difference(&outcomes.answered).map(u64::to_string).collect();
     anyhow::ensure!(unanswered.is_empty(), "the server stopped without an answer for the lines {}", unanswered.join(", "));
     anyhow::ensure!(outcomes.refused == 0, "{} of {} events were refused", outcomes.refused, lines.len());
     Ok(())
@@ -173,8 +169,10 @@ async fn report(
                 accepted: result.as_ref().ok().map(Accepted::from),
                 error: result.as_ref().err(),
             })?,
-            (Format::Text, Ok(accepted)) => println!("{line:>6}  {}  {}", accepted.event_id, describe(accepted)),
-            (Format::Text, Err(refusal)) => println!("{line:>6}  refused: {}", refusal.describe()),
+            (Format::Text, Ok(accepted)) => {
+                output::line(&format!("{line:>6}  {}  {}", accepted.event_id, describe(accepted)))?;
+            }
+            (Format::Text, Err(refusal)) => output::line(&format!("{line:>6}  refused: {}", refusal.describe()))?,
         }
     }
     Ok((sum, None))

@@ -1,0 +1,116 @@
+//! The settings of an endpoint as flags, for `create` and `update` alike.
+
+use std::time::Duration;
+
+use tidings_domain::outcome::StatusRange;
+use tidings_domain::{EventPattern, Schedule};
+use tidings_proto::{duration, pb};
+
+/// Settings; what is not given is not changed, or decided by the dialect and the configuration.
+#[derive(clap::Args, Default)]
+pub(super) struct Settings {
+    /// What people call it.
+    #[arg(long)]
+    name: Option<String>,
+    /// What it wants: an event type, a prefix like 'feedback.*', or '*'; may be repeated [default for new ones: '*'].
+    #[arg(long = "subscribe", value_name = "PATTERN")]
+    subscriptions: Vec<EventPattern>,
+    /// How requests are written: the name of a dialect [default for new ones: standard].
+    #[arg(long)]
+    dialect: Option<String>,
+    /// The secret that requests are signed with [default for new ones: a generated one].
+    #[arg(long, value_name = "SECRET", conflicts_with = "unsigned")]
+    secret: Option<String>,
+    /// Do not sign requests.
+    #[arg(long)]
+    unsigned: bool,
+    /// The waits between attempts, like '3s 1m 2h'.
+    #[arg(long, value_name = "WAITS")]
+    schedule: Option<Schedule>,
+    /// The deadline of one attempt, 1s to 60s.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// A status after which nothing more is tried, like 410 or 4xx; may be repeated.
+    #[arg(long = "final-status", value_name = "STATUS")]
+    final_statuses: Vec<StatusRange>,
+    /// How many requests may be under way at once from one dispatcher.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Option<u32>,
+}
+
+impl Settings {
+    /// The endpoint that these settings describe, without id, tenant and URL.
+    pub(super) fn endpoint(&self) -> pb::Endpoint {
+        pb::Endpoint {
+            name: self.name.clone().unwrap_or_default(),
+            subscriptions: subscriptions(&self.subscriptions),
+            dialect: self.dialect.clone().unwrap_or_default(),
+            secret: self.secret.clone().unwrap_or_default(),
+            unsigned: self.unsigned,
+            schedule: self.schedule.iter().flat_map(Schedule::waits).map(|wait| duration(*wait)).collect(),
+            timeout: self.timeout.map(duration),
+            final_statuses: self.final_statuses.iter().map(ToString::to_string).collect(),
+            concurrency: self.concurrency.unwrap_or(0),
+            ..pb::Endpoint::default()
+        }
+    }
+
+    /// The names of the fields that were given, as an update's mask has them.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let fields = [
+            ("name", self.name.is_some()),
+            ("subscriptions", !self.subscriptions.is_empty()),
+            ("dialect", self.dialect.is_some()),
+            ("secret", self.secret.is_some() || self.unsigned),
+            ("schedule", self.schedule.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("final_statuses", !self.final_statuses.is_empty()),
+            ("concurrency", self.concurrency.is_some()),
+        ];
+        fields.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+}
+
+/// Subscriptions that are on.
+pub(in crate::commands) fn subscriptions(patterns: &[EventPattern]) -> Vec<pb::Subscription> {
+    let subscription = |pattern: &EventPattern| pb::Subscription { pattern: pattern.to_string(), disabled: false };
+    patterns.iter().map(subscription).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn parse(line: &[&str]) -> Result<Settings, clap::Error> {
+        Line::try_parse_from(std::iter::once(&"endpoint").chain(line)).map(|line| line.settings)
+    }
+
+    #[test]
+    fn only_what_is_given_is_in_the_mask() {
+        assert_eq!(parse(&[]).unwrap().given(), [""; 0]);
+        let settings = parse(&["--schedule", "3s 1m", "--subscribe", "feedback.*", "--unsigned"]).unwrap();
+        assert_eq!(settings.given(), ["subscriptions", "secret", "schedule"]);
+        let endpoint = settings.endpoint();
+        assert_eq!(endpoint.schedule.iter().map(|wait| wait.seconds).collect::<Vec<_>>(), [3, 60]);
+        assert_eq!(endpoint.subscriptions[0].pattern, "feedback.*");
+        assert!(endpoint.unsigned && endpoint.timeout.is_none());
+    }
+
+    #[test]
+    fn mistakes_are_found_before_anything_is_sent() {
+        let error = |line: &[&str]| parse(line).map(|_| ()).unwrap_err().to_string();
+        assert!(error(&["--subscribe", "*.created"]).contains("is not an event pattern"));
+        assert!(error(&["--schedule", "soon"]).contains("`soon` is not a duration"));
+        assert!(error(&["--final-status", "9xx"]).contains("is not an HTTP status"));
+        assert!(error(&["--secret", "x", "--unsigned"]).contains("cannot be used with"));
+        assert!(error(&["--concurrency", "0"]).contains("0 is not in 1.."));
+    }
+}

@@ -1,0 +1,126 @@
+//! How endpoints are shown.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tidings_domain::Timestamp;
+use tidings_proto::pb;
+
+use crate::output::{self, Format, fields, instant, table, time};
+
+/// Prints all of an endpoint.
+pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return output::json(&document(endpoint));
+    }
+    let or_by = |value: String, by: &str| if value.is_empty() { format!("(the {by}'s)") } else { value };
+    let timeout = endpoint.timeout.map(spelled).unwrap_or_default();
+    let concurrency = Some(endpoint.concurrency).filter(|cap| *cap > 0);
+    fields(&[
+        ("endpoint", endpoint.id.clone()),
+        ("tenant", endpoint.tenant_id.clone()),
+        ("name", endpoint.name.clone()),
+        ("url", endpoint.url.clone()),
+        ("enabled", yes_or_no(endpoint.enabled).into()),
+        ("subscriptions", patterns(endpoint)),
+        ("dialect", endpoint.dialect.clone()),
+        ("schedule", or_by(waits(endpoint).join(" "), "dialect")),
+        ("timeout", or_by(timeout, "dialect")),
+        ("final statuses", or_by(endpoint.final_statuses.join(" "), "dialect")),
+        ("concurrency", or_by(concurrency.map(|cap| cap.to_string()).unwrap_or_default(), "configuration")),
+        ("signed", yes_or_no(!endpoint.unsigned).into()),
+        ("secret", endpoint.secret.clone()),
+        ("created", time(endpoint.created_at.as_ref())),
+        ("updated", time(endpoint.updated_at.as_ref())),
+    ])
+}
+
+/// Prints endpoints as rows.
+pub(super) fn list(format: Format, endpoints: &[pb::Endpoint]) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return endpoints.iter().try_for_each(|endpoint| output::json(&document(endpoint)));
+    }
+    let row = |endpoint: &pb::Endpoint| {
+        vec![
+            endpoint.id.clone(),
+            endpoint.name.clone(),
+            yes_or_no(endpoint.enabled).into(),
+            endpoint.dialect.clone(),
+            patterns(endpoint),
+            endpoint.url.clone(),
+        ]
+    };
+    let header = ["endpoint", "name", "enabled", "dialect", "subscriptions", "url"];
+    table(&header, &endpoints.iter().map(row).collect::<Vec<_>>())
+}
+
+/// An endpoint as `--output json` prints it.
+#[derive(Serialize)]
+struct Document<'a> {
+    id: &'a str,
+    tenant_id: &'a str,
+    name: &'a str,
+    url: &'a str,
+    enabled: bool,
+    subscriptions: Vec<SubscriptionDocument<'a>>,
+    dialect: &'a str,
+    schedule: Option<Vec<String>>,
+    timeout: Option<String>,
+    final_statuses: Option<&'a [String]>,
+    concurrency: Option<u32>,
+    signed: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    secret: &'a str,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct SubscriptionDocument<'a> {
+    pattern: &'a str,
+    enabled: bool,
+}
+
+/// The document of an endpoint; settings that it leaves to others are null.
+fn document(endpoint: &pb::Endpoint) -> Document<'_> {
+    Document {
+        id: &endpoint.id,
+        tenant_id: &endpoint.tenant_id,
+        name: &endpoint.name,
+        url: &endpoint.url,
+        enabled: endpoint.enabled,
+        subscriptions: endpoint
+            .subscriptions
+            .iter()
+            .map(|s| SubscriptionDocument { pattern: &s.pattern, enabled: !s.disabled })
+            .collect(),
+        dialect: &endpoint.dialect,
+        schedule: Some(waits(endpoint)).filter(|waits| !waits.is_empty()),
+        timeout: endpoint.timeout.map(spelled),
+        final_statuses: Some(endpoint.final_statuses.as_slice()).filter(|statuses| !statuses.is_empty()),
+        concurrency: Some(endpoint.concurrency).filter(|cap| *cap > 0),
+        signed: !endpoint.unsigned,
+        secret: &endpoint.secret,
+        created_at: instant(endpoint.created_at.as_ref()),
+        updated_at: instant(endpoint.updated_at.as_ref()),
+    }
+}
+
+fn patterns(endpoint: &pb::Endpoint) -> String {
+    let shown = |s: &pb::Subscription| if s.disabled { format!("{} (off)", s.pattern) } else { s.pattern.clone() };
+    endpoint.subscriptions.iter().map(shown).collect::<Vec<_>>().join(" ")
+}
+
+fn waits(endpoint: &pb::Endpoint) -> Vec<String> {
+    endpoint.schedule.iter().map(|wait| spelled(*wait)).collect()
+}
+
+/// As flags take it: `1m30s`.
+fn spelled(length: prost_types::Duration) -> String {
+    let length = Duration::try_from(length).unwrap_or_default();
+    humantime::format_duration(length).to_string().replace(' ', "")
+}
+
+fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
