@@ -6,10 +6,10 @@ use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
 use tidings_domain::{Endpoint, EndpointId, Overrides, Scope, Secret, Subscription, TenantId};
 use tidings_service::problem::Problem;
+use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, StoreError};
 use url::Url;
 
-use crate::tenants::unknown_tenant;
 use crate::{Book, now};
 
 const MAX_URL: usize = 2_048;
@@ -105,7 +105,7 @@ impl Endpoints {
             .create_endpoint(&endpoint)
             .await
             .map_err(|error| match error {
-                StoreError::Conflict(_) => unknown_tenant(tenant),
+                StoreError::Conflict(_) => no_such_tenant(tenant),
                 error => error.into(),
             })?;
         self.book.changed(Some(tenant)).await;

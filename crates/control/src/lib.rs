@@ -100,8 +100,12 @@ impl Book {
     }
 }
 
-/// Now, to the microsecond that databases keep.
+/// Now, as it is kept.
 pub(crate) fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    to_the_microsecond(Timestamp::now())
+}
+
+/// A time as databases keep it, so that an answer says what a later one will say.
+pub(crate) fn to_the_microsecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

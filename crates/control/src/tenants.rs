@@ -3,9 +3,10 @@
 use tidings_domain::key::Token;
 use tidings_domain::{ApiKey, KeyId, Scope, Tenant, TenantId, Timestamp};
 use tidings_service::problem::Problem;
+use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, StoreError};
 
-use crate::{Book, now};
+use crate::{Book, now, to_the_microsecond};
 
 /// What can be done with tenants and keys.
 pub struct Tenants {
@@ -40,7 +41,7 @@ impl Tenants {
     pub async fn get(&self, caller: &Caller, id: TenantId) -> Result<Tenant, Problem> {
         caller.require(Scope::Read)?;
         caller.tenant(Some(id))?;
-        self.book.registry.tenant(id).await?.ok_or_else(|| unknown_tenant(id))
+        self.book.registry.tenant(id).await?.ok_or_else(|| no_such_tenant(id))
     }
 
     /// Tenants, newest first.
@@ -55,7 +56,7 @@ impl Tenants {
         caller.require_operator()?;
         caller.require(Scope::Manage)?;
         if !self.book.registry.delete_tenant(id).await? {
-            return Err(unknown_tenant(id));
+            return Err(no_such_tenant(id));
         }
         self.book.changed(Some(id)).await;
         Ok(())
@@ -75,6 +76,7 @@ impl Tenants {
         for scope in &scopes {
             caller.require(*scope)?;
         }
+        let expires_at = expires_at.map(to_the_microsecond);
         if expires_at.is_some_and(|at| at <= now()) {
             let detail = "the key would have expired already: give a time in the future";
             return Err(Problem::invalid("expiry_in_past", detail).at("expires_at"));
@@ -85,7 +87,7 @@ impl Tenants {
             .create_key(&key)
             .await
             .map_err(|error| match (error, tenant) {
-                (StoreError::Conflict(_), Some(id)) => unknown_tenant(id),
+                (StoreError::Conflict(_), Some(id)) => no_such_tenant(id),
                 (error, _) => error.into(),
             })?;
         self.book.changed(tenant).await;
@@ -130,8 +132,4 @@ pub fn new_key(tenant: Option<TenantId>, scopes: Vec<Scope>, expires_at: Option<
         created_at: now(),
     };
     (key, token)
-}
-
-pub(crate) fn unknown_tenant(id: TenantId) -> Problem {
-    Problem::not_found("tenant_unknown", format!("there is no tenant {id}")).at("tenant_id")
 }

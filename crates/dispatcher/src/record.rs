@@ -41,7 +41,7 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
         },
     };
     let attempt = pb::AttemptMade {
-        attempt_id: AttemptId::new().uuid().as_bytes().to_vec(),
+        attempt_id: AttemptId::at(report.started_at).uuid().as_bytes().to_vec(),
         delivery: Some(delivery),
         event_type: report.content.event_type.as_str().to_owned(),
         number: step.attempt(),

@@ -37,6 +37,15 @@ macro_rules! ids {
                 Self(Uuid::now_v7())
             }
 
+            /// A new id of the given instant, so that what it names is found by that time. Instants before 1970
+            /// are taken for its beginning.
+            #[must_use]
+            pub fn at(instant: Timestamp) -> Self {
+                let seconds = u64::try_from(instant.as_second()).unwrap_or(0);
+                let nanos = u32::try_from(instant.subsec_nanosecond()).unwrap_or(0);
+                Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+            }
+
             /// Wraps a stored UUID.
             #[must_use]
             pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -191,6 +200,19 @@ mod tests {
     fn the_floor_of_an_instant_is_not_above_ids_made_after_it() {
         let before = Timestamp::now();
         assert!(EventId::floor(before).uuid() <= EventId::new().uuid());
+    }
+
+    #[test]
+    fn an_id_of_an_instant_lies_in_its_millisecond() {
+        let instant: Timestamp = "2026-01-31T12:00:00.123999Z".parse().unwrap();
+        let (one, two) = (EventId::at(instant), EventId::at(instant));
+        assert_ne!(one, two);
+        assert_eq!(one.unix_millis(), u64::try_from(instant.as_millisecond()).unwrap());
+        assert_eq!(one.uuid().get_version_num(), 7);
+        let next = instant.checked_add(jiff::SignedDuration::from_micros(1)).unwrap();
+        assert!(EventId::floor(instant) <= one && one < EventId::floor(next));
+        let before_1970 = "1969-12-31T23:59:59Z".parse().unwrap();
+        assert_eq!(EventId::at(before_1970).unix_millis(), 0);
     }
 
     #[test]

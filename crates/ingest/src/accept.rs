@@ -14,6 +14,7 @@ use tidings_queue::message::Content;
 use tidings_queue::{Message, Outgoing, Route};
 use tidings_recorder::Durable;
 use tidings_service::problem::Problem;
+use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, Claim};
 use tokio::sync::Semaphore;
 
@@ -63,9 +64,13 @@ impl Acceptor {
         let event = validate(draft, &self.config, Timestamp::now())?;
         let kib = u32::try_from(event.payload.len().div_ceil(1024)).unwrap_or(u32::MAX);
         let _room = self.room.acquire_many(kib).await;
+        let accepted_at = Timestamp::now();
         match event.idempotency_key.clone() {
-            None => self.make_durable(tenant, EventId::new(), event).await,
-            Some(key) => self.accept_once(tenant, &key, event).await,
+            None => {
+                self.make_durable(tenant, EventId::at(accepted_at), accepted_at, event)
+                    .await
+            }
+            Some(key) => self.accept_once(tenant, &key, accepted_at, event).await,
         }
     }
 
@@ -75,15 +80,21 @@ impl Acceptor {
             return Err(Problem::invalid("tenant_missing", detail).at("tenant_id"));
         };
         if self.parts.registry.tenant(tenant).is_none() {
-            return Err(Problem::not_found("tenant_unknown", format!("there is no tenant {tenant}")).at("tenant_id"));
+            return Err(no_such_tenant(tenant));
         }
         Ok(tenant)
     }
 
     /// Accepts an event whose key lets it be published once only.
-    async fn accept_once(&self, tenant: TenantId, key: &str, event: ValidEvent) -> Result<Accepted, Problem> {
+    async fn accept_once(
+        &self,
+        tenant: TenantId,
+        key: &str,
+        accepted_at: Timestamp,
+        event: ValidEvent,
+    ) -> Result<Accepted, Problem> {
         let fingerprint = fingerprint(&event);
-        let id = match self.claim(tenant, key, fingerprint).await? {
+        let id = match self.claim(tenant, key, fingerprint, EventId::at(accepted_at)).await? {
             Ours::New(id) => id,
             Ours::Known(event) => {
                 return Ok(Accepted {
@@ -93,7 +104,7 @@ impl Acceptor {
                 });
             }
         };
-        let accepted = self.make_durable(tenant, id, event).await;
+        let accepted = self.make_durable(tenant, id, accepted_at, event).await;
         let settled = match &accepted {
             Ok(_) => self.parts.idempotency.settle(tenant, key, id).await,
             Err(_) => self.parts.idempotency.release(tenant, key, id).await,
@@ -106,12 +117,11 @@ impl Acceptor {
         accepted
     }
 
-    /// Claims a key, waiting for another publish that holds it.
-    async fn claim(&self, tenant: TenantId, key: &str, fingerprint: [u8; 32]) -> Result<Ours, Problem> {
+    /// Claims a key for an event, waiting for another publish that holds it.
+    async fn claim(&self, tenant: TenantId, key: &str, fingerprint: [u8; 32], id: EventId) -> Result<Ours, Problem> {
         const POLL: Duration = Duration::from_millis(50);
         let lease = self.config.idempotency_lease;
         let give_up = Instant::now() + lease + lease / 2;
-        let id = EventId::new();
         loop {
             let claim = self.parts.idempotency.claim(tenant, key, fingerprint, id, lease).await;
             match claim.map_err(|error| keys_unavailable(&error.to_string()))? {
@@ -131,8 +141,13 @@ impl Acceptor {
     }
 
     /// Records the event and publishes its deliveries, at the same time.
-    async fn make_durable(&self, tenant: TenantId, id: EventId, event: ValidEvent) -> Result<Accepted, Problem> {
-        let accepted_at = Timestamp::now();
+    async fn make_durable(
+        &self,
+        tenant: TenantId,
+        id: EventId,
+        accepted_at: Timestamp,
+        event: ValidEvent,
+    ) -> Result<Accepted, Problem> {
         let endpoints = self.parts.registry.matching(tenant, &event.event_type);
         let record = record(tenant, id, &event, accepted_at, &endpoints);
         let content = Content {

@@ -90,6 +90,7 @@ pub struct Ingest {
 /// Puts ingest together.
 #[must_use]
 pub fn build(config: &Config, parts: Parts) -> Ingest {
+    metrics::register();
     let (access, shutdown) = (parts.access.clone(), parts.shutdown.clone());
     let acceptor = Arc::new(Acceptor::new(config.clone(), parts));
     let service = grpc::Service::new(acceptor.clone(), access.clone(), shutdown);

@@ -32,3 +32,14 @@ pub(crate) static ACCEPTED_SPILLED: LazyLock<IntCounter> = LazyLock::new(|| {
         "Events accepted while the ledger was away.",
     )
 });
+
+/// Shows every metric from the start, so that nothing missing is taken for nothing wrong.
+pub(crate) fn register() {
+    for result in ["accepted", "duplicate"] {
+        EVENTS.with_label_values(&[result]);
+    }
+    LazyLock::force(&DELIVERIES_CREATED);
+    LazyLock::force(&PUBLISH_SECONDS);
+    LazyLock::force(&LEFT_TO_SWEEPER);
+    LazyLock::force(&ACCEPTED_SPILLED);
+}

@@ -56,6 +56,7 @@ const WAITING: usize = 4096;
 impl Embedded {
     /// Opens the queue in a store. Only one queue may be open in it at a time.
     pub async fn open(store: Sqlite, topology: Topology) -> Result<Arc<Self>, StoreError> {
+        metrics::register();
         // Lanes that a configuration with more shards left behind are still emptied.
         let stored = store.count_messages().await?.into_iter().map(|(number, _)| number);
         let known = topology.lanes().map(lane_number).chain([RECORDS, PARKED]);

@@ -70,6 +70,13 @@ pub(crate) static BLOCKED_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
     )
 });
 
+/// Shows every metric from the start; those of sources and connections are made with them.
+pub(crate) fn register() {
+    PUBLISHES.with_label_values(&["confirmed"]);
+    LazyLock::force(&CONFIRM);
+    LazyLock::force(&ACKS_FAILED);
+}
+
 pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
     let outcome = match result {
         Ok(()) => "confirmed",

@@ -116,6 +116,7 @@ impl Rabbit {
     /// nothing more is handed out, while acknowledging and publishing go on until [`Queue::close`].
     #[must_use]
     pub fn start(config: Config, topology: Topology, health: Component, shutdown: CancellationToken) -> Arc<Self> {
+        metrics::register();
         let closing = CancellationToken::new();
         let shared = Arc::new(Shared {
             uri: parse(config.url.reveal()),

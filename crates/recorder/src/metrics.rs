@@ -25,3 +25,10 @@ pub(crate) static LOG_FAILURES: LazyLock<IntCounter> = LazyLock::new(|| {
         "Calls to the log service that failed.",
     )
 });
+
+/// Shows every metric from the start.
+pub(crate) fn register() {
+    LazyLock::force(&RECORDS_WRITTEN);
+    LazyLock::force(&RECORDS_SPILLED);
+    LazyLock::force(&LOG_FAILURES);
+}

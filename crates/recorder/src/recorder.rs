@@ -63,6 +63,7 @@ impl Recorder {
     /// Starts the recorder.
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>) -> Self {
+        metrics::register();
         let path = Arc::new(Path {
             log,
             queue,

@@ -125,7 +125,7 @@ impl Caller {
 /// What is said of a tenant that does not exist, and of one that the caller may not know of.
 #[must_use]
 pub fn no_such_tenant(id: TenantId) -> Problem {
-    Problem::not_found("tenant_unknown", format!("there is no tenant {id}"))
+    Problem::not_found("tenant_unknown", format!("there is no tenant {id}")).at("tenant_id")
 }
 
 #[cfg(test)]

@@ -4,15 +4,19 @@
 //! dropped, so tests run side by side and in any order. What cannot be had panics with what to do about it: this is
 //! test code, and nothing but tests may depend upon it.
 
+pub mod address;
 pub mod binary;
 pub mod database;
+pub mod proxy;
 pub mod receiver;
 pub mod services;
 pub mod vhost;
 pub mod wait;
 
+pub use address::Reserved;
 pub use binary::Binary;
 pub use database::TestDatabase;
+pub use proxy::FaultProxy;
 pub use receiver::{Answer, Received, Receiver};
 pub use vhost::TestVhost;
 pub use wait::wait_until;

@@ -171,7 +171,10 @@ mod tests {
     fn the_sample_file_lists_every_key_with_its_default() {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/tidings.toml");
         let read: Config = load(Some(&sample), toml::Table::new()).unwrap();
-        assert_eq!(toml::to_string(&read).unwrap(), toml::to_string(&Config::default()).unwrap());
+        assert_eq!(
+            toml::to_string(&read).unwrap(),
+            toml::to_string(&Config::default()).unwrap()
+        );
 
         let text = std::fs::read_to_string(sample).unwrap();
         let sample: toml::Table = text.parse().unwrap();

@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn programs_get_the_value_on_one_line() {
-        assert_eq!(value(b"{\n \"id\": 12345678901234567890123\r\n}").get(), "{  \"id\": 12345678901234567890123  }");
+        assert_eq!(
+            value(b"{\n \"id\": 12345678901234567890123\r\n}").get(),
+            "{  \"id\": 12345678901234567890123  }"
+        );
         assert_eq!(value(b"no \"json\"\n").get(), r#""no \"json\"\n""#);
     }
 }

@@ -62,7 +62,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     /// RFC 4231, test case 2.
@@ -71,7 +74,12 @@ mod tests {
         let good = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         let body = b"what do ya want for nothing?";
         let check = |value: &str, body: &[u8]| {
-            over_body(&headers(&[("x-userhero-signature", value)]), "x-userhero-signature", body, "Jefe")
+            over_body(
+                &headers(&[("x-userhero-signature", value)]),
+                "x-userhero-signature",
+                body,
+                "Jefe",
+            )
         };
         assert_eq!(check(good, body), Ok(()));
         assert_eq!(check(good, b"what do ya want"), Err("wrong signature".into()));
@@ -86,10 +94,17 @@ mod tests {
         let check = |at: i64, signed_id: &str, body: &[u8]| {
             let key = BASE64_STANDARD.decode(&secret[6..]).unwrap();
             let signed = format!("{signed_id}.{at}.{{}}");
-            let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(signed).finalize();
+            let mac = Hmac::<Sha256>::new_from_slice(&key)
+                .unwrap()
+                .chain_update(signed)
+                .finalize();
             let signature = format!("v1,AAAA v1,{}", BASE64_STANDARD.encode(mac.into_bytes()));
             let at = at.to_string();
-            let pairs = [("webhook-id", "evt_1"), ("webhook-timestamp", &at), ("webhook-signature", &signature)];
+            let pairs = [
+                ("webhook-id", "evt_1"),
+                ("webhook-timestamp", &at),
+                ("webhook-signature", &signature),
+            ];
             standard(&headers(&pairs), body, secret)
         };
         let now = Timestamp::now().as_second();

@@ -45,14 +45,10 @@ impl EndpointService for EndpointFace {
         let caller = caller(&self.access, &request)?;
         let request = request.into_inner();
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
-        let secret = match (asked.unsigned, asked.secret.as_str()) {
-            (true, "") => None,
-            (true, _) => {
-                let detail = "`unsigned` and `secret` contradict each other: leave one of them out";
-                return Err(Problem::invalid("secret_contradiction", detail).at("secret").into());
-            }
-            (false, "") => Some(Secret::generate()),
-            (false, text) => Some(read_secret(text)?),
+        let secret = if asked.secret.is_empty() && !asked.unsigned {
+            Some(Secret::generate())
+        } else {
+            read_secret(&asked)?
         };
         let new = NewEndpoint {
             tenant: optional(&asked.tenant_id, "tenant_id")?,
@@ -201,8 +197,7 @@ fn read_change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange,
                     .overrides
                     .push(Box::new(move |overrides| overrides.concurrency = cap));
             }
-            "secret" if asked.unsigned => change.secret = Some(None),
-            "secret" => change.secret = Some(Some(read_secret(&asked.secret)?)),
+            "secret" => change.secret = Some(read_secret(asked)?),
             other => {
                 let detail = format!(
                     "`{other}` can't be changed this way: use name, url, dialect, subscriptions, schedule, timeout, \
@@ -215,8 +210,20 @@ fn read_change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange,
     Ok(change)
 }
 
-fn read_secret(text: &str) -> Result<Secret, Problem> {
-    Secret::new(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
+/// The secret that is asked for; none if requests are not to be signed.
+fn read_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
+    let problem = |code, detail: String| Problem::invalid(code, detail).at("secret");
+    match (asked.unsigned, asked.secret.as_str()) {
+        (true, "") => Ok(None),
+        (true, _) => {
+            let detail = "`unsigned` and `secret` contradict each other: leave one of them out";
+            Err(problem("secret_contradiction", detail.to_owned()))
+        }
+        (false, text) => match Secret::new(text) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(error) => Err(problem("secret_invalid", error.to_string())),
+        },
+    }
 }
 
 fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, Problem> {

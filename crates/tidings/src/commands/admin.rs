@@ -9,7 +9,11 @@ use tidings_store::postgres::Postgres;
 use crate::config::ConfigArgs;
 
 /// What is done once, beside the running system.
+///
+/// Example:
+///   tidings admin bootstrap --config tidings.toml
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

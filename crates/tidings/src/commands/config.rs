@@ -5,7 +5,11 @@ use clap::Subcommand;
 use crate::config::ConfigArgs;
 
 /// Checks the configuration.
+///
+/// Example:
+///   tidings config check --config tidings.toml
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

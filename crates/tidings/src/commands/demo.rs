@@ -27,8 +27,8 @@ use crate::start::Process;
 
 /// Publishes every kind of event to receivers that verify, fail, recover and give up, and checks what became of each.
 ///
-/// Needs nothing: a whole system is started for it on free ports. With --database-url and --amqp-url it runs on
-/// PostgreSQL and RabbitMQ. Exits with 0 only if all is as it should be.
+/// Needs nothing: a whole system is started for it on free ports. With --database-url and --amqp-url
+/// it runs on PostgreSQL and RabbitMQ. Exits with 0 only if all is as it should be.
 ///
 /// Examples:
 ///   tidings demo
@@ -38,7 +38,7 @@ use crate::start::Process;
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Keep the embedded database and say where it is.
+    /// Keep what the demo made, the embedded database above all, and say where it is.
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
@@ -61,7 +61,7 @@ struct Role {
     ends: &'static str,
 }
 
-const ROLES: [Role; 4] = [
+const ROLES: [Role; 5] = [
     Role {
         name: "standard",
         dialect: "standard",
@@ -98,6 +98,15 @@ const ROLES: [Role; 4] = [
         statuses: &[500, 500, 500],
         ends: "exhausted",
     },
+    Role {
+        name: "elsewhere",
+        dialect: "standard",
+        pattern: "billing.*",
+        schedule: &[],
+        behaviour: Behaviour::Accept,
+        statuses: &[],
+        ends: "",
+    },
 ];
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -112,29 +121,35 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
     let stop = shutdown::on_signal();
     let system = Running::start(Process::with(config, stop.clone()), Engines::chosen(&args.config)).await?;
-    let outcome = show(&system, stop.clone()).await;
+    let outcome = show(&system, args.keep, stop.clone()).await;
     stop.cancel();
     system.until_stopped().await?;
 
     let account = outcome?;
+    let path = directory.path.clone();
+    // Printing may end the process, when nobody reads on.
+    drop(directory);
     match args.output.output {
         Format::Json => output::json(&account)?,
         Format::Text => account.print()?,
     }
     if args.keep {
-        eprintln!("kept: {}", directory.path.display());
+        let path = path.display();
+        eprintln!("kept in {path}; to look around:");
+        eprintln!("  tidings standalone --data-dir {path}");
+        eprintln!("  tidings logs --key-file {path}/operator.key");
     }
     anyhow::ensure!(account.problems.is_empty(), "not all is as it should be");
     Ok(())
 }
 
-async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Account> {
+async fn show(system: &Running, keep: bool, stop: CancellationToken) -> anyhow::Result<Account> {
     stop.run_until_cancelled(system.ready()).await.context("stopped")?;
     let (key, token) = system.operator_key().await?;
     let server = format!("http://{}", system.grpc);
     let operator = Client::connect(&server, token.reveal()).await?;
-    let tenant = make_tenant(&operator, &server, "Demo").await?;
-    let lonely = make_tenant(&operator, &server, "Demo, without endpoints").await?;
+    let (tenant_id, tenant) = make_tenant(&operator, &server, "Demo").await?;
+    let (lonely_id, lonely) = make_tenant(&operator, &server, "Demo, without endpoints").await?;
 
     let receivers = Receivers::start().await?;
     for role in &ROLES {
@@ -148,8 +163,7 @@ async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Accou
         let id = publish(&tenant, &fixture).await?.event_id;
         published.push((fixture, id));
     }
-    let unmatched = Fixture::unmatched();
-    let nowhere = publish(&lonely, &unmatched).await?;
+    let nowhere = publish(&lonely, &Fixture::unmatched()?).await?;
     anyhow::ensure!(
         nowhere.deliveries == 0,
         "an event of a tenant without endpoints goes to {}",
@@ -166,13 +180,20 @@ async fn show(system: &Running, stop: CancellationToken) -> anyhow::Result<Accou
         .context("an event without deliveries is not found")?;
 
     let ended = wait_until_ended(&tenant, expected_deliveries(&published));
-    stop.run_until_cancelled(ended).await.context("stopped")??;
-    let account = Account::draw_up(&tenant, &published, &receivers, started.elapsed()).await?;
+    let overdue = stop.run_until_cancelled(ended).await.context("stopped")??;
+    let mut account = Account::draw_up(&tenant, &published, &receivers, started.elapsed()).await?;
+    account.problems.extend(overdue);
+    if !keep {
+        for tenant_id in [tenant_id, lonely_id] {
+            let request = pb::DeleteTenantRequest { tenant_id };
+            operator.tenants().delete_tenant(request).await.map_err(explain)?;
+        }
+    }
     system.revoke(&key).await?;
     Ok(account)
 }
 
-async fn make_tenant(operator: &Client, server: &str, name: &str) -> anyhow::Result<Client> {
+async fn make_tenant(operator: &Client, server: &str, name: &str) -> anyhow::Result<(String, Client)> {
     let request = pb::CreateTenantRequest { name: name.into() };
     let created = operator
         .tenants()
@@ -180,7 +201,8 @@ async fn make_tenant(operator: &Client, server: &str, name: &str) -> anyhow::Res
         .await
         .map_err(explain)?
         .into_inner();
-    Client::connect(server, &created.token).await
+    let tenant = created.tenant.unwrap_or_default();
+    Ok((tenant.id, Client::connect(server, &created.token).await?))
 }
 
 async fn make_endpoint(tenant: &Client, role: &Role, url: &str) -> anyhow::Result<pb::Endpoint> {
@@ -231,7 +253,8 @@ fn expected_deliveries(published: &[(Fixture, String)]) -> usize {
         .sum()
 }
 
-async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()> {
+/// Waits until that many deliveries have ended; says so if they don't in time.
+async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<Option<String>> {
     let ended = ["succeeded", "exhausted", "cancelled"].map(str::to_owned).to_vec();
     let give_up = Instant::now() + PATIENCE;
     loop {
@@ -255,12 +278,13 @@ async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<()
             request.page_token = page.next_page_token;
         }
         if count >= expected {
-            return Ok(());
+            return Ok(None);
         }
-        anyhow::ensure!(
-            Instant::now() < give_up,
-            "{count} of {expected} deliveries have ended within {PATIENCE:?}"
-        );
+        if Instant::now() >= give_up {
+            return Ok(Some(format!(
+                "{count} of {expected} deliveries have ended within {PATIENCE:?}"
+            )));
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

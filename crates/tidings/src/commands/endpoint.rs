@@ -133,27 +133,54 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Create(args) => create(&client, format, args).await,
         Command::Update(args) => update(&client, format, args).await,
         Command::Get(One { endpoint }) => {
-            let request = pb::GetEndpointRequest { endpoint_id: endpoint.to_string() };
-            shown::one(format, &endpoints.get_endpoint(request).await.map_err(explain)?.into_inner())
+            let request = pb::GetEndpointRequest {
+                endpoint_id: endpoint.to_string(),
+            };
+            shown::one(
+                format,
+                &endpoints.get_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::List { tenant, limit } => shown::list(format, &list(&client, tenant, limit).await?),
         Command::Enable(One { endpoint }) => {
-            let request = pb::EnableEndpointRequest { endpoint_id: endpoint.to_string() };
-            shown::one(format, &endpoints.enable_endpoint(request).await.map_err(explain)?.into_inner())
+            let request = pb::EnableEndpointRequest {
+                endpoint_id: endpoint.to_string(),
+            };
+            shown::one(
+                format,
+                &endpoints.enable_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::Disable(One { endpoint }) => {
-            let request = pb::DisableEndpointRequest { endpoint_id: endpoint.to_string() };
-            shown::one(format, &endpoints.disable_endpoint(request).await.map_err(explain)?.into_inner())
+            let request = pb::DisableEndpointRequest {
+                endpoint_id: endpoint.to_string(),
+            };
+            shown::one(
+                format,
+                &endpoints.disable_endpoint(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Command::Delete(One { endpoint }) => {
-            let request = pb::DeleteEndpointRequest { endpoint_id: endpoint.to_string() };
+            let request = pb::DeleteEndpointRequest {
+                endpoint_id: endpoint.to_string(),
+            };
             endpoints.delete_endpoint(request).await.map_err(explain)?;
             output::done(format, "deleted", &endpoint)
         }
         Command::Secret(One { endpoint }) => {
-            let request = pb::GetEndpointSecretRequest { endpoint_id: endpoint.to_string() };
-            let secret = endpoints.get_endpoint_secret(request).await.map_err(explain)?.into_inner().secret;
-            anyhow::ensure!(!secret.is_empty(), "requests to {endpoint} are not signed: it has no secret");
+            let request = pb::GetEndpointSecretRequest {
+                endpoint_id: endpoint.to_string(),
+            };
+            let secret = endpoints
+                .get_endpoint_secret(request)
+                .await
+                .map_err(explain)?
+                .into_inner()
+                .secret;
+            anyhow::ensure!(
+                !secret.is_empty(),
+                "requests to {endpoint} are not signed: it has no secret"
+            );
             match format {
                 Format::Json => output::json(&BTreeMap::from([("secret", secret)])),
                 Format::Text => output::line(&secret),
@@ -169,8 +196,19 @@ async fn create(client: &Client, format: Format, args: CreateArgs) -> anyhow::Re
     if endpoint.subscriptions.is_empty() {
         endpoint.subscriptions = settings::subscriptions(&[EventPattern::Any]);
     }
-    let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled: args.disabled };
-    shown::one(format, &client.endpoints().create_endpoint(request).await.map_err(explain)?.into_inner())
+    let request = pb::CreateEndpointRequest {
+        endpoint: Some(endpoint),
+        disabled: args.disabled,
+    };
+    shown::one(
+        format,
+        &client
+            .endpoints()
+            .create_endpoint(request)
+            .await
+            .map_err(explain)?
+            .into_inner(),
+    )
 }
 
 async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Result<()> {
@@ -180,13 +218,29 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
         "final-status" => "final_statuses",
         other => other,
     }));
-    anyhow::ensure!(!paths.is_empty(), "nothing to change: give a setting (`tidings endpoint update --help`)");
+    anyhow::ensure!(
+        !paths.is_empty(),
+        "nothing to change: give a setting (`tidings endpoint update --help`)"
+    );
     let mut endpoint = args.settings.endpoint();
     endpoint.id = args.endpoint.to_string();
     endpoint.url = args.url.map(String::from).unwrap_or_default();
-    let update_mask = prost_types::FieldMask { paths: paths.into_iter().map(str::to_owned).collect() };
-    let request = pb::UpdateEndpointRequest { endpoint: Some(endpoint), update_mask: Some(update_mask) };
-    shown::one(format, &client.endpoints().update_endpoint(request).await.map_err(explain)?.into_inner())
+    let update_mask = prost_types::FieldMask {
+        paths: paths.into_iter().map(str::to_owned).collect(),
+    };
+    let request = pb::UpdateEndpointRequest {
+        endpoint: Some(endpoint),
+        update_mask: Some(update_mask),
+    };
+    shown::one(
+        format,
+        &client
+            .endpoints()
+            .update_endpoint(request)
+            .await
+            .map_err(explain)?
+            .into_inner(),
+    )
 }
 
 async fn list(client: &Client, tenant: Option<TenantId>, limit: u32) -> anyhow::Result<Vec<pb::Endpoint>> {
@@ -195,8 +249,17 @@ async fn list(client: &Client, tenant: Option<TenantId>, limit: u32) -> anyhow::
     let mut page_token = String::new();
     while endpoints.len() < limit as usize {
         let page_size = (limit - endpoints.len() as u32).min(200);
-        let request = pb::ListEndpointsRequest { tenant_id: tenant_id.clone(), page_size, page_token };
-        let page = client.endpoints().list_endpoints(request).await.map_err(explain)?.into_inner();
+        let request = pb::ListEndpointsRequest {
+            tenant_id: tenant_id.clone(),
+            page_size,
+            page_token,
+        };
+        let page = client
+            .endpoints()
+            .list_endpoints(request)
+            .await
+            .map_err(explain)?
+            .into_inner();
         endpoints.extend(page.endpoints);
         page_token = page.next_page_token;
         if page_token.is_empty() {

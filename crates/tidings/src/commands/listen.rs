@@ -22,8 +22,9 @@ use crate::output::{self, Format, OutputArgs};
 
 /// A receiver for development: prints every request and whether its signature is right.
 ///
-/// With --subscribe it makes an endpoint for itself, takes its secret, and deletes it at the end (Ctrl-C). The server
-/// must be allowed to send to this machine: tidings standalone --allow-network 127.0.0.0/8
+/// With --subscribe it makes an endpoint for itself, takes its secret, and deletes it at the end
+/// (Ctrl-C). The server must be allowed to send to this machine:
+///   tidings standalone --allow-network 127.0.0.0/8
 ///
 /// Examples:
 ///   tidings listen --port 3000 --secret whsec_…

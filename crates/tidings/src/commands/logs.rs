@@ -139,16 +139,28 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
         None => {
             let filter = args.attempts.filter.on_the_wire();
-            let attempts = list_attempts(&client, &filter, args.attempts.limit).await.map_err(explain)?;
+            let attempts = list_attempts(&client, &filter, args.attempts.limit)
+                .await
+                .map_err(explain)?;
             show::attempts(format, &attempts)
         }
         Some(Command::Show { attempt }) => {
-            let request = pb::GetAttemptRequest { attempt_id: attempt.to_string() };
-            show::attempt(format, &client.log().get_attempt(request).await.map_err(explain)?.into_inner())
+            let request = pb::GetAttemptRequest {
+                attempt_id: attempt.to_string(),
+            };
+            show::attempt(
+                format,
+                &client.log().get_attempt(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Some(Command::Event { event }) => {
-            let request = pb::GetEventRequest { event_id: event.to_string() };
-            show::event(format, &client.log().get_event(request).await.map_err(explain)?.into_inner())
+            let request = pb::GetEventRequest {
+                event_id: event.to_string(),
+            };
+            show::event(
+                format,
+                &client.log().get_event(request).await.map_err(explain)?.into_inner(),
+            )
         }
         Some(Command::Events(args)) => show::events(format, &list_events(&client, args).await?),
         Some(Command::Deliveries(args)) => show::deliveries(format, &list_deliveries(&client, args).await?),
@@ -165,7 +177,11 @@ async fn list_attempts(
     let mut page_token = String::new();
     while attempts.len() < limit as usize {
         let page_size = (limit - attempts.len() as u32).min(PAGE);
-        let request = pb::ListAttemptsRequest { filter: Some(filter.clone()), page_size, page_token };
+        let request = pb::ListAttemptsRequest {
+            filter: Some(filter.clone()),
+            page_size,
+            page_token,
+        };
         let page = client.log().list_attempts(request).await?.into_inner();
         attempts.extend(page.attempts);
         page_token = page.next_page_token;
@@ -188,7 +204,12 @@ async fn list_events(client: &Client, args: EventsArgs) -> anyhow::Result<Vec<pb
     let mut events = Vec::new();
     while events.len() < args.limit as usize {
         request.page_size = (args.limit - events.len() as u32).min(PAGE);
-        let page = client.log().list_events(request.clone()).await.map_err(explain)?.into_inner();
+        let page = client
+            .log()
+            .list_events(request.clone())
+            .await
+            .map_err(explain)?
+            .into_inner();
         events.extend(page.events);
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
@@ -211,7 +232,12 @@ async fn list_deliveries(client: &Client, args: DeliveriesArgs) -> anyhow::Resul
     let mut deliveries = Vec::new();
     while deliveries.len() < args.limit as usize {
         request.page_size = (args.limit - deliveries.len() as u32).min(PAGE);
-        let page = client.log().list_deliveries(request.clone()).await.map_err(explain)?.into_inner();
+        let page = client
+            .log()
+            .list_deliveries(request.clone())
+            .await
+            .map_err(explain)?
+            .into_inner();
         deliveries.extend(page.deliveries);
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {

@@ -18,11 +18,12 @@ use crate::output::{self, Format, OutputArgs};
 ///
 /// Examples:
 ///   tidings publish --tenant ten_… --type feedback.created --payload '{"id": 1}'
-///   tidings publish --tenant ten_… --type feedback.created --payload @feedback.json --idempotency-key fb-1
+///   tidings publish --tenant ten_… --type feedback.created --payload @fb.json --idempotency-key fb-1
 ///   tidings publish --tenant ten_… --batch events.ndjson
 ///
-/// Each line of a batch is {"event_type", "payload", "occurred_at"?, "idempotency_key"?, "tenant_id"?}. Many are
-/// under way at once; each gets a result of its own, as soon as there is one.
+/// Each line of a batch is a JSON object with event_type and payload, and with occurred_at,
+/// idempotency_key and tenant_id where wanted. Many are under way at once; each gets a result of its
+/// own, as soon as there is one.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -64,7 +65,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     let event = pb::PublishRequest {
         tenant_id: args.tenant.map(|tenant| tenant.to_string()).unwrap_or_default(),
-        event_type: args.event_type.map(|event_type| event_type.to_string()).unwrap_or_default(),
+        event_type: args
+            .event_type
+            .map(|event_type| event_type.to_string())
+            .unwrap_or_default(),
         payload: read_payload(args.payload.as_deref().unwrap_or_default())?.into(),
         occurred_at: args.occurred_at.map(When::on_the_wire),
         idempotency_key: args.idempotency_key.unwrap_or_default(),
@@ -82,7 +86,9 @@ fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
         Some(path) => std::fs::read(path).with_context(|| format!("cannot read {path}")),
         None if argument == "-" => {
             let mut payload = Vec::new();
-            std::io::stdin().read_to_end(&mut payload).context("cannot read standard input")?;
+            std::io::stdin()
+                .read_to_end(&mut payload)
+                .context("cannot read standard input")?;
             Ok(payload)
         }
         None => Ok(argument.as_bytes().to_vec()),
@@ -101,8 +107,16 @@ fn describe(accepted: &pb::PublishResponse) -> String {
 
 impl<'a> From<&'a pb::PublishResponse> for Accepted<'a> {
     fn from(accepted: &'a pb::PublishResponse) -> Self {
-        let pb::PublishResponse { event_id, duplicate, deliveries } = accepted;
-        Self { event_id, duplicate: *duplicate, deliveries: *deliveries }
+        let pb::PublishResponse {
+            event_id,
+            duplicate,
+            deliveries,
+        } = accepted;
+        Self {
+            event_id,
+            duplicate: *duplicate,
+            deliveries: *deliveries,
+        }
     }
 }
 

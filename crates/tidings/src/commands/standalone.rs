@@ -229,7 +229,10 @@ async fn open(
         Some(sqlite) if !engines.postgres => Arc::new(sqlite.clone()),
         _ => {
             postgres::migrate(&process.config.database).await?;
-            process.postgres(sealer).await?.context("stopped while waiting for the database")?
+            process
+                .postgres(sealer)
+                .await?
+                .context("stopped while waiting for the database")?
         }
     };
     let queue: Arc<dyn Queue> = match embedded {

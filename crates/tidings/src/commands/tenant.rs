@@ -135,25 +135,45 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Create { name } => create(&client, format, name).await,
         Command::Get { tenant } => {
-            let request = pb::GetTenantRequest { tenant_id: tenant.to_string() };
+            let request = pb::GetTenantRequest {
+                tenant_id: tenant.to_string(),
+            };
             let tenant = tenants.get_tenant(request).await.map_err(explain)?.into_inner();
             show_tenants(format, &[tenant])
         }
         Command::List { limit } => show_tenants(format, &list(&client, limit).await?),
         Command::Delete { tenant } => {
-            let request = pb::DeleteTenantRequest { tenant_id: tenant.to_string() };
+            let request = pb::DeleteTenantRequest {
+                tenant_id: tenant.to_string(),
+            };
             tenants.delete_tenant(request).await.map_err(explain)?;
             output::done(format, "deleted", &tenant)
         }
-        Command::Key(KeyArgs { command: KeyCommand::Create { owner, scopes, expires_in } }) => {
-            create_key(&client, format, &owner, &scopes, expires_in).await
+        Command::Key(KeyArgs {
+            command:
+                KeyCommand::Create {
+                    owner,
+                    scopes,
+                    expires_in,
+                },
+        }) => create_key(&client, format, &owner, &scopes, expires_in).await,
+        Command::Key(KeyArgs {
+            command: KeyCommand::List { owner },
+        }) => {
+            let request = pb::ListApiKeysRequest {
+                tenant_id: owner.tenant_id(),
+            };
+            show_keys(
+                format,
+                &tenants.list_api_keys(request).await.map_err(explain)?.into_inner().keys,
+            )
         }
-        Command::Key(KeyArgs { command: KeyCommand::List { owner } }) => {
-            let request = pb::ListApiKeysRequest { tenant_id: owner.tenant_id() };
-            show_keys(format, &tenants.list_api_keys(request).await.map_err(explain)?.into_inner().keys)
-        }
-        Command::Key(KeyArgs { command: KeyCommand::Revoke { key } }) => {
-            let request = pb::RevokeApiKeyRequest { key_id: key.to_string() };
+        Command::Key(KeyArgs {
+            command: KeyCommand::Revoke { key },
+        }) => {
+            let request = pb::RevokeApiKeyRequest {
+                key_id: key.to_string(),
+            };
             tenants.revoke_api_key(request).await.map_err(explain)?;
             output::done(format, "revoked", &key)
         }
@@ -162,7 +182,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn create(client: &Client, format: Format, name: String) -> anyhow::Result<()> {
     let request = pb::CreateTenantRequest { name };
-    let created = client.tenants().create_tenant(request).await.map_err(explain)?.into_inner();
+    let created = client
+        .tenants()
+        .create_tenant(request)
+        .await
+        .map_err(explain)?
+        .into_inner();
     let (tenant, key) = (created.tenant.unwrap_or_default(), created.key.unwrap_or_default());
     match format {
         Format::Json => output::json(&NewTenant {
@@ -184,7 +209,12 @@ async fn list(client: &Client, limit: u32) -> anyhow::Result<Vec<pb::Tenant>> {
     while tenants.len() < limit as usize {
         let page_size = (limit - tenants.len() as u32).min(200);
         let request = pb::ListTenantsRequest { page_size, page_token };
-        let page = client.tenants().list_tenants(request).await.map_err(explain)?.into_inner();
+        let page = client
+            .tenants()
+            .list_tenants(request)
+            .await
+            .map_err(explain)?
+            .into_inner();
         tenants.extend(page.tenants);
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -206,10 +236,18 @@ async fn create_key(
         scopes: scopes.iter().map(Scope::to_string).collect(),
         expires_at: expires_in.map(from_now).transpose()?,
     };
-    let created = client.tenants().create_api_key(request).await.map_err(explain)?.into_inner();
+    let created = client
+        .tenants()
+        .create_api_key(request)
+        .await
+        .map_err(explain)?
+        .into_inner();
     let key = created.key.unwrap_or_default();
     match format {
-        Format::Json => output::json(&NewKey { key: KeyDocument::from(&key), token: &created.token }),
+        Format::Json => output::json(&NewKey {
+            key: KeyDocument::from(&key),
+            token: &created.token,
+        }),
         Format::Text => fields(&[
             ("key", key.id),
             ("scopes", key.scopes.join(", ")),
@@ -221,10 +259,15 @@ async fn create_key(
 
 fn show_tenants(format: Format, tenants: &[pb::Tenant]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return tenants.iter().try_for_each(|tenant| output::json(&TenantDocument::from(tenant)));
+        return tenants
+            .iter()
+            .try_for_each(|tenant| output::json(&TenantDocument::from(tenant)));
     }
     let row = |tenant: &pb::Tenant| vec![tenant.id.clone(), tenant.name.clone(), time(tenant.created_at.as_ref())];
-    table(&["tenant", "name", "created"], &tenants.iter().map(row).collect::<Vec<_>>())
+    table(
+        &["tenant", "name", "created"],
+        &tenants.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 fn show_keys(format: Format, keys: &[pb::ApiKey]) -> anyhow::Result<()> {
@@ -240,7 +283,10 @@ fn show_keys(format: Format, keys: &[pb::ApiKey]) -> anyhow::Result<()> {
             key.expires_at.as_ref().map_or("never".into(), |at| time(Some(at))),
         ]
     };
-    table(&["key", "token", "scopes", "created", "expires"], &keys.iter().map(row).collect::<Vec<_>>())
+    table(
+        &["key", "token", "scopes", "created", "expires"],
+        &keys.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 impl Owner {
@@ -282,7 +328,11 @@ struct KeyDocument<'a> {
 
 impl<'a> From<&'a pb::Tenant> for TenantDocument<'a> {
     fn from(tenant: &'a pb::Tenant) -> Self {
-        Self { id: &tenant.id, name: &tenant.name, created_at: instant(tenant.created_at.as_ref()) }
+        Self {
+            id: &tenant.id,
+            name: &tenant.name,
+            created_at: instant(tenant.created_at.as_ref()),
+        }
     }
 }
 

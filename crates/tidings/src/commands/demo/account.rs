@@ -10,7 +10,7 @@ use super::fixtures::Fixture;
 use super::receivers::Receivers;
 use super::{ROLES, Role};
 use crate::client::{Client, explain};
-use crate::output::{bold, table};
+use crate::output::{bold, line, table};
 
 /// The account of a demo.
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct DeliveryLine {
     attempts: Vec<u32>,
     outcome: String,
     /// From acceptance to the end of the last attempt, milliseconds.
-    milliseconds: i64,
+    milliseconds: f64,
 }
 
 impl Account {
@@ -80,6 +80,9 @@ impl Account {
             for role in ROLES.iter().filter(|role| role.wants(fixture)) {
                 account.check_log(role, fixture, &event, &found.deliveries, &attempts, receivers);
                 account.check_receiver(role, fixture, id, receivers);
+            }
+            for attempt in attempts {
+                account.check_attempt(tenant, fixture, attempt.id, receivers).await?;
             }
         }
         for role in &ROLES {
@@ -134,7 +137,7 @@ impl Account {
         });
         let milliseconds = accepted
             .zip(ended)
-            .map_or(-1, |(from, to)| to.duration_since(from).as_millis() as i64);
+            .map_or(0.0, |(from, to)| to.duration_since(from).as_micros() as f64 / 1_000.0);
         self.deliveries.push(DeliveryLine {
             product: fixture.product,
             event_type: fixture.event_type.to_string(),
@@ -144,6 +147,30 @@ impl Account {
             outcome: delivery.state.clone(),
             milliseconds,
         });
+    }
+
+    /// The log must show, byte for byte, a body that the endpoint's receiver got.
+    async fn check_attempt(
+        &mut self,
+        tenant: &Client,
+        fixture: &Fixture,
+        attempt_id: String,
+        receivers: &Receivers,
+    ) -> anyhow::Result<()> {
+        let request = pb::GetAttemptRequest { attempt_id };
+        let attempt = tenant.log().get_attempt(request).await.map_err(explain)?.into_inner();
+        let role = ROLES
+            .iter()
+            .find(|role| receivers.endpoint(role.name) == attempt.endpoint_id);
+        let name = role.map_or("nobody", |role| role.name);
+        if !receivers
+            .requests(name)
+            .iter()
+            .any(|request| request.body == attempt.request_body)
+        {
+            self.problem(fixture, name, "the request on record is not one that was received");
+        }
+        Ok(())
     }
 
     fn check_receiver(&mut self, role: &Role, fixture: &Fixture, id: &str, receivers: &Receivers) {
@@ -179,37 +206,34 @@ impl Account {
         let rows: Vec<_> = self
             .deliveries
             .iter()
-            .map(|line| {
-                let attempts: Vec<_> = line.attempts.iter().map(ToString::to_string).collect();
+            .map(|delivery| {
+                let attempts: Vec<_> = delivery.attempts.iter().map(ToString::to_string).collect();
                 vec![
-                    line.product.to_owned(),
-                    line.event_type.clone(),
-                    line.endpoint.to_owned(),
+                    delivery.product.to_owned(),
+                    delivery.event_type.clone(),
+                    delivery.endpoint.to_owned(),
                     attempts.join(" "),
-                    line.outcome.clone(),
-                    format!("{} ms", line.milliseconds),
+                    delivery.outcome.clone(),
+                    format!("{:.1} ms", delivery.milliseconds),
                 ]
             })
             .collect();
         table(&["document", "event", "endpoint", "attempts", "outcome", "time"], &rows)?;
-        println!();
+        line("")?;
         for problem in &self.problems {
-            println!("WRONG  {problem}");
+            line(&format!("WRONG  {problem}"))?;
         }
         let verdict = match self.problems.len() {
-            0 => "all as it should be: every signature verified, every outcome on record".to_owned(),
+            0 => "every signature verified, every attempt on record as it was received".to_owned(),
+            1 => "one thing is wrong".to_owned(),
             n => format!("{n} things are wrong"),
         };
-        println!(
-            "{}",
-            bold(&format!(
-                "{} events, {} deliveries, {} requests in {:.1} s: {verdict}",
-                self.events,
-                self.deliveries.len(),
-                self.requests,
-                self.seconds
-            ))
-        );
-        Ok(())
+        line(&bold(&format!(
+            "{} events, {} deliveries, {} requests in {:.1} s: {verdict}",
+            self.events,
+            self.deliveries.len(),
+            self.requests,
+            self.seconds
+        )))
     }
 }

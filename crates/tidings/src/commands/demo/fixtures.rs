@@ -42,17 +42,11 @@ pub(super) fn all() -> anyhow::Result<Vec<Fixture>> {
 }
 
 impl Fixture {
-    /// An event that nobody subscribes to.
-    pub(super) fn unmatched() -> Self {
-        let product = "";
-        let fixture: Result<Self, _> =
-            serde_json::from_str(r#"{"event_type": "demo.nobody_listens", "payload": {"heard": false}}"#);
-        // The text above is constant and right, as the demo itself shows.
-        #[allow(clippy::unwrap_used, reason = "a constant")]
-        Self {
-            product,
-            ..fixture.unwrap()
-        }
+    /// An event for a tenant that has no endpoints.
+    pub(super) fn unmatched() -> anyhow::Result<Self> {
+        Ok(serde_json::from_str(
+            r#"{"event_type": "demo.unheard", "payload": {"heard": false}}"#,
+        )?)
     }
 }
 

@@ -9,14 +9,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
-use sha2::Sha256;
-use tidings_domain::Timestamp;
 use tidings_service::serve;
 
 use super::Role;
+use crate::verify;
 
 /// How a receiver answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +31,7 @@ pub(super) enum Behaviour {
 pub(super) struct Received {
     pub(super) event_type: String,
     pub(super) data: Value,
+    pub(super) body: Bytes,
     /// `webhook-id`, where the dialect has one.
     pub(super) id: Option<String>,
     /// What is wrong with its signature, if anything is.
@@ -120,7 +118,7 @@ async fn receive(
     let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
     let flaw = match receiver.dialect {
         "userhero" => verify_userhero(&headers, &body, &parsed, &receiver.secret),
-        _ => verify_standard(&headers, &body, &receiver.secret),
+        _ => verify::standard(&headers, &body, &receiver.secret),
     };
     let type_field = if receiver.dialect == "userhero" {
         "event"
@@ -130,7 +128,8 @@ async fn receive(
     let mut received = Received {
         event_type: parsed[type_field].as_str().unwrap_or_default().to_owned(),
         data: parsed["data"].clone(),
-        id: header(&headers, "webhook-id").map(str::to_owned),
+        body,
+        id: verify::header(&headers, "webhook-id").map(str::to_owned),
         flaw: flaw.err(),
         answered: 0,
     };
@@ -154,57 +153,11 @@ async fn receive(
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Standard Webhooks, "Verifying webhook authenticity": HMAC-SHA-256 over `id.timestamp.body`, keyed with what the
-/// base64 behind `whsec_` says; the timestamp no more than five minutes away.
-fn verify_standard(headers: &HeaderMap, body: &[u8], secret: &str) -> Result<(), String> {
-    let id = header(headers, "webhook-id").ok_or("no webhook-id")?;
-    let timestamp = header(headers, "webhook-timestamp").ok_or("no webhook-timestamp")?;
-    let signatures = header(headers, "webhook-signature").ok_or("no webhook-signature")?;
-    let seconds: i64 = timestamp.parse().map_err(|_| "webhook-timestamp is no number")?;
-    if (Timestamp::now().as_second() - seconds).abs() > 300 {
-        return Err("webhook-timestamp is too old or too new".into());
-    }
-    let key = BASE64_STANDARD
-        .decode(secret.trim_start_matches("whsec_"))
-        .map_err(|_| "the secret is no base64")?;
-    let mac = mac(&key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat());
-    let expected = format!("v1,{}", BASE64_STANDARD.encode(mac));
-    if signatures.split(' ').any(|signature| signature == expected) {
-        Ok(())
-    } else {
-        Err("wrong signature".into())
-    }
-}
-
-/// UserHero's document, "Verification Code": `sha256=` and the hexadecimal HMAC over the body as `JSON.stringify` would
-/// print it. The secret's text is the key, unless it has the `whsec_` form.
+/// UserHero's document, "Verification Code", verifies the body as `JSON.stringify` prints what was parsed of it.
 fn verify_userhero(headers: &HeaderMap, body: &[u8], parsed: &Value, secret: &str) -> Result<(), String> {
-    let given = header(headers, "x-userhero-signature").ok_or("no x-userhero-signature")?;
     let printed = serde_json::to_vec(parsed).map_err(|error| error.to_string())?;
     if printed != body {
         return Err("the body is not what JSON.stringify prints".into());
     }
-    let key = match secret.strip_prefix("whsec_") {
-        Some(encoded) => BASE64_STANDARD.decode(encoded).map_err(|_| "the secret is no base64")?,
-        None => secret.as_bytes().to_vec(),
-    };
-    let expected = format!("sha256={}", hex::encode(mac(&key, body)));
-    if given == expected {
-        Ok(())
-    } else {
-        Err("wrong signature".into())
-    }
-}
-
-fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(mac) => mac,
-        Err(_) => return Vec::new(),
-    };
-    mac.update(message);
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+    verify::over_body(headers, "x-userhero-signature", &printed, secret)
 }

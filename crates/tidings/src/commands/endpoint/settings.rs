@@ -47,7 +47,12 @@ impl Settings {
             dialect: self.dialect.clone().unwrap_or_default(),
             secret: self.secret.clone().unwrap_or_default(),
             unsigned: self.unsigned,
-            schedule: self.schedule.iter().flat_map(Schedule::waits).map(|wait| duration(*wait)).collect(),
+            schedule: self
+                .schedule
+                .iter()
+                .flat_map(Schedule::waits)
+                .map(|wait| duration(*wait))
+                .collect(),
             timeout: self.timeout.map(duration),
             final_statuses: self.final_statuses.iter().map(ToString::to_string).collect(),
             concurrency: self.concurrency.unwrap_or(0),
@@ -67,13 +72,19 @@ impl Settings {
             ("final_statuses", !self.final_statuses.is_empty()),
             ("concurrency", self.concurrency.is_some()),
         ];
-        fields.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+        fields
+            .into_iter()
+            .filter_map(|(name, given)| given.then_some(name))
+            .collect()
     }
 }
 
 /// Subscriptions that are on.
 pub(in crate::commands) fn subscriptions(patterns: &[EventPattern]) -> Vec<pb::Subscription> {
-    let subscription = |pattern: &EventPattern| pb::Subscription { pattern: pattern.to_string(), disabled: false };
+    let subscription = |pattern: &EventPattern| pb::Subscription {
+        pattern: pattern.to_string(),
+        disabled: false,
+    };
     patterns.iter().map(subscription).collect()
 }
 
@@ -99,7 +110,10 @@ mod tests {
         let settings = parse(&["--schedule", "3s 1m", "--subscribe", "feedback.*", "--unsigned"]).unwrap();
         assert_eq!(settings.given(), ["subscriptions", "secret", "schedule"]);
         let endpoint = settings.endpoint();
-        assert_eq!(endpoint.schedule.iter().map(|wait| wait.seconds).collect::<Vec<_>>(), [3, 60]);
+        assert_eq!(
+            endpoint.schedule.iter().map(|wait| wait.seconds).collect::<Vec<_>>(),
+            [3, 60]
+        );
         assert_eq!(endpoint.subscriptions[0].pattern, "feedback.*");
         assert!(endpoint.unsigned && endpoint.timeout.is_none());
     }

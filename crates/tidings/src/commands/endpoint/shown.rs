@@ -13,7 +13,13 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
     if format == Format::Json {
         return output::json(&document(endpoint));
     }
-    let or_by = |value: String, by: &str| if value.is_empty() { format!("(the {by}'s)") } else { value };
+    let or_by = |value: String, by: &str| {
+        if value.is_empty() {
+            format!("(the {by}'s)")
+        } else {
+            value
+        }
+    };
     let timeout = endpoint.timeout.map(spelled).unwrap_or_default();
     let concurrency = Some(endpoint.concurrency).filter(|cap| *cap > 0);
     fields(&[
@@ -27,7 +33,13 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("schedule", or_by(waits(endpoint).join(" "), "dialect")),
         ("timeout", or_by(timeout, "dialect")),
         ("final statuses", or_by(endpoint.final_statuses.join(" "), "dialect")),
-        ("concurrency", or_by(concurrency.map(|cap| cap.to_string()).unwrap_or_default(), "configuration")),
+        (
+            "concurrency",
+            or_by(
+                concurrency.map(|cap| cap.to_string()).unwrap_or_default(),
+                "configuration",
+            ),
+        ),
         ("signed", yes_or_no(!endpoint.unsigned).into()),
         ("secret", endpoint.secret.clone()),
         ("created", time(endpoint.created_at.as_ref())),
@@ -38,7 +50,9 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
 /// Prints endpoints as rows.
 pub(super) fn list(format: Format, endpoints: &[pb::Endpoint]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return endpoints.iter().try_for_each(|endpoint| output::json(&document(endpoint)));
+        return endpoints
+            .iter()
+            .try_for_each(|endpoint| output::json(&document(endpoint)));
     }
     let row = |endpoint: &pb::Endpoint| {
         vec![
@@ -92,7 +106,10 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         subscriptions: endpoint
             .subscriptions
             .iter()
-            .map(|s| SubscriptionDocument { pattern: &s.pattern, enabled: !s.disabled })
+            .map(|s| SubscriptionDocument {
+                pattern: &s.pattern,
+                enabled: !s.disabled,
+            })
             .collect(),
         dialect: &endpoint.dialect,
         schedule: Some(waits(endpoint)).filter(|waits| !waits.is_empty()),
@@ -107,7 +124,13 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
 }
 
 fn patterns(endpoint: &pb::Endpoint) -> String {
-    let shown = |s: &pb::Subscription| if s.disabled { format!("{} (off)", s.pattern) } else { s.pattern.clone() };
+    let shown = |s: &pb::Subscription| {
+        if s.disabled {
+            format!("{} (off)", s.pattern)
+        } else {
+            s.pattern.clone()
+        }
+    };
     endpoint.subscriptions.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 

@@ -22,7 +22,10 @@ impl OwnEndpoint {
         dialect: String,
         patterns: &[EventPattern],
     ) -> anyhow::Result<Self> {
-        let subscription = |pattern: &EventPattern| pb::Subscription { pattern: pattern.to_string(), disabled: false };
+        let subscription = |pattern: &EventPattern| pb::Subscription {
+            pattern: pattern.to_string(),
+            disabled: false,
+        };
         let endpoint = pb::Endpoint {
             tenant_id: tenant.map(|tenant| tenant.to_string()).unwrap_or_default(),
             name: "tidings listen".into(),
@@ -31,7 +34,10 @@ impl OwnEndpoint {
             subscriptions: patterns.iter().map(subscription).collect(),
             ..pb::Endpoint::default()
         };
-        let request = pb::CreateEndpointRequest { endpoint: Some(endpoint), disabled: false };
+        let request = pb::CreateEndpointRequest {
+            endpoint: Some(endpoint),
+            disabled: false,
+        };
         let created = client.endpoints().create_endpoint(request).await.map_err(|status| {
             let hint = "the server may not send to this machine: start it with --allow-network 127.0.0.0/8";
             match Problem::from_status(&status).0.as_str() {
@@ -45,14 +51,19 @@ impl OwnEndpoint {
 
     /// Deletes it; when that fails, says how to do it by hand.
     pub(super) async fn delete(self) -> anyhow::Result<()> {
-        let request = pb::DeleteEndpointRequest { endpoint_id: self.id.clone() };
+        let request = pb::DeleteEndpointRequest {
+            endpoint_id: self.id.clone(),
+        };
         match self.client.endpoints().delete_endpoint(request).await {
             Ok(_) => {
                 eprintln!("deleted the endpoint {}", self.id);
                 Ok(())
             }
             Err(status) => {
-                let hint = format!("the endpoint stays: delete it with `tidings endpoint delete {}`", self.id);
+                let hint = format!(
+                    "the endpoint stays: delete it with `tidings endpoint delete {}`",
+                    self.id
+                );
                 Err(explain(status).context(hint))
             }
         }

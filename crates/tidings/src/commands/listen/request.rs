@@ -134,7 +134,9 @@ impl Received {
     }
 
     fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("(not text)")))
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("(not text)")))
     }
 }
 
@@ -157,7 +159,10 @@ mod tests {
         let header = "x-userhero-signature".to_owned();
         let verdict = check("x-userhero-signature", GOOD, &["old", "Jefe"]);
         assert_eq!(verdict, Signature::Verified { header });
-        assert!(matches!(check("x-feedbackpulse-signature", GOOD, &["Jefe"]), Signature::Verified { .. }));
+        assert!(matches!(
+            check("x-feedbackpulse-signature", GOOD, &["Jefe"]),
+            Signature::Verified { .. }
+        ));
     }
 
     #[test]
@@ -165,9 +170,21 @@ mod tests {
         let header = "x-userhero-signature".to_owned();
         let reason = "wrong signature".to_owned();
         let verdict = check("x-userhero-signature", GOOD, &["other"]);
-        assert_eq!(verdict, Signature::Wrong { header: header.clone(), reason });
-        assert_eq!(check("x-userhero-signature", GOOD, &[]), Signature::Unchecked { header });
-        assert_eq!(check("content-type", "application/json", &["Jefe"]), Signature::Unsigned);
+        assert_eq!(
+            verdict,
+            Signature::Wrong {
+                header: header.clone(),
+                reason
+            }
+        );
+        assert_eq!(
+            check("x-userhero-signature", GOOD, &[]),
+            Signature::Unchecked { header }
+        );
+        assert_eq!(
+            check("content-type", "application/json", &["Jefe"]),
+            Signature::Unsigned
+        );
         let incomplete = check("webhook-signature", "v1,AAAA", &["Jefe"]);
         assert!(matches!(incomplete, Signature::Wrong { reason, .. } if reason == "no webhook-id"));
     }

@@ -109,7 +109,10 @@ impl<'a> From<&'a pb::Attempt> for Attempt<'a> {
 impl<'a> From<&'a pb::Attempt> for FullAttempt<'a> {
     fn from(attempt: &'a pb::Attempt) -> Self {
         let message = |headers: &'a [pb::Header], body: &[u8]| Message {
-            headers: headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect(),
+            headers: headers
+                .iter()
+                .map(|header| (header.name.as_str(), header.value.as_str()))
+                .collect(),
             body: pretty::value(body),
         };
         let answered = attempt.status_code > 0;

@@ -112,7 +112,10 @@ mod tests {
 
     #[test]
     fn statuses_are_codes_classes_or_none() {
-        let filter = parse(&["--status", "500", "--status", "4xx", "--status", "none", "--status", "503"]).unwrap();
+        let filter = parse(&[
+            "--status", "500", "--status", "4xx", "--status", "none", "--status", "503",
+        ])
+        .unwrap();
         assert_eq!(filter.status_codes, [500, 503]);
         assert_eq!(filter.status_classes, [4, 0]);
         for text in ["", "xx", "6xx", "0xx", "99", "600", "5XX", "500-503"] {
@@ -124,8 +127,17 @@ mod tests {
     #[test]
     fn everything_else_is_passed_on() {
         let endpoint = EndpointId::new().to_string();
-        let filter =
-            parse(&["--endpoint", &endpoint, "--type", "a.b", "--outcome", "failed_final", "--since", "1h"]).unwrap();
+        let filter = parse(&[
+            "--endpoint",
+            &endpoint,
+            "--type",
+            "a.b",
+            "--outcome",
+            "failed_final",
+            "--since",
+            "1h",
+        ])
+        .unwrap();
         assert_eq!(filter.endpoint_id, endpoint);
         assert_eq!(filter.event_types, ["a.b"]);
         assert_eq!(filter.outcomes, ["failed_final"]);

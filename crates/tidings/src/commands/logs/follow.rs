@@ -25,14 +25,19 @@ pub(super) async fn follow(
     format: Format,
 ) -> anyhow::Result<()> {
     let stop = shutdown::on_signal();
-    let mut printer = Printer { format, printed: Seen::default() };
+    let mut printer = Printer {
+        format,
+        printed: Seen::default(),
+    };
     if format == Format::Text {
         output::line(&bold(&padded(&show::ATTEMPT_HEADER.map(str::to_owned))))?;
     }
     let mut latest = latest.min(PAGE);
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let Some(watched) = stop.run_until_cancelled(watch(client, &filter, latest, &mut printer, &mut backoff)).await
+        let Some(watched) = stop
+            .run_until_cancelled(watch(client, &filter, latest, &mut printer, &mut backoff))
+            .await
         else {
             return Ok(());
         };
@@ -44,7 +49,11 @@ pub(super) async fn follow(
         eprintln!("the connection was lost: trying again");
         // Whatever was missed is listed, as far as one page goes.
         latest = PAGE;
-        if stop.run_until_cancelled(tokio::time::sleep(backoff.next())).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep(backoff.next()))
+            .await
+            .is_none()
+        {
             return Ok(());
         }
     }
@@ -58,7 +67,9 @@ async fn watch(
     printer: &mut Printer,
     backoff: &mut Backoff,
 ) -> anyhow::Result<Result<(), Status>> {
-    let request = pb::WatchAttemptsRequest { filter: Some(filter.clone()) };
+    let request = pb::WatchAttemptsRequest {
+        filter: Some(filter.clone()),
+    };
     let mut told = match client.log().watch_attempts(request).await {
         Ok(told) => told.into_inner(),
         Err(status) => return Ok(Err(status)),
@@ -89,7 +100,10 @@ async fn watch(
 
 /// Whether the same request may succeed a little later.
 fn is_passing(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal | Code::Aborted)
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal | Code::Aborted
+    )
 }
 
 struct Printer {

@@ -10,8 +10,7 @@ use crate::output::{self, Format, bold, fields, instant, line, table, time};
 use crate::pretty::pretty;
 
 /// The columns of [`attempt_row`].
-pub(super) const ATTEMPT_HEADER: [&str; 8] =
-    ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
+pub(super) const ATTEMPT_HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
 
 /// An attempt as a row.
 pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
@@ -30,7 +29,9 @@ pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
 /// Prints attempts, a row each.
 pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return attempts.iter().try_for_each(|attempt| output::json(&documents::Attempt::from(attempt)));
+        return attempts
+            .iter()
+            .try_for_each(|attempt| output::json(&documents::Attempt::from(attempt)));
     }
     table(&ATTEMPT_HEADER, &attempts.iter().map(attempt_row).collect::<Vec<_>>())
 }
@@ -56,7 +57,11 @@ pub(super) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
         "" => String::new(),
         address => format!("  ({address})"),
     };
-    message(&format!("POST {}{address}", attempt.url), &attempt.request_headers, &attempt.request_body)?;
+    message(
+        &format!("POST {}{address}", attempt.url),
+        &attempt.request_headers,
+        &attempt.request_body,
+    )?;
     match attempt.status_code {
         0 => line(&format!("\n{}", bold("no response")))?,
         status => message(&status.to_string(), &attempt.response_headers, &attempt.response_body)?,
@@ -70,7 +75,9 @@ pub(super) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
 /// Prints events, a row each.
 pub(super) fn events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return events.iter().try_for_each(|event| output::json(&documents::Event::from(event)));
+        return events
+            .iter()
+            .try_for_each(|event| output::json(&documents::Event::from(event)));
     }
     let row = |event: &pb::Event| {
         vec![
@@ -108,7 +115,9 @@ pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Res
 /// Prints deliveries, a row each.
 pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
     if format == Format::Json {
-        return deliveries.iter().try_for_each(|delivery| output::json(&documents::Delivery::from(delivery)));
+        return deliveries
+            .iter()
+            .try_for_each(|delivery| output::json(&documents::Delivery::from(delivery)));
     }
     let row = |delivery: &pb::Delivery| {
         let state = match delivery.reason.as_str() {
@@ -130,8 +139,11 @@ pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow:
 
 /// How long an attempt took.
 pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
-    let took = attempt.duration.and_then(|length| Duration::try_from(length).ok()).unwrap_or_default();
-    took.as_secs_f64() * 1_000.0
+    let took = attempt
+        .duration
+        .and_then(|length| Duration::try_from(length).ok())
+        .unwrap_or_default();
+    took.as_micros() as f64 / 1_000.0
 }
 
 fn message(first_line: &str, headers: &[pb::Header], body: &[u8]) -> anyhow::Result<()> {
@@ -188,7 +200,12 @@ mod tests {
     fn an_outcome_is_told_in_two_words() {
         let told = |outcome_name: &str, status_code, reason: &str| {
             let (name, reason) = (outcome_name.to_owned(), reason.to_owned());
-            outcome(&pb::Attempt { outcome: name, status_code, failure_reason: reason, ..Default::default() })
+            outcome(&pb::Attempt {
+                outcome: name,
+                status_code,
+                failure_reason: reason,
+                ..Default::default()
+            })
         };
         assert_eq!(told("succeeded", 200, ""), "succeeded 200");
         assert_eq!(told("failed_retryable", 503, "status"), "failed 503");
@@ -202,7 +219,13 @@ mod tests {
         let now: Timestamp = "2026-01-07T15:30:00.5Z".parse().unwrap();
         let told = |at: &str| {
             let due = Some(tidings_proto::timestamp(at.parse().unwrap()));
-            next(&pb::Attempt { next_attempt_at: due, ..Default::default() }, now)
+            next(
+                &pb::Attempt {
+                    next_attempt_at: due,
+                    ..Default::default()
+                },
+                now,
+            )
         };
         assert_eq!(told("2026-01-07T15:35:01Z"), "in 5m");
         assert_eq!(told("2026-01-07T15:30:01Z"), "now");

@@ -80,19 +80,35 @@ pub(super) async fn publish(
     let (events, flawed) = (mpsc::channel(AHEAD), mpsc::channel(AHEAD));
     let tenant = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
     let reading = tokio::spawn(read(input, tenant, events.0, flawed.0));
-    let answers = client.events().publish_stream(ReceiverStream::new(events.1)).await.map_err(explain)?;
+    let answers = client
+        .events()
+        .publish_stream(ReceiverStream::new(events.1))
+        .await
+        .map_err(explain)?;
     let answers = answers.into_inner().map(|answer| answer.map(Outcome::from));
     let flawed = ReceiverStream::new(flawed.1).map(Ok);
 
     let (outcomes, broken) = report(stream::select(answers, flawed), format).await?;
-    eprintln!("{} accepted, {} known already, {} refused", outcomes.accepted, outcomes.duplicates, outcomes.refused);
+    eprintln!(
+        "{} accepted, {} known already, {} refused",
+        outcomes.accepted, outcomes.duplicates, outcomes.refused
+    );
     if let Some(status) = broken {
         return Err(explain(status)).context("the stream broke: lines without a result may have been accepted or not");
     }
     let lines = reading.await??;
     let unanswered: Vec<_> = lines.difference(&outcomes.answered).map(u64::to_string).collect();
-    anyhow::ensure!(unanswered.is_empty(), "the server stopped without an answer for the lines {}", unanswered.join(", "));
-    anyhow::ensure!(outcomes.refused == 0, "{} of {} events were refused", outcomes.refused, lines.len());
+    anyhow::ensure!(
+        unanswered.is_empty(),
+        "the server stopped without an answer for the lines {}",
+        unanswered.join(", ")
+    );
+    anyhow::ensure!(
+        outcomes.refused == 0,
+        "{} of {} events were refused",
+        outcomes.refused,
+        lines.len()
+    );
     Ok(())
 }
 
@@ -113,8 +129,20 @@ async fn read(
         }
         numbers.insert(number);
         let taken = match parse(&text, &tenant) {
-            Ok(event) => events.send(pb::PublishStreamRequest { sequence: number, event: Some(event) }).await.is_ok(),
-            Err(refusal) => flawed.send(Outcome { line: number, result: Err(refusal) }).await.is_ok(),
+            Ok(event) => events
+                .send(pb::PublishStreamRequest {
+                    sequence: number,
+                    event: Some(event),
+                })
+                .await
+                .is_ok(),
+            Err(refusal) => flawed
+                .send(Outcome {
+                    line: number,
+                    result: Err(refusal),
+                })
+                .await
+                .is_ok(),
         };
         if !taken {
             break;
@@ -130,7 +158,11 @@ fn parse(text: &str, tenant: &str) -> Result<pb::PublishRequest, Refusal> {
         detail: format!("{error}"),
     })?;
     Ok(pb::PublishRequest {
-        tenant_id: if line.tenant_id.is_empty() { tenant.to_owned() } else { line.tenant_id },
+        tenant_id: if line.tenant_id.is_empty() {
+            tenant.to_owned()
+        } else {
+            line.tenant_id
+        },
         event_type: line.event_type,
         payload: line.payload.get().to_owned().into(),
         occurred_at: line.occurred_at.map(tidings_proto::timestamp),
@@ -180,7 +212,11 @@ async fn report(
 
 impl Refusal {
     fn describe(&self) -> String {
-        let field = self.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+        let field = self
+            .field
+            .as_ref()
+            .map(|field| format!("{field}: "))
+            .unwrap_or_default();
         format!("{field}{} ({})", self.detail, self.code)
     }
 }
@@ -200,7 +236,10 @@ impl From<pb::PublishStreamResponse> for Outcome {
                 detail: "the server's answer says nothing that this version knows".into(),
             }),
         };
-        Self { line: answer.sequence, result }
+        Self {
+            line: answer.sequence,
+            result,
+        }
     }
 }
 
@@ -210,7 +249,8 @@ mod tests {
 
     #[test]
     fn a_line_is_an_event_of_its_own_tenant_or_the_given_one() {
-        let text = r#"{"event_type":"a.b","payload":{"n":1.50},"occurred_at":"2026-01-07T15:30:00Z","idempotency_key":"k"}"#;
+        let text =
+            r#"{"event_type":"a.b","payload":{"n":1.50},"occurred_at":"2026-01-07T15:30:00Z","idempotency_key":"k"}"#;
         let event = parse(text, "ten_1").unwrap();
         assert_eq!((event.tenant_id.as_str(), event.event_type.as_str()), ("ten_1", "a.b"));
         assert_eq!(event.payload, r#"{"n":1.50}"#);
@@ -225,7 +265,7 @@ mod tests {
         let detail = |text: &str| parse(text, "").unwrap_err().detail;
         assert!(detail(r#"{"event_type":"a"}"#).contains("missing field `payload`"));
         assert!(detail(r#"{"type":"a"}"#).contains("unknown field `type`, expected one of `event_type`"));
-        assert!(detail(r#"{"event_type":"a","payload":1,"occurred_at":"now"}"#).contains("now"));
+        assert!(detail(r#"{"event_type":"a","payload":1,"occurred_at":"now"}"#).contains("line 1 column"));
     }
 
     #[tokio::test]
@@ -235,7 +275,10 @@ mod tests {
         let input = "{\"event_type\":\"a\",\"payload\":1}\n\nnonsense\n{\"event_type\":\"b\",\"payload\":2}";
         let numbers = read(input.as_bytes(), String::new(), events, flawed).await.unwrap();
         assert_eq!(numbers, BTreeSet::from([1, 3, 4]));
-        assert_eq!((sent.recv().await.unwrap().sequence, sent.recv().await.unwrap().sequence), (1, 4));
+        assert_eq!(
+            (sent.recv().await.unwrap().sequence, sent.recv().await.unwrap().sequence),
+            (1, 4)
+        );
         assert_eq!(refused.recv().await.unwrap().line, 3);
     }
 }

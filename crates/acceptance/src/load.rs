@@ -1,0 +1,67 @@
+//! A publisher that goes on whatever happens, and remembers what it was promised.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use crate::client::{Client, Tenant, request};
+
+/// How long a publish may take before its publisher gives it up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Publishes at a steady rate until it is stopped.
+#[derive(Debug)]
+pub struct Load {
+    publishing: JoinHandle<Published>,
+    stop: oneshot::Sender<()>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// The ids of the events that were accepted.
+    pub accepted: Vec<String>,
+    /// How many were refused, or not answered: nothing is promised for these.
+    pub refused: usize,
+}
+
+impl Load {
+    /// Starts to publish events of type `load.test`, each in a call of its own.
+    pub fn start(client: &Client, tenant: &Tenant, per_second: u32) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let publishing = tokio::spawn(publish(client.clone(), tenant.clone(), per_second, stopped));
+        Self { publishing, stop }
+    }
+
+    /// Ends publishing and waits for the last answers.
+    pub async fn stop(self) -> Published {
+        let _ = self.stop.send(());
+        self.publishing.await.expect("publishing does not panic")
+    }
+}
+
+async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: oneshot::Receiver<()>) -> Published {
+    let mut timer = tokio::time::interval(Duration::from_secs(1) / per_second);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut calls = JoinSet::new();
+    for number in 0_u64.. {
+        tokio::select! {
+            _ = &mut stopped => break,
+            _ = timer.tick() => {}
+        }
+        let request = request(&tenant, "load.test", json!({ "number": number }));
+        let mut events = client.events();
+        calls.spawn(async move { tokio::time::timeout(PATIENCE, events.publish(request)).await });
+    }
+    let mut published = Published::default();
+    while let Some(call) = calls.join_next().await {
+        match call.expect("a call does not panic") {
+            Ok(Ok(answer)) => published.accepted.push(answer.into_inner().event_id),
+            Ok(Err(_)) | Err(_) => published.refused += 1,
+        }
+    }
+    published
+}

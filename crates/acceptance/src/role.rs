@@ -1,0 +1,163 @@
+//! One process of `tidings` that can be started, stopped, killed and started again.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tidings_testkit::{Binary, Reserved, wait_until};
+
+use crate::SOON;
+
+/// A subcommand that runs until it is stopped. Over all its lives it listens at the same addresses.
+#[derive(Debug)]
+pub struct Role {
+    name: &'static str,
+    variables: Vec<(String, String)>,
+    monitor: Reserved,
+    process: Option<Binary>,
+}
+
+/// An answer over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Role {
+    pub(crate) fn new(name: &'static str, monitor: Reserved, variables: Vec<(String, String)>) -> Self {
+        Self {
+            name,
+            variables,
+            monitor,
+            process: None,
+        }
+    }
+
+    /// Sets an environment variable (`TIDINGS_SECTION__KEY`) for its next start.
+    pub fn set(&mut self, variable: &str, value: impl Into<String>) {
+        self.variables.push((variable.to_owned(), value.into()));
+    }
+
+    /// Starts the process and waits until it says that it is ready.
+    pub async fn start(&mut self) {
+        self.spawn();
+        self.ready().await;
+    }
+
+    /// Starts the process and waits for nothing.
+    ///
+    /// # Panics
+    ///
+    /// When it runs already.
+    pub fn spawn(&mut self) {
+        assert!(self.process.is_none(), "{} runs already", self.name);
+        let mut command = Binary::command();
+        command
+            .arg(self.name)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        self.process = Some(Binary::start(&mut command));
+    }
+
+    /// Waits until the process says that it is ready.
+    pub async fn ready(&self) {
+        let ready = async || self.try_get("/readyz").await.is_some_and(|answer| answer.status == 200);
+        wait_until(SOON, &format!("{} to be ready", self.name), ready).await;
+    }
+
+    /// Kills the process like a power cut would.
+    pub fn kill9(&mut self) {
+        self.running().kill9();
+        self.process = None;
+    }
+
+    /// Asks the process to stop and waits until it has.
+    pub async fn terminate(&mut self, deadline: Duration) -> ExitStatus {
+        let status = self.running().terminate(deadline).await;
+        self.process = None;
+        status
+    }
+
+    /// Waits until the process ends by itself; gives back how, and all that it wrote.
+    pub async fn wait_for_exit(&mut self, deadline: Duration) -> (ExitStatus, String) {
+        let status = self.running().wait_for_exit(deadline).await;
+        let log = self.running().log();
+        self.process = None;
+        (status, log)
+    }
+
+    /// The process itself.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn running(&mut self) -> &mut Binary {
+        let name = self.name;
+        self.process.as_mut().unwrap_or_else(|| panic!("{name} does not run"))
+    }
+
+    /// What the monitor (`/metrics`, `/healthz`, `/readyz`) answers.
+    pub async fn get(&self, path: &str) -> Response {
+        let answer = self.try_get(path).await;
+        answer.unwrap_or_else(|| panic!("the monitor of {} does not answer {path}", self.name))
+    }
+
+    /// A metric's value: the sum over all its labels, 0 if it was never touched.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with(['{', ' '])
+                .then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+        };
+        self.get("/metrics").await.body.lines().filter_map(value).sum()
+    }
+
+    async fn try_get(&self, path: &str) -> Option<Response> {
+        get(&format!("{}{path}", self.monitor.url())).await.ok()
+    }
+}
+
+/// Gets a URL; whatever status there is, is an answer.
+pub async fn get(url: &str) -> Result<Response, ureq::Error> {
+    let url = url.to_owned();
+    let get = move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(SOON))
+            .build()
+            .into();
+        let response = agent.get(&url).call()?;
+        Ok(Response {
+            status: response.status().as_u16(),
+            body: response.into_body().read_to_string()?,
+        })
+    };
+    tokio::task::spawn_blocking(get)
+        .await
+        .expect("a request does not panic")
+}
+
+/// Runs a subcommand that ends by itself and gives back what it printed.
+///
+/// # Panics
+///
+/// When it fails.
+pub async fn run_to_end(arguments: &[&str], variables: &[(String, String)]) -> String {
+    let mut command = Binary::command();
+    command
+        .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("a command does not panic");
+    let output = output.expect("tidings can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "tidings {} failed:\n{said}",
+        arguments.join(" ")
+    );
+    String::from_utf8(output.stdout).expect("tidings prints text")
+}

@@ -1,0 +1,124 @@
+//! All roles apart.
+
+use tidings_domain::key::Token;
+use tidings_store::seal::SealKey;
+use tidings_testkit::{Reserved, TestDatabase, TestVhost};
+
+use crate::client::{Client, Servers};
+use crate::role::{Role, run_to_end};
+
+/// The four roles, each a process, on a database and a virtual host of their own.
+#[derive(Debug)]
+pub struct System {
+    /// Takes events in.
+    pub ingest: Role,
+    /// Makes attempts.
+    pub dispatcher: Role,
+    /// Keeps the ledger.
+    pub log: Role,
+    /// Manages tenants and endpoints.
+    pub control: Role,
+    /// Speaks to all of them with the operator's key.
+    pub operator: Client,
+    /// The operator's key itself.
+    pub operator_token: String,
+    /// Where they listen.
+    pub servers: Servers,
+    /// What they share.
+    pub database: TestDatabase,
+    /// What they share.
+    pub vhost: TestVhost,
+    _addresses: [Reserved; 4],
+}
+
+impl System {
+    /// Everything running and ready.
+    pub async fn start() -> Self {
+        let mut system = Self::prepare().await;
+        system.start_roles().await;
+        system
+    }
+
+    /// Database migrated, operator's key made, nothing running yet: the moment to [`System::set`] variables.
+    pub async fn prepare() -> Self {
+        let (database, vhost) = tokio::join!(TestDatabase::create(), TestVhost::create());
+        let addresses = [(); 4].map(|()| Reserved::address());
+        let [ingest, http, log, control] = &addresses;
+        let servers = Servers {
+            ingest: ingest.url(),
+            http: http.url(),
+            log: log.url(),
+            control: control.url(),
+        };
+        let variables = variables(&database, &vhost, &servers);
+        run_to_end(&["migrate"], &variables).await;
+        let operator_token = run_to_end(&["admin", "bootstrap"], &variables).await.trim().to_owned();
+        let role = |name| {
+            let monitor = Reserved::address();
+            let mut variables = variables.clone();
+            variables.push(("TIDINGS_MONITOR__ADDRESS".to_owned(), monitor.socket().to_string()));
+            Role::new(name, monitor, variables)
+        };
+        Self {
+            ingest: role("ingest"),
+            dispatcher: role("dispatcher"),
+            log: role("log"),
+            control: role("control"),
+            operator: Client::new(&servers, &operator_token),
+            operator_token,
+            servers,
+            database,
+            vhost,
+            _addresses: addresses,
+        }
+    }
+
+    /// Sets an environment variable (`TIDINGS_SECTION__KEY`) for the next start of every role.
+    pub fn set(&mut self, variable: &str, value: &str) {
+        for role in self.roles() {
+            role.set(variable, value);
+        }
+    }
+
+    /// Starts every role and waits until all are ready.
+    pub async fn start_roles(&mut self) {
+        for role in self.roles() {
+            role.spawn();
+        }
+        for role in self.roles() {
+            role.ready().await;
+        }
+    }
+
+    /// A client with another key.
+    pub fn client(&self, token: &str) -> Client {
+        Client::new(&self.servers, token)
+    }
+
+    fn roles(&mut self) -> [&mut Role; 4] {
+        [&mut self.ingest, &mut self.dispatcher, &mut self.log, &mut self.control]
+    }
+}
+
+fn variables(database: &TestDatabase, vhost: &TestVhost, servers: &Servers) -> Vec<(String, String)> {
+    let listen = |url: &str| url.trim_start_matches("http://").to_owned();
+    let variables = [
+        ("DATABASE__URL", database.url()),
+        ("AMQP__URL", vhost.amqp_url()),
+        // Fewer queues than usual and no rest after their declaration: the broker is not killed here, and a test
+        // would spend most of its time on them.
+        ("AMQP__SHARDS", "2".to_owned()),
+        ("AMQP__SETTLE", "100ms".to_owned()),
+        ("SECRETS__KEYS", format!("[\"{}\"]", SealKey::generate().reveal())),
+        ("INTERNAL__TOKEN", Token::generate().reveal().to_owned()),
+        ("DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]".to_owned()),
+        ("INGEST__GRPC_ADDRESS", listen(&servers.ingest)),
+        ("INGEST__HTTP_ADDRESS", listen(&servers.http)),
+        ("LOG__GRPC_ADDRESS", listen(&servers.log)),
+        ("CONTROL__GRPC_ADDRESS", listen(&servers.control)),
+        ("LOG_CLIENT__SERVERS", format!("[\"{}\"]", servers.log)),
+    ];
+    variables
+        .map(|(name, value)| (format!("TIDINGS_{name}"), value))
+        .to_vec()
+}

@@ -1,0 +1,39 @@
+//! The guarantees of the design, held against the real engines and processes that stop, die and lose each other.
+
+#![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
+
+mod delivering;
+mod idempotency;
+mod isolation;
+mod killing;
+mod outages;
+mod registry;
+mod retrying;
+mod standalone;
+mod starting;
+mod stopping;
+mod sweeping;
+
+use std::collections::HashSet;
+
+use tidings_acceptance::{Role, System};
+use tidings_testkit::Receiver;
+
+/// One role of a system.
+type Pick = fn(&mut System) -> &mut Role;
+
+/// The ids of the events that arrived, and how many requests were repetitions.
+fn arrived(receiver: &Receiver) -> (HashSet<String>, usize) {
+    let requests = receiver.requests();
+    let ids: HashSet<String> = requests
+        .iter()
+        .map(|request| {
+            request
+                .header("webhook-id")
+                .expect("every request names its event")
+                .to_owned()
+        })
+        .collect();
+    let repeated = requests.len() - ids.len();
+    (ids, repeated)
+}

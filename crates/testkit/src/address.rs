@@ -1,0 +1,69 @@
+//! A loopback address that stays the same while who listens there comes and goes.
+//!
+//! A socket that is bound and never listens holds the port: the system gives it to nobody else, whoever is told the
+//! address can listen on it (again and again), and while nobody does, connections are refused.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpSocket;
+
+/// A port of its own, free again when this value is dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    address: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Reserved {
+    /// Reserves a port.
+    pub fn address() -> Self {
+        let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let address = socket.local_addr().expect("a bound socket has an address");
+        Self {
+            address,
+            _socket: socket,
+        }
+    }
+
+    /// The address.
+    pub fn socket(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address as `http://127.0.0.1:41234`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// A socket bound in the way that lets others bind to the same address while none of them listens.
+pub(crate) fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket can be made");
+    socket.set_reuseaddr(true).expect("an option of sockets");
+    socket
+        .bind(address)
+        .unwrap_or_else(|error| panic!("cannot bind to {address}: {error}"));
+    socket
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn listeners_come_and_go_at_one_address() {
+        let reserved = Reserved::address();
+        for _ in 0..2 {
+            let refused = TcpStream::connect(reserved.socket()).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+            let listener = TcpListener::bind(reserved.socket()).await.unwrap();
+            let (connected, accepted) = tokio::join!(TcpStream::connect(reserved.socket()), listener.accept());
+            connected.unwrap();
+            accepted.unwrap();
+        }
+    }
+}
