@@ -72,23 +72,23 @@ async fn fetch(log: LogClient, ids: Vec<DeliveryId>) -> Vec<Result<Option<Fetche
             vec![Err(FetchError::Unavailable(status.message().to_owned())); ids.len()]
         }
         Ok(found) => {
-            let mut found: HashMap<Vec<u8>, pb::FetchedDelivery> = found
-                .into_iter()
-                .map(|delivery| (delivery.delivery_id.clone(), delivery))
+            let found: HashMap<&[u8], &pb::FetchedDelivery> = found
+                .iter()
+                .map(|delivery| (delivery.delivery_id.as_slice(), delivery))
                 .collect();
+            // Two copies of a message may ask in one batch, and each must learn what the ledger knows.
             ids.iter()
-                .map(|id| match found.remove(id.uuid().as_bytes().as_slice()) {
-                    None => Ok(None),
-                    Some(delivery) => read(delivery)
-                        .map(Some)
-                        .map_err(|e| FetchError::Unreadable(e.to_string())),
+                .map(|id| {
+                    let known = found.get(id.uuid().as_bytes().as_slice());
+                    let fetched = known.map(|delivery| read(delivery)).transpose();
+                    fetched.map_err(|e| FetchError::Unreadable(e.to_string()))
                 })
                 .collect()
         }
     }
 }
 
-fn read(delivery: pb::FetchedDelivery) -> Result<Fetched, WireError> {
+fn read(delivery: &pb::FetchedDelivery) -> Result<Fetched, WireError> {
     Ok(Fetched {
         step: Step::from_number(delivery.step),
         terminal: delivery.terminal,
@@ -99,7 +99,7 @@ fn read(delivery: pb::FetchedDelivery) -> Result<Fetched, WireError> {
                 .map_err(|e| WireError::Unknown(format!("{e}")))?,
             occurred_at: time_from_micros(delivery.occurred_at_us, "occurred_at")?,
             accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
-            payload: delivery.payload,
+            payload: delivery.payload.clone(),
             traceparent: TraceParent::parse(&delivery.traceparent),
         },
     })

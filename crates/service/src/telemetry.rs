@@ -90,7 +90,7 @@ mod tests {
         );
         assert_eq!(
             toml::to_string(&Config::default()).unwrap(),
-            "format = \"human\"\nfilter = \"info\"\n"
+            "format = \"human\"\nfilter = \"info,lapin=off\"\n"
         );
     }
 }

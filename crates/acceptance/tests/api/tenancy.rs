@@ -202,7 +202,13 @@ async fn naming_another_tenant_is_naming_nobody() {
     hidden_tenant!(endpoints, list_endpoints, ListEndpointsRequest);
     hidden_tenant!(log, list_events, ListEventsRequest);
     hidden_tenant!(log, list_deliveries, ListDeliveriesRequest);
-    hidden_tenant!(tenants, list_api_keys, ListApiKeysRequest);
+    hidden!(
+        tenants,
+        list_api_keys,
+        ListApiKeysRequest { tenant_id },
+        theirs,
+        unknown
+    );
     hidden_tenant!(tenants, create_api_key, CreateApiKeyRequest);
 
     let filter = |id: &str| {
