@@ -1,5 +1,11 @@
 //! `tidings`: durable webhook delivery. One binary; each role and each tool is a subcommand with a file of its own.
 
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::invalid_html_tags,
+    reason = "the doc comments of commands are their help texts, read in a terminal"
+)]
+
 mod arguments;
 mod client;
 mod commands;
