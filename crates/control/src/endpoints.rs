@@ -34,7 +34,7 @@ pub struct NewEndpoint {
     pub name: String,
     /// Where requests go.
     pub url: String,
-    /// The name of its dialect; the default one if left out.
+    /// The name of its dialect; if left out, the one that is made for its URL, or the default one.
     pub dialect: Option<String>,
     /// Its secret; none if requests are not signed.
     pub secret: Option<Secret>,
@@ -76,12 +76,13 @@ impl Endpoints {
             return Err(tenant_missing());
         };
         let made = now();
+        let url = self.url(&new.url)?;
         let endpoint = Endpoint {
             id: EndpointId::new(),
             tenant,
             name: new.name.trim().to_owned(),
-            url: self.url(&new.url)?,
-            dialect: new.dialect.unwrap_or_else(|| Dialects::DEFAULT.to_owned()),
+            dialect: dialect_for(&self.dialects, new.dialect, &url),
+            url,
             secret: new.secret,
             subscriptions: new.subscriptions,
             enabled: new.enabled,
@@ -265,10 +266,34 @@ impl Endpoints {
     }
 }
 
+/// The dialect that was asked for; otherwise the one made for such URLs, otherwise the default.
+fn dialect_for(dialects: &Dialects, asked: Option<String>, url: &Url) -> String {
+    let made_for = || dialects.chosen_for(url).map(|dialect| dialect.name().to_owned());
+    asked.or_else(made_for).unwrap_or_else(|| Dialects::DEFAULT.to_owned())
+}
+
 fn unknown_endpoint(id: EndpointId) -> Problem {
     Problem::not_found("endpoint_unknown", format!("there is no endpoint {id}")).at("endpoint_id")
 }
 
 fn tenant_missing() -> Problem {
     Problem::invalid("tenant_missing", "an operator's key works for any tenant: name one").at("tenant_id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_chooses_a_dialect_unless_one_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = "name = 'acme'\ndescription = 'Acme'\nchosen_for = ['hooks.acme.example/in/*']\nbody = '{{ payload }}'\n\n[samples]\n'a.b' = '{}'\n";
+        std::fs::write(directory.path().join("acme.toml"), file).unwrap();
+        let dialects = Dialects::with_directory(directory.path()).unwrap();
+        let choice =
+            |asked: Option<&str>, url: &str| dialect_for(&dialects, asked.map(str::to_owned), &url.parse().unwrap());
+        assert_eq!(choice(None, "https://hooks.acme.example/in/1"), "acme");
+        assert_eq!(choice(None, "https://hooks.acme.example/out"), "standard");
+        assert_eq!(choice(Some("userhero"), "https://hooks.acme.example/in/1"), "userhero");
+    }
 }
