@@ -14,9 +14,7 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// A MAC ready for its message. Keying hashes twice; a key that signs often is worth keeping keyed.
-#[must_use]
-pub fn keyed(key: &[u8]) -> Hmac<Sha256> {
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
     // HMAC takes a key of any length (RFC 2104, section 2), so this can't fail.
     #[allow(clippy::unwrap_used, reason = "no key length is invalid for HMAC")]
     Hmac::new_from_slice(key).unwrap()

@@ -5,7 +5,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
 
 /// Bucket bounds in seconds for what takes between half a millisecond and half a minute.
@@ -36,11 +36,6 @@ pub fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
 /// A gauge of seconds or shares.
 pub fn float_gauge(name: &str, help: &str) -> Gauge {
     registered(name, Gauge::new(name, help))
-}
-
-/// Gauges of seconds or shares that differ in labels.
-pub fn float_gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-    registered(name, GaugeVec::new(Opts::new(name, help), labels))
 }
 
 /// A histogram with these bucket bounds.
