@@ -162,6 +162,7 @@ impl Running {
             .add_service(log.grpc.clone())
             .add_service(control.tenants)
             .add_service(control.endpoints);
+        process.ready_soon().await;
         process.serve_grpc("standalone-grpc", listener, routes.routes());
         let http_address = process.config.standalone.http_address.clone();
         let router = ingest.http.merge(monitor::router(process.health.clone()));
