@@ -1,6 +1,6 @@
 //! One process of `tidings` that can be started, stopped, killed and started again.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tidings_testkit::{Binary, Reserved, wait_until};
@@ -11,6 +11,8 @@ use crate::SOON;
 #[derive(Debug)]
 pub struct Role {
     name: &'static str,
+    /// A program with arguments that is started in its place and becomes it.
+    wrapper: Vec<String>,
     variables: Vec<(String, String)>,
     monitor: Reserved,
     process: Option<Binary>,
@@ -29,6 +31,7 @@ impl Role {
     pub(crate) fn new(name: &'static str, monitor: Reserved, variables: Vec<(String, String)>) -> Self {
         Self {
             name,
+            wrapper: Vec::new(),
             variables,
             monitor,
             process: None,
@@ -38,6 +41,11 @@ impl Role {
     /// Sets an environment variable (`TIDINGS_SECTION__KEY`) for its next start.
     pub fn set(&mut self, variable: &str, value: impl Into<String>) {
         self.variables.push((variable.to_owned(), value.into()));
+    }
+
+    /// Starts this program with these arguments instead, followed by the command to become.
+    pub(crate) fn wrap(&mut self, wrapper: Vec<String>) {
+        self.wrapper = wrapper;
     }
 
     /// Starts the process and waits until it says that it is ready.
@@ -54,6 +62,9 @@ impl Role {
     pub fn spawn(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         let mut command = Binary::command();
+        if let [program, arguments @ ..] = self.wrapper.as_slice() {
+            command = wrapped(program, arguments, &command);
+        }
         command
             .arg(self.name)
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -116,6 +127,17 @@ impl Role {
     async fn try_get(&self, path: &str) -> Option<Response> {
         get(&format!("{}{path}", self.monitor.url())).await.ok()
     }
+}
+
+fn wrapped(program: &str, arguments: &[String], command: &Command) -> Command {
+    let mut wrapped = Command::new(program);
+    wrapped.args(arguments).arg(command.get_program());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    wrapped
 }
 
 /// Gets a URL; whatever status there is, is an answer.

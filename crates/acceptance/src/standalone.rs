@@ -1,7 +1,7 @@
 //! All roles in one process, on the embedded engines.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tidings_testkit::Reserved;
@@ -27,6 +27,28 @@ pub struct Standalone {
 impl Standalone {
     /// A new system, running and ready.
     pub async fn start() -> Self {
+        Self::start_wrapped(|_| Vec::new(), &[]).await
+    }
+
+    /// A new system whose data lie on a disk of their own with so many MiB, which only its process sees; see
+    /// [`Standalone::disk`]. Needs the right to mount in a namespace of one's own. What is lost while the disk is full is
+    /// published again after 3 s.
+    pub async fn start_on_small_disk(mib: u32) -> Self {
+        let mount = format!("mount -t tmpfs -o size={mib}m tmpfs \"$0\" && exec \"$@\"");
+        let wrapper = |data: &str| {
+            let words = ["unshare", "--map-root-user", "--mount", "sh", "-c", &mount, data];
+            words.map(str::to_owned).to_vec()
+        };
+        Self::start_wrapped(wrapper, &[("LOG__GRACE", "3s"), ("DISPATCHER__CHECK_AFTER", "2s")]).await
+    }
+
+    /// Its disk as its process sees it.
+    pub fn disk(&mut self) -> PathBuf {
+        let inside = self.data.path().strip_prefix("/").expect("an absolute path");
+        PathBuf::from(format!("/proc/{}/root", self.process.running().id())).join(inside)
+    }
+
+    async fn start_wrapped(wrapper: impl FnOnce(&str) -> Vec<String>, more: &[(&str, &str)]) -> Self {
         let data = TempDir::new().expect("a temporary directory can be made");
         let (grpc, http) = (Reserved::address(), Reserved::address());
         let servers = Servers {
@@ -41,12 +63,17 @@ impl Standalone {
             ("STANDALONE__HTTP_ADDRESS", http.socket().to_string()),
             ("DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]".to_owned()),
         ];
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let variables = variables.into_iter().chain(more);
         let variables = variables
             .map(|(name, value)| (format!("TIDINGS_{name}"), value))
-            .to_vec();
+            .collect();
         let mut process = Role::new("standalone", http, variables);
+        process.wrap(wrapper(&data.path().display().to_string()));
         process.start().await;
-        let key = fs::read_to_string(data.path().join("operator.key")).expect("standalone makes an operator's key");
+        let root = format!("/proc/{}/root", process.running().id());
+        let key = Path::new(&root).join(data.path().strip_prefix("/").expect("an absolute path"));
+        let key = fs::read_to_string(key.join("operator.key")).expect("standalone makes an operator's key");
         let operator_token = key.trim().to_owned();
         let operator = Client::new(&servers, &operator_token);
         Self {

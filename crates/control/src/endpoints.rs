@@ -15,6 +15,9 @@ use crate::{Book, now};
 const MAX_URL: usize = 2_048;
 const TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 const MAX_CONCURRENCY: u32 = 1_000;
+/// The highest rate limit, requests per second, and the most at once.
+const MAX_RATE: u32 = 10_000;
+const MAX_BURST: u32 = 100_000;
 /// How often a change is tried again when somebody else changed the endpoint meanwhile.
 const TRIES: u32 = 5;
 
@@ -61,6 +64,8 @@ pub struct EndpointChange {
     pub subscriptions: Option<Vec<Subscription>>,
     /// Whether requests are made.
     pub enabled: Option<bool>,
+    /// Whether what was held until now is cancelled instead of sent.
+    pub cancel_held: bool,
     /// What differs from the dialect, field by field.
     pub overrides: Vec<OverrideChange>,
 }
@@ -87,6 +92,7 @@ impl Endpoints {
             subscriptions: new.subscriptions,
             enabled: new.enabled,
             overrides: new.overrides,
+            cancel_held_before: None,
             created_at: made,
             updated_at: made,
         };
@@ -201,6 +207,10 @@ impl Endpoints {
         if let Some(enabled) = change.enabled {
             endpoint.enabled = enabled;
         }
+        if change.cancel_held {
+            // Ids bear milliseconds: what was accepted in this one may be held as well.
+            endpoint.cancel_held_before = Some(now() + jiff::SignedDuration::from_millis(1));
+        }
         for change in &change.overrides {
             change(&mut endpoint.overrides);
         }
@@ -261,6 +271,16 @@ impl Endpoints {
         {
             let detail = format!("concurrency is 1 to {MAX_CONCURRENCY}");
             return Err(Problem::invalid("concurrency_invalid", detail).at("concurrency"));
+        }
+        if let Some(limit) = endpoint.overrides.rate_limit {
+            if !(1..=MAX_RATE).contains(&limit.per_second) {
+                let detail = format!("a rate limit is 1 to {MAX_RATE} requests per second");
+                return Err(Problem::invalid("rate_per_second_invalid", detail).at("rate_per_second"));
+            }
+            if !(1..=MAX_BURST).contains(&limit.burst) {
+                let detail = format!("a burst is 1 to {MAX_BURST} requests at once");
+                return Err(Problem::invalid("rate_burst_invalid", detail).at("rate_burst"));
+            }
         }
         Ok(())
     }

@@ -6,8 +6,10 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::fmt::rfc2822;
 use tidings_dialect::Dialect;
 use tidings_domain::outcome::StatusRule;
-use tidings_domain::{DeliveryState, Endpoint, FailureReason, Outcome, Timestamp};
+use tidings_domain::{DeliveryState, Endpoint, FailureReason, Outcome, Timestamp, schedule};
+use tidings_queue::Message;
 
+use crate::gate::Sign;
 use crate::send::{Answer, NoAnswer};
 
 /// The longest wait that a receiver may ask for.
@@ -30,10 +32,11 @@ pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, di
     }
 }
 
-/// The state of the delivery after attempt `number` came to `outcome`, and the wait if there is one.
+/// The state of the delivery after the attempt that the message stood for came to `outcome`, and the wait if there
+/// is one.
 pub(crate) fn next_state(
     outcome: Outcome,
-    number: u32,
+    message: &Message,
     endpoint: &Endpoint,
     dialect: &Dialect,
     answer: &Result<Answer, NoAnswer>,
@@ -43,9 +46,10 @@ pub(crate) fn next_state(
     match outcome {
         Outcome::Succeeded => (DeliveryState::Succeeded, None),
         Outcome::Failed { retryable: false, .. } => (DeliveryState::Exhausted, None),
-        Outcome::Failed { retryable: true, .. } => match schedule.wait_after(number) {
+        Outcome::Failed { retryable: true, .. } => match schedule.wait_after(message.step.attempt()) {
             None => (DeliveryState::Exhausted, None),
             Some(wait) => {
+                let wait = schedule::variant(wait, pick(message));
                 let asked = answer
                     .as_ref()
                     .ok()
@@ -56,6 +60,31 @@ pub(crate) fn next_state(
             }
         },
     }
+}
+
+/// A number that differs between deliveries and between the attempts of one.
+fn pick(message: &Message) -> u64 {
+    message.delivery.uuid().as_u128() as u64 ^ u64::from(message.step.attempt())
+}
+
+/// What an answer says about its endpoint, whatever it says about the delivery. 429, 502, 503 and 504 ask for less
+/// (Standard Webhooks, "Status codes").
+pub(crate) fn sign(answer: &Result<Answer, NoAnswer>, outcome: Outcome, now: Timestamp) -> Sign {
+    match answer {
+        Err(_) => Sign::Silent,
+        Ok(_) if outcome.is_success() => Sign::Well,
+        Ok(answer) => match answer.status.as_u16() {
+            429 | 502 | 503 | 504 => Sign::Overloaded(retry_after(answer.status, &answer.headers, now)),
+            500..=599 => Sign::Failing,
+            _ => Sign::Well,
+        },
+    }
+}
+
+/// Whether the endpoint says that it is gone, and its rules take that as final.
+pub(crate) fn is_gone(answer: &Result<Answer, NoAnswer>, outcome: Outcome) -> bool {
+    let final_ = matches!(outcome, Outcome::Failed { retryable: false, .. });
+    final_ && answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::GONE)
 }
 
 /// The wait that a receiver asks for with 429 or 503 (RFC 9110, section 10.2.3: seconds or a date), at most a day.

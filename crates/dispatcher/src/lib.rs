@@ -6,7 +6,9 @@
 //! it dies comes again, and the ledger says what of it was already done.
 
 mod classify;
-mod limit;
+mod gate;
+mod gone;
+mod hands;
 mod metrics;
 mod record;
 mod resolve;
@@ -14,6 +16,7 @@ mod send;
 mod settle;
 mod worker;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +27,11 @@ use tidings_domain::destination::Destinations;
 use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
 use tidings_store::{Registry, RegistryCache};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limit::Limiter;
+use crate::gate::Gates;
+use crate::hands::Hands;
 use crate::send::Sender;
 use crate::settle::Settler;
 use crate::worker::Worker;
@@ -39,13 +42,16 @@ pub use crate::send::SenderError;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How many deliveries may be in hand at once.
-    pub concurrency: usize,
     /// How many requests to one endpoint may be under way at once, unless the endpoint says otherwise.
     pub endpoint_concurrency: u32,
-    /// How many unsettled messages one `live` queue hands out.
+    /// After how many failures in a row an endpoint is only probed, one request at a time, until it answers again;
+    /// 0 for never. Failures are missing answers, 5xx and 429.
+    pub breaker_failures: u32,
+    /// How many deliveries of one `live` queue (a shard of first attempts) may be in hand.
     pub prefetch_live: u16,
-    /// How many unsettled messages one `retry` queue hands out.
+    /// How many deliveries of one `bulk` queue (first attempts beyond a tenant's share) may be in hand.
+    pub prefetch_bulk: u16,
+    /// How many deliveries of one `retry` queue may be in hand.
     pub prefetch_retry: u16,
     /// How much of a response is read and kept, bytes.
     pub max_response: usize,
@@ -61,9 +67,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            concurrency: 2_048,
             endpoint_concurrency: 32,
+            breaker_failures: 10,
             prefetch_live: 200,
+            prefetch_bulk: 100,
             prefetch_retry: 50,
             max_response: 64 * 1024,
             check_after: Duration::from_secs(15),
@@ -80,6 +87,8 @@ pub struct DestinationConfig {
     pub allowed_networks: Vec<IpNet>,
     /// Whether `http://` is allowed for public hosts.
     pub allow_http: bool,
+    /// The name servers that are asked where a host is, like `["10.0.0.2:53"]`; empty for the system's.
+    pub nameservers: Vec<SocketAddr>,
 }
 
 impl DestinationConfig {
@@ -103,6 +112,8 @@ pub struct Parts {
     pub dialects: Dialects,
     /// Where requests may go.
     pub destinations: Destinations,
+    /// The name servers that are asked where hosts are; empty for the system's.
+    pub nameservers: Vec<SocketAddr>,
     /// Where deliveries come from and wait.
     pub queue: Arc<dyn Queue>,
     /// How many shards the lanes have.
@@ -124,12 +135,13 @@ pub struct Dispatcher {
 /// Puts a dispatcher together.
 pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
     metrics::register();
-    let sender = Sender::new(parts.destinations, config.max_response)?;
+    let sender = Sender::new(parts.destinations, &parts.nameservers, config.max_response)?;
     let worker = Worker {
         cache: parts.cache.clone(),
         registry: parts.registry,
         dialects: parts.dialects,
-        limiter: Limiter::new(config.endpoint_concurrency),
+        gates: Gates::new(config.endpoint_concurrency, config.breaker_failures),
+        hands: Hands::default(),
         sender,
         fetcher: parts.fetcher,
         settler: Settler {
@@ -157,33 +169,31 @@ impl Dispatcher {
             () = shutdown.cancelled() => return,
         }
         let tasks = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(self.config.concurrency));
+        // Each lane has its own bound on what is in hand, so that no lane takes another's place.
         for (kind, prefetch) in [
             (LaneKind::Live, self.config.prefetch_live),
+            (LaneKind::Bulk, self.config.prefetch_bulk),
             (LaneKind::Retry, self.config.prefetch_retry),
         ] {
             let mut messages = self.queue.consume(Source::Work(kind), prefetch).await;
-            let (worker, slots, shutdown) = (self.worker.clone(), slots.clone(), shutdown.clone());
-            let work = tasks.clone();
+            let (worker, shutdown, work) = (self.worker.clone(), shutdown.clone(), tasks.clone());
             tasks.spawn(async move {
                 loop {
-                    let Ok(slot) = slots.clone().acquire_owned().await else {
-                        return;
-                    };
                     let incoming = tokio::select! {
                         () = shutdown.cancelled() => return,
                         incoming = messages.recv() => incoming,
                     };
                     let Some(incoming) = incoming else { return };
                     let worker = worker.clone();
-                    work.spawn(async move {
-                        worker.handle(incoming).await;
-                        drop(slot);
-                    });
+                    work.spawn(async move { worker.handle(incoming).await });
                 }
             });
         }
-        tasks.spawn(report_depths(self.queue.clone(), shutdown.clone()));
+        tasks.spawn(look_at_queues(
+            self.queue.clone(),
+            self.worker.clone(),
+            shutdown.clone(),
+        ));
         tasks.spawn(self.worker.clone().forget_idle(shutdown.clone()));
         shutdown.cancelled().await;
         self.worker.settler.stop_waiting(self.config.grace);
@@ -198,19 +208,23 @@ impl Dispatcher {
     }
 }
 
-async fn report_depths(queue: Arc<dyn Queue>, shutdown: CancellationToken) {
+/// Reports how many messages wait, and learns how many dispatchers there are: each consumes every lane.
+async fn look_at_queues(queue: Arc<dyn Queue>, worker: Arc<Worker>, shutdown: CancellationToken) {
     let mut timer = tokio::time::interval(Duration::from_secs(15));
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = timer.tick() => {}
         }
-        if let Ok(depths) = queue.depths().await {
-            for (name, depth) in depths {
-                metrics::QUEUE_DEPTH
-                    .with_label_values(&[&name])
-                    .set(i64::try_from(depth).unwrap_or(i64::MAX));
-            }
+        let Ok(depths) = queue.depths().await else { continue };
+        for depth in &depths {
+            metrics::QUEUE_DEPTH
+                .with_label_values(&[&depth.name])
+                .set(i64::try_from(depth.ready).unwrap_or(i64::MAX));
         }
+        let of_lanes = depths.iter().filter(|depth| depth.lane.is_some());
+        worker
+            .gates
+            .set_dispatchers(of_lanes.map(|depth| depth.consumers).max().unwrap_or(1));
     }
 }

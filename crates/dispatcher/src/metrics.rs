@@ -37,7 +37,7 @@ pub(crate) static FIRST_ATTEMPT_LAG: LazyLock<Histogram> = LazyLock::new(|| {
 pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_deferrals_total",
-        "Deliveries put aside without an attempt, by reason.",
+        "Deliveries put aside without an attempt, in a rung or held, by reason.",
         &["reason"],
     )
 });
@@ -50,6 +50,27 @@ pub(crate) static DUPLICATES_DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
 pub(crate) static LEFT_TO_SWEEPER: LazyLock<IntCounter> = LazyLock::new(|| {
     let help = "Next attempts that the queue did not confirm; the sweeper publishes them.";
     counter("tidings_retries_left_to_sweeper_total", help)
+});
+
+pub(crate) static CIRCUITS_OPEN: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "tidings_circuits_open",
+        "Endpoints that fail and are only probed, one request at a time.",
+    )
+});
+
+pub(crate) static CIRCUITS_OPENED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_circuits_opened_total",
+        "How often an endpoint's circuit was opened.",
+    )
+});
+
+pub(crate) static DISABLED_AS_GONE: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_endpoints_disabled_as_gone_total",
+        "Endpoints that answered 410 Gone and were disabled.",
+    )
 });
 
 pub(crate) static UNREADABLE: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -78,9 +99,12 @@ pub(crate) fn register() {
     for attempt in 2..=Schedule::default().attempts() {
         RETRIES.with_label_values(&[&attempt.to_string()]);
     }
-    for reason in Deferral::ALL {
-        DEFERRALS.with_label_values(&[reason.as_str()]);
+    for reason in Deferral::NAMES {
+        DEFERRALS.with_label_values(&[reason]);
     }
+    LazyLock::force(&CIRCUITS_OPEN);
+    LazyLock::force(&CIRCUITS_OPENED);
+    LazyLock::force(&DISABLED_AS_GONE);
     LazyLock::force(&FIRST_ATTEMPT_LAG);
     LazyLock::force(&DUPLICATES_DROPPED);
     LazyLock::force(&LEFT_TO_SWEEPER);

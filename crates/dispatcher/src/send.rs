@@ -1,12 +1,12 @@
 //! Sending one request and reading its response, within bounds and one deadline (guarantee G8).
 
 use std::error::Error as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use tidings_dialect::Request;
@@ -17,9 +17,27 @@ use url::{Host, Url};
 
 use crate::resolve::{GuardedResolver, ResolveError};
 
+#[cfg(test)]
+mod tests;
+mod unpack;
+
 /// The most header lines and the longest value that are kept of a response.
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_VALUE: usize = 1_024;
+
+/// How long making a connection may take, the name's lookup and the TLS handshake included. A request's deadline
+/// covers these too, but a connection that is still being made when its request gets another one goes on without
+/// that request, and a receiver that never ends the handshake would hold a socket for ever.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much of an HTTP/2 response may arrive before it is read, bytes: of one stream and of one connection.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// After what silence an HTTP/2 connection with requests under way is asked for a sign of life, and how long that may
+/// take. All requests to a host share one connection, so one that died unnoticed would fail them all.
+const PING_AFTER: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends requests over pooled connections.
 pub(crate) struct Sender {
@@ -51,13 +69,35 @@ pub(crate) struct NoAnswer {
 }
 
 impl Sender {
-    pub(crate) fn new(destinations: Destinations, max_response: usize) -> Result<Self, SenderError> {
+    /// A sender that asks these name servers, or the system's if there are none, and keeps so many bytes of a
+    /// response's body.
+    pub(crate) fn new(
+        destinations: Destinations,
+        nameservers: &[SocketAddr],
+        max_response: usize,
+    ) -> Result<Self, SenderError> {
+        Self::connecting_within(CONNECT_TIMEOUT, destinations, nameservers, max_response)
+    }
+
+    fn connecting_within(
+        connect_timeout: Duration,
+        destinations: Destinations,
+        nameservers: &[SocketAddr],
+        max_response: usize,
+    ) -> Result<Self, SenderError> {
         // Another part of the process may have chosen the provider already; it is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let resolver = GuardedResolver::new(destinations.clone(), nameservers)
+            .map_err(|error| SenderError(format!("no resolver: {error}")))?;
         let client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
-            .dns_resolver(Arc::new(GuardedResolver(destinations.clone())))
+            .dns_resolver(Arc::new(resolver))
+            .connect_timeout(connect_timeout)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(PING_AFTER)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(64)
             .tcp_nodelay(true)
@@ -80,7 +120,11 @@ impl Sender {
         timeout: Duration,
     ) -> Result<Answer, NoAnswer> {
         self.check_address(url)?;
-        let mut builder = self.client.post(url.clone()).body(request.body.clone());
+        let mut builder = self
+            .client
+            .post(url.clone())
+            .header(header::ACCEPT_ENCODING, unpack::ACCEPT_ENCODING)
+            .body(request.body.clone());
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
@@ -122,7 +166,7 @@ impl Sender {
         let headers = std::mem::take(response.headers_mut());
         let remote_address = response.remote_addr().map(|address| address.ip());
         let mut body = BytesMut::new();
-        let truncated = loop {
+        let cut_off = loop {
             match tokio::time::timeout_at(deadline.into(), response.chunk()).await {
                 Ok(Ok(None)) => break false,
                 Ok(Ok(Some(chunk))) => {
@@ -135,11 +179,12 @@ impl Sender {
                 Ok(Err(_)) | Err(_) => break true,
             }
         };
+        let (body, not_whole) = unpack::unpack(&headers, body.freeze(), self.max_response);
         Answer {
             status,
             headers,
-            body: body.freeze(),
-            truncated,
+            body,
+            truncated: cut_off || not_whole,
             remote_address,
         }
     }
@@ -161,7 +206,9 @@ impl Answer {
 
 /// Finds out at which step a request failed, from the errors that led to the failure.
 fn judge(error: &reqwest::Error) -> NoAnswer {
-    let mut reason = if error.is_connect() {
+    let mut reason = if error.is_timeout() {
+        FailureReason::Timeout
+    } else if error.is_connect() {
         FailureReason::Connect
     } else {
         FailureReason::Protocol
@@ -175,17 +222,16 @@ fn judge(error: &reqwest::Error) -> NoAnswer {
             };
             break;
         }
-        if inner.downcast_ref::<rustls::Error>().is_some() {
+        if is_tls(inner) {
             reason = FailureReason::Tls;
             break;
         }
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            // TLS errors travel inside I/O errors.
-            match io.get_ref().and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>()) {
-                Some(_) => reason = FailureReason::Tls,
-                None if reason == FailureReason::Protocol => reason = FailureReason::Connect,
-                None => {}
-            }
+        let broke = inner.is::<std::io::Error>()
+            || inner
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(hyper::Error::is_incomplete_message);
+        if broke && reason == FailureReason::Protocol {
+            reason = FailureReason::Connect;
         }
         cause = inner.source();
     }
@@ -193,6 +239,15 @@ fn judge(error: &reqwest::Error) -> NoAnswer {
         reason,
         error: explain(error),
     }
+}
+
+/// TLS errors travel inside I/O errors, which may lie in each other.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<rustls::Error>()
+        || error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .is_some_and(|inner| is_tls(inner))
 }
 
 /// An error with its causes, without the URL, which may hold a token.

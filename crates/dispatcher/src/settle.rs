@@ -11,11 +11,13 @@ use tidings_proto::pb;
 use tidings_queue::{Lane, LaneKind, Message, Outgoing, Queue, Route};
 use tidings_recorder::{RecordError, Recorder};
 use tidings_service::backoff::Backoff;
+use tidings_service::failpoint;
 use tokio_util::sync::CancellationToken;
 
+use crate::gate::{Refusal, TurnedAway};
 use crate::{metrics, record};
 
-/// The waits of a delivery that is put aside again and again without an attempt.
+/// The waits of a delivery that is put aside again and again because something is away.
 const DEFERRALS: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
@@ -26,8 +28,8 @@ const DEFERRALS: [Duration; 4] = [
 /// Why a delivery is put aside without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deferral {
-    /// Its endpoint is at its cap.
-    EndpointBusy,
+    /// Its endpoint's gate turned it away.
+    Refused(TurnedAway),
     /// The ledger can't be asked, or does not know the delivery yet.
     LedgerAway,
     /// The registry can't be asked.
@@ -62,22 +64,23 @@ impl Settler {
     }
 
     /// Whether a wait is kept by the queue; otherwise the ledger keeps it.
-    pub(crate) fn has_rung(&self, wait: Duration) -> bool {
-        self.queue.rungs().contains(&wait)
+    pub(crate) fn is_kept_by_queue(&self, wait: Duration) -> bool {
+        self.queue.rungs().contains(&wait) && self.queue.available()
     }
 
-    /// After an attempt: its record, and the next attempt if one follows.
+    /// After an attempt: its record, and the next attempt if the queue keeps the wait until then.
     pub(crate) async fn attempted(
         &self,
         message: &Message,
         record: pb::Record,
         state: DeliveryState,
-        wait: Option<Duration>,
+        in_queue: Option<Duration>,
     ) -> Verdict {
+        failpoint::pass("dispatcher::before_record");
         let verdict = self.make_durable(message, record).await;
+        failpoint::pass("dispatcher::before_successor");
         if verdict == Verdict::Acknowledge
-            && let (Some(wait), DeliveryState::Scheduled { due }) = (wait, state)
-            && self.has_rung(wait)
+            && let (Some(wait), DeliveryState::Scheduled { due }) = (in_queue, state)
         {
             let next = Message {
                 step: message.step.after_attempt(),
@@ -95,30 +98,31 @@ impl Settler {
         self.make_durable(message, record).await
     }
 
-    /// A delivery that can't be attempted right now: later, or held if its endpoint stays busy.
+    /// A delivery that can't be attempted right now goes round in a rung. One that its endpoint's gate turned away goes
+    /// round once; the second time, or when too many do, it is held: the releaser knows better when its turn comes.
     pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Verdict {
-        let times = message.step.moves() as usize;
-        if why == Deferral::EndpointBusy && times >= DEFERRALS.len() {
-            return self.moved(message, DeliveryState::Held(HoldReason::EndpointBusy)).await;
-        }
         metrics::DEFERRALS.with_label_values(&[why.as_str()]).inc();
-        let wait = DEFERRALS[times.min(DEFERRALS.len() - 1)];
+        let times = message.step.moves() as usize;
+        let mut wait = DEFERRALS[times.min(DEFERRALS.len() - 1)];
+        if let Deferral::Refused(turned) = why {
+            if times > 0 || !turned.may_go_round {
+                return self.moved(message, DeliveryState::Held(turned.why.hold_reason())).await;
+            }
+            let enough = DEFERRALS.into_iter().find(|rung| *rung >= turned.wait);
+            wait = wait.max(enough.unwrap_or(DEFERRALS[DEFERRALS.len() - 1]));
+        }
         let due = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         let step = message.step.moved();
-        let state = DeliveryState::Scheduled { due };
-        let verdict = self
-            .make_durable(message, record::delivery_moved(message, step, &state, true))
-            .await;
-        if verdict == Verdict::Acknowledge {
-            self.publish_later(
-                &Message {
-                    step,
-                    due: Some(due),
-                    ..message.reference()
-                },
-                wait,
-            )
-            .await;
+        let (state, in_queue) = (DeliveryState::Scheduled { due }, self.is_kept_by_queue(wait));
+        let record = record::delivery_moved(message, step, &state, in_queue);
+        let verdict = self.make_durable(message, record).await;
+        if verdict == Verdict::Acknowledge && in_queue {
+            let next = Message {
+                step,
+                due: Some(due),
+                ..message.reference()
+            };
+            self.publish_later(&next, wait).await;
         }
         verdict
     }
@@ -133,22 +137,15 @@ impl Settler {
     }
 
     /// A message that nobody can read.
-    pub(crate) async fn park(&self, body: bytes::Bytes) -> Verdict {
-        match self
-            .queue
-            .publish(Outgoing {
-                to: Route::Parked,
-                body,
-            })
-            .await
-        {
+    pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Verdict {
+        match self.queue.park(body, reason).await {
             Ok(()) => Verdict::Acknowledge,
             Err(_) => Verdict::Leave,
         }
     }
 
-    /// Publishes to a rung. If that fails the ledger still knows when the delivery is due, and the sweeper
-    /// publishes it a little late.
+    /// Publishes what the ledger believes to be in a rung. If the queue did not take it, or may not have, the ledger is
+    /// told that it keeps the wait now; should that fail too, the sweeper publishes it after the grace.
     async fn publish_later(&self, message: &Message, wait: Duration) -> bool {
         let lane = Lane {
             kind: LaneKind::Retry,
@@ -162,6 +159,12 @@ impl Settler {
         if let Err(error) = &published {
             metrics::LEFT_TO_SWEEPER.inc();
             tracing::debug!(delivery = %message.delivery, %error, "the next attempt is left to the sweeper");
+            if let Some(due) = message.due {
+                let due = due.saturating_add(error.republish_after()).unwrap_or(due);
+                let state = DeliveryState::Scheduled { due };
+                let record = record::delivery_moved(message, message.step.moved(), &state, false);
+                let _ = self.recorder.record(record).await;
+            }
         }
         published.is_ok()
     }
@@ -178,7 +181,9 @@ impl Settler {
                 }
                 Err(RecordError::Refused(reason)) => {
                     tracing::error!(delivery = %message.delivery, reason, "a record was refused: the message is parked");
-                    return self.park(message.encode()).await;
+                    return self
+                        .park(message.encode(), &format!("its record was refused: {reason}"))
+                        .await;
                 }
                 Err(RecordError::Stopped) => return Verdict::Leave,
             }
@@ -191,15 +196,31 @@ impl Settler {
 }
 
 impl Deferral {
-    /// Every reason.
-    pub(crate) const ALL: [Self; 3] = [Self::EndpointBusy, Self::LedgerAway, Self::RegistryAway];
+    /// Every name.
+    pub(crate) const NAMES: [&'static str; 5] = [
+        "endpoint_busy",
+        "rate_limited",
+        "circuit_open",
+        "ledger_away",
+        "registry_away",
+    ];
 
     /// Its name in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::EndpointBusy => "endpoint_busy",
+            Self::Refused(turned) => turned.why.hold_reason().as_str(),
             Self::LedgerAway => "ledger_away",
             Self::RegistryAway => "registry_away",
+        }
+    }
+}
+
+impl Refusal {
+    fn hold_reason(self) -> HoldReason {
+        match self {
+            Self::Busy => HoldReason::EndpointBusy,
+            Self::RateLimited => HoldReason::RateLimited,
+            Self::CircuitOpen => HoldReason::CircuitOpen,
         }
     }
 }

@@ -8,14 +8,16 @@ use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestam
 use tidings_queue::message::Content;
 use tidings_queue::{Incoming, Message};
 use tidings_recorder::Fetcher;
+use tidings_service::failpoint;
 use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 
-use crate::limit::Limiter;
+use crate::gate::{Change, Gates, Pass, Sign};
+use crate::hands::Hands;
 use crate::record::AttemptReport;
 use crate::send::Sender;
 use crate::settle::{Deferral, Settler, Verdict};
-use crate::{classify, metrics, record};
+use crate::{classify, gone, metrics, record};
 
 /// A message that is due within this time is waited for in hand instead of going round once more.
 const CLOSE: Duration = Duration::from_millis(1_000);
@@ -24,7 +26,8 @@ pub(crate) struct Worker {
     pub(crate) cache: Arc<RegistryCache>,
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) dialects: Dialects,
-    pub(crate) limiter: Limiter,
+    pub(crate) gates: Gates,
+    pub(crate) hands: Hands,
     pub(crate) sender: Sender,
     pub(crate) fetcher: Fetcher,
     pub(crate) settler: Settler,
@@ -47,13 +50,17 @@ impl Worker {
     /// Works on a message and settles it.
     pub(crate) async fn handle(&self, incoming: Incoming) {
         let verdict = match Message::decode(incoming.body.clone()) {
-            Ok(message) => self.work(&message, incoming.redelivered).await,
+            Ok(message) => {
+                let in_hand = self.hands.take(message.delivery).await;
+                self.work(&message, incoming.redelivered || in_hand.waited).await
+            }
             Err(error) => {
                 metrics::UNREADABLE.inc();
-                tracing::error!(%error, "a message can't be read: parked");
-                self.settler.park(incoming.body.clone()).await
+                tracing::error!(%error, "a message can't be read: parked; see `tidings queue parked list`");
+                self.settler.park(incoming.body.clone(), &error.to_string()).await
             }
         };
+        failpoint::pass("dispatcher::before_ack");
         // One that is left, and one whose acknowledgement is lost, comes again and finds its record in the ledger.
         if verdict == Verdict::Acknowledge {
             incoming.ack().await;
@@ -62,16 +69,19 @@ impl Worker {
 
     /// Forgets now and then what is kept of endpoints that are quiet.
     pub(crate) async fn forget_idle(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut timer = tokio::time::interval(Duration::from_secs(60));
+        let mut timer = tokio::time::interval(Duration::from_secs(15));
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = timer.tick() => self.limiter.forget_idle(),
+                _ = timer.tick() => {
+                    self.gates.forget_idle();
+                    metrics::CIRCUITS_OPEN.set(self.gates.open_circuits() as i64);
+                }
             }
         }
     }
 
-    async fn work(&self, message: &Message, redelivered: bool) -> Verdict {
+    async fn work(&self, message: &Message, may_be_copy: bool) -> Verdict {
         if let Some(left) = message
             .due
             .and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok())
@@ -81,7 +91,7 @@ impl Worker {
             }
             tokio::time::sleep(left).await;
         }
-        match self.prepare(message, redelivered).await {
+        match self.prepare(message, may_be_copy).await {
             Ok((endpoint, content)) => self.attempt_in_turn(message, &endpoint, &content).await,
             Err(Obstacle::Cancel(reason)) => self.end(message, DeliveryState::Cancelled(reason)).await,
             Err(Obstacle::Hold(reason)) => self.settler.moved(message, DeliveryState::Held(reason)).await,
@@ -94,8 +104,8 @@ impl Worker {
     }
 
     /// Finds the endpoint and the content, and whether the attempt is still to be made.
-    async fn prepare(&self, message: &Message, redelivered: bool) -> Result<(Arc<Endpoint>, Content), Obstacle> {
-        let content = self.content(message, redelivered).await?;
+    async fn prepare(&self, message: &Message, may_be_copy: bool) -> Result<(Arc<Endpoint>, Content), Obstacle> {
+        let content = self.content(message, may_be_copy).await?;
         let endpoint = self.endpoint(message).await?;
         if endpoint.enabled {
             Ok((endpoint, content))
@@ -105,17 +115,21 @@ impl Worker {
     }
 
     /// The event's content. A message that could be a second copy (it came before, it is a reference, it is old)
-    /// is checked against the ledger first (guarantee G3).
-    async fn content(&self, message: &Message, redelivered: bool) -> Result<Content, Obstacle> {
+    /// is checked against the ledger first (guarantee G3). Only a recorded attempt makes a message void: that the
+    /// sweeper moved the delivery on while this message waited in a long queue does not, because then the sweeper's
+    /// copy would be void by the time it arrives as well, and nothing would ever be sent.
+    async fn content(&self, message: &Message, may_be_copy: bool) -> Result<Content, Obstacle> {
         let fresh = |content: &&Content| {
             let age = Timestamp::now().duration_since(content.accepted_at);
-            !redelivered && Duration::try_from(age).unwrap_or_default() < self.check_after
+            !may_be_copy && Duration::try_from(age).unwrap_or_default() < self.check_after
         };
         if let Some(content) = message.content.as_ref().filter(fresh) {
             return Ok(content.clone());
         }
         match (self.fetcher.fetch(message.delivery).await, &message.content) {
-            (Ok(Some(known)), _) if known.terminal || known.step > message.step => Err(Obstacle::Done),
+            (Ok(Some(known)), _) if known.terminal || known.step.attempt() > message.step.attempt() => {
+                Err(Obstacle::Done)
+            }
             (Ok(Some(known)), _) => Ok(known.content),
             // The ledger is behind: its record is still on the way.
             (Ok(None), Some(content)) => Ok(content.clone()),
@@ -146,22 +160,24 @@ impl Worker {
                 .end(message, DeliveryState::Cancelled(CancelReason::EndpointUnusable))
                 .await;
         };
-        let Some(turn) = self.limiter.turn(endpoint).await else {
-            return self.settler.deferred(message, Deferral::EndpointBusy).await;
+        let pass = match self.gates.enter(endpoint).await {
+            Ok(pass) => pass,
+            Err(turned_away) => return self.settler.deferred(message, Deferral::Refused(turned_away)).await,
         };
-        let (record, state, wait) = self.attempt(message, endpoint, dialect, content).await;
-        drop(turn);
+        let (record, state, in_queue) = self.attempt(message, endpoint, dialect, content, pass).await;
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
-        self.settler.attempted(message, record, state, wait).await
+        self.settler.attempted(message, record, state, in_queue).await
     }
 
-    /// Makes one attempt: renders, sends, judges.
+    /// Makes one attempt: renders, sends, judges. Returns its record, the state that follows, and the wait until the
+    /// next attempt if the queue is to keep it.
     async fn attempt(
         &self,
         message: &Message,
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
+        pass: Pass,
     ) -> (tidings_proto::pb::Record, DeliveryState, Option<Duration>) {
         let (started_at, started) = (Timestamp::now(), Instant::now());
         let number = message.step.attempt();
@@ -200,6 +216,7 @@ impl Worker {
             metrics::FIRST_ATTEMPT_LAG.observe(lag.as_secs_f64());
         }
         let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
+        failpoint::pass("dispatcher::before_send");
         let in_flight = metrics::InFlight::begin();
         let answer = self
             .sender
@@ -208,9 +225,14 @@ impl Worker {
         drop(in_flight);
         let duration = started.elapsed();
         let outcome = classify::outcome(&answer, endpoint, dialect);
-        let (state, wait) = classify::next_state(outcome, number, endpoint, dialect, &answer, Timestamp::now());
+        let now = Timestamp::now();
+        let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, &answer, now);
+        self.end_pass(pass, endpoint, classify::sign(&answer, outcome, now));
+        if classify::is_gone(&answer, outcome) {
+            gone::disable(&*self.registry, endpoint.id).await;
+        }
         metrics::attempted(outcome, number, duration);
-        let in_broker = wait.is_some_and(|wait| self.settler.has_rung(wait));
+        let in_queue = wait.filter(|wait| self.settler.is_kept_by_queue(*wait));
         let error = classify::describe(&answer, outcome);
         let report = report(
             Some(&request),
@@ -219,9 +241,23 @@ impl Worker {
             outcome,
             error,
             &state,
-            in_broker,
+            in_queue.is_some(),
         );
-        (record::attempt(report), state, wait)
+        (record::attempt(report), state, in_queue)
+    }
+
+    /// Lets the next request through and says what became of the endpoint's circuit.
+    fn end_pass(&self, pass: Pass, endpoint: &Endpoint, sign: Sign) {
+        match pass.end(sign) {
+            Change::None => {}
+            Change::Opened => {
+                metrics::CIRCUITS_OPENED.inc();
+                tracing::warn!(endpoint = %endpoint.id, "an endpoint fails: its circuit is open, probing it");
+            }
+            Change::Closed => {
+                tracing::info!(endpoint = %endpoint.id, "an endpoint answers again: its circuit is closed")
+            }
+        }
     }
 
     async fn end(&self, message: &Message, state: DeliveryState) -> Verdict {

@@ -135,8 +135,12 @@ reasons! {
     HoldReason {
         /// Its endpoint is disabled.
         EndpointDisabled = "endpoint_disabled",
-        /// Its endpoint was at its cap four times in a row.
+        /// Its endpoint had too many requests under way whenever its turn came.
         EndpointBusy = "endpoint_busy",
+        /// Its endpoint takes fewer requests per second than there are deliveries.
+        RateLimited = "rate_limited",
+        /// Its endpoint fails, and only one request at a time probes it.
+        CircuitOpen = "circuit_open",
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Endpoint {
     pub enabled: bool,
     /// What the tenant chose differently from the dialect.
     pub overrides: Overrides,
+    /// Held deliveries of events accepted before this time are cancelled and not released.
+    pub cancel_held_before: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -55,6 +57,18 @@ pub struct Overrides {
     /// How many requests may be under way at once from one dispatcher.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// How many requests may be begun per second, from all dispatchers together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// A bound on how often something is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RateLimit {
+    /// How often per second, over time; at least 1.
+    pub per_second: u32,
+    /// How often at once after a rest; at least 1.
+    pub burst: u32,
 }
 
 impl Endpoint {

@@ -19,7 +19,7 @@ pub mod tenant;
 pub mod trace;
 
 pub use delivery::{CancelReason, DeliveryState, HoldReason, Step};
-pub use endpoint::{Endpoint, Overrides};
+pub use endpoint::{Endpoint, Overrides, RateLimit};
 pub use event::EventType;
 pub use id::{AttemptId, DeliveryId, EndpointId, EventId, KeyId, TenantId};
 pub use key::{ApiKey, Scope};

@@ -61,6 +61,26 @@ impl Schedule {
     }
 }
 
+/// The lengths that a wait can have, so that the retries of one outage do not come back as one wave: waits of a minute
+/// or more last 1.00, 1.05 or 1.10 times as long, shorter ones exactly as long. Whole milliseconds.
+#[must_use]
+pub fn variants(wait: Duration) -> Vec<Duration> {
+    const LONG: Duration = Duration::from_secs(60);
+    let percent = |percent: u32| Duration::from_millis((wait * percent / 100).as_millis() as u64);
+    if wait < LONG {
+        vec![wait]
+    } else {
+        vec![wait, percent(105), percent(110)]
+    }
+}
+
+/// One of the [`variants`] of a wait; the same `pick` gives the same one.
+#[must_use]
+pub fn variant(wait: Duration, pick: u64) -> Duration {
+    let variants = variants(wait);
+    variants[(pick % variants.len() as u64) as usize]
+}
+
 impl Default for Schedule {
     /// 1 m, 5 m, 30 m, 2 h, 24 h: the table in UserHero's document ("Retry Policy").
     fn default() -> Self {
@@ -125,6 +145,16 @@ mod tests {
         assert_eq!(schedule.wait_after(5), Some(Duration::from_secs(86_400)));
         assert_eq!(schedule.wait_after(6), None);
         assert_eq!(schedule.wait_after(0), None);
+    }
+
+    #[test]
+    fn long_waits_have_three_lengths_and_none_is_shorter() {
+        let secs = Duration::from_secs;
+        assert_eq!(variants(secs(59)), [secs(59)]);
+        assert_eq!(variants(secs(60)), [secs(60), secs(63), secs(66)]);
+        assert_eq!(variants(secs(86_400)), [secs(86_400), secs(90_720), secs(95_040)]);
+        assert_eq!(variant(secs(60), 4), secs(63));
+        assert_eq!(variant(secs(3), u64::MAX), secs(3));
     }
 
     #[test]

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tidings_domain::{DeliveryId, Endpoint, EventId, Step, TenantId, Timestamp};
+use tidings_domain::{DeliveryId, DeliveryState, Endpoint, EventId, Step, TenantId, Timestamp};
 use tidings_proto::{micros, pb};
 use tidings_queue::message::Content;
-use tidings_queue::{Message, Outgoing, Route};
+use tidings_queue::{Lane, Message, Outgoing, PublishError, Route};
 use tidings_recorder::Durable;
+use tidings_service::failpoint;
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, Claim};
 use tokio::sync::Semaphore;
 
+use crate::share::Shares;
 use crate::validate::{Draft, ValidEvent, validate};
 use crate::{Config, Parts, metrics};
 
@@ -25,6 +27,7 @@ use crate::{Config, Parts, metrics};
 pub(crate) struct Acceptor {
     pub(crate) config: Config,
     parts: Parts,
+    shares: Shares,
     /// One permit per KiB of payload under way.
     room: Arc<Semaphore>,
 }
@@ -40,7 +43,13 @@ pub(crate) struct Accepted {
 impl Acceptor {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
         let room = Arc::new(Semaphore::new(config.max_in_flight.div_ceil(1024)));
-        Self { config, parts, room }
+        let shares = Shares::new(config.live_per_second, config.live_burst);
+        Self {
+            config,
+            parts,
+            shares,
+            room,
+        }
     }
 
     /// Accepts an event or says why not.
@@ -140,7 +149,8 @@ impl Acceptor {
         }
     }
 
-    /// Records the event and publishes its deliveries, at the same time.
+    /// Records the event and publishes its deliveries, at the same time. While the queue is away, the record alone
+    /// says that the sweeper is to publish them.
     async fn make_durable(
         &self,
         tenant: TenantId,
@@ -149,7 +159,8 @@ impl Acceptor {
         event: ValidEvent,
     ) -> Result<Accepted, Problem> {
         let endpoints = self.parts.registry.matching(tenant, &event.event_type);
-        let record = record(tenant, id, &event, accepted_at, &endpoints);
+        let queue_is_there = self.parts.queue.available();
+        let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
         let content = Content {
             event_type: event.event_type,
             occurred_at: event.occurred_at,
@@ -157,8 +168,9 @@ impl Acceptor {
             payload: event.payload,
             traceparent: event.traceparent,
         };
-        let publishes = endpoints.iter().filter(|endpoint| endpoint.enabled).map(|endpoint| {
-            let message = Message {
+        let to_publish = endpoints.iter().filter(|endpoint| queue_is_there && endpoint.enabled);
+        let messages: Vec<Message> = to_publish
+            .map(|endpoint| Message {
                 delivery: DeliveryId::derive(id, endpoint.id),
                 event: id,
                 tenant,
@@ -166,25 +178,18 @@ impl Acceptor {
                 step: Step::FIRST,
                 due: None,
                 content: Some(content.clone()),
-            };
-            let to = Route::Work(message.lane(self.parts.shards));
-            self.parts.queue.publish(Outgoing {
-                to,
-                body: message.encode(),
             })
-        });
+            .collect();
+        let publishes = messages.iter().map(|message| self.publish(message));
         let (recorded, published) =
             tokio::join!(self.parts.recorder.record(record), futures::future::join_all(publishes));
-
-        for error in published.iter().filter_map(|result| result.as_ref().err()) {
-            metrics::LEFT_TO_SWEEPER.inc();
-            tracing::debug!(event = %id, %error, "a delivery is left to the sweeper");
-        }
+        failpoint::pass("ingest::before_answer");
         match recorded {
             Ok(durable) => {
                 if durable == Durable::Spilled {
                     metrics::ACCEPTED_SPILLED.inc();
                 }
+                self.leave_to_ledger(&messages, published).await;
                 Ok(Accepted {
                     event: id,
                     duplicate: false,
@@ -196,6 +201,34 @@ impl Acceptor {
                 Err(Problem::unavailable("not_durable", detail).with_retry_after(Duration::from_secs(1)))
             }
         }
+    }
+
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        let lane = Lane {
+            kind: self.shares.lane(message.tenant),
+            shard: message.endpoint.shard(self.parts.shards),
+        };
+        let outgoing = Outgoing {
+            to: Route::Work(lane),
+            body: message.encode(),
+        };
+        self.parts.queue.publish(outgoing).await
+    }
+
+    /// The ledger believes that these messages are in the queue. It is told which are not, or may not be, so that the
+    /// sweeper publishes them soon; should that fail, it does after the grace.
+    async fn leave_to_ledger(&self, messages: &[Message], published: Vec<Result<(), PublishError>>) {
+        let mut moves = Vec::new();
+        for (message, error) in messages.iter().zip(published).filter_map(|(m, p)| Some((m, p.err()?))) {
+            metrics::LEFT_TO_SWEEPER.inc();
+            tracing::debug!(delivery = %message.delivery, %error, "a delivery is left to the sweeper");
+            moves.push(
+                self.parts
+                    .recorder
+                    .record(not_in_broker(message, error.republish_after())),
+            );
+        }
+        futures::future::join_all(moves).await;
     }
 }
 
@@ -232,8 +265,8 @@ fn record(
     event: &ValidEvent,
     accepted_at: Timestamp,
     endpoints: &[Arc<Endpoint>],
+    in_broker: bool,
 ) -> pb::Record {
-    let bytes = |uuid: uuid::Uuid| uuid.as_bytes().to_vec();
     let deliveries = endpoints
         .iter()
         .map(|endpoint| pb::NewDelivery {
@@ -255,8 +288,33 @@ fn record(
             .map(|t| t.as_str().to_owned())
             .unwrap_or_default(),
         deliveries,
+        not_in_broker: !in_broker,
     };
     pb::Record {
         record: Some(pb::record::Record::Event(accepted)),
     }
+}
+
+/// The record of a delivery that only the ledger keeps, until it is due after `wait`.
+fn not_in_broker(message: &Message, wait: Duration) -> pb::Record {
+    let now = Timestamp::now();
+    let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    let moved = pb::DeliveryMoved {
+        delivery_id: bytes(message.delivery.uuid()),
+        event_id: bytes(message.event.uuid()),
+        tenant_id: bytes(message.tenant.uuid()),
+        endpoint_id: bytes(message.endpoint.uuid()),
+        step: message.step.moved().number(),
+        state: DeliveryState::Scheduled { due }.name().to_owned(),
+        due_at_us: micros(due),
+        at_us: micros(now),
+        ..pb::DeliveryMoved::default()
+    };
+    pb::Record {
+        record: Some(pb::record::Record::Move(moved)),
+    }
+}
+
+fn bytes(uuid: uuid::Uuid) -> Vec<u8> {
+    uuid.as_bytes().to_vec()
 }

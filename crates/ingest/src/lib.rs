@@ -9,6 +9,7 @@ mod accept;
 mod grpc;
 mod http;
 mod metrics;
+mod share;
 mod validate;
 
 use std::sync::Arc;
@@ -41,6 +42,11 @@ pub struct Config {
     pub max_in_flight: usize,
     /// How many events of one stream may be under way at once.
     pub stream_window: usize,
+    /// How many deliveries per second of one tenant go to the `live` lane; what is beyond goes to `bulk`, which is
+    /// worked on beside it, so that nobody waits behind a tenant's flood.
+    pub live_per_second: u32,
+    /// How many deliveries of one tenant go to the `live` lane at once, after a rest.
+    pub live_burst: u32,
     /// How long a publish may hold its idempotency key before another takes it over.
     #[serde(with = "humantime_serde")]
     pub idempotency_lease: Duration,
@@ -56,6 +62,8 @@ impl Default for Config {
             max_request: 16 * 1024 * 1024,
             max_in_flight: 64 * 1024 * 1024,
             stream_window: 1_024,
+            live_per_second: 200,
+            live_burst: 1_000,
             idempotency_lease: Duration::from_secs(10),
         }
     }

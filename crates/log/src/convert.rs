@@ -26,9 +26,15 @@ pub(crate) fn read_record(record: pb::Record, grace: Duration) -> Result<Record,
 }
 
 fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, WireError> {
+    let accepted_at = time_from_micros(event.accepted_at_us, "accepted_at")?;
     let delivery = |delivery: &pb::NewDelivery| {
-        let held = DeliveryState::Held(HoldReason::EndpointDisabled);
-        let state = if delivery.held { held } else { DeliveryState::Pending };
+        let state = if delivery.held {
+            DeliveryState::Held(HoldReason::EndpointDisabled)
+        } else if event.not_in_broker {
+            DeliveryState::Scheduled { due: accepted_at }
+        } else {
+            DeliveryState::Pending
+        };
         Ok((
             EndpointId::from_uuid(uuid(&delivery.endpoint_id, "endpoint_id")?),
             state,
@@ -39,7 +45,7 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
         tenant: TenantId::from_uuid(uuid(&event.tenant_id, "tenant_id")?),
         event_type: event.event_type.parse().map_err(unknown)?,
         occurred_at: time_from_micros(event.occurred_at_us, "occurred_at")?,
-        accepted_at: time_from_micros(event.accepted_at_us, "accepted_at")?,
+        accepted_at,
         payload: event.payload,
         idempotency_key: Some(event.idempotency_key).filter(|key| !key.is_empty()),
         traceparent: TraceParent::parse(&event.traceparent),
@@ -48,7 +54,7 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
             .iter()
             .map(delivery)
             .collect::<Result<_, WireError>>()?,
-        grace,
+        grace: if event.not_in_broker { Duration::ZERO } else { grace },
     })
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use prost::Message as _;
 use tidings_proto::pb;
-use tidings_queue::{Incoming, Outgoing, Queue, Route, Source};
+use tidings_queue::{Incoming, Queue, Source};
 use tidings_service::backoff::Backoff;
+use tidings_service::failpoint;
 use tidings_store::StoreError;
 use tidings_store::ledger::Record;
 use tokio::sync::mpsc;
@@ -55,6 +56,7 @@ async fn write(queue: &dyn Queue, writer: &Writer, grace: Duration, batch: Vec<I
     let records = readable.iter().map(|(record, _)| record.clone()).collect();
     match persist(writer, records).await {
         Ok(()) => {
+            failpoint::pass("log::before_drain_ack");
             for (_, incoming) in readable {
                 metrics::DRAINED.inc();
                 incoming.ack().await;
@@ -90,14 +92,7 @@ async fn park(queue: &dyn Queue, incoming: Incoming, reason: &str) {
     tracing::error!(reason, "a spilled record can't be read: parked");
     metrics::PARKED.inc();
     // A record that can't be parked stays where it is and comes again.
-    if queue
-        .publish(Outgoing {
-            to: Route::Parked,
-            body: incoming.body.clone(),
-        })
-        .await
-        .is_ok()
-    {
+    if queue.park(incoming.body.clone(), reason).await.is_ok() {
         incoming.ack().await;
     }
 }

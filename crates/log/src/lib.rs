@@ -38,14 +38,15 @@ pub struct Config {
     pub grpc_address: String,
     /// How many commits may be under way at once.
     pub writers: usize,
-    /// How long after its due time a delivery that the broker keeps is taken for lost and published again.
+    /// How long after its due time a delivery that the broker keeps is taken for lost and published again. Longer than
+    /// the longest attempt, a minute.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
     /// How often overdue deliveries are looked for.
     #[serde(with = "humantime_serde")]
     pub sweep_every: Duration,
-    /// How many held deliveries of an endpoint are released per second.
-    pub release_per_second: u32,
+    /// How many held deliveries of one endpoint may be on their way to it at once after their release.
+    pub release_window: usize,
     /// How many day partitions are made ahead.
     pub partitions_ahead: u32,
     /// How long idempotency keys are kept; at least 24 hours.
@@ -58,9 +59,9 @@ impl Default for Config {
         Self {
             grpc_address: "0.0.0.0:50052".into(),
             writers: 2,
-            grace: Duration::from_secs(30),
+            grace: Duration::from_secs(75),
             sweep_every: Duration::from_millis(250),
-            release_per_second: 200,
+            release_window: 2_000,
             partitions_ahead: 3,
             idempotency_retention: Duration::from_secs(48 * 3600),
         }
@@ -144,7 +145,7 @@ impl Log {
             registry: self.registry,
             republisher: self.republisher,
             grace: self.config.grace,
-            per_second: self.config.release_per_second,
+            max_window: self.config.release_window,
         };
         tasks.spawn(release.run(shutdown.clone()));
         tasks.spawn(upkeep::run(self.store, self.config, shutdown));

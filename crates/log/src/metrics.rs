@@ -38,8 +38,18 @@ pub(crate) static PARKED: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 pub(crate) static SWEPT: LazyLock<IntCounter> = LazyLock::new(|| {
-    let help = "Overdue deliveries published again. About zero in health, but for waits that no rung matches.";
+    let help = "Deliveries that the queue should have had and that were published again. About zero in health.";
     counter("tidings_deliveries_swept_total", help)
+});
+
+pub(crate) static DUE: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Deliveries published when they were due because the ledger kept their wait and not the queue.";
+    counter("tidings_deliveries_due_total", help)
+});
+
+pub(crate) static PUT_OFF: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Overdue deliveries that were not published again because their lane has a backlog.";
+    counter("tidings_deliveries_put_off_total", help)
 });
 
 pub(crate) static RELEASED: LazyLock<IntCounter> = LazyLock::new(|| {
@@ -57,5 +67,7 @@ pub(crate) fn register() {
     LazyLock::force(&DRAINED);
     LazyLock::force(&PARKED);
     LazyLock::force(&SWEPT);
+    LazyLock::force(&DUE);
+    LazyLock::force(&PUT_OFF);
     LazyLock::force(&RELEASED);
 }

@@ -1,52 +1,100 @@
-//! The releaser: feeds held deliveries back when the reason they were held for has passed.
+//! The releaser: feeds held deliveries back at their endpoint's own pace.
+//!
+//! Need: what was held while an endpoint was disabled, busy or failing is to be delivered as fast as the endpoint takes
+//! it, and no faster: what it does not take would only be held again. Mechanism: of each endpoint so many released
+//! deliveries are under way at once; when all of them were attempted, twice as many follow; when some were put
+//! aside again, half as many, at last a single one now and then. Limit: each replica has windows of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tidings_domain::{EndpointId, Timestamp};
+use tidings_domain::{
+    CancelReason, DeliveryId, DeliveryState, Endpoint, EndpointId, HoldReason, RateLimit, Step, Timestamp,
+};
+use tidings_service::{Bucket, failpoint};
 use tidings_store::{Ledger, RegistryCache, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
 use crate::republish::Republisher;
 
-const EVERY: Duration = Duration::from_secs(1);
+/// How often endpoints with held deliveries are looked for, and how often those known are served.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const SERVE_EVERY: Duration = Duration::from_millis(250);
+
+/// How many are released of an endpoint of which nothing is known.
+const FIRST_WINDOW: usize = 16;
+
+/// How long an endpoint is left alone that did not even take one; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// How many deliveries are cancelled in one statement.
+const CANCEL_BATCH: u32 = 1_000;
 
 pub(crate) struct Releaser {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) registry: Arc<RegistryCache>,
     pub(crate) republisher: Republisher,
     pub(crate) grace: Duration,
-    pub(crate) per_second: u32,
+    pub(crate) max_window: usize,
+}
+
+/// What of one endpoint is under way.
+struct Flow {
+    under_way: HashMap<DeliveryId, Step>,
+    window: usize,
+    /// What its rate limit lets through.
+    rate: Option<Bucket>,
+    pause: Duration,
+    not_before: Option<Instant>,
 }
 
 impl Releaser {
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let mut timer = tokio::time::interval(EVERY);
+        let mut timer = tokio::time::interval(SERVE_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.registry.loaded().await;
+        let mut flows = HashMap::new();
+        let mut looked_at: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {}
             }
-            if let Err(error) = self.round(&shutdown).await {
+            let look = looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+            if look {
+                looked_at = Some(Instant::now());
+            }
+            if let Err(error) = self.round(look, &mut flows, &shutdown).await {
                 tracing::debug!(%error, "held deliveries can't be released right now");
             }
         }
     }
 
-    /// Gives each endpoint that may have its held deliveries one second's share of them.
-    async fn round(&self, shutdown: &CancellationToken) -> Result<(), StoreError> {
-        for endpoint in self.ledger.endpoints_with_held().await? {
+    async fn round(
+        &self,
+        look: bool,
+        flows: &mut HashMap<EndpointId, Flow>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        if look {
+            let with_held = self.ledger.endpoints_with_held().await?;
+            flows.retain(|endpoint, flow| !flow.under_way.is_empty() || with_held.contains(endpoint));
+            for endpoint in with_held {
+                flows.entry(endpoint).or_insert_with(Flow::new);
+            }
+        }
+        for (endpoint, flow) in flows.iter_mut() {
             if shutdown.is_cancelled() {
                 return Ok(());
             }
-            match self.registry.endpoint(endpoint) {
-                Some(known) if known.enabled => self.release(endpoint).await?,
+            match self.registry.endpoint(*endpoint) {
+                Some(known) if known.enabled => self.serve(&known, flow).await?,
                 Some(_) => {}
                 None => {
-                    let cancelled = self.ledger.cancel_held(endpoint, Timestamp::now(), 1_000).await?;
+                    let cancelled = self.cancel(*endpoint, CancelReason::EndpointDeleted, None).await?;
                     tracing::info!(%endpoint, cancelled, "cancelled held deliveries of a deleted endpoint");
                 }
             }
@@ -54,12 +102,163 @@ impl Releaser {
         Ok(())
     }
 
-    async fn release(&self, endpoint: EndpointId) -> Result<(), StoreError> {
+    /// Releases as many as there is room for under way.
+    async fn serve(&self, endpoint: &Endpoint, flow: &mut Flow) -> Result<(), StoreError> {
+        if let Some(before) = endpoint.cancel_held_before {
+            let cancelled = self.cancel(endpoint.id, CancelReason::ByRequest, Some(before)).await?;
+            if cancelled > 0 {
+                tracing::info!(endpoint = %endpoint.id, cancelled, "cancelled held deliveries as asked");
+            }
+        }
+        if flow.not_before.is_some_and(|at| at > Instant::now()) || !self.republisher.queue.available() {
+            return Ok(());
+        }
+        self.look_after(flow).await?;
+        let room = flow.window.saturating_sub(flow.under_way.len());
+        let room = flow.within_rate(room, endpoint.overrides.rate_limit);
+        if room == 0 || flow.not_before.is_some() {
+            return Ok(());
+        }
+        let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let held = self
             .ledger
-            .release_held(endpoint, Timestamp::now(), self.grace, self.per_second)
+            .release_held(endpoint.id, Timestamp::now(), self.grace, limit)
             .await?;
+        flow.under_way
+            .extend(held.iter().map(|delivery| (delivery.id, delivery.step)));
+        failpoint::pass("log::before_release");
         metrics::RELEASED.inc_by(self.republisher.publish(held).await);
         Ok(())
+    }
+
+    /// Finds out what became of what was released, and opens or narrows the window.
+    async fn look_after(&self, flow: &mut Flow) -> Result<(), StoreError> {
+        flow.not_before = None;
+        if flow.under_way.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<DeliveryId> = flow.under_way.keys().copied().collect();
+        let (mut attempted, mut put_aside) = (0, 0);
+        for (id, step, state) in self.ledger.states(&ids).await? {
+            let Some(released) = flow.under_way.get(&id) else {
+                continue;
+            };
+            match state {
+                _ if state.is_terminal() || step.attempt() > released.attempt() => {
+                    attempted += 1;
+                    flow.under_way.remove(&id);
+                }
+                // Others were quicker; that says nothing about how many it takes.
+                DeliveryState::Held(HoldReason::RateLimited) => {
+                    flow.under_way.remove(&id);
+                }
+                DeliveryState::Held(_) => {
+                    put_aside += 1;
+                    flow.under_way.remove(&id);
+                }
+                DeliveryState::Scheduled { .. } => put_aside += 1,
+                _ => {}
+            }
+        }
+        flow.adapt(attempted, put_aside, self.max_window);
+        Ok(())
+    }
+
+    async fn cancel(
+        &self,
+        endpoint: EndpointId,
+        reason: CancelReason,
+        before: Option<Timestamp>,
+    ) -> Result<u64, StoreError> {
+        self.ledger
+            .cancel_held(endpoint, reason, before, Timestamp::now(), CANCEL_BATCH)
+            .await
+    }
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self {
+            under_way: HashMap::new(),
+            window: FIRST_WINDOW,
+            rate: None,
+            pause: FIRST_PAUSE,
+            not_before: None,
+        }
+    }
+
+    /// How many of these its rate limit lets through now.
+    fn within_rate(&mut self, wanted: usize, limit: Option<RateLimit>) -> usize {
+        let Some(limit) = limit else {
+            self.rate = None;
+            return wanted;
+        };
+        // More than a round's worth at once would only be turned away.
+        let (per_second, now) = (f64::from(limit.per_second), Instant::now());
+        let burst = per_second * SERVE_EVERY.as_secs_f64();
+        let bucket = self.rate.get_or_insert_with(|| Bucket::full(burst, now));
+        (0..wanted)
+            .take_while(|_| bucket.take(per_second, burst, now).is_ok())
+            .count()
+    }
+
+    fn adapt(&mut self, attempted: usize, put_aside: usize, max_window: usize) {
+        if attempted > 0 {
+            self.pause = FIRST_PAUSE;
+        }
+        if put_aside > 0 {
+            if attempted == 0 {
+                self.not_before = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(MAX_PAUSE);
+            }
+            self.window = (self.window / 2).max(1);
+        } else if self.under_way.is_empty() {
+            self.window = (self.window * 2).min(max_window);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_follows_what_the_endpoint_takes() {
+        let mut flow = Flow::new();
+        flow.adapt(16, 0, 50);
+        assert_eq!(flow.window, 32);
+        flow.adapt(32, 0, 50);
+        assert_eq!(flow.window, 50);
+        flow.under_way.insert(DeliveryId::new(), Step::FIRST);
+        flow.adapt(49, 0, 50);
+        assert_eq!(flow.window, 50, "some are still under way");
+        flow.adapt(20, 10, 50);
+        assert_eq!((flow.window, flow.not_before), (25, None));
+    }
+
+    #[test]
+    fn no_more_than_a_rate_limit_lets_through_is_released() {
+        let mut flow = Flow::new();
+        assert_eq!(flow.within_rate(1_000, None), 1_000);
+        let limit = RateLimit {
+            per_second: 40,
+            burst: 1_000,
+        };
+        assert_eq!(flow.within_rate(1_000, Some(limit)), 10);
+        assert_eq!(flow.within_rate(1_000, Some(limit)), 0);
+    }
+
+    #[test]
+    fn an_endpoint_that_takes_nothing_is_tried_less_and_less_often() {
+        let mut flow = Flow::new();
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            let before = Instant::now();
+            flow.adapt(0, 1, 50);
+            let wait = flow.not_before.unwrap() - before;
+            assert_eq!(wait.as_secs_f64().round() as u64, pause);
+        }
+        assert_eq!(flow.window, 1);
+        flow.adapt(1, 0, 50);
+        assert_eq!((flow.window, flow.pause), (2, FIRST_PAUSE));
     }
 }

@@ -1,8 +1,9 @@
 //! Putting deliveries from the ledger back into their lanes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use tidings_queue::{Message, Outgoing, Queue, Route};
+use tidings_queue::{Lane, Message, Outgoing, Queue, Route};
 use tidings_store::ledger::OpenDelivery;
 
 /// Publishes references to deliveries; the dispatcher fetches their content.
@@ -13,6 +14,13 @@ pub(crate) struct Republisher {
 }
 
 impl Republisher {
+    /// The lanes in which at least so many messages wait; none if the queue can't tell.
+    pub(crate) async fn lanes_with_backlog(&self, backlog: u64) -> HashSet<Lane> {
+        let depths = self.queue.depths().await.unwrap_or_default();
+        let long = depths.into_iter().filter(|depth| depth.ready >= backlog);
+        long.filter_map(|depth| depth.lane).collect()
+    }
+
     /// Publishes these deliveries and returns how many were confirmed. The others stay in the ledger, where
     /// they are overdue again after the grace.
     pub(crate) async fn publish(&self, deliveries: Vec<OpenDelivery>) -> u64 {

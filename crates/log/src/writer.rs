@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tidings_service::failpoint;
 use tidings_store::ledger::Record;
 use tidings_store::{Ledger, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -86,6 +87,7 @@ async fn commit(ledger: &dyn Ledger, tail: &Tail, records: Vec<Record>) -> Resul
             metrics::COMMIT_SECONDS.observe(started.elapsed().as_secs_f64());
             metrics::RECORDS_COMMITTED.inc_by(count);
             tail.send(attempts);
+            failpoint::pass("log::before_answer");
             Ok(())
         }
         Err(error) => {

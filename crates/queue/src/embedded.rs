@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use self::keeper::{Job, Returned};
 use self::lanes::{Held, Lanes};
 use crate::topology::{self, Topology};
-use crate::{Acknowledge, Incoming, Lane, LaneKind, Outgoing, PublishError, Queue, Route, Source, metrics};
+use crate::{Acknowledge, Depth, Incoming, Lane, LaneKind, Outgoing, PublishError, Queue, Route, Source, metrics};
 
 /// The queue in SQLite.
 pub struct Embedded {
@@ -119,8 +119,12 @@ impl Queue for Embedded {
         self.inner.topology.rungs()
     }
 
-    /// What waits in a rung is counted with its lane.
-    async fn depths(&self) -> Result<Vec<(String, u64)>, PublishError> {
+    fn available(&self) -> bool {
+        !self.inner.closing.is_cancelled()
+    }
+
+    /// What waits in a rung is counted with its lane, and so is what is being worked on.
+    async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
         let counts = self.inner.store.count_messages().await;
         let counts = counts.map_err(|error| PublishError::Unavailable(error.to_string()))?;
         let count = |number| {
@@ -129,11 +133,14 @@ impl Queue for Embedded {
                 .find(|(lane, _)| *lane == number)
                 .map_or(0, |(_, count)| *count)
         };
-        let numbers: Vec<i64> = self.inner.lanes().numbers().collect();
-        Ok(numbers
-            .into_iter()
-            .map(|number| (queue_name(number), count(number)))
-            .collect())
+        let lanes = self.inner.lanes();
+        let depth = |number| Depth {
+            name: queue_name(number),
+            lane: lane_of(number),
+            ready: count(number),
+            consumers: lanes.takers_of(number),
+        };
+        Ok(lanes.numbers().map(depth).collect())
     }
 
     async fn close(&self, grace: Duration) {
@@ -252,32 +259,42 @@ impl Drop for Unsettled {
 const RETRY: i64 = 100;
 const RECORDS: i64 = 200;
 const PARKED: i64 = 201;
+const BULK: i64 = 300;
+const SHARDS: i64 = 100;
+
+/// The number of the first shard.
+fn first_number(kind: LaneKind) -> i64 {
+    match kind {
+        LaneKind::Live => 0,
+        LaneKind::Retry => RETRY,
+        LaneKind::Bulk => BULK,
+    }
+}
 
 fn lane_number(lane: Lane) -> i64 {
-    match lane.kind {
-        LaneKind::Live => i64::from(lane.shard),
-        LaneKind::Retry => RETRY + i64::from(lane.shard),
-    }
+    first_number(lane.kind) + i64::from(lane.shard)
+}
+
+fn lane_of(number: i64) -> Option<Lane> {
+    LaneKind::ALL.into_iter().find_map(|kind| {
+        let shard = number - first_number(kind);
+        let shard = u16::try_from(shard).ok().filter(|_| (0..SHARDS).contains(&shard))?;
+        Some(Lane { kind, shard })
+    })
 }
 
 fn is_of(number: i64, source: Source) -> bool {
     match source {
-        Source::Work(LaneKind::Live) => (0..RETRY).contains(&number),
-        Source::Work(LaneKind::Retry) => (RETRY..RECORDS).contains(&number),
+        Source::Work(kind) => lane_of(number).is_some_and(|lane| lane.kind == kind),
         Source::Records => number == RECORDS,
     }
 }
 
 /// The name that the queue has in RabbitMQ, so that metrics and operators need one vocabulary.
 fn queue_name(number: i64) -> String {
-    let lane = |kind, first: i64| Lane {
-        kind,
-        shard: u16::try_from(number - first).unwrap_or(u16::MAX),
-    };
-    match number {
-        RECORDS => topology::RECORDS.to_owned(),
-        PARKED => topology::PARKED.to_owned(),
-        number if number < RETRY => topology::work_queue(lane(LaneKind::Live, 0)),
-        _ => topology::work_queue(lane(LaneKind::Retry, RETRY)),
+    match lane_of(number) {
+        Some(lane) => topology::work_queue(lane),
+        None if number == RECORDS => topology::RECORDS.to_owned(),
+        None => topology::PARKED.to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-pub use message::{Message, MessageError};
+pub use message::{Message, MessageError, Parked};
 
 /// Where messages are published to and consumed from.
 #[async_trait]
@@ -31,12 +31,35 @@ pub trait Queue: Send + Sync + 'static {
     /// The delays that have a rung, ascending.
     fn rungs(&self) -> &[Duration];
 
-    /// How many messages wait in each lane, rung and side queue, by queue name, as far as the queue can tell.
-    async fn depths(&self) -> Result<Vec<(String, u64)>, PublishError>;
+    /// Whether a publish has a chance right now: connected, and not blocked by an alarm.
+    fn available(&self) -> bool;
+
+    /// How it stands with each lane, rung and side queue, as far as the queue can tell.
+    async fn depths(&self) -> Result<Vec<Depth>, PublishError>;
+
+    /// Puts a message aside that nobody can read or settle, with the reason why, for an operator to look at.
+    async fn park(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
+        let to = Route::Parked;
+        let body = Parked::now(body, reason).encode();
+        self.publish(Outgoing { to, body }).await
+    }
 
     /// Stops consuming (what is unsettled goes back), lets publishes under way end, and closes connections
     /// within `grace`.
     async fn close(&self, grace: Duration);
+}
+
+/// How it stands with one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    /// Its name.
+    pub name: String,
+    /// The lane that it is, if it is one.
+    pub lane: Option<Lane>,
+    /// How many messages wait. What is being worked on, or on its way from a rung to a lane, does not count.
+    pub ready: u64,
+    /// How many consumers it has.
+    pub consumers: u32,
 }
 
 /// A message on its way in.
@@ -64,7 +87,7 @@ pub enum Route {
 /// A work queue: first attempts or later ones, in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lane {
-    /// Live or retry.
+    /// Live, bulk or retry.
     pub kind: LaneKind,
     /// Which shard, from the endpoint's id.
     pub shard: u16,
@@ -75,7 +98,9 @@ pub struct Lane {
 pub enum LaneKind {
     /// First attempts.
     Live,
-    /// All others.
+    /// First attempts of a tenant beyond its share, so that nobody waits behind its flood.
+    Bulk,
+    /// All later attempts.
     Retry,
 }
 
@@ -134,12 +159,29 @@ pub enum PublishError {
 }
 
 impl LaneKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Live, Self::Bulk, Self::Retry];
+
     /// The name in queue names and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Bulk => "bulk",
             Self::Retry => "retry",
+        }
+    }
+}
+
+impl PublishError {
+    /// After what time somebody else may publish the message without making two of it. Where nobody knows whether
+    /// the queue has it, it is time enough for the copy to be found out: by then the first was attempted, or is old
+    /// enough to be checked against the ledger.
+    #[must_use]
+    pub fn republish_after(&self) -> Duration {
+        match self {
+            Self::Unknown(_) => Duration::from_secs(20),
+            _ => Duration::ZERO,
         }
     }
 }

@@ -31,7 +31,7 @@ use self::publishing::Link;
 use self::status::{Side, Status};
 use self::subscription::Subscription;
 use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
-use crate::{Incoming, Outgoing, PublishError, Queue, Source, metrics};
+use crate::{Depth, Incoming, Outgoing, PublishError, Queue, Source, metrics};
 
 /// How to reach and use RabbitMQ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +176,11 @@ impl Queue for Rabbit {
         self.shared.topology.rungs()
     }
 
-    async fn depths(&self) -> Result<Vec<(String, u64)>, PublishError> {
+    fn available(&self) -> bool {
+        matches!(&*self.shared.link.borrow(), Link::Up(_))
+    }
+
+    async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
         publishing::depths(&self.shared).await
     }
 
@@ -230,7 +234,7 @@ mod tests {
         let config = read(r#"{"url": "amqp://a:b@c/d", "delays": ["3s", "300ms"], "confirm_timeout": "5s"}"#).unwrap();
         assert_eq!(config.confirm_timeout, Duration::from_secs(5));
         let topology = config.topology().unwrap();
-        assert!(topology.rungs().contains(&Duration::from_millis(300)) && topology.rungs().len() == 10);
+        assert!(topology.rungs().contains(&Duration::from_millis(300)) && topology.rungs().len() == 20);
         assert!(read(r#"{"confirm_timout": "5s"}"#).is_err());
         let printed = serde_json::to_string(&config).unwrap();
         assert!(!printed.contains("a:b") && printed.contains(r#""3s""#), "{printed}");

@@ -7,12 +7,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tidings_domain::schedule::variants;
+
 use crate::{Lane, LaneKind, PublishError, Route, Source};
 
 /// The version in the names of work queues, rungs and the canary's queue.
 pub const VERSION: &str = "v1";
 
-/// Rungs that always exist: 1 s, 5 s and 15 s to defer, then the default schedule of 1 m, 5 m, 30 m, 2 h, 24 h.
+/// Delays that always have rungs: 1 s, 5 s and 15 s to defer, then the default schedule of 1 m, 5 m, 30 m, 2 h, 24 h.
 pub const BASE_RUNGS: [Duration; 8] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
@@ -24,8 +26,9 @@ pub const BASE_RUNGS: [Duration; 8] = [
     Duration::from_secs(24 * 60 * 60),
 ];
 
-/// The most rungs: each is a quorum queue with a process and a log of its own.
-pub const MAX_RUNGS: usize = 40;
+/// The most rungs: each is a quorum queue with a process and a log of its own. Of a delay of a minute or more there are
+/// three ([`tidings_domain::schedule::variants`]).
+pub const MAX_RUNGS: usize = 60;
 
 /// How many shards a lane has unless configured otherwise.
 pub const DEFAULT_SHARDS: u16 = 8;
@@ -44,7 +47,9 @@ pub enum TopologyError {
     #[error("a lane has 1 to 100 shards, not {0}: correct `shards`")]
     Shards(u16),
     /// More rungs than [`MAX_RUNGS`].
-    #[error("{0} different delays are configured and at most {MAX_RUNGS} can have a queue: let schedules share delays")]
+    #[error(
+        "the configured delays need {0} queues, three each from a minute on, and at most {MAX_RUNGS} can be: let schedules share delays"
+    )]
     TooManyRungs(usize),
     /// A delay that a queue can't wait.
     #[error("a delay lasts 1 ms to 7 days in whole milliseconds, not {0:?}")]
@@ -100,7 +105,7 @@ impl Topology {
         }
         Ok(Self {
             shards,
-            rungs: BASE_RUNGS.to_vec(),
+            ..Self::default()
         })
     }
 
@@ -112,7 +117,7 @@ impl Topology {
             if delay.is_zero() || delay > WEEK || delay.subsec_nanos() % 1_000_000 != 0 {
                 return Err(TopologyError::Delay(delay));
             }
-            rungs.insert(delay);
+            rungs.extend(variants(delay));
         }
         if rungs.len() > MAX_RUNGS {
             return Err(TopologyError::TooManyRungs(rungs.len()));
@@ -157,11 +162,15 @@ impl Topology {
         }
     }
 
-    /// Every lane: all shards of both kinds.
+    /// Every lane: all shards of every kind.
     pub fn lanes(&self) -> impl Iterator<Item = Lane> + '_ {
-        [LaneKind::Live, LaneKind::Retry]
-            .into_iter()
-            .flat_map(|kind| self.lanes_of(kind))
+        LaneKind::ALL.into_iter().flat_map(|kind| self.lanes_of(kind))
+    }
+
+    /// The lane that the queue of this name is.
+    #[must_use]
+    pub fn lane_of(&self, queue: &str) -> Option<Lane> {
+        self.lanes().find(|lane| work_queue(*lane) == queue)
     }
 
     fn lanes_of(&self, kind: LaneKind) -> impl Iterator<Item = Lane> + use<> {
@@ -246,9 +255,11 @@ impl Topology {
 
 impl Default for Topology {
     fn default() -> Self {
+        let mut rungs: Vec<Duration> = BASE_RUNGS.into_iter().flat_map(variants).collect();
+        rungs.sort_unstable();
         Self {
             shards: DEFAULT_SHARDS,
-            rungs: BASE_RUNGS.to_vec(),
+            rungs,
         }
     }
 }
@@ -318,10 +329,20 @@ mod tests {
                 "Fanout tidings.delay.v1.5000 []",
                 "Fanout tidings.delay.v1.15000 []",
                 "Fanout tidings.delay.v1.60000 []",
+                "Fanout tidings.delay.v1.63000 []",
+                "Fanout tidings.delay.v1.66000 []",
                 "Fanout tidings.delay.v1.300000 []",
+                "Fanout tidings.delay.v1.315000 []",
+                "Fanout tidings.delay.v1.330000 []",
                 "Fanout tidings.delay.v1.1800000 []",
+                "Fanout tidings.delay.v1.1890000 []",
+                "Fanout tidings.delay.v1.1980000 []",
                 "Fanout tidings.delay.v1.7200000 []",
+                "Fanout tidings.delay.v1.7560000 []",
+                "Fanout tidings.delay.v1.7920000 []",
                 "Fanout tidings.delay.v1.86400000 []",
+                "Fanout tidings.delay.v1.90720000 []",
+                "Fanout tidings.delay.v1.95040000 []",
             ]
         );
     }
@@ -331,7 +352,7 @@ mod tests {
         let queues = topology().queues();
         let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
         assert_eq!(
-            names[..9],
+            names[..11],
             [
                 "tidings.unrouted",
                 "tidings.parked",
@@ -339,12 +360,14 @@ mod tests {
                 "tidings.canary.v1",
                 "tidings.work.v1.live.00",
                 "tidings.work.v1.live.01",
+                "tidings.work.v1.bulk.00",
+                "tidings.work.v1.bulk.01",
                 "tidings.work.v1.retry.00",
                 "tidings.work.v1.retry.01",
                 "tidings.delay.v1.1000",
             ]
         );
-        assert_eq!(names.len(), 8 + 9);
+        assert_eq!(names.len(), 10 + 19);
         assert!(
             queues
                 .iter()
@@ -415,13 +438,15 @@ mod tests {
     #[test]
     fn delays_are_sorted_deduplicated_and_bounded() {
         let seconds = |range: std::ops::Range<u64>| range.map(Duration::from_secs);
-        let topology = Topology::default().with_delays(seconds(20..52)).unwrap();
-        assert_eq!(topology.rungs().len(), 40);
+        let topology = Topology::default().with_delays(seconds(20..57)).unwrap();
+        assert_eq!(topology.rungs().len(), 55);
         assert!(topology.rungs().is_sorted());
         assert_eq!(topology.clone().with_delays(seconds(20..30)).unwrap(), topology);
+        let of_minutes = topology.clone().with_delays(seconds(70..71)).unwrap();
+        assert_eq!(of_minutes.rungs().len(), 58);
         assert_eq!(
-            topology.with_delays(seconds(52..53)),
-            Err(TopologyError::TooManyRungs(41))
+            of_minutes.with_delays(seconds(80..81)),
+            Err(TopologyError::TooManyRungs(61))
         );
         for delay in [
             Duration::ZERO,

@@ -6,7 +6,9 @@
 
 pub mod auth;
 pub mod backoff;
+pub mod bucket;
 pub mod config;
+pub mod failpoint;
 pub mod health;
 pub mod metrics;
 pub mod monitor;
@@ -17,6 +19,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use backoff::Backoff;
+pub use bucket::Bucket;
 pub use config::{ConfigError, SecretText};
 pub use health::{Component, Health};
 pub use problem::{Kind, Problem};

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{
-    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Outcome, Step, TenantId, Timestamp,
+    AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Outcome, Step, TenantId,
+    Timestamp,
 };
 
 use crate::error::StoreError;
@@ -33,8 +34,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// Deliveries, newest first.
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
 
+    /// How far deliveries are, without their content; those that the ledger does not know are left out.
+    async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;
+
     /// Takes open deliveries that nobody is working on although they should be: those whose time to be swept
-    /// has passed. Each is moved one step and hidden until `now + hide_for`. Any number of sweepers may run.
+    /// has passed. Each is moved one step and hidden for `hide_for`, twice as long with each of its moves up to
+    /// 64 times, so that what merely waits in a long queue is taken less and less often. Any number of sweepers may
+    /// run.
     async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError>;
     /// The endpoints that have held deliveries.
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError>;
@@ -47,8 +53,16 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
-    /// Cancels held deliveries of an endpoint that is gone. Returns how many.
-    async fn cancel_held(&self, endpoint: EndpointId, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// Cancels held deliveries of an endpoint: all, or those of events accepted before a time (to the millisecond).
+    /// Returns how many.
+    async fn cancel_held(
+        &self,
+        endpoint: EndpointId,
+        reason: CancelReason,
+        before: Option<Timestamp>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
 
     /// Makes the day partitions from yesterday to `days_ahead` days after `now`, where they are missing. Does
     /// nothing where there are no partitions.
@@ -264,6 +278,8 @@ pub struct OpenDelivery {
     pub step: Step,
     /// When its attempt is (or was) due; `None` if at once.
     pub due: Option<Timestamp>,
+    /// Whether the ledger alone kept it until it was due. Otherwise the queue was believed to have it.
+    pub kept_by_ledger: bool,
 }
 
 /// Which attempts. Everything given must hold; lists are alternatives and empty ones do not filter.

@@ -41,6 +41,7 @@ pub struct Sqlite {
     // Declared before the lock: fields are dropped in order, and the lock must outlive the connections.
     writer: Arc<Writer>,
     readers: Arc<Readers>,
+    path: Arc<Path>,
     _lock: Arc<File>,
 }
 
@@ -50,6 +51,8 @@ type Subscribers = Arc<Mutex<Vec<mpsc::Sender<Of>>>>;
 /// How many changes may wait for a subscriber before its channel is closed instead.
 const CHANGES: usize = 1024;
 const READERS: usize = 4;
+/// With less room than this on its disk, bytes, the store says that it is full.
+const MIN_ROOM: u64 = 4 * 1024 * 1024;
 /// Only a foreign program with the file open (a shell, a backup) can keep us waiting.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -69,6 +72,7 @@ impl Sqlite {
             subscribers: Subscribers::default(),
             writer: Arc::new(Writer::start(connection)?),
             readers: Arc::new(Readers::new(readers)),
+            path: path.into(),
             _lock: Arc::new(lock),
         })
     }
@@ -108,6 +112,16 @@ impl Sqlite {
             }
         };
         self.writer.write(work, announce).await
+    }
+
+    /// An error if the disk is about to be full: a commit may then still fit or not, as chance has it.
+    fn check_room(&self) -> Result<(), StoreError> {
+        let failed = |error| StoreError::Unavailable(format!("the disk can't be looked at: {error}"));
+        let disk = rustix::fs::statvfs(&*self.path).map_err(failed)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_ROOM {
+            return Err(StoreError::Unavailable("the disk is full: free some space".into()));
+        }
+        Ok(())
     }
 
     fn subscribe(&self) -> mpsc::Receiver<Of> {

@@ -223,6 +223,7 @@ async fn a_secret_is_sealed_in_the_file_and_missing_its_key_costs_only_its_endpo
         subscriptions: Vec::new(),
         enabled: true,
         overrides: Overrides::default(),
+        cancel_held_before: None,
         created_at: now,
         updated_at: now,
     };

@@ -45,6 +45,8 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    tidings_service::failpoint::set_up();
+    raise_open_files();
     // Another part of the process may have chosen the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -64,4 +66,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Every connection is an open file, and the usual soft limit of 1,024 is for programs that know no more.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it can't be raised, the limit stays what it was.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }

@@ -223,7 +223,11 @@ pub(crate) fn topology(config: &Config, dialects: &tidings_dialect::Dialects) ->
 }
 
 /// Keeps the component true to whether the database answers.
-async fn watch_database(store: Arc<dyn Store>, health: tidings_service::Component, shutdown: CancellationToken) {
+pub(crate) async fn watch_database(
+    store: Arc<dyn Store>,
+    health: tidings_service::Component,
+    shutdown: CancellationToken,
+) {
     let mut timer = tokio::time::interval(Duration::from_secs(2));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -407,7 +407,10 @@ async fn an_endpoint_is_made_changed_switched_and_deleted() {
         let endpoint_id = made.id.clone();
         let switched = if on {
             endpoints
-                .enable_endpoint(pb::EnableEndpointRequest { endpoint_id })
+                .enable_endpoint(pb::EnableEndpointRequest {
+                    endpoint_id,
+                    ..Default::default()
+                })
                 .await
         } else {
             endpoints

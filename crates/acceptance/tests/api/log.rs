@@ -16,7 +16,7 @@ use crate::{invalid, refused};
 /// | ------------- | --------- | ------------------------------ |
 /// | `good.first`  | 200       |                                |
 /// | `good.second` | 200       |                                |
-/// | `bad.refused` |           | 410, final                     |
+/// | `bad.refused` |           | 422, final                     |
 /// | `bad.failing` |           | 503, 503: exhausted            |
 /// | `bad.silent`  |           | no answer, 404: exhausted      |
 /// | `off.held`    |           | (to `off`, which is disabled)  |
@@ -47,7 +47,7 @@ impl Case {
                 seconds: 0,
                 nanos: 1_000_000,
             }],
-            final_statuses: vec!["410".to_owned()],
+            final_statuses: vec!["422".to_owned()],
             ..endpoint(&tenant, &receiver.url())
         };
         let off = pb::CreateEndpointRequest {
@@ -75,7 +75,7 @@ impl Case {
         };
         case.publish("good.first", "succeeded", &[]).await;
         case.publish("good.second", "succeeded", &[]).await;
-        case.publish("bad.refused", "exhausted", &[Answer::Status(410)]).await;
+        case.publish("bad.refused", "exhausted", &[Answer::Status(422)]).await;
         case.publish("bad.failing", "exhausted", &[Answer::Status(503), Answer::Status(503)])
             .await;
         case.publish("bad.silent", "exhausted", &[Answer::Disconnect, Answer::Status(404)])
@@ -205,7 +205,7 @@ async fn attempts_are_filtered(case: &Case) {
     let all = pairs(&[
         ("good.first", 200),
         ("good.second", 200),
-        ("bad.refused", 410),
+        ("bad.refused", 422),
         ("bad.failing", 503),
         ("bad.failing", 503),
         ("bad.silent", 0),
@@ -228,7 +228,7 @@ async fn attempts_are_filtered(case: &Case) {
         [&all[..1], &all[2..3]].concat()
     );
     assert_eq!(
-        case.attempts(|f| f.status_codes = vec![410, 404]).await,
+        case.attempts(|f| f.status_codes = vec![422, 404]).await,
         [&all[2..3], &all[6..]].concat()
     );
     assert_eq!(case.attempts(|f| f.status_classes = vec![5]).await, all[3..5]);

@@ -63,10 +63,18 @@ fn same_words(theirs: &Refusal, id: &str, nobodys: &Refusal, unknown: &str) {
 macro_rules! hidden {
     ($service:expr, $method:ident, $request:ident { $field:ident }, $id:expr, $unknown:expr) => {{
         let (id, unknown): (String, String) = ($id.to_string(), $unknown.to_string());
-        let theirs = $service.$method(pb::$request { $field: id.clone() }).await;
+        #[allow(clippy::needless_update, reason = "some requests have one field only")]
+        let theirs = $service
+            .$method(pb::$request {
+                $field: id.clone(),
+                ..Default::default()
+            })
+            .await;
+        #[allow(clippy::needless_update, reason = "some requests have one field only")]
         let nobodys = $service
             .$method(pb::$request {
                 $field: unknown.clone(),
+                ..Default::default()
             })
             .await;
         same_words(&refusal(theirs), &id, &refusal(nobodys), &unknown);

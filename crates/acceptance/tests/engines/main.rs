@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
 
 mod delivering;
+mod failpoints;
 mod idempotency;
 mod isolation;
 mod killing;
 mod outages;
+mod pausing;
 mod registry;
 mod retrying;
 mod standalone;

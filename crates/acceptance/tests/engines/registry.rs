@@ -70,6 +70,7 @@ async fn a_disabled_endpoint_is_held(system: &System, tenant: &Tenant) {
     assert!(since.elapsed() < AT_ONCE, "{:?}", since.elapsed());
     let request = pb::EnableEndpointRequest {
         endpoint_id: made.id.clone(),
+        ..Default::default()
     };
     endpoints.enable_endpoint(request).await.unwrap();
     system.operator.wait_for_all(&events, &made, "succeeded").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_domain::outcome::StatusRange;
-use tidings_domain::{Endpoint, EndpointId, Overrides, Schedule, Secret, Subscription};
+use tidings_domain::{Endpoint, EndpointId, Overrides, RateLimit, Schedule, Secret, Subscription};
 use tidings_proto::pb::endpoint_service_server::EndpointService;
 use tidings_proto::{duration, pb, timestamp};
 use tidings_service::problem::Problem;
@@ -25,10 +25,17 @@ impl EndpointFace {
         Self { endpoints, access }
     }
 
-    async fn switch<T>(&self, request: &Request<T>, id: &str, on: bool) -> Result<Response<pb::Endpoint>, Status> {
+    async fn switch<T>(
+        &self,
+        request: &Request<T>,
+        id: &str,
+        on: bool,
+        cancel_held: bool,
+    ) -> Result<Response<pb::Endpoint>, Status> {
         let caller = caller(&self.access, request)?;
         let change = EndpointChange {
             enabled: Some(on),
+            cancel_held,
             ..EndpointChange::default()
         };
         let endpoint = self.endpoints.update(&caller, endpoint_id(id)?, change).await?;
@@ -58,6 +65,7 @@ impl EndpointService for EndpointFace {
                 timeout: read_timeout(asked.timeout.as_ref())?,
                 final_statuses: read_statuses(&asked.final_statuses)?,
                 concurrency: Some(asked.concurrency).filter(|cap| *cap > 0),
+                rate_limit: read_rate_limit(&asked),
             },
             name: asked.name,
             url: asked.url,
@@ -133,14 +141,17 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::EnableEndpointRequest>,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        self.switch(&request, &request.get_ref().endpoint_id, true).await
+        let cancel_held = request.get_ref().held() == pb::Held::Cancel;
+        self.switch(&request, &request.get_ref().endpoint_id, true, cancel_held)
+            .await
     }
 
     async fn disable_endpoint(
         &self,
         request: Request<pb::DisableEndpointRequest>,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        self.switch(&request, &request.get_ref().endpoint_id, false).await
+        self.switch(&request, &request.get_ref().endpoint_id, false, false)
+            .await
     }
 
     async fn get_endpoint_secret(
@@ -197,17 +208,30 @@ fn read_change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange,
                     .overrides
                     .push(Box::new(move |overrides| overrides.concurrency = cap));
             }
+            "rate_per_second" => {
+                let limit = read_rate_limit(asked);
+                change
+                    .overrides
+                    .push(Box::new(move |overrides| overrides.rate_limit = limit));
+            }
             "secret" => change.secret = Some(read_secret(asked)?),
             other => {
                 let detail = format!(
                     "`{other}` can't be changed this way: use name, url, dialect, subscriptions, schedule, timeout, \
-                     final_statuses, concurrency, secret; or EnableEndpoint and DisableEndpoint"
+                     final_statuses, concurrency, rate_per_second, secret; or EnableEndpoint and DisableEndpoint"
                 );
                 return Err(Problem::invalid("field_unknown", detail).at("update_mask"));
             }
         }
     }
     Ok(change)
+}
+
+/// The rate limit that is asked for; a burst that is left out is one second's worth.
+fn read_rate_limit(asked: &pb::Endpoint) -> Option<RateLimit> {
+    let per_second = Some(asked.rate_per_second).filter(|rate| *rate > 0)?;
+    let burst = Some(asked.rate_burst).filter(|burst| *burst > 0).unwrap_or(per_second);
+    Some(RateLimit { per_second, burst })
 }
 
 /// The secret that is asked for; none if requests are not to be signed.
@@ -300,6 +324,8 @@ fn show(endpoint: &Endpoint) -> pb::Endpoint {
             .map(ToString::to_string)
             .collect(),
         concurrency: overrides.concurrency.unwrap_or(0),
+        rate_per_second: overrides.rate_limit.map_or(0, |limit| limit.per_second),
+        rate_burst: overrides.rate_limit.map_or(0, |limit| limit.burst),
         secret: String::new(),
         unsigned: endpoint.secret.is_none(),
         created_at: Some(timestamp(endpoint.created_at)),

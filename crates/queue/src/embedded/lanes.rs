@@ -92,6 +92,14 @@ impl Lanes {
         );
     }
 
+    /// How many take from a lane.
+    pub(super) fn takers_of(&self, lane: i64) -> u32 {
+        self.takers
+            .values()
+            .filter(|taker| taker.unsettled.contains_key(&lane))
+            .count() as u32
+    }
+
     /// Lets go of everybody; their streams end.
     pub(super) fn remove_takers(&mut self) {
         self.takers.clear();

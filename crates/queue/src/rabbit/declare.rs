@@ -57,8 +57,8 @@ async fn any_missing(connection: &Connection, queues: &[QueueSpec]) -> Result<bo
     Ok(false)
 }
 
-/// How many messages of a queue are ready; `None` if it does not exist, after which the channel is closed.
-pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<u64>, Failure> {
+/// How many messages of a queue are ready, and how many consumers it has; `None` if it does not exist, after which the channel is closed.
+pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<(u64, u32)>, Failure> {
     let options = QueueDeclareOptions {
         passive: true,
         durable: true,
@@ -70,7 +70,7 @@ pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<u64>,
     )
     .await
     {
-        Ok(Ok(state)) => Ok(Some(state.message_count().into())),
+        Ok(Ok(state)) => Ok(Some((state.message_count().into(), state.consumer_count()))),
         Ok(Err(error)) if code(&error) == Some(404) => Ok(None),
         Ok(Err(error)) => Err(Failure::passing(format!("look at queue {queue}: {}", explain(&error)))),
         Err(_) => Err(Failure::passing(format!(

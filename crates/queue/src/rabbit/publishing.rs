@@ -21,7 +21,7 @@ use super::declare::{declare, depth};
 use super::publisher::{self, Job};
 use super::status::Side;
 use super::{OPERATOR_RETRY, Shared, backoff};
-use crate::{Outgoing, PublishError, metrics};
+use crate::{Depth, Outgoing, PublishError, metrics};
 
 /// How publishing stands.
 #[derive(Clone)]
@@ -79,7 +79,7 @@ pub(super) async fn publish(shared: &Shared, outgoing: Outgoing) -> Result<(), P
 }
 
 /// How many messages wait in each queue; what is on its way from a rung to a lane counts nowhere.
-pub(super) async fn depths(shared: &Shared) -> Result<Vec<(String, u64)>, PublishError> {
+pub(super) async fn depths(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
     let unavailable = |failure: Failure| PublishError::Unavailable(failure.reason);
     let publishers = publishers(shared).await?;
     let channel = answer("open a channel", publishers.connection.create_channel())
@@ -88,7 +88,12 @@ pub(super) async fn depths(shared: &Shared) -> Result<Vec<(String, u64)>, Publis
     let mut depths = Vec::new();
     for queue in shared.topology.queues() {
         match depth(&channel, &queue.name).await.map_err(unavailable)? {
-            Some(ready) => depths.push((queue.name, ready)),
+            Some((ready, consumers)) => depths.push(Depth {
+                lane: shared.topology.lane_of(&queue.name),
+                name: queue.name,
+                ready,
+                consumers,
+            }),
             None => {
                 return Err(PublishError::Unavailable(format!(
                     "queue {} does not exist",

@@ -232,7 +232,7 @@ async fn depth(queue: &dyn Queue, name: &str) -> u64 {
     let depths = queue.depths().await.unwrap();
     depths
         .iter()
-        .find(|(queue, _)| queue == name)
+        .find(|depth| depth.name == name)
         .expect("a queue of this name")
-        .1
+        .ready
 }

@@ -152,6 +152,7 @@ fn owner() -> Owner {
         subscriptions: vec![Subscription::to(EventPattern::Any)],
         enabled: true,
         overrides: Overrides::default(),
+        cancel_held_before: None,
         created_at: now,
         updated_at: now,
     };

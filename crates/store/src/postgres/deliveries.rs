@@ -16,10 +16,12 @@ use crate::ledger::{Delivery, DeliveryQuery, Fetched};
 
 const COLUMNS: &str = "id, event_id, tenant_id, endpoint_id, state, reason, due_at, attempts, updated_at";
 
-// The bounds on both statements say nothing new, but partitions are chosen by them: PostgreSQL does not choose
+// The bounds on these statements say nothing new, but partitions are chosen by them: PostgreSQL does not choose
 // by an array whose content it learns only when a prepared statement runs.
 const FETCH_DELIVERIES: &str =
     "SELECT id, event_id, step, state FROM deliveries WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
+const STATES: &str =
+    "SELECT id, step, state, reason, due_at FROM deliveries WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
 const FETCH_EVENTS: &str = "SELECT id, event_type, occurred_at, accepted_at, traceparent, payload
      FROM events WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
 
@@ -43,6 +45,24 @@ impl Postgres {
             .newest(&self.client().await?, COLUMNS, "deliveries", query.limit)
             .await?;
         rows.iter().map(delivery).collect()
+    }
+
+    pub(super) async fn read_states(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {
+        let wanted: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let Some((first, last)) = bounds(&wanted) else {
+            return Ok(Vec::new());
+        };
+        let rows = self.query(STATES, &[&wanted, &first, &last]).await?;
+        rows.iter()
+            .map(|row| {
+                let id = DeliveryId::from_uuid(row.try_get("id")?);
+                let step = Step::from_number(row.try_get::<_, i32>("step")?.cast_unsigned());
+                Ok((id, step, state(row)?))
+            })
+            .collect()
     }
 
     pub(super) async fn fetch_deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError> {
@@ -90,11 +110,14 @@ fn delivery(row: &Row) -> Result<Delivery, StoreError> {
         event: EventId::from_uuid(row.try_get("event_id")?),
         tenant: TenantId::from_uuid(row.try_get("tenant_id")?),
         endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?),
-        state: DeliveryState::from_parts(row.try_get("state")?, row.try_get("reason")?, row.try_get("due_at")?)
-            .map_err(corrupt)?,
+        state: state(row)?,
         attempts: row.try_get::<_, i32>("attempts")?.cast_unsigned(),
         updated_at: row.try_get("updated_at")?,
     })
+}
+
+fn state(row: &Row) -> Result<DeliveryState, StoreError> {
+    DeliveryState::from_parts(row.try_get("state")?, row.try_get("reason")?, row.try_get("due_at")?).map_err(corrupt)
 }
 
 fn fetched(delivery: &Row, event: &Row, payload: &Bytes) -> Result<Fetched, StoreError> {

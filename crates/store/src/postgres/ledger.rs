@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Timestamp};
+use tidings_domain::{AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, Timestamp};
 
 use super::{Postgres, partitions};
 use crate::error::StoreError;
@@ -43,6 +43,10 @@ impl Ledger for Postgres {
         self.list_deliveries(query).await
     }
 
+    async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {
+        self.read_states(ids).await
+    }
+
     async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError> {
         self.take_overdue(now, hide_for, limit).await
     }
@@ -61,8 +65,15 @@ impl Ledger for Postgres {
         self.release(endpoint, now, hide_for, limit).await
     }
 
-    async fn cancel_held(&self, endpoint: EndpointId, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.cancel(endpoint, now, limit).await
+    async fn cancel_held(
+        &self,
+        endpoint: EndpointId,
+        reason: CancelReason,
+        before: Option<Timestamp>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.cancel(endpoint, reason, before, now, limit).await
     }
 
     async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError> {

@@ -17,11 +17,18 @@ struct Migration {
 }
 
 /// Every file of the `migrations` directory, in order.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../../../../migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        sql: include_str!("../../../../migrations/0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "cancel_held_before",
+        sql: include_str!("../../../../migrations/0002_cancel_held_before.sql"),
+    },
+];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
 const LOCK: i64 = 0x74_69_64_69_6e_67_73;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tidings_domain::{CancelReason, DeliveryId, EndpointId, EventId, Step, TenantId, Timestamp};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::Postgres;
 use crate::error::StoreError;
@@ -16,14 +17,19 @@ use crate::ledger::OpenDelivery;
 // say both would be planned without knowing how few rows there are. `least` keeps the moves of a step from
 // running over into its attempt.
 
+/// What only the ledger kept is taken when it is due, what the queue should have only after that.
 const SWEEP: &str = "
 WITH taken AS MATERIALIZED (
-    SELECT id FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT id, coalesce(sweep_at <= due_at, false) AS kept
+    FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $3 FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE deliveries
+    SET step = least(step + 1, step | 65535), sweep_at = $1 + make_interval(secs => $2::double precision * (1 << least(step & 65535, 6))), updated_at = $1
+    WHERE id = ANY(ARRAY(SELECT id FROM taken))
+      AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
+    RETURNING id, event_id, tenant_id, endpoint_id, step, due_at
 )
-UPDATE deliveries SET step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
-WHERE id = ANY(ARRAY(SELECT id FROM taken))
-  AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
-RETURNING id, event_id, tenant_id, endpoint_id, step, due_at";
+SELECT moved.*, taken.kept FROM moved JOIN taken USING (id)";
 
 const RELEASE: &str = "
 WITH taken AS MATERIALIZED (
@@ -33,11 +39,12 @@ UPDATE deliveries
 SET state = 'pending', reason = NULL, step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
-RETURNING id, event_id, tenant_id, endpoint_id, step, due_at";
+RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept";
 
 const CANCEL: &str = "
 WITH taken AS MATERIALIZED (
-    SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' AND id < $5
+    ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries SET state = 'cancelled', reason = $2, sweep_at = NULL, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
@@ -62,7 +69,7 @@ impl Postgres {
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
         let rows = self
-            .query(SWEEP, &[&now, &after(now, hide_for), &i64::from(limit)])
+            .query(SWEEP, &[&now, &hide_for.as_secs_f64(), &i64::from(limit)])
             .await?;
         rows.iter().map(open_delivery).collect()
     }
@@ -92,9 +99,18 @@ impl Postgres {
         Ok(released)
     }
 
-    pub(super) async fn cancel(&self, endpoint: EndpointId, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let reason = CancelReason::EndpointDeleted.as_str();
-        self.execute(CANCEL, &[&now, &reason, &i64::from(limit), &endpoint.uuid()])
+    pub(super) async fn cancel(
+        &self,
+        endpoint: EndpointId,
+        reason: CancelReason,
+        before: Option<Timestamp>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        // An id bears the millisecond in which its event was accepted.
+        let before = before.map_or(Uuid::max(), |before| DeliveryId::floor(before).uuid());
+        let (reason, limit) = (reason.as_str(), i64::from(limit));
+        self.execute(CANCEL, &[&now, &reason, &limit, &endpoint.uuid(), &before])
             .await
     }
 }
@@ -111,5 +127,6 @@ fn open_delivery(row: &Row) -> Result<OpenDelivery, StoreError> {
         endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?),
         step: Step::from_number(row.try_get::<_, i32>("step")?.cast_unsigned()),
         due: row.try_get("due_at")?,
+        kept_by_ledger: row.try_get("kept")?,
     })
 }

@@ -158,7 +158,6 @@ struct Merged<'a>(HashMap<DeliveryId, Row<'a>>);
 
 impl<'a> Merged<'a> {
     fn accept(&mut self, event: &'a NewEvent) {
-        let swept = event.accepted_at.checked_add(event.grace).unwrap_or(Timestamp::MAX);
         for (endpoint, state) in &event.deliveries {
             self.add(Row {
                 id: DeliveryId::derive(event.id, *endpoint),
@@ -168,7 +167,7 @@ impl<'a> Merged<'a> {
                 state,
                 step: Step::FIRST,
                 attempts: 0,
-                sweep_at: (*state == DeliveryState::Pending).then_some(swept),
+                sweep_at: sweep_at(event, state),
                 at: event.accepted_at,
             });
         }
@@ -214,4 +213,11 @@ fn request_bytes(body: &RequestBody) -> &[u8] {
         RequestBody::Around { envelope, .. } => envelope,
         RequestBody::Whole(body) => body,
     }
+}
+
+/// When a delivery of a new event is swept: some grace after it should be attempted, or never if nothing is to be sent.
+fn sweep_at(event: &NewEvent, state: &DeliveryState) -> Option<Timestamp> {
+    let waits = matches!(state, DeliveryState::Pending | DeliveryState::Scheduled { .. });
+    let from = state.due().unwrap_or(event.accepted_at);
+    waits.then(|| from.checked_add(event.grace).unwrap_or(Timestamp::MAX))
 }

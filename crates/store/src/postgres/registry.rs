@@ -19,17 +19,17 @@ use crate::registry::{Of, Registry, Snapshot};
 const TENANT: &str = "id, name, created_at";
 const KEY: &str = "id, tenant_id, scopes, hint, token_hash, expires_at, created_at";
 const ENDPOINT: &str = "id, tenant_id, name, url, dialect, secret_sealed, subscriptions, enabled, overrides, created_at, \
-                        updated_at";
+                        updated_at, cancel_held_before";
 
 const INSERT_TENANT: &str = "INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)";
 const INSERT_KEY: &str = "INSERT INTO api_keys (id, tenant_id, scopes, hint, token_hash, expires_at, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const INSERT_ENDPOINT: &str = "INSERT INTO endpoints (id, tenant_id, name, url, dialect, secret_sealed, subscriptions,
-                            enabled, overrides, updated_at, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                            enabled, overrides, updated_at, cancel_held_before, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const REPLACE_ENDPOINT: &str = "UPDATE endpoints SET name = $3, url = $4, dialect = $5, secret_sealed = $6,
-            subscriptions = $7, enabled = $8, overrides = $9, updated_at = $10
-     WHERE id = $1 AND tenant_id = $2 AND updated_at = $11";
+            subscriptions = $7, enabled = $8, overrides = $9, updated_at = $10, cancel_held_before = $11
+     WHERE id = $1 AND tenant_id = $2 AND updated_at = $12";
 
 #[async_trait]
 impl Registry for Postgres {
@@ -202,6 +202,7 @@ impl Postgres {
                 &endpoint.enabled,
                 &Json(&endpoint.overrides),
                 &endpoint.updated_at,
+                &endpoint.cancel_held_before,
                 &time,
             ],
         )
@@ -221,6 +222,7 @@ impl Postgres {
             subscriptions: row.try_get::<_, Json<Vec<Subscription>>>("subscriptions")?.0,
             enabled: row.try_get("enabled")?,
             overrides: row.try_get::<_, Json<Overrides>>("overrides")?.0,
+            cancel_held_before: row.try_get("cancel_held_before")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         })

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, Timestamp};
+use uuid::Uuid;
 
 use super::row::{self, blob, id, later, micros, text, time};
 use super::{Sqlite, query, record};
@@ -81,21 +82,44 @@ impl Ledger for Sqlite {
         self.read(move |connection| query::deliveries(connection, &query)).await
     }
 
+    async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {
+        let ids: HashSet<DeliveryId> = ids.iter().copied().collect();
+        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.extend(select.query_row([blob(id.uuid())], row::delivery_state).optional()?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError> {
         let sql = format!(
-            "SELECT {} FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2",
+            "SELECT {}, ifnull(sweep_at <= due, 0) AS kept FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2",
             row::DELIVERY
         );
+        let taken = |row: &Row<'_>| {
+            Ok(OpenDelivery {
+                kept_by_ledger: row.get("kept")?,
+                ..row::open_delivery(row)?
+            })
+        };
         self.write(move |connection| {
             let found = connection
                 .prepare_cached(&sql)?
-                .query_map(params![micros(now), limit], row::open_delivery)?
+                .query_map(params![micros(now), limit], taken)?
                 .collect::<Result<Vec<_>, _>>()?;
             let mut update =
                 connection.prepare_cached("UPDATE deliveries SET step = ?2, sweep_at = ?3 WHERE id = ?1")?;
             found
                 .into_iter()
-                .map(|open| moved(open, |id, step| update.execute(params![id, step, later(now, hide_for)])))
+                .map(|open| {
+                    let hide_for = hide_for * (1 << open.step.moves().min(6));
+                    moved(open, |id, step| update.execute(params![id, step, later(now, hide_for)]))
+                })
                 .collect()
         })
         .await
@@ -136,19 +160,29 @@ impl Ledger for Sqlite {
                     update.execute(params![id, step, later(now, hide_for), micros(now)])
                 })
             };
-            held(connection, endpoint, limit)?.into_iter().map(release).collect()
+            let found = held(connection, endpoint, Uuid::max(), limit)?;
+            found.into_iter().map(release).collect()
         })
         .await
     }
 
-    async fn cancel_held(&self, endpoint: EndpointId, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let cancelled = DeliveryState::Cancelled(CancelReason::EndpointDeleted);
+    async fn cancel_held(
+        &self,
+        endpoint: EndpointId,
+        reason: CancelReason,
+        before: Option<Timestamp>,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let cancelled = DeliveryState::Cancelled(reason);
+        // An id bears the millisecond in which its event was accepted.
+        let before = before.map_or(Uuid::max(), |before| DeliveryId::floor(before).uuid());
         self.write(move |connection| {
             let mut update = connection.prepare_cached(
                 "UPDATE deliveries SET state = ?3, reason = ?4, due = NULL, step = ?2, sweep_at = NULL, updated_at = ?5
                  WHERE id = ?1",
             )?;
-            let found = held(connection, endpoint, limit)?;
+            let found = held(connection, endpoint, before, limit)?;
             let count = found.len() as u64;
             for open in found {
                 moved(open, |id, step| {
@@ -166,18 +200,25 @@ impl Ledger for Sqlite {
 
     async fn ping(&self) -> Result<(), StoreError> {
         // Through the writing thread, because a ledger that can only be read is not there.
+        self.check_room()?;
         self.write(|_| Ok(())).await
     }
 }
 
 /// Held deliveries of an endpoint, oldest first.
-fn held(connection: &Connection, endpoint: EndpointId, limit: u32) -> Result<Vec<OpenDelivery>, StoreError> {
+fn held(
+    connection: &Connection,
+    endpoint: EndpointId,
+    before: Uuid,
+    limit: u32,
+) -> Result<Vec<OpenDelivery>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM deliveries INDEXED BY deliveries_held WHERE endpoint = ?1 AND state = 'held' ORDER BY id LIMIT ?2",
+        "SELECT {} FROM deliveries INDEXED BY deliveries_held
+         WHERE endpoint = ?1 AND state = 'held' AND id < ?2 ORDER BY id LIMIT ?3",
         row::DELIVERY
     );
     let mut select = connection.prepare_cached(&sql)?;
-    let found = select.query_map(params![blob(endpoint.uuid()), limit], row::open_delivery)?;
+    let found = select.query_map(params![blob(endpoint.uuid()), blob(before), limit], row::open_delivery)?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

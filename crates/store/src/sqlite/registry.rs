@@ -15,8 +15,8 @@ use crate::seal::Sealer;
 
 const TENANT: &str = "id, name, created_at";
 const KEY: &str = "id, tenant, scopes, hint, hash, expires_at, created_at";
-const ENDPOINT: &str =
-    "id, tenant, name, url, dialect, secret, subscriptions, enabled, overrides, created_at, updated_at";
+const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subscriptions, enabled, overrides, created_at, updated_at, \
+     cancel_held_before";
 
 #[async_trait]
 impl Registry for Sqlite {
@@ -99,7 +99,8 @@ impl Registry for Sqlite {
     async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
         let (endpoint, sealer) = (endpoint.clone(), self.sealer.clone());
         let changed = Of::Tenant(endpoint.tenant);
-        let sql = format!("INSERT INTO endpoints ({ENDPOINT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+        let sql =
+            format!("INSERT INTO endpoints ({ENDPOINT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
         let work = move |connection: &Connection| {
             connection.prepare_cached(&sql)?.execute(params![
                 blob(endpoint.id.uuid()),
@@ -113,6 +114,7 @@ impl Registry for Sqlite {
                 json(&endpoint.overrides)?,
                 micros(endpoint.created_at),
                 micros(endpoint.updated_at),
+                endpoint.cancel_held_before.map(micros),
             ])?;
             Ok(())
         };
@@ -148,7 +150,7 @@ impl Registry for Sqlite {
             let replaced = connection
                 .prepare_cached(
                     "UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
-                        enabled = ?8, overrides = ?9, updated_at = ?10
+                        enabled = ?8, overrides = ?9, updated_at = ?10, cancel_held_before = ?12
                      WHERE id = ?1 AND tenant = ?2 AND updated_at = ?11",
                 )?
                 .execute(params![
@@ -163,6 +165,7 @@ impl Registry for Sqlite {
                     json(&endpoint.overrides)?,
                     micros(endpoint.updated_at),
                     micros(was),
+                    endpoint.cancel_held_before.map(micros),
                 ])?;
             Ok(replaced > 0)
         };
@@ -320,6 +323,7 @@ fn sealed_endpoint(row: &Row<'_>) -> rusqlite::Result<SealedEndpoint> {
         overrides: from_json(row, 8)?,
         created_at: time(row, 9)?,
         updated_at: time(row, 10)?,
+        cancel_held_before: time_or_none(row, 11)?,
     };
     Ok(SealedEndpoint {
         endpoint,

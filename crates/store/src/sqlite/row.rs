@@ -143,7 +143,14 @@ pub(super) fn open_delivery(row: &Row<'_>) -> Result<OpenDelivery> {
         endpoint: delivery.endpoint,
         step: Step::from_number(row.get(7)?),
         due: delivery.state.due(),
+        kept_by_ledger: false,
     })
+}
+
+/// How far the delivery with the columns [`DELIVERY`] is.
+pub(super) fn delivery_state(row: &Row<'_>) -> Result<(DeliveryId, Step, DeliveryState)> {
+    let delivery = delivery(row)?;
+    Ok((delivery.id, Step::from_number(row.get(7)?), delivery.state))
 }
 
 fn state(row: &Row<'_>) -> Result<DeliveryState> {

@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::StoreError;
 
 /// Every step from an empty file to the present schema. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_first.sql"),
+    include_str!("schema/0002_cancel_held_before.sql"),
+];
 
 /// Applies what is missing. A schema of a newer version is a [`StoreError::Schema`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -55,6 +55,7 @@ pub(crate) fn endpoint(tenant: TenantId) -> Endpoint {
         subscriptions: vec![Subscription::to("feedback.*".parse().unwrap())],
         enabled: true,
         overrides: Default::default(),
+        cancel_held_before: None,
         created_at: now(),
         updated_at: now(),
     }

@@ -58,6 +58,9 @@ macro_rules! contract {
                     held_deliveries_are_released_oldest_first,
                     two_releasers_never_take_the_same,
                     held_deliveries_of_a_deleted_endpoint_are_cancelled,
+                    held_deliveries_of_older_events_are_cancelled_on_request,
+                    states_tell_how_far_deliveries_are,
+                    what_only_the_ledger_keeps_is_told_from_what_the_queue_lost,
                 ]
                 idempotency[
                     a_key_is_claimed_once,

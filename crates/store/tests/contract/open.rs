@@ -23,6 +23,7 @@ pub(crate) async fn what_is_overdue_is_swept_once_and_hidden(store: Arc<dyn Stor
         endpoint,
         step: Step::FIRST.moved(),
         due: None,
+        kept_by_ledger: false,
     };
     assert_eq!(swept, [expected]);
     assert!(
@@ -34,6 +35,10 @@ pub(crate) async fn what_is_overdue_is_swept_once_and_hidden(store: Arc<dyn Stor
     );
     let again = store.sweep(grace_ends + HOUR, HOUR, 10).await.unwrap();
     assert_eq!(again[0].step, Step::FIRST.moved().moved());
+    // Then it is hidden twice as long.
+    let later = grace_ends + HOUR + HOUR * 2;
+    assert!(store.sweep(later - MINUTE, HOUR, 10).await.unwrap().is_empty());
+    assert_eq!(store.sweep(later, HOUR, 10).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn a_swept_delivery_is_a_step_further(store: Arc<dyn Store>) {
@@ -166,9 +171,11 @@ pub(crate) async fn held_deliveries_of_a_deleted_endpoint_are_cancelled(store: A
         events.push(accepted.id);
     }
     let at = now();
-    assert_eq!(store.cancel_held(gone, at, 2).await.unwrap(), 2);
-    assert_eq!(store.cancel_held(gone, at, 2).await.unwrap(), 1);
-    assert_eq!(store.cancel_held(gone, at, 2).await.unwrap(), 0);
+    let cancel = async |limit| {
+        let reason = CancelReason::EndpointDeleted;
+        store.cancel_held(gone, reason, None, at, limit).await.unwrap()
+    };
+    assert_eq!([cancel(2).await, cancel(2).await, cancel(2).await], [2, 1, 0]);
     for event in events {
         let cancelled = delivery(&store, event, gone).await.unwrap();
         assert_eq!(cancelled.state, DeliveryState::Cancelled(CancelReason::EndpointDeleted));
@@ -196,4 +203,58 @@ fn assert_each_once(taken: Vec<Vec<OpenDelivery>>, count: usize) {
         assert!(seen.insert(open.id), "{open:?} was taken twice");
     }
     assert_eq!(seen.len(), count);
+}
+
+pub(crate) async fn held_deliveries_of_older_events_are_cancelled_on_request(store: Arc<dyn Store>) {
+    let (endpoint, at) = (EndpointId::new(), now());
+    let mut events = Vec::new();
+    for accepted_at in [at - HOUR, at, at + HOUR] {
+        let mut accepted = event_at(accepted_at, TenantId::new(), &[endpoint]);
+        accepted.deliveries[0].1 = DeliveryState::Held(HoldReason::EndpointDisabled);
+        store.record(vec![Record::Event(accepted.clone())]).await.unwrap();
+        events.push(accepted.id);
+    }
+    let reason = CancelReason::ByRequest;
+    let cancelled = store.cancel_held(endpoint, reason, Some(at), now(), 10).await.unwrap();
+    assert_eq!(cancelled, 1);
+    let oldest = delivery(&store, events[0], endpoint).await.unwrap();
+    assert_eq!(oldest.state, DeliveryState::Cancelled(CancelReason::ByRequest));
+    let newest = delivery(&store, events[2], endpoint).await.unwrap();
+    assert_eq!(newest.state, DeliveryState::Held(HoldReason::EndpointDisabled));
+}
+
+pub(crate) async fn what_only_the_ledger_keeps_is_told_from_what_the_queue_lost(store: Arc<dyn Store>) {
+    let endpoint = EndpointId::new();
+    let mut kept = event(TenantId::new(), &[endpoint]);
+    let due = kept.accepted_at;
+    kept.deliveries[0].1 = DeliveryState::Scheduled { due };
+    kept.grace = std::time::Duration::ZERO;
+    let lost = event(TenantId::new(), &[endpoint]);
+    store
+        .record(vec![Record::Event(kept.clone()), Record::Event(lost.clone())])
+        .await
+        .unwrap();
+    let swept = store.sweep(lost.accepted_at + lost.grace, HOUR, 10).await.unwrap();
+    assert_eq!(swept.len(), 2);
+    for delivery in swept {
+        assert_eq!(delivery.kept_by_ledger, delivery.event == kept.id);
+    }
+}
+
+pub(crate) async fn states_tell_how_far_deliveries_are(store: Arc<dyn Store>) {
+    let (first, second) = (EndpointId::new(), EndpointId::new());
+    let accepted = event(TenantId::new(), &[first, second]);
+    store
+        .record(vec![Record::Event(accepted.clone()), succeeded(&accepted, first)])
+        .await
+        .unwrap();
+    let ids = [first, second].map(|endpoint| DeliveryId::derive(accepted.id, endpoint));
+    let mut states = store.states(&[ids[0], ids[1], DeliveryId::new()]).await.unwrap();
+    states.sort_unstable_by_key(|(id, ..)| *id != ids[0]);
+    let expected = [
+        (ids[0], Step::FIRST.after_attempt(), DeliveryState::Succeeded),
+        (ids[1], Step::FIRST, DeliveryState::Pending),
+    ];
+    assert_eq!(states, expected);
+    assert!(store.states(&[]).await.unwrap().is_empty());
 }

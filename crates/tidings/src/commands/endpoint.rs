@@ -62,8 +62,9 @@ enum Command {
     ///
     /// Example:
     ///   tidings endpoint enable ep_…
+    ///   tidings endpoint enable ep_… --cancel-held
     #[command(verbatim_doc_comment)]
-    Enable(One),
+    Enable(EnableArgs),
     /// Turns deliveries off; they are held until the endpoint is enabled.
     ///
     /// Example:
@@ -115,8 +116,18 @@ struct UpdateArgs {
     #[command(flatten)]
     settings: Settings,
     /// A setting to take from the dialect or the configuration again; may be repeated.
-    #[arg(long, value_name = "SETTING", value_parser = ["schedule", "timeout", "final-status", "concurrency"])]
+    #[arg(long, value_name = "SETTING", value_parser = ["schedule", "timeout", "final-status", "concurrency", "rate"])]
     reset: Vec<String>,
+}
+
+/// An endpoint to turn on.
+#[derive(clap::Args)]
+struct EnableArgs {
+    /// Its id.
+    endpoint: EndpointId,
+    /// Cancel what was held meanwhile instead of sending it.
+    #[arg(long)]
+    cancel_held: bool,
 }
 
 /// One endpoint.
@@ -142,9 +153,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             )
         }
         Command::List { tenant, limit } => shown::list(format, &list(&client, tenant, limit).await?),
-        Command::Enable(One { endpoint }) => {
+        Command::Enable(EnableArgs { endpoint, cancel_held }) => {
+            let held = if cancel_held {
+                pb::Held::Cancel
+            } else {
+                pb::Held::Release
+            };
             let request = pb::EnableEndpointRequest {
                 endpoint_id: endpoint.to_string(),
+                held: held.into(),
             };
             shown::one(
                 format,
@@ -216,6 +233,7 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
     paths.extend(args.url.is_some().then_some("url"));
     paths.extend(args.reset.iter().map(|setting| match setting.as_str() {
         "final-status" => "final_statuses",
+        "rate" => "rate_per_second",
         other => other,
     }));
     anyhow::ensure!(

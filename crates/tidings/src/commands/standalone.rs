@@ -23,7 +23,7 @@ use tidings_store::{RegistryCache, Store, postgres};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigArgs};
-use crate::start::{Process, topology};
+use crate::start::{Process, topology, watch_database};
 
 /// All roles in one process, on SQLite; with --database-url and --amqp-url on PostgreSQL and RabbitMQ.
 ///
@@ -149,6 +149,7 @@ impl Running {
                 registry: store.clone(),
                 dialects,
                 destinations: process.config.destinations.rules(),
+                nameservers: process.config.destinations.nameservers.clone(),
                 queue: queue.clone(),
                 shards,
                 recorder,
@@ -227,7 +228,12 @@ async fn open(
         _ => Some(Sqlite::open(&data_dir.join("tidings.db"), sealer.clone())?),
     };
     let store: Arc<dyn Store> = match &embedded {
-        Some(sqlite) if !engines.postgres => Arc::new(sqlite.clone()),
+        Some(sqlite) if !engines.postgres => {
+            let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+            let health = process.health.component("database");
+            tokio::spawn(watch_database(store.clone(), health, process.shutdown.clone()));
+            store
+        }
         _ => {
             postgres::migrate(&process.config.database).await?;
             process

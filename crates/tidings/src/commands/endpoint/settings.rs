@@ -36,6 +36,12 @@ pub(super) struct Settings {
     /// How many requests may be under way at once from one dispatcher.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
+    /// How many requests may be begun per second; what is beyond waits.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// How many of them at once after a rest [default: as many as per second].
+    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..))]
+    burst: Option<u32>,
 }
 
 impl Settings {
@@ -56,6 +62,8 @@ impl Settings {
             timeout: self.timeout.map(duration),
             final_statuses: self.final_statuses.iter().map(ToString::to_string).collect(),
             concurrency: self.concurrency.unwrap_or(0),
+            rate_per_second: self.rate.unwrap_or(0),
+            rate_burst: self.burst.unwrap_or(0),
             ..pb::Endpoint::default()
         }
     }
@@ -71,6 +79,7 @@ impl Settings {
             ("timeout", self.timeout.is_some()),
             ("final_statuses", !self.final_statuses.is_empty()),
             ("concurrency", self.concurrency.is_some()),
+            ("rate_per_second", self.rate.is_some()),
         ];
         fields
             .into_iter()

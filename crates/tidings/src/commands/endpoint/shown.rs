@@ -40,6 +40,7 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
                 "configuration",
             ),
         ),
+        ("rate limit", rate_limit(endpoint).unwrap_or("(none)".into())),
         ("signed", yes_or_no(!endpoint.unsigned).into()),
         ("secret", endpoint.secret.clone()),
         ("created", time(endpoint.created_at.as_ref())),
@@ -82,6 +83,8 @@ struct Document<'a> {
     timeout: Option<String>,
     final_statuses: Option<&'a [String]>,
     concurrency: Option<u32>,
+    rate_per_second: Option<u32>,
+    rate_burst: Option<u32>,
     signed: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     secret: &'a str,
@@ -93,6 +96,12 @@ struct Document<'a> {
 struct SubscriptionDocument<'a> {
     pattern: &'a str,
     enabled: bool,
+}
+
+/// The rate limit in words.
+fn rate_limit(endpoint: &pb::Endpoint) -> Option<String> {
+    let (rate, burst) = (endpoint.rate_per_second, endpoint.rate_burst);
+    (rate > 0).then(|| format!("{rate} per second, {burst} at once"))
 }
 
 /// The document of an endpoint; settings that it leaves to others are null.
@@ -116,6 +125,8 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         timeout: endpoint.timeout.map(spelled),
         final_statuses: Some(endpoint.final_statuses.as_slice()).filter(|statuses| !statuses.is_empty()),
         concurrency: Some(endpoint.concurrency).filter(|cap| *cap > 0),
+        rate_per_second: Some(endpoint.rate_per_second).filter(|rate| *rate > 0),
+        rate_burst: Some(endpoint.rate_burst).filter(|burst| *burst > 0),
         signed: !endpoint.unsigned,
         secret: &endpoint.secret,
         created_at: instant(endpoint.created_at.as_ref()),
