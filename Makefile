@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test ci bench lint fmt services-up services-down
+.PHONY: help run demo test ci bench chaos chaos-short lint fmt services-up services-down
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -34,6 +34,15 @@ ci: ## What a change must pass: format, lints, documentation, tests
 bench: ## CPU per delivery, deliveries per second and latency, embedded and on the real engines
 	@$(with_services); \
 	scripts/bench $(ARGS)
+
+# Both start engines of their own and leave nothing running.
+chaos: ## Break a running system for a while, count what became of every event (MINUTES=5 SEED=1 ARGS=--list)
+	@cargo build --release --quiet --package tidings --package tidings-chaos
+	@target/release/chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos-short: ## The same with the most important faults, once each; 90 seconds
+	@cargo build --release --quiet --package tidings --package tidings-chaos
+	@target/release/chaos --short $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -8,7 +8,7 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo::rerun-if-changed={}", root.display());
-    let files = ["event", "log", "control"].map(|name| root.join(format!("tidings/v1/{name}.proto")));
+    let files = ["event", "log", "control", "queue"].map(|name| root.join(format!("tidings/v1/{name}.proto")));
 
     let descriptors = protox::compile(&files, [&root])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".tidings.v1.EventAccepted.payload")
         .bytes(".tidings.v1.FetchedDelivery.payload")
         .bytes(".tidings.v1.AttemptMade.request_body")
+        .bytes(".tidings.v1.ParkedMessage.body")
         .compile_fds(descriptors)?;
     Ok(())
 }

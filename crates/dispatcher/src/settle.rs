@@ -17,13 +17,16 @@ use tokio_util::sync::CancellationToken;
 use crate::gate::{Refusal, TurnedAway};
 use crate::{metrics, record};
 
-/// The waits of a delivery that is put aside again and again because something is away.
-const DEFERRALS: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(60),
-];
+/// The waits of a delivery that is put aside again and again because something is away; the last one for ever. Short,
+/// because whatever was away may be back at any moment.
+const AWAY: [Duration; 3] = [seconds(1), seconds(5), seconds(15)];
+
+/// The waits of a delivery that its endpoint's gate turned away: the shortest that is long enough.
+const TURNED_AWAY: [Duration; 4] = [seconds(1), seconds(5), seconds(15), seconds(60)];
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
 
 /// Why a delivery is put aside without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,13 +106,14 @@ impl Settler {
     pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Verdict {
         metrics::DEFERRALS.with_label_values(&[why.as_str()]).inc();
         let times = message.step.moves() as usize;
-        let mut wait = DEFERRALS[times.min(DEFERRALS.len() - 1)];
+        let mut wait = AWAY[times.min(AWAY.len() - 1)];
         if let Deferral::Refused(turned) = why {
             if times > 0 || !turned.may_go_round {
                 return self.moved(message, DeliveryState::Held(turned.why.hold_reason())).await;
             }
-            let enough = DEFERRALS.into_iter().find(|rung| *rung >= turned.wait);
-            wait = wait.max(enough.unwrap_or(DEFERRALS[DEFERRALS.len() - 1]));
+            let [.., longest] = TURNED_AWAY;
+            let enough = TURNED_AWAY.into_iter().find(|rung| *rung >= turned.wait);
+            wait = enough.unwrap_or(longest);
         }
         let due = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         let step = message.step.moved();

@@ -1,17 +1,17 @@
 //! Accepting an event (guarantees G1 and G10).
 //!
 //! The record of the event, which names its deliveries, is what makes it durable: in the ledger, or in the
-//! records queue on its way there. The messages to the lanes are the fast path; a message that could not be
-//! published is published by the sweeper, which finds its delivery overdue in the ledger.
+//! records queue on its way there. Its messages are published after that, so that nothing is ever sent of an event
+//! that was refused, and whoever holds a message will find its event on record.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tidings_domain::{DeliveryId, DeliveryState, Endpoint, EventId, Step, TenantId, Timestamp};
+use tidings_domain::{DeliveryId, Endpoint, EventId, Step, TenantId, Timestamp};
 use tidings_proto::{micros, pb};
+use tidings_queue::Message;
 use tidings_queue::message::Content;
-use tidings_queue::{Lane, Message, Outgoing, PublishError, Route};
 use tidings_recorder::Durable;
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
@@ -19,6 +19,7 @@ use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, Claim};
 use tokio::sync::Semaphore;
 
+use crate::publish::Publisher;
 use crate::share::Shares;
 use crate::validate::{Draft, ValidEvent, validate};
 use crate::{Config, Parts, metrics};
@@ -27,7 +28,7 @@ use crate::{Config, Parts, metrics};
 pub(crate) struct Acceptor {
     pub(crate) config: Config,
     parts: Parts,
-    shares: Shares,
+    publisher: Arc<Publisher>,
     /// One permit per KiB of payload under way.
     room: Arc<Semaphore>,
 }
@@ -43,11 +44,16 @@ pub(crate) struct Accepted {
 impl Acceptor {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
         let room = Arc::new(Semaphore::new(config.max_in_flight.div_ceil(1024)));
-        let shares = Shares::new(config.live_per_second, config.live_burst);
+        let publisher = Arc::new(Publisher {
+            queue: parts.queue.clone(),
+            recorder: parts.recorder.clone(),
+            shares: Shares::new(config.live_per_second, config.live_burst),
+            shards: parts.shards,
+        });
         Self {
             config,
             parts,
-            shares,
+            publisher,
             room,
         }
     }
@@ -149,8 +155,8 @@ impl Acceptor {
         }
     }
 
-    /// Records the event and publishes its deliveries, at the same time. While the queue is away, the record alone
-    /// says that the sweeper is to publish them.
+    /// Records the event, then publishes its deliveries. While the queue is away, the record alone says that the sweeper
+    /// is to publish them.
     async fn make_durable(
         &self,
         tenant: TenantId,
@@ -161,74 +167,33 @@ impl Acceptor {
         let endpoints = self.parts.registry.matching(tenant, &event.event_type);
         let queue_is_there = self.parts.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
-        let content = Content {
-            event_type: event.event_type,
-            occurred_at: event.occurred_at,
-            accepted_at,
-            payload: event.payload,
-            traceparent: event.traceparent,
-        };
-        let to_publish = endpoints.iter().filter(|endpoint| queue_is_there && endpoint.enabled);
-        let messages: Vec<Message> = to_publish
-            .map(|endpoint| Message {
-                delivery: DeliveryId::derive(id, endpoint.id),
-                event: id,
-                tenant,
-                endpoint: endpoint.id,
-                step: Step::FIRST,
-                due: None,
-                content: Some(content.clone()),
-            })
-            .collect();
-        let publishes = messages.iter().map(|message| self.publish(message));
-        let (recorded, published) =
-            tokio::join!(self.parts.recorder.record(record), futures::future::join_all(publishes));
-        failpoint::pass("ingest::before_answer");
-        match recorded {
-            Ok(durable) => {
-                if durable == Durable::Spilled {
-                    metrics::ACCEPTED_SPILLED.inc();
-                }
-                self.leave_to_ledger(&messages, published).await;
-                Ok(Accepted {
-                    event: id,
-                    duplicate: false,
-                    deliveries: endpoints.len() as u32,
-                })
-            }
+        match self.parts.recorder.record(record).await {
+            Ok(Durable::InLedger) => {}
+            Ok(Durable::Spilled) => metrics::ACCEPTED_SPILLED.inc(),
             Err(error) => {
                 let detail = format!("the event could not be made durable, publish it again: {error}");
-                Err(Problem::unavailable("not_durable", detail).with_retry_after(Duration::from_secs(1)))
+                return Err(Problem::unavailable("not_durable", detail).with_retry_after(Duration::from_secs(1)));
             }
         }
-    }
-
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
-        let lane = Lane {
-            kind: self.shares.lane(message.tenant),
-            shard: message.endpoint.shard(self.parts.shards),
-        };
-        let outgoing = Outgoing {
-            to: Route::Work(lane),
-            body: message.encode(),
-        };
-        self.parts.queue.publish(outgoing).await
-    }
-
-    /// The ledger believes that these messages are in the queue. It is told which are not, or may not be, so that the
-    /// sweeper publishes them soon; should that fail, it does after the grace.
-    async fn leave_to_ledger(&self, messages: &[Message], published: Vec<Result<(), PublishError>>) {
-        let mut moves = Vec::new();
-        for (message, error) in messages.iter().zip(published).filter_map(|(m, p)| Some((m, p.err()?))) {
-            metrics::LEFT_TO_SWEEPER.inc();
-            tracing::debug!(delivery = %message.delivery, %error, "a delivery is left to the sweeper");
-            moves.push(
-                self.parts
-                    .recorder
-                    .record(not_in_broker(message, error.republish_after())),
-            );
+        failpoint::pass("ingest::before_publish");
+        if queue_is_there {
+            self.publish(messages(tenant, id, accepted_at, event, &endpoints)).await;
         }
-        futures::future::join_all(moves).await;
+        failpoint::pass("ingest::before_answer");
+        Ok(Accepted {
+            event: id,
+            duplicate: false,
+            deliveries: endpoints.len() as u32,
+        })
+    }
+
+    /// Publishes messages and waits for that, but not for long: the event is safe already, and a broker that stands
+    /// still must not make its publisher wait.
+    async fn publish(&self, messages: Vec<Message>) {
+        const LONG: Duration = Duration::from_secs(1);
+        let publisher = self.publisher.clone();
+        let publishing = tokio::spawn(async move { publisher.publish(messages).await });
+        let _ = tokio::time::timeout(LONG, publishing).await;
     }
 }
 
@@ -295,24 +260,33 @@ fn record(
     }
 }
 
-/// The record of a delivery that only the ledger keeps, until it is due after `wait`.
-fn not_in_broker(message: &Message, wait: Duration) -> pb::Record {
-    let now = Timestamp::now();
-    let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-    let moved = pb::DeliveryMoved {
-        delivery_id: bytes(message.delivery.uuid()),
-        event_id: bytes(message.event.uuid()),
-        tenant_id: bytes(message.tenant.uuid()),
-        endpoint_id: bytes(message.endpoint.uuid()),
-        step: message.step.moved().number(),
-        state: DeliveryState::Scheduled { due }.name().to_owned(),
-        due_at_us: micros(due),
-        at_us: micros(now),
-        ..pb::DeliveryMoved::default()
+/// A message for each endpoint that is enabled.
+fn messages(
+    tenant: TenantId,
+    id: EventId,
+    accepted_at: Timestamp,
+    event: ValidEvent,
+    endpoints: &[Arc<Endpoint>],
+) -> Vec<Message> {
+    let content = Content {
+        event_type: event.event_type,
+        occurred_at: event.occurred_at,
+        accepted_at,
+        payload: event.payload,
+        traceparent: event.traceparent,
     };
-    pb::Record {
-        record: Some(pb::record::Record::Move(moved)),
-    }
+    let enabled = endpoints.iter().filter(|endpoint| endpoint.enabled);
+    enabled
+        .map(|endpoint| Message {
+            delivery: DeliveryId::derive(id, endpoint.id),
+            event: id,
+            tenant,
+            endpoint: endpoint.id,
+            step: Step::FIRST,
+            due: None,
+            content: Some(content.clone()),
+        })
+        .collect()
 }
 
 fn bytes(uuid: uuid::Uuid) -> Vec<u8> {

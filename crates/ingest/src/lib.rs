@@ -9,6 +9,7 @@ mod accept;
 mod grpc;
 mod http;
 mod metrics;
+mod publish;
 mod share;
 mod validate;
 

@@ -92,7 +92,7 @@ async fn park(queue: &dyn Queue, incoming: Incoming, reason: &str) {
     tracing::error!(reason, "a spilled record can't be read: parked");
     metrics::PARKED.inc();
     // A record that can't be parked stays where it is and comes again.
-    if queue.park(incoming.body.clone(), reason).await.is_ok() {
+    if queue.park_record(incoming.body.clone(), reason).await.is_ok() {
         incoming.ack().await;
     }
 }

@@ -9,6 +9,7 @@ mod convert;
 mod drain;
 mod grpc;
 mod metrics;
+mod queues;
 mod release;
 mod republish;
 mod sweep;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidings_proto::pb::attempt_log_service_server::AttemptLogServiceServer;
+use tidings_proto::pb::queue_service_server::QueueServiceServer;
 use tidings_queue::Queue;
 use tidings_store::{Access, Ledger, RegistryCache, Store};
 use tokio_util::sync::CancellationToken;
@@ -88,6 +90,8 @@ pub struct Parts {
 pub struct Log {
     /// The gRPC service.
     pub grpc: AttemptLogServiceServer<grpc::Service>,
+    /// The queue as operators see it.
+    pub queues: QueueServiceServer<queues::Service>,
     config: Config,
     registry: Arc<RegistryCache>,
     store: Arc<dyn Store>,
@@ -108,12 +112,14 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         ledger,
         writer.clone(),
         tail,
-        parts.access,
+        parts.access.clone(),
         config.grace,
         parts.shutdown.clone(),
     );
+    let queues = queues::Service::new(parts.queue.clone(), parts.access);
     Log {
         grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
+        queues: QueueServiceServer::new(queues),
         config: config.clone(),
         registry: parts.registry,
         store: parts.store,
@@ -133,6 +139,8 @@ impl Log {
         let shutdown = self.shutdown;
         let ledger: Arc<dyn Ledger> = self.store.clone();
         let tasks = TaskTracker::new();
+        let (queue, until) = (self.queue.clone(), shutdown.clone());
+        tasks.spawn(async move { queue.watch(until).await });
         tasks.spawn(drain::run(self.queue, self.writer, self.config.grace, shutdown.clone()));
         tasks.spawn(sweep::run(
             ledger.clone(),

@@ -7,6 +7,7 @@
 //! An acknowledgement counts once its deletion is queued, not committed: what follows a lost deletion is a
 //! crash, after which duplicates are allowed (guarantee G3), and a commit per message would halve the rate.
 
+mod aside;
 mod keeper;
 mod lanes;
 
@@ -25,7 +26,10 @@ use tokio_util::task::TaskTracker;
 use self::keeper::{Job, Returned};
 use self::lanes::{Held, Lanes};
 use crate::topology::{self, Topology};
-use crate::{Acknowledge, Depth, Incoming, Lane, LaneKind, Outgoing, PublishError, Queue, Route, Source, metrics};
+use crate::{
+    Acknowledge, Aside, Depth, Incoming, Lane, LaneKind, Outgoing, Parked, PublishError, Queue, Route, Settle, Settled,
+    Source, Which, metrics,
+};
 
 /// The queue in SQLite.
 pub struct Embedded {
@@ -59,8 +63,8 @@ impl Embedded {
         metrics::register();
         // Lanes that a configuration with more shards left behind are still emptied.
         let stored = store.count_messages().await?.into_iter().map(|(number, _)| number);
-        let known = topology.lanes().map(lane_number).chain([RECORDS, PARKED]);
-        let lanes = Mutex::new(Lanes::new(known.chain(stored)));
+        let known = topology.lanes().map(lane_number).chain([RECORDS]);
+        let lanes = Mutex::new(Lanes::new(known.chain(stored.filter(|number| *number != PARKED))));
         let (jobs, published) = mpsc::channel(WAITING);
         let (acknowledged, to_delete) = mpsc::channel(WAITING);
         let (returned, dropped) = mpsc::unbounded_channel();
@@ -140,7 +144,15 @@ impl Queue for Embedded {
             ready: count(number),
             consumers: lanes.takers_of(number),
         };
-        Ok(lanes.numbers().map(depth).collect())
+        Ok(lanes.numbers().chain([PARKED]).map(depth).collect())
+    }
+
+    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
+        aside::list(&self.inner, aside, which, limit).await
+    }
+
+    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
+        aside::settle(&self.inner, aside, which, how).await
     }
 
     async fn close(&self, grace: Duration) {

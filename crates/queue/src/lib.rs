@@ -6,6 +6,7 @@
 pub mod embedded;
 pub mod message;
 mod metrics;
+pub mod parked;
 pub mod rabbit;
 pub mod topology;
 
@@ -14,8 +15,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-pub use message::{Message, MessageError, Parked};
+pub use message::{Message, MessageError};
+pub use parked::{Aside, Parked, ParkedKind, Settle, Settled, Which};
 
 /// Where messages are published to and consumed from.
 #[async_trait]
@@ -37,11 +40,28 @@ pub trait Queue: Send + Sync + 'static {
     /// How it stands with each lane, rung and side queue, as far as the queue can tell.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError>;
 
-    /// Puts a message aside that nobody can read or settle, with the reason why, for an operator to look at.
+    /// Puts a message of a lane aside that nobody can read or settle, with the reason why, for an operator to look at.
     async fn park(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
-        let to = Route::Parked;
-        let body = Parked::now(body, reason).encode();
-        self.publish(Outgoing { to, body }).await
+        self.publish(aside(ParkedKind::Delivery, body, reason)).await
+    }
+
+    /// Puts a record aside, like [`Queue::park`].
+    async fn park_record(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
+        self.publish(aside(ParkedKind::Record, body, reason)).await
+    }
+
+    /// Messages that were put aside, at most `limit`. They stay, and who looks at the same time may see fewer. Oldest
+    /// first, except that RabbitMQ gives what was looked at before what was not, and a part of that in another order.
+    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError>;
+
+    /// Requeues or discards messages that were put aside. A message is removed only after it is durable where it goes,
+    /// so an error in between makes a duplicate at worst; what was done by then stays done.
+    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError>;
+
+    /// Watches, until `shutdown`, for what publishing and consuming do not show, and reports it in metrics and the
+    /// log: waits that do not end, and rules of an operator that change our queues. For one role to run.
+    async fn watch(&self, shutdown: CancellationToken) {
+        shutdown.cancelled().await;
     }
 
     /// Stops consuming (what is unsettled goes back), lets publishes under way end, and closes connections
@@ -80,7 +100,7 @@ pub enum Route {
     Delay(Duration, Lane),
     /// A record that the ledger could not take.
     Records,
-    /// A message that nobody can read.
+    /// A message that nobody can read or settle, as [`Queue::park`] encodes it.
     Parked,
 }
 
@@ -183,5 +203,12 @@ impl PublishError {
             Self::Unknown(_) => Duration::from_secs(20),
             _ => Duration::ZERO,
         }
+    }
+}
+
+fn aside(kind: ParkedKind, body: Bytes, reason: &str) -> Outgoing {
+    Outgoing {
+        to: Route::Parked,
+        body: Parked::now(kind, body, reason).encode(),
     }
 }

@@ -136,41 +136,6 @@ impl Message {
     }
 }
 
-/// A message that was put aside, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parked {
-    /// Why nobody could read or settle it.
-    pub reason: String,
-    /// When it was put aside.
-    pub parked_at: Timestamp,
-    /// What it says.
-    pub body: Bytes,
-}
-
-impl Parked {
-    /// A message that is put aside now.
-    #[must_use]
-    pub fn now(body: Bytes, reason: &str) -> Self {
-        Self {
-            reason: reason.to_owned(),
-            parked_at: Timestamp::now(),
-            body,
-        }
-    }
-
-    /// The bytes to store.
-    #[must_use]
-    pub fn encode(&self) -> Bytes {
-        wire::Parked {
-            reason: self.reason.clone(),
-            parked_at_us: self.parked_at.as_microsecond(),
-            body: self.body.clone(),
-        }
-        .encode_to_vec()
-        .into()
-    }
-}
-
 /// The message as protobuf, so that a rolling upgrade can add fields.
 mod wire {
     use bytes::Bytes;
@@ -191,16 +156,6 @@ mod wire {
         pub due_us: i64,
         #[prost(message, optional, tag = "7")]
         pub content: Option<Content>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Parked {
-        #[prost(string, tag = "1")]
-        pub reason: String,
-        #[prost(int64, tag = "2")]
-        pub parked_at_us: i64,
-        #[prost(bytes = "bytes", tag = "3")]
-        pub body: Bytes,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGaugeVec};
-use tidings_service::metrics::{counter, counters, float_gauge, gauges, histogram};
+use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use tidings_service::metrics::{counter, counters, float_gauge, gauge, gauges, histogram};
 
-use crate::{PublishError, Source};
+use crate::{PublishError, Settle, Source};
 
 /// Confirms take a few milliseconds; an fsync more or less must show.
 const CONFIRM_SECONDS: [f64; 15] = [
@@ -70,11 +70,50 @@ pub(crate) static BLOCKED_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
     )
 });
 
+static PARKED_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "tidings_queue_parked_settled_total",
+        "Messages put aside that an operator requeued or discarded.",
+        &["how"],
+    )
+});
+
+pub(crate) static CANARY_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
+    float_gauge(
+        "tidings_queue_canary_seconds",
+        "How long the last message through the shortest rung took, where it is watched.",
+    )
+});
+
+pub(crate) static CANARY_MISSING: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "tidings_queue_canary_missing",
+        "1 while messages do not come back from the shortest rung, where it is watched.",
+    )
+});
+
+pub(crate) static STUCK: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauges(
+        "tidings_queue_stuck",
+        "Messages of a rung that have waited long enough and are not in their lane yet. About zero in health.",
+        &["queue"],
+    )
+});
+
+pub(crate) static POLICY_CONFLICTS: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "tidings_queue_policy_conflicts",
+        "Queues whose arguments a policy of the broker overrides so that messages can be lost.",
+    )
+});
+
 /// Shows every metric from the start; those of sources and connections are made with them.
 pub(crate) fn register() {
     PUBLISHES.with_label_values(&["confirmed"]);
     LazyLock::force(&CONFIRM);
     LazyLock::force(&ACKS_FAILED);
+    settled(Settle::Requeue, 0);
+    settled(Settle::Discard, 0);
 }
 
 pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
@@ -90,6 +129,14 @@ pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
     if result.is_ok() {
         CONFIRM.observe(took.as_secs_f64());
     }
+}
+
+pub(crate) fn settled(how: Settle, count: u64) {
+    let how = match how {
+        Settle::Requeue => "requeued",
+        Settle::Discard => "discarded",
+    };
+    PARKED_SETTLED.with_label_values(&[how]).inc_by(count);
 }
 
 /// The counters of what is taken from one source.

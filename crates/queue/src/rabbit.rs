@@ -5,9 +5,12 @@
 //! as a whole and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged one
 //! by one. While there is no connection, publishing fails at once, so that callers can turn to the ledger.
 
+mod aside;
+mod canary;
 mod connection;
 mod consuming;
 mod declare;
+mod management;
 mod publisher;
 mod publishing;
 mod status;
@@ -31,7 +34,7 @@ use self::publishing::Link;
 use self::status::{Side, Status};
 use self::subscription::Subscription;
 use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
-use crate::{Depth, Incoming, Outgoing, PublishError, Queue, Source, metrics};
+use crate::{Aside, Depth, Incoming, Outgoing, Parked, PublishError, Queue, Settle, Settled, Source, Which, metrics};
 
 /// How to reach and use RabbitMQ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,9 @@ use crate::{Depth, Incoming, Outgoing, PublishError, Queue, Source, metrics};
 pub struct Config {
     /// `amqp://user:password@host:port/vhost`; `amqps://` for TLS. A vhost of its own is best.
     pub url: SecretText,
+    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in rungs and for
+    /// policies that change our queues. Empty for not at all.
+    pub management_url: SecretText,
     /// Shards of each lane, 1 to 100. Fixed once messages wait.
     pub shards: u16,
     /// Delays that get a rung besides the base rungs; those that schedules and dialects name need no mention.
@@ -66,6 +72,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: "amqp://guest:guest@127.0.0.1:5672/%2f".into(),
+            management_url: SecretText::default(),
             shards: DEFAULT_SHARDS,
             delays: Vec::new(),
             connect_timeout: Duration::from_secs(10),
@@ -88,7 +95,7 @@ impl Config {
 /// RabbitMQ.
 pub struct Rabbit {
     shared: Arc<Shared>,
-    /// Set by the first `consume`: a process that only publishes needs no second connection.
+    /// Set by who consumes first: a process that only publishes needs no second connection.
     generations: OnceLock<Arc<watch::Sender<Option<Arc<Generation>>>>>,
     /// Ends the supervisors of a queue that was dropped without being closed.
     _closes_on_drop: DropGuard,
@@ -137,6 +144,17 @@ impl Rabbit {
             _closes_on_drop: closing.drop_guard(),
         })
     }
+
+    /// The consuming connections to come, and the one there is.
+    fn generations(&self) -> watch::Receiver<Option<Arc<Generation>>> {
+        let generations = self.generations.get_or_init(|| {
+            let generations = Arc::new(watch::Sender::new(None));
+            let keep = consuming::keep(self.shared.clone(), generations.clone());
+            self.shared.supervisors.spawn(keep);
+            generations
+        });
+        generations.subscribe()
+    }
 }
 
 #[async_trait]
@@ -150,13 +168,6 @@ impl Queue for Rabbit {
 
     async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming> {
         let shared = &self.shared;
-        let generations = self.generations.get_or_init(|| {
-            let generations = Arc::new(watch::Sender::new(None));
-            shared
-                .supervisors
-                .spawn(consuming::keep(shared.clone(), generations.clone()));
-            generations
-        });
         // Prefetch 0 would mean "no bound" to the broker.
         let prefetch = prefetch.max(1);
         let room = usize::from(prefetch) * shared.topology.queues_of(source).len();
@@ -168,7 +179,7 @@ impl Queue for Rabbit {
         };
         shared
             .subscriptions
-            .spawn(subscription.run(shared.clone(), generations.subscribe()));
+            .spawn(subscription.run(shared.clone(), self.generations()));
         taken
     }
 
@@ -182,6 +193,24 @@ impl Queue for Rabbit {
 
     async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
         publishing::depths(&self.shared).await
+    }
+
+    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
+        aside::list(&self.shared, aside, which, limit).await
+    }
+
+    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
+        aside::settle(&self.shared, aside, which, how).await
+    }
+
+    async fn watch(&self, shutdown: CancellationToken) {
+        let shared = &self.shared;
+        let watching = async { tokio::join!(canary::watch(shared, self.generations()), management::watch(shared)) };
+        tokio::select! {
+            _ = watching => {}
+            () = shutdown.cancelled() => {}
+            () = shared.ending.cancelled() => {}
+        }
     }
 
     async fn close(&self, grace: Duration) {

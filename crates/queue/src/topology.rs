@@ -153,6 +153,18 @@ impl Topology {
         }
     }
 
+    /// Exchange and routing key of the canary: through the shortest rung, to a queue of its own.
+    #[must_use]
+    pub fn canary_address(&self) -> (String, String) {
+        (rung_name(self.rungs[0]), CANARY_KEY.to_owned())
+    }
+
+    /// Whether the queue of this name is a rung.
+    #[must_use]
+    pub fn is_rung(&self, queue: &str) -> bool {
+        self.rungs.iter().any(|rung| rung_name(*rung) == queue)
+    }
+
     /// The names of the queues that a source consists of.
     #[must_use]
     pub fn queues_of(&self, source: Source) -> Vec<String> {
@@ -213,26 +225,25 @@ impl Topology {
             quorum(
                 UNROUTED,
                 own_exchange(UNROUTED),
-                vec![("x-max-length", Argument::Number(1_000_000))],
+                vec![("x-max-length", Argument::Number(1_000_000)), KEPT],
             ),
             quorum(
                 PARKED,
                 own_exchange(PARKED),
-                vec![("x-max-length", Argument::Number(1_000_000))],
+                vec![("x-max-length", Argument::Number(1_000_000)), KEPT],
             ),
-            quorum(RECORDS, own_exchange(RECORDS), Vec::new()),
+            quorum(RECORDS, own_exchange(RECORDS), vec![KEPT]),
             quorum(
-                &format!("tidings.canary.{VERSION}"),
+                &canary_queue(),
                 vec![(DUE.to_owned(), CANARY_KEY.to_owned())],
                 vec![("x-max-length", Argument::Number(100))],
             ),
         ];
         queues.extend(self.lanes().map(|lane| {
             let bindings = vec![(WORK.to_owned(), lane_key(lane)), (DUE.to_owned(), lane_key(lane))];
-            // 4.x drops a message after 20 deliveries unless told otherwise; no length limit, because a full
-            // queue would stall the rungs that end in it.
+            // No length limit, because a full queue would stall the rungs that end in it.
             let arguments = vec![
-                ("x-delivery-limit", Argument::Number(100)),
+                ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
                 ("x-dead-letter-exchange", Argument::Text(PARKED)),
             ];
             quorum(&work_queue(lane), bindings, arguments)
@@ -266,10 +277,18 @@ impl Default for Topology {
 
 const WORK: &str = "tidings.work";
 const DUE: &str = "tidings.due";
-const UNROUTED: &str = "tidings.unrouted";
+pub(crate) const UNROUTED: &str = "tidings.unrouted";
 pub(crate) const PARKED: &str = "tidings.parked";
 pub(crate) const RECORDS: &str = "tidings.records";
 const CANARY_KEY: &str = "canary";
+
+/// How often a message of a lane is handed out before the broker parks it. 4.x drops messages after 20 times unless
+/// told otherwise.
+pub(crate) const DELIVERY_LIMIT: i64 = 100;
+
+/// Where nothing may be dropped however often it is looked at or given back. "Unlimited" (-1) would do on 4.x only:
+/// 3.x drops such messages at their first return.
+const KEPT: (&str, Argument) = ("x-delivery-limit", Argument::Number(1_000_000_000));
 
 fn lane_key(lane: Lane) -> String {
     format!("{}.{:02}", lane.kind.as_str(), lane.shard)
@@ -277,6 +296,15 @@ fn lane_key(lane: Lane) -> String {
 
 pub(crate) fn work_queue(lane: Lane) -> String {
     format!("{WORK}.{VERSION}.{}", lane_key(lane))
+}
+
+pub(crate) fn canary_queue() -> String {
+    format!("tidings.canary.{VERSION}")
+}
+
+/// Whose connection has this queue watches the canary.
+pub(crate) fn canary_watch() -> String {
+    format!("{}.watch", canary_queue())
 }
 
 fn rung_name(rung: Duration) -> String {
@@ -406,9 +434,20 @@ mod tests {
         assert_eq!(queue("tidings.canary.v1").bindings, [binding("tidings.due", "canary")]);
         assert_eq!(
             queue("tidings.unrouted").arguments[1..],
-            [("x-max-length", Number(1_000_000))]
+            [
+                ("x-max-length", Number(1_000_000)),
+                ("x-delivery-limit", Number(1_000_000_000))
+            ]
         );
-        assert_eq!(queue("tidings.records").arguments.len(), 1);
+        assert_eq!(queue("tidings.parked").arguments, queue("tidings.unrouted").arguments);
+        assert_eq!(
+            queue("tidings.records").arguments[1..],
+            [("x-delivery-limit", Number(1_000_000_000))]
+        );
+        assert_eq!(
+            topology().canary_address(),
+            ("tidings.delay.v1.1000".into(), "canary".into())
+        );
     }
 
     #[test]

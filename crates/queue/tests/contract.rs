@@ -4,6 +4,8 @@
 
 #[path = "contract/broker_only.rs"]
 mod broker_only;
+#[path = "contract/damage.rs"]
+mod damage;
 #[path = "contract/embedded_only.rs"]
 mod embedded_only;
 #[path = "contract/places.rs"]
@@ -43,7 +45,10 @@ promises! {
     prefetch_bounds_what_is_unsettled,
     records_keep_their_order,
     many_publishers_lose_and_double_nothing,
-    parked_messages_stay,
+    parked_messages_stay_and_are_shown,
+    parked_messages_go_back_where_they_came_from,
+    parked_messages_are_discarded_one_or_all,
+    many_parked_messages_go_back,
     depths_count_what_waits,
     closing_hands_back_what_is_unsettled,
     a_taker_that_leaves_hands_back_at_once,

@@ -80,6 +80,16 @@ impl Health {
         self.states.borrow().iter().filter_map(missing).collect()
     }
 
+    /// Waits until every component but this one is up.
+    pub async fn wait_for_others(&self, than: &Component) {
+        let up = |states: &BTreeMap<String, State>| {
+            let mut others = states.iter().filter(|(name, _)| **name != than.name);
+            others.all(|(_, state)| matches!(state, State::Up))
+        };
+        // It fails only when the sender is gone, which `self` holds.
+        let _ = self.states.subscribe().wait_for(up).await;
+    }
+
     /// Waits until readiness is (or becomes) `ready`.
     pub async fn wait_until(&self, ready: bool) {
         let is_ready = |states: &BTreeMap<String, State>| states.values().all(|state| matches!(state, State::Up));

@@ -8,6 +8,7 @@ use clap::Args;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_proto::pb::endpoint_service_client::EndpointServiceClient;
 use tidings_proto::pb::event_service_client::EventServiceClient;
+use tidings_proto::pb::queue_service_client::QueueServiceClient;
 use tidings_proto::pb::tenant_service_client::TenantServiceClient;
 use tidings_service::problem::Problem;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -100,6 +101,10 @@ impl Client {
 
     pub(crate) fn log(&self) -> AttemptLogServiceClient<InterceptedService<Channel, Key>> {
         AttemptLogServiceClient::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn queues(&self) -> QueueServiceClient<InterceptedService<Channel, Key>> {
+        QueueServiceClient::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(crate) fn tenants(&self) -> TenantServiceClient<InterceptedService<Channel, Key>> {

@@ -13,6 +13,7 @@ mod log;
 mod logs;
 mod migrate;
 mod publish;
+mod queue;
 mod standalone;
 mod tenant;
 
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Endpoint(Box<endpoint::Args>),
     Publish(publish::Args),
     Logs(Box<logs::Args>),
+    Queue(queue::Args),
     Listen(listen::Args),
     Demo(demo::Args),
     Bench(bench::Args),
@@ -52,6 +54,7 @@ impl Command {
             Self::Endpoint(args) => endpoint::run(*args).await,
             Self::Publish(args) => publish::run(args).await,
             Self::Logs(args) => logs::run(*args).await,
+            Self::Queue(args) => queue::run(args).await,
             Self::Listen(args) => listen::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Bench(args) => bench::run(args).await,

@@ -9,7 +9,7 @@ use tidings_queue::rabbit::Rabbit;
 use tidings_queue::topology::Topology;
 use tidings_recorder::{Fetcher, LogClient, Recorder};
 use tidings_service::config::SecretText;
-use tidings_service::health::Health;
+use tidings_service::health::{Component, Health};
 use tidings_service::{Backoff, monitor, serve, shutdown, telemetry};
 use tidings_store::postgres::Postgres;
 use tidings_store::seal::Sealer;
@@ -25,6 +25,8 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
+    /// Down until everything is served: before that, others would find nobody listening.
+    startup: Component,
     servers: JoinSet<Result<(), serve::ServeError>>,
 }
 
@@ -48,9 +50,11 @@ impl Process {
 
     /// A process with this configuration that stops when told so.
     pub(crate) fn with(config: Config, shutdown: CancellationToken) -> Self {
+        let health = Health::new();
         Self {
             config,
-            health: Health::new(),
+            startup: health.component("startup"),
+            health,
             shutdown,
             servers: JoinSet::new(),
         }
@@ -186,12 +190,18 @@ impl Process {
     /// safe but waits for the sweeper, and at a start everything is away for a moment.
     pub(crate) async fn ready_soon(&self) {
         const SOON: Duration = Duration::from_secs(5);
-        let ready = tokio::time::timeout(SOON, self.health.wait_until(true));
+        let ready = tokio::time::timeout(SOON, self.health.wait_for_others(&self.startup));
         let _ = self.shutdown.run_until_cancelled(ready).await;
+    }
+
+    /// Everything is served.
+    pub(crate) fn started(&self) {
+        self.startup.up();
     }
 
     /// Waits until the process is told to stop, or until something it serves fails, which stops it too.
     pub(crate) async fn until_stopped(&mut self) -> anyhow::Result<()> {
+        self.started();
         let failed = tokio::select! {
             () = self.shutdown.cancelled() => None,
             Some(ended) = self.servers.join_next() => Some(ended),

@@ -9,7 +9,7 @@ use tidings_acceptance::Standalone;
 use tidings_testkit::Binary;
 use tokio::task::spawn_blocking;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "standalone",
     "ingest",
     "dispatcher",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 15] = [
     "endpoint",
     "publish",
     "logs",
+    "queue",
     "listen",
     "demo",
     "bench",

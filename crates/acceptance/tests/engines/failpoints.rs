@@ -7,7 +7,7 @@ use tidings_acceptance::{Load, SOON, System, endpoint};
 use tidings_proto::pb;
 use tidings_testkit::{Answer, Receiver, wait_until};
 
-use crate::{Pick, arrived};
+use crate::{Pick, arrived, lose_messages};
 
 const INGEST: Pick = |system| &mut system.ingest;
 const DISPATCHER: Pick = |system| &mut system.dispatcher;
@@ -99,15 +99,15 @@ async fn log_dies_between_taking_overdue_deliveries_and_publishing_them() {
     let made = operator.create_endpoint(endpoint(&tenant, &receiver.url())).await;
     assert_eq!(system.dispatcher.terminate(SOON).await.code(), Some(0));
     let event = operator.publish(&tenant, "lost.test", serde_json::json!({})).await;
-    for queue in system.vhost.list_queues().await {
-        system.vhost.purge_queue(&queue.name).await;
-    }
+    lose_messages(&system).await;
     let (status, _) = system.log.wait_for_exit(SOON).await;
     assert!(!status.success());
     system.log.set("FAILPOINTS", "");
     system.log.start().await;
     system.dispatcher.start().await;
-    operator.wait_for_all(std::slice::from_ref(&event), &made, "succeeded").await;
+    operator
+        .wait_for_all(std::slice::from_ref(&event), &made, "succeeded")
+        .await;
     assert_eq!(arrived(&receiver), ([event].into(), 0));
 }
 

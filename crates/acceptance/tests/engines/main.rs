@@ -39,3 +39,12 @@ fn arrived(receiver: &Receiver) -> (HashSet<String>, usize) {
     let repeated = requests.len() - ids.len();
     (ids, repeated)
 }
+
+/// Purges every lane and every rung.
+async fn lose_messages(system: &System) {
+    for queue in system.vhost.list_queues().await {
+        if queue.name.starts_with("tidings.work.") || queue.name.starts_with("tidings.delay.") {
+            system.vhost.purge_queue(&queue.name).await;
+        }
+    }
+}

@@ -27,14 +27,14 @@ async fn roles_wait_for_their_engines_and_say_what_they_miss() {
         wait_until(SOON, "both engines to be missing", async || {
             let answer = role.get("/readyz").await;
             let missing = missing(&answer.body);
-            answer.status == 503 && missing.len() == 2 && !missing.contains(&("database".into(), "starting".into()))
+            answer.status == 503 && missing.len() == 3 && !missing.contains(&("database".into(), "starting".into()))
         })
         .await;
         let named: Vec<_> = missing(&role.get("/readyz").await.body)
             .into_iter()
             .map(|(component, _)| component)
             .collect();
-        assert_eq!(named, ["database", "rabbitmq"]);
+        assert_eq!(named, ["database", "rabbitmq", "startup"]);
         assert_eq!(role.get("/healthz").await.status, 200);
     }
     // One is told to stop before it has anything.

@@ -4,7 +4,7 @@ use serde_json::json;
 use tidings_acceptance::{SOON, System, Tenant, endpoint};
 use tidings_testkit::{Receiver, wait_until};
 
-use crate::arrived;
+use crate::{arrived, lose_messages};
 
 const EVENTS: usize = 20;
 
@@ -37,9 +37,7 @@ async fn overdue_deliveries_are_published_again_and_sent_once() {
     // All messages are gone; the ledger still has the deliveries.
     assert_eq!(system.dispatcher.terminate(SOON).await.code(), Some(0));
     let lost = publish(&system, &tenant).await;
-    for queue in system.vhost.list_queues().await {
-        system.vhost.purge_queue(&queue.name).await;
-    }
+    lose_messages(&system).await;
     system.dispatcher.start().await;
     operator.wait_for_all(&lost, &made, "succeeded").await;
     assert_eq!(arrived(&receiver), (late.into_iter().chain(lost).collect(), 0));

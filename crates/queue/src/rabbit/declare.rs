@@ -57,7 +57,8 @@ async fn any_missing(connection: &Connection, queues: &[QueueSpec]) -> Result<bo
     Ok(false)
 }
 
-/// How many messages of a queue are ready, and how many consumers it has; `None` if it does not exist, after which the channel is closed.
+/// How many messages of a queue are ready, and how many consumers it has; `None` if it does not exist, after which the
+/// channel is closed.
 pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<(u64, u32)>, Failure> {
     let options = QueueDeclareOptions {
         passive: true,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use lapin::options::ConfirmSelectOptions;
@@ -56,13 +57,22 @@ impl Publishers {
 
 /// Publishes one message and waits for its confirmation.
 pub(super) async fn publish(shared: &Shared, outgoing: Outgoing) -> Result<(), PublishError> {
-    let (exchange, key) = shared.topology.address(outgoing.to)?;
+    let address = shared.topology.address(outgoing.to)?;
+    publish_to(shared, address, outgoing.body).await
+}
+
+/// Publishes one message to an exchange, with a routing key.
+pub(super) async fn publish_to(
+    shared: &Shared,
+    (exchange, key): (String, String),
+    body: Bytes,
+) -> Result<(), PublishError> {
     let jobs = publishers(shared).await?.pick();
     let (reply, confirmation) = oneshot::channel();
     let job = Job {
         exchange,
         key,
-        body: outgoing.body,
+        body,
         reply,
     };
     let limit = shared.config.confirm_timeout;

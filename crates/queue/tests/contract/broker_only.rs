@@ -86,6 +86,7 @@ async fn a_queue_with_other_arguments_is_named() {
     );
     let refused = queue.publish(message(Route::Records, "")).await;
     assert_eq!(refused, Err(PublishError::Unavailable(reason)));
+    ends_at_once(&*queue).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,8 +118,8 @@ async fn a_queue_that_was_deleted_is_declared_again_for_who_consumes_it() {
 /// reported as acknowledged and unroutable ones as delivered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_outcome_is_the_brokers() {
-    const TASKS: usize = 16;
-    const EACH: usize = 500;
+    const TASKS: usize = 64;
+    const EACH: usize = 2_000;
     let broker = Broker::new().await;
     let queue = broker.open().await;
     let channel = channel(&broker).await;
@@ -150,7 +151,7 @@ async fn every_outcome_is_the_brokers() {
         .map(|task| {
             let queue = Arc::clone(&queue);
             tokio::spawn(async move {
-                let mut good = 0;
+                let mut good = 0_u64;
                 for n in 0..EACH {
                     let lane = [live(0), retry(0), live(1)][(task + n) % 3];
                     let outcome = queue.publish(message(Route::Work(lane), format!("{task}/{n}"))).await;
@@ -178,7 +179,7 @@ async fn every_outcome_is_the_brokers() {
         .queue_declare("tidings.work.v1.live.00".into(), options, FieldTable::default())
         .await
         .unwrap();
-    assert_eq!(lane.message_count(), good);
+    assert_eq!(u64::from(lane.message_count()), good);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -356,8 +357,9 @@ async fn the_reason_says_what_to_correct() {
         ),
         ("nonsense".to_owned(), "the AMQP URL is not valid"),
     ] {
-        let (_queue, health) = broker.start(config(&url));
+        let (queue, health) = broker.start(config(&url));
         wait_until(SOON, expected, async || reason(&health).contains(expected)).await;
+        ends_at_once(&*queue).await;
     }
 }
 
@@ -493,18 +495,31 @@ async fn an_alarm_is_back_pressure_and_acknowledging_goes_on() {
     assert_eq!(came, expected);
 }
 
+/// A queue that can't work says so to everybody and holds nobody up.
+async fn ends_at_once(queue: &dyn Queue) {
+    const AT_ONCE: Duration = Duration::from_secs(2);
+    assert!(!queue.available());
+    let mut messages = queue.consume(LIVE, 1).await;
+    let refused = timeout(AT_ONCE, queue.depths()).await.unwrap();
+    assert!(matches!(refused, Err(PublishError::Unavailable(_))), "{refused:?}");
+    let started = Instant::now();
+    queue.close(SOON).await;
+    assert!(started.elapsed() < AT_ONCE, "closing took {:?}", started.elapsed());
+    assert!(timeout(AT_ONCE, messages.recv()).await.unwrap().is_none());
+}
+
 fn reason(health: &Health) -> String {
     health.missing().into_iter().map(|missing| missing.reason).collect()
 }
 
-async fn channel(broker: &Broker) -> Channel {
+pub(crate) async fn channel(broker: &Broker) -> Channel {
     let connection = Connection::connect(&broker.0.amqp_url(), ConnectionProperties::default())
         .await
         .unwrap();
     connection.create_channel().await.unwrap()
 }
 
-async fn declare(channel: &Channel, name: &str, arguments: FieldTable) {
+pub(crate) async fn declare(channel: &Channel, name: &str, arguments: FieldTable) {
     let options = QueueDeclareOptions {
         durable: true,
         ..Default::default()

@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
+use tidings_domain::{DeliveryId, EndpointId, EventId, Step, TenantId};
 use tidings_queue::embedded::Embedded;
 use tidings_queue::rabbit::{self, Rabbit};
 use tidings_queue::topology::Topology;
-use tidings_queue::{Incoming, Lane, LaneKind, Outgoing, Queue, Route};
+use tidings_queue::{Incoming, Lane, LaneKind, Message, Outgoing, Queue, Route};
 use tidings_service::Health;
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
@@ -22,6 +23,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A rung besides the base rungs.
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
+
+pub(crate) const SHARDS: u16 = 2;
 
 /// Something that queues can be opened in, one after the other, with the same messages.
 #[async_trait]
@@ -39,7 +42,7 @@ pub(crate) struct File {
 }
 
 pub(crate) fn topology() -> Topology {
-    Topology::new(2).unwrap().with_delays([SHORT]).unwrap()
+    Topology::new(SHARDS).unwrap().with_delays([SHORT]).unwrap()
 }
 
 impl Broker {
@@ -118,6 +121,30 @@ pub(crate) fn message(to: Route, body: impl Into<String>) -> Outgoing {
     Outgoing {
         to,
         body: Bytes::from(body.into()),
+    }
+}
+
+/// A delivery's next attempt, and its lane.
+pub(crate) fn delivery() -> (Bytes, Lane) {
+    let message = Message {
+        delivery: DeliveryId::new(),
+        event: EventId::new(),
+        tenant: TenantId::new(),
+        endpoint: EndpointId::new(),
+        step: Step::FIRST.after_attempt(),
+        due: None,
+        content: None,
+    };
+    (message.encode(), message.lane(SHARDS))
+}
+
+/// A delivery of this lane.
+pub(crate) fn delivery_of(lane: Lane) -> Bytes {
+    loop {
+        let (body, of) = delivery();
+        if of == lane {
+            return body;
+        }
     }
 }
 

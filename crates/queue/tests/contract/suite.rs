@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidings_queue::{LaneKind, PublishError, Queue, Route, Source};
+use bytes::Bytes;
+use tidings_queue::{Aside, LaneKind, ParkedKind, PublishError, Queue, Route, Settle, Settled, Source, Which};
 use tidings_testkit::wait_until;
 
-use crate::places::{Place, SHORT, SOON, live, message, next, publish_all, retry, silence, text};
+use crate::places::{Place, SHORT, SOON, delivery, live, message, next, publish_all, retry, silence, text};
 
 const LIVE: Source = Source::Work(LaneKind::Live);
 const RETRY: Source = Source::Work(LaneKind::Retry);
@@ -157,13 +158,129 @@ pub(crate) async fn many_publishers_lose_and_double_nothing(place: &impl Place) 
     silence(&mut messages).await;
 }
 
-pub(crate) async fn parked_messages_stay(place: &impl Place) {
+pub(crate) async fn parked_messages_stay_and_are_shown(place: &impl Place) {
     let queue = place.open().await;
-    queue.publish(message(Route::Parked, "not a message")).await.unwrap();
-    wait_until(SOON, "a parked message", async || {
-        depth(&*queue, "tidings.parked").await == 1
+    let (body, _) = delivery();
+    queue.park(body.clone(), "its endpoint is odd").await.unwrap();
+    queue
+        .park(Bytes::from_static(b"not a message"), "unreadable")
+        .await
+        .unwrap();
+    queue
+        .park_record(Bytes::from_static(b"a record"), "refused")
+        .await
+        .unwrap();
+    wait_until(SOON, "three in the queue", async || {
+        depth(&*queue, "tidings.parked").await == 3
     })
     .await;
+    queue.close(GRACE).await;
+
+    let queue = place.open().await;
+    // Looking takes nothing away and disturbs no order, however often it is done.
+    for _ in 0..25 {
+        let shown = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+        let reasons: Vec<&str> = shown.iter().map(|parked| parked.reason.as_str()).collect();
+        assert_eq!(reasons, ["its endpoint is odd", "unreadable", "refused"]);
+        assert_eq!((&shown[0].body, shown[0].kind), (&body, ParkedKind::Delivery));
+        assert_eq!(shown[2].kind, ParkedKind::Record);
+        assert!(shown.iter().all(|parked| parked.parked_at.is_some()));
+    }
+    let first = queue.parked(Aside::Parked, &Which::All, 2).await.unwrap();
+    assert_eq!(first.len(), 2);
+    let mut shown = queue.parked(Aside::Parked, &Which::All, 3).await.unwrap();
+    shown.retain(|parked| parked.reason == "refused");
+    let last = Which::One(shown[0].id.clone());
+    let found = queue.parked(Aside::Parked, &last, 1).await.unwrap();
+    assert_eq!(found[0].reason, "refused");
+    let unknown = Which::One("unknown".into());
+    assert_eq!(queue.parked(Aside::Parked, &unknown, 1).await.unwrap(), []);
+    assert_eq!(queue.parked(Aside::Unrouted, &Which::All, 10).await.unwrap(), []);
+}
+
+pub(crate) async fn parked_messages_go_back_where_they_came_from(place: &impl Place) {
+    let queue = place.open().await;
+    let (body, _) = delivery();
+    queue
+        .park(Bytes::from_static(b"not a message"), "unreadable")
+        .await
+        .unwrap();
+    queue.park(body.clone(), "by mistake").await.unwrap();
+    queue
+        .park_record(Bytes::from_static(b"a record"), "too early")
+        .await
+        .unwrap();
+    let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+    let requeue = async |which: Which| {
+        queue
+            .settle_parked(Aside::Parked, &which, Settle::Requeue)
+            .await
+            .unwrap()
+    };
+
+    let one = requeue(Which::One(parked[1].id.clone())).await;
+    assert_eq!((one.done, one.refused), (1, 0));
+    let mut retries = queue.consume(RETRY, 1).await;
+    let incoming = next(&mut retries).await;
+    assert_eq!((&incoming.body, incoming.redelivered), (&body, false));
+    assert!(incoming.ack().await);
+
+    let rest = requeue(Which::All).await;
+    assert_eq!((rest.done, rest.refused), (1, 1));
+    assert!(rest.refusal.unwrap().to_string().contains("unreadable message"));
+    let mut records = queue.consume(Source::Records, 1).await;
+    assert_eq!(text(&next(&mut records).await), "a record");
+    let left = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+    assert_eq!(left, parked[..1], "what can't be read stays");
+    let unknown = requeue(Which::One("unknown".into())).await;
+    assert_eq!(unknown, Settled::default());
+    silence(&mut retries).await;
+}
+
+pub(crate) async fn parked_messages_are_discarded_one_or_all(place: &impl Place) {
+    let queue = place.open().await;
+    for n in 0..4 {
+        queue.park(n.to_string().into(), "unreadable").await.unwrap();
+    }
+    let bodies = async || {
+        let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+        parked.into_iter().map(|parked| parked.body).collect::<Vec<_>>()
+    };
+    let second = queue.parked(Aside::Parked, &Which::All, 2).await.unwrap().remove(1);
+    let discard = async |which| {
+        queue
+            .settle_parked(Aside::Parked, &which, Settle::Discard)
+            .await
+            .unwrap()
+    };
+    assert_eq!(discard(Which::One(second.id)).await.done, 1);
+    assert_eq!(bodies().await, ["0", "2", "3"]);
+    assert_eq!(discard(Which::All).await.done, 3);
+    assert_eq!(bodies().await, Vec::<Bytes>::new());
+}
+
+pub(crate) async fn many_parked_messages_go_back(place: &impl Place) {
+    const MANY: usize = 300;
+    let queue = place.open().await;
+    let mut bodies = HashSet::new();
+    for _ in 0..MANY {
+        let (body, _) = delivery();
+        queue.park(body.clone(), "a bad release").await.unwrap();
+        bodies.insert(body);
+    }
+    let requeued = queue
+        .settle_parked(Aside::Parked, &Which::All, Settle::Requeue)
+        .await
+        .unwrap();
+    assert_eq!(requeued.done, MANY as u64);
+    let mut messages = queue.consume(RETRY, 100).await;
+    while !bodies.is_empty() {
+        let incoming = next(&mut messages).await;
+        assert!(bodies.remove(&incoming.body), "each message once");
+        assert!(incoming.ack().await);
+    }
+    silence(&mut messages).await;
+    assert_eq!(queue.parked(Aside::Parked, &Which::All, 1).await.unwrap(), []);
 }
 
 pub(crate) async fn depths_count_what_waits(place: &impl Place) {

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         },
     );
     let mut routes = process.grpc_routes()?;
-    routes.add_service(log.grpc.clone());
+    routes.add_service(log.grpc.clone()).add_service(log.queues.clone());
     let listener = serve::bind(&process.config.log.grpc_address).await?;
     process.serve_grpc("log-grpc", listener, routes.routes());
     let tasks = tokio::spawn(log.run());

@@ -161,6 +161,7 @@ impl Running {
         routes
             .add_service(ingest.grpc)
             .add_service(log.grpc.clone())
+            .add_service(log.queues.clone())
             .add_service(control.tenants)
             .add_service(control.endpoints);
         process.ready_soon().await;
@@ -172,6 +173,7 @@ impl Running {
             tokio::spawn(log.run()),
             tokio::spawn(dispatcher.run(process.shutdown.clone())),
         ];
+        process.started();
         Ok(Self {
             process,
             queue,

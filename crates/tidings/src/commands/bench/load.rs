@@ -1,39 +1,91 @@
-//! The publisher of the benchmark.
+//! The publisher of the benchmarks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hdrhistogram::Histogram;
+use tidings_domain::EventId;
 use tidings_proto::pb;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::cpu::Meter;
-use super::receiver::Sink;
+use super::proc::{Meter, Processors};
+use super::receiver::{Sink, now};
 use super::system::System;
 use crate::client::{Client, explain};
 
 /// How long the last deliveries may take after the last event was published.
 const DRAIN: Duration = Duration::from_secs(60);
-/// How many batches are under way at once while saturating.
+/// How many batches are under way at once.
 const PUBLISHERS: usize = 4;
+/// How many events are published in one call where nothing else is said.
+const BATCH: usize = 200;
 
-/// Publishes events for one tenant.
+/// What is published to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// What tenants and event types are called.
+    pub(super) name: &'static str,
+    /// How many endpoints there are; each event goes to one of them, in turn.
+    pub(super) endpoints: usize,
+    /// Whether every endpoint belongs to a tenant of its own.
+    pub(super) own_tenants: bool,
+    /// Whether they are disabled until [`Load::enable`].
+    pub(super) disabled: bool,
+    /// Requests per second and at once that each endpoint wants at the most.
+    pub(super) rate_limit: Option<(u32, u32)>,
+    /// The size of a payload, bytes.
+    pub(super) payload: usize,
+}
+
+impl Plan {
+    /// One endpoint of one tenant.
+    pub(super) fn one(name: &'static str, payload: usize) -> Self {
+        Self {
+            name,
+            endpoints: 1,
+            own_tenants: false,
+            disabled: false,
+            rate_limit: None,
+            payload,
+        }
+    }
+}
+
+/// Publishes events to endpoints that lead to one sink.
 pub(super) struct Load<'a> {
     client: Client,
+    control: Client,
     sink: &'a Sink,
-    /// One event type per endpoint.
-    event_types: Vec<String>,
+    targets: Vec<Target>,
     filler: String,
-    next: Arc<AtomicU64>,
+    next: AtomicU64,
+}
+
+struct Target {
+    tenant: String,
+    event_type: String,
+    endpoint: String,
+}
+
+/// An accepted event of a steady run, on the clock of [`now`].
+struct Published {
+    event: EventId,
+    /// When it should have been sent.
+    intended: u64,
+    acknowledged: u64,
 }
 
 /// What a steady run showed.
 pub(super) struct SteadyRun {
     pub(super) events: u64,
+    /// How long it took to publish them.
+    pub(super) seconds: f64,
+    /// How busy the machine was meanwhile, percent: near 100 the latencies tell that and nothing else.
+    pub(super) busy: Option<f64>,
     /// From the moment an event should have been sent to its acknowledgement, microseconds.
     pub(super) acknowledged: Histogram<u64>,
     /// From the same moment to its arrival at the receiver, microseconds.
@@ -48,122 +100,167 @@ pub(super) struct SaturatedRun {
     pub(super) cpu: Vec<(&'static str, Duration)>,
 }
 
+/// What became of a batch.
+pub(super) struct Batch {
+    pub(super) accepted: Vec<EventId>,
+    pub(super) refused: Vec<pb::PublishError>,
+}
+
 impl<'a> Load<'a> {
-    /// Makes a tenant with endpoints that all lead to the sink.
-    pub(super) async fn prepare(
-        system: &System,
-        sink: &'a Sink,
-        endpoints: usize,
-        payload: usize,
-    ) -> anyhow::Result<Self> {
-        let operator = Client::connect(&system.control, &system.operator).await?;
-        let request = pb::CreateTenantRequest { name: "bench".into() };
-        let created = operator
-            .tenants()
-            .create_tenant(request)
-            .await
-            .map_err(explain)?
-            .into_inner();
-        let tenant = Client::connect(&system.control, &created.token).await?;
-        let event_types: Vec<_> = (0..endpoints.max(1)).map(|n| format!("bench.endpoint_{n}")).collect();
-        for event_type in &event_types {
+    /// Makes the tenants and endpoints of a plan, and waits until ingest knows them.
+    pub(super) async fn prepare(system: &System, sink: &'a Sink, plan: Plan) -> anyhow::Result<Self> {
+        let control = Client::connect(&system.control, &system.operator).await?;
+        let mut targets: Vec<Target> = Vec::new();
+        for number in 0..plan.endpoints.max(1) {
+            let tenant = match targets.first() {
+                Some(first) if !plan.own_tenants => first.tenant.clone(),
+                _ => create_tenant(&control, plan.name).await?,
+            };
+            let event_type = format!("{}.endpoint_{number}", plan.name);
+            let address = sink.addresses[number % sink.addresses.len()];
+            let (rate_per_second, rate_burst) = plan.rate_limit.unwrap_or_default();
             let endpoint = pb::Endpoint {
+                tenant_id: tenant.clone(),
                 name: event_type.clone(),
-                url: format!("http://{}/", sink.address),
+                url: format!("http://{address}/"),
                 subscriptions: vec![pb::Subscription {
                     pattern: event_type.clone(),
                     disabled: false,
                 }],
+                rate_per_second,
+                rate_burst,
                 ..pb::Endpoint::default()
             };
             let request = pb::CreateEndpointRequest {
                 endpoint: Some(endpoint),
-                disabled: false,
+                disabled: plan.disabled,
             };
-            tenant.endpoints().create_endpoint(request).await.map_err(explain)?;
+            let created = control.endpoints().create_endpoint(request).await.map_err(explain)?;
+            targets.push(Target {
+                tenant,
+                event_type,
+                endpoint: created.into_inner().id,
+            });
         }
         let load = Self {
-            client: Client::connect(&system.ingest, &created.token).await?,
+            client: Client::connect(&system.ingest, &system.operator).await?,
+            control,
             sink,
-            event_types,
-            filler: "x".repeat(payload.saturating_sub(32)),
-            next: Arc::new(AtomicU64::new(0)),
+            targets,
+            filler: "x".repeat(plan.payload.saturating_sub(32)),
+            next: AtomicU64::new(0),
         };
         load.wait_until_known().await?;
+        if !plan.disabled {
+            load.wait_for(load.targets.len() as u64).await?;
+            sink.take();
+        }
         Ok(load)
     }
 
-    /// Publishes at a steady rate over one stream.
-    pub(super) async fn steady(&self, rate: u32, warm_up: Duration, length: Duration) -> anyhow::Result<SteadyRun> {
-        let (requests, receiver) = mpsc::channel(4_096);
-        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-        let mut answers = self
-            .client
-            .events()
-            .publish_stream(stream)
-            .await
-            .map_err(explain)?
-            .into_inner();
+    /// Turns its endpoints on.
+    pub(super) async fn enable(&self) -> anyhow::Result<()> {
+        for target in &self.targets {
+            let mut request = pb::EnableEndpointRequest::default();
+            request.endpoint_id.clone_from(&target.endpoint);
+            self.control
+                .endpoints()
+                .enable_endpoint(request)
+                .await
+                .map_err(explain)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes at a steady rate over one stream until the time has come, and waits for what is on its way.
+    pub(super) async fn steady(
+        &self,
+        rate: u32,
+        warm_up: Duration,
+        until: impl Future<Output = ()>,
+    ) -> anyhow::Result<SteadyRun> {
         self.sink.take();
+        let processors = Processors::now();
+        let measured_from = now() + warm_up.as_nanos() as u64;
+        let published = self.stream(rate, until).await?;
+        let seconds = now().saturating_sub(measured_from) as f64 / 1e9;
+        let processors_after = Processors::now();
+        // What does not come is counted as lost.
+        self.sink.wait_for(published.len() as u64, DRAIN).await;
 
-        let gap = Duration::from_secs(1) / rate.max(1);
-        let first = self.next.load(Ordering::Relaxed);
-        let count = (warm_up + length).as_nanos() as u64 / gap.as_nanos() as u64;
-        let skip = warm_up.as_nanos() as u64 / gap.as_nanos() as u64;
-        let (begin, begin_ns) = (Instant::now(), self.sink.now());
-        let intended = |n: u64| begin_ns + gap.as_nanos() as u64 * n;
-
-        let send = async {
-            for n in 0..count {
-                tokio::time::sleep_until(begin + gap * u32::try_from(n)?).await;
-                let request = pb::PublishStreamRequest {
-                    sequence: n,
-                    event: Some(self.event()),
-                };
-                requests.send(request).await.context("the stream was closed")?;
-            }
-            drop(requests);
-            anyhow::Ok(())
+        let arrived = self.sink.take();
+        let mut run = SteadyRun {
+            events: 0,
+            seconds,
+            busy: processors_after
+                .zip(processors)
+                .map(|(after, before)| after.busy_since(before)),
+            acknowledged: Histogram::new(3)?,
+            delivered: Histogram::new(3)?,
+            lost: 0,
         };
-        let mut acknowledged = Histogram::new(3)?;
-        let mut refused = 0;
-        let receive = async {
-            while let Some(answer) = answers.message().await.map_err(explain)? {
-                match answer.result.and_then(|result| result.result) {
-                    Some(pb::publish_result::Result::Accepted(_)) if answer.sequence >= skip => {
-                        acknowledged.record(self.sink.now().saturating_sub(intended(answer.sequence)) / 1_000)?;
-                    }
-                    Some(pb::publish_result::Result::Accepted(_)) => {}
-                    _ => refused += 1,
+        for event in published.iter().filter(|event| event.intended >= measured_from) {
+            let micros_until = |at: u64| at.saturating_sub(event.intended) / 1_000;
+            run.events += 1;
+            run.acknowledged.record(micros_until(event.acknowledged))?;
+            match arrived.get(&event.event) {
+                Some(arrival) => run.delivered.record(micros_until(arrival.first))?,
+                None => run.lost += 1,
+            }
+        }
+        Ok(run)
+    }
+
+    /// Publishes at a steady rate and does not look what becomes of it.
+    pub(super) async fn publish_steadily(&self, rate: u32, until: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.stream(rate, until).await.map(drop)
+    }
+
+    /// Publishes so many events as fast as they are accepted.
+    pub(super) async fn flood(&self, events: u64) -> anyhow::Result<()> {
+        let full = vec![BATCH; events as usize / BATCH];
+        let rest = Some(events as usize % BATCH).filter(|rest| *rest > 0);
+        stream::iter(full.into_iter().chain(rest))
+            .map(|size| self.publish_batch(size))
+            .buffer_unordered(PUBLISHERS)
+            .try_for_each(async |batch| none_refused(&batch))
+            .await
+    }
+
+    /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and tells what became of
+    /// each. Ends with the first batch that it is told to end with.
+    pub(super) async fn keep_ahead(
+        &self,
+        batch: usize,
+        outstanding: u64,
+        stop: &CancellationToken,
+        told: impl Fn(anyhow::Result<Batch>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let accepted = AtomicU64::new(0);
+        let publish_one = async || {
+            while accepted.load(Ordering::Relaxed).saturating_sub(self.sink.distinct()) >= outstanding {
+                if stop.is_cancelled() {
+                    return Ok(());
                 }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let result = self.publish_batch(batch).await;
+            let failed = result.is_err();
+            if let Ok(batch) = &result {
+                accepted.fetch_add(batch.accepted.len() as u64, Ordering::Relaxed);
+            }
+            told(result)?;
+            if failed {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             anyhow::Ok(())
         };
-        let (sent, received) = tokio::join!(send, receive);
-        sent.and(received)?;
-        anyhow::ensure!(refused == 0, "{refused} events were refused");
-
-        let mut arrived = self.sink.take();
-        let give_up = Instant::now() + DRAIN;
-        while (arrived.len() as u64) < count && Instant::now() < give_up {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            for (number, at) in self.sink.take() {
-                arrived.entry(number).or_insert(at);
-            }
-        }
-        let mut delivered = Histogram::new(3)?;
-        for n in skip..count {
-            if let Some(at) = arrived.get(&(first + n)) {
-                delivered.record(at.saturating_sub(intended(n)) / 1_000)?;
-            }
-        }
-        let lost = (count - skip) - delivered.len();
-        Ok(SteadyRun {
-            events: count - skip,
-            acknowledged,
-            delivered,
-            lost,
-        })
+        stream::repeat(())
+            .take_until(stop.cancelled())
+            .map(|()| publish_one())
+            .buffer_unordered(PUBLISHERS)
+            .try_collect()
+            .await
     }
 
     /// Publishes as fast as the system delivers, in batches.
@@ -175,48 +272,14 @@ impl<'a> Load<'a> {
         length: Duration,
         meter: &Meter,
     ) -> anyhow::Result<SaturatedRun> {
-        let before = self.sink.requests();
-        let accepted = Arc::new(AtomicU64::new(0));
-        let stop = tokio_util::sync::CancellationToken::new();
-        let slots = Arc::new(Semaphore::new(PUBLISHERS));
-        let mut publishers = JoinSet::new();
-        let publish = async {
-            while !stop.is_cancelled() {
-                let ahead = accepted
-                    .load(Ordering::Relaxed)
-                    .saturating_sub(self.sink.requests() - before);
-                if ahead >= outstanding {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                    continue;
-                }
-                let slot = slots.clone().acquire_owned().await?;
-                let events = (0..batch.max(1)).map(|_| self.event()).collect();
-                let (mut client, accepted) = (self.client.events(), accepted.clone());
-                publishers.spawn(async move {
-                    let result = client
-                        .publish_batch(pb::PublishBatchRequest { events })
-                        .await
-                        .map_err(explain)?;
-                    for result in result.into_inner().results {
-                        match result.result {
-                            Some(pb::publish_result::Result::Accepted(_)) => {
-                                accepted.fetch_add(1, Ordering::Relaxed);
-                            }
-                            Some(pb::publish_result::Result::Error(error)) => {
-                                anyhow::bail!("refused: {}", error.detail)
-                            }
-                            None => anyhow::bail!("an event got no result"),
-                        }
-                    }
-                    drop(slot);
-                    anyhow::Ok(())
-                });
-                while let Some(ended) = publishers.try_join_next() {
-                    ended??;
-                }
-            }
-            anyhow::Ok(())
-        };
+        self.sink.take();
+        let accepted = AtomicU64::new(0);
+        let stop = CancellationToken::new();
+        let publish = self.keep_ahead(batch, outstanding, &stop, |result| {
+            let batch = result?;
+            accepted.fetch_add(batch.accepted.len() as u64, Ordering::Relaxed);
+            none_refused(&batch)
+        });
         let measure = async {
             tokio::time::sleep(warm_up).await;
             let (cpu, requests, begin) = (meter.read()?, self.sink.requests(), Instant::now());
@@ -234,27 +297,88 @@ impl<'a> Load<'a> {
                 cpu: cpu.collect(),
             })
         };
-        let (published, measured) = tokio::join!(publish, measure);
-        published?;
-        while let Some(ended) = publishers.join_next().await {
-            ended??;
-        }
-        self.wait_for(before + accepted.load(Ordering::Relaxed)).await?;
+        let ((), measured) = tokio::try_join!(publish, measure)?;
+        self.wait_for(accepted.into_inner()).await?;
         self.sink.take();
-        measured
+        Ok(measured)
+    }
+
+    /// Publishes events at a steady rate over one stream.
+    async fn stream(&self, rate: u32, until: impl Future<Output = ()>) -> anyhow::Result<Vec<Published>> {
+        let (requests, receiver) = mpsc::channel(4_096);
+        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let mut answers = self
+            .client
+            .events()
+            .publish_stream(stream)
+            .await
+            .map_err(explain)?
+            .into_inner();
+        let gap = Duration::from_secs(1) / rate.max(1);
+        let (begin, begin_ns) = (Instant::now(), now());
+        let send = async move {
+            let publish = async {
+                for sequence in 0_u32.. {
+                    tokio::time::sleep_until(begin + gap * sequence).await;
+                    let request = pb::PublishStreamRequest {
+                        sequence: sequence.into(),
+                        event: Some(self.event()),
+                    };
+                    requests.send(request).await.context("the stream was closed")?;
+                }
+                anyhow::Ok(())
+            };
+            tokio::select! {
+                () = until => Ok(()),
+                result = publish => result,
+            }
+        };
+        let receive = async {
+            let mut published = Vec::new();
+            while let Some(answer) = answers.message().await.map_err(explain)? {
+                published.push(Published {
+                    event: accepted(answer.result)?,
+                    intended: begin_ns + gap.as_nanos() as u64 * answer.sequence,
+                    acknowledged: now(),
+                });
+            }
+            anyhow::Ok(published)
+        };
+        let ((), published) = tokio::try_join!(send, receive)?;
+        Ok(published)
+    }
+
+    async fn publish_batch(&self, size: usize) -> anyhow::Result<Batch> {
+        /// What takes longer does not count as accepted.
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let request = pb::PublishBatchRequest {
+            events: (0..size.max(1)).map(|_| self.event()).collect(),
+        };
+        let mut events = self.client.events();
+        let response = tokio::time::timeout(PATIENCE, events.publish_batch(request))
+            .await
+            .context("a batch is not answered")?
+            .map_err(explain)?;
+        let mut batch = Batch {
+            accepted: Vec::with_capacity(size),
+            refused: Vec::new(),
+        };
+        for result in response.into_inner().results {
+            match result.result.context("an event got no result")? {
+                pb::publish_result::Result::Accepted(accepted) => batch.accepted.push(accepted.event_id.parse()?),
+                pb::publish_result::Result::Error(error) => batch.refused.push(error),
+            }
+        }
+        Ok(batch)
     }
 
     /// Publishes until an event of every type is matched: the registry's caches learn of endpoints within a second.
     async fn wait_until_known(&self) -> anyhow::Result<()> {
         let give_up = Instant::now() + DRAIN;
-        let mut published = 0;
-        for event_type in &self.event_types {
+        for _ in &self.targets {
+            let event = self.event();
             loop {
-                let event = pb::PublishRequest {
-                    event_type: event_type.clone(),
-                    ..self.event()
-                };
-                match self.client.events().publish(event).await {
+                match self.client.events().publish(event.clone()).await {
                     Ok(response) if response.get_ref().deliveries == 1 => break,
                     Ok(_) => {}
                     Err(status) if Instant::now() > give_up => return Err(explain(status)),
@@ -263,31 +387,48 @@ impl<'a> Load<'a> {
                 anyhow::ensure!(Instant::now() < give_up, "an endpoint is not known to ingest");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            published += 1;
-        }
-        self.wait_for(published).await
-    }
-
-    async fn wait_for(&self, requests: u64) -> anyhow::Result<()> {
-        let give_up = Instant::now() + DRAIN;
-        while self.sink.requests() < requests {
-            let come = self.sink.requests();
-            anyhow::ensure!(
-                Instant::now() < give_up,
-                "{come} of {requests} deliveries came within {DRAIN:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     }
 
+    async fn wait_for(&self, events: u64) -> anyhow::Result<()> {
+        let all = self.sink.wait_for(events, DRAIN).await;
+        let come = self.sink.distinct();
+        anyhow::ensure!(all, "{come} of {events} events came within {DRAIN:?}");
+        Ok(())
+    }
+
+    /// The next event, for the next endpoint.
     fn event(&self) -> pb::PublishRequest {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let event_type = &self.event_types[(number % self.event_types.len() as u64) as usize];
+        let target = &self.targets[(number % self.targets.len() as u64) as usize];
         pb::PublishRequest {
-            event_type: event_type.clone(),
+            tenant_id: target.tenant.clone(),
+            event_type: target.event_type.clone(),
             payload: format!("{{\"n\":{number},\"filler\":\"{}\"}}", self.filler).into(),
             ..pb::PublishRequest::default()
         }
+    }
+}
+
+async fn create_tenant(control: &Client, name: &str) -> anyhow::Result<String> {
+    let request = pb::CreateTenantRequest { name: name.to_owned() };
+    let created = control.tenants().create_tenant(request).await.map_err(explain)?;
+    let tenant = created.into_inner().tenant.context("no tenant was made")?;
+    Ok(tenant.id)
+}
+
+fn accepted(result: Option<pb::PublishResult>) -> anyhow::Result<EventId> {
+    match result.and_then(|result| result.result) {
+        Some(pb::publish_result::Result::Accepted(accepted)) => Ok(accepted.event_id.parse()?),
+        Some(pb::publish_result::Result::Error(error)) => anyhow::bail!("an event was refused: {}", error.detail),
+        None => anyhow::bail!("an event got no result"),
+    }
+}
+
+fn none_refused(batch: &Batch) -> anyhow::Result<()> {
+    match batch.refused.first() {
+        Some(error) => anyhow::bail!("{} events were refused: {}", batch.refused.len(), error.detail),
+        None => Ok(()),
     }
 }

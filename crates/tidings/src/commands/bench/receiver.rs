@@ -1,50 +1,71 @@
-//! A receiver that costs as little as one can: it reads requests off the socket, notes when each came, and answers.
+//! A receiver that costs as little as one can: it reads requests off the socket, notes when each event came, and
+//! answers, or never does.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use tidings_domain::EventId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
+/// Nanoseconds since the first call: the clock of all latencies.
+pub(super) fn now() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_nanos() as u64
+}
+
+/// What a receiver does with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// It answers at once that all is well.
+    Answers,
+    /// It reads requests and never answers.
+    Hangs,
+}
+
 /// What has arrived.
 pub(super) struct Sink {
-    pub(super) address: SocketAddr,
+    /// Where it listens.
+    pub(super) addresses: Vec<SocketAddr>,
     arrived: Arc<Arrived>,
 }
 
+/// How often an event came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// When it first did, on the clock of [`now`].
+    pub(super) first: u64,
+    /// How often, 1 if all is well.
+    pub(super) times: u32,
+}
+
+#[derive(Default)]
 struct Arrived {
-    started: Instant,
     requests: AtomicU64,
-    /// When event number n first came, nanoseconds after the start.
-    first: Mutex<HashMap<u64, u64>>,
+    events: Mutex<HashMap<EventId, Arrival>>,
 }
 
 impl Sink {
-    pub(super) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let arrived = Arc::new(Arrived {
-            started: Instant::now(),
-            requests: AtomicU64::new(0),
-            first: Mutex::new(HashMap::new()),
-        });
-        let serving = arrived.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, serving.clone()));
-            }
-        });
-        Ok(Self { address, arrived })
-    }
-
-    /// Nanoseconds since the sink was started: the clock of all latencies.
-    pub(super) fn now(&self) -> u64 {
-        self.arrived.now()
+    /// Listens on so many ports: for a dispatcher, as many hosts.
+    pub(super) async fn start(ports: usize, manner: Manner) -> anyhow::Result<Self> {
+        let arrived = Arc::new(Arrived::default());
+        let mut addresses = Vec::new();
+        for _ in 0..ports {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            addresses.push(listener.local_addr()?);
+            let serving = arrived.clone();
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, manner, serving.clone()));
+                }
+            });
+        }
+        Ok(Self { addresses, arrived })
     }
 
     /// How many requests have come.
@@ -52,19 +73,51 @@ impl Sink {
         self.arrived.requests.load(Ordering::Relaxed)
     }
 
-    /// When each event came, by its number; forgotten with this.
-    pub(super) fn take(&self) -> HashMap<u64, u64> {
-        std::mem::take(&mut *self.arrived.first.lock().unwrap_or_else(PoisonError::into_inner))
+    /// How many events have come since [`Sink::take`].
+    pub(super) fn distinct(&self) -> u64 {
+        self.arrived.events().len() as u64
+    }
+
+    /// Whether an event has come since [`Sink::take`].
+    pub(super) fn has(&self, event: EventId) -> bool {
+        self.arrived.events().contains_key(&event)
+    }
+
+    /// Waits until so many events have come. Returns whether they did within `patience`.
+    pub(super) async fn wait_for(&self, events: u64, patience: Duration) -> bool {
+        let give_up = Instant::now() + patience;
+        while self.distinct() < events {
+            if Instant::now() > give_up {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// Which events came; forgotten with this.
+    pub(super) fn take(&self) -> HashMap<EventId, Arrival> {
+        std::mem::take(&mut *self.arrived.events())
     }
 }
 
 impl Arrived {
-    fn now(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
+    fn note(&self, request: &[u8]) {
+        let now = now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(event) = event_id(request) {
+            let mut events = self.events();
+            let arrival = events.entry(event).or_insert(Arrival { first: now, times: 0 });
+            arrival.times += 1;
+        }
+    }
+
+    fn events(&self) -> MutexGuard<'_, HashMap<EventId, Arrival>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn serve(mut stream: TcpStream, arrived: Arc<Arrived>) {
+async fn serve(mut stream: TcpStream, manner: Manner, arrived: Arc<Arrived>) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::with_capacity(16 * 1024);
     loop {
@@ -73,18 +126,9 @@ async fn serve(mut stream: TcpStream, arrived: Arc<Arrived>) {
             _ => return,
         }
         while let Some(end) = request_end(&buffer) {
-            let now = arrived.now();
-            if let Some(number) = event_number(&buffer[..end]) {
-                arrived
-                    .first
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .entry(number)
-                    .or_insert(now);
-            }
-            arrived.requests.fetch_add(1, Ordering::Relaxed);
+            arrived.note(&buffer[..end]);
             buffer.drain(..end);
-            if stream.write_all(ANSWER).await.is_err() {
+            if manner == Manner::Answers && stream.write_all(ANSWER).await.is_err() {
                 return;
             }
         }
@@ -94,20 +138,19 @@ async fn serve(mut stream: TcpStream, arrived: Arc<Arrived>) {
 /// Where the first request in the buffer ends, if it is there as a whole.
 fn request_end(buffer: &[u8]) -> Option<usize> {
     let body = find(buffer, b"\r\n\r\n")? + 4;
-    let head = &buffer[..body];
-    let length = find(head, b"content-length: ")? + b"content-length: ".len();
-    let end = body + number_at(&head[length..])? as usize;
+    let length: usize = header(&buffer[..body], b"\r\ncontent-length: ")?.parse().ok()?;
+    let end = body + length;
     (buffer.len() >= end).then_some(end)
 }
 
-/// The `"n":123` with which every payload of the benchmark begins.
-fn event_number(request: &[u8]) -> Option<u64> {
-    number_at(&request[find(request, b"{\"n\":")? + 5..])
+fn event_id(request: &[u8]) -> Option<EventId> {
+    header(request, b"\r\nwebhook-id: ")?.parse().ok()
 }
 
-fn number_at(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
-    std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
+/// The value of a header, whose name is given with what is around it.
+fn header<'a>(request: &'a [u8], name: &[u8]) -> Option<&'a str> {
+    let value = &request[find(request, name)? + name.len()..];
+    std::str::from_utf8(&value[..find(value, b"\r")?]).ok()
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
@@ -120,9 +163,22 @@ mod tests {
 
     #[test]
     fn a_request_ends_where_its_length_says() {
-        let request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 16\r\n\r\n{\"data\":{\"n\":7}}";
+        let event = EventId::new();
+        let request = format!("POST / HTTP/1.1\r\nhost: a\r\nwebhook-id: {event}\r\ncontent-length: 2\r\n\r\n{{}}");
+        let request = request.as_bytes();
         assert_eq!(request_end(request), Some(request.len()));
         assert_eq!(request_end(&request[..request.len() - 1]), None);
-        assert_eq!(event_number(request), Some(7));
+        assert_eq!(event_id(request), Some(event));
+    }
+
+    #[test]
+    fn an_event_that_comes_again_is_one_event() {
+        let arrived = Arrived::default();
+        let event = EventId::new();
+        let request = format!("POST / HTTP/1.1\r\nwebhook-id: {event}\r\n\r\n");
+        arrived.note(request.as_bytes());
+        arrived.note(request.as_bytes());
+        assert_eq!(arrived.requests.load(Ordering::Relaxed), 2);
+        assert_eq!(arrived.events()[&event].times, 2);
     }
 }

@@ -1,6 +1,6 @@
 //! The system under test, as processes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,10 +9,9 @@ use anyhow::Context as _;
 use tidings_domain::key::Token;
 use tidings_store::seal::SealKey;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use tokio::process::{Child, ChildStderr, Command};
 
-use super::cpu::{Group, listener_of};
+use super::proc::{Group, listener_of, peak_memory};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,9 +30,12 @@ pub(super) struct System {
 
 struct Process {
     name: &'static str,
+    environment: Vec<(&'static str, String)>,
+    /// Where `/readyz` and `/metrics` are.
+    monitor: String,
     child: Child,
-    listening: mpsc::UnboundedReceiver<(String, String)>,
-    addresses: HashMap<String, String>,
+    /// The most memory that its predecessors had, bytes.
+    peak_before: u64,
 }
 
 impl System {
@@ -48,20 +50,19 @@ impl System {
     }
 
     async fn start_standalone(directory: PathBuf) -> anyhow::Result<Self> {
-        let mut standalone = Process::start(
-            "standalone",
-            &[],
-            &[
-                ("TIDINGS_STANDALONE__DATA_DIR", &directory.to_string_lossy()),
-                ("TIDINGS_STANDALONE__GRPC_ADDRESS", "127.0.0.1:0"),
-                ("TIDINGS_STANDALONE__HTTP_ADDRESS", "127.0.0.1:0"),
-            ],
-        )?;
-        let server = standalone.address("standalone-grpc").await?;
-        ready(&standalone.address("standalone-http").await?).await?;
+        let mut addresses = free_addresses();
+        let (grpc, http) = (addresses.next_free()?, addresses.next_free()?);
+        let environment = vec![
+            ("TIDINGS_STANDALONE__DATA_DIR", directory.to_string_lossy().into_owned()),
+            ("TIDINGS_STANDALONE__GRPC_ADDRESS", grpc.clone()),
+            ("TIDINGS_STANDALONE__HTTP_ADDRESS", http.clone()),
+        ];
+        let mut standalone = Process::start("standalone", environment, http)?;
+        standalone.ready().await?;
         let operator = std::fs::read_to_string(directory.join("operator.key"))?
             .trim()
             .to_owned();
+        let server = format!("http://{grpc}");
         Ok(Self {
             processes: vec![standalone],
             engines: None,
@@ -73,41 +74,45 @@ impl System {
     }
 
     async fn start_roles(database: &str, amqp: &str, directory: PathBuf) -> anyhow::Result<Self> {
-        let keys = format!("[\"{}\"]", SealKey::generate().reveal());
-        let token = Token::generate();
-        let common = [
-            ("TIDINGS_DATABASE__URL", database),
-            ("TIDINGS_AMQP__URL", amqp),
-            ("TIDINGS_SECRETS__KEYS", keys.as_str()),
-            ("TIDINGS_INTERNAL__TOKEN", token.reveal()),
-            ("TIDINGS_MONITOR__ADDRESS", "127.0.0.1:0"),
-            ("TIDINGS_LOG__GRPC_ADDRESS", "127.0.0.1:0"),
-            ("TIDINGS_INGEST__GRPC_ADDRESS", "127.0.0.1:0"),
-            ("TIDINGS_INGEST__HTTP_ADDRESS", "127.0.0.1:0"),
-            ("TIDINGS_CONTROL__GRPC_ADDRESS", "127.0.0.1:0"),
+        let mut addresses = free_addresses();
+        let [ingest, ingest_http, log, control] = [
+            addresses.next_free()?,
+            addresses.next_free()?,
+            addresses.next_free()?,
+            addresses.next_free()?,
+        ];
+        let common = vec![
+            ("TIDINGS_DATABASE__URL", database.to_owned()),
+            ("TIDINGS_AMQP__URL", amqp.to_owned()),
+            (
+                "TIDINGS_SECRETS__KEYS",
+                format!("[\"{}\"]", SealKey::generate().reveal()),
+            ),
+            ("TIDINGS_INTERNAL__TOKEN", Token::generate().reveal().to_owned()),
+            ("TIDINGS_INGEST__GRPC_ADDRESS", ingest.clone()),
+            ("TIDINGS_INGEST__HTTP_ADDRESS", ingest_http),
+            ("TIDINGS_LOG__GRPC_ADDRESS", log.clone()),
+            ("TIDINGS_LOG_CLIENT__SERVERS", format!("[\"http://{log}\"]")),
+            ("TIDINGS_CONTROL__GRPC_ADDRESS", control.clone()),
         ];
         run_to_end(&["migrate"], &common).await?;
         let operator = run_to_end(&["admin", "bootstrap"], &common).await?.trim().to_owned();
 
-        let mut log = Process::start("log", &[], &common)?;
-        let log_server = format!("[\"{}\"]", log.address("log-grpc").await?);
-        let with_log = [("TIDINGS_LOG_CLIENT__SERVERS", log_server.as_str())];
-        let mut ingest = Process::start("ingest", &with_log, &common)?;
-        let mut dispatcher = Process::start("dispatcher", &with_log, &common)?;
-        let mut control = Process::start("control", &[], &common)?;
-        let (ingest_server, control_server) = (
-            ingest.address("ingest-grpc").await?,
-            control.address("control-grpc").await?,
-        );
-        for process in [&mut log, &mut ingest, &mut dispatcher, &mut control] {
-            ready(&process.address("monitor").await?).await?;
+        let mut processes = Vec::new();
+        for name in ["log", "ingest", "dispatcher", "control"] {
+            let monitor = addresses.next_free()?;
+            let environment = [common.clone(), vec![("TIDINGS_MONITOR__ADDRESS", monitor.clone())]].concat();
+            processes.push(Process::start(name, environment, monitor)?);
+        }
+        for process in &mut processes {
+            process.ready().await?;
         }
         Ok(Self {
-            processes: vec![ingest, dispatcher, log, control],
+            processes,
             engines: Some((port_of(database, 5432)?, port_of(amqp, 5672)?)),
             directory,
-            ingest: ingest_server,
-            control: control_server,
+            ingest: format!("http://{ingest}"),
+            control: format!("http://{control}"),
             operator,
         })
     }
@@ -137,63 +142,113 @@ impl System {
         Ok(groups)
     }
 
+    /// The most memory that each process ever had, bytes.
+    pub(super) fn peak_memory(&self) -> Vec<(&'static str, u64)> {
+        self.processes
+            .iter()
+            .map(|process| (process.name, process.peak_memory()))
+            .collect()
+    }
+
+    /// What each process has counted: `process name{labels}` and value, of the metrics whose names begin like this.
+    pub(super) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
+        let mut found = BTreeMap::new();
+        for process in &self.processes {
+            let answer = get(&process.monitor, "/metrics").await.unwrap_or_default();
+            for line in answer
+                .lines()
+                .filter(|line| prefixes.iter().any(|p| line.starts_with(p)))
+            {
+                if let Some((name, value)) = line.rsplit_once(' ')
+                    && let Ok(value) = value.parse()
+                {
+                    found.insert(format!("{} {name}", process.name), value);
+                }
+            }
+        }
+        found
+    }
+
+    /// Kills a process without warning and starts it again at once.
+    pub(super) async fn crash(&mut self, name: &str) -> anyhow::Result<()> {
+        let process = self.processes.iter_mut().find(|process| process.name == name);
+        let process = process.with_context(|| format!("no process is called {name}"))?;
+        let peak_before = process.peak_memory();
+        process.child.kill().await?;
+        *process = Process {
+            peak_before,
+            ..Process::start(process.name, process.environment.clone(), process.monitor.clone())?
+        };
+        Ok(())
+    }
+
+    /// Waits until every process says that it is ready.
+    pub(super) async fn ready(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            process.ready().await?;
+        }
+        Ok(())
+    }
+
     /// Stops every process as an orchestrator would, and expects it to end well.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        self.processes.sort_by_key(|process| process.name == "log");
         for process in &mut self.processes {
             process.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends every process without waiting for what it has in hand.
+    pub(super) async fn kill(mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            process.child.kill().await?;
         }
         Ok(())
     }
 }
 
 impl Process {
-    fn start(name: &'static str, extra: &[(&str, &str)], common: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let mut child = command(&[name], common)?
-            .envs(extra.iter().copied())
+    fn start(name: &'static str, environment: Vec<(&'static str, String)>, monitor: String) -> anyhow::Result<Self> {
+        let mut child = command(&[name], &environment)?
             .env("TIDINGS_TELEMETRY__FORMAT", "json")
             .env("TIDINGS_DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]")
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start tidings {name}"))?;
-        let stderr = child.stderr.take().context("no standard error")?;
-        let (sender, listening) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(stderr).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                let parsed: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-                let field = |key: &str| parsed["fields"][key].as_str().unwrap_or_default().to_owned();
-                if field("message") == "listening" {
-                    let _ = sender.send((field("service"), field("address")));
-                } else if parsed["level"] != "INFO" {
-                    eprintln!("{name}: {line}");
-                }
-            }
-        });
+        tokio::spawn(show_warnings(name, child.stderr.take().context("no standard error")?));
         Ok(Self {
             name,
+            environment,
+            monitor,
             child,
-            listening,
-            addresses: HashMap::new(),
+            peak_before: 0,
         })
     }
 
-    /// Where a service of the process listens, as a URL.
-    async fn address(&mut self, service: &str) -> anyhow::Result<String> {
-        let wait = async {
-            loop {
-                if let Some(address) = self.addresses.get(service) {
-                    return Ok(format!("http://{address}"));
-                }
-                let next = self.listening.recv().await;
-                let (name, address) =
-                    next.with_context(|| format!("tidings {} ended before it listened as {service}", self.name))?;
-                self.addresses.insert(name, address);
+    /// Waits until the process says that it is ready.
+    async fn ready(&mut self) -> anyhow::Result<()> {
+        let give_up = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let answer = get(&self.monitor, "/readyz").await.unwrap_or_default();
+            if answer.starts_with("HTTP/1.1 200") {
+                return Ok(());
             }
-        };
-        tokio::time::timeout(PATIENCE, wait)
-            .await
-            .with_context(|| format!("{service} does not listen"))?
+            let ended = self.child.try_wait()?;
+            anyhow::ensure!(ended.is_none(), "tidings {} ended before it was ready", self.name);
+            anyhow::ensure!(
+                tokio::time::Instant::now() < give_up,
+                "tidings {} does not get ready: {answer}",
+                self.name
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn peak_memory(&self) -> u64 {
+        let now = self.child.id().and_then(peak_memory).unwrap_or_default();
+        now.max(self.peak_before)
     }
 
     async fn stop(&mut self) -> anyhow::Result<()> {
@@ -211,17 +266,30 @@ impl Process {
     }
 }
 
-fn command(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Command> {
+/// Shows what a process warns of, each message once: where an endpoint hangs or a process is killed there are many.
+async fn show_warnings(name: &'static str, stderr: ChildStderr) {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut shown = HashSet::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let parsed: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        let message = parsed["fields"]["message"].as_str().unwrap_or(&line);
+        if parsed["level"] != "INFO" && shown.insert(message.to_owned()) {
+            eprintln!("{name}: {line}");
+        }
+    }
+}
+
+fn command(arguments: &[&str], environment: &[(&'static str, String)]) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(arguments)
-        .envs(environment.iter().copied())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null());
     Ok(command)
 }
 
 /// Runs a command of the binary and gives back what it printed.
-async fn run_to_end(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<String> {
+async fn run_to_end(arguments: &[&str], environment: &[(&'static str, String)]) -> anyhow::Result<String> {
     let output = command(arguments, environment)?.output().await?;
     anyhow::ensure!(
         output.status.success(),
@@ -232,31 +300,35 @@ async fn run_to_end(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow:
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Waits until a process says that it is ready.
-async fn ready(monitor: &str) -> anyhow::Result<()> {
-    let give_up = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let answer = get(monitor, "/readyz").await.unwrap_or_default();
-        if answer.starts_with("HTTP/1.1 200") {
-            return Ok(());
-        }
-        anyhow::ensure!(
-            tokio::time::Instant::now() < give_up,
-            "{monitor} does not get ready: {answer}"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+async fn get(address: &str, path: &str) -> anyhow::Result<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        anyhow::Ok(answer)
+    };
+    tokio::time::timeout(Duration::from_secs(5), ask).await?
 }
 
-async fn get(server: &str, path: &str) -> anyhow::Result<String> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let address = server.trim_start_matches("http://");
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
+/// Loopback addresses that nobody listens on. A process that is started again must find its own still free, so they
+/// lie outside the range that outgoing connections are given.
+struct FreeAddresses(std::ops::Range<u16>);
+
+fn free_addresses() -> FreeAddresses {
+    FreeAddresses(rand::random_range(20_000..29_000)..30_000)
+}
+
+impl FreeAddresses {
+    fn next_free(&mut self) -> anyhow::Result<String> {
+        self.0
+            .by_ref()
+            .map(|port| format!("127.0.0.1:{port}"))
+            .find(|address| std::net::TcpListener::bind(address).is_ok())
+            .context("no port is free")
+    }
 }
 
 fn port_of(url: &str, default: u16) -> anyhow::Result<u16> {

@@ -1,13 +1,14 @@
-//! What the benchmark prints.
+//! What is printed of cost and latency.
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::load::{SaturatedRun, SteadyRun};
+use super::super::Report;
+use super::super::latency::Latency;
+use super::super::load::{SaturatedRun, SteadyRun};
 use crate::output::{bold, table};
 
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct SpeedReport {
     pub(super) engines: &'static str,
     pub(super) payload_bytes: usize,
     pub(super) endpoints: usize,
@@ -24,16 +25,6 @@ pub(super) struct Steady {
     delivered_ms: Latency,
 }
 
-/// Milliseconds from the moment at which an event should have been sent.
-#[derive(Serialize)]
-struct Latency {
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
-}
-
 #[derive(Serialize)]
 pub(super) struct Saturated {
     deliveries: u64,
@@ -47,27 +38,6 @@ struct GroupCost {
     name: &'static str,
     cpu_us_per_delivery: f64,
     cores: f64,
-}
-
-impl Latency {
-    fn of(micros: &Histogram<u64>) -> Self {
-        let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
-        Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: micros.max() as f64 / 1_000.0,
-        }
-    }
-
-    fn row(&self, what: &str) -> Vec<String> {
-        let numbers = [self.p50, self.p90, self.p99, self.p999, self.max];
-        [what.to_owned()]
-            .into_iter()
-            .chain(numbers.map(|ms| format!("{ms:.1}")))
-            .collect()
-    }
 }
 
 impl Steady {
@@ -103,8 +73,8 @@ impl Saturated {
     }
 }
 
-impl Report {
-    pub(super) fn print(&self) -> anyhow::Result<()> {
+impl Report for SpeedReport {
+    fn print(&self) -> anyhow::Result<()> {
         let (steady, saturated) = (&self.steady, &self.saturated);
         println!(
             "{}",
@@ -117,11 +87,12 @@ impl Report {
             "\nsteady, {} events/s: {} events, {} lost",
             steady.events_per_second, steady.events, steady.lost
         );
+        let row = |what: &str, latency: &Latency| [vec![what.to_owned()], latency.cells().to_vec()].concat();
         table(
-            &["ms from intended send", "p50", "p90", "p99", "p99.9", "max"],
+            &[&["ms from intended send"], Latency::HEADER.as_slice()].concat(),
             &[
-                steady.acknowledged_ms.row("acknowledged"),
-                steady.delivered_ms.row("delivered"),
+                row("acknowledged", &steady.acknowledged_ms),
+                row("delivered", &steady.delivered_ms),
             ],
         )?;
         println!(

@@ -1,4 +1,4 @@
-//! CPU time of groups of processes, from `/proc`.
+//! CPU time and memory of processes, from `/proc`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -92,6 +92,58 @@ fn read_stat(stat: &str) -> Option<Process> {
     })
 }
 
+/// The most memory that a process ever had (`VmHWM`), bytes.
+pub(super) fn peak_memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// What all processors of this machine have done since it was started, ticks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Processors {
+    idle: u64,
+    all: u64,
+}
+
+impl Processors {
+    /// `None` where `/proc/stat` does not say it.
+    pub(super) fn now() -> Option<Self> {
+        Self::read(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// How busy they were from then until now, by whatever process, percent.
+    pub(super) fn busy_since(self, then: Self) -> f64 {
+        let all = self.all.saturating_sub(then.all).max(1) as f64;
+        100.0 - self.idle.saturating_sub(then.idle) as f64 * 100.0 / all
+    }
+
+    /// Reads the first line of `/proc/stat` (proc(5)): user, nice, system, idle, waiting for disks, and so on; guests' time
+    /// is counted in the first two already.
+    fn read(stat: &str) -> Option<Self> {
+        let ticks = stat.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Vec<u64> = ticks
+            .split_whitespace()
+            .filter_map(|field| field.parse().ok())
+            .collect();
+        Some(Self {
+            idle: ticks.get(3)? + ticks.get(4)?,
+            all: ticks.iter().take(8).sum(),
+        })
+    }
+}
+
+/// How many processes want to run, averaged over the last minute.
+pub(super) fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+}
+
 /// The process that listens on a local TCP port.
 pub(super) fn listener_of(port: u16) -> anyhow::Result<u32> {
     let inodes = listening_inodes(port)?;
@@ -142,6 +194,18 @@ mod tests {
         let stat = "42 (a) b (c)) S 7 1 1 0 -1 0 0 0 0 0 11 22 33 44 20 0 1 0";
         let process = read_stat(stat).unwrap();
         assert_eq!((process.parent, process.ticks), (7, 110));
+    }
+
+    #[test]
+    fn what_is_not_idle_is_busy() {
+        let then = Processors::read("cpu  10 0 10 60 20 0 0 0 5 0\ncpu0 1 1").unwrap();
+        let now = Processors::read("cpu  60 0 35 80 25 0 0 0 50 0\n").unwrap();
+        assert_eq!(now.busy_since(then), 75.0);
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(peak_memory(std::process::id()).unwrap() > 100_000);
     }
 
     #[test]

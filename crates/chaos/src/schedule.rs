@@ -1,0 +1,187 @@
+//! Which fault comes when, and how long the system takes to recover from each.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::book::Book;
+use crate::faults::Fault;
+use crate::system::System;
+
+/// The system has caught up when no accepted event has waited longer than this for its first request.
+pub(crate) const CAUGHT_UP: Duration = Duration::from_secs(2);
+
+/// How long catching up is waited for before the next fault comes all the same.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// In a run of some length, so many of a hundred faults are followed by the next at once.
+const HASTE: u32 = 20;
+
+/// Faults in the given order, or in rounds: every one of them once, in an order drawn from a seed, then again.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    faults: Vec<Fault>,
+    left: Vec<Fault>,
+    random: StdRng,
+}
+
+/// A fault and what came of it.
+#[derive(Debug)]
+pub(crate) struct Inflicted {
+    pub(crate) fault: Fault,
+    /// When it began, from the start of publishing.
+    pub(crate) at: Duration,
+    /// What was drawn for it.
+    pub(crate) detail: String,
+    /// From its begin to its end, when every process is ready again.
+    pub(crate) lasted: Duration,
+    /// How many publishes were accepted meanwhile.
+    pub(crate) accepted: u64,
+    /// How many publishes were refused or not answered meanwhile.
+    pub(crate) refused: u64,
+    /// How many requests came until the next fault although their delivery had been answered with a success.
+    pub(crate) repeated: u64,
+    /// From its end to the next request at any receiver.
+    pub(crate) first_request: Option<Duration>,
+    /// From its end until the system has caught up; none if the next fault came before.
+    pub(crate) caught_up: Option<Duration>,
+}
+
+impl Schedule {
+    pub(crate) fn new(seed: u64, faults: Vec<Fault>) -> Self {
+        Self {
+            faults,
+            left: Vec::new(),
+            random: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Inflicts faults in rounds for so long, or once in the given order.
+    pub(crate) async fn run(
+        &mut self,
+        system: &mut System,
+        book: &Book,
+        lasting: Option<Duration>,
+    ) -> anyhow::Result<Vec<Inflicted>> {
+        let start = Instant::now();
+        let mut inflicted: Vec<Inflicted> = Vec::new();
+        let mut repeated = 0;
+        loop {
+            let pause = Duration::from_millis(self.random.random_range(500..2_500));
+            tokio::time::sleep(pause).await;
+            let before = std::mem::replace(&mut repeated, book.standing().repeated);
+            if let Some(last) = inflicted.last_mut() {
+                last.repeated = repeated - before;
+            }
+            let over = match lasting {
+                Some(lasting) => start.elapsed() >= lasting,
+                None => inflicted.len() == self.faults.len(),
+            };
+            if over {
+                return Ok(inflicted);
+            }
+            let fault = match lasting {
+                Some(_) => self.draw(),
+                None => self.faults[inflicted.len()],
+            };
+            let hasty = lasting.is_some() && self.random.random_range(0..100) < HASTE;
+            inflicted.push(self.inflict(fault, hasty, system, book, start).await?);
+        }
+    }
+
+    fn draw(&mut self) -> Fault {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.faults);
+            self.left.shuffle(&mut self.random);
+        }
+        self.left.pop().unwrap_or(Fault::KillBroker)
+    }
+
+    async fn inflict(
+        &mut self,
+        fault: Fault,
+        hasty: bool,
+        system: &mut System,
+        book: &Book,
+        start: Instant,
+    ) -> anyhow::Result<Inflicted> {
+        let name = fault.name();
+        let (at, before) = (start.elapsed(), book.standing());
+        log(at, &format!("{name}: begins"));
+        let detail = fault.inflict(system, &mut self.random).await;
+        let detail = detail.with_context(|| format!("{name} failed"))?;
+        system.heal().await.with_context(|| format!("after {name}"))?;
+        let (end, after) = (Instant::now(), book.standing());
+        let lasted = start.elapsed() - at;
+        log(start.elapsed(), &format!("{name}: over ({detail})"));
+        let (first_request, caught_up) = recovery(book, after.requests, end, hasty).await;
+        log(
+            start.elapsed(),
+            &format!(
+                "{name}: first request after {}, caught up after {}",
+                seconds(first_request),
+                seconds(caught_up)
+            ),
+        );
+        Ok(Inflicted {
+            fault,
+            at,
+            detail,
+            lasted,
+            accepted: after.accepted - before.accepted,
+            refused: after.refused - before.refused,
+            repeated: 0,
+            first_request,
+            caught_up,
+        })
+    }
+}
+
+async fn recovery(book: &Book, requests: u64, end: Instant, hasty: bool) -> (Option<Duration>, Option<Duration>) {
+    let mut first_request = None;
+    while end.elapsed() < PATIENCE {
+        let standing = book.standing();
+        if first_request.is_none() && standing.requests > requests {
+            first_request = Some(end.elapsed());
+        }
+        if first_request.is_some() && hasty {
+            return (first_request, None);
+        }
+        if first_request.is_some() && standing.oldest_wait <= CAUGHT_UP {
+            return (first_request, Some(end.elapsed()));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (first_request, None)
+}
+
+/// Says what happens and when.
+pub(crate) fn log(at: Duration, what: &str) {
+    let now = jiff::Timestamp::now();
+    println!("{now:.3} {:>7.1} s  {what}", at.as_secs_f64());
+}
+
+/// `1.23 s`, or `–` for never.
+pub(crate) fn seconds(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "–".to_owned(), |duration| format!("{:.2} s", duration.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_decides_the_order_and_every_fault_comes_before_one_comes_again() {
+        let order = |seed| {
+            let mut schedule = Schedule::new(seed, Fault::ALL.to_vec());
+            (0..2 * Fault::ALL.len()).map(|_| schedule.draw()).collect::<Vec<_>>()
+        };
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+        let drawn = order(1);
+        assert!(Fault::ALL.iter().all(|fault| drawn[..Fault::ALL.len()].contains(fault)));
+    }
+}

@@ -1,0 +1,170 @@
+//! `tidings.v1.QueueService`: the queue as operators see it.
+
+use std::sync::Arc;
+
+use tidings_domain::Scope;
+use tidings_proto::pb::queue_service_server::QueueService;
+use tidings_proto::{pb, timestamp};
+use tidings_queue::{Aside, Message, Parked, ParkedKind, PublishError, Queue, Settle, Which};
+use tidings_service::problem::{Kind, Problem};
+use tidings_service::request::page_size;
+use tidings_store::Access;
+use tonic::{Request, Response, Status};
+
+/// The gRPC face of the queue.
+pub struct Service {
+    queue: Arc<dyn Queue>,
+    access: Access,
+}
+
+impl Service {
+    pub(crate) fn new(queue: Arc<dyn Queue>, access: Access) -> Self {
+        Self { queue, access }
+    }
+
+    fn operator<T>(&self, request: &Request<T>) -> Result<(), Problem> {
+        let caller = self.access.caller(request.metadata().as_ref())?;
+        caller.require_operator()?;
+        caller.require(Scope::Manage)
+    }
+
+    async fn settle(
+        &self,
+        request: Request<pb::SettleParkedRequest>,
+        how: Settle,
+    ) -> Result<Response<pb::SettleParkedResponse>, Status> {
+        self.operator(&request)?;
+        let request = request.into_inner();
+        let aside = read_aside(&request.queue)?;
+        let which = match request.which {
+            Some(pb::settle_parked_request::Which::Id(id)) => Which::One(id),
+            Some(pb::settle_parked_request::Which::All(true)) => Which::All,
+            _ => return Err(Problem::invalid("which_missing", "name one message by its id, or say all").into()),
+        };
+        let settled = self
+            .queue
+            .settle_parked(aside, &which, how)
+            .await
+            .map_err(unavailable)?;
+        if let Which::One(id) = which
+            && settled.done + settled.refused == 0
+        {
+            return Err(no_such_message(aside, &id).into());
+        }
+        tracing::info!(
+            queue = aside.as_str(),
+            ?how,
+            done = settled.done,
+            refused = settled.refused,
+            "an operator settled messages that were put aside"
+        );
+        Ok(Response::new(pb::SettleParkedResponse {
+            done: settled.done,
+            refused: settled.refused,
+            refusal: settled.refusal.map(|error| error.to_string()).unwrap_or_default(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl QueueService for Service {
+    async fn list_queues(
+        &self,
+        request: Request<pb::ListQueuesRequest>,
+    ) -> Result<Response<pb::ListQueuesResponse>, Status> {
+        self.operator(&request)?;
+        let depths = self.queue.depths().await.map_err(unavailable)?;
+        let show = |depth: tidings_queue::Depth| pb::QueueDepth {
+            name: depth.name,
+            ready: depth.ready,
+            consumers: depth.consumers,
+        };
+        Ok(Response::new(pb::ListQueuesResponse {
+            queues: depths.into_iter().map(show).collect(),
+        }))
+    }
+
+    async fn list_parked(
+        &self,
+        request: Request<pb::ListParkedRequest>,
+    ) -> Result<Response<pb::ListParkedResponse>, Status> {
+        self.operator(&request)?;
+        let request = request.into_inner();
+        let (aside, limit) = (read_aside(&request.queue)?, page_size(request.page_size)?);
+        let parked = self.queue.parked(aside, &Which::All, limit as usize).await;
+        let without_body = |parked: &Parked| pb::ParkedMessage {
+            body: Default::default(),
+            ..show(parked)
+        };
+        Ok(Response::new(pb::ListParkedResponse {
+            messages: parked.map_err(unavailable)?.iter().map(without_body).collect(),
+        }))
+    }
+
+    async fn get_parked(&self, request: Request<pb::GetParkedRequest>) -> Result<Response<pb::ParkedMessage>, Status> {
+        self.operator(&request)?;
+        let request = request.into_inner();
+        let aside = read_aside(&request.queue)?;
+        let which = Which::One(request.id.clone());
+        let found = self.queue.parked(aside, &which, 1).await.map_err(unavailable)?;
+        let parked = found.first().ok_or_else(|| no_such_message(aside, &request.id))?;
+        Ok(Response::new(show(parked)))
+    }
+
+    async fn requeue_parked(
+        &self,
+        request: Request<pb::SettleParkedRequest>,
+    ) -> Result<Response<pb::SettleParkedResponse>, Status> {
+        self.settle(request, Settle::Requeue).await
+    }
+
+    async fn discard_parked(
+        &self,
+        request: Request<pb::SettleParkedRequest>,
+    ) -> Result<Response<pb::SettleParkedResponse>, Status> {
+        self.settle(request, Settle::Discard).await
+    }
+}
+
+fn read_aside(text: &str) -> Result<Aside, Problem> {
+    match text {
+        "" | "parked" => Ok(Aside::Parked),
+        "unrouted" => Ok(Aside::Unrouted),
+        _ => Err(Problem::invalid("queue_unknown", "messages are put aside in `parked` and `unrouted`").at("queue")),
+    }
+}
+
+fn show(parked: &Parked) -> pb::ParkedMessage {
+    let shown = pb::ParkedMessage {
+        id: parked.id.clone(),
+        reason: parked.reason.clone(),
+        parked_at: parked.parked_at.map(timestamp),
+        kind: parked.kind.as_str().to_owned(),
+        size: parked.body.len() as u64,
+        body: parked.body.clone(),
+        ..Default::default()
+    };
+    match Message::decode(parked.body.clone()) {
+        Ok(message) if parked.kind == ParkedKind::Delivery => pb::ParkedMessage {
+            delivery_id: message.delivery.to_string(),
+            event_id: message.event.to_string(),
+            tenant_id: message.tenant.to_string(),
+            endpoint_id: message.endpoint.to_string(),
+            attempt: message.step.attempt(),
+            ..shown
+        },
+        _ => shown,
+    }
+}
+
+fn unavailable(error: PublishError) -> Problem {
+    Problem::new(Kind::Unavailable, "queue_unavailable", error.to_string())
+}
+
+fn no_such_message(aside: Aside, id: &str) -> Problem {
+    let detail = format!(
+        "there is no message {id} in {}, or somebody looks at it just now",
+        aside.as_str()
+    );
+    Problem::not_found("message_unknown", detail).at("id")
+}

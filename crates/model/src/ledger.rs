@@ -1,0 +1,121 @@
+//! What the ledger keeps and how records merge in it.
+
+use tidings_domain::Step;
+
+/// What is committed about the delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Ledger {
+    /// Whether the event is there, without which nobody gets the content.
+    pub event: bool,
+    /// The delivery.
+    pub row: Option<Row>,
+    /// The requests that are recorded, one bit each.
+    pub attempts: u16,
+}
+
+/// A row of `deliveries`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Row {
+    /// How far it is.
+    pub step: Step,
+    /// Its state.
+    pub standing: Standing,
+    /// When the sweeper publishes it.
+    pub sweep: Option<Sweep>,
+}
+
+/// `tidings_domain::DeliveryState` without times and reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Standing {
+    /// Accepted, or released.
+    Pending,
+    /// An attempt failed, or it was deferred.
+    Scheduled,
+    /// Put aside.
+    Held,
+    /// Ended well.
+    Succeeded,
+    /// Ended after all attempts.
+    Exhausted,
+    /// Ended otherwise.
+    Cancelled,
+}
+
+/// What `sweep_at` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sweep {
+    /// The due time, since the queue surely does not have it.
+    WhenDue,
+    /// Some time later than `check_after`, since the queue may have it (`PublishError::republish_after`).
+    Soon,
+    /// After the grace, since the queue should have it.
+    AfterGrace,
+}
+
+/// `proto/tidings/v1/log.proto`, `Record`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Record {
+    /// An event was accepted, and with it the delivery.
+    Event(Row),
+    /// A request was sent.
+    Attempt {
+        /// Which one.
+        number: u8,
+        /// The delivery afterwards.
+        after: Row,
+    },
+    /// The delivery changed without a request.
+    Move(Row),
+}
+
+impl Standing {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Exhausted | Self::Cancelled)
+    }
+}
+
+impl Row {
+    /// An open delivery.
+    pub(crate) fn open(step: Step, standing: Standing, sweep: Sweep) -> Self {
+        Self {
+            step,
+            standing,
+            sweep: Some(sweep),
+        }
+    }
+
+    /// A delivery that the sweeper leaves alone: held or ended.
+    pub(crate) fn resting(step: Step, standing: Standing) -> Self {
+        Self {
+            step,
+            standing,
+            sweep: None,
+        }
+    }
+}
+
+impl Ledger {
+    /// `store/src/postgres/record.sql`, `sqlite/record.rs`.
+    pub(crate) fn write(&mut self, record: &Record) {
+        match *record {
+            Record::Event(row) => {
+                self.event = true;
+                self.row.get_or_insert(row);
+            }
+            Record::Attempt { number, after } => {
+                self.attempts |= 1 << number;
+                self.merge(after);
+            }
+            Record::Move(to) => self.merge(to),
+        }
+    }
+
+    fn merge(&mut self, to: Row) {
+        let known = self.row.get_or_insert(to);
+        if !known.standing.is_terminal() && (to.step > known.step || to.standing.is_terminal()) {
+            *known = to;
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Messages that were put aside for an operator: which there are, and what can be done with them.
+//!
+//! A role that can't read or settle a message parks it with the reason ([`Queue::park`](crate::Queue::park)). The
+//! broker puts messages aside too, as they are: those that were handed out too often, and those whose lane was gone
+//! when their wait was over.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use prost::Message as _;
+use tidings_domain::Timestamp;
+use uuid::Uuid;
+
+use crate::topology::{DELIVERY_LIMIT, PARKED, UNROUTED};
+use crate::{Message, MessageError, Route};
+
+/// A queue of messages that were put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// Messages that nobody could read or settle.
+    Parked,
+    /// Messages whose lane was gone when their wait was over. The sweeper has published their deliveries again.
+    Unrouted,
+}
+
+/// One message that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// Names it, as long as it is there.
+    pub id: String,
+    /// Why it was put aside.
+    pub reason: String,
+    /// When it was put aside, if that is known.
+    pub parked_at: Option<Timestamp>,
+    /// What it is.
+    pub kind: ParkedKind,
+    /// What it says.
+    pub body: Bytes,
+}
+
+/// What a message that was put aside is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParkedKind {
+    /// A [`Message`] of a lane.
+    Delivery,
+    /// A record of the queue of spilled records.
+    Record,
+}
+
+/// Which messages of those put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Every one that is there when it is asked for.
+    All,
+    /// The one of this id.
+    One(String),
+}
+
+/// What an operator does with messages that were put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// Publishes them where they came from.
+    Requeue,
+    /// Throws them away.
+    Discard,
+}
+
+/// What became of messages that were put aside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// How many are where they should be.
+    pub done: u64,
+    /// How many stay, because they can't be requeued.
+    pub refused: u64,
+    /// Why the last of those can't.
+    pub refusal: Option<MessageError>,
+}
+
+impl Aside {
+    /// The queue's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parked => PARKED,
+            Self::Unrouted => UNROUTED,
+        }
+    }
+}
+
+impl ParkedKind {
+    /// In one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivery => "delivery",
+            Self::Record => "record",
+        }
+    }
+}
+
+impl Parked {
+    /// A message that is put aside now.
+    #[must_use]
+    pub fn now(kind: ParkedKind, body: Bytes, reason: &str) -> Self {
+        Self {
+            id: Uuid::now_v7().simple().to_string(),
+            reason: reason.to_owned(),
+            parked_at: Some(Timestamp::now()),
+            kind,
+            body,
+        }
+    }
+
+    /// Where it came from; a message that can't be read came from nowhere.
+    pub fn home(&self, shards: u16) -> Result<Route, MessageError> {
+        match self.kind {
+            ParkedKind::Record => Ok(Route::Records),
+            ParkedKind::Delivery => Ok(Route::Work(Message::decode(self.body.clone())?.lane(shards))),
+        }
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        wire::Parked {
+            id: self.id.clone(),
+            reason: self.reason.clone(),
+            parked_at_us: self.parked_at.map_or(0, Timestamp::as_microsecond),
+            is_record: self.kind == ParkedKind::Record,
+            body: self.body.clone(),
+        }
+        .encode_to_vec()
+        .into()
+    }
+
+    /// Reads what lies in a queue of messages put aside. What the broker has put there is a message as it was, which
+    /// is then named by `message_id`, or by what it says if that is empty.
+    pub(crate) fn read(aside: Aside, bytes: Bytes, message_id: &str) -> Self {
+        if let Some(parked) = Self::decode(bytes.clone()) {
+            return parked;
+        }
+        let id = if message_id.is_empty() {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            format!("{:016x}", hasher.finish())
+        } else {
+            message_id.to_owned()
+        };
+        let reason = match aside {
+            Aside::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
+            Aside::Unrouted => "its lane was gone when its wait was over".to_owned(),
+        };
+        Self {
+            id,
+            reason,
+            parked_at: None,
+            kind: ParkedKind::Delivery,
+            body: bytes,
+        }
+    }
+
+    /// `None` for what was not encoded by [`Parked::encode`]: nothing else has a field 15 that is an id.
+    fn decode(bytes: Bytes) -> Option<Self> {
+        let wire = wire::Parked::decode(bytes).ok()?;
+        Uuid::try_parse(&wire.id).ok()?;
+        Some(Self {
+            id: wire.id,
+            reason: wire.reason,
+            parked_at: Timestamp::from_microsecond(wire.parked_at_us).ok(),
+            kind: if wire.is_record {
+                ParkedKind::Record
+            } else {
+                ParkedKind::Delivery
+            },
+            body: wire.body,
+        })
+    }
+}
+
+impl Which {
+    /// Whether a message is meant.
+    pub(crate) fn includes(&self, parked: &Parked) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(id) => parked.id == *id,
+        }
+    }
+}
+
+impl Settled {
+    pub(crate) fn count(&mut self, outcome: Result<(), MessageError>) {
+        match outcome {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                self.refused += 1;
+                self.refusal = Some(error);
+            }
+        }
+    }
+}
+
+/// As protobuf, like the messages themselves.
+mod wire {
+    use bytes::Bytes;
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Parked {
+        #[prost(string, tag = "15")]
+        pub id: String,
+        #[prost(string, tag = "16")]
+        pub reason: String,
+        #[prost(int64, tag = "17")]
+        pub parked_at_us: i64,
+        #[prost(bool, tag = "18")]
+        pub is_record: bool,
+        #[prost(bytes = "bytes", tag = "19")]
+        pub body: Bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_domain::{DeliveryId, EndpointId, EventId, Step, TenantId};
+
+    use super::*;
+    use crate::{Lane, LaneKind};
+
+    fn message() -> Message {
+        Message {
+            delivery: DeliveryId::new(),
+            event: EventId::new(),
+            tenant: TenantId::new(),
+            endpoint: EndpointId::new(),
+            step: Step::FIRST.after_attempt(),
+            due: None,
+            content: None,
+        }
+    }
+
+    #[test]
+    fn what_is_parked_reads_back_and_knows_where_it_came_from() {
+        let message = message();
+        let parked = Parked::now(ParkedKind::Delivery, message.encode(), "refused");
+        let read = Parked::read(Aside::Parked, parked.encode(), "the broker's id");
+        assert_eq!(
+            (&read.id, &read.reason, &read.body),
+            (&parked.id, &parked.reason, &parked.body)
+        );
+        let lane = Lane {
+            kind: LaneKind::Retry,
+            shard: message.endpoint.shard(8),
+        };
+        assert_eq!(read.home(8), Ok(Route::Work(lane)));
+
+        let record = Parked::now(ParkedKind::Record, Bytes::from_static(b"any"), "refused");
+        let record = Parked::read(Aside::Parked, record.encode(), "");
+        assert_eq!(record.home(8), Ok(Route::Records));
+        assert!(
+            Parked {
+                kind: ParkedKind::Delivery,
+                ..record
+            }
+            .home(8)
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn what_the_broker_puts_aside_is_shown_as_it_is() {
+        let message = message();
+        let read = Parked::read(Aside::Parked, message.encode(), "one-1");
+        assert_eq!((read.id.as_str(), read.parked_at), ("one-1", None));
+        assert_eq!(read.reason, "handed out 100 times without being settled");
+        assert_eq!(read.body, message.encode());
+        for foreign in [&b""[..], b"foreign", &[0xff; 40]] {
+            let bytes = Bytes::copy_from_slice(foreign);
+            let read = Parked::read(Aside::Unrouted, bytes.clone(), "");
+            assert_eq!(read.id, Parked::read(Aside::Unrouted, bytes, "").id);
+            assert!(!read.id.is_empty() && read.body == foreign && read.home(8).is_err());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What was put aside: read one by one over a connection of its own, because a queue can't be looked into without
+//! taking from it. What was not settled goes back to its place when the reader closes.
+
+use futures::future::join_all;
+use lapin::message::BasicGetMessage;
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
+use lapin::{Acker, Channel, Connection};
+use tokio::time::timeout;
+
+use super::Shared;
+use super::connection::{self, ANSWER, Failure, answer};
+use super::publishing::publish;
+use super::status::Side;
+use crate::{Aside, MessageError, Outgoing, Parked, PublishError, Settle, Settled, Which, metrics};
+
+/// How many are settled side by side. The broker keeps more than 32 acknowledgements of a channel back while a quorum
+/// queue is busy, and forgets those when the channel is closed.
+const BATCH: usize = 16;
+
+pub(super) async fn list(
+    shared: &Shared,
+    aside: Aside,
+    which: &Which,
+    limit: usize,
+) -> Result<Vec<Parked>, PublishError> {
+    let mut reader = Reader::open(shared, aside).await?;
+    let found = reader.take(which, limit).await;
+    reader.close().await;
+    Ok(found?.into_iter().map(|(parked, _)| parked).collect())
+}
+
+pub(super) async fn settle(shared: &Shared, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
+    let mut reader = Reader::open(shared, aside).await?;
+    let settled = settle_all(shared, &mut reader, which, how).await;
+    reader.close().await;
+    settled
+}
+
+async fn settle_all(shared: &Shared, reader: &mut Reader, which: &Which, how: Settle) -> Result<Settled, PublishError> {
+    let mut settled = Settled::default();
+    loop {
+        let batch = reader.take(which, BATCH).await?;
+        if batch.is_empty() {
+            return Ok(settled);
+        }
+        let settling = batch
+            .into_iter()
+            .map(|(parked, acker)| settle_one(shared, parked, acker, how));
+        for outcome in join_all(settling).await {
+            settled.count(outcome?);
+        }
+    }
+}
+
+async fn settle_one(
+    shared: &Shared,
+    parked: Parked,
+    acker: Acker,
+    how: Settle,
+) -> Result<Result<(), MessageError>, PublishError> {
+    if how == Settle::Requeue {
+        let to = match parked.home(shared.topology.shards()) {
+            Ok(to) => to,
+            Err(error) => return Ok(Err(error)),
+        };
+        publish(shared, Outgoing { to, body: parked.body }).await?;
+    }
+    match answer("settle a message", acker.ack(BasicAckOptions::default())).await {
+        Ok(true) => {
+            metrics::settled(how, 1);
+            Ok(Ok(()))
+        }
+        Ok(false) => Err(unavailable(Failure::passing("the connection was lost"))),
+        Err(failure) => Err(unavailable(failure)),
+    }
+}
+
+/// Takes from a queue what was in it when the first message was taken.
+struct Reader {
+    connection: Connection,
+    channel: Channel,
+    aside: Aside,
+    /// Known from the first message on: the count that the broker gives otherwise lags behind what was just given back.
+    left: Option<u32>,
+}
+
+impl Reader {
+    async fn open(shared: &Shared, aside: Aside) -> Result<Self, PublishError> {
+        let connection = shared.dial(Side::Consuming).await.map_err(unavailable)?;
+        match answer("open a channel", connection.create_channel()).await {
+            Ok(channel) => Ok(Self {
+                connection,
+                channel,
+                aside,
+                left: None,
+            }),
+            Err(failure) => {
+                connection::close(&connection).await;
+                Err(unavailable(failure))
+            }
+        }
+    }
+
+    /// The next messages that are meant, at most `limit`. The others are left alone.
+    async fn take(&mut self, which: &Which, limit: usize) -> Result<Vec<(Parked, Acker)>, PublishError> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some((parked, acker)) = self.next().await?
+        {
+            if which.includes(&parked) {
+                taken.push((parked, acker));
+                if matches!(which, Which::One(_)) {
+                    self.left = Some(0);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn next(&mut self) -> Result<Option<(Parked, Acker)>, PublishError> {
+        if self.left == Some(0) {
+            return Ok(None);
+        }
+        let queue = self.aside.as_str();
+        let get = self.channel.basic_get(queue.into(), BasicGetOptions::default());
+        let got = answer(&format!("look into queue {queue}"), get)
+            .await
+            .map_err(unavailable)?;
+        let Some(BasicGetMessage {
+            delivery,
+            message_count,
+        }) = got
+        else {
+            self.left = Some(0);
+            return Ok(None);
+        };
+        self.left = Some(self.left.map_or(message_count, |left| left - 1));
+        let message_id = delivery.properties.message_id().clone();
+        let message_id = message_id.as_ref().map_or("", |id| id.as_str());
+        let parked = Parked::read(self.aside, delivery.data.into(), message_id);
+        Ok(Some((parked, delivery.acker)))
+    }
+
+    /// Gives back what was taken and not settled, before the next reader comes.
+    async fn close(self) {
+        let everything = BasicNackOptions {
+            multiple: true,
+            requeue: true,
+        };
+        let given_back = answer("give messages back", self.channel.basic_nack(0, everything)).await;
+        if given_back.is_ok() {
+            let _ = timeout(ANSWER, self.channel.close(200, "done".into())).await;
+        }
+        connection::close(&self.connection).await;
+    }
+}
+
+fn unavailable(failure: Failure) -> PublishError {
+    PublishError::Unavailable(failure.reason)
+}

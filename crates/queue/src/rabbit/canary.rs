@@ -1,0 +1,116 @@
+//! The canary: a message through the shortest rung now and then, to see that rungs still forward.
+//!
+//! The broker can stop to dead-letter without an error anywhere: its supervisor of all transfers gives up after too
+//! many crashes in a second, and every rung holds what it has from then on. One process at a time watches: the one
+//! whose connection has the queue `tidings.canary.v1.watch`, which ends with that connection.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Consumer};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use uuid::Uuid;
+
+use super::Shared;
+use super::connection::{ANSWER, Failure, answer, code, explain};
+use super::consuming::Generation;
+use super::publishing::publish_to;
+use crate::{metrics, topology};
+
+const EVERY: Duration = Duration::from_secs(15);
+
+/// How long a message may be away; the shortest rung lasts a second at the most.
+const MISSING_AFTER: Duration = Duration::from_secs(10);
+
+/// Watches, or waits for its turn to.
+pub(super) async fn watch(shared: &Shared, mut generations: watch::Receiver<Option<Arc<Generation>>>) {
+    loop {
+        let generation = match generations.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(generation)) => generation.clone(),
+            _ => return,
+        };
+        let Err(failure) = keep_watch(shared, &generation).await;
+        tracing::debug!(reason = failure.reason, "this process does not watch the canary");
+        // Who does not watch does not know.
+        metrics::CANARY_MISSING.set(0);
+        drop(generation);
+        sleep(EVERY).await;
+    }
+}
+
+async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallible, Failure> {
+    let channel = answer("open a channel", generation.connection.create_channel()).await?;
+    claim(&channel).await?;
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..Default::default()
+    };
+    let queue = topology::canary_queue();
+    let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
+    let mut consumer = answer("consume the canary's queue", consumer).await?;
+    let mut timer = interval(EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let canary = Uuid::now_v7().to_string();
+        let sent = Instant::now();
+        let published = publish_to(shared, shared.topology.canary_address(), canary.clone().into()).await;
+        // Whether publishing works is seen elsewhere.
+        if published.is_err() {
+            continue;
+        }
+        match timeout(MISSING_AFTER, back(&mut consumer, &canary)).await {
+            Ok(came) => {
+                came?;
+                metrics::CANARY_SECONDS.set(sent.elapsed().as_secs_f64());
+                if metrics::CANARY_MISSING.get() > 0 {
+                    tracing::info!("the canary is back: rungs forward again");
+                }
+                metrics::CANARY_MISSING.set(0);
+            }
+            Err(_) => {
+                metrics::CANARY_MISSING.set(1);
+                tracing::error!(
+                    "a message through the shortest rung was not back within {MISSING_AFTER:?}: the broker does not \
+                     forward what has waited long enough. Restart its nodes one after the other; nothing is lost, and \
+                     the sweeper delivers meanwhile"
+                );
+            }
+        }
+    }
+}
+
+/// Takes the queue that only one connection can have.
+async fn claim(channel: &Channel) -> Result<(), Failure> {
+    const LOCKED: u16 = 405;
+    let options = QueueDeclareOptions {
+        exclusive: true,
+        ..Default::default()
+    };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
+    let queue = topology::canary_watch();
+    match timeout(ANSWER, channel.queue_declare(queue.as_str().into(), options, arguments)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) if code(&error) == Some(LOCKED) => Err(Failure::passing("another process does")),
+        Ok(Err(error)) => Err(Failure::passing(explain(&error))),
+        Err(_) => Err(Failure::passing(format!("no answer within {ANSWER:?}"))),
+    }
+}
+
+/// Waits for this canary; late ones from before are let go.
+async fn back(consumer: &mut Consumer, canary: &str) -> Result<(), Failure> {
+    while let Some(delivery) = consumer.next().await {
+        match delivery {
+            Ok(delivery) if delivery.data == canary.as_bytes() => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(Failure::passing(explain(&error))),
+        }
+    }
+    Err(Failure::passing("the broker cancelled the consumer"))
+}
