@@ -7,7 +7,7 @@ use tidings_dialect::{Dialect, Dialects};
 use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestamp};
 use tidings_queue::message::Content;
 use tidings_queue::{Incoming, Message};
-use tidings_recorder::Fetcher;
+use tidings_recorder::{Fetched, Fetcher};
 use tidings_service::failpoint;
 use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
@@ -126,15 +126,19 @@ impl Worker {
         if let Some(content) = message.content.as_ref().filter(fresh) {
             return Ok(content.clone());
         }
-        match (self.fetcher.fetch(message.delivery).await, &message.content) {
-            (Ok(Some(known)), _) if known.terminal || known.step.attempt() > message.step.attempt() => {
-                Err(Obstacle::Done)
-            }
-            (Ok(Some(known)), _) => Ok(known.content),
-            // The ledger is behind: its record is still on the way.
-            (Ok(None), Some(content)) => Ok(content.clone()),
-            (Ok(None), None) | (Err(_), _) => Err(Obstacle::Defer(Deferral::LedgerAway)),
+        let known = match self.fetcher.fetch(message.delivery).await {
+            Ok(known) => known,
+            Err(_) => return Err(Obstacle::Defer(Deferral::LedgerAway)),
+        };
+        let is_done = |known: &Fetched| known.terminal || known.step.attempt() > message.step.attempt();
+        if known.as_ref().is_some_and(is_done) {
+            return Err(Obstacle::Done);
         }
+        // The ledger may be behind: the event's record is still on the way.
+        let content = known
+            .and_then(|known| known.content)
+            .or_else(|| message.content.clone());
+        content.ok_or(Obstacle::Defer(Deferral::LedgerAway))
     }
 
     /// The endpoint. One that is not in the cache may be too new for it, or its secret can't be unsealed, so the

@@ -82,7 +82,8 @@ impl Acceptor {
         let accepted_at = Timestamp::now();
         match event.idempotency_key.clone() {
             None => {
-                self.make_durable(tenant, EventId::at(accepted_at), accepted_at, event)
+                let id = EventId::at(accepted_at);
+                self.make_durable(tenant, id, accepted_at, event, Published::Never)
                     .await
             }
             Some(key) => self.accept_once(tenant, &key, accepted_at, event).await,
@@ -109,7 +110,8 @@ impl Acceptor {
         event: ValidEvent,
     ) -> Result<Accepted, Problem> {
         let fingerprint = fingerprint(&event);
-        let id = match self.claim(tenant, key, fingerprint, EventId::at(accepted_at)).await? {
+        let new_id = EventId::at(accepted_at);
+        let id = match self.claim(tenant, key, fingerprint, new_id).await? {
             Ours::New(id) => id,
             Ours::Known(event) => {
                 return Ok(Accepted {
@@ -119,7 +121,12 @@ impl Acceptor {
                 });
             }
         };
-        let accepted = self.make_durable(tenant, id, accepted_at, event).await;
+        let published = if id == new_id {
+            Published::Never
+        } else {
+            Published::Perhaps
+        };
+        let accepted = self.make_durable(tenant, id, accepted_at, event, published).await;
         let settled = match &accepted {
             Ok(_) => self.parts.idempotency.settle(tenant, key, id).await,
             Err(_) => self.parts.idempotency.release(tenant, key, id).await,
@@ -163,6 +170,7 @@ impl Acceptor {
         id: EventId,
         accepted_at: Timestamp,
         event: ValidEvent,
+        published: Published,
     ) -> Result<Accepted, Problem> {
         let endpoints = self.parts.registry.matching(tenant, &event.event_type);
         let queue_is_there = self.parts.queue.available();
@@ -177,7 +185,13 @@ impl Acceptor {
         }
         failpoint::pass("ingest::before_publish");
         if queue_is_there {
-            self.publish(messages(tenant, id, accepted_at, event, &endpoints)).await;
+            let messages = messages(tenant, id, accepted_at, event, &endpoints);
+            self.publish(match published {
+                Published::Never => messages,
+                // A reference is checked against the ledger before anything is sent.
+                Published::Perhaps => messages.iter().map(Message::reference).collect(),
+            })
+            .await;
         }
         failpoint::pass("ingest::before_answer");
         Ok(Accepted {
@@ -195,6 +209,13 @@ impl Acceptor {
         let publishing = tokio::spawn(async move { publisher.publish(messages).await });
         let _ = tokio::time::timeout(LONG, publishing).await;
     }
+}
+
+/// Whether messages of an event may have been published before, by somebody who died with its key.
+#[derive(Clone, Copy)]
+enum Published {
+    Never,
+    Perhaps,
 }
 
 /// A claimed key.

@@ -306,14 +306,21 @@ fn time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Times
 }
 
 fn show_fetched(delivery: Fetched) -> pb::FetchedDelivery {
-    pb::FetchedDelivery {
+    let known = pb::FetchedDelivery {
         delivery_id: delivery.id.uuid().as_bytes().to_vec(),
         step: delivery.step.number(),
         terminal: delivery.terminal,
-        event_type: delivery.event_type.as_str().to_owned(),
-        occurred_at_us: micros(delivery.occurred_at),
-        accepted_at_us: micros(delivery.accepted_at),
-        payload: delivery.payload,
-        traceparent: delivery.traceparent.map(|t| t.as_str().to_owned()).unwrap_or_default(),
+        ..pb::FetchedDelivery::default()
+    };
+    let Some(content) = delivery.content else {
+        return known;
+    };
+    pb::FetchedDelivery {
+        event_type: content.event_type.as_str().to_owned(),
+        occurred_at_us: micros(content.occurred_at),
+        accepted_at_us: micros(content.accepted_at),
+        payload: content.payload,
+        traceparent: content.traceparent.map(|t| t.as_str().to_owned()).unwrap_or_default(),
+        ..known
     }
 }

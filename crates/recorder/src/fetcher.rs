@@ -31,8 +31,8 @@ pub struct Fetched {
     pub step: Step,
     /// Whether it has ended.
     pub terminal: bool,
-    /// The event's content.
-    pub content: Content,
+    /// The event's content; `None` while the record of the event is still on the way to the ledger.
+    pub content: Option<Content>,
 }
 
 /// Why the ledger could not be asked.
@@ -92,15 +92,22 @@ fn read(delivery: &pb::FetchedDelivery) -> Result<Fetched, WireError> {
     Ok(Fetched {
         step: Step::from_number(delivery.step),
         terminal: delivery.terminal,
-        content: Content {
-            event_type: delivery
-                .event_type
-                .parse()
-                .map_err(|e| WireError::Unknown(format!("{e}")))?,
-            occurred_at: time_from_micros(delivery.occurred_at_us, "occurred_at")?,
-            accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
-            payload: delivery.payload.clone(),
-            traceparent: TraceParent::parse(&delivery.traceparent),
+        content: match delivery.event_type.as_str() {
+            "" => None,
+            _ => Some(content(delivery)?),
         },
+    })
+}
+
+fn content(delivery: &pb::FetchedDelivery) -> Result<Content, WireError> {
+    Ok(Content {
+        event_type: delivery
+            .event_type
+            .parse()
+            .map_err(|e| WireError::Unknown(format!("{e}")))?,
+        occurred_at: time_from_micros(delivery.occurred_at_us, "occurred_at")?,
+        accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
+        payload: delivery.payload.clone(),
+        traceparent: TraceParent::parse(&delivery.traceparent),
     })
 }

@@ -20,7 +20,7 @@ use crate::error::StoreError;
 pub trait Ledger: Send + Sync + 'static {
     /// Writes records in one commit, in any order, idempotently.
     async fn record(&self, records: Vec<Record>) -> Result<(), StoreError>;
-    /// Deliveries with their event's content; those that the ledger does not know are left out.
+    /// Deliveries with their events' content; those that the ledger does not know are left out.
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError>;
 
     /// Attempts, newest first, without headers and bodies.
@@ -251,6 +251,13 @@ pub struct Fetched {
     pub step: Step,
     /// Whether it is terminal.
     pub terminal: bool,
+    /// What is to be sent; `None` while the record of its event is still on the way.
+    pub content: Option<EventContent>,
+}
+
+/// What an attempt needs of the event.
+#[derive(Debug, Clone)]
+pub struct EventContent {
     /// The event's type.
     pub event_type: EventType,
     /// When the event happened.

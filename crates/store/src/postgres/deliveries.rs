@@ -12,7 +12,7 @@ use super::Postgres;
 use super::error::corrupt;
 use super::filter::Filter;
 use crate::error::StoreError;
-use crate::ledger::{Delivery, DeliveryQuery, Fetched};
+use crate::ledger::{Delivery, DeliveryQuery, EventContent, Fetched};
 
 const COLUMNS: &str = "id, event_id, tenant_id, endpoint_id, state, reason, due_at, attempts, updated_at";
 
@@ -84,13 +84,8 @@ impl Postgres {
             let payload = Bytes::from(row.try_get::<_, Vec<u8>>("payload")?);
             events.insert(row.try_get::<_, Uuid>("id")?, (row, payload));
         }
-        let known = deliveries
-            .iter()
-            .zip(&wanted)
-            .filter_map(|(row, event)| Some((row, events.get(event)?)));
-        known
-            .map(|(delivery, (event, payload))| fetched(delivery, event, payload))
-            .collect()
+        let with_events = deliveries.iter().zip(wanted.iter().map(|event| events.get(event)));
+        with_events.map(|(delivery, event)| fetched(delivery, event)).collect()
     }
 }
 
@@ -120,11 +115,17 @@ fn state(row: &Row) -> Result<DeliveryState, StoreError> {
     DeliveryState::from_parts(row.try_get("state")?, row.try_get("reason")?, row.try_get("due_at")?).map_err(corrupt)
 }
 
-fn fetched(delivery: &Row, event: &Row, payload: &Bytes) -> Result<Fetched, StoreError> {
+fn fetched(delivery: &Row, event: Option<&(Row, Bytes)>) -> Result<Fetched, StoreError> {
     Ok(Fetched {
         id: DeliveryId::from_uuid(delivery.try_get("id")?),
         step: Step::from_number(delivery.try_get::<_, i32>("step")?.cast_unsigned()),
         terminal: matches!(delivery.try_get("state")?, "succeeded" | "exhausted" | "cancelled"),
+        content: event.map(|(event, payload)| content(event, payload)).transpose()?,
+    })
+}
+
+fn content(event: &Row, payload: &Bytes) -> Result<EventContent, StoreError> {
+    Ok(EventContent {
         event_type: event.try_get::<_, &str>("event_type")?.parse().map_err(corrupt)?,
         occurred_at: event.try_get("occurred_at")?,
         accepted_at: event.try_get("accepted_at")?,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, Timestamp};
@@ -14,8 +15,8 @@ use super::row::{self, blob, id, later, micros, text, time};
 use super::{Sqlite, query, record};
 use crate::error::StoreError;
 use crate::ledger::{
-    Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
-    OpenDelivery, Record,
+    Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary, Fetched,
+    Ledger, OpenDelivery, Record,
 };
 
 #[async_trait]
@@ -29,7 +30,7 @@ impl Ledger for Sqlite {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
                 "SELECT d.id, d.step, d.state, e.event_type, e.occurred_at, e.accepted_at, e.payload, e.traceparent
-                 FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id = ?1",
+                 FROM deliveries d LEFT JOIN events e ON e.id = d.event WHERE d.id = ?1",
             )?;
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
@@ -238,6 +239,15 @@ fn fetched(row: &Row<'_>) -> rusqlite::Result<Fetched> {
         id: id(row, 0, DeliveryId::from_uuid)?,
         step: Step::from_number(row.get(1)?),
         terminal: matches!(state, "succeeded" | "exhausted" | "cancelled"),
+        content: match row.get_ref(3)? {
+            ValueRef::Null => None,
+            _ => Some(content(row)?),
+        },
+    })
+}
+
+fn content(row: &Row<'_>) -> rusqlite::Result<EventContent> {
+    Ok(EventContent {
         event_type: text(row, 3)?,
         occurred_at: time(row, 4)?,
         accepted_at: time(row, 5)?,
