@@ -25,11 +25,12 @@ test: ## Every test, with PostgreSQL and RabbitMQ (installed on Debian when miss
 	@$(with_services); \
 	cargo test --workspace $(ARGS)
 
-ci: ## What a change must pass: format, lints, documentation, tests
+ci: ## What a change must pass: format, lints, documentation, tests, the shortest chaos
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	$(MAKE) test
+	$(MAKE) chaos-short
 
 bench: ## CPU per delivery, deliveries per second and latency, embedded and on the real engines
 	@$(with_services); \
@@ -40,9 +41,9 @@ chaos: ## Break a running system for a while, count what became of every event (
 	@cargo build --release --quiet --package tidings --package tidings-chaos
 	@target/release/chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-chaos-short: ## The same with the most important faults, once each; 90 seconds
-	@cargo build --release --quiet --package tidings --package tidings-chaos
-	@target/release/chaos --short $(if $(SEED),--seed $(SEED)) $(ARGS)
+chaos-short: ## The same with the most important faults, once each, on a debug build; 90 seconds
+	@cargo build --quiet --package tidings --package tidings-chaos
+	@target/debug/chaos --short $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tidings_domain::{DeliveryId, Endpoint, EventId, Step, TenantId, Timestamp};
+use tidings_domain::{DeliveryId, Endpoint, EventId, HoldReason, Step, TenantId, Timestamp};
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
-use tidings_recorder::Durable;
+use tidings_recorder::{Backlogs, Durable};
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
@@ -172,7 +172,12 @@ impl Acceptor {
         event: ValidEvent,
         published: Published,
     ) -> Result<Accepted, Problem> {
-        let endpoints = self.parts.registry.matching(tenant, &event.event_type);
+        let backlogs = self.parts.recorder.backlogs();
+        let matching = self.parts.registry.matching(tenant, &event.event_type);
+        let endpoints: Vec<_> = matching
+            .into_iter()
+            .map(|endpoint| Wanting::of(endpoint, backlogs))
+            .collect();
         let queue_is_there = self.parts.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
         match self.parts.recorder.record(record).await {
@@ -208,6 +213,25 @@ impl Acceptor {
         let publisher = self.publisher.clone();
         let publishing = tokio::spawn(async move { publisher.publish(messages).await });
         let _ = tokio::time::timeout(LONG, publishing).await;
+    }
+}
+
+/// An endpoint that wants the event, and why its delivery is held from the start, if it is.
+struct Wanting {
+    endpoint: Arc<Endpoint>,
+    held: Option<HoldReason>,
+}
+
+impl Wanting {
+    fn of(endpoint: Arc<Endpoint>, backlogs: &Backlogs) -> Self {
+        let held = if !endpoint.enabled {
+            Some(HoldReason::EndpointDisabled)
+        } else if backlogs.has(endpoint.id) {
+            Some(HoldReason::EndpointBusy)
+        } else {
+            None
+        };
+        Self { endpoint, held }
     }
 }
 
@@ -250,14 +274,15 @@ fn record(
     id: EventId,
     event: &ValidEvent,
     accepted_at: Timestamp,
-    endpoints: &[Arc<Endpoint>],
+    endpoints: &[Wanting],
     in_broker: bool,
 ) -> pb::Record {
     let deliveries = endpoints
         .iter()
-        .map(|endpoint| pb::NewDelivery {
+        .map(|Wanting { endpoint, held }| pb::NewDelivery {
             endpoint_id: bytes(endpoint.id.uuid()),
-            held: !endpoint.enabled,
+            held: *held == Some(HoldReason::EndpointDisabled),
+            behind_others: *held == Some(HoldReason::EndpointBusy),
         })
         .collect();
     let accepted = pb::EventAccepted {
@@ -281,13 +306,13 @@ fn record(
     }
 }
 
-/// A message for each endpoint that is enabled.
+/// A message for each endpoint that gets the event at once.
 fn messages(
     tenant: TenantId,
     id: EventId,
     accepted_at: Timestamp,
     event: ValidEvent,
-    endpoints: &[Arc<Endpoint>],
+    endpoints: &[Wanting],
 ) -> Vec<Message> {
     let content = Content {
         event_type: event.event_type,
@@ -296,9 +321,9 @@ fn messages(
         payload: event.payload,
         traceparent: event.traceparent,
     };
-    let enabled = endpoints.iter().filter(|endpoint| endpoint.enabled);
-    enabled
-        .map(|endpoint| Message {
+    let at_once = endpoints.iter().filter(|wanting| wanting.held.is_none());
+    at_once
+        .map(|Wanting { endpoint, .. }| Message {
             delivery: DeliveryId::derive(id, endpoint.id),
             event: id,
             tenant,

@@ -30,6 +30,8 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
     let delivery = |delivery: &pb::NewDelivery| {
         let state = if delivery.held {
             DeliveryState::Held(HoldReason::EndpointDisabled)
+        } else if delivery.behind_others {
+            DeliveryState::Held(HoldReason::EndpointBusy)
         } else if event.not_in_broker {
             DeliveryState::Scheduled { due: accepted_at }
         } else {

@@ -19,6 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::backlog::Backlog;
 use crate::convert::{read_event_types, read_record, show_attempt, show_delivery, show_event, show_summary};
 use crate::tail::{Tail, wanted};
 use crate::writer::Writer;
@@ -35,6 +36,7 @@ pub struct Service {
     tail: Tail,
     access: Access,
     grace: Duration,
+    backlog: Backlog,
     shutdown: CancellationToken,
 }
 
@@ -45,6 +47,7 @@ impl Service {
         tail: Tail,
         access: Access,
         grace: Duration,
+        backlog: Backlog,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -53,6 +56,7 @@ impl Service {
             tail,
             access,
             grace,
+            backlog,
             shutdown,
         }
     }
@@ -80,7 +84,9 @@ impl AttemptLogService for Service {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Problem::invalid("record_invalid", error.to_string()).at("records"))?;
         match self.writer.write(records).await {
-            Ok(()) => Ok(Response::new(pb::RecordResponse {})),
+            Ok(()) => Ok(Response::new(pb::RecordResponse {
+                backlogged_endpoint_ids: self.backlog.endpoint_ids(),
+            })),
             Err(error) if error.is_transient() => Err(Status::unavailable(error.to_string())),
             Err(error) => Err(Status::failed_precondition(error.to_string())),
         }

@@ -5,6 +5,7 @@
 //! the drain of spilled records, the sweeper of overdue deliveries, the releaser of
 //! held ones, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
 
+mod backlog;
 mod convert;
 mod drain;
 mod grpc;
@@ -28,6 +29,7 @@ use tidings_store::{Access, Ledger, RegistryCache, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backlog::Backlog;
 use crate::republish::Republisher;
 use crate::tail::Tail;
 use crate::writer::Writer;
@@ -97,6 +99,7 @@ pub struct Log {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     writer: Writer,
+    backlog: Backlog,
     republisher: Republisher,
     shutdown: CancellationToken,
 }
@@ -108,12 +111,14 @@ pub fn build(config: &Config, parts: Parts) -> Log {
     let ledger: Arc<dyn Ledger> = parts.store.clone();
     let tail = Tail::new();
     let writer = Writer::start(ledger.clone(), tail.clone(), config.writers);
+    let backlog = Backlog::default();
     let service = grpc::Service::new(
         ledger,
         writer.clone(),
         tail,
         parts.access.clone(),
         config.grace,
+        backlog.clone(),
         parts.shutdown.clone(),
     );
     let queues = queues::Service::new(parts.queue.clone(), parts.access);
@@ -129,6 +134,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         },
         queue: parts.queue,
         writer,
+        backlog,
         shutdown: parts.shutdown,
     }
 }
@@ -154,6 +160,7 @@ impl Log {
             republisher: self.republisher,
             grace: self.config.grace,
             max_window: self.config.release_window,
+            backlog: self.backlog,
         };
         tasks.spawn(release.run(shutdown.clone()));
         tasks.spawn(upkeep::run(self.store, self.config, shutdown));

@@ -16,6 +16,7 @@ use tidings_service::{Bucket, failpoint};
 use tidings_store::{Ledger, RegistryCache, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::backlog::Backlog;
 use crate::metrics;
 use crate::republish::Republisher;
 
@@ -39,6 +40,7 @@ pub(crate) struct Releaser {
     pub(crate) republisher: Republisher,
     pub(crate) grace: Duration,
     pub(crate) max_window: usize,
+    pub(crate) backlog: Backlog,
 }
 
 /// What of one endpoint is under way.
@@ -82,6 +84,10 @@ impl Releaser {
         if look {
             let with_held = self.ledger.endpoints_with_held().await?;
             flows.retain(|endpoint, flow| !flow.under_way.is_empty() || with_held.contains(endpoint));
+            // What is held for the first time may be gone in a moment.
+            let enabled = |id: &&EndpointId| self.registry.endpoint(**id).is_some_and(|known| known.enabled);
+            let lasting = with_held.iter().filter(|endpoint| flows.contains_key(endpoint));
+            self.backlog.note(lasting.filter(enabled).copied());
             for endpoint in with_held {
                 flows.entry(endpoint).or_insert_with(Flow::new);
             }

@@ -1,8 +1,10 @@
 //! The connection to the log service.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidings_domain::EndpointId;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_service::config::SecretText;
@@ -11,6 +13,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 /// The largest message between roles, bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
@@ -101,12 +104,15 @@ impl LogClient {
         })
     }
 
-    /// Writes records; `Ok` when they are committed.
-    pub(crate) async fn record(&self, records: Vec<pb::Record>) -> Result<(), Status> {
+    /// Writes records; `Ok` when they are committed, with the endpoints that have a backlog.
+    pub(crate) async fn record(&self, records: Vec<pb::Record>) -> Result<HashSet<EndpointId>, Status> {
         let call = self.inner.clone();
-        self.within_deadline(async move { { call }.record(pb::RecordRequest { records }).await })
-            .await
-            .map(|_| ())
+        let answer = self
+            .within_deadline(async move { { call }.record(pb::RecordRequest { records }).await })
+            .await?;
+        let endpoints = answer.into_inner().backlogged_endpoint_ids;
+        let ids = endpoints.iter().filter_map(|id| Uuid::from_slice(id).ok());
+        Ok(ids.map(EndpointId::from_uuid).collect())
     }
 
     /// Fetches deliveries with their content.

@@ -5,12 +5,14 @@
 //! its deadline each goes to the records queue by a confirmed publish, from where the log service takes it later.
 //! Limit: with neither, the caller gets an error and nothing may be acknowledged.
 
+mod backlogs;
 mod batch;
 mod client;
 mod fetcher;
 mod metrics;
 mod recorder;
 
+pub use backlogs::Backlogs;
 pub use client::{ClientError, Config, LogClient, MAX_MESSAGE};
 pub use fetcher::{FetchError, Fetched, Fetcher};
 pub use recorder::{Durable, RecordError, Recorder};

@@ -10,6 +10,7 @@ use tidings_proto::pb;
 use tidings_queue::{Outgoing, Queue, Route};
 use tonic::{Code, Status};
 
+use crate::backlogs::Backlogs;
 use crate::batch::{Batcher, Limits};
 use crate::client::LogClient;
 use crate::metrics;
@@ -29,6 +30,7 @@ const REST: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Recorder {
     batches: Batcher<pb::Record, Result<Durable, RecordError>>,
+    backlogs: Backlogs,
 }
 
 /// Where a record is safe.
@@ -64,15 +66,24 @@ impl Recorder {
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>) -> Self {
         metrics::register();
+        let backlogs = Backlogs::default();
         let path = Arc::new(Path {
             log,
             queue,
+            backlogs: backlogs.clone(),
             started: Instant::now(),
             rest_until_ms: AtomicU64::new(0),
         });
         Self {
             batches: Batcher::start(LIMITS, move |records| path.clone().write(records)),
+            backlogs,
         }
+    }
+
+    /// Which endpoints have a backlog, as the log service said last.
+    #[must_use]
+    pub fn backlogs(&self) -> &Backlogs {
+        &self.backlogs
     }
 
     /// Writes a record; `Ok` means that it is durable.
@@ -89,6 +100,7 @@ impl Recorder {
 struct Path {
     log: LogClient,
     queue: Arc<dyn Queue>,
+    backlogs: Backlogs,
     started: Instant,
     rest_until_ms: AtomicU64,
 }
@@ -101,7 +113,8 @@ impl Path {
         }
         // Cloning is cheap for the large parts: payloads and bodies are shared buffers.
         match self.log.record(records.clone()).await {
-            Ok(()) => {
+            Ok(backlogged) => {
+                self.backlogs.hear(backlogged);
                 metrics::RECORDS_WRITTEN.inc_by(count as u64);
                 vec![Ok(Durable::InLedger); count]
             }
@@ -120,7 +133,7 @@ impl Path {
         let mut results = Vec::with_capacity(records.len());
         for record in records {
             results.push(match self.log.record(vec![record.clone()]).await {
-                Ok(()) => Ok(Durable::InLedger),
+                Ok(_) => Ok(Durable::InLedger),
                 Err(status) if is_refusal(&status) => Err(RecordError::Refused(status.message().to_owned())),
                 Err(status) => self.spill_one(&record, status.message()).await,
             });

@@ -119,10 +119,21 @@ async fn an_endpoint_that_fails_is_probed_and_gets_everything_when_it_is_back() 
     operator.create_endpoint(endpoint(&tenant, &healthy.url())).await;
 
     let publishes = (0..EVENTS).map(|number| operator.publish(&tenant, "breaker.test", json!({ "number": number })));
-    let events = futures::future::join_all(publishes).await;
+    let mut events = futures::future::join_all(publishes).await;
     healthy.wait_for(EVENTS, SOON).await;
     tidings_testkit::wait_until(SOON, "the circuit to open", async || {
         system.dispatcher.metric("tidings_circuits_opened_total").await >= 1.0
+    })
+    .await;
+    // Once it is known that the endpoint takes nothing, new deliveries do not even go to the dispatcher.
+    tidings_testkit::wait_until(SOON, "a delivery to be held from the start", async || {
+        let turned_away = system.dispatcher.metric("tidings_deferrals_total").await;
+        let event = operator.publish(&tenant, "breaker.test", json!({})).await;
+        healthy.wait_for(events.len() + 1, SOON).await;
+        let deliveries = operator.deliveries_of(&event).await;
+        events.push(event);
+        let held = deliveries.iter().any(|delivery| delivery.state == "held");
+        held && system.dispatcher.metric("tidings_deferrals_total").await == turned_away
     })
     .await;
     let asked = broken.count();

@@ -19,7 +19,7 @@ use clap::ValueEnum;
 
 use self::report::IsolationReport;
 use super::load::{Load, Plan, SteadyRun};
-use super::proc::load_average;
+use super::proc::{Processors, load_average};
 use super::system::System;
 use super::{Setup, WARM_UP};
 
@@ -64,6 +64,9 @@ enum Scenario {
     Kill,
 }
 
+/// Up to this a machine is at rest, percent busy.
+const QUIET: f64 = 10.0;
+
 /// A scenario's surroundings.
 struct Bench {
     system: System,
@@ -79,7 +82,10 @@ struct Bench {
 pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
     let setup = &args.setup;
     let embedded = setup.engines().is_none();
-    let load_before = load_average();
+    let (load_before, busy_before) = (load_average(), busy_now().await);
+    if let Some(busy) = busy_before.filter(|busy| *busy > QUIET) {
+        eprintln!("others keep this machine {busy:.0} % busy: what is compared here will not be worth much");
+    }
     let mut bench = Bench {
         system: System::start(setup.engines())
             .await
@@ -110,6 +116,7 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
             .map_or_else(String::new, |v| v.get_name().to_owned()),
         engines: setup.engines_name(),
         payload_bytes: setup.payload,
+        busy_before,
         load_before,
         load_after: load_average(),
         findings,
@@ -117,6 +124,13 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
     };
     bench.system.kill().await?;
     setup.show(&report)
+}
+
+/// How busy the machine is with other things, percent.
+async fn busy_now() -> Option<f64> {
+    let before = Processors::now()?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    Some(Processors::now()?.busy_since(before))
 }
 
 impl Bench {

@@ -35,6 +35,8 @@ pub(super) struct IsolationReport {
     pub(super) scenario: String,
     pub(super) engines: &'static str,
     pub(super) payload_bytes: usize,
+    /// How busy others kept the machine before the start, percent.
+    pub(super) busy_before: Option<f64>,
     pub(super) load_before: Option<f64>,
     pub(super) load_after: Option<f64>,
     #[serde(flatten)]
@@ -185,10 +187,11 @@ impl Report for IsolationReport {
     fn print(&self) -> anyhow::Result<()> {
         let load = |average: Option<f64>| average.map_or_else(|| "?".to_owned(), |load| format!("{load:.1}"));
         line(&bold(&format!(
-            "{}: {}, {} byte payloads; load average {} before, {} after",
+            "{}: {}, {} byte payloads; machine {} % busy before, load average {} before, {} after",
             self.scenario,
             self.engines,
             self.payload_bytes,
+            load(self.busy_before),
             load(self.load_before),
             load(self.load_after)
         )))?;

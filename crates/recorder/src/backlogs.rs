@@ -1,0 +1,62 @@
+//! Which endpoints have a backlog in the ledger, as the log service says with each of its answers.
+//!
+//! Need: what is published for an endpoint that takes nothing would go through queue and dispatcher only to be held in
+//! the ledger as well. Mechanism: who knows of the backlog puts new deliveries behind it at once. Limit: word of it is
+//! believed for a moment only, so that nothing is put behind a backlog that is gone, or when nobody can tell.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tidings_domain::EndpointId;
+
+/// How long an answer is believed.
+const BELIEVED: Duration = Duration::from_secs(3);
+
+/// Endpoints with a backlog. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Backlogs(Arc<RwLock<Option<Heard>>>);
+
+struct Heard {
+    at: Instant,
+    endpoints: HashSet<EndpointId>,
+}
+
+impl Backlogs {
+    /// Whether the endpoint has one.
+    #[must_use]
+    pub fn has(&self, endpoint: EndpointId) -> bool {
+        let heard = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        heard
+            .as_ref()
+            .is_some_and(|heard| heard.at.elapsed() < BELIEVED && heard.endpoints.contains(&endpoint))
+    }
+
+    /// Takes what the log service says.
+    pub(crate) fn hear(&self, endpoints: HashSet<EndpointId>) {
+        // The usual case, in which nothing is to be remembered, takes no lock that others wait for.
+        if endpoints.is_empty() && self.0.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return;
+        }
+        let heard = (!endpoints.is_empty()).then(|| Heard {
+            at: Instant::now(),
+            endpoints,
+        });
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = heard;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_counts() {
+        let (backlogs, endpoint) = (Backlogs::default(), EndpointId::new());
+        assert!(!backlogs.has(endpoint));
+        backlogs.hear(HashSet::from([endpoint]));
+        assert!(backlogs.has(endpoint) && !backlogs.has(EndpointId::new()));
+        backlogs.hear(HashSet::new());
+        assert!(!backlogs.has(endpoint));
+    }
+}
