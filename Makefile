@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test ci bench chaos chaos-short lint fmt services-up services-down
+.PHONY: help run demo test ci bench bench-isolation chaos chaos-short lint fmt services-up services-down
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -35,6 +35,10 @@ ci: ## What a change must pass: format, lints, documentation, tests, the shortes
 bench: ## CPU per delivery, deliveries per second and latency, embedded and on the real engines
 	@$(with_services); \
 	scripts/bench $(ARGS)
+
+bench-isolation: ## What others feel of an endpoint that hangs, a flood, a backlog, a crash; wants a machine at rest
+	@$(with_services); \
+	scripts/bench isolation $(ARGS)
 
 # Both start engines of their own and leave nothing running.
 chaos: ## Break a running system for a while, count what became of every event (MINUTES=5 SEED=1 ARGS=--list)

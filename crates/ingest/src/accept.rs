@@ -16,7 +16,7 @@ use tidings_recorder::{Backlogs, Durable};
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
-use tidings_store::{Caller, Claim};
+use tidings_store::{Caller, Claim, ClaimToken};
 use tokio::sync::Semaphore;
 
 use crate::publish::Publisher;
@@ -111,8 +111,8 @@ impl Acceptor {
     ) -> Result<Accepted, Problem> {
         let fingerprint = fingerprint(&event);
         let new_id = EventId::at(accepted_at);
-        let id = match self.claim(tenant, key, fingerprint, new_id).await? {
-            Ours::New(id) => id,
+        let (id, token) = match self.claim(tenant, key, fingerprint, new_id).await? {
+            Ours::New(id, token) => (id, token),
             Ours::Known(event) => {
                 return Ok(Accepted {
                     event,
@@ -128,8 +128,8 @@ impl Acceptor {
         };
         let accepted = self.make_durable(tenant, id, accepted_at, event, published).await;
         let settled = match &accepted {
-            Ok(_) => self.parts.idempotency.settle(tenant, key, id).await,
-            Err(_) => self.parts.idempotency.release(tenant, key, id).await,
+            Ok(_) => self.parts.idempotency.settle(tenant, key, token).await,
+            Err(_) => self.parts.idempotency.release(tenant, key, token).await,
         };
         if let Err(error) = settled {
             // The claim goes stale by itself; whoever takes it over publishes the same event id again, and the
@@ -147,7 +147,7 @@ impl Acceptor {
         loop {
             let claim = self.parts.idempotency.claim(tenant, key, fingerprint, id, lease).await;
             match claim.map_err(|error| keys_unavailable(&error.to_string()))? {
-                Claim::Claimed(id) => return Ok(Ours::New(id)),
+                Claim::Claimed { event, token } => return Ok(Ours::New(event, token)),
                 Claim::Duplicate(id) => return Ok(Ours::Known(id)),
                 Claim::OtherContent(id) => {
                     let detail =
@@ -244,7 +244,7 @@ enum Published {
 
 /// A claimed key.
 enum Ours {
-    New(EventId),
+    New(EventId, ClaimToken),
     Known(EventId),
 }
 

@@ -17,7 +17,7 @@ pub mod sqlite;
 pub use access::{Access, Caller};
 pub use cache::RegistryCache;
 pub use error::StoreError;
-pub use idempotency::{Claim, Idempotency};
+pub use idempotency::{Claim, ClaimToken, Idempotency};
 pub use ledger::Ledger;
 pub use registry::Registry;
 

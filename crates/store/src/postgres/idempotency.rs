@@ -8,14 +8,14 @@ use tokio_postgres::Row;
 
 use super::Postgres;
 use crate::error::StoreError;
-use crate::idempotency::{Claim, Idempotency};
+use crate::idempotency::{Claim, ClaimToken, Idempotency};
 
-/// Claims a key that is new, or whose publisher has died. Gives a row if that worked.
+/// Claims a key that is new, or whose publisher gave it up or has died. Gives a row if that worked.
 const CLAIM: &str = "
-INSERT INTO idempotency_keys AS known (tenant_id, key, fingerprint, event_id) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant_id, key) DO UPDATE SET claimed_at = now()
+INSERT INTO idempotency_keys AS known (tenant_id, key, fingerprint, event_id, claim_token) VALUES ($1, $2, $3, $4, $6)
+ON CONFLICT (tenant_id, key) DO UPDATE SET claimed_at = now(), claim_token = excluded.claim_token
 WHERE NOT known.settled AND known.fingerprint = excluded.fingerprint
-  AND known.claimed_at <= now() - make_interval(secs => $5)
+  AND (known.claim_token IS NULL OR known.claimed_at <= now() - make_interval(secs => $5))
 RETURNING event_id";
 
 const READ: &str = "
@@ -23,10 +23,12 @@ SELECT event_id, settled, fingerprint = $3 AS same_content,
        greatest(0, extract(epoch FROM claimed_at - now()) + $4::float8)::float8 AS seconds_left
 FROM idempotency_keys WHERE tenant_id = $1 AND key = $2";
 
-const SETTLE: &str = "UPDATE idempotency_keys SET settled = true WHERE tenant_id = $1 AND key = $2 AND event_id = $3";
+const SETTLE: &str =
+    "UPDATE idempotency_keys SET settled = true WHERE tenant_id = $1 AND key = $2 AND claim_token = $3";
 
-const RELEASE: &str =
-    "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND key = $2 AND event_id = $3 AND NOT settled";
+const RELEASE: &str = "
+UPDATE idempotency_keys SET claim_token = NULL
+WHERE tenant_id = $1 AND key = $2 AND claim_token = $3 AND NOT settled";
 
 const FORGET: &str = "
 DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (
@@ -45,13 +47,18 @@ impl Idempotency for Postgres {
         lease: Duration,
     ) -> Result<Claim, StoreError> {
         let (fingerprint, lease) = (&fingerprint[..], lease.as_secs_f64());
-        // A key that is neither free nor there was released between the two statements.
+        let token = ClaimToken::new();
+        // A key that is neither free nor there was forgotten between the two statements.
         loop {
             let claimed = self
-                .query_opt(CLAIM, &[&tenant.uuid(), &key, &fingerprint, &event.uuid(), &lease])
+                .query_opt(
+                    CLAIM,
+                    &[&tenant.uuid(), &key, &fingerprint, &event.uuid(), &lease, &token.uuid()],
+                )
                 .await?;
             if let Some(row) = claimed {
-                return Ok(Claim::Claimed(EventId::from_uuid(row.try_get(0)?)));
+                let event = EventId::from_uuid(row.try_get(0)?);
+                return Ok(Claim::Claimed { event, token });
             }
             let other = self
                 .query_opt(READ, &[&tenant.uuid(), &key, &fingerprint, &lease])
@@ -62,13 +69,13 @@ impl Idempotency for Postgres {
         }
     }
 
-    async fn settle(&self, tenant: TenantId, key: &str, event: EventId) -> Result<(), StoreError> {
-        self.execute(SETTLE, &[&tenant.uuid(), &key, &event.uuid()]).await?;
+    async fn settle(&self, tenant: TenantId, key: &str, claim: ClaimToken) -> Result<(), StoreError> {
+        self.execute(SETTLE, &[&tenant.uuid(), &key, &claim.uuid()]).await?;
         Ok(())
     }
 
-    async fn release(&self, tenant: TenantId, key: &str, event: EventId) -> Result<(), StoreError> {
-        self.execute(RELEASE, &[&tenant.uuid(), &key, &event.uuid()]).await?;
+    async fn release(&self, tenant: TenantId, key: &str, claim: ClaimToken) -> Result<(), StoreError> {
+        self.execute(RELEASE, &[&tenant.uuid(), &key, &claim.uuid()]).await?;
         Ok(())
     }
 

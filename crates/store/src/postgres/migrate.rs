@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "cancel_held_before",
         sql: include_str!("../../../../migrations/0002_cancel_held_before.sql"),
     },
+    Migration {
+        version: 3,
+        name: "claim_token",
+        sql: include_str!("../../../../migrations/0003_claim_token.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

@@ -9,7 +9,7 @@ use tidings_domain::{EventId, TenantId, Timestamp};
 use super::Sqlite;
 use super::row::{blob, id, later, micros};
 use crate::error::StoreError;
-use crate::idempotency::{Claim, Idempotency};
+use crate::idempotency::{Claim, ClaimToken, Idempotency};
 
 /// How many keys are forgotten at once, so that forgetting does not keep writes waiting.
 const FORGET: u32 = 5_000;
@@ -29,27 +29,28 @@ impl Idempotency for Sqlite {
             .await
     }
 
-    async fn settle(&self, tenant: TenantId, key: &str, event: EventId) -> Result<(), StoreError> {
+    async fn settle(&self, tenant: TenantId, key: &str, claim: ClaimToken) -> Result<(), StoreError> {
         let key = key.to_owned();
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE idempotency_keys SET settled = 1 WHERE tenant = ?1 AND key = ?2 AND event = ?3",
+                    "UPDATE idempotency_keys SET settled = 1 WHERE tenant = ?1 AND key = ?2 AND claim_token = ?3",
                 )?
-                .execute(params![blob(tenant.uuid()), key, blob(event.uuid())])?;
+                .execute(params![blob(tenant.uuid()), key, blob(claim.uuid())])?;
             Ok(())
         })
         .await
     }
 
-    async fn release(&self, tenant: TenantId, key: &str, event: EventId) -> Result<(), StoreError> {
+    async fn release(&self, tenant: TenantId, key: &str, claim: ClaimToken) -> Result<(), StoreError> {
         let key = key.to_owned();
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "DELETE FROM idempotency_keys WHERE tenant = ?1 AND key = ?2 AND event = ?3 AND NOT settled",
+                    "UPDATE idempotency_keys SET claim_token = NULL
+                     WHERE tenant = ?1 AND key = ?2 AND claim_token = ?3 AND NOT settled",
                 )?
-                .execute(params![blob(tenant.uuid()), key, blob(event.uuid())])?;
+                .execute(params![blob(tenant.uuid()), key, blob(claim.uuid())])?;
             Ok(())
         })
         .await
@@ -81,18 +82,27 @@ fn claim(
 ) -> Result<Claim, StoreError> {
     let now = Timestamp::now();
     let tenant = blob(tenant.uuid());
+    let token = ClaimToken::new();
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO idempotency_keys (tenant, key, fingerprint, event, settled, claimed_at)
-             VALUES (?1, ?2, ?3, ?4, 0, ?5) ON CONFLICT DO NOTHING",
+            "INSERT INTO idempotency_keys (tenant, key, fingerprint, event, settled, claimed_at, claim_token)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![tenant, key, fingerprint, blob(event.uuid()), micros(now)])?;
+        .execute(params![
+            tenant,
+            key,
+            fingerprint,
+            blob(event.uuid()),
+            micros(now),
+            blob(token.uuid())
+        ])?;
     if inserted == 1 {
-        return Ok(Claim::Claimed(event));
+        return Ok(Claim::Claimed { event, token });
     }
     let earlier = connection
         .prepare_cached(
-            "SELECT event, fingerprint, settled, claimed_at FROM idempotency_keys WHERE tenant = ?1 AND key = ?2",
+            "SELECT event, fingerprint, settled, claimed_at, claim_token IS NOT NULL
+             FROM idempotency_keys WHERE tenant = ?1 AND key = ?2",
         )?
         .query_row(params![tenant, key], earlier)?;
     if earlier.fingerprint != fingerprint {
@@ -102,13 +112,16 @@ fn claim(
         return Ok(Claim::Duplicate(earlier.event));
     }
     let left = later(Timestamp::UNIX_EPOCH, lease).saturating_sub(micros(now).saturating_sub(earlier.claimed_at));
-    if left > 0 {
+    if earlier.held && left > 0 {
         return Ok(Claim::InFlight(Duration::from_micros(left.unsigned_abs())));
     }
     connection
-        .prepare_cached("UPDATE idempotency_keys SET claimed_at = ?3 WHERE tenant = ?1 AND key = ?2")?
-        .execute(params![tenant, key, micros(now)])?;
-    Ok(Claim::Claimed(earlier.event))
+        .prepare_cached("UPDATE idempotency_keys SET claimed_at = ?3, claim_token = ?4 WHERE tenant = ?1 AND key = ?2")?
+        .execute(params![tenant, key, micros(now), blob(token.uuid())])?;
+    Ok(Claim::Claimed {
+        event: earlier.event,
+        token,
+    })
 }
 
 struct Earlier {
@@ -116,6 +129,7 @@ struct Earlier {
     fingerprint: [u8; 32],
     settled: bool,
     claimed_at: i64,
+    held: bool,
 }
 
 fn earlier(row: &Row<'_>) -> rusqlite::Result<Earlier> {
@@ -124,5 +138,6 @@ fn earlier(row: &Row<'_>) -> rusqlite::Result<Earlier> {
         fingerprint: row.get(1)?,
         settled: row.get(2)?,
         claimed_at: row.get(3)?,
+        held: row.get(4)?,
     })
 }
