@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tidings_queue::{Lane, Message, Outgoing, Queue, Route};
+use tidings_queue::{Lane, Message, Outgoing, Queue, Route, topology};
 use tidings_store::ledger::OpenDelivery;
 
 /// Publishes references to deliveries; the dispatcher fetches their content.
@@ -19,6 +19,14 @@ impl Republisher {
         let depths = self.queue.depths().await.unwrap_or_default();
         let long = depths.into_iter().filter(|depth| depth.ready >= backlog);
         long.filter_map(|depth| depth.lane).collect()
+    }
+
+    /// Whether spilled records wait to be written, as far as the queue can tell.
+    pub(crate) async fn has_records(&self) -> bool {
+        let depths = self.queue.depths().await.unwrap_or_default();
+        depths
+            .iter()
+            .any(|depth| depth.name == topology::RECORDS && depth.ready > 0)
     }
 
     /// Publishes these deliveries and returns how many were confirmed. The others stay in the ledger, where

@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tidings_domain::Timestamp;
 use tidings_queue::{Lane, LaneKind};
@@ -26,6 +27,9 @@ const BATCH: u32 = 500;
 /// A lane in which so many messages wait has a backlog.
 const BACKLOG: u64 = 100;
 
+/// How long the sweeper waits for spilled records to be written after the ledger was away.
+const DRAINS_WITHIN: Duration = Duration::from_secs(60);
+
 /// How often a delivery is put off because of a backlog.
 const PUT_OFFS: u32 = 6;
 
@@ -37,18 +41,29 @@ pub(crate) async fn run(
 ) {
     let mut timer = tokio::time::interval(config.sweep_every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // After a start and after an outage the ledger may be behind: what was attempted meanwhile waits as records, and
+    // would be taken for forgotten.
+    let mut behind = Some(Instant::now());
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = timer.tick() => {}
         }
         // While the queue is away nothing is taken, so that everything is there at once when it is back.
+        if !republisher.queue.available() {
+            continue;
+        }
+        if behind.is_some_and(|since| since.elapsed() < DRAINS_WITHIN) && republisher.has_records().await {
+            continue;
+        }
+        behind = None;
         let mut backlog = None;
         while !shutdown.is_cancelled() && republisher.queue.available() {
             let overdue = match ledger.sweep(Timestamp::now(), config.grace, BATCH).await {
                 Ok(overdue) => overdue,
                 Err(error) => {
                     tracing::debug!(%error, "the ledger can't be swept right now");
+                    behind = Some(Instant::now());
                     break;
                 }
             };

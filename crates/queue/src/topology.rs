@@ -279,7 +279,8 @@ const WORK: &str = "tidings.work";
 const DUE: &str = "tidings.due";
 pub(crate) const UNROUTED: &str = "tidings.unrouted";
 pub(crate) const PARKED: &str = "tidings.parked";
-pub(crate) const RECORDS: &str = "tidings.records";
+/// The queue of records that the ledger could not take.
+pub const RECORDS: &str = "tidings.records";
 const CANARY_KEY: &str = "canary";
 
 /// How often a message of a lane is handed out before the broker parks it. 4.x drops messages after 20 times unless
