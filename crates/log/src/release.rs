@@ -24,6 +24,10 @@ use crate::republish::Republisher;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SERVE_EVERY: Duration = Duration::from_millis(250);
 
+/// With thousands of endpoints looking takes a while; then it is done so much less often that it takes a twentieth of the
+/// time at the most.
+const LOOK_SHARE: u32 = 20;
+
 /// How many are released of an endpoint of which nothing is known.
 const FIRST_WINDOW: usize = 16;
 
@@ -59,18 +63,18 @@ impl Releaser {
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.registry.loaded().await;
         let mut flows = HashMap::new();
-        let mut looked_at: Option<Instant> = None;
+        let mut next_look = Instant::now();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {}
             }
-            let look = looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
-            if look {
-                looked_at = Some(Instant::now());
-            }
+            let (began, look) = (Instant::now(), Instant::now() >= next_look);
             if let Err(error) = self.round(look, &mut flows, &shutdown).await {
                 tracing::debug!(%error, "held deliveries can't be released right now");
+            }
+            if look {
+                next_look = Instant::now() + LOOK_EVERY.max(began.elapsed() * LOOK_SHARE);
             }
         }
     }

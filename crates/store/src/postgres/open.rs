@@ -46,7 +46,8 @@ WITH taken AS MATERIALIZED (
     SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' AND id < $5
     ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
-UPDATE deliveries SET state = 'cancelled', reason = $2, sweep_at = NULL, updated_at = $1
+UPDATE deliveries
+SET state = 'cancelled', reason = $2, step = least(step + 1, step | 65535), sweep_at = NULL, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)";
 

@@ -113,13 +113,15 @@ impl Ledger for Sqlite {
                 .prepare_cached(&sql)?
                 .query_map(params![micros(now), limit], taken)?
                 .collect::<Result<Vec<_>, _>>()?;
-            let mut update =
-                connection.prepare_cached("UPDATE deliveries SET step = ?2, sweep_at = ?3 WHERE id = ?1")?;
+            let mut update = connection
+                .prepare_cached("UPDATE deliveries SET step = ?2, sweep_at = ?3, updated_at = ?4 WHERE id = ?1")?;
             found
                 .into_iter()
                 .map(|open| {
                     let hide_for = hide_for * (1 << open.step.moves().min(6));
-                    moved(open, |id, step| update.execute(params![id, step, later(now, hide_for)]))
+                    moved(open, |id, step| {
+                        update.execute(params![id, step, later(now, hide_for), micros(now)])
+                    })
                 })
                 .collect()
         })

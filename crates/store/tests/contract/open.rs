@@ -26,6 +26,8 @@ pub(crate) async fn what_is_overdue_is_swept_once_and_hidden(store: Arc<dyn Stor
         kept_by_ledger: false,
     };
     assert_eq!(swept, [expected]);
+    let found = delivery(&store, accepted.id, endpoint).await.unwrap();
+    assert_eq!((found.state, found.updated_at), (DeliveryState::Pending, grace_ends));
     assert!(
         store
             .sweep(grace_ends + HOUR - MINUTE, HOUR, 10)
@@ -180,6 +182,8 @@ pub(crate) async fn held_deliveries_of_a_deleted_endpoint_are_cancelled(store: A
         let cancelled = delivery(&store, event, gone).await.unwrap();
         assert_eq!(cancelled.state, DeliveryState::Cancelled(CancelReason::EndpointDeleted));
         assert_eq!((cancelled.attempts, cancelled.updated_at), (0, at));
+        let states = store.states(&[cancelled.id]).await.unwrap();
+        assert_eq!(states[0].1, Step::FIRST.moved());
         assert_eq!(delivery(&store, event, stays).await.unwrap().state.name(), "held");
     }
     assert_eq!(store.endpoints_with_held().await.unwrap(), [stays]);
