@@ -28,7 +28,7 @@ pub struct System {
     pub database: TestDatabase,
     /// What they share.
     pub vhost: TestVhost,
-    _addresses: [Reserved; 4],
+    _addresses: [Reserved; 5],
 }
 
 impl System {
@@ -42,15 +42,15 @@ impl System {
     /// Database migrated, operator's key made, nothing running yet: the moment to [`System::set`] variables.
     pub async fn prepare() -> Self {
         let (database, vhost) = tokio::join!(TestDatabase::create(), TestVhost::create());
-        let addresses = [(); 4].map(|()| Reserved::address());
-        let [ingest, http, log, control] = &addresses;
+        let addresses = [(); 5].map(|()| Reserved::address());
+        let [ingest, http, log, control, dispatcher] = &addresses;
         let servers = Servers {
             ingest: ingest.url(),
             http: http.url(),
             log: log.url(),
             control: control.url(),
         };
-        let variables = variables(&database, &vhost, &servers);
+        let variables = variables(&database, &vhost, &servers, dispatcher);
         run_to_end(&["migrate"], &variables).await;
         let operator_token = run_to_end(&["admin", "bootstrap"], &variables).await.trim().to_owned();
         let role = |name| {
@@ -100,7 +100,12 @@ impl System {
     }
 }
 
-fn variables(database: &TestDatabase, vhost: &TestVhost, servers: &Servers) -> Vec<(String, String)> {
+fn variables(
+    database: &TestDatabase,
+    vhost: &TestVhost,
+    servers: &Servers,
+    dispatcher: &Reserved,
+) -> Vec<(String, String)> {
     let listen = |url: &str| url.trim_start_matches("http://").to_owned();
     let variables = [
         ("DATABASE__URL", database.url()),
@@ -117,6 +122,8 @@ fn variables(database: &TestDatabase, vhost: &TestVhost, servers: &Servers) -> V
         ("LOG__GRPC_ADDRESS", listen(&servers.log)),
         ("CONTROL__GRPC_ADDRESS", listen(&servers.control)),
         ("LOG_CLIENT__SERVERS", format!("[\"{}\"]", servers.log)),
+        ("DISPATCHER__GRPC_ADDRESS", dispatcher.socket().to_string()),
+        ("DISPATCHER_CLIENT__SERVERS", format!("[\"{}\"]", dispatcher.url())),
     ];
     variables
         .map(|(name, value)| (format!("TIDINGS_{name}"), value))

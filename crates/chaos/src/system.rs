@@ -156,8 +156,12 @@ impl System {
                     .with("INGEST__GRPC_ADDRESS", ingest.socket().to_string())
                     .with("INGEST__HTTP_ADDRESS", http.socket().to_string()),
                 Part::Dispatcher1 => through(Link::DispatcherToBroker, Link::DispatcherToDatabase)
+                    .with("DISPATCHER__GRPC_ADDRESS", "127.0.0.1:0")
                     .with("LOG_CLIENT__SERVERS", to_logs(way(Link::DispatcherToLog, &log1.url()))),
-                Part::Dispatcher2 => program.clone().with("LOG_CLIENT__SERVERS", to_logs(log1.url())),
+                Part::Dispatcher2 => program
+                    .clone()
+                    .with("DISPATCHER__GRPC_ADDRESS", "127.0.0.1:0")
+                    .with("LOG_CLIENT__SERVERS", to_logs(log1.url())),
                 Part::Log1 => {
                     through(Link::LogToBroker, Link::LogToDatabase).with("LOG__GRPC_ADDRESS", log1.socket().to_string())
                 }

@@ -1,10 +1,12 @@
 //! Operations on endpoints.
 
+mod checks;
+
 use std::time::Duration;
 
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
-use tidings_domain::{Endpoint, EndpointId, Overrides, Scope, Secret, Subscription, TenantId};
+use tidings_domain::{Endpoint, EndpointId, Overrides, PreviousSecret, Scope, Secret, Subscription, TenantId};
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, StoreError};
@@ -12,12 +14,8 @@ use url::Url;
 
 use crate::{Book, now};
 
-const MAX_URL: usize = 2_048;
-const TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
-const MAX_CONCURRENCY: u32 = 1_000;
-/// The highest rate limit, requests per second, and the most at once.
-const MAX_RATE: u32 = 10_000;
-const MAX_BURST: u32 = 100_000;
+/// The longest that a replaced secret may go on signing.
+const MAX_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
 /// How often a change is tried again when somebody else changed the endpoint meanwhile.
 const TRIES: u32 = 5;
 
@@ -39,14 +37,28 @@ pub struct NewEndpoint {
     pub url: String,
     /// The name of its dialect; if left out, the one that is made for its URL, or the default one.
     pub dialect: Option<String>,
-    /// Its secret; none if requests are not signed.
-    pub secret: Option<Secret>,
+    /// What its requests are signed with.
+    pub secret: NewSecret,
     /// What it wants.
     pub subscriptions: Vec<Subscription>,
+    /// Whether it is told of the tenant's other endpoints instead of getting the tenant's events.
+    pub operational: bool,
+    /// The e-mail address that is told when it fails.
+    pub contact: Option<String>,
     /// Whether requests are made from the start.
     pub enabled: bool,
     /// What differs from the dialect.
     pub overrides: Overrides,
+}
+
+/// The secret of a new endpoint.
+pub enum NewSecret {
+    /// A generated one, or none where the dialect has no use for it.
+    Generated,
+    /// This one.
+    Given(Secret),
+    /// None: requests are not signed.
+    Unsigned,
 }
 
 /// A change of an endpoint: the fields to replace.
@@ -58,11 +70,15 @@ pub struct EndpointChange {
     pub url: Option<String>,
     /// The name of its dialect.
     pub dialect: Option<String>,
-    /// Its secret, or none at all.
+    /// Its secret, or none at all. The one before it stops signing at once.
     pub secret: Option<Option<Secret>>,
     /// What it wants.
     pub subscriptions: Option<Vec<Subscription>>,
-    /// Whether requests are made.
+    /// Whether it is told of the tenant's other endpoints instead of getting the tenant's events.
+    pub operational: Option<bool>,
+    /// The e-mail address that is told when it fails, or none.
+    pub contact: Option<Option<String>>,
+    /// Whether requests are made. Turned on again, it is taken to be well.
     pub enabled: Option<bool>,
     /// Whether what was held until now is cancelled instead of sent.
     pub cancel_held: bool,
@@ -82,19 +98,16 @@ impl Endpoints {
         };
         let made = now();
         let url = self.url(&new.url)?;
+        let dialect = dialect_for(&self.dialects, new.dialect, &url);
         let endpoint = Endpoint {
-            id: EndpointId::new(),
-            tenant,
             name: new.name.trim().to_owned(),
-            dialect: dialect_for(&self.dialects, new.dialect, &url),
-            url,
-            secret: new.secret,
+            secret: self.secret_for(new.secret, &dialect),
             subscriptions: new.subscriptions,
+            operational: new.operational,
+            contact: new.contact,
             enabled: new.enabled,
             overrides: new.overrides,
-            cancel_held_before: None,
-            created_at: made,
-            updated_at: made,
+            ..Endpoint::new(tenant, url, dialect, made)
         };
         self.check(&endpoint)?;
         let count = self
@@ -148,23 +161,22 @@ impl Endpoints {
 
     /// Changes an endpoint.
     pub async fn update(&self, caller: &Caller, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Manage)?;
-        for _ in 0..TRIES {
-            let mut endpoint = self.find(caller, id).await?;
-            let was = endpoint.updated_at;
-            self.apply(&mut endpoint, &change)?;
-            self.check(&endpoint)?;
-            // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
-            endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
-            if self.book.registry.replace_endpoint(&endpoint, was).await? {
-                self.book.changed(Some(endpoint.tenant)).await;
-                return Ok(endpoint);
-            }
+        self.replace(caller, id, |endpoint| self.apply(endpoint, &change)).await
+    }
+
+    /// Replaces an endpoint's secret by another, generated if none is given; the old one goes on signing for so long.
+    pub async fn rotate_secret(
+        &self,
+        caller: &Caller,
+        id: EndpointId,
+        secret: Option<Secret>,
+        overlap: Duration,
+    ) -> Result<Endpoint, Problem> {
+        if overlap > MAX_OVERLAP {
+            return Err(Problem::invalid("overlap_invalid", "an overlap is 0s to 7d").at("overlap"));
         }
-        Err(Problem::conflict(
-            "endpoint_contended",
-            "others keep changing this endpoint: try again",
-        ))
+        self.replace(caller, id, |endpoint| rotate(endpoint, secret.as_ref(), overlap))
+            .await
     }
 
     /// Removes an endpoint.
@@ -188,6 +200,32 @@ impl Endpoints {
             .ok_or_else(|| unknown_endpoint(id))
     }
 
+    /// Changes an endpoint, from the beginning again if somebody else changed it meanwhile.
+    async fn replace(
+        &self,
+        caller: &Caller,
+        id: EndpointId,
+        change: impl Fn(&mut Endpoint) -> Result<(), Problem>,
+    ) -> Result<Endpoint, Problem> {
+        caller.require(Scope::Manage)?;
+        for _ in 0..TRIES {
+            let mut endpoint = self.find(caller, id).await?;
+            let was = endpoint.updated_at;
+            change(&mut endpoint)?;
+            self.check(&endpoint)?;
+            // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
+            endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
+            if self.book.registry.replace_endpoint(&endpoint, was).await? {
+                self.book.changed(Some(endpoint.tenant)).await;
+                return Ok(endpoint);
+            }
+        }
+        Err(Problem::conflict(
+            "endpoint_contended",
+            "others keep changing this endpoint: try again",
+        ))
+    }
+
     fn apply(&self, endpoint: &mut Endpoint, change: &EndpointChange) -> Result<(), Problem> {
         if let Some(name) = &change.name {
             endpoint.name = name.trim().to_owned();
@@ -200,11 +238,22 @@ impl Endpoints {
         }
         if let Some(secret) = &change.secret {
             endpoint.secret.clone_from(secret);
+            endpoint.previous_secret = None;
+        }
+        if let Some(operational) = change.operational {
+            endpoint.operational = operational;
+        }
+        if let Some(contact) = &change.contact {
+            endpoint.contact.clone_from(contact);
         }
         if let Some(subscriptions) = &change.subscriptions {
             endpoint.subscriptions.clone_from(subscriptions);
         }
         if let Some(enabled) = change.enabled {
+            if enabled && !endpoint.enabled {
+                endpoint.disabled_reason = None;
+                endpoint.failing_since = None;
+            }
             endpoint.enabled = enabled;
         }
         if change.cancel_held {
@@ -217,73 +266,38 @@ impl Endpoints {
         Ok(())
     }
 
-    fn url(&self, text: &str) -> Result<Url, Problem> {
-        if text.len() > MAX_URL {
-            return Err(Problem::invalid("url_invalid", format!("a URL has at most {MAX_URL} bytes")).at("url"));
+    fn secret_for(&self, asked: NewSecret, dialect: &str) -> Option<Secret> {
+        match asked {
+            NewSecret::Given(secret) => Some(secret),
+            NewSecret::Unsigned => None,
+            NewSecret::Generated => {
+                let of_use = self.dialects.get(dialect).is_none_or(|dialect| dialect.uses_secret());
+                of_use.then(Secret::generate)
+            }
         }
-        let url: Url = text.parse().map_err(|error| {
-            let detail = format!("`{text}` is not a URL ({error}): write it like `https://example.com/webhooks`");
-            Problem::invalid("url_invalid", detail).at("url")
-        })?;
-        self.destinations
-            .check_url(&url)
-            .map_err(|error| Problem::invalid("url_not_allowed", error.to_string()).at("url"))?;
-        Ok(url)
     }
+}
 
-    fn check(&self, endpoint: &Endpoint) -> Result<(), Problem> {
-        let length = endpoint.name.chars().count();
-        if length > Endpoint::MAX_NAME {
-            let detail = format!(
-                "a name has at most {} characters, this one has {length}",
-                Endpoint::MAX_NAME
-            );
-            return Err(Problem::invalid("name_invalid", detail).at("name"));
+fn rotate(endpoint: &mut Endpoint, given: Option<&Secret>, overlap: Duration) -> Result<(), Problem> {
+    let Some(old) = endpoint.secret.take() else {
+        let detail = "requests to this endpoint are not signed: give it a secret by an update";
+        return Err(Problem::conflict("endpoint_unsigned", detail).at("endpoint_id"));
+    };
+    let new = match given {
+        Some(given) if *given == old => {
+            let detail = "the endpoint has this secret already: give another, or none to have one generated";
+            return Err(Problem::invalid("secret_unchanged", detail).at("secret"));
         }
-        if self.dialects.get(&endpoint.dialect).is_none() {
-            let known: Vec<_> = self.dialects.names().collect();
-            let detail = format!(
-                "there is no dialect `{}`: use one of {}",
-                endpoint.dialect,
-                known.join(", ")
-            );
-            return Err(Problem::invalid("dialect_unknown", detail).at("dialect"));
-        }
-        let subscriptions = endpoint.subscriptions.len();
-        if !(1..=Endpoint::MAX_SUBSCRIPTIONS).contains(&subscriptions) {
-            let detail = format!(
-                "an endpoint has 1 to {} subscriptions, this one has {subscriptions}: subscribe to `*` for everything",
-                Endpoint::MAX_SUBSCRIPTIONS
-            );
-            return Err(Problem::invalid("subscriptions_invalid", detail).at("subscriptions"));
-        }
-        if endpoint
-            .overrides
-            .timeout
-            .is_some_and(|timeout| !TIMEOUT.contains(&timeout))
-        {
-            return Err(Problem::invalid("timeout_invalid", "a timeout is 1s to 60s").at("timeout"));
-        }
-        if endpoint
-            .overrides
-            .concurrency
-            .is_some_and(|cap| !(1..=MAX_CONCURRENCY).contains(&cap))
-        {
-            let detail = format!("concurrency is 1 to {MAX_CONCURRENCY}");
-            return Err(Problem::invalid("concurrency_invalid", detail).at("concurrency"));
-        }
-        if let Some(limit) = endpoint.overrides.rate_limit {
-            if !(1..=MAX_RATE).contains(&limit.per_second) {
-                let detail = format!("a rate limit is 1 to {MAX_RATE} requests per second");
-                return Err(Problem::invalid("rate_per_second_invalid", detail).at("rate_per_second"));
-            }
-            if !(1..=MAX_BURST).contains(&limit.burst) {
-                let detail = format!("a burst is 1 to {MAX_BURST} requests at once");
-                return Err(Problem::invalid("rate_burst_invalid", detail).at("rate_burst"));
-            }
-        }
-        Ok(())
-    }
+        Some(given) => given.clone(),
+        None if old.is_asymmetric() => Secret::generate_ed25519(),
+        None => Secret::generate(),
+    };
+    endpoint.secret = Some(new);
+    endpoint.previous_secret = (!overlap.is_zero()).then(|| PreviousSecret {
+        secret: old,
+        until: now() + overlap,
+    });
+    Ok(())
 }
 
 /// The dialect that was asked for; otherwise the one made for such URLs, otherwise the default.

@@ -6,6 +6,7 @@
 
 pub mod endpoints;
 mod grpc;
+pub mod send_test;
 pub mod tenants;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tidings_store::registry::Of;
 use tidings_store::{Access, Registry, RegistryCache};
 
 use crate::endpoints::Endpoints;
+use crate::send_test::DispatcherClient;
 use crate::tenants::Tenants;
 
 /// How control is run (`[control]`).
@@ -53,6 +55,8 @@ pub struct Parts {
     pub dialects: Dialects,
     /// Where requests may go.
     pub destinations: Destinations,
+    /// Who makes the requests of tests.
+    pub dispatchers: DispatcherClient,
 }
 
 /// The faces of control.
@@ -78,7 +82,7 @@ pub fn build(config: &Config, parts: Parts) -> Control {
     };
     Control {
         tenants: TenantServiceServer::new(grpc::TenantFace::new(Tenants { book: registry }, parts.access.clone())),
-        endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, parts.access)),
+        endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, parts.dispatchers, parts.access)),
     }
 }
 

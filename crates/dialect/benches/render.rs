@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a bench that can't go on has failed")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use tidings_dialect::{Dialects, Message, canonical};
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
@@ -11,6 +12,7 @@ fn render(c: &mut Criterion) {
     let payload = payload();
     let secrets = [Secret::generate()];
     let event_type: EventType = "feedback.created".parse().unwrap();
+    let settings = BTreeMap::new();
     let now = Timestamp::now();
     let message = Message {
         event_id: EventId::new(),
@@ -19,6 +21,8 @@ fn render(c: &mut Criterion) {
         sent_at: now,
         attempt: 1,
         payload: &payload,
+        properties: &[],
+        settings: &settings,
     };
 
     let dialects = Dialects::builtin().unwrap();
@@ -26,6 +30,26 @@ fn render(c: &mut Criterion) {
         let dialect = dialects.get(name).unwrap();
         c.bench_function(&format!("render/{name}/1KB"), |b| {
             b.iter(|| dialect.render(black_box(&message), &secrets).unwrap())
+        });
+    }
+    let key = [Secret::generate_ed25519()];
+    c.bench_function("render/standard with ed25519/1KB", |b| {
+        b.iter(|| {
+            dialects
+                .get("standard")
+                .unwrap()
+                .render(black_box(&message), &key)
+                .unwrap()
+        })
+    });
+    for name in ["slack", "discord"] {
+        let dialect = dialects.get(name).unwrap();
+        let sample = Message {
+            payload: &dialect.samples()[&event_type],
+            ..message
+        };
+        c.bench_function(&format!("render/{name}/its sample"), |b| {
+            b.iter(|| dialect.render(black_box(&sample), &secrets).unwrap())
         });
     }
     c.bench_function("check/1KB", |b| {

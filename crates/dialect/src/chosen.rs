@@ -1,6 +1,8 @@
 //! Which URLs choose a dialect by themselves, as `hooks.slack.com/*` does in FeedbackPulse's document
 //! ("Supported Endpoints").
 
+use std::fmt;
+
 use url::Url;
 
 /// A host, and a path that may end in `*`. The scheme, the port and the query don't matter.
@@ -30,6 +32,13 @@ impl UrlPattern {
     }
 }
 
+impl fmt::Display for UrlPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let any_below = if self.any_below { "*" } else { "" };
+        write!(f, "{}{}{any_below}", self.host, self.path)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +58,8 @@ mod tests {
         assert!(!matches("hooks.slack.com/*", "https://hooks.slack.com.example.org/"));
         assert!(!matches("hooks.slack.com/*", "https://example.org/hooks.slack.com/"));
         assert!(!matches("a.example/in", "https://a.example/in/deeper"));
+        let written = "discord.com/api/webhooks/*";
+        assert_eq!(UrlPattern::parse(written).unwrap().to_string(), written);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tidings_domain::outcome::StatusRule;
 use tidings_domain::{EventPattern, EventType, Schedule};
 use url::Url;
 
+use crate::choice::{Properties, Setting};
 use crate::chosen::UrlPattern;
 use crate::file::{Canonical, Encoding};
 
@@ -31,6 +32,9 @@ pub struct Dialect {
     pub(crate) timeout: Duration,
     /// The most specific pattern first.
     pub(crate) events: Vec<(EventPattern, Names)>,
+    pub(crate) omit: Vec<String>,
+    pub(crate) properties: Option<Properties>,
+    pub(crate) settings: BTreeMap<String, Setting>,
     pub(crate) samples: BTreeMap<EventType, Bytes>,
     /// [`BODY_TEMPLATE`] and those that headers and signatures name.
     pub(crate) templates: Environment<'static>,
@@ -53,10 +57,12 @@ pub(crate) struct Header {
 pub(crate) struct Signature {
     pub(crate) header: HeaderName,
     pub(crate) prefix: String,
+    /// The prefix of ed25519 signatures; without one there are none.
+    pub(crate) ed25519_prefix: Option<String>,
     pub(crate) encoding: Encoding,
     /// The template of what is signed.
     pub(crate) template: String,
-    /// What stands between the signatures of several secrets; without one only the first secret signs.
+    /// What stands between the signatures of several secrets; without one only the last secret signs.
     pub(crate) separator: Option<String>,
 }
 
@@ -101,6 +107,32 @@ impl Dialect {
     #[must_use]
     pub fn samples(&self) -> &BTreeMap<EventType, Bytes> {
         &self.samples
+    }
+
+    /// The URLs whose endpoints get this dialect unless they name one: a host and a path that may end in `*`.
+    pub fn chosen_for(&self) -> impl Iterator<Item = String> {
+        self.chosen_for.iter().map(ToString::to_string)
+    }
+
+    /// What it calls events: patterns of event types, the most specific first, with their names by key. An event
+    /// type that none matches keeps its own name.
+    pub fn events(&self) -> impl Iterator<Item = (&EventPattern, BTreeMap<&str, String>)> {
+        self.events.iter().map(|(pattern, names)| {
+            let names = names.iter().map(|(key, name)| (key.as_str(), name.to_string()));
+            (pattern, names.collect())
+        })
+    }
+
+    /// The values that endpoints can give, by name.
+    #[must_use]
+    pub fn settings(&self) -> &BTreeMap<String, Setting> {
+        &self.settings
+    }
+
+    /// The parts of payloads that endpoints can choose; none where payloads are sent whole.
+    #[must_use]
+    pub fn properties(&self) -> Option<&Properties> {
+        self.properties.as_ref()
     }
 
     pub(crate) fn is_chosen_for(&self, url: &Url) -> bool {

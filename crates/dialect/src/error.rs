@@ -14,18 +14,32 @@ pub enum DialectError {
         source: std::io::Error,
     },
     /// A file says something that a dialect can't be.
-    #[error("{file}:{line}: {problem}")]
+    #[error("{file}:{line}:{column}: {problem}")]
     Invalid {
         /// The file, as it was found.
         file: String,
         /// The line of the mistake, counted from 1; 1 when the mistake is no single line's.
         line: usize,
+        /// The column of the mistake, in characters and counted from 1.
+        column: usize,
         /// What is wrong, with the key it is wrong at.
         problem: String,
     },
 }
 
-/// The line, counted from 1, that a byte of the text stands in.
-pub(crate) fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+/// The line and the column, both counted from 1, that a byte of the text stands in.
+pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+    (line, 1 + before[line_start..].chars().count())
+}
+
+/// The known name that was probably meant.
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
 }

@@ -8,6 +8,8 @@ use tidings_domain::Schedule;
 use tidings_domain::outcome::StatusRange;
 use toml::Spanned;
 
+use crate::choice::Form;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
@@ -35,7 +37,28 @@ pub(crate) struct File {
     pub(crate) timeout: Spanned<Timeout>,
     #[serde(default)]
     pub(crate) events: BTreeMap<Spanned<String>, BTreeMap<String, Spanned<toml::Value>>>,
+    #[serde(default)]
+    pub(crate) omit: Vec<String>,
+    pub(crate) properties: Option<PropertiesTable>,
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<Spanned<String>, SettingTable>,
     pub(crate) samples: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PropertiesTable {
+    pub(crate) max: usize,
+    pub(crate) always: Spanned<BTreeMap<String, Vec<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingTable {
+    pub(crate) description: String,
+    pub(crate) default: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) form: Form,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -50,6 +73,7 @@ pub(crate) struct SignatureTable {
     pub(crate) header: Spanned<String>,
     #[serde(default)]
     pub(crate) prefix: String,
+    pub(crate) ed25519_prefix: Option<String>,
     pub(crate) encoding: Encoding,
     pub(crate) signed: Spanned<String>,
     pub(crate) separator: Option<String>,

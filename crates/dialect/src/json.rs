@@ -50,6 +50,16 @@ pub(crate) enum Token<'a> {
     Word(&'a str),
 }
 
+impl Token<'_> {
+    /// How many bytes it has in the text.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Open(_) | Self::Close => 1,
+            Self::Key(text) | Self::String(text) | Self::Number(text) | Self::Word(text) => text.len(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Container {
     Object,
@@ -60,6 +70,7 @@ pub(crate) enum Container {
 pub(crate) struct Tokens<'a> {
     text: &'a str,
     at: usize,
+    key_at: usize,
     open: Vec<Container>,
     expected: Expected,
 }
@@ -79,9 +90,20 @@ impl<'a> Tokens<'a> {
         Self {
             text,
             at: 0,
+            key_at: 0,
             open: Vec::new(),
             expected: Expected::Value,
         }
+    }
+
+    /// How many bytes are read: where the last token ended; of a key, where its colon did.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Where the last key began.
+    pub(crate) fn key_at(&self) -> usize {
+        self.key_at
     }
 
     fn step(&mut self) -> Result<Option<Token<'a>>, JsonError> {
@@ -127,6 +149,7 @@ impl<'a> Tokens<'a> {
         if byte != Some(b'"') {
             return Err(self.wrong("a key in double quotes was expected"));
         }
+        self.key_at = self.at;
         let key = self.string()?;
         if self.peek() != Some(b':') {
             return Err(self.wrong("a colon was expected"));

@@ -9,16 +9,23 @@
 //! dispatcher's business.
 
 pub mod canonical;
+mod choice;
 mod chosen;
 mod compile;
+mod cut;
+mod data;
 mod dialect;
 mod dialects;
+mod digest;
 mod error;
 mod file;
 mod json;
+mod members;
 mod render;
+mod text;
 mod variables;
 
+pub use choice::{ChoiceError, Form, Properties, Setting};
 pub use dialect::Dialect;
 pub use dialects::Dialects;
 pub use error::DialectError;

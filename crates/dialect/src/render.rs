@@ -1,5 +1,8 @@
 //! From a message to the request that a receiver gets.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -9,10 +12,12 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 use memchr::memmem;
 use minijinja::Value;
-use tidings_domain::signature::hmac_sha256;
+use tidings_domain::signature::sign;
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
 
 use crate::canonical;
+use crate::choice::Setting;
+use crate::cut::Cut;
 use crate::dialect::{BODY_TEMPLATE, Dialect, Header, Signature};
 use crate::file::{Canonical, Encoding};
 use crate::json::{self, JsonError};
@@ -33,6 +38,10 @@ pub struct Message<'a> {
     pub attempt: u32,
     /// JSON as it was published.
     pub payload: &'a [u8],
+    /// The properties that the endpoint chose (`user.plan`), for a dialect that leaves out others.
+    pub properties: &'a [String],
+    /// The values that the endpoint gave for the dialect's settings, by name.
+    pub settings: &'a BTreeMap<String, String>,
 }
 
 /// What an HTTP client needs, apart from the URL; the method is POST.
@@ -69,9 +78,18 @@ pub enum RenderError {
         /// Where in the body, and what.
         source: JsonError,
     },
-    /// A header's value has characters that no header may carry. The value is kept back; it may be a secret.
-    #[error("dialect `{dialect}`: the value of the header `{header}` is not all visible ASCII characters")]
+    /// A header's value has characters that no header may carry, or too many. The value is kept back; it may be a
+    /// secret.
+    #[error("dialect `{dialect}`: the value of the header `{header}` is not all visible ASCII characters, or too long")]
     Header {
+        /// Whose header.
+        dialect: String,
+        /// The name of the header.
+        header: HeaderName,
+    },
+    /// The secret is a private key, and a header needs a shared one. Nothing is sent unsigned instead.
+    #[error("dialect `{dialect}`: the header `{header}` needs a shared secret, and the endpoint has an ed25519 key")]
+    Secret {
         /// Whose header.
         dialect: String,
         /// The name of the header.
@@ -79,10 +97,16 @@ pub enum RenderError {
     },
 }
 
+/// How much a template may write beyond one payload.
+const MAX_WRITTEN: usize = 1024 * 1024;
+/// The longest value of a header: what common servers take of all headers together.
+const MAX_HEADER: usize = 8 * 1024;
+
 impl Dialect {
-    /// The request that tells `message`, signed with `secrets`. The first secret is the current one; those
-    /// after it are still valid, and sign as well where the dialect has a place for several signatures.
-    /// Without secrets the headers that need one are left out.
+    /// The request that tells `message`, signed with `secrets`: the current one first, then those before it that
+    /// are still valid. Where a header has a place for several signatures, all of them sign. Where it has a place
+    /// for one, the last of them does: receivers change over when the old secret ends. Without secrets the headers
+    /// that need one are left out.
     pub fn render(&self, message: &Message<'_>, secrets: &[Secret]) -> Result<Request, RenderError> {
         let payload = json::checked(message.payload).map_err(RenderError::Payload)?;
         let variables = Arc::new(self.variables(message, payload));
@@ -108,6 +132,12 @@ impl Dialect {
 
     fn variables(&self, message: &Message<'_>, payload: &str) -> Variables {
         let names = self.names_for(message.event_type).cloned();
+        let whole = Value::from_safe_string(payload.to_owned());
+        let cut = Cut {
+            omit: &self.omit,
+            properties: self.properties.as_ref(),
+            chosen: message.properties,
+        };
         Variables {
             id: message.event_id,
             event: EventNames {
@@ -117,13 +147,31 @@ impl Dialect {
             occurred_at: message.occurred_at,
             sent_at: message.sent_at,
             attempt: message.attempt,
-            payload: Value::from_safe_string(payload.to_owned()),
+            payload: match cut.apply(payload) {
+                Cow::Borrowed(_) => whole.clone(),
+                Cow::Owned(rest) => Value::from_safe_string(rest),
+            },
+            whole,
+            settings: self.settings_for(message.settings),
             data: OnceLock::new(),
+            digest: OnceLock::new(),
         }
     }
 
+    fn settings_for(&self, given: &BTreeMap<String, String>) -> Value {
+        let value = |(name, setting): (&String, &Setting)| {
+            let value = given.get(name).or(setting.default.as_ref())?;
+            Some((name.clone(), Value::from(value.as_str())))
+        };
+        Value::from_pairs(self.settings.iter().filter_map(value))
+    }
+
     fn body(&self, variables: &Arc<Variables>) -> Result<String, RenderError> {
-        let body = self.fill(BODY_TEMPLATE, Value::from_dyn_object(Arc::clone(variables)))?;
+        let body = self.fill(
+            BODY_TEMPLATE,
+            Value::from_dyn_object(Arc::clone(variables)),
+            variables.whole().len() + MAX_WRITTEN,
+        )?;
         let not_json = |source| RenderError::Body {
             dialect: self.name.clone(),
             source,
@@ -132,7 +180,7 @@ impl Dialect {
             Some(Canonical::Ecmascript) => canonical::reprint(&body).map_err(not_json),
             // Loading proved the envelope to be JSON and `checked` the payload; only a template that picks
             // from the payload can still get it wrong.
-            None if variables.data_was_used() => json::check(body.as_bytes()).map(|()| body).map_err(not_json),
+            None if variables.payload_was_read() => json::check(body.as_bytes()).map(|()| body).map_err(not_json),
             None => Ok(body),
         }
     }
@@ -145,9 +193,11 @@ impl Dialect {
         secrets: &[Secret],
     ) -> Result<Option<(HeaderName, HeaderValue)>, RenderError> {
         let context = if header.secret {
-            let value = secrets
-                .first()
-                .map_or(Value::UNDEFINED, |secret| secret.reveal().into());
+            let value = match secrets.last() {
+                Some(key) if key.is_asymmetric() => return Err(self.needs_shared_secret(&header.name)),
+                Some(secret) => secret.reveal().into(),
+                None => Value::UNDEFINED,
+            };
             Value::from_object(With {
                 variables: Arc::clone(variables),
                 name: SECRET,
@@ -156,14 +206,16 @@ impl Dialect {
         } else {
             Value::from_dyn_object(Arc::clone(variables))
         };
-        let text = self.fill(&header.template, context).map_err(|error| match error {
-            // The engine's message may quote the value that it choked on.
-            RenderError::Template { dialect, .. } if header.secret => RenderError::Template {
-                dialect,
-                problem: format!("{} can't be rendered", header.template),
-            },
-            error => error,
-        })?;
+        let text = self
+            .fill(&header.template, context, MAX_WRITTEN)
+            .map_err(|error| match error {
+                // The engine's message may quote the value that it choked on.
+                RenderError::Template { dialect, .. } if header.secret => RenderError::Template {
+                    dialect,
+                    problem: format!("{} can't be rendered", header.template),
+                },
+                error => error,
+            })?;
         if text.is_empty() {
             return Ok(None);
         }
@@ -177,11 +229,14 @@ impl Dialect {
         body: &str,
         secrets: &[Secret],
     ) -> Result<Option<(HeaderName, HeaderValue)>, RenderError> {
-        let signing = if signature.separator.is_some() {
-            secrets
-        } else {
-            secrets.get(..1).unwrap_or_default()
-        };
+        let can_sign = |secret: &&Secret| !secret.is_asymmetric() || signature.ed25519_prefix.is_some();
+        let mut signing: Vec<&Secret> = secrets.iter().filter(can_sign).collect();
+        if signing.is_empty() && !secrets.is_empty() {
+            return Err(self.needs_shared_secret(&signature.header));
+        }
+        if signature.separator.is_none() {
+            signing = signing.pop().into_iter().collect();
+        }
         if signing.is_empty() {
             return Ok(None);
         }
@@ -191,31 +246,47 @@ impl Dialect {
             name: BODY,
             value,
         });
-        let signed = self.fill(&signature.template, context)?;
+        let signed = self.fill(&signature.template, context, body.len() + MAX_WRITTEN)?;
 
         let mut text = String::new();
         for (i, secret) in signing.iter().enumerate() {
             if i > 0 {
                 text.push_str(signature.separator.as_deref().unwrap_or_default());
             }
-            let mac = hmac_sha256(&secret.key(), &[signed.as_bytes()]);
-            text.push_str(&signature.prefix);
+            let (prefix, bytes) = (signature.prefix_for(secret), sign(secret, signed.as_bytes()));
+            text.push_str(prefix);
             match signature.encoding {
-                Encoding::Hex => text.push_str(&hex::encode(mac)),
-                Encoding::Base64 => BASE64_STANDARD.encode_string(mac, &mut text),
+                Encoding::Hex => text.push_str(&hex::encode(bytes.as_bytes())),
+                Encoding::Base64 => BASE64_STANDARD.encode_string(bytes.as_bytes(), &mut text),
             }
         }
         self.value(&signature.header, &text, false).map(Some)
     }
 
-    fn fill(&self, template: &str, context: Value) -> Result<String, RenderError> {
+    fn fill(&self, template: &str, context: Value, limit: usize) -> Result<String, RenderError> {
+        let failed = |problem: String| RenderError::Template {
+            dialect: self.name.clone(),
+            problem,
+        };
+        let mut written = Written {
+            text: Vec::new(),
+            limit,
+        };
         self.templates
             .get_template(template)
-            .and_then(|template| template.render(context))
-            .map_err(|error| RenderError::Template {
-                dialect: self.name.clone(),
-                problem: error.to_string(),
-            })
+            .and_then(|template| template.render_captured_to(context, &mut written).map(drop))
+            .map_err(|error| match std::error::Error::source(&error) {
+                Some(cause) => failed(format!("{error}: {cause}")),
+                None => failed(error.to_string()),
+            })?;
+        String::from_utf8(written.text).map_err(|error| failed(error.to_string()))
+    }
+
+    fn needs_shared_secret(&self, header: &HeaderName) -> RenderError {
+        RenderError::Secret {
+            dialect: self.name.clone(),
+            header: header.clone(),
+        }
     }
 
     fn value(&self, name: &HeaderName, text: &str, sensitive: bool) -> Result<(HeaderName, HeaderValue), RenderError> {
@@ -229,6 +300,33 @@ impl Dialect {
     }
 }
 
+impl Signature {
+    fn prefix_for(&self, secret: &Secret) -> &str {
+        let ed25519 = self.ed25519_prefix.as_deref().filter(|_| secret.is_asymmetric());
+        ed25519.unwrap_or(&self.prefix)
+    }
+}
+
+/// What a template has written, up to a limit: a loop over a payload must not fill the memory.
+struct Written {
+    text: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Where the payload stands in the body. Only its beginning is searched for: preparing a search for all of a large
 /// payload costs more than comparing it where it may stand.
 fn find_payload(body: &[u8], payload: &[u8]) -> Option<Range<usize>> {
@@ -238,9 +336,9 @@ fn find_payload(body: &[u8], payload: &[u8]) -> Option<Range<usize>> {
         .map(|at| at..at + payload.len())
 }
 
-/// A header's value, if all of it is visible ASCII and spaces. `HeaderValue` alone would let bytes above 127
+/// A header's value, if all of it is visible ASCII and spaces and not too long. `HeaderValue` alone would let bytes above 127
 /// through, which receivers read in different ways (RFC 9110, section 5.5).
 pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
-    let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let visible = text.len() <= MAX_HEADER && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     HeaderValue::from_str(text).ok().filter(|_| visible)
 }

@@ -1,5 +1,5 @@
-//! What templates can name. Everything is computed when a template asks for it; the payload is parsed only for
-//! one that touches `data`.
+//! What templates can name. Everything is computed when a template asks for it; the payload is looked into only
+//! for one that touches `data` or `digest`.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -7,14 +7,14 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use minijinja::value::{Object, ObjectRepr, Value};
-use minijinja::{Error, ErrorKind};
 use tidings_domain::{EventId, EventType};
 
+use crate::data::data;
 use crate::dialect::Names;
-use crate::json::{Container, JsonError, Piece, Token, Tokens, pieces};
+use crate::digest::Digest;
 
 /// The variables of every template.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 10] = [
     "id",
     "type",
     "event",
@@ -23,6 +23,8 @@ pub(crate) const NAMES: [&str; 8] = [
     "attempt",
     "payload",
     "data",
+    "digest",
+    "settings",
 ];
 /// The variable that only header templates have.
 pub(crate) const SECRET: &str = "secret";
@@ -36,20 +38,32 @@ pub(crate) struct Variables {
     pub(crate) occurred_at: Timestamp,
     pub(crate) sent_at: Timestamp,
     pub(crate) attempt: u32,
-    /// Marked safe, so that it is printed as it stands.
+    /// As it was published.
+    pub(crate) whole: Value,
+    /// Without what the dialect leaves out. Marked safe, so that it is printed as it stands.
     pub(crate) payload: Value,
+    pub(crate) settings: Value,
     pub(crate) data: OnceLock<Value>,
+    pub(crate) digest: OnceLock<Value>,
 }
 
 impl Variables {
-    /// Whether a template asked for a part of the payload.
-    pub(crate) fn data_was_used(&self) -> bool {
-        self.data.get().is_some()
+    /// Whether a template looked into the payload.
+    pub(crate) fn payload_was_read(&self) -> bool {
+        self.data.get().is_some() || self.digest.get().is_some()
+    }
+
+    pub(crate) fn whole(&self) -> &str {
+        self.whole.as_str().unwrap_or_default()
     }
 
     fn data(&self) -> Value {
-        let parsed = || parse(self.payload.as_str().unwrap_or_default()).unwrap_or_else(Value::from);
-        self.data.get_or_init(parsed).clone()
+        self.data.get_or_init(|| data(self.whole())).clone()
+    }
+
+    fn digest(&self) -> Value {
+        let digest = || Value::from_object(Digest::of(&self.event.event_type, self.whole()));
+        self.digest.get_or_init(digest).clone()
     }
 }
 
@@ -64,6 +78,8 @@ impl Object for Variables {
             "attempt" => self.attempt.into(),
             "payload" => self.payload.clone(),
             "data" => self.data(),
+            "digest" => self.digest(),
+            "settings" => self.settings.clone(),
             _ => return None,
         })
     }
@@ -154,118 +170,5 @@ impl Object for Moment {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&SECONDS.timestamp_to_string(&self.0))
-    }
-}
-
-/// How deep a payload may be nested for a template to look inside. The template engine recurses.
-const MAX_DEPTH: usize = 128;
-
-enum Building {
-    Array(Vec<Value>),
-    /// The members so far and the key of the one being read.
-    Object(Vec<(String, Value)>, String),
-}
-
-/// A JSON text as a value of the template engine. Lone surrogates, which it can't hold, become U+FFFD.
-fn parse(text: &str) -> Result<Value, Error> {
-    let mut open: Vec<Building> = Vec::new();
-    let mut root = Value::UNDEFINED;
-    for token in Tokens::of(text) {
-        let value = match token.map_err(not_json)? {
-            Token::Key(written) => {
-                if let Some(Building::Object(_, key)) = open.last_mut() {
-                    *key = string(written);
-                }
-                continue;
-            }
-            Token::Open(container) => {
-                if open.len() == MAX_DEPTH {
-                    let problem = format!("the payload is nested deeper than {MAX_DEPTH}, too deep to look inside");
-                    return Err(Error::new(ErrorKind::InvalidOperation, problem));
-                }
-                open.push(match container {
-                    Container::Array => Building::Array(Vec::new()),
-                    Container::Object => Building::Object(Vec::new(), String::new()),
-                });
-                continue;
-            }
-            Token::Close => match open.pop() {
-                Some(Building::Array(items)) => Value::from(items),
-                Some(Building::Object(members, _)) => Value::from_pairs(members),
-                None => continue,
-            },
-            Token::String(written) => string(written).into(),
-            Token::Number(written) => number(written),
-            Token::Word("true") => true.into(),
-            Token::Word("false") => false.into(),
-            Token::Word(_) => ().into(),
-        };
-        match open.last_mut() {
-            Some(Building::Array(items)) => items.push(value),
-            Some(Building::Object(members, key)) => members.push((std::mem::take(key), value)),
-            None => root = value,
-        }
-    }
-    Ok(root)
-}
-
-fn string(written: &str) -> String {
-    let mut text = String::with_capacity(written.len());
-    for piece in pieces(written) {
-        match piece {
-            Piece::Plain(plain) => text.push_str(plain),
-            Piece::Char(character) => text.push(character),
-            Piece::Lone(_) => text.push(char::REPLACEMENT_CHARACTER),
-        }
-    }
-    text
-}
-
-fn number(written: &str) -> Value {
-    let integer = written
-        .parse::<i64>()
-        .map(Value::from)
-        .or_else(|_| written.parse::<u64>().map(Value::from));
-    integer.unwrap_or_else(|_| written.parse::<f64>().unwrap_or(f64::NAN).into())
-}
-
-fn not_json(error: JsonError) -> Error {
-    Error::new(ErrorKind::InvalidOperation, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_reads_as_serde_json_reads_it() {
-        let text = r#" {"b":[1,-2.5,1e3,18446744073709551615,true,null,"\u00e9\ud83d\ude00\n"],"a":{},"b2":[[]],"a":{"x":""}} "#;
-        let ours = minijinja::Environment::new().render_named_str(
-            "x.json",
-            "{{ v }}",
-            minijinja::context! { v => parse(text).unwrap() },
-        );
-        let theirs: serde_json::Value = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&ours.unwrap()).unwrap(),
-            theirs
-        );
-    }
-
-    #[test]
-    fn half_an_emoji_does_not_stop_a_delivery() {
-        assert_eq!(parse(r#""cut \ud83d""#).unwrap(), Value::from("cut \u{fffd}"));
-    }
-
-    #[test]
-    fn a_payload_too_deep_to_look_into_says_so() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(parse(&nested(MAX_DEPTH)).is_ok());
-        assert!(
-            parse(&nested(MAX_DEPTH + 1))
-                .unwrap_err()
-                .to_string()
-                .contains("deeper than 128")
-        );
     }
 }

@@ -25,28 +25,50 @@ fn load(files: &[(&str, &str)]) -> Result<Dialects, DialectError> {
     Dialects::with_directory(dir.path())
 }
 
-/// The line and the problem that the file `mine.toml` is refused with.
-fn refused(text: &str) -> (usize, String) {
+/// The place and the problem that the file `mine.toml` is refused with.
+fn refused(text: &str) -> ((usize, usize), String) {
     match load(&[("mine.toml", text)]) {
-        Err(DialectError::Invalid { file, line, problem }) => {
+        Err(DialectError::Invalid {
+            file,
+            line,
+            column,
+            problem,
+        }) => {
             assert!(file.ends_with("mine.toml"), "{file}");
-            (line, problem)
+            ((line, column), problem)
         }
         other => panic!("{other:?} for {text}"),
     }
 }
 
 fn assert_refused(text: &str, line: usize, words: &str) {
-    let (at, problem) = refused(text);
+    let ((at, _), problem) = refused(text);
     assert!(problem.contains(words), "{problem:?} should contain {words:?}");
     assert_eq!(at, line, "{problem}");
+}
+
+fn assert_refused_at(text: &str, place: (usize, usize), words: &str) {
+    let (at, problem) = refused(text);
+    assert!(problem.contains(words), "{problem:?} should contain {words:?}");
+    assert_eq!(at, place, "{problem}");
 }
 
 #[test]
 fn the_compiled_in_dialects_are_sound() {
     let dialects = Dialects::builtin().unwrap();
     let names: Vec<&str> = dialects.names().collect();
-    assert!(names.contains(&"standard") && names.contains(&"userhero"), "{names:?}");
+    let expected = [
+        "abc-user-feedback",
+        "cloudevents",
+        "discord",
+        "feedbackpulse",
+        "slack",
+        "standard",
+        "userback",
+        "userhero",
+        "userpilot",
+    ];
+    assert_eq!(names, expected);
     let standard = dialects.get(Dialects::DEFAULT).unwrap();
     assert_eq!(standard.schedule(), &Schedule::default());
     assert_eq!(standard.timeout(), Duration::from_secs(30));
@@ -151,12 +173,12 @@ fn templates_are_refused_at_their_own_line() {
     assert_refused(
         &MINIMAL.replace("payload }}", "payloda }}"),
         3,
-        "there is no variable `payloda` here; there are `id`",
+        "there is no variable `payloda` here; did you mean `payload`?",
     );
     assert_refused(
         &MINIMAL.replace("payload }}", "secret }}"),
         3,
-        "there is no variable `secret` here",
+        "there is no variable `secret` here; there are `id`, `type`",
     );
     let header = |value: &str| MINIMAL.replace("[samples]", &format!("headers.x-a = '{value}'\n[samples]"));
     assert_refused(
@@ -165,6 +187,44 @@ fn templates_are_refused_at_their_own_line() {
         "`headers.x-a`: there is no variable `body` here",
     );
     assert_refused(&header("{% if %}"), 4, "`headers.x-a`: syntax error");
+}
+
+#[test]
+fn a_mistake_is_found_to_the_column() {
+    let with = |line: &str| MINIMAL.replace("[samples]", &format!("{line}\n[samples]"));
+    assert_refused_at(&with("shedule = ['1m']"), (4, 1), "did you mean `schedule`?");
+    assert_refused_at(&with("canonical = 'ecmascrpt'"), (4, 13), "did you mean `ecmascript`?");
+    assert_refused_at(&with("success = ['2xx', '9xx']"), (4, 11), "`9xx`");
+    assert_refused_at(
+        &with("chosen_for = ['a.example/', 'é', 'x']"),
+        (4, 29),
+        "`é` is no host and path",
+    );
+    let body = |template: &str| MINIMAL.replace("'{{ payload }}'", template);
+    assert_refused_at(&body(r#"'{"é": {{ id } }}'"#), (3, 21), "syntax error");
+    assert_refused_at(
+        &body("'''\n[\n  {{ paylaod }}\n]'''"),
+        (5, 6),
+        "did you mean `payload`?",
+    );
+    assert_refused_at(&body(r#""\u007b{ paylaod }}""#), (3, 8), "did you mean `payload`?");
+}
+
+#[test]
+fn choices_are_checked_when_they_are_offered() {
+    let with = |tables: &str| format!("{MINIMAL}{tables}\n");
+    assert_refused(&with("[settings.Token]\ndescription = ''"), 6, "lower-case letters");
+    assert_refused(
+        &with("[settings.token]\ndefault = 'x'"),
+        6,
+        "missing field `description`",
+    );
+    let source = "[settings.s]\ndescription = ''\nform = 'uri-reference'\ndefault = 'a b'";
+    assert_refused(&with(source), 9, "`s` must be a URI-reference");
+    let properties = |max: u32, always: &str| with(&format!("[properties]\nmax = {max}\nalways = {always}"));
+    assert_refused(&properties(0, "{ user = [] }"), 8, "at least 1");
+    assert_refused(&properties(1, "{ 'a.b' = [] }"), 8, "has a dot");
+    assert_refused(&properties(1, "1"), 8, "invalid type");
 }
 
 #[test]
@@ -186,11 +246,32 @@ fn a_dialect_must_be_able_to_tell_its_samples() {
 
 #[test]
 fn a_dialect_can_be_chosen_by_the_url() {
-    let text = MINIMAL.replace("[samples]", "chosen_for = ['hooks.slack.com/*']\n[samples]");
+    let text = MINIMAL.replace("[samples]", "chosen_for = ['Hooks.a.example/in/*']\n[samples]");
     let dialects = load(&[("mine.toml", &text)]).unwrap();
     let chosen = |url: &str| dialects.chosen_for(&url.parse().unwrap()).map(|dialect| dialect.name());
-    assert_eq!(chosen("https://hooks.slack.com/services/x"), Some("mine"));
+    assert_eq!(chosen("https://hooks.a.example/in/x"), Some("mine"));
     assert_eq!(chosen("https://example.org/"), None);
+    let patterns: Vec<String> = dialects.get("mine").unwrap().chosen_for().collect();
+    assert_eq!(patterns, ["hooks.a.example/in/*"]);
+}
+
+#[test]
+fn slack_and_discord_are_chosen_by_their_urls() {
+    let dialects = Dialects::builtin().unwrap();
+    for (url, name) in [
+        ("https://hooks.slack.com/services/T0/B0/x", Some("slack")),
+        ("https://hooks.slack.com/workflows/T0/A0/1/x", Some("slack")),
+        ("https://hooks.slack-gov.com/services/T0/B0/x", Some("slack")),
+        ("https://discord.com/api/webhooks/1/x", Some("discord")),
+        ("https://discordapp.com/api/webhooks/1/x?wait=true", Some("discord")),
+        ("https://canary.discord.com/api/webhooks/1/x", Some("discord")),
+        ("https://discord.com/channels/1", None),
+        ("https://slack.com/api/chat.postMessage", None),
+        ("https://hooks.slack.com.a.example/services/x", None),
+    ] {
+        let chosen = dialects.chosen_for(&url.parse().unwrap()).map(|dialect| dialect.name());
+        assert_eq!(chosen, name, "{url}");
+    }
 }
 
 #[test]

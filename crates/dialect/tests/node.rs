@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -145,6 +146,7 @@ fn texts_are_printed_and_refused_as_node_does() {
 fn userheros_own_code_accepts_what_we_send() {
     let dialects = Dialects::builtin().unwrap();
     let event_type = "feedback.created".parse().unwrap();
+    let settings = BTreeMap::new();
     let requests: Vec<serde_json::Value> = draw(json(), 500)
         .iter()
         .map(|payload| {
@@ -155,6 +157,8 @@ fn userheros_own_code_accepts_what_we_send() {
                 sent_at: Timestamp::now(),
                 attempt: 1,
                 payload: payload.as_bytes(),
+                properties: &[],
+                settings: &settings,
             };
             let request = dialects
                 .get("userhero")

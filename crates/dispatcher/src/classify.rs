@@ -72,7 +72,7 @@ fn pick(message: &Message) -> u64 {
 pub(crate) fn sign(answer: &Result<Answer, NoAnswer>, outcome: Outcome, now: Timestamp) -> Sign {
     match answer {
         Err(_) => Sign::Silent,
-        Ok(_) if outcome.is_success() => Sign::Well,
+        Ok(answer) if outcome.is_success() => spent(&answer.headers).map_or(Sign::Well, Sign::Spent),
         Ok(answer) => match answer.status.as_u16() {
             429 | 502 | 503 | 504 => Sign::Overloaded(retry_after(answer.status, &answer.headers, now)),
             500..=599 => Sign::Failing,
@@ -93,14 +93,29 @@ fn retry_after(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Optio
         return None;
     }
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
+    let wait = match seconds(value) {
+        Some(wait) => wait,
+        None => {
             let at = rfc2822::parse(value).ok()?.timestamp();
             Duration::try_from(at.duration_since(now)).ok()?
         }
     };
     Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// How long until the endpoint takes more, if this answer says that its rate limit is used up (Discord's documentation,
+/// "Rate Limits": `X-RateLimit-Remaining`, `X-RateLimit-Reset-After`).
+fn spent(headers: &HeaderMap) -> Option<Duration> {
+    let value = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let used_up = value("x-ratelimit-remaining")? == "0";
+    seconds(value("x-ratelimit-reset-after")?).filter(|wait| used_up && !wait.is_zero())
+}
+
+/// Seconds, also with a fraction, as some services write them; what is beyond a day is a day.
+fn seconds(text: &str) -> Option<Duration> {
+    let number = text.starts_with(|first: char| first.is_ascii_digit());
+    let seconds: f64 = text.parse().ok().filter(|_| number)?;
+    Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok()
 }
 
 /// A failure in words.
@@ -119,6 +134,8 @@ pub(crate) fn unrenderable() -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn asked(status: u16, value: &str) -> Option<u64> {
@@ -134,6 +151,29 @@ mod tests {
         assert_eq!(asked(503, "999999999"), Some(86_400));
         assert_eq!(asked(503, "Wed, 31 Dec 2025 23:00:00 GMT"), None);
         assert_eq!(asked(503, "soon"), None);
+        assert_eq!(asked(429, "1.5"), Some(1));
+        assert_eq!(asked(429, "-1"), None);
+        assert_eq!(asked(429, "inf"), None);
         assert_eq!(asked(500, "137"), None);
+    }
+
+    #[test]
+    fn a_rate_limit_that_is_used_up_says_for_how_long() {
+        let rest = |remaining: &str, reset: &str| {
+            spent(&HeaderMap::from_iter([
+                (
+                    HeaderName::from_static("x-ratelimit-remaining"),
+                    remaining.parse().unwrap(),
+                ),
+                (
+                    HeaderName::from_static("x-ratelimit-reset-after"),
+                    reset.parse().unwrap(),
+                ),
+            ]))
+        };
+        assert_eq!(rest("0", "1.25"), Some(Duration::from_millis(1_250)));
+        assert_eq!(rest("1", "1.25"), None);
+        assert_eq!(rest("0", "0"), None);
+        assert_eq!(rest("0", "soon"), None);
     }
 }

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const ROUNDS_PER_SECOND: f64 = 50.0;
 const ROUNDS_AT_ONCE: f64 = 100.0;
 
+/// The longest time that an endpoint is left alone because its rate limit is used up; then a request finds out more.
+const MAX_SPENT: Duration = Duration::from_secs(60);
+
 /// Why a delivery is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -55,6 +58,8 @@ pub(crate) struct TurnedAway {
 pub(crate) enum Sign {
     /// It answers, and the answer is about the request.
     Well,
+    /// It answers well, and takes nothing more for so long.
+    Spent(Duration),
     /// It answers that it has failed.
     Failing,
     /// It has too much to do, and may say how long it wants to be left alone.
@@ -82,6 +87,8 @@ struct State {
     window: Window,
     breaker: Breaker,
     rate: Bucket,
+    /// Before this time its own rate limit takes nothing more.
+    spent_until: Instant,
     rounds: Bucket,
     used_at: Instant,
 }
@@ -193,6 +200,7 @@ impl Gates {
                     window: Window::new(cap, now),
                     breaker: Breaker::new(self.breaker_threshold),
                     rate: Bucket::full(burst.unwrap_or_default(), now.into_std()),
+                    spent_until: now,
                     rounds: Bucket::full(ROUNDS_AT_ONCE, now.into_std()),
                     used_at: now,
                 }),
@@ -223,6 +231,9 @@ impl State {
             Passage::Probing => return self.full(Refusal::CircuitOpen, now),
             Passage::Free if !self.window.has_room(now) => return self.full(Refusal::Busy, now),
             Passage::Free | Passage::Probe => {}
+        }
+        if self.spent_until > now {
+            return Entry::NotBefore(self.spent_until, Refusal::RateLimited);
         }
         if let Some((per_second, burst)) = rate
             && let Err(wait) = self.rate.take(per_second, burst, now.into_std())
@@ -282,8 +293,11 @@ impl Pass {
         if sign != Sign::Silent {
             state.window.answered_after(took);
         }
+        if let Sign::Spent(rest) = sign {
+            state.spent_until = state.spent_until.max(now + rest.min(MAX_SPENT));
+        }
         match sign {
-            Sign::Well => {
+            Sign::Well | Sign::Spent(_) => {
                 state.window.widen();
                 if state.breaker.good() {
                     Change::Closed

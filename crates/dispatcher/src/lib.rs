@@ -13,6 +13,7 @@ mod metrics;
 mod record;
 mod resolve;
 mod send;
+mod send_test;
 mod settle;
 mod worker;
 
@@ -24,9 +25,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
+use tidings_proto::pb::dispatcher_service_server::DispatcherServiceServer;
 use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
-use tidings_store::{Registry, RegistryCache};
+use tidings_store::{Access, Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +44,8 @@ pub use crate::send::SenderError;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where the gRPC service listens.
+    pub grpc_address: String,
     /// How many requests to one endpoint may be under way at once, unless the endpoint says otherwise.
     pub endpoint_concurrency: u32,
     /// After how many failures in a row an endpoint is only probed, one request at a time, until it answers again;
@@ -67,6 +71,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            grpc_address: "0.0.0.0:50054".into(),
             endpoint_concurrency: 32,
             breaker_failures: 10,
             prefetch_live: 200,
@@ -104,6 +109,8 @@ impl DestinationConfig {
 
 /// What a dispatcher works with.
 pub struct Parts {
+    /// Who may do what.
+    pub access: Access,
     /// Which endpoints there are.
     pub cache: Arc<RegistryCache>,
     /// The same at its source, for what is not in the cache yet.
@@ -126,6 +133,8 @@ pub struct Parts {
 
 /// A dispatcher, ready to run.
 pub struct Dispatcher {
+    /// The gRPC service.
+    pub grpc: DispatcherServiceServer<send_test::Service>,
     config: Config,
     queue: Arc<dyn Queue>,
     cache: Arc<RegistryCache>,
@@ -152,11 +161,13 @@ pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
         },
         check_after: config.check_after,
     };
+    let worker = Arc::new(worker);
     Ok(Dispatcher {
+        grpc: DispatcherServiceServer::new(send_test::Service::new(worker.clone(), parts.access)),
         config: config.clone(),
         queue: parts.queue,
         cache: parts.cache,
-        worker: Arc::new(worker),
+        worker,
     })
 }
 

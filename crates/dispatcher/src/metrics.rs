@@ -34,6 +34,11 @@ pub(crate) static FIRST_ATTEMPT_LAG: LazyLock<Histogram> = LazyLock::new(|| {
     histogram("tidings_first_attempt_lag_seconds", help, &SECONDS)
 });
 
+pub(crate) static TESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Sample events sent to try an endpoint out, by outcome.";
+    counters("tidings_tests_total", help, &["outcome"])
+});
+
 pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_deferrals_total",

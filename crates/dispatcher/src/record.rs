@@ -24,10 +24,12 @@ pub(crate) struct AttemptReport<'a> {
     pub(crate) error: String,
     pub(crate) state: &'a DeliveryState,
     pub(crate) in_broker: bool,
+    /// Whether it only tests the endpoint.
+    pub(crate) test: bool,
 }
 
 /// The record of an attempt, with the state that its delivery is in afterwards.
-pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
+pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
     let step = report.message.step;
     let delivery = moved(report.message, step.after_attempt(), report.state, report.in_broker);
     let (request_body, payload_offset) = match report.request {
@@ -40,7 +42,7 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
             }
         },
     };
-    let attempt = pb::AttemptMade {
+    pb::AttemptMade {
         attempt_id: AttemptId::at(report.started_at).uuid().as_bytes().to_vec(),
         delivery: Some(delivery),
         event_type: report.content.event_type.as_str().to_owned(),
@@ -69,9 +71,7 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::Record {
             .and_then(|a| a.remote_address)
             .map(|a| a.to_string())
             .unwrap_or_default(),
-    };
-    pb::Record {
-        record: Some(pb::record::Record::Attempt(attempt)),
+        test: report.test,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidings_dialect::{Dialect, Dialects};
+use tidings_dialect::{Dialect, Dialects, RenderError, Request};
 use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestamp};
+use tidings_proto::pb;
 use tidings_queue::message::Content;
 use tidings_queue::{Incoming, Message};
 use tidings_recorder::{Fetched, Fetcher};
@@ -182,17 +183,9 @@ impl Worker {
         dialect: &Dialect,
         content: &Content,
         pass: Pass,
-    ) -> (tidings_proto::pb::Record, DeliveryState, Option<Duration>) {
+    ) -> (pb::Record, DeliveryState, Option<Duration>) {
         let (started_at, started) = (Timestamp::now(), Instant::now());
         let number = message.step.attempt();
-        let rendering = tidings_dialect::Message {
-            event_id: message.event,
-            event_type: &content.event_type,
-            occurred_at: content.occurred_at,
-            sent_at: started_at,
-            attempt: number,
-            payload: &content.payload,
-        };
         let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
             message,
             content,
@@ -205,14 +198,15 @@ impl Worker {
             error,
             state,
             in_broker,
+            test: false,
         };
-        let request = match dialect.render(&rendering, endpoint.secret.as_slice()) {
+        let request = match render(dialect, endpoint, message, content, started_at) {
             Ok(request) => request,
             Err(error) => {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
                 metrics::attempted(outcome, number, started.elapsed());
                 let report = report(None, None, started.elapsed(), outcome, error.to_string(), &state, false);
-                return (record::attempt(report), state, None);
+                return (recorded(report), state, None);
             }
         };
         if number == 1 {
@@ -247,7 +241,7 @@ impl Worker {
             &state,
             in_queue.is_some(),
         );
-        (record::attempt(report), state, in_queue)
+        (recorded(report), state, in_queue)
     }
 
     /// Lets the next request through and says what became of the endpoint's circuit.
@@ -267,5 +261,32 @@ impl Worker {
     async fn end(&self, message: &Message, state: DeliveryState) -> Verdict {
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.moved(message, state).await
+    }
+}
+
+/// The request that an attempt makes, with the secrets that are valid then.
+pub(crate) fn render(
+    dialect: &Dialect,
+    endpoint: &Endpoint,
+    message: &Message,
+    content: &Content,
+    sent_at: Timestamp,
+) -> Result<Request, RenderError> {
+    let rendering = tidings_dialect::Message {
+        event_id: message.event,
+        event_type: &content.event_type,
+        occurred_at: content.occurred_at,
+        sent_at,
+        attempt: message.step.attempt(),
+        payload: &content.payload,
+        properties: &endpoint.overrides.properties,
+        settings: &endpoint.overrides.settings,
+    };
+    dialect.render(&rendering, &endpoint.secrets(sent_at))
+}
+
+fn recorded(report: AttemptReport<'_>) -> pb::Record {
+    pb::Record {
+        record: Some(pb::record::Record::Attempt(record::attempt(report))),
     }
 }

@@ -1,5 +1,6 @@
 //! A receiver as its tenant configured it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,10 +28,20 @@ pub struct Endpoint {
     pub dialect: String,
     /// The secret that requests are signed with; none where the receiver checks no signature.
     pub secret: Option<Secret>,
+    /// The secret before the last rotation, as long as it still signs.
+    pub previous_secret: Option<PreviousSecret>,
     /// What it wants. An event that matches any of these is delivered once.
     pub subscriptions: Vec<Subscription>,
+    /// Whether it gets what Tidings tells its tenant (`endpoint.failing`, …) instead of the tenant's events.
+    pub operational: bool,
+    /// The e-mail address that is told when it fails.
+    pub contact: Option<String>,
     /// Whether requests are made. While off, its deliveries are held.
     pub enabled: bool,
+    /// Why it was turned off, if it was not people who did.
+    pub disabled_reason: Option<DisabledReason>,
+    /// Since when it fails: when a delivery was given up and none succeeded since.
+    pub failing_since: Option<Timestamp>,
     /// What the tenant chose differently from the dialect.
     pub overrides: Overrides,
     /// Held deliveries of events accepted before this time are cancelled and not released.
@@ -60,6 +71,49 @@ pub struct Overrides {
     /// How many requests may be begun per second, from all dispatchers together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+    /// The parts of users and companies that are sent although the dialect leaves them out: `user.plan`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<String>,
+    /// Values that the dialect's templates ask for, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A secret that was replaced and signs until the time its receiver has for the change is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// When it stops signing.
+    pub until: Timestamp,
+}
+
+/// Why Tidings itself turned an endpoint off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DisabledReason {
+    /// It answered 410 Gone (Standard Webhooks, "Status codes").
+    Gone,
+    /// It failed for days without a success in between.
+    Failing,
+}
+
+impl DisabledReason {
+    /// The name in columns, protos and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Gone, Self::Failing]
+            .into_iter()
+            .find(|reason| reason.as_str() == name)
+    }
 }
 
 /// A bound on how often something is begun.
@@ -77,10 +131,51 @@ impl Endpoint {
     /// The most subscriptions of one endpoint.
     pub const MAX_SUBSCRIPTIONS: usize = 100;
 
+    /// A new endpoint that is on, unsigned, and subscribed to nothing yet.
+    #[must_use]
+    pub fn new(tenant: TenantId, url: Url, dialect: impl Into<String>, at: Timestamp) -> Self {
+        Self {
+            id: EndpointId::new(),
+            tenant,
+            name: String::new(),
+            url,
+            dialect: dialect.into(),
+            secret: None,
+            previous_secret: None,
+            subscriptions: Vec::new(),
+            operational: false,
+            contact: None,
+            enabled: true,
+            disabled_reason: None,
+            failing_since: None,
+            overrides: Overrides::default(),
+            cancel_held_before: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
     /// Whether an event of this type becomes a delivery for this endpoint. A disabled endpoint still matches:
     /// its deliveries are held and not forgotten.
     #[must_use]
     pub fn wants(&self, event_type: &EventType) -> bool {
-        self.subscriptions.iter().any(|s| s.matches(event_type))
+        !self.operational && self.subscriptions.iter().any(|s| s.matches(event_type))
+    }
+
+    /// Whether Tidings tells it this of its tenant's endpoints.
+    #[must_use]
+    pub fn is_told(&self, event_type: &EventType) -> bool {
+        self.operational && self.subscriptions.iter().any(|s| s.matches(event_type))
+    }
+
+    /// The secrets that sign at this time, the current one first.
+    #[must_use]
+    pub fn secrets(&self, now: Timestamp) -> Vec<Secret> {
+        let previous = self.previous_secret.iter().filter(|previous| now < previous.until);
+        self.secret
+            .iter()
+            .chain(previous.map(|previous| &previous.secret))
+            .cloned()
+            .collect()
     }
 }

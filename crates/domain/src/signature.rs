@@ -1,8 +1,40 @@
-//! HMAC-SHA-256, the signature under every dialect so far.
+//! The signatures under every dialect: HMAC-SHA-256 with a shared secret, ed25519 with a private key.
 
+use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+
+use crate::secret::Secret;
+
+/// A signature as its algorithm gives it, before it is written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// HMAC-SHA-256 (RFC 2104).
+    Hmac([u8; 32]),
+    /// Ed25519 (RFC 8032).
+    Ed25519([u8; 64]),
+}
+
+impl Signature {
+    /// The bytes to be written.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Hmac(bytes) => bytes,
+            Self::Ed25519(bytes) => bytes,
+        }
+    }
+}
+
+/// Signs a message in the way that the secret is for.
+#[must_use]
+pub fn sign(secret: &Secret, message: &[u8]) -> Signature {
+    match secret.signing_key() {
+        Some(key) => Signature::Ed25519(key.sign(message).to_bytes()),
+        None => Signature::Hmac(hmac_sha256(secret.key().unwrap_or_default(), &[message])),
+    }
+}
 
 /// HMAC-SHA-256 (RFC 2104) of the parts in order, as if they were one message.
 #[must_use]
@@ -28,6 +60,8 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
     use super::*;
 
     /// RFC 4231, test case 2.
@@ -39,5 +73,19 @@ mod tests {
         assert_eq!(hex::encode(whole), expected);
         assert!(same(&whole, &cut));
         assert!(!same(&whole, &cut[..31]));
+        let secret = Secret::new("Jefe").unwrap();
+        assert_eq!(sign(&secret, b"what do ya want for nothing?"), Signature::Hmac(whole));
+    }
+
+    /// RFC 8032, section 7.1, test 2.
+    #[test]
+    fn an_ed25519_key_signs_as_published() {
+        let seed = hex::decode("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb").unwrap();
+        let secret = Secret::new(format!("whsk_{}", BASE64_STANDARD.encode(seed))).unwrap();
+        let expected = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                        085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+        let signature = sign(&secret, &[0x72]);
+        assert_eq!(hex::encode(signature.as_bytes()), expected);
+        assert!(matches!(signature, Signature::Ed25519(_)));
     }
 }

@@ -300,6 +300,7 @@ fn record(
             .unwrap_or_default(),
         deliveries,
         not_in_broker: !in_broker,
+        test: false,
     };
     pb::Record {
         record: Some(pb::record::Record::Event(accepted)),

@@ -57,6 +57,7 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
             .map(delivery)
             .collect::<Result<_, WireError>>()?,
         grace: if event.not_in_broker { Duration::ZERO } else { grace },
+        test: event.test,
     })
 }
 
@@ -110,6 +111,7 @@ fn read_attempt(attempt: pb::AttemptMade, grace: Duration) -> Result<Attempt, Wi
         error: attempt.error,
         status_code: u16::try_from(attempt.status_code).ok().filter(|status| *status > 0),
         next_attempt_at: after.state.due(),
+        test: attempt.test,
     };
     Ok(Attempt {
         summary,
@@ -157,6 +159,7 @@ pub(crate) fn show_summary(attempt: &AttemptSummary) -> pb::Attempt {
         error: attempt.error.clone(),
         status_code: attempt.status_code.map_or(0, u32::from),
         next_attempt_at: attempt.next_attempt_at.map(timestamp),
+        test: attempt.test,
         ..pb::Attempt::default()
     }
 }
@@ -194,6 +197,7 @@ pub(crate) fn show_event(event: &EventSummary, payload: Bytes) -> pb::Event {
         idempotency_key: event.idempotency_key.clone().unwrap_or_default(),
         payload: payload.to_vec(),
         delivery_count: event.delivery_count,
+        test: event.test,
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tidings_domain::Timestamp;
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use uuid::Uuid;
+
+use crate::pb;
 
 /// A message that this version can't have written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,49 @@ pub fn duration(length: Duration) -> prost_types::Duration {
         seconds: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
         nanos: length.subsec_nanos() as i32,
     }
+}
+
+/// An attempt that was just made as it is shown to people. `payload` is its event's.
+pub fn attempt_made(made: &pb::AttemptMade, payload: &[u8]) -> Result<pb::Attempt, WireError> {
+    let delivery = made.delivery.as_ref().ok_or(WireError::Missing("delivery"))?;
+    let request_body = if made.payload_spliced {
+        let at = (made.payload_offset as usize).min(made.request_body.len());
+        let (before, behind) = made.request_body.split_at(at);
+        [before, payload, behind].concat()
+    } else {
+        made.request_body.to_vec()
+    };
+    let next_attempt_at = match delivery.due_at_us {
+        0 => None,
+        due => Some(timestamp(time_from_micros(due, "due_at")?)),
+    };
+    Ok(pb::Attempt {
+        id: AttemptId::from_uuid(uuid(&made.attempt_id, "attempt_id")?).to_string(),
+        delivery_id: DeliveryId::from_uuid(uuid(&delivery.delivery_id, "delivery_id")?).to_string(),
+        event_id: EventId::from_uuid(uuid(&delivery.event_id, "event_id")?).to_string(),
+        tenant_id: TenantId::from_uuid(uuid(&delivery.tenant_id, "tenant_id")?).to_string(),
+        endpoint_id: EndpointId::from_uuid(uuid(&delivery.endpoint_id, "endpoint_id")?).to_string(),
+        event_type: made.event_type.clone(),
+        number: made.number,
+        started_at: Some(timestamp(time_from_micros(made.started_at_us, "started_at")?)),
+        duration: Some(duration(Duration::from_micros(
+            u64::try_from(made.duration_us).unwrap_or(0),
+        ))),
+        url: made.url.clone(),
+        dialect: made.dialect.clone(),
+        outcome: made.outcome.clone(),
+        failure_reason: made.failure_reason.clone(),
+        error: made.error.clone(),
+        status_code: made.status_code,
+        next_attempt_at,
+        request_headers: made.request_headers.clone(),
+        request_body,
+        response_headers: made.response_headers.clone(),
+        response_body: made.response_body.clone(),
+        response_truncated: made.response_truncated,
+        remote_address: made.remote_address.clone(),
+        test: made.test,
+    })
 }
 
 #[cfg(test)]

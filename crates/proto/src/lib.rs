@@ -4,7 +4,7 @@
 
 mod convert;
 
-pub use convert::{WireError, duration, micros, time_from_micros, timestamp, timestamp_from, uuid};
+pub use convert::{WireError, attempt_made, duration, micros, time_from_micros, timestamp, timestamp_from, uuid};
 
 /// The messages and services of `proto/tidings/v1`.
 #[allow(

@@ -7,12 +7,9 @@ use serde::{Deserialize, Serialize};
 use tidings_domain::EndpointId;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
+use tidings_service::client::{ClientError, InternalChannel, internal_channel};
 use tidings_service::config::SecretText;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::Status;
 use uuid::Uuid;
 
 /// The largest message between roles, bytes.
@@ -41,61 +38,15 @@ impl Default for Config {
 /// A client of the log service's internal calls. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
 pub struct LogClient {
-    inner: AttemptLogServiceClient<InterceptedService<Channel, Token>>,
+    inner: AttemptLogServiceClient<InternalChannel>,
     deadline: Duration,
-}
-
-#[derive(Clone)]
-struct Token(MetadataValue<Ascii>);
-
-impl Interceptor for Token {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
-        Ok(request)
-    }
-}
-
-/// Why a client can't be made from its configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No address at all.
-    #[error("log_client.servers is empty: name at least one address like `http://log:50052`")]
-    NoServers,
-    /// Not an address.
-    #[error("log_client.servers: `{0}` is not an address: write it like `http://log:50052`")]
-    Address(String),
-    /// A token that can't be a header.
-    #[error("internal.token must be visible ASCII")]
-    Token,
 }
 
 impl LogClient {
     /// A client for the configured servers. Nothing is connected yet.
     pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
-        let endpoints = config
-            .servers
-            .iter()
-            .map(|server| {
-                let endpoint =
-                    Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address(server.clone()))?;
-                Ok(endpoint
-                    .connect_timeout(config.deadline)
-                    .tcp_nodelay(true)
-                    .http2_keep_alive_interval(Duration::from_secs(10))
-                    .keep_alive_timeout(Duration::from_secs(5))
-                    .initial_stream_window_size(4 * 1024 * 1024)
-                    .initial_connection_window_size(8 * 1024 * 1024))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let channel = match endpoints.as_slice() {
-            [] => return Err(ClientError::NoServers),
-            [only] => only.connect_lazy(),
-            _ => Channel::balance_list(endpoints.into_iter()),
-        };
-        let token = format!("Bearer {}", internal_token.reveal())
-            .parse()
-            .map_err(|_| ClientError::Token)?;
-        let inner = AttemptLogServiceClient::with_interceptor(channel, Token(token))
+        let channel = internal_channel("log_client.servers", &config.servers, config.deadline, internal_token)?;
+        let inner = AttemptLogServiceClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         Ok(Self {

@@ -13,6 +13,6 @@ mod metrics;
 mod recorder;
 
 pub use backlogs::Backlogs;
-pub use client::{ClientError, Config, LogClient, MAX_MESSAGE};
+pub use client::{Config, LogClient, MAX_MESSAGE};
 pub use fetcher::{FetchError, Fetched, Fetcher};
 pub use recorder::{Durable, RecordError, Recorder};

@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod backoff;
 pub mod bucket;
+pub mod client;
 pub mod config;
 pub mod failpoint;
 pub mod health;

@@ -90,6 +90,7 @@ fn event(tenant: TenantId, now: Timestamp) -> NewEvent {
         traceparent: None,
         deliveries: vec![(EndpointId::new(), DeliveryState::Pending)],
         grace: Duration::from_secs(60),
+        test: false,
     }
 }
 
@@ -114,6 +115,7 @@ fn attempt(event: &NewEvent) -> Attempt {
             error: String::new(),
             status_code: Some(200),
             next_attempt_at: None,
+            test: false,
         },
         after: Some(DeliveryMove {
             id: delivery,

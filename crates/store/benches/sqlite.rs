@@ -66,6 +66,7 @@ fn event_and_attempt((tenant, endpoint): (TenantId, EndpointId)) -> [Record; 2] 
         traceparent: None,
         deliveries: vec![(endpoint, DeliveryState::Pending)],
         grace: Duration::from_secs(300),
+        test: false,
     };
     let delivery = DeliveryId::derive(event.id, endpoint);
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -86,6 +87,7 @@ fn event_and_attempt((tenant, endpoint): (TenantId, EndpointId)) -> [Record; 2] 
             error: String::new(),
             status_code: Some(200),
             next_attempt_at: None,
+            test: false,
         },
         after: Some(DeliveryMove {
             id: delivery,

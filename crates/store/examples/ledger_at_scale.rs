@@ -218,6 +218,7 @@ impl Open {
             traceparent: None,
             deliveries: vec![(self::endpoint(endpoint), state)],
             grace: Duration::from_secs(60),
+            test: false,
         }
     }
 
@@ -259,6 +260,7 @@ fn failed(event: &NewEvent, at: Timestamp) -> Attempt {
             error: "the receiver answered 503".into(),
             status_code: Some(503),
             next_attempt_at: Some(due),
+            test: false,
         },
         after: Some(DeliveryMove {
             id: delivery,

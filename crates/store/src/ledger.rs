@@ -19,6 +19,9 @@ use crate::error::StoreError;
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// Writes records in one commit, in any order, idempotently.
+    ///
+    /// The same commit marks an endpoint as failing when a delivery is exhausted and as recovered when one succeeds, and
+    /// leaves the notices of it in [`Notices`](crate::Notices). Tests and events that can't be rendered mark nothing.
     async fn record(&self, records: Vec<Record>) -> Result<(), StoreError>;
     /// Deliveries with their events' content; those that the ledger does not know are left out.
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError>;
@@ -105,6 +108,8 @@ pub struct NewEvent {
     pub deliveries: Vec<(EndpointId, DeliveryState)>,
     /// How long after `accepted_at` the sweeper leaves pending deliveries alone.
     pub grace: Duration,
+    /// Whether it only tests an endpoint.
+    pub test: bool,
 }
 
 /// The state of a delivery after something happened to it.
@@ -201,6 +206,8 @@ pub struct AttemptSummary {
     pub status_code: Option<u16>,
     /// When the next attempt is due, if one follows.
     pub next_attempt_at: Option<Timestamp>,
+    /// Whether it only tests its endpoint.
+    pub test: bool,
 }
 
 /// What a list shows of an event.
@@ -220,6 +227,8 @@ pub struct EventSummary {
     pub idempotency_key: Option<String>,
     /// How many endpoints it goes to.
     pub delivery_count: u32,
+    /// Whether it only tests an endpoint.
+    pub test: bool,
 }
 
 /// A delivery.

@@ -1,5 +1,5 @@
-//! What is stored: the registry (tenants, keys, endpoints), the ledger (events, deliveries, attempts) and the
-//! idempotency keys.
+//! What is stored: the registry (tenants, keys, endpoints), the ledger (events, deliveries, attempts), the
+//! idempotency keys and the notices.
 //!
 //! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same
 //! contract suite (`tests/contract`). No other crate names a database client.
@@ -7,8 +7,10 @@
 pub mod access;
 pub mod cache;
 mod error;
+mod health;
 pub mod idempotency;
 pub mod ledger;
+mod notices;
 pub mod postgres;
 pub mod registry;
 pub mod seal;
@@ -19,9 +21,10 @@ pub use cache::RegistryCache;
 pub use error::StoreError;
 pub use idempotency::{Claim, ClaimToken, Idempotency};
 pub use ledger::Ledger;
+pub use notices::Notices;
 pub use registry::Registry;
 
 /// Everything that is stored, behind one handle.
-pub trait Store: Registry + Ledger + Idempotency {}
+pub trait Store: Registry + Ledger + Idempotency + Notices {}
 
-impl<T: Registry + Ledger + Idempotency> Store for T {}
+impl<T: Registry + Ledger + Idempotency + Notices> Store for T {}

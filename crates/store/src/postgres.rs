@@ -13,6 +13,7 @@ mod filter;
 mod idempotency;
 mod ledger;
 mod migrate;
+mod notices;
 mod open;
 mod partitions;
 mod record;

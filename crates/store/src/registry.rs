@@ -1,7 +1,7 @@
 //! The registry: tenants, API keys and endpoints.
 
 use async_trait::async_trait;
-use tidings_domain::{ApiKey, Endpoint, EndpointId, KeyId, Tenant, TenantId, Timestamp};
+use tidings_domain::{ApiKey, DisabledReason, Endpoint, EndpointId, KeyId, Tenant, TenantId, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::error::StoreError;
@@ -47,6 +47,17 @@ pub trait Registry: Send + Sync + 'static {
     async fn replace_endpoint(&self, endpoint: &Endpoint, was: Timestamp) -> Result<bool, StoreError>;
     /// Removes an endpoint. `false` if there was none.
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
+
+    /// Turns an endpoint off that is on and leaves a notice of it. `false`, and nothing changed, if it is off or gone.
+    async fn disable_endpoint(
+        &self,
+        id: EndpointId,
+        reason: DisabledReason,
+        detail: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Endpoints that are on and fail since before this time.
+    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError>;
 
     /// Everything, or everything of one tenant (empty if the tenant is gone).
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError>;

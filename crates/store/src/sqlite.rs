@@ -6,9 +6,11 @@
 //! the database keeps a second process out.
 
 mod error;
+mod health;
 mod idempotency;
 mod ledger;
 mod messages;
+mod notices;
 mod query;
 mod readers;
 mod record;
@@ -23,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use tidings_domain::TenantId;
 use tokio::sync::mpsc;
 
 pub use messages::{Cursor, NewMessage, StoredMessage};
@@ -105,13 +108,19 @@ impl Sqlite {
         changed: impl FnOnce(&T) -> Option<Of> + Send + 'static,
     ) -> Result<T, StoreError> {
         let subscribers = Arc::clone(&self.subscribers);
-        let announce = move |result: &T| {
-            if let Some(of) = changed(result) {
-                let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-                subscribers.retain(|subscriber| subscriber.try_send(of).is_ok());
-            }
-        };
+        let announce = move |result: &T| announce(&subscribers, changed(result));
         self.writer.write(work, announce).await
+    }
+
+    /// Writes what may change the registry of some tenants, and announces those that `work` names.
+    async fn change_many(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<Vec<TenantId>, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let subscribers = Arc::clone(&self.subscribers);
+        let announce = move |tenants: &Vec<TenantId>| announce(&subscribers, tenants.iter().copied().map(Of::Tenant));
+        self.writer.write(work, announce).await?;
+        Ok(())
     }
 
     /// An error if the disk is about to be full: a commit may then still fit or not, as chance has it.
@@ -131,6 +140,13 @@ impl Sqlite {
             .unwrap_or_else(PoisonError::into_inner)
             .push(sender);
         receiver
+    }
+}
+
+fn announce(subscribers: &Subscribers, changes: impl IntoIterator<Item = Of>) {
+    let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+    for of in changes {
+        subscribers.retain(|subscriber| subscriber.try_send(of).is_ok());
     }
 }
 

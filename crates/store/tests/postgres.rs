@@ -44,7 +44,12 @@ async fn migrating_twice_applies_once() {
     let (_database, config) = database().await;
     assert_eq!(
         migrate(&config).await.unwrap(),
-        ["0001_initial", "0002_cancel_held_before", "0003_claim_token"]
+        [
+            "0001_initial",
+            "0002_cancel_held_before",
+            "0003_claim_token",
+            "0004_failing"
+        ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
     connect(&config).await.unwrap();
@@ -55,8 +60,16 @@ async fn of_many_that_migrate_at_once_one_applies() {
     let (database, config) = database().await;
     let applied = futures::future::join_all((0..6).map(|_| migrate(&config))).await;
     let applied: Vec<String> = applied.into_iter().flat_map(Result::unwrap).collect();
-    assert_eq!(applied, ["0001_initial", "0002_cancel_held_before", "0003_claim_token"]);
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 3);
+    assert_eq!(
+        applied,
+        [
+            "0001_initial",
+            "0002_cancel_held_before",
+            "0003_claim_token",
+            "0004_failing"
+        ]
+    );
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 4);
 }
 
 #[tokio::test]
@@ -255,5 +268,6 @@ fn event(accepted_at: Timestamp) -> Record {
         traceparent: None,
         deliveries: vec![(EndpointId::new(), DeliveryState::Pending)],
         grace: Duration::from_secs(60),
+        test: false,
     })
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tidings_domain::key::TokenHash;
 use tidings_domain::{
-    ApiKey, DeliveryState, Endpoint, EndpointId, EventId, KeyId, Overrides, Scope, Secret, Tenant, TenantId, Timestamp,
+    ApiKey, DeliveryState, Endpoint, EndpointId, EventId, KeyId, Scope, Secret, Tenant, TenantId, Timestamp,
 };
 use tidings_store::StoreError;
 use tidings_store::ledger::{DeliveryQuery, Ledger, NewEvent, Record};
@@ -48,6 +48,7 @@ fn event(payload: usize) -> NewEvent {
         traceparent: None,
         deliveries: vec![(EndpointId::new(), DeliveryState::Pending)],
         grace: Duration::from_secs(60),
+        test: false,
     }
 }
 
@@ -214,18 +215,8 @@ async fn a_secret_is_sealed_in_the_file_and_missing_its_key_costs_only_its_endpo
         created_at: now,
     };
     let endpoint = Endpoint {
-        id: EndpointId::new(),
-        tenant: tenant.id,
-        name: String::new(),
-        url: "https://example.com/hook".parse().unwrap(),
-        dialect: "standard".into(),
         secret: Some(Secret::new("correct horse battery staple").unwrap()),
-        subscriptions: Vec::new(),
-        enabled: true,
-        overrides: Overrides::default(),
-        cancel_held_before: None,
-        created_at: now,
-        updated_at: now,
+        ..Endpoint::new(tenant.id, "https://example.com/hook".parse().unwrap(), "standard", now)
     };
     store.create_tenant(&tenant, &key).await.unwrap();
     store.create_endpoint(&endpoint).await.unwrap();

@@ -1,4 +1,5 @@
-//! What tests need around the code under test: a database, a virtual host, a receiver, a running `tidings`.
+//! What tests need around the code under test: a database, a virtual host, a receiver (ours, or one in a customer's
+//! language), a running `tidings`.
 //!
 //! Everything is real (PostgreSQL, RabbitMQ, sockets, processes), private to one test, and gone when its value is
 //! dropped, so tests run side by side and in any order. What cannot be had panics with what to do about it: this is
@@ -7,6 +8,8 @@
 pub mod address;
 pub mod binary;
 pub mod database;
+pub mod foreign;
+pub mod languages;
 pub mod proxy;
 pub mod receiver;
 pub mod services;
@@ -16,6 +19,7 @@ pub mod wait;
 pub use address::Reserved;
 pub use binary::Binary;
 pub use database::TestDatabase;
+pub use foreign::{ForeignReceiver, Judged};
 pub use proxy::FaultProxy;
 pub use receiver::{Answer, Received, Receiver};
 pub use vhost::TestVhost;

@@ -5,6 +5,7 @@ mod bench;
 mod config;
 mod control;
 mod demo;
+mod dialect;
 mod dispatcher;
 mod endpoint;
 mod ingest;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Config(config::Args),
     Tenant(tenant::Args),
     Endpoint(Box<endpoint::Args>),
+    Dialect(dialect::Args),
     Publish(publish::Args),
     Logs(Box<logs::Args>),
     Queue(queue::Args),
@@ -52,6 +54,7 @@ impl Command {
             Self::Config(args) => config::run(args),
             Self::Tenant(args) => tenant::run(args).await,
             Self::Endpoint(args) => endpoint::run(*args).await,
+            Self::Dialect(args) => dialect::run(args),
             Self::Publish(args) => publish::run(args).await,
             Self::Logs(args) => logs::run(*args).await,
             Self::Queue(args) => queue::run(args).await,

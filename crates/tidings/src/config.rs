@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) log: tidings_log::Config,
     pub(crate) log_client: tidings_recorder::Config,
     pub(crate) control: tidings_control::Config,
+    pub(crate) dispatcher_client: tidings_control::send_test::Config,
 }
 
 /// Metrics and health of a role (`[monitor]`).
@@ -53,7 +54,7 @@ pub(crate) struct Secrets {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Internal {
-    /// The token by which ingest and dispatcher prove to log that they belong to the system.
+    /// The token by which roles prove to each other that they belong to the system.
     pub(crate) token: SecretText,
 }
 

@@ -142,7 +142,7 @@ impl Process {
         let token = self.config.internal.token.clone();
         anyhow::ensure!(
             !token.is_empty(),
-            "internal.token is empty: set the same random text for ingest, dispatcher and log (TIDINGS_INTERNAL__TOKEN)"
+            "internal.token is empty: set the same random text for all roles (TIDINGS_INTERNAL__TOKEN)"
         );
         Ok(token)
     }

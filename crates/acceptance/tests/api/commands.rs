@@ -9,7 +9,7 @@ use tidings_acceptance::Standalone;
 use tidings_testkit::Binary;
 use tokio::task::spawn_blocking;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "standalone",
     "ingest",
     "dispatcher",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 16] = [
     "config",
     "tenant",
     "endpoint",
+    "dialect",
     "publish",
     "logs",
     "queue",
@@ -29,7 +30,7 @@ const COMMANDS: [&str; 16] = [
 ];
 
 /// Runs a command to its end, in a directory of its own and with these variables.
-async fn tidings(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) async fn tidings(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let directory = TempDir::new().expect("a temporary directory can be made");
     let mut command = Binary::command();
     command
@@ -60,7 +61,7 @@ fn subcommands(help: &str) -> Vec<String> {
 
 /// Asserts that a command fails and says this.
 #[track_caller]
-fn fails(output: &Output, words: &[&str]) {
+pub(crate) fn fails(output: &Output, words: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{said}");
     for word in words {

@@ -9,7 +9,7 @@ use crate::{invalid, nobody, refused};
 
 const URL: &str = "https://example.com/webhooks";
 
-fn create(tenant: &Tenant, change: impl FnOnce(&mut pb::Endpoint)) -> pb::CreateEndpointRequest {
+pub(crate) fn create(tenant: &Tenant, change: impl FnOnce(&mut pb::Endpoint)) -> pb::CreateEndpointRequest {
     let mut endpoint = endpoint(tenant, URL);
     change(&mut endpoint);
     pb::CreateEndpointRequest {
@@ -18,7 +18,7 @@ fn create(tenant: &Tenant, change: impl FnOnce(&mut pb::Endpoint)) -> pb::Create
     }
 }
 
-fn update(endpoint: pb::Endpoint, paths: &[&str]) -> pb::UpdateEndpointRequest {
+pub(crate) fn update(endpoint: pb::Endpoint, paths: &[&str]) -> pb::UpdateEndpointRequest {
     pb::UpdateEndpointRequest {
         endpoint: Some(endpoint),
         update_mask: Some(FieldMask {
@@ -27,13 +27,13 @@ fn update(endpoint: pb::Endpoint, paths: &[&str]) -> pb::UpdateEndpointRequest {
     }
 }
 
-fn get(id: &str) -> pb::GetEndpointRequest {
+pub(crate) fn get(id: &str) -> pb::GetEndpointRequest {
     pb::GetEndpointRequest {
         endpoint_id: id.to_owned(),
     }
 }
 
-fn subscribe(patterns: &[&str]) -> Vec<pb::Subscription> {
+pub(crate) fn subscribe(patterns: &[&str]) -> Vec<pb::Subscription> {
     let subscription = |pattern: &&str| pb::Subscription {
         pattern: pattern.to_string(),
         disabled: false,

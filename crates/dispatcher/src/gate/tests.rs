@@ -4,18 +4,14 @@ use super::*;
 
 fn endpoint(overrides: Overrides) -> Endpoint {
     Endpoint {
-        id: EndpointId::new(),
-        tenant: TenantId::new(),
-        name: String::new(),
-        url: "https://example.com/".parse().unwrap(),
-        dialect: "standard".into(),
-        secret: None,
         subscriptions: vec![Subscription::to("*".parse().unwrap())],
-        enabled: true,
         overrides,
-        cancel_held_before: None,
-        created_at: Timestamp::now(),
-        updated_at: Timestamp::now(),
+        ..Endpoint::new(
+            TenantId::new(),
+            "https://example.com/".parse().unwrap(),
+            "standard",
+            Timestamp::now(),
+        )
     }
 }
 
@@ -111,6 +107,21 @@ async fn a_receiver_that_asks_for_a_rest_gets_it() {
     let asked = Sign::Overloaded(Some(Duration::from_secs(5)));
     assert_eq!(pass.end(asked), Change::Opened);
     assert_eq!(gates.enter(&endpoint).await.err().unwrap().wait, Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_whose_own_limit_is_used_up_is_left_alone_and_does_not_count_as_failing() {
+    let (gates, endpoint) = (gates(), capped(9));
+    let pass = gates.enter(&endpoint).await.unwrap();
+    assert_eq!(pass.end(Sign::Spent(Duration::from_secs(2))), Change::None);
+    let refused = gates.enter(&endpoint).await.err().unwrap();
+    assert_eq!(
+        (refused.why, refused.wait),
+        (Refusal::RateLimited, Duration::from_secs(2))
+    );
+    assert_eq!(gates.open_circuits(), 0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(gates.enter(&endpoint).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use tidings_domain::key::Token;
-use tidings_domain::{EventPattern, KeyId, Overrides, Scope, Subscription};
+use tidings_domain::{DisabledReason, EventPattern, KeyId, Scope, Subscription};
 use tidings_service::health::Health;
 use tidings_service::problem::Kind;
 use tokio::sync::{Semaphore, mpsc};
@@ -124,6 +124,18 @@ impl Registry for Told {
     async fn delete_endpoint(&self, _: EndpointId) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
+    async fn disable_endpoint(
+        &self,
+        _: EndpointId,
+        _: DisabledReason,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn endpoints_failing_since(&self, _: Timestamp, _: u32) -> Result<Vec<EndpointId>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
 }
 
 /// A tenant with one key and one endpoint for everything.
@@ -143,18 +155,8 @@ fn owner() -> Owner {
     };
     let (token, key) = key(Some(tenant.id));
     let endpoint = Endpoint {
-        id: EndpointId::new(),
-        tenant: tenant.id,
-        name: String::new(),
-        url: "https://example.com/hook".parse().unwrap(),
-        dialect: "standard".into(),
-        secret: None,
         subscriptions: vec![Subscription::to(EventPattern::Any)],
-        enabled: true,
-        overrides: Overrides::default(),
-        cancel_held_before: None,
-        created_at: now,
-        updated_at: now,
+        ..Endpoint::new(tenant.id, "https://example.com/hook".parse().unwrap(), "standard", now)
     };
     Owner {
         tenant,

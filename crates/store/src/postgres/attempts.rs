@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, RequestBody};
 
 const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_type, number, started_at, duration_us, \
-                       url, dialect, outcome, reason, error, status_code, next_attempt_at";
+                       url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
 const CONTENT: &str = "request_headers, request_body, payload_at, response_headers, response_body, \
                        response_truncated, remote_address";
 
@@ -97,6 +97,7 @@ fn summary(row: &Row) -> Result<AttemptSummary, StoreError> {
             .try_get::<_, Option<i32>>("status_code")?
             .and_then(|code| u16::try_from(code).ok()),
         next_attempt_at: row.try_get("next_attempt_at")?,
+        test: row.try_get("test")?,
     })
 }
 

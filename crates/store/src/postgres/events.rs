@@ -10,7 +10,7 @@ use super::filter::Filter;
 use crate::error::StoreError;
 use crate::ledger::{EventQuery, EventSummary};
 
-const SUMMARY: &str = "id, tenant_id, event_type, occurred_at, accepted_at, idempotency_key, delivery_count";
+const SUMMARY: &str = "id, tenant_id, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test";
 
 impl Postgres {
     pub(super) async fn list_events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError> {
@@ -54,5 +54,6 @@ fn summary(row: &Row) -> Result<EventSummary, StoreError> {
         accepted_at: row.try_get("accepted_at")?,
         idempotency_key: row.try_get("idempotency_key")?,
         delivery_count: row.try_get::<_, i32>("delivery_count")?.cast_unsigned(),
+        test: row.try_get("test")?,
     })
 }

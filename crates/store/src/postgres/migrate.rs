@@ -33,6 +33,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "claim_token",
         sql: include_str!("../../../../migrations/0003_claim_token.sql"),
     },
+    Migration {
+        version: 4,
+        name: "failing",
+        sql: include_str!("../../../../migrations/0004_failing.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

@@ -9,6 +9,7 @@ use tidings_domain::{DeliveryId, DeliveryState, EndpointId, EventId, Step, Tenan
 
 use super::Postgres;
 use crate::error::StoreError;
+use crate::health;
 use crate::ledger::{Attempt, DeliveryMove, Headers, NewEvent, Record, RequestBody};
 
 const RECORD: &str = include_str!("record.sql");
@@ -39,6 +40,7 @@ impl Postgres {
         events.sort_unstable_by_key(|event| event.id);
         attempts.sort_unstable_by_key(|attempt| attempt.summary.id);
         let deliveries = merged.into_sorted();
+        let signs = health::signs(records);
         let request_headers = attempts
             .iter()
             .map(|a| json(&a.request_headers))
@@ -97,6 +99,17 @@ impl Postgres {
                 &column(&deliveries, |d| integer(d.attempts as usize)),
                 &column(&deliveries, |d| d.state.name()),
                 &column(&deliveries, |d| d.state.reason()),
+                &column(&events, |e| e.test),
+                &column(&attempts, |a| a.summary.test),
+                &column(&signs.exhausted, |e| e.after.id.uuid()),
+                &column(&signs.exhausted, |e| e.after.at),
+                &column(&signs.exhausted, |e| e.attempt.summary.error.replace('\0', "\u{fffd}")),
+                &column(&signs.exhausted, |e| e.marks),
+                &column(&signs.exhausted, |e| EventId::at(e.after.at).uuid()),
+                &column(&signs.exhausted, |e| EventId::at(e.after.at).uuid()),
+                &column(&signs.answered, |(endpoint, _)| endpoint.uuid()),
+                &column(&signs.answered, |(_, at)| *at),
+                &column(&signs.answered, |(_, at)| EventId::at(*at).uuid()),
             ],
         )
         .await?;

@@ -2,28 +2,57 @@
 -- the same order by everybody, so that batches with common rows wait for each other and never in a circle.
 WITH new_events AS (
     INSERT INTO events (id, tenant_id, occurred_at, accepted_at, delivery_count, event_type, idempotency_key,
-                        traceparent, payload)
+                        traceparent, payload, test)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::text[],
-                         $7::text[], $8::text[], $9::bytea[])
+                         $7::text[], $8::text[], $9::bytea[], $44::boolean[])
     ON CONFLICT (id) DO NOTHING
 ), new_attempts AS (
     INSERT INTO attempts (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
                           number, status_code, payload_at, response_truncated, event_type, url, dialect, outcome,
                           reason, error, remote_address, request_headers, request_body, response_headers,
-                          response_body)
+                          response_body, test)
     SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],
                          $16::timestamptz[], $17::bigint[], $18::integer[], $19::integer[], $20::integer[],
                          $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
-                         $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[])
+                         $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[], $45::boolean[])
     ON CONFLICT (id) DO NOTHING
+), moved AS (
+    INSERT INTO deliveries AS known (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts,
+                                     state, reason)
+    SELECT * FROM unnest($33::uuid[], $34::uuid[], $35::uuid[], $36::uuid[], $37::timestamptz[], $38::timestamptz[],
+                         $39::timestamptz[], $40::integer[], $41::integer[], $42::text[], $43::text[])
+    ON CONFLICT (id) DO UPDATE
+    SET updated_at = excluded.updated_at, due_at = excluded.due_at, sweep_at = excluded.sweep_at, step = excluded.step,
+        attempts = excluded.attempts, state = excluded.state, reason = excluded.reason
+    -- A terminal state never goes back; among the others the higher step wins.
+    WHERE known.state NOT IN ('succeeded', 'exhausted', 'cancelled')
+      AND (excluded.step > known.step OR excluded.state IN ('succeeded', 'exhausted', 'cancelled'))
+    RETURNING id, event_id, tenant_id, endpoint_id, state
+), exhausted AS (
+    SELECT ended.*, moved.event_id, moved.tenant_id, moved.endpoint_id
+    FROM unnest($46::uuid[], $47::timestamptz[], $48::text[], $49::boolean[], $50::uuid[], $51::uuid[])
+        AS ended (delivery_id, at, detail, marks, notice_id, failing_notice_id)
+    JOIN moved ON moved.id = ended.delivery_id AND moved.state = 'exhausted'
+), failing AS (
+    UPDATE endpoints
+    SET failing_since = first.at, updated_at = greatest(updated_at + interval '1 microsecond', first.at)
+    FROM (SELECT DISTINCT ON (endpoint_id) * FROM exhausted WHERE marks ORDER BY endpoint_id, at) AS first
+    WHERE endpoints.id = first.endpoint_id AND failing_since IS NULL
+    RETURNING first.failing_notice_id AS id, endpoints.tenant_id, endpoints.id AS endpoint_id, first.delivery_id,
+              first.event_id, first.at, first.detail
+), recovered AS (
+    UPDATE endpoints
+    SET failing_since = NULL, updated_at = greatest(updated_at + interval '1 microsecond', answered.at)
+    FROM unnest($52::uuid[], $53::timestamptz[], $54::uuid[]) AS answered (endpoint_id, at, notice_id)
+    WHERE endpoints.id = answered.endpoint_id AND failing_since < answered.at
+    RETURNING answered.notice_id AS id, endpoints.tenant_id, endpoints.id AS endpoint_id, answered.at
 )
-INSERT INTO deliveries AS known (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts,
-                                 state, reason)
-SELECT * FROM unnest($33::uuid[], $34::uuid[], $35::uuid[], $36::uuid[], $37::timestamptz[], $38::timestamptz[],
-                     $39::timestamptz[], $40::integer[], $41::integer[], $42::text[], $43::text[])
-ON CONFLICT (id) DO UPDATE
-SET updated_at = excluded.updated_at, due_at = excluded.due_at, sweep_at = excluded.sweep_at, step = excluded.step,
-    attempts = excluded.attempts, state = excluded.state, reason = excluded.reason
--- A terminal state never goes back; among the others the higher step wins.
-WHERE known.state NOT IN ('succeeded', 'exhausted', 'cancelled')
-  AND (excluded.step > known.step OR excluded.state IN ('succeeded', 'exhausted', 'cancelled'))
+INSERT INTO notices (id, tenant_id, endpoint_id, delivery_id, event_id, at, try_at, kind, detail)
+SELECT id, tenant_id, endpoint_id, delivery_id, event_id, at, at, 'endpoint.failing', detail FROM failing
+UNION ALL
+SELECT id, tenant_id, endpoint_id, NULL, NULL, at, at, 'endpoint.recovered', '' FROM recovered
+UNION ALL
+-- Nobody is told of single deliveries but operational endpoints, and those not of their own: that would never end.
+SELECT notice_id, tenant_id, endpoint_id, delivery_id, event_id, at, at, 'delivery.exhausted', detail FROM exhausted
+WHERE EXISTS (SELECT FROM endpoints e WHERE e.tenant_id = exhausted.tenant_id AND e.operational)
+  AND NOT EXISTS (SELECT FROM endpoints e WHERE e.id = exhausted.endpoint_id AND e.operational)

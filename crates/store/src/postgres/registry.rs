@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
 use tidings_domain::key::TokenHash;
 use tidings_domain::{
-    ApiKey, Endpoint, EndpointId, KeyId, Overrides, Scope, Secret, Subscription, Tenant, TenantId, Timestamp,
+    ApiKey, DisabledReason, Endpoint, EndpointId, EventId, KeyId, Overrides, PreviousSecret, Scope, Secret,
+    Subscription, Tenant, TenantId, Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio_postgres::types::Json;
@@ -19,17 +20,29 @@ use crate::registry::{Of, Registry, Snapshot};
 const TENANT: &str = "id, name, created_at";
 const KEY: &str = "id, tenant_id, scopes, hint, token_hash, expires_at, created_at";
 const ENDPOINT: &str = "id, tenant_id, name, url, dialect, secret_sealed, subscriptions, enabled, overrides, created_at, \
-                        updated_at, cancel_held_before";
+                        updated_at, cancel_held_before, previous_secret_sealed, previous_secret_until, contact, \
+                        operational, failing_since, disabled_reason";
 
 const INSERT_TENANT: &str = "INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)";
 const INSERT_KEY: &str = "INSERT INTO api_keys (id, tenant_id, scopes, hint, token_hash, expires_at, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const INSERT_ENDPOINT: &str = "INSERT INTO endpoints (id, tenant_id, name, url, dialect, secret_sealed, subscriptions,
-                            enabled, overrides, updated_at, cancel_held_before, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                            enabled, overrides, updated_at, cancel_held_before, previous_secret_sealed,
+                            previous_secret_until, contact, operational, failing_since, disabled_reason, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 const REPLACE_ENDPOINT: &str = "UPDATE endpoints SET name = $3, url = $4, dialect = $5, secret_sealed = $6,
-            subscriptions = $7, enabled = $8, overrides = $9, updated_at = $10, cancel_held_before = $11
-     WHERE id = $1 AND tenant_id = $2 AND updated_at = $12";
+            subscriptions = $7, enabled = $8, overrides = $9, updated_at = $10, cancel_held_before = $11,
+            previous_secret_sealed = $12, previous_secret_until = $13, contact = $14, operational = $15,
+            failing_since = $16, disabled_reason = $17
+     WHERE id = $1 AND tenant_id = $2 AND updated_at = $18";
+const DISABLE_ENDPOINT: &str = "WITH disabled AS (
+    UPDATE endpoints SET enabled = false, disabled_reason = $2,
+        updated_at = greatest(updated_at + interval '1 microsecond', $3)
+    WHERE id = $1 AND enabled
+    RETURNING id, tenant_id
+)
+INSERT INTO notices (id, tenant_id, endpoint_id, at, try_at, kind, detail)
+SELECT $4, tenant_id, id, $3, $3, 'endpoint.disabled', $5 FROM disabled";
 
 #[async_trait]
 impl Registry for Postgres {
@@ -152,6 +165,31 @@ impl Registry for Postgres {
             == 1)
     }
 
+    async fn disable_endpoint(
+        &self,
+        id: EndpointId,
+        reason: DisabledReason,
+        detail: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let notice = EventId::at(now).uuid();
+        let noticed = self
+            .execute(
+                DISABLE_ENDPOINT,
+                &[&id.uuid(), &reason.as_str(), &now, &notice, &detail],
+            )
+            .await?;
+        Ok(noticed == 1)
+    }
+
+    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
+        let sql = "SELECT id FROM endpoints WHERE failing_since < $1 AND enabled ORDER BY failing_since LIMIT $2";
+        let rows = self.query(sql, &[&before, &i64::from(limit)]).await?;
+        rows.iter()
+            .map(|row| Ok(EndpointId::from_uuid(row.try_get(0)?)))
+            .collect()
+    }
+
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
         let mut client = self.client().await?;
         // One transaction, so that the three tables are seen at one moment.
@@ -185,10 +223,9 @@ impl Postgres {
     /// Runs a statement that inserts or replaces an endpoint and takes one time more.
     async fn write_endpoint(&self, sql: &str, endpoint: &Endpoint, time: Timestamp) -> Result<u64, StoreError> {
         let id = endpoint.id.uuid();
-        let sealed = endpoint
-            .secret
-            .as_ref()
-            .map(|s| self.sealer.seal(s.reveal().as_bytes(), id.as_bytes()));
+        let seal = |secret: &Secret| self.sealer.seal(secret.reveal().as_bytes(), id.as_bytes());
+        let sealed = endpoint.secret.as_ref().map(seal);
+        let previous = endpoint.previous_secret.as_ref();
         self.execute(
             sql,
             &[
@@ -203,6 +240,12 @@ impl Postgres {
                 &Json(&endpoint.overrides),
                 &endpoint.updated_at,
                 &endpoint.cancel_held_before,
+                &previous.map(|previous| seal(&previous.secret)),
+                &previous.map(|previous| previous.until),
+                &endpoint.contact,
+                &endpoint.operational,
+                &endpoint.failing_since,
+                &endpoint.disabled_reason.map(DisabledReason::as_str),
                 &time,
             ],
         )
@@ -212,6 +255,12 @@ impl Postgres {
     fn read_endpoint(&self, row: &Row) -> Result<Endpoint, StoreError> {
         let id = EndpointId::from_uuid(row.try_get("id")?);
         let sealed: Option<&[u8]> = row.try_get("secret_sealed")?;
+        let previous: Option<&[u8]> = row.try_get("previous_secret_sealed")?;
+        let until: Option<Timestamp> = row.try_get("previous_secret_until")?;
+        let previous_secret = previous.zip(until).map(|(sealed, until)| {
+            let secret = self.open_secret(sealed, id)?;
+            Ok::<_, StoreError>(PreviousSecret { secret, until })
+        });
         Ok(Endpoint {
             id,
             tenant: TenantId::from_uuid(row.try_get("tenant_id")?),
@@ -219,8 +268,15 @@ impl Postgres {
             url: row.try_get::<_, &str>("url")?.parse().map_err(corrupt)?,
             dialect: row.try_get("dialect")?,
             secret: sealed.map(|sealed| self.open_secret(sealed, id)).transpose()?,
+            previous_secret: previous_secret.transpose()?,
             subscriptions: row.try_get::<_, Json<Vec<Subscription>>>("subscriptions")?.0,
+            operational: row.try_get("operational")?,
+            contact: row.try_get("contact")?,
             enabled: row.try_get("enabled")?,
+            disabled_reason: row
+                .try_get::<_, Option<&str>>("disabled_reason")?
+                .and_then(DisabledReason::from_name),
+            failing_since: row.try_get("failing_since")?,
             overrides: row.try_get::<_, Json<Overrides>>("overrides")?.0,
             cancel_held_before: row.try_get("cancel_held_before")?,
             created_at: row.try_get("created_at")?,

@@ -22,7 +22,8 @@ use crate::ledger::{
 #[async_trait]
 impl Ledger for Sqlite {
     async fn record(&self, records: Vec<Record>) -> Result<(), StoreError> {
-        self.write(move |connection| record::record(connection, &records)).await
+        self.change_many(move |connection| record::record(connection, &records))
+            .await
     }
 
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError> {
@@ -68,7 +69,7 @@ impl Ledger for Sqlite {
 
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
         let sql = format!("SELECT {}, payload FROM events WHERE id = ?1", row::EVENT_SUMMARY);
-        let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(7)?.into()));
+        let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(8)?.into()));
         self.read(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?

@@ -1,30 +1,46 @@
 //! Writing records down, in whatever order they arrive.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 use tidings_domain::trace::TraceParent;
-use tidings_domain::{DeliveryId, Step};
+use tidings_domain::{DeliveryId, Step, TenantId};
 
+use super::health;
 use super::row::{blob, json, later, micros};
 use crate::error::StoreError;
+use crate::health::signs;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
 
-pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<(), StoreError> {
+/// Writes records; gives the tenants whose endpoints began to fail or recovered by them.
+pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<TenantId>, StoreError> {
+    let mut ended = HashSet::new();
     for record in records {
         match record {
             Record::Event(event) => insert_event(connection, event)?,
-            Record::Attempt(attempt) => insert_attempt(connection, attempt)?,
-            Record::Move(to) => merge_delivery(connection, to, attempts_before(to.step))?,
+            Record::Attempt(attempt) => {
+                if insert_attempt(connection, attempt)? {
+                    ended.insert(attempt.summary.delivery);
+                }
+            }
+            Record::Move(to) => {
+                merge_delivery(connection, to, attempts_before(to.step))?;
+            }
         }
     }
-    Ok(())
+    let mut signs = signs(records);
+    // A record that came again says nothing new.
+    signs.exhausted.retain(|one| ended.contains(&one.after.id));
+    health::mark(connection, &signs)
 }
 
 fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO events
-                (id, tenant, event_type, occurred_at, accepted_at, idempotency_key, traceparent, delivery_count, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+                (id, tenant, event_type, occurred_at, accepted_at, idempotency_key, traceparent, delivery_count, payload,
+                 test)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             blob(event.id.uuid()),
@@ -36,6 +52,7 @@ fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreEr
             event.traceparent.as_ref().map(TraceParent::as_str),
             event.deliveries.len() as i64,
             &event.payload[..],
+            event.test,
         ])?;
     // Nothing is lower than the first step, so whatever is known of a delivery stays.
     let mut insert = connection.prepare_cached(
@@ -62,7 +79,8 @@ fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreEr
     Ok(())
 }
 
-fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
+/// Returns whether its delivery changed its state by it.
+fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, StoreError> {
     let summary = &attempt.summary;
     let (body, payload_at) = match &attempt.request_body {
         RequestBody::Around { envelope, payload_at } => (envelope, Some(*payload_at)),
@@ -73,9 +91,9 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<(), Stor
             "INSERT INTO attempts
                 (id, delivery, event, tenant, endpoint, event_type, number, started_at, duration, url, dialect,
                  outcome, reason, error, status_code, next_attempt_at, remote_address, request_headers,
-                 request_body, payload_at, response_headers, response_body, response_truncated)
+                 request_body, payload_at, response_headers, response_body, response_truncated, test)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                 ?21, ?22, ?23)
+                 ?21, ?22, ?23, ?24)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -102,8 +120,11 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<(), Stor
             json(&attempt.response_headers)?,
             &attempt.response_body[..],
             attempt.response_truncated,
+            summary.test,
         ])?;
-    let Some(after) = &attempt.after else { return Ok(()) };
+    let Some(after) = &attempt.after else {
+        return Ok(false);
+    };
     let attempts = if after.state.is_terminal() {
         summary.number
     } else {
@@ -112,9 +133,9 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<(), Stor
     merge_delivery(connection, after, attempts)
 }
 
-/// A terminal state never goes back, and among the others the higher step wins.
-fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> Result<(), StoreError> {
-    connection
+/// A terminal state never goes back, and among the others the higher step wins. Returns whether anything changed.
+fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> Result<bool, StoreError> {
+    let changed = connection
         .prepare_cached(
             "INSERT INTO deliveries
                 (id, event, tenant, endpoint, state, reason, due, step, attempts, sweep_at, updated_at)
@@ -139,7 +160,7 @@ fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> 
             to.sweep_at.map(micros),
             micros(to.at),
         ])?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 /// How many attempts a delivery has behind it that is at this step.

@@ -3,11 +3,15 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, Endpoint, EndpointId, KeyId, Secret, Tenant, TenantId, Timestamp};
+use tidings_domain::{
+    ApiKey, DisabledReason, Endpoint, EndpointId, KeyId, NoticeKind, PreviousSecret, Secret, Tenant, TenantId,
+    Timestamp,
+};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Sqlite;
+use super::health::{self, Noticed};
 use super::row::{blob, from_json, id, json, micros, text, time, time_or_none};
 use crate::error::StoreError;
 use crate::registry::{Of, Registry, Snapshot};
@@ -16,7 +20,7 @@ use crate::seal::Sealer;
 const TENANT: &str = "id, name, created_at";
 const KEY: &str = "id, tenant, scopes, hint, hash, expires_at, created_at";
 const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subscriptions, enabled, overrides, created_at, updated_at, \
-     cancel_held_before";
+     cancel_held_before, previous_secret, previous_secret_until, contact, operational, failing_since, disabled_reason";
 
 #[async_trait]
 impl Registry for Sqlite {
@@ -99,8 +103,10 @@ impl Registry for Sqlite {
     async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
         let (endpoint, sealer) = (endpoint.clone(), self.sealer.clone());
         let changed = Of::Tenant(endpoint.tenant);
-        let sql =
-            format!("INSERT INTO endpoints ({ENDPOINT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+        let sql = format!(
+            "INSERT INTO endpoints ({ENDPOINT})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        );
         let work = move |connection: &Connection| {
             connection.prepare_cached(&sql)?.execute(params![
                 blob(endpoint.id.uuid()),
@@ -108,13 +114,23 @@ impl Registry for Sqlite {
                 endpoint.name,
                 endpoint.url.as_str(),
                 endpoint.dialect,
-                seal(&sealer, &endpoint),
+                seal(&sealer, &endpoint, endpoint.secret.as_ref()),
                 json(&endpoint.subscriptions)?,
                 endpoint.enabled,
                 json(&endpoint.overrides)?,
                 micros(endpoint.created_at),
                 micros(endpoint.updated_at),
                 endpoint.cancel_held_before.map(micros),
+                seal(
+                    &sealer,
+                    &endpoint,
+                    endpoint.previous_secret.as_ref().map(|previous| &previous.secret)
+                ),
+                endpoint.previous_secret.as_ref().map(|previous| micros(previous.until)),
+                endpoint.contact,
+                endpoint.operational,
+                endpoint.failing_since.map(micros),
+                endpoint.disabled_reason.map(DisabledReason::as_str),
             ])?;
             Ok(())
         };
@@ -150,7 +166,9 @@ impl Registry for Sqlite {
             let replaced = connection
                 .prepare_cached(
                     "UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
-                        enabled = ?8, overrides = ?9, updated_at = ?10, cancel_held_before = ?12
+                        enabled = ?8, overrides = ?9, updated_at = ?10, cancel_held_before = ?12, previous_secret = ?13,
+                        previous_secret_until = ?14, contact = ?15, operational = ?16, failing_since = ?17,
+                        disabled_reason = ?18
                      WHERE id = ?1 AND tenant = ?2 AND updated_at = ?11",
                 )?
                 .execute(params![
@@ -159,13 +177,23 @@ impl Registry for Sqlite {
                     endpoint.name,
                     endpoint.url.as_str(),
                     endpoint.dialect,
-                    seal(&sealer, &endpoint),
+                    seal(&sealer, &endpoint, endpoint.secret.as_ref()),
                     json(&endpoint.subscriptions)?,
                     endpoint.enabled,
                     json(&endpoint.overrides)?,
                     micros(endpoint.updated_at),
                     micros(was),
                     endpoint.cancel_held_before.map(micros),
+                    seal(
+                        &sealer,
+                        &endpoint,
+                        endpoint.previous_secret.as_ref().map(|previous| &previous.secret)
+                    ),
+                    endpoint.previous_secret.as_ref().map(|previous| micros(previous.until)),
+                    endpoint.contact,
+                    endpoint.operational,
+                    endpoint.failing_since.map(micros),
+                    endpoint.disabled_reason.map(DisabledReason::as_str),
                 ])?;
             Ok(replaced > 0)
         };
@@ -180,6 +208,45 @@ impl Registry for Sqlite {
             })
         };
         Ok(self.change(work, |deleted| deleted.map(Of::Tenant)).await?.is_some())
+    }
+
+    async fn disable_endpoint(
+        &self,
+        endpoint: EndpointId,
+        reason: DisabledReason,
+        detail: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let detail = detail.to_owned();
+        let work = move |connection: &Connection| {
+            let sql = "UPDATE endpoints SET enabled = 0, disabled_reason = ?2, updated_at = max(updated_at + 1, ?3)
+                       WHERE id = ?1 AND enabled RETURNING tenant";
+            let parameters = params![blob(endpoint.uuid()), reason.as_str(), micros(now)];
+            let disabled = one(connection, sql, parameters, |row| id(row, 0, TenantId::from_uuid))?;
+            if let Some(tenant) = disabled {
+                let notice = Noticed {
+                    tenant,
+                    endpoint,
+                    delivery: None,
+                    at: now,
+                    kind: NoticeKind::EndpointDisabled,
+                    detail: &detail,
+                };
+                health::insert(connection, &notice)?;
+            }
+            Ok(disabled)
+        };
+        Ok(self.change(work, |tenant| tenant.map(Of::Tenant)).await?.is_some())
+    }
+
+    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
+        let sql = "SELECT id FROM endpoints WHERE failing_since < ?1 AND enabled ORDER BY failing_since LIMIT ?2";
+        self.read(move |connection| {
+            all(connection, sql, params![micros(before), limit], |row| {
+                id(row, 0, EndpointId::from_uuid)
+            })
+        })
+        .await
     }
 
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
@@ -304,10 +371,12 @@ fn tenant_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Tenan
         .map(|bytes| TenantId::from_uuid(Uuid::from_bytes(bytes))))
 }
 
-/// An endpoint without its secret, and its secret sealed.
+/// An endpoint without its secrets, and its secrets sealed.
 struct SealedEndpoint {
     endpoint: Endpoint,
     secret: Option<Vec<u8>>,
+    /// The previous secret and until when it signs.
+    previous: Option<(Vec<u8>, Timestamp)>,
 }
 
 fn sealed_endpoint(row: &Row<'_>) -> rusqlite::Result<SealedEndpoint> {
@@ -318,8 +387,13 @@ fn sealed_endpoint(row: &Row<'_>) -> rusqlite::Result<SealedEndpoint> {
         url: text(row, 3)?,
         dialect: row.get(4)?,
         secret: None,
+        previous_secret: None,
         subscriptions: from_json(row, 6)?,
+        operational: row.get(15)?,
+        contact: row.get(14)?,
         enabled: row.get(7)?,
+        disabled_reason: row.get_ref(17)?.as_str_or_null()?.and_then(DisabledReason::from_name),
+        failing_since: time_or_none(row, 16)?,
         overrides: from_json(row, 8)?,
         created_at: time(row, 9)?,
         updated_at: time(row, 10)?,
@@ -328,6 +402,7 @@ fn sealed_endpoint(row: &Row<'_>) -> rusqlite::Result<SealedEndpoint> {
     Ok(SealedEndpoint {
         endpoint,
         secret: row.get(5)?,
+        previous: row.get::<_, Option<Vec<u8>>>(12)?.zip(time_or_none(row, 13)?),
     })
 }
 
@@ -338,17 +413,21 @@ impl SealedEndpoint {
             let text = String::from_utf8(sealer.open(&sealed, context.as_bytes())?).unwrap_or_default();
             Secret::new(text).map_err(|error| StoreError::Corrupt(error.to_string()))
         };
+        let previous = |(sealed, until)| {
+            Ok::<_, StoreError>(PreviousSecret {
+                secret: open(sealed)?,
+                until,
+            })
+        };
         Ok(Endpoint {
             secret: self.secret.map(open).transpose()?,
+            previous_secret: self.previous.map(previous).transpose()?,
             ..self.endpoint
         })
     }
 }
 
-fn seal(sealer: &Sealer, endpoint: &Endpoint) -> Option<Vec<u8>> {
+fn seal(sealer: &Sealer, endpoint: &Endpoint, secret: Option<&Secret>) -> Option<Vec<u8>> {
     let context = endpoint.id.uuid();
-    endpoint
-        .secret
-        .as_ref()
-        .map(|secret| sealer.seal(secret.reveal().as_bytes(), context.as_bytes()))
+    secret.map(|secret| sealer.seal(secret.reveal().as_bytes(), context.as_bytes()))
 }

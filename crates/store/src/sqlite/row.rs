@@ -15,11 +15,11 @@ use crate::error::StoreError;
 use crate::ledger::{Attempt, AttemptSummary, Delivery, EventSummary, OpenDelivery, RequestBody};
 
 pub(super) const ATTEMPT_SUMMARY: &str = "id, delivery, event, tenant, endpoint, event_type, number, started_at, \
-     duration, url, dialect, outcome, reason, error, status_code, next_attempt_at";
+     duration, url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
 pub(super) const ATTEMPT_REST: &str =
     "request_headers, request_body, payload_at, response_headers, response_body, response_truncated, remote_address";
 pub(super) const EVENT_SUMMARY: &str =
-    "id, tenant, event_type, occurred_at, accepted_at, idempotency_key, delivery_count";
+    "id, tenant, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test";
 pub(super) const DELIVERY: &str = "id, event, tenant, endpoint, state, reason, due, step, attempts, updated_at";
 
 pub(super) fn micros(time: Timestamp) -> i64 {
@@ -83,27 +83,28 @@ pub(super) fn attempt_summary(row: &Row<'_>) -> Result<AttemptSummary> {
         error: row.get(13)?,
         status_code: row.get(14)?,
         next_attempt_at: time_or_none(row, 15)?,
+        test: row.get(16)?,
     })
 }
 
 /// The columns [`ATTEMPT_SUMMARY`] and [`ATTEMPT_REST`].
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt> {
-    let body = row.get::<_, Vec<u8>>(17)?.into();
+    let body = row.get::<_, Vec<u8>>(18)?.into();
     Ok(Attempt {
         summary: attempt_summary(row)?,
         after: None,
-        request_headers: from_json(row, 16)?,
-        request_body: match row.get(18)? {
+        request_headers: from_json(row, 17)?,
+        request_body: match row.get(19)? {
             Some(payload_at) => RequestBody::Around {
                 envelope: body,
                 payload_at,
             },
             None => RequestBody::Whole(body),
         },
-        response_headers: from_json(row, 19)?,
-        response_body: row.get::<_, Vec<u8>>(20)?.into(),
-        response_truncated: row.get(21)?,
-        remote_address: row.get(22)?,
+        response_headers: from_json(row, 20)?,
+        response_body: row.get::<_, Vec<u8>>(21)?.into(),
+        response_truncated: row.get(22)?,
+        remote_address: row.get(23)?,
     })
 }
 
@@ -117,6 +118,7 @@ pub(super) fn event_summary(row: &Row<'_>) -> Result<EventSummary> {
         accepted_at: time(row, 4)?,
         idempotency_key: row.get(5)?,
         delivery_count: row.get(6)?,
+        test: row.get(7)?,
     })
 }
 

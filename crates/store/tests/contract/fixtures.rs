@@ -46,18 +46,14 @@ pub(crate) fn key(tenant: Option<TenantId>) -> ApiKey {
 
 pub(crate) fn endpoint(tenant: TenantId) -> Endpoint {
     Endpoint {
-        id: EndpointId::new(),
-        tenant,
         name: "CRM".into(),
-        url: "https://crm.example.com/hook?a=b".parse().unwrap(),
-        dialect: "standard".into(),
-        secret: None,
         subscriptions: vec![Subscription::to("feedback.*".parse().unwrap())],
-        enabled: true,
-        overrides: Default::default(),
-        cancel_held_before: None,
-        created_at: now(),
-        updated_at: now(),
+        ..Endpoint::new(
+            tenant,
+            "https://crm.example.com/hook?a=b".parse().unwrap(),
+            "standard",
+            now(),
+        )
     }
 }
 
@@ -94,6 +90,7 @@ pub(crate) fn event_at(at: Timestamp, tenant: TenantId, endpoints: &[EndpointId]
             .map(|endpoint| (*endpoint, DeliveryState::Pending))
             .collect(),
         grace: MINUTE,
+        test: false,
     }
 }
 
@@ -149,6 +146,7 @@ pub(crate) fn attempt(event: &NewEvent, number: u32, after: DeliveryMove) -> Att
             },
             status_code: Some(if succeeded { 200 } else { 503 }),
             next_attempt_at: after.state.due(),
+            test: false,
         },
         after: Some(after),
         request_headers: vec![("content-type".into(), "application/json".into())],

@@ -1,5 +1,6 @@
 //! `tidings control`.
 
+use tidings_control::send_test::DispatcherClient;
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
@@ -30,6 +31,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         registry: store,
         dialects,
         destinations: process.config.destinations.rules(),
+        dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
     };
     let control = tidings_control::build(&process.config.control, parts);
     let mut routes = process.grpc_routes()?;

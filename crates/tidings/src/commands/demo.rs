@@ -1,13 +1,16 @@
 //! `tidings demo`: the main job, shown and checked.
 //!
 //! Starts a whole system in this process and receivers beside it, publishes one event of every kind that the five
-//! products' documents name (`fixtures/events`), and does not believe anybody: receivers recompute every signature,
+//! products' documents name (`fixtures/events`), and does not believe anybody: receivers read every request as its document
+//! says and recompute every signature,
 //! and what they got is compared with what was published and with what the log says.
 
 mod account;
+mod documents;
 mod fixtures;
 mod receivers;
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -17,7 +20,7 @@ use tidings_service::{shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
 use self::account::Account;
-use self::fixtures::Fixture;
+use self::fixtures::{Fixture, PRODUCTS};
 use self::receivers::{Behaviour, Receivers};
 use crate::client::{Client, explain};
 use crate::commands::standalone::{Engines, Running};
@@ -45,12 +48,17 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
+/// The products' tenants, each with its id.
+type Tenants = BTreeMap<&'static str, (String, Client)>;
+
 /// How long all deliveries may take to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An endpoint of the demo.
 struct Role {
     name: &'static str,
+    /// The product whose tenant it belongs to.
+    product: &'static str,
     dialect: &'static str,
     pattern: &'static str,
     /// The waits between attempts in seconds; the dialect's if empty.
@@ -61,51 +69,57 @@ struct Role {
     ends: &'static str,
 }
 
-const ROLES: [Role; 5] = [
+impl Role {
+    /// An endpoint that takes everything.
+    const fn of(product: &'static str, name: &'static str, dialect: &'static str) -> Self {
+        Self {
+            name,
+            product,
+            dialect,
+            pattern: "*",
+            schedule: &[],
+            behaviour: Behaviour::Accept,
+            statuses: &[200],
+            ends: "succeeded",
+        }
+    }
+}
+
+/// Every product has its own dialect, and some others beside it.
+const ROLES: [Role; 16] = [
+    Role::of("Userback", "userback", "userback"),
+    Role::of("Userback", "userback-slack", "slack"),
+    Role::of("Userback", "userback-standard", "standard"),
+    Role::of("Userpilot", "userpilot", "userpilot"),
+    Role::of("Userpilot", "userpilot-slack", "slack"),
+    Role::of("Userpilot", "userpilot-discord", "discord"),
     Role {
-        name: "standard",
-        dialect: "standard",
-        pattern: "*",
-        schedule: &[],
-        behaviour: Behaviour::Accept,
-        statuses: &[200],
-        ends: "succeeded",
-    },
-    Role {
-        name: "userhero",
-        dialect: "userhero",
-        pattern: "*",
-        schedule: &[],
-        behaviour: Behaviour::Accept,
-        statuses: &[200],
-        ends: "succeeded",
-    },
-    Role {
-        name: "flaky",
-        dialect: "standard",
-        pattern: "submission.*",
-        schedule: &[1, 1, 1],
-        behaviour: Behaviour::FailTwice,
-        statuses: &[503, 503, 200],
-        ends: "succeeded",
-    },
-    Role {
-        name: "hopeless",
-        dialect: "userhero",
         pattern: "nps.feedback",
         schedule: &[1, 1],
         behaviour: Behaviour::Fail,
         statuses: &[500, 500, 500],
         ends: "exhausted",
+        ..Role::of("Userpilot", "hopeless", "userhero")
+    },
+    Role::of("UserHero", "userhero", "userhero"),
+    Role::of("UserHero", "userhero-discord", "discord"),
+    Role::of("ABC User Feedback", "abc", "abc-user-feedback"),
+    Role::of("ABC User Feedback", "abc-cloudevents", "cloudevents"),
+    Role::of("FeedbackPulse", "feedbackpulse", "feedbackpulse"),
+    Role::of("FeedbackPulse", "feedbackpulse-slack", "slack"),
+    Role::of("FeedbackPulse", "feedbackpulse-discord", "discord"),
+    Role {
+        pattern: "submission.*",
+        schedule: &[1, 1, 1],
+        behaviour: Behaviour::FailTwice,
+        statuses: &[503, 503, 200],
+        ..Role::of("FeedbackPulse", "flaky", "standard")
     },
     Role {
-        name: "elsewhere",
-        dialect: "standard",
         pattern: "billing.*",
-        schedule: &[],
-        behaviour: Behaviour::Accept,
         statuses: &[],
         ends: "",
+        ..Role::of("FeedbackPulse", "elsewhere", "standard")
     },
 ];
 
@@ -148,19 +162,23 @@ async fn show(system: &Running, keep: bool, stop: CancellationToken) -> anyhow::
     let (key, token) = system.operator_key().await?;
     let server = format!("http://{}", system.grpc);
     let operator = Client::connect(&server, token.reveal()).await?;
-    let (tenant_id, tenant) = make_tenant(&operator, &server, "Demo").await?;
+    let mut tenants = Tenants::new();
+    for product in PRODUCTS {
+        let made = make_tenant(&operator, &server, &format!("Demo, {product}")).await?;
+        tenants.insert(product, made);
+    }
     let (lonely_id, lonely) = make_tenant(&operator, &server, "Demo, without endpoints").await?;
 
     let receivers = Receivers::start().await?;
     for role in &ROLES {
-        let endpoint = make_endpoint(&tenant, role, &receivers.url(role.name)).await?;
+        let endpoint = make_endpoint(&tenants[role.product].1, role, &receivers.url(role.name)).await?;
         receivers.expect(role, &endpoint.id, &endpoint.secret);
     }
     let started = Instant::now();
     let fixtures = fixtures::all()?;
     let mut published = Vec::new();
     for fixture in fixtures {
-        let id = publish(&tenant, &fixture).await?.event_id;
+        let id = publish(&tenants[fixture.product].1, &fixture).await?.event_id;
         published.push((fixture, id));
     }
     let nowhere = publish(&lonely, &Fixture::unmatched()?).await?;
@@ -179,12 +197,13 @@ async fn show(system: &Running, keep: bool, stop: CancellationToken) -> anyhow::
         .map_err(explain)
         .context("an event without deliveries is not found")?;
 
-    let ended = wait_until_ended(&tenant, expected_deliveries(&published));
+    let ended = wait_until_ended(&tenants, expected_deliveries(&published));
     let overdue = stop.run_until_cancelled(ended).await.context("stopped")??;
-    let mut account = Account::draw_up(&tenant, &published, &receivers, started.elapsed()).await?;
+    let mut account = Account::draw_up(&tenants, &published, &receivers, started.elapsed()).await?;
     account.problems.extend(overdue);
     if !keep {
-        for tenant_id in [tenant_id, lonely_id] {
+        let ids = tenants.values().map(|(id, _)| id.clone());
+        for tenant_id in ids.chain([lonely_id]) {
             let request = pb::DeleteTenantRequest { tenant_id };
             operator.tenants().delete_tenant(request).await.map_err(explain)?;
         }
@@ -222,6 +241,10 @@ async fn make_endpoint(tenant: &Client, role: &Role, url: &str) -> anyhow::Resul
                 nanos: 0,
             })
             .collect(),
+        settings: match role.dialect {
+            "userpilot" => HashMap::from([("app_token".to_owned(), "NX-bd46697c".to_owned())]),
+            _ => HashMap::new(),
+        },
         ..pb::Endpoint::default()
     };
     let request = pb::CreateEndpointRequest {
@@ -254,28 +277,12 @@ fn expected_deliveries(published: &[(Fixture, String)]) -> usize {
 }
 
 /// Waits until that many deliveries have ended; says so if they don't in time.
-async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<Option<String>> {
-    let ended = ["succeeded", "exhausted", "cancelled"].map(str::to_owned).to_vec();
+async fn wait_until_ended(tenants: &Tenants, expected: usize) -> anyhow::Result<Option<String>> {
     let give_up = Instant::now() + PATIENCE;
     loop {
         let mut count = 0;
-        let mut request = pb::ListDeliveriesRequest {
-            states: ended.clone(),
-            page_size: 200,
-            ..Default::default()
-        };
-        loop {
-            let page = tenant
-                .log()
-                .list_deliveries(request.clone())
-                .await
-                .map_err(explain)?
-                .into_inner();
-            count += page.deliveries.len();
-            if page.next_page_token.is_empty() {
-                break;
-            }
-            request.page_token = page.next_page_token;
+        for (_, tenant) in tenants.values() {
+            count += ended_deliveries(tenant).await?;
         }
         if count >= expected {
             return Ok(None);
@@ -289,12 +296,34 @@ async fn wait_until_ended(tenant: &Client, expected: usize) -> anyhow::Result<Op
     }
 }
 
+/// How many deliveries of a tenant have ended.
+async fn ended_deliveries(tenant: &Client) -> anyhow::Result<usize> {
+    let mut request = pb::ListDeliveriesRequest {
+        states: ["succeeded", "exhausted", "cancelled"].map(str::to_owned).to_vec(),
+        page_size: 200,
+        ..Default::default()
+    };
+    let mut count = 0;
+    loop {
+        let page = tenant
+            .log()
+            .list_deliveries(request.clone())
+            .await
+            .map_err(explain)?
+            .into_inner();
+        count += page.deliveries.len();
+        if page.next_page_token.is_empty() {
+            return Ok(count);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
 impl Role {
-    /// Whether the endpoint subscribes to an event.
+    /// Whether the endpoint gets an event.
     fn wants(&self, fixture: &Fixture) -> bool {
-        self.pattern
-            .parse()
-            .is_ok_and(|pattern: tidings_domain::EventPattern| pattern.matches(&fixture.event_type))
+        let subscribed = |pattern: tidings_domain::EventPattern| pattern.matches(&fixture.event_type);
+        self.product == fixture.product && self.pattern.parse().is_ok_and(subscribed)
     }
 }
 

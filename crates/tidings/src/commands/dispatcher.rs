@@ -1,5 +1,7 @@
 //! `tidings dispatcher`.
 
+use tidings_service::serve;
+
 use crate::config::ConfigArgs;
 use crate::start::Process;
 
@@ -24,6 +26,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let dispatcher = tidings_dispatcher::build(
         &process.config.dispatcher,
         tidings_dispatcher::Parts {
+            access: backbone.access,
             cache: backbone.cache,
             registry: backbone.store,
             dialects: backbone.dialects,
@@ -35,6 +38,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             fetcher,
         },
     )?;
+    let mut routes = process.grpc_routes()?;
+    routes.add_service(dispatcher.grpc.clone());
+    let listener = serve::bind(&process.config.dispatcher.grpc_address).await?;
+    process.serve_grpc("dispatcher-grpc", listener, routes.routes());
     let work = tokio::spawn(dispatcher.run(process.shutdown.clone()));
     let stopped = process.until_stopped().await;
     work.await?;

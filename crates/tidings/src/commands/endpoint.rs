@@ -1,16 +1,18 @@
 //! `tidings endpoint`.
 
+mod rotate;
 mod settings;
 mod shown;
 
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
-use tidings_domain::{EndpointId, EventPattern, TenantId};
+use tidings_domain::{EndpointId, EventPattern, Secret, TenantId};
 use tidings_proto::pb;
 use url::Url;
 
 use self::settings::Settings;
+pub(super) use self::settings::setting;
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs};
 
@@ -77,6 +79,7 @@ enum Command {
     ///   tidings endpoint secret ep_…
     #[command(verbatim_doc_comment)]
     Secret(One),
+    RotateSecret(rotate::Args),
 }
 
 /// Makes an endpoint and shows it with its secret.
@@ -84,6 +87,8 @@ enum Command {
 /// Examples:
 ///   tidings endpoint create --tenant ten_… --url https://example.com/webhooks --subscribe 'feedback.*'
 ///   tidings endpoint create --tenant ten_… --url https://example.com/in --dialect userhero --schedule '3s 3s 3s'
+///   tidings endpoint create --url https://example.com/in --dialect userpilot --setting app_token=NX-1 --property user.plan
+///   tidings endpoint create --url https://example.com/told --operational --subscribe endpoint.failing
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct CreateArgs {
@@ -95,6 +100,9 @@ struct CreateArgs {
     url: Url,
     #[command(flatten)]
     settings: Settings,
+    /// Sign with a generated ed25519 key; its receiver verifies with the public key, which is shown.
+    #[arg(long, conflicts_with_all = ["secret", "unsigned"])]
+    ed25519: bool,
     /// Make it disabled: deliveries are held until it is enabled.
     #[arg(long)]
     disabled: bool,
@@ -115,10 +123,21 @@ struct UpdateArgs {
     url: Option<Url>,
     #[command(flatten)]
     settings: Settings,
-    /// A setting to take from the dialect or the configuration again; may be repeated.
-    #[arg(long, value_name = "SETTING", value_parser = ["schedule", "timeout", "final-status", "concurrency", "rate"])]
+    /// What to leave to the dialect or the configuration again, or to empty; may be repeated.
+    #[arg(long, value_name = "FLAG", value_parser = RESETTABLE)]
     reset: Vec<String>,
 }
+
+const RESETTABLE: [&str; 8] = [
+    "schedule",
+    "timeout",
+    "final-status",
+    "concurrency",
+    "rate",
+    "contact",
+    "property",
+    "setting",
+];
 
 /// An endpoint to turn on.
 #[derive(clap::Args)]
@@ -184,6 +203,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             endpoints.delete_endpoint(request).await.map_err(explain)?;
             output::done(format, "deleted", &endpoint)
         }
+        Command::RotateSecret(args) => rotate::run(&client, format, args).await,
         Command::Secret(One { endpoint }) => {
             let request = pb::GetEndpointSecretRequest {
                 endpoint_id: endpoint.to_string(),
@@ -213,6 +233,9 @@ async fn create(client: &Client, format: Format, args: CreateArgs) -> anyhow::Re
     if endpoint.subscriptions.is_empty() {
         endpoint.subscriptions = settings::subscriptions(&[EventPattern::Any]);
     }
+    if args.ed25519 {
+        endpoint.secret = Secret::generate_ed25519().reveal().to_owned();
+    }
     let request = pb::CreateEndpointRequest {
         endpoint: Some(endpoint),
         disabled: args.disabled,
@@ -234,6 +257,8 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
     paths.extend(args.reset.iter().map(|setting| match setting.as_str() {
         "final-status" => "final_statuses",
         "rate" => "rate_per_second",
+        "property" => "properties",
+        "setting" => "settings",
         other => other,
     }));
     anyhow::ensure!(

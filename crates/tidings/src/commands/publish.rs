@@ -81,7 +81,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
+/// A payload as it is given on the command line: a text, `@FILE`, or `-` for standard input.
+pub(super) fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
     match argument.strip_prefix('@') {
         Some(path) => std::fs::read(path).with_context(|| format!("cannot read {path}")),
         None if argument == "-" => {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tidings_control::send_test::DispatcherClient;
 use tidings_control::tenants::new_key;
 use tidings_domain::key::Token;
 use tidings_domain::{ApiKey, Scope};
@@ -105,7 +106,9 @@ impl Running {
         // The roles speak to each other as they do apart, over this process's own port.
         let token = SecretText::from(Token::generate().reveal().to_owned());
         process.config.internal.token = token.clone();
-        process.config.log_client.servers = vec![format!("http://{}", reachable(grpc))];
+        let here = vec![format!("http://{}", reachable(grpc))];
+        process.config.log_client.servers = here.clone();
+        process.config.dispatcher_client.servers = here;
 
         let (registry, access) = process.registry(store.clone(), &token);
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
@@ -128,12 +131,13 @@ impl Running {
                 registry: store.clone(),
                 dialects: dialects.clone(),
                 destinations: process.config.destinations.rules(),
+                dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
             },
         );
         let ingest = tidings_ingest::build(
             &process.config.ingest,
             tidings_ingest::Parts {
-                access,
+                access: access.clone(),
                 registry: registry.clone(),
                 idempotency: store.clone(),
                 queue: queue.clone(),
@@ -145,6 +149,7 @@ impl Running {
         let dispatcher = tidings_dispatcher::build(
             &process.config.dispatcher,
             tidings_dispatcher::Parts {
+                access,
                 cache: registry.clone(),
                 registry: store.clone(),
                 dialects,
@@ -163,7 +168,8 @@ impl Running {
             .add_service(log.grpc.clone())
             .add_service(log.queues.clone())
             .add_service(control.tenants)
-            .add_service(control.endpoints);
+            .add_service(control.endpoints)
+            .add_service(dispatcher.grpc.clone());
         process.ready_soon().await;
         process.serve_grpc("standalone-grpc", listener, routes.routes());
         let http_address = process.config.standalone.http_address.clone();

@@ -31,6 +31,15 @@ const FILES: [(&str, &str); 5] = [
     ),
 ];
 
+/// The products, by the names of their documents.
+pub(super) const PRODUCTS: [&str; 5] = [
+    "Userback",
+    "Userpilot",
+    "UserHero",
+    "ABC User Feedback",
+    "FeedbackPulse",
+];
+
 /// Every fixture, product by product.
 pub(super) fn all() -> anyhow::Result<Vec<Fixture>> {
     let mut all = Vec::new();

@@ -9,10 +9,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use serde_json::Value;
 use tidings_service::serve;
 
-use super::Role;
+use super::{Role, documents};
 use crate::verify;
 
 /// How a receiver answers.
@@ -29,12 +28,10 @@ pub(super) enum Behaviour {
 /// A request as a receiver understood it.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
-    pub(super) event_type: String,
-    pub(super) data: Value,
     pub(super) body: Bytes,
     /// `webhook-id`, where the dialect has one.
     pub(super) id: Option<String>,
-    /// What is wrong with its signature, if anything is.
+    /// What is wrong with it by the words of its document, if anything is.
     pub(super) flaw: Option<String>,
     pub(super) answered: u16,
 }
@@ -115,28 +112,14 @@ async fn receive(
     let Some(receiver) = state.get_mut(&name) else {
         return StatusCode::NOT_FOUND;
     };
-    let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let flaw = match receiver.dialect {
-        "userhero" => verify_userhero(&headers, &body, &parsed, &receiver.secret),
-        _ => verify::standard(&headers, &body, &receiver.secret),
-    };
-    let type_field = if receiver.dialect == "userhero" {
-        "event"
-    } else {
-        "type"
-    };
+    let flaw = documents::check(receiver.dialect, &headers, &body, &receiver.secret);
     let mut received = Received {
-        event_type: parsed[type_field].as_str().unwrap_or_default().to_owned(),
-        data: parsed["data"].clone(),
-        body,
         id: verify::header(&headers, "webhook-id").map(str::to_owned),
+        body,
         flaw: flaw.err(),
         answered: 0,
     };
-    let seen = receiver
-        .requests
-        .iter()
-        .filter(|r| r.data == received.data && r.event_type == received.event_type);
+    let seen = receiver.requests.iter().filter(|request| request.body == received.body);
     received.answered = match receiver.behaviour {
         Behaviour::Accept => 200,
         Behaviour::Fail => 500,
@@ -151,13 +134,4 @@ async fn receive(
     let status = received.answered;
     receiver.requests.push(received);
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// UserHero's document, "Verification Code", verifies the body as `JSON.stringify` prints what was parsed of it.
-fn verify_userhero(headers: &HeaderMap, body: &[u8], parsed: &Value, secret: &str) -> Result<(), String> {
-    let printed = serde_json::to_vec(parsed).map_err(|error| error.to_string())?;
-    if printed != body {
-        return Err("the body is not what JSON.stringify prints".into());
-    }
-    verify::over_body(headers, "x-userhero-signature", &printed, secret)
 }

@@ -42,6 +42,18 @@ pub(super) struct Settings {
     /// How many of them at once after a rest [default: as many as per second].
     #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..))]
     burst: Option<u32>,
+    /// The e-mail address that is told when the endpoint fails or is turned off.
+    #[arg(long, value_name = "ADDRESS")]
+    contact: Option<String>,
+    /// Tell it what happens to the tenant's other endpoints (endpoint.failing, …) instead of sending it events.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    operational: Option<bool>,
+    /// A part of users or companies that is sent although the dialect leaves it out, like user.plan; may be repeated.
+    #[arg(long = "property", value_name = "OBJECT.KEY")]
+    properties: Vec<String>,
+    /// A value that the dialect asks for, like app_token=NX-1; may be repeated.
+    #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -64,6 +76,10 @@ impl Settings {
             concurrency: self.concurrency.unwrap_or(0),
             rate_per_second: self.rate.unwrap_or(0),
             rate_burst: self.burst.unwrap_or(0),
+            contact: self.contact.clone().unwrap_or_default(),
+            operational: self.operational.unwrap_or(false),
+            properties: self.properties.clone(),
+            settings: self.settings.iter().cloned().collect(),
             ..pb::Endpoint::default()
         }
     }
@@ -80,12 +96,24 @@ impl Settings {
             ("final_statuses", !self.final_statuses.is_empty()),
             ("concurrency", self.concurrency.is_some()),
             ("rate_per_second", self.rate.is_some()),
+            ("contact", self.contact.is_some()),
+            ("operational", self.operational.is_some()),
+            ("properties", !self.properties.is_empty()),
+            ("settings", !self.settings.is_empty()),
         ];
         fields
             .into_iter()
             .filter_map(|(name, given)| given.then_some(name))
             .collect()
     }
+}
+
+/// A setting of a dialect as it is written on the command line.
+pub(in crate::commands) fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` has no `=`: write it like `app_token=NX-1`"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Subscriptions that are on.
@@ -128,12 +156,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_dialect_offers_is_chosen_by_name() {
+        let settings = parse(&["--operational", "--property", "user.plan", "--setting", "link=/a?b=c"]).unwrap();
+        assert_eq!(settings.given(), ["operational", "properties", "settings"]);
+        let endpoint = settings.endpoint();
+        assert!(endpoint.operational);
+        assert_eq!(endpoint.properties, ["user.plan"]);
+        assert_eq!(endpoint.settings["link"], "/a?b=c");
+        let settings = parse(&["--operational=false", "--contact", "ops@example.com"]).unwrap();
+        assert_eq!(settings.given(), ["contact", "operational"]);
+        assert!(!settings.endpoint().operational);
+    }
+
+    #[test]
     fn mistakes_are_found_before_anything_is_sent() {
         let error = |line: &[&str]| parse(line).map(|_| ()).unwrap_err().to_string();
         assert!(error(&["--subscribe", "*.created"]).contains("is not an event pattern"));
         assert!(error(&["--schedule", "soon"]).contains("`soon` is not a duration"));
         assert!(error(&["--final-status", "9xx"]).contains("is not an HTTP status"));
         assert!(error(&["--secret", "x", "--unsigned"]).contains("cannot be used with"));
+        assert!(error(&["--setting", "app_token"]).contains("write it like `app_token=NX-1`"));
         assert!(error(&["--concurrency", "0"]).contains("0 is not in 1.."));
     }
 }

@@ -1,5 +1,6 @@
 //! How endpoints are shown.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,6 +29,12 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("name", endpoint.name.clone()),
         ("url", endpoint.url.clone()),
         ("enabled", yes_or_no(endpoint.enabled).into()),
+        ("health", health(endpoint)),
+        ("contact", endpoint.contact.clone()),
+        (
+            "operational",
+            endpoint.operational.then_some("yes").unwrap_or_default().into(),
+        ),
         ("subscriptions", patterns(endpoint)),
         ("dialect", endpoint.dialect.clone()),
         ("schedule", or_by(waits(endpoint).join(" "), "dialect")),
@@ -41,8 +48,12 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
             ),
         ),
         ("rate limit", rate_limit(endpoint).unwrap_or("(none)".into())),
+        ("properties", endpoint.properties.join(" ")),
+        ("settings", settings(endpoint).join(" ")),
         ("signed", yes_or_no(!endpoint.unsigned).into()),
         ("secret", endpoint.secret.clone()),
+        ("public key", endpoint.public_key.clone()),
+        ("previous secret", previous_secret(endpoint)),
         ("created", time(endpoint.created_at.as_ref())),
         ("updated", time(endpoint.updated_at.as_ref())),
     ])
@@ -60,12 +71,21 @@ pub(super) fn list(format: Format, endpoints: &[pb::Endpoint]) -> anyhow::Result
             endpoint.id.clone(),
             endpoint.name.clone(),
             yes_or_no(endpoint.enabled).into(),
+            health(endpoint),
             endpoint.dialect.clone(),
             patterns(endpoint),
             endpoint.url.clone(),
         ]
     };
-    let header = ["endpoint", "name", "enabled", "dialect", "subscriptions", "url"];
+    let header = [
+        "endpoint",
+        "name",
+        "enabled",
+        "health",
+        "dialect",
+        "subscriptions",
+        "url",
+    ];
     table(&header, &endpoints.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -77,6 +97,10 @@ struct Document<'a> {
     name: &'a str,
     url: &'a str,
     enabled: bool,
+    disabled_reason: Option<&'a str>,
+    failing_since: Option<Timestamp>,
+    contact: Option<&'a str>,
+    operational: bool,
     subscriptions: Vec<SubscriptionDocument<'a>>,
     dialect: &'a str,
     schedule: Option<Vec<String>>,
@@ -85,9 +109,13 @@ struct Document<'a> {
     concurrency: Option<u32>,
     rate_per_second: Option<u32>,
     rate_burst: Option<u32>,
+    properties: &'a [String],
+    settings: BTreeMap<&'a str, &'a str>,
     signed: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     secret: &'a str,
+    public_key: Option<&'a str>,
+    previous_secret_until: Option<Timestamp>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
 }
@@ -112,6 +140,10 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         name: &endpoint.name,
         url: &endpoint.url,
         enabled: endpoint.enabled,
+        disabled_reason: given(&endpoint.disabled_reason),
+        failing_since: instant(endpoint.failing_since.as_ref()),
+        contact: given(&endpoint.contact),
+        operational: endpoint.operational,
         subscriptions: endpoint
             .subscriptions
             .iter()
@@ -127,11 +159,54 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         concurrency: Some(endpoint.concurrency).filter(|cap| *cap > 0),
         rate_per_second: Some(endpoint.rate_per_second).filter(|rate| *rate > 0),
         rate_burst: Some(endpoint.rate_burst).filter(|burst| *burst > 0),
+        properties: &endpoint.properties,
+        settings: sorted(endpoint),
         signed: !endpoint.unsigned,
         secret: &endpoint.secret,
+        public_key: given(&endpoint.public_key),
+        previous_secret_until: instant(endpoint.previous_secret_until.as_ref()),
         created_at: instant(endpoint.created_at.as_ref()),
         updated_at: instant(endpoint.updated_at.as_ref()),
     }
+}
+
+/// How it does, in words.
+fn health(endpoint: &pb::Endpoint) -> String {
+    let disabled = match endpoint.disabled_reason.as_str() {
+        "" => None,
+        "gone" => Some("disabled because its receiver answered 410 Gone".to_owned()),
+        "failing" => Some("disabled because it failed for days".to_owned()),
+        other => Some(format!("disabled because {other}")),
+    };
+    let failing = time(endpoint.failing_since.as_ref());
+    let failing = (!failing.is_empty()).then(|| format!("failing since {failing}"));
+    let signs: Vec<String> = disabled.into_iter().chain(failing).collect();
+    if signs.is_empty() {
+        "ok".to_owned()
+    } else {
+        signs.join(", ")
+    }
+}
+
+fn previous_secret(endpoint: &pb::Endpoint) -> String {
+    let until = endpoint.previous_secret_until.as_ref();
+    until
+        .map(|until| format!("signs until {}", time(Some(until))))
+        .unwrap_or_default()
+}
+
+fn settings(endpoint: &pb::Endpoint) -> Vec<String> {
+    let written = |(name, value)| format!("{name}={value}");
+    sorted(endpoint).into_iter().map(written).collect()
+}
+
+fn sorted(endpoint: &pb::Endpoint) -> BTreeMap<&str, &str> {
+    let settings = endpoint.settings.iter();
+    settings.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn patterns(endpoint: &pb::Endpoint) -> String {

@@ -1,0 +1,196 @@
+//! What requests ask for, as operations take it.
+
+use std::time::Duration;
+
+use tidings_domain::outcome::StatusRange;
+use tidings_domain::{EndpointId, Overrides, RateLimit, Schedule, Secret, Subscription};
+use tidings_proto::pb;
+use tidings_service::problem::Problem;
+use tidings_service::request::{optional, required};
+
+use crate::endpoints::{EndpointChange, NewEndpoint, NewSecret, OverrideChange};
+
+/// How long a replaced secret goes on signing if nothing else is asked for.
+const OVERLAP: Duration = Duration::from_secs(86_400);
+
+pub(super) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+    required(text, "endpoint_id")
+}
+
+pub(super) fn missing(field: &str) -> Problem {
+    Problem::invalid("field_missing", format!("`{field}` is missing")).at(field)
+}
+
+pub(super) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndpoint, Problem> {
+    let secret = match read_secret(&asked)? {
+        Some(secret) => NewSecret::Given(secret),
+        None if asked.unsigned => NewSecret::Unsigned,
+        None => NewSecret::Generated,
+    };
+    Ok(NewEndpoint {
+        tenant: optional(&asked.tenant_id, "tenant_id")?,
+        subscriptions: read_subscriptions(&asked.subscriptions)?,
+        overrides: Overrides {
+            schedule: read_schedule(&asked.schedule)?,
+            timeout: read_timeout(asked.timeout.as_ref())?,
+            final_statuses: read_statuses(&asked.final_statuses)?,
+            concurrency: Some(asked.concurrency).filter(|cap| *cap > 0),
+            rate_limit: read_rate_limit(&asked),
+            properties: asked.properties,
+            settings: asked.settings.into_iter().collect(),
+        },
+        name: asked.name,
+        url: asked.url,
+        dialect: Some(asked.dialect).filter(|name| !name.is_empty()),
+        secret,
+        operational: asked.operational,
+        contact: read_contact(&asked.contact),
+        enabled,
+    })
+}
+
+pub(super) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange, Problem> {
+    let mut change = EndpointChange::default();
+    for path in paths {
+        match path.as_str() {
+            "name" => change.name = Some(asked.name.clone()),
+            "url" => change.url = Some(asked.url.clone()),
+            "dialect" => change.dialect = Some(asked.dialect.clone()),
+            "subscriptions" => change.subscriptions = Some(read_subscriptions(&asked.subscriptions)?),
+            "secret" => change.secret = Some(read_new_secret(asked)?),
+            "contact" => change.contact = Some(read_contact(&asked.contact)),
+            "operational" => change.operational = Some(asked.operational),
+            other => change.overrides.push(override_change(asked, other)?),
+        }
+    }
+    Ok(change)
+}
+
+/// The secret that is to replace another, and for how long that one goes on signing.
+pub(super) fn rotation(asked: &pb::RotateEndpointSecretRequest) -> Result<(Option<Secret>, Duration), Problem> {
+    let overlap = asked.overlap.map_or(Ok(OVERLAP), |overlap| {
+        let negative = |_| Problem::invalid("overlap_invalid", "an overlap is 0s to 7d").at("overlap");
+        Duration::try_from(overlap).map_err(negative)
+    })?;
+    let secret = Some(asked.secret.as_str()).filter(|text| !text.is_empty());
+    Ok((secret.map(parse_secret).transpose()?, overlap))
+}
+
+fn override_change(asked: &pb::Endpoint, path: &str) -> Result<OverrideChange, Problem> {
+    Ok(match path {
+        "schedule" => {
+            let schedule = read_schedule(&asked.schedule)?;
+            Box::new(move |overrides| overrides.schedule.clone_from(&schedule))
+        }
+        "timeout" => {
+            let timeout = read_timeout(asked.timeout.as_ref())?;
+            Box::new(move |overrides| overrides.timeout = timeout)
+        }
+        "final_statuses" => {
+            let statuses = read_statuses(&asked.final_statuses)?;
+            Box::new(move |overrides| overrides.final_statuses.clone_from(&statuses))
+        }
+        "concurrency" => {
+            let cap = Some(asked.concurrency).filter(|cap| *cap > 0);
+            Box::new(move |overrides| overrides.concurrency = cap)
+        }
+        "rate_per_second" => {
+            let limit = read_rate_limit(asked);
+            Box::new(move |overrides| overrides.rate_limit = limit)
+        }
+        "properties" => {
+            let properties = asked.properties.clone();
+            Box::new(move |overrides| overrides.properties.clone_from(&properties))
+        }
+        "settings" => {
+            let settings = asked.settings.clone().into_iter().collect();
+            Box::new(move |overrides| overrides.settings.clone_from(&settings))
+        }
+        other => {
+            let detail = format!(
+                "`{other}` can't be changed this way: use name, url, dialect, subscriptions, schedule, timeout, \
+                 final_statuses, concurrency, rate_per_second, secret, contact, operational, properties, settings; \
+                 or EnableEndpoint and DisableEndpoint"
+            );
+            return Err(Problem::invalid("field_unknown", detail).at("update_mask"));
+        }
+    })
+}
+
+/// The rate limit that is asked for; a burst that is left out is one second's worth.
+fn read_rate_limit(asked: &pb::Endpoint) -> Option<RateLimit> {
+    let per_second = Some(asked.rate_per_second).filter(|rate| *rate > 0)?;
+    let burst = Some(asked.rate_burst).filter(|burst| *burst > 0).unwrap_or(per_second);
+    Some(RateLimit { per_second, burst })
+}
+
+/// The secret that is given, if one is.
+fn read_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
+    match (asked.unsigned, asked.secret.as_str()) {
+        (_, "") => Ok(None),
+        (true, _) => {
+            let detail = "`unsigned` and `secret` contradict each other: leave one of them out";
+            Err(Problem::invalid("secret_contradiction", detail).at("secret"))
+        }
+        (false, text) => parse_secret(text).map(Some),
+    }
+}
+
+/// The secret to change to; none if requests are not to be signed any more.
+fn read_new_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
+    match read_secret(asked)? {
+        None if !asked.unsigned => parse_secret("").map(Some),
+        secret => Ok(secret),
+    }
+}
+
+fn parse_secret(text: &str) -> Result<Secret, Problem> {
+    Secret::new(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
+}
+
+fn read_contact(text: &str) -> Option<String> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, Problem> {
+    asked
+        .iter()
+        .map(|subscription| match subscription.pattern.parse() {
+            Ok(pattern) => Ok(Subscription {
+                pattern,
+                enabled: !subscription.disabled,
+            }),
+            Err(error) => Err(Problem::invalid("pattern_invalid", format!("{error}")).at("subscriptions")),
+        })
+        .collect()
+}
+
+fn read_schedule(waits: &[prost_types::Duration]) -> Result<Option<Schedule>, Problem> {
+    if waits.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |detail: String| Problem::invalid("schedule_invalid", detail).at("schedule");
+    let waits = waits
+        .iter()
+        .map(|wait| Duration::try_from(*wait).map_err(|_| wrong("a wait can't be negative".into())))
+        .collect::<Result<_, _>>()?;
+    Schedule::new(waits).map(Some).map_err(|error| wrong(error.to_string()))
+}
+
+fn read_timeout(timeout: Option<&prost_types::Duration>) -> Result<Option<Duration>, Problem> {
+    let wrong = || Problem::invalid("timeout_invalid", "a timeout is 1s to 60s").at("timeout");
+    timeout
+        .map(|timeout| Duration::try_from(*timeout).map_err(|_| wrong()))
+        .transpose()
+}
+
+fn read_statuses(statuses: &[String]) -> Result<Option<Vec<StatusRange>>, Problem> {
+    if statuses.is_empty() {
+        return Ok(None);
+    }
+    let read = |text: &String| {
+        text.parse()
+            .map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at("final_statuses"))
+    };
+    statuses.iter().map(read).collect::<Result<_, _>>().map(Some)
+}

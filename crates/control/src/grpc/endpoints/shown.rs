@@ -1,0 +1,78 @@
+//! How answers show endpoints and their secrets.
+
+use tidings_domain::{Endpoint, Schedule, Secret};
+use tidings_proto::{duration, pb, timestamp};
+
+use crate::now;
+
+/// An endpoint without its secrets.
+pub(super) fn show(endpoint: &Endpoint) -> pb::Endpoint {
+    let overrides = &endpoint.overrides;
+    pb::Endpoint {
+        id: endpoint.id.to_string(),
+        tenant_id: endpoint.tenant.to_string(),
+        name: endpoint.name.clone(),
+        url: endpoint.url.to_string(),
+        dialect: endpoint.dialect.clone(),
+        subscriptions: endpoint
+            .subscriptions
+            .iter()
+            .map(|s| pb::Subscription {
+                pattern: s.pattern.to_string(),
+                disabled: !s.enabled,
+            })
+            .collect(),
+        enabled: endpoint.enabled,
+        schedule: overrides
+            .schedule
+            .iter()
+            .flat_map(Schedule::waits)
+            .map(|wait| duration(*wait))
+            .collect(),
+        timeout: overrides.timeout.map(duration),
+        final_statuses: overrides
+            .final_statuses
+            .iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect(),
+        concurrency: overrides.concurrency.unwrap_or(0),
+        rate_per_second: overrides.rate_limit.map_or(0, |limit| limit.per_second),
+        rate_burst: overrides.rate_limit.map_or(0, |limit| limit.burst),
+        secret: String::new(),
+        unsigned: endpoint.secret.is_none(),
+        created_at: Some(timestamp(endpoint.created_at)),
+        updated_at: Some(timestamp(endpoint.updated_at)),
+        contact: endpoint.contact.clone().unwrap_or_default(),
+        operational: endpoint.operational,
+        disabled_reason: endpoint
+            .disabled_reason
+            .map(|reason| reason.as_str().to_owned())
+            .unwrap_or_default(),
+        failing_since: endpoint.failing_since.map(timestamp),
+        properties: overrides.properties.clone(),
+        settings: overrides.settings.clone().into_iter().collect(),
+        previous_secret_until: previous_secret_until(endpoint),
+        public_key: public_key(endpoint),
+    }
+}
+
+/// A secret in the form its receiver holds it; empty if there is none.
+pub(super) fn revealed(secret: Option<&Secret>) -> String {
+    secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default()
+}
+
+/// What an ed25519 secret's receiver verifies with; empty for other secrets.
+pub(super) fn public_key(endpoint: &Endpoint) -> String {
+    endpoint
+        .secret
+        .as_ref()
+        .and_then(Secret::public_key)
+        .unwrap_or_default()
+}
+
+/// When the secret before the last rotation stops signing; none if it has stopped.
+pub(super) fn previous_secret_until(endpoint: &Endpoint) -> Option<prost_types::Timestamp> {
+    let until = endpoint.previous_secret.as_ref()?.until;
+    (now() < until).then(|| timestamp(until))
+}

@@ -1,0 +1,83 @@
+//! Sending tests: dispatchers make the request, because only they may reach endpoints.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidings_domain::{EndpointId, Scope};
+use tidings_proto::pb;
+use tidings_proto::pb::dispatcher_service_client::DispatcherServiceClient;
+use tidings_service::client::{ClientError, InternalChannel, internal_channel};
+use tidings_service::config::SecretText;
+use tidings_service::problem::Problem;
+use tidings_store::Caller;
+use tonic::{Code, Status};
+
+use crate::endpoints::Endpoints;
+
+/// How long a connection to a dispatcher may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a test may take: longer than the longest deadline of an attempt, which dialects may set to 5 minutes.
+const DEADLINE: Duration = Duration::from_secs(310);
+/// The largest answer, bytes: request and response with their headers.
+const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+
+/// How control reaches dispatchers (`[dispatcher_client]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where dispatchers listen; several replicas are used in turn.
+    pub servers: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            servers: vec!["http://127.0.0.1:50054".into()],
+        }
+    }
+}
+
+/// A client of the dispatchers. Cheap to clone; reconnects by itself.
+#[derive(Clone)]
+pub struct DispatcherClient(DispatcherServiceClient<InternalChannel>);
+
+impl DispatcherClient {
+    /// A client for the configured servers. Nothing is connected yet.
+    pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
+        let key = "dispatcher_client.servers";
+        let channel = internal_channel(key, &config.servers, CONNECT_TIMEOUT, internal_token)?;
+        let client = DispatcherServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+        Ok(Self(client))
+    }
+
+    async fn send_test(&self, request: pb::SendTestRequest) -> Result<pb::SendTestResponse, Status> {
+        let mut client = self.0.clone();
+        let answer = tokio::time::timeout(DEADLINE, client.send_test(request)).await;
+        let late = |_| Status::deadline_exceeded("the dispatcher did not answer in time");
+        Ok(answer.map_err(late)??.into_inner())
+    }
+}
+
+/// Sends a sample event to one of the caller's endpoints.
+pub(crate) async fn send(
+    endpoints: &Endpoints,
+    dispatchers: &DispatcherClient,
+    caller: &Caller,
+    endpoint: EndpointId,
+    request: pb::SendTestRequest,
+) -> Result<pb::SendTestResponse, Status> {
+    caller.require(Scope::Manage)?;
+    endpoints.get(caller, endpoint).await?;
+    dispatchers
+        .send_test(request)
+        .await
+        .map_err(|status| match status.code() {
+            // No connection, and nothing that a dispatcher itself said.
+            Code::Unavailable | Code::Unknown if status.details().is_empty() => {
+                tracing::warn!(%status, "no dispatcher can be reached for a test");
+                let detail = "no dispatcher can be reached to send the test: try again in a moment";
+                Problem::unavailable("dispatcher_unavailable", detail).into()
+            }
+            _ => status,
+        })
+}

@@ -1,0 +1,79 @@
+//! Reaching another role over gRPC.
+
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::SecretText;
+
+/// Calls to a role with the token that roles share. Cheap to clone; reconnects by itself.
+pub type InternalChannel = InterceptedService<Channel, InternalToken>;
+
+/// Adds the token that roles share.
+#[derive(Clone)]
+pub struct InternalToken(MetadataValue<Ascii>);
+
+impl Interceptor for InternalToken {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// Why a client can't be made from its configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No address at all.
+    #[error("{0} is empty: name at least one address like `http://log:50052`")]
+    NoServers(&'static str),
+    /// Not an address.
+    #[error("{key}: `{server}` is not an address: write it like `http://log:50052`")]
+    Address {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What it says.
+        server: String,
+    },
+    /// A token that can't be a header.
+    #[error("internal.token must be visible ASCII")]
+    Token,
+}
+
+/// A channel to a role's replicas, which are used in turn. Nothing is connected yet. `key` is the key of the
+/// configuration that names the servers, for errors.
+pub fn internal_channel(
+    key: &'static str,
+    servers: &[String],
+    connect_timeout: Duration,
+    token: &SecretText,
+) -> Result<InternalChannel, ClientError> {
+    let endpoints = servers
+        .iter()
+        .map(|server| {
+            let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address {
+                key,
+                server: server.clone(),
+            })?;
+            Ok(endpoint
+                .connect_timeout(connect_timeout)
+                .tcp_nodelay(true)
+                .http2_keep_alive_interval(Duration::from_secs(10))
+                .keep_alive_timeout(Duration::from_secs(5))
+                .initial_stream_window_size(4 * 1024 * 1024)
+                .initial_connection_window_size(8 * 1024 * 1024))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let channel = match endpoints.as_slice() {
+        [] => return Err(ClientError::NoServers(key)),
+        [only] => only.connect_lazy(),
+        _ => Channel::balance_list(endpoints.into_iter()),
+    };
+    let token = format!("Bearer {}", token.reveal())
+        .parse()
+        .map_err(|_| ClientError::Token)?;
+    Ok(InterceptedService::new(channel, InternalToken(token)))
+}

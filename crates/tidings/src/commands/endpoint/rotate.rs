@@ -1,0 +1,83 @@
+//! `tidings endpoint rotate-secret`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tidings_domain::{EndpointId, Timestamp};
+use tidings_proto::{duration, pb};
+
+use crate::client::{Client, explain};
+use crate::output::{self, Format, fields, instant, time};
+
+/// Replaces the secret and shows the new one; the old one goes on signing for a while.
+///
+/// Where a dialect has room for several signatures both sign during the overlap; elsewhere the old secret signs
+/// until its end, and the new one from then on.
+///
+/// Examples:
+///   tidings endpoint rotate-secret ep_…
+///   tidings endpoint rotate-secret ep_… --secret-file new-secret --overlap 2h
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// Its id.
+    endpoint: EndpointId,
+    /// The new secret [default: a generated one of the kind that the endpoint has].
+    #[arg(long, value_name = "SECRET")]
+    secret: Option<String>,
+    /// A file that holds the new secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    secret_file: Option<PathBuf>,
+    /// How long the old secret still signs, up to 7d; 0s for not at all.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    overlap: Duration,
+}
+
+/// What `--output json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    secret: &'a str,
+    public_key: Option<&'a str>,
+    previous_secret_until: Option<Timestamp>,
+}
+
+pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::Result<()> {
+    let request = pb::RotateEndpointSecretRequest {
+        endpoint_id: args.endpoint.to_string(),
+        secret: args.secret()?.unwrap_or_default(),
+        overlap: Some(duration(args.overlap)),
+    };
+    let mut endpoints = client.endpoints();
+    let rotated = endpoints
+        .rotate_endpoint_secret(request)
+        .await
+        .map_err(explain)?
+        .into_inner();
+    match format {
+        Format::Json => output::json(&Document {
+            secret: &rotated.secret,
+            public_key: Some(rotated.public_key.as_str()).filter(|key| !key.is_empty()),
+            previous_secret_until: instant(rotated.previous_secret_until.as_ref()),
+        }),
+        Format::Text => fields(&[
+            ("secret", rotated.secret),
+            ("public key", rotated.public_key),
+            ("previous secret until", time(rotated.previous_secret_until.as_ref())),
+        ]),
+    }
+}
+
+impl Args {
+    /// The secret that is given. The line break that editors leave at the end of a file is not part of it.
+    fn secret(&self) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.secret_file else {
+            return Ok(self.secret.clone());
+        };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let secret = text.trim_end_matches(['\r', '\n']);
+        anyhow::ensure!(!secret.is_empty(), "{} is empty: put the secret in it", path.display());
+        Ok(Some(secret.to_owned()))
+    }
+}
