@@ -212,6 +212,8 @@ impl Endpoints {
             let mut endpoint = self.find(caller, id).await?;
             let was = endpoint.updated_at;
             change(&mut endpoint)?;
+            // A secret that signs no more is not worth keeping.
+            endpoint.previous_secret.take_if(|previous| previous.until <= now());
             self.check(&endpoint)?;
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));

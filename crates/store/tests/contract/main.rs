@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test is what a panic is for")]
 
 mod fixtures;
+mod health;
 mod idempotency;
 mod ledger;
 mod lists;
@@ -61,6 +62,17 @@ macro_rules! contract {
                     held_deliveries_of_older_events_are_cancelled_on_request,
                     states_tell_how_far_deliveries_are,
                     what_only_the_ledger_keeps_is_told_from_what_the_queue_lost,
+                ]
+                health[
+                    an_endpoint_fails_and_recovers_with_one_notice_each,
+                    the_last_word_of_a_batch_counts,
+                    tests_and_what_can_not_be_rendered_mark_nothing,
+                    single_deliveries_are_told_to_operational_endpoints_but_not_their_own,
+                    an_endpoint_is_turned_off_once_with_a_notice,
+                    a_mark_is_a_change_that_a_replacement_must_know,
+                    an_endpoint_that_is_gone_is_not_marked,
+                    a_notice_that_is_taken_is_hidden_longer_each_time,
+                    two_notifiers_never_take_the_same,
                 ]
                 idempotency[
                     a_key_is_claimed_once,

@@ -1,0 +1,249 @@
+//! Endpoints that fail, recover or are turned off, and the notices of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::{
+    DeliveryState, DisabledReason, Endpoint, EndpointId, FailureReason, Notice, NoticeKind, Outcome, Step, TenantId,
+    Timestamp,
+};
+use tidings_store::Store;
+use tidings_store::ledger::{Attempt, NewEvent, Record};
+
+use crate::fixtures::{MINUTE, attempt, endpoint, event, event_at, now, stored_tenant, succeeded, to};
+
+async fn stored_endpoint(store: &Arc<dyn Store>, tenant: TenantId) -> EndpointId {
+    let endpoint = endpoint(tenant);
+    store.create_endpoint(&endpoint).await.unwrap();
+    endpoint.id
+}
+
+/// An attempt by which a delivery is given up.
+fn last_attempt(event: &NewEvent, endpoint: EndpointId) -> Attempt {
+    attempt(
+        event,
+        1,
+        to(event, endpoint, Step::FIRST.after_attempt(), DeliveryState::Exhausted),
+    )
+}
+
+fn exhausted(event: &NewEvent, endpoint: EndpointId) -> Record {
+    Record::Attempt(Box::new(last_attempt(event, endpoint)))
+}
+
+async fn failing_since(store: &Arc<dyn Store>, endpoint: EndpointId) -> Option<Timestamp> {
+    store.endpoint(endpoint).await.unwrap().unwrap().failing_since
+}
+
+/// Takes all notices there are, and removes them; gives their kinds.
+async fn told(store: &Arc<dyn Store>) -> Vec<NoticeKind> {
+    let mut kinds = Vec::new();
+    for notice in taken(store).await {
+        store.remove_notice(notice.id).await.unwrap();
+        kinds.push(notice.kind);
+    }
+    kinds.sort_by_key(|kind| kind.as_str());
+    kinds
+}
+
+async fn taken(store: &Arc<dyn Store>) -> Vec<Notice> {
+    store.take_notices(now() + MINUTE, 100).await.unwrap()
+}
+
+pub(crate) async fn an_endpoint_fails_and_recovers_with_one_notice_each(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let first = event_at(now() - MINUTE, tenant, &[id]);
+    let lost = exhausted(&first, id);
+    store.record(vec![lost.clone()]).await.unwrap();
+    let at = first.accepted_at + Duration::from_secs(2);
+    assert_eq!(failing_since(&store, id).await, Some(at));
+    let [notice] = &taken(&store).await[..] else {
+        panic!("one notice is left")
+    };
+    assert_eq!(
+        (notice.kind, notice.tenant, notice.endpoint),
+        (NoticeKind::EndpointFailing, tenant, id)
+    );
+    assert_eq!((notice.at, notice.tries), (at, 0));
+    assert_eq!(notice.delivery.map(|(_, event)| event), Some(first.id));
+    assert_eq!(notice.detail, "the receiver answered 503");
+    store.remove_notice(notice.id).await.unwrap();
+
+    // It goes on failing, and the record comes again.
+    let second = event(tenant, &[id]);
+    store.record(vec![exhausted(&second, id), lost.clone()]).await.unwrap();
+    assert_eq!(
+        (failing_since(&store, id).await, told(&store).await),
+        (Some(at), vec![])
+    );
+
+    let third = event(tenant, &[id]);
+    store.record(vec![succeeded(&third, id)]).await.unwrap();
+    assert_eq!(failing_since(&store, id).await, None);
+    assert_eq!(told(&store).await, [NoticeKind::EndpointRecovered]);
+    store.record(vec![lost, succeeded(&third, id)]).await.unwrap();
+    assert_eq!((failing_since(&store, id).await, told(&store).await), (None, vec![]));
+}
+
+pub(crate) async fn the_last_word_of_a_batch_counts(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let (earlier, later) = (event_at(now() - MINUTE, tenant, &[id]), event(tenant, &[id]));
+    store
+        .record(vec![succeeded(&later, id), exhausted(&earlier, id)])
+        .await
+        .unwrap();
+    assert_eq!((failing_since(&store, id).await, told(&store).await), (None, vec![]));
+
+    let (earlier, later) = (event_at(now() - MINUTE, tenant, &[id]), event(tenant, &[id]));
+    store
+        .record(vec![exhausted(&later, id), succeeded(&earlier, id)])
+        .await
+        .unwrap();
+    assert!(failing_since(&store, id).await.is_some());
+    assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
+
+    // A success from before it failed proves nothing.
+    let old = event_at(now() - 2 * MINUTE, tenant, &[id]);
+    store.record(vec![succeeded(&old, id)]).await.unwrap();
+    assert!(failing_since(&store, id).await.is_some());
+}
+
+pub(crate) async fn tests_and_what_can_not_be_rendered_mark_nothing(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let (tested, unrenderable) = (event(tenant, &[id]), event(tenant, &[id]));
+    let mut test = last_attempt(&tested, id);
+    test.summary.test = true;
+    let mut render = last_attempt(&unrenderable, id);
+    render.summary.outcome = Outcome::fatal(FailureReason::Render);
+    let records = [test.clone(), render].map(|attempt| Record::Attempt(Box::new(attempt)));
+    let marked = NewEvent { test: true, ..tested };
+    store.record(records.to_vec()).await.unwrap();
+    store.record(vec![Record::Event(marked.clone())]).await.unwrap();
+    assert_eq!((failing_since(&store, id).await, told(&store).await), (None, vec![]));
+    assert!(store.attempt(test.summary.id).await.unwrap().unwrap().summary.test);
+    assert!(store.event(marked.id).await.unwrap().unwrap().0.test);
+}
+
+pub(crate) async fn single_deliveries_are_told_to_operational_endpoints_but_not_their_own(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let operational = Endpoint {
+        operational: true,
+        ..endpoint(tenant)
+    };
+    let (one, two) = (event(tenant, &[id]), event(tenant, &[id]));
+    store.record(vec![exhausted(&one, id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
+
+    store.create_endpoint(&operational).await.unwrap();
+    store.record(vec![exhausted(&two, id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::DeliveryExhausted]);
+    let own = event(tenant, &[operational.id]);
+    store.record(vec![exhausted(&own, operational.id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
+}
+
+pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let lost = event_at(now() - MINUTE, tenant, &[id]);
+    store.record(vec![exhausted(&lost, id)]).await.unwrap();
+    let since = failing_since(&store, id).await.unwrap();
+    assert_eq!(store.endpoints_failing_since(since, 10).await.unwrap(), []);
+    let later = since + Duration::from_secs(1);
+    assert_eq!(store.endpoints_failing_since(later, 10).await.unwrap(), [id]);
+
+    assert!(
+        store
+            .disable_endpoint(id, DisabledReason::Failing, "it failed", now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .disable_endpoint(id, DisabledReason::Gone, "", now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .disable_endpoint(EndpointId::new(), DisabledReason::Gone, "", now())
+            .await
+            .unwrap()
+    );
+    let found = store.endpoint(id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.enabled, found.disabled_reason),
+        (false, Some(DisabledReason::Failing))
+    );
+    assert_eq!(store.endpoints_failing_since(later, 10).await.unwrap(), []);
+    assert_eq!(
+        told(&store).await,
+        [NoticeKind::EndpointDisabled, NoticeKind::EndpointFailing]
+    );
+}
+
+pub(crate) async fn a_mark_is_a_change_that_a_replacement_must_know(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let before = store.endpoint(id).await.unwrap().unwrap();
+    store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
+    assert!(!store.replace_endpoint(&before, before.updated_at).await.unwrap());
+    let marked = store.endpoint(id).await.unwrap().unwrap();
+    let mended = Endpoint {
+        failing_since: None,
+        updated_at: marked.updated_at + Duration::from_secs(1),
+        ..marked.clone()
+    };
+    assert!(store.replace_endpoint(&mended, marked.updated_at).await.unwrap());
+    assert_eq!(store.endpoint(id).await.unwrap(), Some(mended));
+}
+
+pub(crate) async fn an_endpoint_that_is_gone_is_not_marked(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    store.delete_endpoint(id).await.unwrap();
+    store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
+    assert_eq!(told(&store).await, []);
+}
+
+pub(crate) async fn a_notice_that_is_taken_is_hidden_longer_each_time(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let lost = event(tenant, &[id]);
+    store.record(vec![exhausted(&lost, id)]).await.unwrap();
+    let at = lost.accepted_at + Duration::from_secs(2);
+    let take = async |after: u64| store.take_notices(at + Duration::from_secs(after), 10).await.unwrap();
+    for (tries, after) in [(0, 0), (1, 30), (2, 90), (3, 210)] {
+        if after > 0 {
+            assert_eq!(take(after - 1).await, []);
+        }
+        assert_eq!(take(after).await[0].tries, tries);
+    }
+    let far = 40 * 24 * 3_600;
+    for tries in 4..20 {
+        assert_eq!(take(far + u64::from(tries) * 3_600).await[0].tries, tries);
+    }
+}
+
+pub(crate) async fn two_notifiers_never_take_the_same(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let mut endpoints = Vec::new();
+    for _ in 0..40 {
+        endpoints.push(stored_endpoint(&store, tenant).await);
+    }
+    let lost: Vec<_> = endpoints
+        .iter()
+        .map(|id| exhausted(&event(tenant, &[*id]), *id))
+        .collect();
+    store.record(lost).await.unwrap();
+    let takers = (0..4).map(|_| async { store.take_notices(now() + MINUTE, 10).await.unwrap() });
+    let taken = futures::future::join_all(takers).await.concat();
+    let mut found: Vec<_> = taken.iter().map(|notice| notice.endpoint).collect();
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), taken.len());
+}
