@@ -27,7 +27,12 @@ pub struct Standalone {
 impl Standalone {
     /// A new system, running and ready.
     pub async fn start() -> Self {
-        Self::start_wrapped(|_| Vec::new(), &[]).await
+        Self::start_with(&[]).await
+    }
+
+    /// A new system with these variables (`SECTION__KEY`).
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::start_wrapped(|_| Vec::new(), variables).await
     }
 
     /// A new system whose data lie on a disk of their own with so many MiB, which only its process sees; see

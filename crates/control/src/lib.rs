@@ -1,11 +1,13 @@
 //! Control: manages tenants, keys and endpoints.
 //!
 //! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
-//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them (`grpc`).
+//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them (`grpc`). Beside them
+//! the [`notifier`] tells tenants of endpoints that fail.
 //! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
 
 pub mod endpoints;
 mod grpc;
+pub mod notifier;
 pub mod send_test;
 pub mod tenants;
 
@@ -18,9 +20,10 @@ use tidings_domain::{TenantId, Timestamp};
 use tidings_proto::pb::endpoint_service_server::EndpointServiceServer;
 use tidings_proto::pb::tenant_service_server::TenantServiceServer;
 use tidings_store::registry::Of;
-use tidings_store::{Access, Registry, RegistryCache};
+use tidings_store::{Access, Registry, RegistryCache, Store};
 
 use crate::endpoints::Endpoints;
+use crate::notifier::{MailError, Notifier};
 use crate::send_test::DispatcherClient;
 use crate::tenants::Tenants;
 
@@ -50,7 +53,7 @@ pub struct Parts {
     /// The cache of this process, kept true to what control changes.
     pub cache: Arc<RegistryCache>,
     /// Where everything is kept.
-    pub registry: Arc<dyn Registry>,
+    pub store: Arc<dyn Store>,
     /// Which dialects there are.
     pub dialects: Dialects,
     /// Where requests may go.
@@ -59,19 +62,21 @@ pub struct Parts {
     pub dispatchers: DispatcherClient,
 }
 
-/// The faces of control.
+/// The faces of control, and what it does by itself.
 pub struct Control {
     /// Tenants and keys.
     pub tenants: TenantServiceServer<grpc::TenantFace>,
     /// Endpoints.
     pub endpoints: EndpointServiceServer<grpc::EndpointFace>,
+    /// Tells tenants of their endpoints, once it is run.
+    pub notifier: Notifier,
 }
 
 /// Puts control together.
-#[must_use]
-pub fn build(config: &Config, parts: Parts) -> Control {
+pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Result<Control, MailError> {
+    let notifier = Notifier::new(notifier, parts.store.clone(), parts.cache.clone())?;
     let registry = Book {
-        registry: parts.registry,
+        registry: parts.store,
         cache: parts.cache,
     };
     let endpoints = Endpoints {
@@ -80,10 +85,11 @@ pub fn build(config: &Config, parts: Parts) -> Control {
         destinations: parts.destinations,
         max_per_tenant: config.max_endpoints_per_tenant,
     };
-    Control {
+    Ok(Control {
         tenants: TenantServiceServer::new(grpc::TenantFace::new(Tenants { book: registry }, parts.access.clone())),
         endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, parts.dispatchers, parts.access)),
-    }
+        notifier,
+    })
 }
 
 /// The registry, with this process's cache of it.

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::choice::{Properties, Setting};
 use crate::chosen::UrlPattern;
-use crate::file::{Canonical, Encoding};
+use crate::file::{Canonical, Encoding, Key};
 
 /// How deliveries look to one kind of receiver, and how its answers are read.
 pub struct Dialect {
@@ -59,6 +59,7 @@ pub(crate) struct Signature {
     pub(crate) prefix: String,
     /// The prefix of ed25519 signatures; without one there are none.
     pub(crate) ed25519_prefix: Option<String>,
+    pub(crate) key: Key,
     pub(crate) encoding: Encoding,
     /// The template of what is signed.
     pub(crate) template: String,

@@ -74,9 +74,22 @@ pub(crate) struct SignatureTable {
     #[serde(default)]
     pub(crate) prefix: String,
     pub(crate) ed25519_prefix: Option<String>,
+    #[serde(default)]
+    pub(crate) key: Key,
     pub(crate) encoding: Encoding,
     pub(crate) signed: Spanned<String>,
     pub(crate) separator: Option<String>,
+}
+
+/// What the key of a signature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Key {
+    /// The secret's text, whatever it looks like.
+    #[default]
+    Text,
+    /// What the base64 behind `whsec_` says; a secret of another form as it stands.
+    Decoded,
 }
 
 /// How the bytes of a signature are written.

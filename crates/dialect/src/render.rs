@@ -12,14 +12,14 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 use memchr::memmem;
 use minijinja::Value;
-use tidings_domain::signature::sign;
+use tidings_domain::signature::{self, hmac_sha256, sign};
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
 
 use crate::canonical;
 use crate::choice::Setting;
 use crate::cut::Cut;
 use crate::dialect::{BODY_TEMPLATE, Dialect, Header, Signature};
-use crate::file::{Canonical, Encoding};
+use crate::file::{Canonical, Encoding, Key};
 use crate::json::{self, JsonError};
 use crate::variables::{BODY, EventNames, SECRET, Variables, With};
 
@@ -253,7 +253,7 @@ impl Dialect {
             if i > 0 {
                 text.push_str(signature.separator.as_deref().unwrap_or_default());
             }
-            let (prefix, bytes) = (signature.prefix_for(secret), sign(secret, signed.as_bytes()));
+            let (prefix, bytes) = (signature.prefix_for(secret), signature.sign(secret, signed.as_bytes()));
             text.push_str(prefix);
             match signature.encoding {
                 Encoding::Hex => text.push_str(&hex::encode(bytes.as_bytes())),
@@ -301,6 +301,15 @@ impl Dialect {
 }
 
 impl Signature {
+    fn sign(&self, secret: &Secret, signed: &[u8]) -> signature::Signature {
+        match self.key {
+            Key::Text if !secret.is_asymmetric() => {
+                signature::Signature::Hmac(hmac_sha256(secret.reveal().as_bytes(), &[signed]))
+            }
+            Key::Text | Key::Decoded => sign(secret, signed),
+        }
+    }
+
     fn prefix_for(&self, secret: &Secret) -> &str {
         let ed25519 = self.ed25519_prefix.as_deref().filter(|_| secret.is_asymmetric());
         ed25519.unwrap_or(&self.prefix)

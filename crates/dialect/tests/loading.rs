@@ -123,8 +123,8 @@ fn unknown_keys_are_refused() {
         4,
         "unknown field `retries`",
     );
-    let signature = "[[signatures]]\nheader = 'X-S'\nencoding = 'hex'\nsigned = '{{ body }}'\nkey = 'x'\n";
-    assert_refused(&format!("{MINIMAL}{signature}"), 10, "unknown field `key`");
+    let signature = "[[signatures]]\nheader = 'X-S'\nencoding = 'hex'\nsigned = '{{ body }}'\nalgorithm = 'x'\n";
+    assert_refused(&format!("{MINIMAL}{signature}"), 10, "unknown field `algorithm`");
     assert_refused("name = \"mine\"\n", 1, "missing field");
     assert_refused(&MINIMAL.replace("name =", "name"), 1, "");
 }

@@ -10,8 +10,8 @@ use ed25519_dalek::SigningKey;
 ///
 /// `whsec_` and base64 is the form of Standard Webhooks ("Signature scheme"): the key is what the base64
 /// says. `whsk_` and base64 is that specification's private ed25519 key, whose public half, `whpk_`, the receiver
-/// holds. Anything else is taken as it stands: its bytes are the key, which is how the products' documents
-/// use theirs (`hash_hmac('sha256', $payload, $secret)`). The text never appears in logs.
+/// holds. Anything else is taken as it stands: its bytes are the key. Some receivers take every secret as it stands
+/// (`hash_hmac('sha256', $payload, $secret)`); that is for their dialect to say. The text never appears in logs.
 #[derive(Clone)]
 pub struct Secret {
     text: String,

@@ -80,16 +80,25 @@ impl RegistryCache {
     /// The endpoints of a tenant that want an event of this type, whether enabled or not.
     #[must_use]
     pub fn matching(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
+        self.endpoints_of(tenant, |endpoint| endpoint.wants(event_type))
+    }
+
+    /// The endpoints of a tenant that are told this of its other endpoints, whether enabled or not.
+    #[must_use]
+    pub fn told(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
+        self.endpoints_of(tenant, |endpoint| endpoint.is_told(event_type))
+    }
+
+    fn endpoints_of(&self, tenant: TenantId, wanted: impl Fn(&Endpoint) -> bool) -> Vec<Arc<Endpoint>> {
         let endpoints = self
             .index()
             .tenants
             .get(&tenant)
             .map(|entry| Arc::clone(&entry.endpoints));
-        let wanted = |endpoint: &&Arc<Endpoint>| endpoint.wants(event_type);
         endpoints
             .iter()
             .flat_map(|endpoints| endpoints.iter())
-            .filter(wanted)
+            .filter(|endpoint| wanted(endpoint))
             .cloned()
             .collect()
     }

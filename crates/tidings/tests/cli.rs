@@ -128,6 +128,7 @@ fn help_lists_every_command_and_each_has_an_example() {
         "endpoint disable",
         "endpoint secret",
         "endpoint rotate-secret",
+        "endpoint test",
         "dialect",
         "dialect list",
         "dialect show",
@@ -165,7 +166,7 @@ fn the_demo_ends_well_and_gives_account() {
     assert_eq!(text(&output.stderr), "", "nothing but the account is printed");
     let account: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(account["events"], 33);
-    assert_eq!(account["deliveries"].as_array().unwrap().len(), 69);
+    assert_eq!(account["deliveries"].as_array().unwrap().len(), 96);
     assert_eq!(account["problems"], serde_json::json!([]));
     let of = |endpoint: &str| {
         let deliveries = account["deliveries"].as_array().unwrap();

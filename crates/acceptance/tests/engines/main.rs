@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
 
 mod delivering;
+mod failing;
 mod failpoints;
 mod idempotency;
 mod isolation;

@@ -72,3 +72,11 @@ async fn what_others_send_is_refused() {
 
     customer.refuses_secret("another_shared_secret", 403).await;
 }
+
+/// A generated secret looks like those of Standard Webhooks, and this receiver takes its text as the key all the same.
+#[tokio::test]
+async fn a_generated_secret_is_accepted() {
+    let secret = tidings_domain::Secret::generate();
+    let customer = Customer::with_secret("feedbackpulse", "feedbackpulse.php", secret.reveal()).await;
+    customer.accepts_samples().await;
+}

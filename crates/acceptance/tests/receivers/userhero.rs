@@ -119,3 +119,11 @@ async fn the_old_secret_signs_while_another_replaces_it() {
     customer.tidings.operator.ingest_is_up_to_date().await;
     customer.accepts_samples().await;
 }
+
+/// A generated secret looks like those of Standard Webhooks, and this receiver takes its text as the key all the same.
+#[tokio::test]
+async fn a_generated_secret_is_accepted() {
+    let secret = tidings_domain::Secret::generate();
+    let customer = Customer::with_secret("userhero", "userhero.js", secret.reveal()).await;
+    customer.accepts_samples().await;
+}

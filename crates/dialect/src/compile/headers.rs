@@ -54,6 +54,7 @@ impl Compiler<'_> {
             header,
             prefix: table.prefix,
             ed25519_prefix: table.ed25519_prefix,
+            key: table.key,
             encoding: table.encoding,
             template,
             separator: table.separator,

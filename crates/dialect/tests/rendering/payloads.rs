@@ -37,7 +37,8 @@ fn standard_webhooks_as_specified() {
 #[test]
 fn the_published_signature_comes_out() {
     let case = Case::body(
-        "body = '{{ payload }}'\n[[signatures]]\nheader = 'webhook-signature'\nprefix = 'v1,'\nencoding = 'base64'\n\
+        "body = '{{ payload }}'\n[[signatures]]\nheader = 'webhook-signature'\nprefix = 'v1,'\nkey = 'decoded'
+encoding = 'base64'\n\
          signed = 'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{{ body }}'",
     );
     let request = case.render("mine", "a.b", r#"{"test": 2432232314}"#, &[PUBLISHED_SECRET]);

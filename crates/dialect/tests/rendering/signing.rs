@@ -99,3 +99,17 @@ fn a_secret_of_any_characters_keys_a_signature() {
     let expected = format!("sha256={}", hex::encode(hmac("Schlüssel\n".as_bytes(), body(&request))));
     assert_eq!(header(&request, "x-feedbackpulse-signature"), Some(expected.as_str()));
 }
+
+/// UserHero's and FeedbackPulse's documents key their HMAC with the secret's text; only Standard Webhooks decodes it.
+#[test]
+fn a_generated_secret_is_taken_as_its_text_where_receivers_do() {
+    let case = Case::builtin();
+    for (dialect, name) in [
+        ("userhero", "x-userhero-signature"),
+        ("feedbackpulse", "x-feedbackpulse-signature"),
+    ] {
+        let request = case.render(dialect, "feedback.created", "{}", &[SHARED]);
+        let expected = format!("sha256={}", hex::encode(hmac(SHARED.as_bytes(), body(&request))));
+        assert_eq!(header(&request, name), Some(expected.as_str()), "{dialect}");
+    }
+}

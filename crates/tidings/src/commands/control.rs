@@ -28,18 +28,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let parts = tidings_control::Parts {
         access,
         cache,
-        registry: store,
+        store,
         dialects,
         destinations: process.config.destinations.rules(),
         dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
     };
-    let control = tidings_control::build(&process.config.control, parts);
+    let control = tidings_control::build(&process.config.control, &process.config.notifier, parts)?;
     let mut routes = process.grpc_routes()?;
     routes.add_service(control.tenants).add_service(control.endpoints);
     let listener = serve::bind(&process.config.control.grpc_address).await?;
     process.serve_grpc("control-grpc", listener, routes.routes());
 
+    let notifier = tokio::spawn(control.notifier.run(process.shutdown.clone()));
+
     let stopped = process.until_stopped().await;
+    notifier.await?;
     process.servers_ended().await?;
     stopped
 }

@@ -58,7 +58,7 @@ enum Command {
         /// The file.
         file: PathBuf,
     },
-    Preview(preview::Args),
+    Preview(Box<preview::Args>),
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 mod rotate;
 mod settings;
 mod shown;
+mod test;
 
 use std::collections::BTreeMap;
 
@@ -80,6 +81,7 @@ enum Command {
     #[command(verbatim_doc_comment)]
     Secret(One),
     RotateSecret(rotate::Args),
+    Test(test::Args),
 }
 
 /// Makes an endpoint and shows it with its secret.
@@ -204,6 +206,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             output::done(format, "deleted", &endpoint)
         }
         Command::RotateSecret(args) => rotate::run(&client, format, args).await,
+        Command::Test(args) => test::run(&client, format, args).await,
         Command::Secret(One { endpoint }) => {
             let request = pb::GetEndpointSecretRequest {
                 endpoint_id: endpoint.to_string(),

@@ -3,7 +3,7 @@
 mod documents;
 mod filter;
 mod follow;
-mod show;
+pub(super) mod show;
 
 use clap::Subcommand;
 use tidings_domain::{AttemptId, DeliveryState, EndpointId, EventId, EventType, TenantId};

@@ -125,15 +125,16 @@ impl Running {
         );
         let control = tidings_control::build(
             &process.config.control,
+            &process.config.notifier,
             tidings_control::Parts {
                 access: access.clone(),
                 cache: registry.clone(),
-                registry: store.clone(),
+                store: store.clone(),
                 dialects: dialects.clone(),
                 destinations: process.config.destinations.rules(),
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
             },
-        );
+        )?;
         let ingest = tidings_ingest::build(
             &process.config.ingest,
             tidings_ingest::Parts {
@@ -178,6 +179,7 @@ impl Running {
         let tasks = vec![
             tokio::spawn(log.run()),
             tokio::spawn(dispatcher.run(process.shutdown.clone())),
+            tokio::spawn(control.notifier.run(process.shutdown.clone())),
         ];
         process.started();
         Ok(Self {

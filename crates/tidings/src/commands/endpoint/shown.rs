@@ -31,10 +31,7 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("enabled", yes_or_no(endpoint.enabled).into()),
         ("health", health(endpoint)),
         ("contact", endpoint.contact.clone()),
-        (
-            "operational",
-            endpoint.operational.then_some("yes").unwrap_or_default().into(),
-        ),
+        ("operational", yes_or_no(endpoint.operational).into()),
         ("subscriptions", patterns(endpoint)),
         ("dialect", endpoint.dialect.clone()),
         ("schedule", or_by(waits(endpoint).join(" "), "dialect")),

@@ -28,6 +28,7 @@ pub(super) struct Attempt<'a> {
     error: Option<&'a str>,
     status_code: Option<u32>,
     next_attempt_at: Option<Timestamp>,
+    test: bool,
 }
 
 /// An attempt with all that was sent and received.
@@ -58,6 +59,7 @@ pub(super) struct Event<'a> {
     accepted_at: Option<Timestamp>,
     idempotency_key: Option<&'a str>,
     delivery_count: u32,
+    test: bool,
 }
 
 /// An event with its payload and its deliveries.
@@ -102,6 +104,7 @@ impl<'a> From<&'a pb::Attempt> for Attempt<'a> {
             error: given(&attempt.error),
             status_code: Some(attempt.status_code).filter(|status| *status > 0),
             next_attempt_at: instant(attempt.next_attempt_at.as_ref()),
+            test: attempt.test,
         }
     }
 }
@@ -136,6 +139,7 @@ impl<'a> From<&'a pb::Event> for Event<'a> {
             accepted_at: instant(event.accepted_at.as_ref()),
             idempotency_key: given(&event.idempotency_key),
             delivery_count: event.delivery_count,
+            test: event.test,
         }
     }
 }

@@ -18,7 +18,11 @@ pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
         time(attempt.started_at.as_ref()),
         attempt.event_type.clone(),
         shortened(&attempt.url),
-        attempt.number.to_string(),
+        if attempt.test {
+            "test".to_owned()
+        } else {
+            attempt.number.to_string()
+        },
         outcome(attempt),
         format!("{:.0}", milliseconds(attempt)),
         next(attempt, Timestamp::now()),
@@ -37,12 +41,12 @@ pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Resu
 }
 
 /// Prints an attempt with its request and response.
-pub(super) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
+pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(&documents::FullAttempt::from(attempt));
     }
     fields(&[
-        ("attempt", format!("{}  number {}", attempt.id, attempt.number)),
+        ("attempt", format!("{}  {}", attempt.id, which(attempt))),
         ("delivery", attempt.delivery_id.clone()),
         ("event", format!("{}  {}", attempt.event_id, attempt.event_type)),
         ("endpoint", attempt.endpoint_id.clone()),
@@ -144,6 +148,15 @@ pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
         .and_then(|length| Duration::try_from(length).ok())
         .unwrap_or_default();
     took.as_micros() as f64 / 1_000.0
+}
+
+/// `number 2`, or that it is none of the delivery's.
+fn which(attempt: &pb::Attempt) -> String {
+    if attempt.test {
+        "a test".to_owned()
+    } else {
+        format!("number {}", attempt.number)
+    }
 }
 
 fn message(first_line: &str, headers: &[pb::Header], body: &[u8]) -> anyhow::Result<()> {

@@ -1,0 +1,111 @@
+//! Operational events: notices as events for the tenant's operational endpoints.
+//!
+//! They are written to the ledger as events that the queue never saw, so the sweeper publishes them like those that were
+//! accepted while the queue was away, and everything behind it treats them like any other event.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tidings_domain::{DeliveryState, EndpointId, EventId, HoldReason, Notice, NoticeKind, Timestamp};
+use tidings_store::ledger::{NewEvent, Record};
+use tidings_store::{RegistryCache, Store, StoreError};
+
+use super::metrics;
+
+/// The payload of an operational event.
+#[derive(Serialize)]
+struct Payload<'a> {
+    endpoint: EndpointShown<'a>,
+    /// When it happened.
+    at: Timestamp,
+    /// What exactly went wrong.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    detail: &'a str,
+    /// Why it was turned off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The delivery that was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EndpointShown<'a> {
+    id: EndpointId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+/// Records the events of these notices, in one commit.
+pub(super) async fn record(store: &dyn Store, cache: &RegistryCache, notices: &[Notice]) -> Result<(), StoreError> {
+    let mut events = Vec::new();
+    for notice in notices {
+        events.extend(event(cache, notice)?);
+    }
+    if events.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<_> = events.iter().map(|event| event.event_type.clone()).collect();
+    store.record(events.into_iter().map(Record::Event).collect()).await?;
+    for kind in kinds {
+        metrics::OPERATIONAL_EVENTS.with_label_values(&[kind.as_str()]).inc();
+    }
+    Ok(())
+}
+
+/// The event of a notice; none if nobody wants it.
+fn event(cache: &RegistryCache, notice: &Notice) -> Result<Option<NewEvent>, StoreError> {
+    let event_type = notice.kind.event_type();
+    let mut told = cache.told(notice.tenant, &event_type);
+    // One that fails would only be told, by failing again, that it fails.
+    told.retain(|endpoint| endpoint.id != notice.endpoint);
+    if told.is_empty() {
+        return Ok(None);
+    }
+    let known = cache.endpoint(notice.endpoint);
+    let disabled_for = known.as_ref().and_then(|endpoint| endpoint.disabled_reason);
+    let payload = Payload {
+        endpoint: EndpointShown {
+            id: notice.endpoint,
+            name: known.as_ref().map(|endpoint| endpoint.name.as_str()),
+            url: known.as_ref().map(|endpoint| endpoint.url.as_str()),
+        },
+        at: notice.at,
+        detail: &notice.detail,
+        reason: disabled_for
+            .filter(|_| notice.kind == NoticeKind::EndpointDisabled)
+            .map(|reason| reason.as_str()),
+        delivery_id: notice.delivery.map(|(delivery, _)| delivery.to_string()),
+        event_id: notice.delivery.map(|(_, event)| event.to_string()),
+    };
+    let payload = serde_json::to_vec(&payload).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let due = Timestamp::now();
+    let state = |enabled| {
+        if enabled {
+            DeliveryState::Scheduled { due }
+        } else {
+            DeliveryState::Held(HoldReason::EndpointDisabled)
+        }
+    };
+    Ok(Some(NewEvent {
+        id: EventId::from_uuid(notice.id),
+        tenant: notice.tenant,
+        event_type,
+        occurred_at: notice.at,
+        accepted_at: notice.at,
+        payload: Bytes::from(payload),
+        idempotency_key: None,
+        traceparent: None,
+        deliveries: told
+            .iter()
+            .map(|endpoint| (endpoint.id, state(endpoint.enabled)))
+            .collect(),
+        grace: Duration::ZERO,
+        test: false,
+    }))
+}
