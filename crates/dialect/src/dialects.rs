@@ -26,7 +26,7 @@ impl Dialects {
     pub fn builtin() -> Result<Self, DialectError> {
         let mut dialects = BTreeMap::new();
         for (file, text) in BUILTIN {
-            add(&mut dialects, &format!("dialects/{file}"), text)?;
+            add(&mut dialects, compile(&format!("dialects/{file}"), text)?);
         }
         Ok(Self(Arc::new(dialects)))
     }
@@ -39,11 +39,7 @@ impl Dialects {
             path: dir.into(),
             source,
         })? {
-            let text = fs::read_to_string(&path).map_err(|source| DialectError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            add(&mut dialects, &path.display().to_string(), &text)?;
+            add(&mut dialects, Dialect::read(&path)?);
         }
         Ok(Self(Arc::new(dialects)))
     }
@@ -66,10 +62,19 @@ impl Dialects {
     }
 }
 
-fn add(dialects: &mut BTreeMap<String, Arc<Dialect>>, file: &str, text: &str) -> Result<(), DialectError> {
-    let dialect = compile(file, text)?;
+impl Dialect {
+    /// The dialect of one file.
+    pub fn read(path: &Path) -> Result<Self, DialectError> {
+        let text = fs::read_to_string(path).map_err(|source| DialectError::Read {
+            path: path.into(),
+            source,
+        })?;
+        compile(&path.display().to_string(), &text)
+    }
+}
+
+fn add(dialects: &mut BTreeMap<String, Arc<Dialect>>, dialect: Dialect) {
     dialects.insert(dialect.name().to_owned(), Arc::new(dialect));
-    Ok(())
 }
 
 fn toml_files(dir: &Path) -> io::Result<Vec<PathBuf>> {

@@ -2,7 +2,6 @@
 
 mod document;
 mod preview;
-mod read;
 mod shown;
 
 use std::path::{Path, PathBuf};
@@ -72,7 +71,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn check(format: Format, file: &Path) -> anyhow::Result<()> {
-    match read::file(file) {
+    match Dialect::read(file) {
         Ok(dialect) => shown::is_right(format, &dialect),
         Err(mistake) => {
             shown::is_wrong(format, &mistake)?;

@@ -12,7 +12,6 @@ use tidings_dialect::{Dialect, Message, Request};
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
 use url::{Position, Url};
 
-use super::read;
 use crate::commands::endpoint::setting;
 use crate::commands::publish::read_payload;
 use crate::config::ConfigArgs;
@@ -87,7 +86,7 @@ pub(super) fn run(format: Format, args: &Args) -> anyhow::Result<()> {
 impl Args {
     fn dialect(&self) -> anyhow::Result<Arc<Dialect>> {
         match (&self.file, &self.dialect) {
-            (Some(file), _) => Ok(read::file(file)?),
+            (Some(file), _) => Ok(Arc::new(Dialect::read(file)?)),
             (None, name) => super::named(&super::load(&self.config)?, name.as_deref().unwrap_or_default()),
         }
     }
