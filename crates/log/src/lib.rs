@@ -110,8 +110,8 @@ pub fn build(config: &Config, parts: Parts) -> Log {
     metrics::register();
     let ledger: Arc<dyn Ledger> = parts.store.clone();
     let tail = Tail::new();
-    let writer = Writer::start(ledger.clone(), tail.clone(), config.writers);
     let backlog = Backlog::default();
+    let writer = Writer::start(ledger.clone(), tail.clone(), backlog.clone(), config.writers);
     let service = grpc::Service::new(
         ledger,
         writer.clone(),

@@ -8,6 +8,7 @@ use tidings_store::ledger::Record;
 use tidings_store::{Ledger, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::backlog::Backlog;
 use crate::metrics;
 use crate::tail::Tail;
 
@@ -18,8 +19,15 @@ const MAX_RECORDS: usize = 1_000;
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
+    committer: Committer,
+}
+
+/// Commits a batch, and tells who wants to know of it.
+#[derive(Clone)]
+struct Committer {
     ledger: Arc<dyn Ledger>,
     tail: Tail,
+    backlog: Backlog,
 }
 
 struct Job {
@@ -28,14 +36,14 @@ struct Job {
 }
 
 impl Writer {
-    pub(crate) fn start(ledger: Arc<dyn Ledger>, tail: Tail, writers: usize) -> Self {
+    pub(crate) fn start(ledger: Arc<dyn Ledger>, tail: Tail, backlog: Backlog, writers: usize) -> Self {
         let (jobs, waiting) = mpsc::channel(1_024);
         let waiting = Arc::new(Mutex::new(waiting));
-        let writer = Self { jobs, ledger, tail };
+        let committer = Committer { ledger, tail, backlog };
         for _ in 0..writers.max(1) {
-            tokio::spawn(write(writer.ledger.clone(), writer.tail.clone(), waiting.clone()));
+            tokio::spawn(write(committer.clone(), waiting.clone()));
         }
-        writer
+        Self { jobs, committer }
     }
 
     /// Writes records; `Ok` when they are committed.
@@ -48,13 +56,35 @@ impl Writer {
         let stopped = || Arc::new(StoreError::Unavailable("the writer has stopped".into()));
         self.jobs.send(Job { records, done }).await.map_err(|_| stopped())?;
         match result.await.map_err(|_| stopped())? {
-            Err(error) if !error.is_transient() => commit(&*self.ledger, &self.tail, retry).await.map_err(Arc::new),
+            Err(error) if !error.is_transient() => self.committer.commit(retry).await.map_err(Arc::new),
             result => result,
         }
     }
 }
 
-async fn write(ledger: Arc<dyn Ledger>, tail: Tail, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
+impl Committer {
+    async fn commit(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        let (count, attempts) = (records.len() as u64, self.tail.pick(&records));
+        self.backlog.count(&records);
+        let started = Instant::now();
+        match self.ledger.record(records).await {
+            Ok(()) => {
+                metrics::COMMIT_SECONDS.observe(started.elapsed().as_secs_f64());
+                metrics::RECORDS_COMMITTED.inc_by(count);
+                self.tail.send(attempts);
+                failpoint::pass("log::before_answer");
+                Ok(())
+            }
+            Err(error) => {
+                metrics::COMMITS_FAILED.inc();
+                tracing::warn!(%error, count, "records could not be committed");
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write(committer: Committer, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
     loop {
         let (mut records, mut waiters) = (Vec::new(), Vec::new());
         {
@@ -71,29 +101,10 @@ async fn write(ledger: Arc<dyn Ledger>, tail: Tail, waiting: Arc<Mutex<mpsc::Rec
                 };
             }
         }
-        let result = commit(&*ledger, &tail, records).await.map_err(Arc::new);
+        let result = committer.commit(records).await.map_err(Arc::new);
         for waiter in waiters {
             // A caller that has gone gets its answer by asking again; records are idempotent.
             let _ = waiter.send(result.clone());
-        }
-    }
-}
-
-async fn commit(ledger: &dyn Ledger, tail: &Tail, records: Vec<Record>) -> Result<(), StoreError> {
-    let (count, attempts) = (records.len() as u64, tail.pick(&records));
-    let started = Instant::now();
-    match ledger.record(records).await {
-        Ok(()) => {
-            metrics::COMMIT_SECONDS.observe(started.elapsed().as_secs_f64());
-            metrics::RECORDS_COMMITTED.inc_by(count);
-            tail.send(attempts);
-            failpoint::pass("log::before_answer");
-            Ok(())
-        }
-        Err(error) => {
-            metrics::COMMITS_FAILED.inc();
-            tracing::warn!(%error, count, "records could not be committed");
-            Err(error)
         }
     }
 }
