@@ -26,6 +26,8 @@ pub struct Servers {
     pub ingest: String,
     /// HTTP: `/api/v2/events`.
     pub http: String,
+    /// HTTP: everything else under `/api/v2`.
+    pub rest: String,
     /// `AttemptLogService`.
     pub log: String,
     /// `TenantService` and `EndpointService`.

@@ -59,6 +59,7 @@ impl Standalone {
         let servers = Servers {
             ingest: grpc.url(),
             http: http.url(),
+            rest: http.url(),
             log: grpc.url(),
             control: grpc.url(),
         };

@@ -28,7 +28,7 @@ pub struct System {
     pub database: TestDatabase,
     /// What they share.
     pub vhost: TestVhost,
-    _addresses: [Reserved; 5],
+    _addresses: [Reserved; 6],
 }
 
 impl System {
@@ -42,11 +42,12 @@ impl System {
     /// Database migrated, operator's key made, nothing running yet: the moment to [`System::set`] variables.
     pub async fn prepare() -> Self {
         let (database, vhost) = tokio::join!(TestDatabase::create(), TestVhost::create());
-        let addresses = [(); 5].map(|()| Reserved::address());
-        let [ingest, http, log, control, dispatcher] = &addresses;
+        let addresses = [(); 6].map(|()| Reserved::address());
+        let [ingest, http, rest, log, control, dispatcher] = &addresses;
         let servers = Servers {
             ingest: ingest.url(),
             http: http.url(),
+            rest: rest.url(),
             log: log.url(),
             control: control.url(),
         };
@@ -121,6 +122,7 @@ fn variables(
         ("INGEST__HTTP_ADDRESS", listen(&servers.http)),
         ("LOG__GRPC_ADDRESS", listen(&servers.log)),
         ("CONTROL__GRPC_ADDRESS", listen(&servers.control)),
+        ("CONTROL__HTTP_ADDRESS", listen(&servers.rest)),
         ("LOG_CLIENT__SERVERS", format!("[\"{}\"]", servers.log)),
         ("DISPATCHER__GRPC_ADDRESS", dispatcher.socket().to_string()),
         ("DISPATCHER_CLIENT__SERVERS", format!("[\"{}\"]", dispatcher.url())),

@@ -53,6 +53,7 @@ async fn the_tour_works_as_it_is_written() {
     let servers = Servers {
         ingest: grpc.url(),
         http: http.url(),
+        rest: http.url(),
         log: grpc.url(),
         control: grpc.url(),
     };

@@ -123,9 +123,9 @@ impl System {
         let engines = Engines::start().await?;
         let receivers = Receivers::start(seed, book).await?;
 
-        let addresses: Vec<_> = (0..5).map(|_| Reserved::address()).collect();
-        let [ingest, http, log1, log2, control] = &addresses[..] else {
-            unreachable!("five were reserved");
+        let addresses: Vec<_> = (0..6).map(|_| Reserved::address()).collect();
+        let [ingest, http, rest, log1, log2, control] = &addresses[..] else {
+            unreachable!("six were reserved");
         };
         let mut links = Vec::new();
         for link in Link::ALL {
@@ -168,7 +168,8 @@ impl System {
                 Part::Log2 => program.clone().with("LOG__GRPC_ADDRESS", log2.socket().to_string()),
                 Part::Control => program
                     .clone()
-                    .with("CONTROL__GRPC_ADDRESS", control.socket().to_string()),
+                    .with("CONTROL__GRPC_ADDRESS", control.socket().to_string())
+                    .with("CONTROL__HTTP_ADDRESS", rest.socket().to_string()),
             };
             let mut role = Role::new(part.name(), part.subcommand(), program, &logs);
             role.spawn()?;
@@ -181,6 +182,7 @@ impl System {
         let servers = Servers {
             ingest: ingest.url(),
             http: http.url(),
+            rest: rest.url(),
             log: log1.url(),
             control: control.url(),
         };

@@ -1,17 +1,21 @@
 //! Operations on endpoints.
 
 mod checks;
+mod default;
 
 use std::time::Duration;
 
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
-use tidings_domain::{Endpoint, EndpointId, Overrides, PreviousSecret, Scope, Secret, Subscription, TenantId};
+use tidings_domain::{
+    Endpoint, EndpointId, Overrides, PreviousSecret, Scope, Secret, Subscription, TenantId, Timestamp,
+};
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, StoreError};
 use url::Url;
 
+pub use self::default::{DefaultEndpoint, NewDefaultSecret};
 use crate::{Book, now};
 
 /// The longest that a replaced secret may go on signing.
@@ -61,9 +65,21 @@ pub enum NewSecret {
     Unsigned,
 }
 
+/// Which state of an endpoint a caller decided upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// Whatever it is.
+    #[default]
+    Any,
+    /// One in which it was last changed at one of these times.
+    Changed(Vec<Timestamp>),
+}
+
 /// A change of an endpoint: the fields to replace.
 #[derive(Default)]
 pub struct EndpointChange {
+    /// Only an endpoint in this state is changed.
+    pub seen: Seen,
     /// What people call it.
     pub name: Option<String>,
     /// Where requests go.
@@ -92,43 +108,8 @@ pub type OverrideChange = Box<dyn Fn(&mut Overrides) + Send + Sync>;
 impl Endpoints {
     /// Makes an endpoint.
     pub async fn create(&self, caller: &Caller, new: NewEndpoint) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Manage)?;
-        let Some(tenant) = caller.tenant(new.tenant)? else {
-            return Err(tenant_missing());
-        };
-        let made = now();
-        let url = self.url(&new.url)?;
-        let dialect = dialect_for(&self.dialects, new.dialect, &url);
-        let endpoint = Endpoint {
-            name: new.name.trim().to_owned(),
-            secret: self.secret_for(new.secret, &dialect),
-            subscriptions: new.subscriptions,
-            operational: new.operational,
-            contact: new.contact,
-            enabled: new.enabled,
-            overrides: new.overrides,
-            ..Endpoint::new(tenant, url, dialect, made)
-        };
-        self.check(&endpoint)?;
-        let count = self
-            .book
-            .registry
-            .endpoints(tenant, None, self.max_per_tenant)
-            .await?
-            .len();
-        if count >= self.max_per_tenant as usize {
-            let detail = format!("the tenant has {count} endpoints, as many as it may have: delete one first");
-            return Err(Problem::exhausted("too_many_endpoints", detail));
-        }
-        self.book
-            .registry
-            .create_endpoint(&endpoint)
-            .await
-            .map_err(|error| match error {
-                StoreError::Conflict(_) => no_such_tenant(tenant),
-                error => error.into(),
-            })?;
-        self.book.changed(Some(tenant)).await;
+        let endpoint = self.draft(caller, new)?;
+        self.keep(&endpoint).await?;
         Ok(endpoint)
     }
 
@@ -161,7 +142,11 @@ impl Endpoints {
 
     /// Changes an endpoint.
     pub async fn update(&self, caller: &Caller, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
-        self.replace(caller, id, |endpoint| self.apply(endpoint, &change)).await
+        self.replace(caller, id, |endpoint| {
+            change.seen.check(endpoint)?;
+            self.apply(endpoint, &change)
+        })
+        .await
     }
 
     /// Replaces an endpoint's secret by another, generated if none is given; the old one goes on signing for so long.
@@ -179,14 +164,53 @@ impl Endpoints {
             .await
     }
 
-    /// Removes an endpoint.
-    pub async fn delete(&self, caller: &Caller, id: EndpointId) -> Result<(), Problem> {
+    /// Removes an endpoint that is still as the caller has seen it, short of a change in this very moment.
+    pub async fn delete(&self, caller: &Caller, id: EndpointId, seen: &Seen) -> Result<(), Problem> {
         caller.require(Scope::Manage)?;
         let endpoint = self.find(caller, id).await?;
+        seen.check(&endpoint)?;
         if !self.book.registry.delete_endpoint(id).await? {
             return Err(unknown_endpoint(id));
         }
         self.book.changed(Some(endpoint.tenant)).await;
+        Ok(())
+    }
+
+    /// A new endpoint as it would be kept.
+    fn draft(&self, caller: &Caller, new: NewEndpoint) -> Result<Endpoint, Problem> {
+        caller.require(Scope::Manage)?;
+        let Some(tenant) = caller.tenant(new.tenant)? else {
+            return Err(tenant_missing());
+        };
+        let url = self.url(&new.url)?;
+        let dialect = dialect_for(&self.dialects, new.dialect, &url, Dialects::DEFAULT);
+        let endpoint = Endpoint {
+            name: new.name.trim().to_owned(),
+            secret: self.secret_for(new.secret, &dialect),
+            subscriptions: new.subscriptions,
+            operational: new.operational,
+            contact: new.contact,
+            enabled: new.enabled,
+            overrides: new.overrides,
+            ..Endpoint::new(tenant, url, dialect, now())
+        };
+        self.check(&endpoint)?;
+        Ok(endpoint)
+    }
+
+    /// Stores a new endpoint.
+    async fn keep(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        let (registry, tenant) = (&self.book.registry, endpoint.tenant);
+        let count = registry.endpoints(tenant, None, self.max_per_tenant).await?.len();
+        if count >= self.max_per_tenant as usize {
+            let detail = format!("the tenant has {count} endpoints, as many as it may have: delete one first");
+            return Err(Problem::exhausted("too_many_endpoints", detail));
+        }
+        registry.create_endpoint(endpoint).await.map_err(|error| match error {
+            StoreError::Conflict(_) => no_such_tenant(tenant),
+            error => error.into(),
+        })?;
+        self.book.changed(Some(tenant)).await;
         Ok(())
     }
 
@@ -280,6 +304,18 @@ impl Endpoints {
     }
 }
 
+impl Seen {
+    fn check(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        match self {
+            Self::Changed(times) if !times.contains(&endpoint.updated_at) => Err(Problem::precondition_failed(
+                "endpoint_changed",
+                "the endpoint is no longer as you have seen it: look at it again, then decide",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn rotate(endpoint: &mut Endpoint, given: Option<&Secret>, overlap: Duration) -> Result<(), Problem> {
     let Some(old) = endpoint.secret.take() else {
         let detail = "requests to this endpoint are not signed: give it a secret by an update";
@@ -302,10 +338,10 @@ fn rotate(endpoint: &mut Endpoint, given: Option<&Secret>, overlap: Duration) ->
     Ok(())
 }
 
-/// The dialect that was asked for; otherwise the one made for such URLs, otherwise the default.
-fn dialect_for(dialects: &Dialects, asked: Option<String>, url: &Url) -> String {
+/// The dialect that was asked for; otherwise the one made for such URLs, otherwise the usual one.
+fn dialect_for(dialects: &Dialects, asked: Option<String>, url: &Url, usual: &str) -> String {
     let made_for = || dialects.chosen_for(url).map(|dialect| dialect.name().to_owned());
-    asked.or_else(made_for).unwrap_or_else(|| Dialects::DEFAULT.to_owned())
+    asked.or_else(made_for).unwrap_or_else(|| usual.to_owned())
 }
 
 fn unknown_endpoint(id: EndpointId) -> Problem {
@@ -326,8 +362,9 @@ mod tests {
         let file = "name = 'acme'\ndescription = 'Acme'\nchosen_for = ['hooks.acme.example/in/*']\nbody = '{{ payload }}'\n\n[samples]\n'a.b' = '{}'\n";
         std::fs::write(directory.path().join("acme.toml"), file).unwrap();
         let dialects = Dialects::with_directory(directory.path()).unwrap();
-        let choice =
-            |asked: Option<&str>, url: &str| dialect_for(&dialects, asked.map(str::to_owned), &url.parse().unwrap());
+        let choice = |asked: Option<&str>, url: &str| {
+            dialect_for(&dialects, asked.map(str::to_owned), &url.parse().unwrap(), "standard")
+        };
         assert_eq!(choice(None, "https://hooks.acme.example/in/1"), "acme");
         assert_eq!(choice(None, "https://hooks.acme.example/out"), "standard");
         assert_eq!(choice(Some("userhero"), "https://hooks.acme.example/in/1"), "userhero");

@@ -1,12 +1,15 @@
 //! Control: manages tenants, keys and endpoints.
 //!
 //! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
-//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them (`grpc`). Beside them
-//! the [`notifier`] tells tenants of endpoints that fail.
+//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them (`grpc`, `http`).
+//! Beside them the [`notifier`] tells tenants of endpoints that fail.
 //! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
 
 pub mod endpoints;
 mod grpc;
+mod http;
+pub mod logs;
+mod messages;
 pub mod notifier;
 pub mod send_test;
 pub mod tenants;
@@ -21,8 +24,11 @@ use tidings_proto::pb::endpoint_service_server::EndpointServiceServer;
 use tidings_proto::pb::tenant_service_server::TenantServiceServer;
 use tidings_store::registry::Of;
 use tidings_store::{Access, Registry, RegistryCache, Store};
+use utoipa::openapi::OpenApi;
 
 use crate::endpoints::Endpoints;
+use crate::http::Rest;
+use crate::logs::LogClient;
 use crate::notifier::{MailError, Notifier};
 use crate::send_test::DispatcherClient;
 use crate::tenants::Tenants;
@@ -33,6 +39,8 @@ use crate::tenants::Tenants;
 pub struct Config {
     /// Where the gRPC services listen.
     pub grpc_address: String,
+    /// Where HTTP is served.
+    pub http_address: String,
     /// The most endpoints of one tenant: the most deliveries that one event can have.
     pub max_endpoints_per_tenant: u32,
 }
@@ -41,6 +49,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             grpc_address: "0.0.0.0:50053".into(),
+            http_address: "0.0.0.0:8081".into(),
             max_endpoints_per_tenant: 500,
         }
     }
@@ -60,6 +69,10 @@ pub struct Parts {
     pub destinations: Destinations,
     /// Who makes the requests of tests.
     pub dispatchers: DispatcherClient,
+    /// Who knows what became of deliveries.
+    pub logs: LogClient,
+    /// What other roles serve under `/api/v2`, to be described with the rest.
+    pub others: OpenApi,
 }
 
 /// The faces of control, and what it does by itself.
@@ -68,6 +81,8 @@ pub struct Control {
     pub tenants: TenantServiceServer<grpc::TenantFace>,
     /// Endpoints.
     pub endpoints: EndpointServiceServer<grpc::EndpointFace>,
+    /// All of it over HTTP, under `/api/v2`.
+    pub http: axum::Router,
     /// Tells tenants of their endpoints, once it is run.
     pub notifier: Notifier,
 }
@@ -79,15 +94,26 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         registry: parts.store,
         cache: parts.cache,
     };
-    let endpoints = Endpoints {
+    let endpoints = Arc::new(Endpoints {
         book: registry.clone(),
-        dialects: parts.dialects,
+        dialects: parts.dialects.clone(),
         destinations: parts.destinations,
         max_per_tenant: config.max_endpoints_per_tenant,
+    });
+    let tenants = Arc::new(Tenants { book: registry });
+    let (access, dispatchers) = (parts.access, parts.dispatchers);
+    let rest = Rest {
+        endpoints: endpoints.clone(),
+        tenants: tenants.clone(),
+        dialects: parts.dialects,
+        dispatchers: dispatchers.clone(),
+        logs: parts.logs,
+        access: access.clone(),
     };
     Ok(Control {
-        tenants: TenantServiceServer::new(grpc::TenantFace::new(Tenants { book: registry }, parts.access.clone())),
-        endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, parts.dispatchers, parts.access)),
+        tenants: TenantServiceServer::new(grpc::TenantFace::new(tenants, access.clone())),
+        endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, dispatchers, access)),
+        http: http::router(rest, parts.others),
         notifier,
     })
 }

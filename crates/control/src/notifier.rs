@@ -8,6 +8,7 @@
 mod mail;
 mod metrics;
 mod operational;
+mod outbox;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,22 +16,23 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tidings_domain::{DisabledReason, Endpoint, Notice, Timestamp};
+use tidings_domain::{DisabledReason, Notice, Timestamp};
 use tidings_service::SecretText;
 use tidings_store::{RegistryCache, Store, StoreError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::mail::{Mailer, Sent};
+use self::mail::Mailer;
+use self::outbox::{Outbox, Taken};
 
 pub use self::mail::MailError;
 
 /// How often notices are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many notices are taken at once, and how many mails are under way.
+/// How many notices are taken at once.
 const BATCH: u32 = 100;
-const MAILS_AT_ONCE: usize = 8;
-/// After so long a mail that can't be sent tells nothing new.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+/// How many notices are removed at once.
+const REMOVED_AT_ONCE: usize = 8;
 
 /// How tenants are told of their endpoints (`[notifier]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +56,13 @@ pub struct Config {
     pub check_every: Duration,
 }
 
+impl Config {
+    /// Whether mails can be sent with it, if they are to be sent at all.
+    pub fn check(&self) -> Result<(), MailError> {
+        Mailer::new(self).map(|_| ())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -71,7 +80,7 @@ impl Default for Config {
 pub struct Notifier {
     store: Arc<dyn Store>,
     cache: Arc<RegistryCache>,
-    mailer: Option<Mailer>,
+    outbox: Option<Outbox>,
     disable_after: Duration,
     check_every: Duration,
 }
@@ -79,10 +88,11 @@ pub struct Notifier {
 impl Notifier {
     pub(crate) fn new(config: &Config, store: Arc<dyn Store>, cache: Arc<RegistryCache>) -> Result<Self, MailError> {
         metrics::register();
+        let outbox = Mailer::new(config)?.map(|mailer| Outbox::new(mailer, store.clone()));
         Ok(Self {
             store,
             cache,
-            mailer: Mailer::new(config)?,
+            outbox,
             disable_after: config.disable_after,
             check_every: config.check_every.max(Duration::from_millis(100)),
         })
@@ -90,34 +100,36 @@ impl Notifier {
 
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        let mut check = tokio::time::interval(self.check_every);
-        for timer in [&mut look, &mut check] {
-            timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        }
         let work = async {
             self.cache.loaded().await;
-            loop {
-                let done = tokio::select! {
-                    _ = look.tick() => self.tell_all().await,
-                    _ = check.tick() => self.turn_off_what_fails_too_long().await,
-                };
-                if let Err(error) = done {
-                    tracing::debug!(%error, "notices can't be read right now");
-                }
-            }
+            // Side by side: neither mails nor many failing endpoints hold up the events.
+            tokio::join!(self.tell(), self.send_mails(), self.turn_off());
         };
         shutdown.run_until_cancelled(work).await;
     }
 
+    async fn tell(&self) {
+        let mut timer = timer(LOOK_EVERY);
+        loop {
+            timer.tick().await;
+            if let Err(error) = self.tell_all().await {
+                report(&error, "tenants can't be told of their endpoints right now");
+            }
+        }
+    }
+
     async fn tell_all(&self) -> Result<(), StoreError> {
         loop {
+            let at = Instant::now();
             let notices = self.store.take_notices(Timestamp::now(), BATCH).await?;
             let full = notices.len() == BATCH as usize;
-            // Events first: a slow mail server must not hold them up.
             operational::record(&*self.store, &self.cache, &notices).await?;
-            futures::stream::iter(&notices)
-                .for_each_concurrent(MAILS_AT_ONCE, |notice| self.finish(notice))
+            let (mailed, told): (Vec<_>, Vec<_>) = notices.into_iter().partition(|notice| self.is_mailed(notice));
+            if let Some(outbox) = &self.outbox {
+                mailed.into_iter().for_each(|notice| outbox.put(Taken { notice, at }));
+            }
+            futures::stream::iter(&told)
+                .for_each_concurrent(REMOVED_AT_ONCE, |notice| remove(&*self.store, notice))
                 .await;
             if !full {
                 return Ok(());
@@ -125,70 +137,34 @@ impl Notifier {
         }
     }
 
-    /// Sends the mail, if there is one to send, and removes the notice unless the mail is to be tried again.
-    async fn finish(&self, notice: &Notice) {
-        let done = match self.mail(notice).await {
-            Ok(Some(sent)) => self.is_settled(notice, sent),
-            Ok(None) => true,
-            Err(error) => {
-                tracing::debug!(endpoint = %notice.endpoint, %error, "a notice waits");
-                false
-            }
-        };
-        if done && let Err(error) = self.store.remove_notice(notice.id).await {
-            tracing::warn!(endpoint = %notice.endpoint, %error, "a notice could not be removed and is told again");
+    fn is_mailed(&self, notice: &Notice) -> bool {
+        self.outbox.is_some() && mail::is_mailed(notice.kind)
+    }
+
+    async fn send_mails(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.send(self.disable_after).await;
         }
     }
 
-    /// What came of the mail; `None` if nobody is to get one.
-    async fn mail(&self, notice: &Notice) -> Result<Option<Sent>, StoreError> {
-        let Some(mailer) = &self.mailer else { return Ok(None) };
-        if !mail::is_mailed(notice.kind) {
-            return Ok(None);
+    async fn turn_off(&self) {
+        if self.disable_after.is_zero() {
+            return;
         }
-        // From the registry itself: the cache may still show what the endpoint was before.
-        let endpoint = self.store.endpoint(notice.endpoint).await?;
-        let Some((endpoint, contact)) = endpoint.as_ref().and_then(with_contact) else {
-            return Ok(None);
-        };
-        Ok(Some(mailer.send(notice, endpoint, contact, self.disable_after).await))
-    }
-
-    fn is_settled(&self, notice: &Notice, sent: Sent) -> bool {
-        let endpoint = notice.endpoint;
-        let age = Duration::try_from(Timestamp::now().duration_since(notice.at)).unwrap_or_default();
-        match sent {
-            Sent::Accepted => {
-                metrics::MAILS.with_label_values(&["sent"]).inc();
-                tracing::info!(%endpoint, kind = notice.kind.as_str(), "told the endpoint's contact by mail");
-                true
-            }
-            Sent::Refused(error) => {
-                metrics::MAILS.with_label_values(&["refused"]).inc();
-                tracing::error!(%endpoint, error, "a mail to an endpoint's contact is refused for good: check the address");
-                true
-            }
-            Sent::NotNow(error) if age > GIVE_UP_AFTER => {
-                metrics::MAILS.with_label_values(&["given_up"]).inc();
-                tracing::error!(%endpoint, error, "a mail to an endpoint's contact is given up after three days");
-                true
-            }
-            Sent::NotNow(error) => {
-                metrics::MAILS.with_label_values(&["failed"]).inc();
-                tracing::warn!(%endpoint, error, tries = notice.tries + 1, "a mail could not be sent; it is tried again");
-                false
+        let mut timer = timer(self.check_every);
+        loop {
+            timer.tick().await;
+            if let Err(error) = self.turn_off_what_fails_too_long().await {
+                report(&error, "endpoints that fail too long can't be turned off right now");
             }
         }
     }
 
     async fn turn_off_what_fails_too_long(&self) -> Result<(), StoreError> {
-        if self.disable_after.is_zero() {
-            return Ok(());
-        }
         let now = Timestamp::now();
         let before = now.checked_sub(self.disable_after).unwrap_or(Timestamp::UNIX_EPOCH);
+        let detail = format!("it failed for {}", humantime::format_duration(self.disable_after));
         for endpoint in self.store.endpoints_failing_since(before, BATCH).await? {
-            let detail = format!("it failed for {}", humantime::format_duration(self.disable_after));
             if self
                 .store
                 .disable_endpoint(endpoint, DisabledReason::Failing, &detail, now)
@@ -202,6 +178,24 @@ impl Notifier {
     }
 }
 
-fn with_contact(endpoint: &Endpoint) -> Option<(&Endpoint, &str)> {
-    endpoint.contact.as_deref().map(|contact| (endpoint, contact))
+/// Removes a notice that was told, or that nobody wants to hear.
+async fn remove(store: &dyn Store, notice: &Notice) {
+    if let Err(error) = store.remove_notice(notice.id).await {
+        tracing::warn!(endpoint = %notice.endpoint, %error, "a notice could not be removed and is told again");
+    }
+}
+
+fn timer(every: Duration) -> tokio::time::Interval {
+    let mut timer = tokio::time::interval(every);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    timer
+}
+
+/// That the database is away, its health says already.
+fn report(error: &StoreError, what: &str) {
+    if error.is_transient() {
+        tracing::debug!(%error, "{what}");
+    } else {
+        tracing::error!(%error, "{what}");
+    }
 }

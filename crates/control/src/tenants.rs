@@ -1,6 +1,6 @@
 //! Operations on tenants and keys.
 
-use tidings_domain::key::Token;
+use tidings_domain::key::{ParseScopeError, Token};
 use tidings_domain::{ApiKey, KeyId, Scope, Tenant, TenantId, Timestamp};
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
@@ -116,6 +116,12 @@ impl Tenants {
         self.book.changed(key.tenant).await;
         Ok(())
     }
+}
+
+/// Scopes by their names.
+pub(crate) fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
+    let wrong = |error: ParseScopeError| Problem::invalid("scope_unknown", format!("{error}")).at("scopes");
+    names.iter().map(|name| name.parse().map_err(wrong)).collect()
 }
 
 /// A new key with its token.

@@ -17,7 +17,9 @@ use serde_json::value::RawValue;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{Scope, TenantId, Timestamp};
 use tidings_service::problem::{Document, Problem};
+use tidings_service::request::json;
 use tidings_store::{Access, Caller};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::accept::{Accepted, Acceptor};
 use crate::grpc::check_batch;
@@ -30,35 +32,71 @@ struct Ingest {
 }
 
 /// An event as JSON.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Event {
+    /// Whose it is; required with an operator's key.
+    #[schema(value_type = Option<String>)]
     tenant_id: Option<TenantId>,
+    /// What happened.
+    #[schema(example = "feedback.created")]
     event_type: String,
+    /// The content; receivers get it byte for byte.
+    #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
+    /// When it happened (RFC 3339), at most 30 days ago; now if left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
     occurred_at: Option<Timestamp>,
+    /// Publishing again with the same key is answered with the first event.
     idempotency_key: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// Several events.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Batch {
+    /// The events; each is accepted or refused for itself.
     events: Vec<Event>,
 }
 
-#[derive(Serialize)]
+/// An event that was accepted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedEvent)]
 struct AcceptedBody {
+    /// Its id (`evt_…`).
     event_id: String,
+    /// Whether it was accepted before, with the same idempotency key.
     duplicate: bool,
+    /// How many endpoints it goes to.
     deliveries: u32,
 }
 
 /// One result of a batch: the accepted event, or the problem document of one that was not.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum BatchResult {
     Accepted(AcceptedBody),
     Refused { error: Document },
+}
+
+/// The results of a batch.
+#[derive(Serialize, ToSchema)]
+struct BatchResults {
+    /// As many as there were events, in their order.
+    results: Vec<BatchResult>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(publish, publish_batch),
+    tags((name = "events", description = "What happened."))
+)]
+struct Described;
+
+/// What ingest serves over HTTP, as OpenAPI describes it.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Described::openapi()
 }
 
 pub(crate) fn router(acceptor: Arc<Acceptor>, access: Access) -> Router {
@@ -70,13 +108,25 @@ pub(crate) fn router(acceptor: Arc<Acceptor>, access: Access) -> Router {
         .with_state(Ingest { acceptor, access })
 }
 
+/// Publishes an event
+///
+/// It is on record when this answers. Needs the scope `publish`.
+#[utoipa::path(post, path = "/api/v2/events", operation_id = "publish", tag = "events", request_body = Event,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as `idempotency_key`.")),
+    responses(
+        (status = 202, description = "The event was accepted.", body = AcceptedBody),
+        (status = 404, description = "There is no such tenant.", body = Document,
+            content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key stands for another event.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
 async fn publish(
     State(ingest): State<Ingest>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = publisher(&ingest.access, &headers)?;
-    let mut event: Event = read(&body_of(body, &ingest.acceptor)?)?;
+    let mut event: Event = json(&body_of(body, &ingest.acceptor)?)?;
     if let Some(key) = headers.get("idempotency-key") {
         let key = key.to_str().unwrap_or_default().to_owned();
         if event.idempotency_key.as_ref().is_some_and(|other| *other != key) {
@@ -89,14 +139,21 @@ async fn publish(
     Ok((StatusCode::ACCEPTED, Json(AcceptedBody::from(accepted))).into_response())
 }
 
-/// 202 if every event was accepted, 207 if some were not.
+/// Publishes several events
+///
+/// Each is accepted or refused for itself. Needs the scope `publish`.
+#[utoipa::path(post, path = "/api/v2/events/batch", operation_id = "publish_batch", tag = "events",
+    request_body = Batch, responses(
+        (status = 202, description = "Every event was accepted.", body = BatchResults),
+        (status = 207, description = "Some events were not accepted.", body = BatchResults),
+    ))]
 async fn publish_batch(
     State(ingest): State<Ingest>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = publisher(&ingest.access, &headers)?;
-    let batch: Batch = read(&body_of(body, &ingest.acceptor)?)?;
+    let batch: Batch = json(&body_of(body, &ingest.acceptor)?)?;
     check_batch(batch.events.len(), ingest.acceptor.config.max_batch)?;
     let results = batch
         .events
@@ -108,7 +165,7 @@ async fn publish_batch(
     } else {
         StatusCode::MULTI_STATUS
     };
-    let results: Vec<_> = results
+    let results = results
         .into_iter()
         .map(|result| match result {
             Ok(accepted) => BatchResult::Accepted(accepted.into()),
@@ -117,7 +174,7 @@ async fn publish_batch(
             },
         })
         .collect();
-    Ok((status, Json(serde_json::json!({ "results": results }))).into_response())
+    Ok((status, Json(BatchResults { results })).into_response())
 }
 
 fn publisher(access: &Access, headers: &HeaderMap) -> Result<Caller, Problem> {
@@ -133,29 +190,6 @@ fn body_of(body: Result<Bytes, BytesRejection>, acceptor: &Acceptor) -> Result<B
             Problem::too_large("request_too_large", detail)
         }
         _ => Problem::invalid("request_unreadable", rejection.body_text()),
-    })
-}
-
-/// Reads a JSON body; serde's message names the field that is missing, unknown or of the wrong kind.
-fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let detail = error.to_string();
-        let field = detail
-            .split('`')
-            .nth(1)
-            .filter(|_| detail.contains("field"))
-            .map(str::to_owned);
-        let problem = if detail.starts_with("unknown field") {
-            Problem::invalid("field_unknown", detail)
-        } else if detail.starts_with("missing field") {
-            Problem::invalid("field_missing", detail)
-        } else {
-            Problem::invalid("request_invalid", detail)
-        };
-        match field {
-            Some(field) => problem.at(field),
-            None => problem,
-        }
     })
 }
 

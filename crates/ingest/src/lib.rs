@@ -23,6 +23,7 @@ use tidings_recorder::Recorder;
 use tidings_store::{Access, Idempotency, RegistryCache};
 use tokio_util::sync::CancellationToken;
 
+pub use self::http::openapi;
 use crate::accept::Acceptor;
 
 /// How events are taken in (`[ingest]`).

@@ -43,14 +43,23 @@ pub enum ClientError {
     Token,
 }
 
-/// A channel to a role's replicas, which are used in turn. Nothing is connected yet. `key` is the key of the
-/// configuration that names the servers, for errors.
+/// A channel to a role's replicas, which are used in turn; calls bear the token that roles share. Nothing is connected
+/// yet. `key` is the key of the configuration that names the servers, for errors.
 pub fn internal_channel(
     key: &'static str,
     servers: &[String],
     connect_timeout: Duration,
     token: &SecretText,
 ) -> Result<InternalChannel, ClientError> {
+    let channel = channel(key, servers, connect_timeout)?;
+    let token = format!("Bearer {}", token.reveal())
+        .parse()
+        .map_err(|_| ClientError::Token)?;
+    Ok(InterceptedService::new(channel, InternalToken(token)))
+}
+
+/// The same without the token, for calls that are made in the name of somebody else.
+pub fn channel(key: &'static str, servers: &[String], connect_timeout: Duration) -> Result<Channel, ClientError> {
     let endpoints = servers
         .iter()
         .map(|server| {
@@ -67,13 +76,9 @@ pub fn internal_channel(
                 .initial_connection_window_size(8 * 1024 * 1024))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let channel = match endpoints.as_slice() {
-        [] => return Err(ClientError::NoServers(key)),
-        [only] => only.connect_lazy(),
-        _ => Channel::balance_list(endpoints.into_iter()),
-    };
-    let token = format!("Bearer {}", token.reveal())
-        .parse()
-        .map_err(|_| ClientError::Token)?;
-    Ok(InterceptedService::new(channel, InternalToken(token)))
+    match endpoints.as_slice() {
+        [] => Err(ClientError::NoServers(key)),
+        [only] => Ok(only.connect_lazy()),
+        _ => Ok(Channel::balance_list(endpoints.into_iter())),
+    }
 }

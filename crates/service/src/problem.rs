@@ -4,6 +4,7 @@
 //! for people, and where known the field at fault and when to try again. gRPC carries it as google.rpc details, HTTP as
 //! a problem document (RFC 9457). What it does not carry is a cause: what callers cannot act upon belongs in the log.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::Json;
@@ -45,8 +46,14 @@ pub enum Kind {
     NotFound,
     /// It contradicts what is there, as an idempotency key that stands for another payload.
     Conflict,
+    /// It is no longer as the caller says that it has seen it (`If-Match`).
+    PreconditionFailed,
     /// The request exceeds a size.
     TooLarge,
+    /// The path exists, and not with this HTTP method.
+    MethodNotAllowed,
+    /// The request's body is of a type that is not understood.
+    UnsupportedMediaType,
     /// The caller exceeds a rate or a quota.
     Exhausted,
     /// What is needed is away; the same request may succeed later.
@@ -59,11 +66,13 @@ impl Kind {
     /// Its gRPC code. Too large is an invalid argument there, because `RESOURCE_EXHAUSTED` invites to try again.
     pub fn grpc(self) -> tonic::Code {
         match self {
-            Self::InvalidArgument | Self::TooLarge => tonic::Code::InvalidArgument,
+            Self::InvalidArgument | Self::TooLarge | Self::UnsupportedMediaType => tonic::Code::InvalidArgument,
             Self::Unauthenticated => tonic::Code::Unauthenticated,
             Self::PermissionDenied => tonic::Code::PermissionDenied,
             Self::NotFound => tonic::Code::NotFound,
             Self::Conflict => tonic::Code::AlreadyExists,
+            Self::PreconditionFailed => tonic::Code::FailedPrecondition,
+            Self::MethodNotAllowed => tonic::Code::Unimplemented,
             Self::Exhausted => tonic::Code::ResourceExhausted,
             Self::Unavailable => tonic::Code::Unavailable,
             Self::Internal => tonic::Code::Internal,
@@ -78,10 +87,28 @@ impl Kind {
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Exhausted => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What a gRPC code received from another role means.
+    fn of(code: tonic::Code) -> Self {
+        match code {
+            tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Self::InvalidArgument,
+            tonic::Code::Unauthenticated => Self::Unauthenticated,
+            tonic::Code::PermissionDenied => Self::PermissionDenied,
+            tonic::Code::NotFound => Self::NotFound,
+            tonic::Code::AlreadyExists => Self::Conflict,
+            tonic::Code::FailedPrecondition => Self::PreconditionFailed,
+            tonic::Code::ResourceExhausted => Self::Exhausted,
+            tonic::Code::Unavailable | tonic::Code::DeadlineExceeded => Self::Unavailable,
+            _ => Self::Internal,
         }
     }
 }
@@ -121,6 +148,11 @@ impl Problem {
     /// See [`Kind::Conflict`].
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::Conflict, code, detail)
+    }
+
+    /// See [`Kind::PreconditionFailed`].
+    pub fn precondition_failed(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(Kind::PreconditionFailed, code, detail)
     }
 
     /// See [`Kind::TooLarge`].
@@ -189,48 +221,108 @@ impl From<Problem> for tonic::Status {
     }
 }
 
-/// A problem document (RFC 9457); `code` and `field` are extensions.
-#[derive(Serialize)]
+/// A problem as another role put it, to be handed on over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// The sort of thing that went wrong.
+    pub kind: Kind,
+    /// Its stable name.
+    pub code: String,
+    /// The field of the request at fault.
+    pub field: Option<String>,
+    /// A sentence for people.
+    pub detail: String,
+    /// How long to wait before trying again.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<&tonic::Status> for Relayed {
+    fn from(status: &tonic::Status) -> Self {
+        let (code, field, detail) = Problem::from_status(status);
+        let retry = status.get_error_details();
+        Self {
+            kind: Kind::of(status.code()),
+            code,
+            field,
+            detail,
+            retry_after: retry.retry_info().and_then(|retry| retry.retry_delay),
+        }
+    }
+}
+
+/// What went wrong, as RFC 9457 puts it; `code` and `field` are extensions.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
 pub struct Document {
+    /// Always `about:blank`: programs read the code.
+    // With this type the title is the status's own phrase (RFC 9457, section 4.2.1).
     r#type: &'static str,
+    /// The status's phrase.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// What is wrong and what to change, for people.
     detail: String,
-    code: &'static str,
+    /// A stable name for programs.
+    #[schema(value_type = String, example = "url_invalid")]
+    code: Cow<'static, str>,
+    /// The field, parameter or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     field: Option<String>,
+}
+
+impl Document {
+    fn new(kind: Kind, code: Cow<'static, str>, detail: String, field: Option<String>) -> Self {
+        let status = kind.http();
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            code,
+            field,
+        }
+    }
 }
 
 impl From<&Problem> for Document {
     fn from(problem: &Problem) -> Self {
-        let status = problem.kind.http();
-        Self {
-            // With this type the title is the status's own phrase (RFC 9457, section 4.2.1); programs read the code.
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: problem.detail.clone(),
-            code: problem.code,
-            field: problem.field.clone(),
-        }
+        Self::new(
+            problem.kind,
+            problem.code.into(),
+            problem.detail.clone(),
+            problem.field.clone(),
+        )
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.kind.http(), Json(Document::from(&self))).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(wait) = self.retry_after {
-            // Whole seconds (RFC 9110, section 10.2.3), and never sooner than meant.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.kind == Kind::Unauthenticated {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidings\""));
-        }
-        response
+        respond(self.kind, self.retry_after, Document::from(&self))
     }
+}
+
+impl IntoResponse for Relayed {
+    fn into_response(self) -> Response {
+        let document = Document::new(self.kind, self.code.into(), self.detail, self.field);
+        respond(self.kind, self.retry_after, document)
+    }
+}
+
+fn respond(kind: Kind, retry_after: Option<Duration>, document: Document) -> Response {
+    let mut response = (kind.http(), Json(document)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(wait) = retry_after {
+        // Whole seconds (RFC 9110, section 10.2.3), and never sooner than meant.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if kind == Kind::Unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidings\""));
+    }
+    response
 }
 
 fn snake_case(camel_case: &str) -> String {
@@ -250,7 +342,7 @@ mod tests {
 
     use super::*;
 
-    async fn document(problem: Problem) -> (StatusCode, axum::http::HeaderMap, serde_json::Value) {
+    async fn document(problem: impl IntoResponse) -> (StatusCode, axum::http::HeaderMap, serde_json::Value) {
         let (parts, body) = problem.into_response().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.status, parts.headers, serde_json::from_slice(&body).unwrap())
@@ -284,6 +376,15 @@ mod tests {
             (code.as_str(), field, detail.as_str()),
             ("deadline_exceeded", None, "took too long")
         );
+    }
+
+    #[tokio::test]
+    async fn a_relayed_problem_is_answered_as_it_came() {
+        let problem = Problem::exhausted("rate_limited", "slow down")
+            .at("tenant")
+            .with_retry_after(Duration::from_secs(2));
+        let relayed = Relayed::from(&tonic::Status::from(problem.clone()));
+        assert_eq!(document(relayed).await, document(problem).await);
     }
 
     #[tokio::test]
@@ -330,7 +431,10 @@ mod tests {
             PermissionDenied,
             NotFound,
             Conflict,
+            PreconditionFailed,
             TooLarge,
+            MethodNotAllowed,
+            UnsupportedMediaType,
             Exhausted,
             Unavailable,
             Internal,

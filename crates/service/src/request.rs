@@ -1,6 +1,8 @@
-//! Reading what requests have in common: ids and pages.
+//! Reading what requests have in common: JSON, ids and pages.
 
 use std::{fmt::Display, str::FromStr};
+
+use serde::Deserialize;
 
 use crate::problem::Problem;
 
@@ -8,6 +10,35 @@ use crate::problem::Problem;
 const DEFAULT_PAGE: u32 = 50;
 /// The most entries of a page.
 const MAX_PAGE: u32 = 200;
+
+/// A JSON body. What is wrong with one is said in serde's words, which name the field that is missing or unknown.
+pub fn json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    // Serde takes an array for an object whose fields it lists in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::invalid(
+            "request_invalid",
+            "the body is an array: send an object",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))
+}
+
+/// What serde says of a request's body or query that is not as it should be.
+pub fn unreadable(detail: String) -> Problem {
+    let is = |what: &str| detail.starts_with(what);
+    let code = if is("unknown field") {
+        "field_unknown"
+    } else if is("missing field") {
+        "field_missing"
+    } else {
+        "request_invalid"
+    };
+    let field = detail.split('`').nth(1).filter(|_| detail.contains("field"));
+    match field.map(str::to_owned) {
+        Some(field) => Problem::invalid(code, detail).at(field),
+        None => Problem::invalid(code, detail),
+    }
+}
 
 /// An id that must be given.
 pub fn required<T: FromStr<Err: Display>>(text: &str, field: &str) -> Result<T, Problem> {

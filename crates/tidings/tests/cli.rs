@@ -308,3 +308,23 @@ async fn what_is_wrong_is_said_in_a_sentence() {
     let unknown = text(&server.run(&["tenant", "get", tenant]).stderr);
     assert!(unknown.contains(&format!("there is no tenant {tenant}")), "{unknown}");
 }
+
+#[test]
+fn a_mail_server_that_can_not_be_meant_is_refused_before_anything_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tidings.toml");
+    let check = |notifier: &str| {
+        std::fs::write(&file, format!("[notifier]\nfrom = \"w@example.com\"\n{notifier}\n")).unwrap();
+        run(&["config", "check", "--config", file.to_str().unwrap()])
+    };
+    let wrong = check("smtp_url = \"http://user:hidden@mail.example.com\"");
+    let said = text(&wrong.stderr);
+    assert!(
+        !wrong.status.success() && said.contains("notifier.smtp_url is not usable"),
+        "{said}"
+    );
+    assert!(!said.contains("hidden"), "{said}");
+    let right = check("smtp_url = \"smtps://user:hidden@mail.example.com\"");
+    assert!(right.status.success(), "{}", text(&right.stderr));
+    assert!(!text(&right.stdout).contains("hidden"), "{}", text(&right.stdout));
+}

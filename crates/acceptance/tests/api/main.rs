@@ -12,6 +12,7 @@ mod http;
 mod log;
 mod monitoring;
 mod publishing;
+mod rest;
 mod secrets;
 mod send_test;
 mod tenancy;

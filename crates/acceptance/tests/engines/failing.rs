@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tidings_acceptance::{Client, SOON, Standalone, System, Tenant, endpoint};
 use tidings_proto::pb;
 use tidings_testkit::{Answer, ForeignReceiver, Judged, Receiver, wait_until};
+use tokio::net::TcpListener;
 
 const FROM: &str = "Webhooks <webhooks@example.com>";
 const CONTACT: &str = "ops@customer.example";
@@ -188,8 +189,6 @@ async fn a_mail_waits_for_its_server_and_one_that_is_refused_does_not() {
     let failed = async || system.process.metric("tidings_mails_total").await > 0.0;
     wait_until(SOON, "a mail that could not be sent", failed).await;
 
-    let refusing = mail_server(json!({ "port": at, "refuse": "451 later" })).await;
-    drop(refusing);
     let back = mail_server(json!({ "port": at })).await;
     let mail = back.wait_for(1, Duration::from_secs(90)).await.remove(0);
     assert!(parts(&mail).1.contains(&made.id));
@@ -206,6 +205,32 @@ async fn a_mail_waits_for_its_server_and_one_that_is_refused_does_not() {
         metrics.contains("tidings_mails_total{result=\"refused\"} 1")
     };
     wait_until(SOON, "a mail that is refused", refused).await;
+}
+
+#[tokio::test]
+async fn a_mail_server_that_hangs_holds_up_no_event() {
+    // It takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let variables = [("NOTIFIER__SMTP_URL", url.as_str()), ("NOTIFIER__FROM", FROM)];
+    let system = Standalone::start_with(&variables).await;
+    let client = &system.operator;
+    let (receiver, listener) = (Receiver::start().await, Receiver::start().await);
+    receiver.answer_always(Answer::Status(500));
+    let tenant = client.create_tenant("hanging").await;
+    hopeless(client, &tenant, &receiver).await;
+    operational(client, &tenant, &listener).await;
+    client.ingest_is_up_to_date().await;
+    publish(client, &tenant, 1).await;
+    let _hanging = tokio::time::timeout(SOON, silent.accept()).await.unwrap().unwrap();
+
+    let other = hopeless(client, &tenant, &receiver).await;
+    client.ingest_is_up_to_date().await;
+    let lost = publish(client, &tenant, 1).await;
+    client.wait_for_all(&lost, &other, "exhausted").await;
+    wait_until_told(&listener, "endpoint.failing", 2).await;
+    let given_up = system.process.metric("tidings_mails_total").await;
+    assert_eq!(given_up, 0.0, "the first mail is still under way");
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! `tidings.v1.EndpointService`.
 
-mod asked;
-mod shown;
+use std::sync::Arc;
 
 use tidings_proto::pb;
 use tidings_proto::pb::endpoint_service_server::EndpointService;
@@ -9,21 +8,21 @@ use tidings_service::request::{next_page, optional, page_size};
 use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
-use self::asked::{endpoint_id, missing};
-use self::shown::{previous_secret_until, public_key, revealed, show};
 use super::caller;
-use crate::endpoints::{EndpointChange, Endpoints};
+use crate::endpoints::{EndpointChange, Endpoints, Seen};
+use crate::messages::asked::{self, endpoint_id, missing};
+use crate::messages::shown::{created, revealed, rotated, show};
 use crate::send_test::{self, DispatcherClient};
 
 /// The gRPC face of [`Endpoints`].
 pub struct EndpointFace {
-    endpoints: Endpoints,
+    endpoints: Arc<Endpoints>,
     dispatchers: DispatcherClient,
     access: Access,
 }
 
 impl EndpointFace {
-    pub(crate) fn new(endpoints: Endpoints, dispatchers: DispatcherClient, access: Access) -> Self {
+    pub(crate) fn new(endpoints: Arc<Endpoints>, dispatchers: DispatcherClient, access: Access) -> Self {
         Self {
             endpoints,
             dispatchers,
@@ -60,10 +59,7 @@ impl EndpointService for EndpointFace {
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
         let new = asked::new_endpoint(asked, !request.disabled)?;
         let endpoint = self.endpoints.create(&caller, new).await?;
-        Ok(Response::new(pb::Endpoint {
-            secret: revealed(endpoint.secret.as_ref()),
-            ..show(&endpoint)
-        }))
+        Ok(Response::new(created(&endpoint)))
     }
 
     async fn get_endpoint(&self, request: Request<pb::GetEndpointRequest>) -> Result<Response<pb::Endpoint>, Status> {
@@ -113,7 +109,7 @@ impl EndpointService for EndpointFace {
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
         let caller = caller(&self.access, &request)?;
         self.endpoints
-            .delete(&caller, endpoint_id(&request.get_ref().endpoint_id)?)
+            .delete(&caller, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
             .await?;
         Ok(Response::new(pb::DeleteEndpointResponse {}))
     }
@@ -144,11 +140,7 @@ impl EndpointService for EndpointFace {
         let id = endpoint_id(&request.endpoint_id)?;
         let (secret, overlap) = asked::rotation(&request)?;
         let endpoint = self.endpoints.rotate_secret(&caller, id, secret, overlap).await?;
-        Ok(Response::new(pb::RotateEndpointSecretResponse {
-            secret: revealed(endpoint.secret.as_ref()),
-            public_key: public_key(&endpoint),
-            previous_secret_until: previous_secret_until(&endpoint),
-        }))
+        Ok(Response::new(rotated(&endpoint)))
     }
 
     async fn send_test(&self, request: Request<pb::SendTestRequest>) -> Result<Response<pb::SendTestResponse>, Status> {

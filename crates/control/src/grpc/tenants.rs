@@ -1,6 +1,8 @@
 //! `tidings.v1.TenantService`.
 
-use tidings_domain::{ApiKey, Scope, Tenant, Timestamp};
+use std::sync::Arc;
+
+use tidings_domain::{ApiKey, Tenant, Timestamp};
 use tidings_proto::pb::tenant_service_server::TenantService;
 use tidings_proto::{pb, timestamp, timestamp_from};
 use tidings_service::problem::Problem;
@@ -9,16 +11,16 @@ use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use super::caller;
-use crate::tenants::Tenants;
+use crate::tenants::{Tenants, read_scopes};
 
 /// The gRPC face of [`Tenants`].
 pub struct TenantFace {
-    tenants: Tenants,
+    tenants: Arc<Tenants>,
     access: Access,
 }
 
 impl TenantFace {
-    pub(crate) fn new(tenants: Tenants, access: Access) -> Self {
+    pub(crate) fn new(tenants: Arc<Tenants>, access: Access) -> Self {
         Self { tenants, access }
     }
 }
@@ -81,11 +83,7 @@ impl TenantService for TenantFace {
         let caller = caller(&self.access, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
-        let scopes = request
-            .scopes
-            .iter()
-            .map(|scope| read_scope(scope))
-            .collect::<Result<_, _>>()?;
+        let scopes = read_scopes(&request.scopes)?;
         let expires_at = read_expiry(request.expires_at.as_ref())?;
         let (key, token) = self.tenants.create_key(&caller, tenant, scopes, expires_at).await?;
         let token = token.reveal().to_owned();
@@ -119,11 +117,6 @@ impl TenantService for TenantFace {
             .await?;
         Ok(Response::new(pb::RevokeApiKeyResponse {}))
     }
-}
-
-fn read_scope(text: &str) -> Result<Scope, Problem> {
-    text.parse()
-        .map_err(|error| Problem::invalid("scope_unknown", format!("{error}")).at("scopes"))
 }
 
 fn read_expiry(at: Option<&prost_types::Timestamp>) -> Result<Option<Timestamp>, Problem> {

@@ -14,8 +14,9 @@ use url::Url;
 
 use super::Config;
 
-/// How long one command to the mail server may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the mail server may take for one command, and for a whole mail.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of a name or an error a mail shows, characters.
 const SHOWN: usize = 300;
 
@@ -77,7 +78,7 @@ impl Mailer {
         let from: Mailbox = config.from.parse().map_err(|_| MailError::From(config.from.clone()))?;
         let unsubscribe = match config.unsubscribe.as_str() {
             "" => format!("mailto:{}?subject=unsubscribe%20{{endpoint}}", from.email),
-            url if url.starts_with("https://") || url.starts_with("mailto:") => url.to_owned(),
+            url if is_way_to_unsubscribe(url) => url.to_owned(),
             other => return Err(MailError::Unsubscribe(other.to_owned())),
         };
         Ok(Some(Self {
@@ -100,7 +101,10 @@ impl Mailer {
             Ok(message) => message,
             Err(error) => return Sent::Refused(error),
         };
-        match self.transport.send(message).await {
+        let Ok(answer) = tokio::time::timeout(TIMEOUT, self.transport.send(message)).await else {
+            return Sent::NotNow(format!("the mail server took longer than {} s", TIMEOUT.as_secs()));
+        };
+        match answer {
             Ok(_) => Sent::Accepted,
             Err(error) if error.is_permanent() && !is_about_us(&error) => Sent::Refused(with_cause(&error)),
             Err(error) => Sent::NotNow(with_cause(&error)),
@@ -192,10 +196,11 @@ fn transport(config: &Config) -> Result<AsyncSmtpTransport<Tokio1Executor>, Mail
         }
         (scheme, _) => return Err(MailError::Url(format!("`{scheme}://` is neither smtp nor smtps"))),
     };
+    // A connection for each mail, which are few: one that a slow mail was cut off on could not be used again.
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
         .port(url.port().unwrap_or(port))
         .tls(tls)
-        .timeout(Some(TIMEOUT));
+        .timeout(Some(COMMAND_TIMEOUT));
     if !url.username().is_empty() {
         let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let password = url.password().unwrap_or_default();
@@ -213,6 +218,12 @@ fn tls_parameters(config: &Config, host: &str) -> Result<TlsParameters, MailErro
         parameters = parameters.add_root_certificate(certificate);
     }
     parameters.build_rustls().map_err(|error| wrong(error.to_string()))
+}
+
+/// Whether this may stand in `List-Unsubscribe` (RFC 2369), where a URL is bare.
+fn is_way_to_unsubscribe(text: &str) -> bool {
+    let bare = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>');
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "mailto")) && text.chars().all(bare)
 }
 
 fn templates() -> Result<Environment<'static>, minijinja::Error> {
@@ -312,8 +323,8 @@ mod tests {
         text
     }
 
-    #[tokio::test]
-    async fn a_mail_says_what_fails_in_text_and_html() {
+    #[test]
+    fn a_mail_says_what_fails_in_text_and_html() {
         let text = mail(
             &config("smtp://127.0.0.1"),
             NoticeKind::EndpointFailing,
@@ -335,8 +346,8 @@ mod tests {
         assert!(!text.contains("List-Unsubscribe-Post"));
     }
 
-    #[tokio::test]
-    async fn one_click_unsubscribes_where_there_is_a_page() {
+    #[test]
+    fn one_click_unsubscribes_where_there_is_a_page() {
         let config = Config {
             unsubscribe: "https://example.com/no-more/{endpoint}".into(),
             ..config("smtp://127.0.0.1")
@@ -352,8 +363,8 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn what_customers_wrote_adds_no_header_and_no_tag() {
+    #[test]
+    fn what_customers_wrote_adds_no_header_and_no_tag() {
         let name = "x\r\nBcc: everybody@example.com\r\n\r\n<script>alert(1)</script>";
         let text = mail(
             &config("smtp://127.0.0.1"),
@@ -388,11 +399,13 @@ mod tests {
             ..config("smtp://127.0.0.1")
         };
         assert!(problem(&nobody).contains("notifier.from: `nobody` is not an address"));
-        let nowhere = Config {
-            unsubscribe: "javascript:alert(1)".into(),
-            ..config("smtp://127.0.0.1")
-        };
-        assert!(problem(&nowhere).contains("notifier.unsubscribe"));
+        for unsubscribe in ["javascript:alert(1)", "no more", "https://example.com/\r\nBcc:x"] {
+            let nowhere = Config {
+                unsubscribe: unsubscribe.into(),
+                ..config("smtp://127.0.0.1")
+            };
+            assert!(problem(&nowhere).contains("notifier.unsubscribe"));
+        }
         assert!(Mailer::new(&Config::default()).unwrap().is_none());
     }
 

@@ -3,6 +3,7 @@
 //! They are written to the ledger as events that the queue never saw, so the sweeper publishes them like those that were
 //! accepted while the queue was away, and everything behind it treats them like any other event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,7 +46,7 @@ struct EndpointShown<'a> {
 pub(super) async fn record(store: &dyn Store, cache: &RegistryCache, notices: &[Notice]) -> Result<(), StoreError> {
     let mut events = Vec::new();
     for notice in notices {
-        events.extend(event(cache, notice)?);
+        events.extend(event(store, cache, notice).await?);
     }
     if events.is_empty() {
         return Ok(());
@@ -59,7 +60,7 @@ pub(super) async fn record(store: &dyn Store, cache: &RegistryCache, notices: &[
 }
 
 /// The event of a notice; none if nobody wants it.
-fn event(cache: &RegistryCache, notice: &Notice) -> Result<Option<NewEvent>, StoreError> {
+async fn event(store: &dyn Store, cache: &RegistryCache, notice: &Notice) -> Result<Option<NewEvent>, StoreError> {
     let event_type = notice.kind.event_type();
     let mut told = cache.told(notice.tenant, &event_type);
     // One that fails would only be told, by failing again, that it fails.
@@ -67,7 +68,11 @@ fn event(cache: &RegistryCache, notice: &Notice) -> Result<Option<NewEvent>, Sto
     if told.is_empty() {
         return Ok(None);
     }
-    let known = cache.endpoint(notice.endpoint);
+    let known = match notice.kind {
+        // The cache may not have heard of it yet, and would not know why.
+        NoticeKind::EndpointDisabled => store.endpoint(notice.endpoint).await?.map(Arc::new),
+        _ => cache.endpoint(notice.endpoint),
+    };
     let disabled_for = known.as_ref().and_then(|endpoint| endpoint.disabled_reason);
     let payload = Payload {
         endpoint: EndpointShown {

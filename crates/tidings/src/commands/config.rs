@@ -36,6 +36,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if !config.secrets.keys.is_empty() {
         config.secrets.sealer()?;
     }
+    config.notifier.check()?;
     print!("{}", toml::to_string(&config)?);
     Ok(())
 }

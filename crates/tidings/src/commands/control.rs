@@ -1,5 +1,6 @@
 //! `tidings control`.
 
+use tidings_control::logs::LogClient;
 use tidings_control::send_test::DispatcherClient;
 use tidings_service::serve;
 
@@ -32,12 +33,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         dialects,
         destinations: process.config.destinations.rules(),
         dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
+        logs: LogClient::new(&process.config.log_client.servers)?,
+        others: tidings_ingest::openapi(),
     };
     let control = tidings_control::build(&process.config.control, &process.config.notifier, parts)?;
     let mut routes = process.grpc_routes()?;
     routes.add_service(control.tenants).add_service(control.endpoints);
     let listener = serve::bind(&process.config.control.grpc_address).await?;
     process.serve_grpc("control-grpc", listener, routes.routes());
+    let http_address = process.config.control.http_address.clone();
+    process.serve_http("control-http", &http_address, control.http).await?;
 
     let notifier = tokio::spawn(control.notifier.run(process.shutdown.clone()));
 

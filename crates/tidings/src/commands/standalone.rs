@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tidings_control::logs::LogClient;
 use tidings_control::send_test::DispatcherClient;
 use tidings_control::tenants::new_key;
 use tidings_domain::key::Token;
@@ -133,6 +134,8 @@ impl Running {
                 dialects: dialects.clone(),
                 destinations: process.config.destinations.rules(),
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
+                logs: LogClient::new(&process.config.log_client.servers)?,
+                others: tidings_ingest::openapi(),
             },
         )?;
         let ingest = tidings_ingest::build(
@@ -174,7 +177,8 @@ impl Running {
         process.ready_soon().await;
         process.serve_grpc("standalone-grpc", listener, routes.routes());
         let http_address = process.config.standalone.http_address.clone();
-        let router = ingest.http.merge(monitor::router(process.health.clone()));
+        let monitor = monitor::router(process.health.clone());
+        let router = ingest.http.merge(control.http).merge(monitor);
         process.serve_http("standalone-http", &http_address, router).await?;
         let tasks = vec![
             tokio::spawn(log.run()),

@@ -94,6 +94,7 @@ impl System {
             ("TIDINGS_LOG__GRPC_ADDRESS", log.clone()),
             ("TIDINGS_LOG_CLIENT__SERVERS", format!("[\"http://{log}\"]")),
             ("TIDINGS_CONTROL__GRPC_ADDRESS", control.clone()),
+            ("TIDINGS_CONTROL__HTTP_ADDRESS", addresses.next_free()?),
             ("TIDINGS_DISPATCHER__GRPC_ADDRESS", addresses.next_free()?),
         ];
         run_to_end(&["migrate"], &common).await?;

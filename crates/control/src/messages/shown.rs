@@ -6,7 +6,7 @@ use tidings_proto::{duration, pb, timestamp};
 use crate::now;
 
 /// An endpoint without its secrets.
-pub(super) fn show(endpoint: &Endpoint) -> pb::Endpoint {
+pub(crate) fn show(endpoint: &Endpoint) -> pb::Endpoint {
     let overrides = &endpoint.overrides;
     pb::Endpoint {
         id: endpoint.id.to_string(),
@@ -57,13 +57,30 @@ pub(super) fn show(endpoint: &Endpoint) -> pb::Endpoint {
     }
 }
 
+/// An endpoint that was just made: with its secret.
+pub(crate) fn created(endpoint: &Endpoint) -> pb::Endpoint {
+    pb::Endpoint {
+        secret: revealed(endpoint.secret.as_ref()),
+        ..show(endpoint)
+    }
+}
+
+/// The secret that an endpoint has since it was rotated.
+pub(crate) fn rotated(endpoint: &Endpoint) -> pb::RotateEndpointSecretResponse {
+    pb::RotateEndpointSecretResponse {
+        secret: revealed(endpoint.secret.as_ref()),
+        public_key: public_key(endpoint),
+        previous_secret_until: previous_secret_until(endpoint),
+    }
+}
+
 /// A secret in the form its receiver holds it; empty if there is none.
-pub(super) fn revealed(secret: Option<&Secret>) -> String {
+pub(crate) fn revealed(secret: Option<&Secret>) -> String {
     secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default()
 }
 
 /// What an ed25519 secret's receiver verifies with; empty for other secrets.
-pub(super) fn public_key(endpoint: &Endpoint) -> String {
+fn public_key(endpoint: &Endpoint) -> String {
     endpoint
         .secret
         .as_ref()
@@ -72,7 +89,7 @@ pub(super) fn public_key(endpoint: &Endpoint) -> String {
 }
 
 /// When the secret before the last rotation stops signing; none if it has stopped.
-pub(super) fn previous_secret_until(endpoint: &Endpoint) -> Option<prost_types::Timestamp> {
+fn previous_secret_until(endpoint: &Endpoint) -> Option<prost_types::Timestamp> {
     let until = endpoint.previous_secret.as_ref()?.until;
     (now() < until).then(|| timestamp(until))
 }

@@ -13,15 +13,15 @@ use crate::endpoints::{EndpointChange, NewEndpoint, NewSecret, OverrideChange};
 /// How long a replaced secret goes on signing if nothing else is asked for.
 const OVERLAP: Duration = Duration::from_secs(86_400);
 
-pub(super) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+pub(crate) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
     required(text, "endpoint_id")
 }
 
-pub(super) fn missing(field: &str) -> Problem {
+pub(crate) fn missing(field: &str) -> Problem {
     Problem::invalid("field_missing", format!("`{field}` is missing")).at(field)
 }
 
-pub(super) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndpoint, Problem> {
+pub(crate) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndpoint, Problem> {
     let secret = match read_secret(&asked)? {
         Some(secret) => NewSecret::Given(secret),
         None if asked.unsigned => NewSecret::Unsigned,
@@ -49,7 +49,7 @@ pub(super) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndp
     })
 }
 
-pub(super) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange, Problem> {
+pub(crate) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointChange, Problem> {
     let mut change = EndpointChange::default();
     for path in paths {
         match path.as_str() {
@@ -67,7 +67,7 @@ pub(super) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointC
 }
 
 /// The secret that is to replace another, and for how long that one goes on signing.
-pub(super) fn rotation(asked: &pb::RotateEndpointSecretRequest) -> Result<(Option<Secret>, Duration), Problem> {
+pub(crate) fn rotation(asked: &pb::RotateEndpointSecretRequest) -> Result<(Option<Secret>, Duration), Problem> {
     let overlap = asked.overlap.map_or(Ok(OVERLAP), |overlap| {
         let negative = |_| Problem::invalid("overlap_invalid", "an overlap is 0s to 7d").at("overlap");
         Duration::try_from(overlap).map_err(negative)

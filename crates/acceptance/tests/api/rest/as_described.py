@@ -1,0 +1,5 @@
+"""Schemathesis, as a program for `languages::command`."""
+
+from schemathesis.cli import schemathesis
+
+schemathesis()

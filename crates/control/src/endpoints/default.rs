@@ -1,0 +1,120 @@
+//! The one endpoint of tenants that speak of "the webhook" (FeedbackPulse, "Via API": `PUT /api/v2/webhooks/config`).
+//!
+//! It is an endpoint like any other; what makes it the default one is its id, which has its tenant's own UUID. So it
+//! stays the default whatever it is called, there is one per tenant, and of two requests that make it at once the
+//! second meets the first at the primary key. Deleted and made again it has the same id: what was still to be
+//! delivered to the old one is then delivered to the new one.
+
+use tidings_domain::{Endpoint, EndpointId, Overrides, Scope, Secret, Subscription, TenantId};
+use tidings_service::problem::Problem;
+use tidings_store::Caller;
+
+use super::{EndpointChange, Endpoints, NewEndpoint, NewSecret, TRIES, dialect_for, tenant_missing};
+
+/// The dialect of default endpoints whose URL chooses no other.
+const DIALECT: &str = "feedbackpulse";
+
+/// What the default endpoint is to be like.
+pub struct DefaultEndpoint {
+    /// Where requests go; it chooses the dialect.
+    pub url: String,
+    /// What it wants.
+    pub subscriptions: Vec<Subscription>,
+    /// What its requests are signed with.
+    pub secret: NewDefaultSecret,
+}
+
+/// The secret of a default endpoint that is made or changed.
+pub enum NewDefaultSecret {
+    /// As it was; none for a new endpoint.
+    Kept,
+    /// As it was shown, which is masked; a new endpoint has none to keep.
+    AsShown,
+    /// This one, or none.
+    Replaced(Option<Secret>),
+}
+
+impl Endpoints {
+    /// The default endpoint of a tenant.
+    pub async fn default(&self, caller: &Caller, tenant: Option<TenantId>) -> Result<Endpoint, Problem> {
+        caller.require(Scope::Read)?;
+        let id = default_id(caller, tenant)?;
+        let unset = || {
+            let detail = "the tenant has no webhook yet: make one by `PUT /api/v2/webhooks/config`";
+            Problem::not_found("config_unknown", detail)
+        };
+        self.book.registry.endpoint(id).await?.ok_or_else(unset)
+    }
+
+    /// Makes the default endpoint of a tenant, or changes it.
+    pub async fn set_default(
+        &self,
+        caller: &Caller,
+        tenant: Option<TenantId>,
+        asked: &DefaultEndpoint,
+    ) -> Result<Endpoint, Problem> {
+        caller.require(Scope::Manage)?;
+        let id = default_id(caller, tenant)?;
+        let dialect = dialect_for(&self.dialects, None, &self.url(&asked.url)?, DIALECT);
+        for _ in 0..TRIES {
+            if self.book.registry.endpoint(id).await?.is_some() {
+                return self.update(caller, id, asked.change(dialect)).await;
+            }
+            let endpoint = Endpoint {
+                id,
+                ..self.draft(caller, asked.new_endpoint(tenant, dialect.clone())?)?
+            };
+            match self.keep(&endpoint).await {
+                Ok(()) => return Ok(endpoint),
+                // Somebody else has made it meanwhile.
+                Err(_) if self.book.registry.endpoint(id).await?.is_some() => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        let detail = "others keep making and deleting this webhook: try again";
+        Err(Problem::conflict("endpoint_contended", detail))
+    }
+}
+
+impl DefaultEndpoint {
+    fn new_endpoint(&self, tenant: Option<TenantId>, dialect: String) -> Result<NewEndpoint, Problem> {
+        Ok(NewEndpoint {
+            tenant,
+            name: String::new(),
+            url: self.url.clone(),
+            dialect: Some(dialect),
+            secret: match &self.secret {
+                NewDefaultSecret::Replaced(Some(secret)) => NewSecret::Given(secret.clone()),
+                NewDefaultSecret::Replaced(None) | NewDefaultSecret::Kept => NewSecret::Unsigned,
+                NewDefaultSecret::AsShown => {
+                    let detail =
+                        "this stands for a secret that is not shown, and the webhook has no secret yet: give one";
+                    return Err(Problem::invalid("secret_masked", detail).at("secret"));
+                }
+            },
+            subscriptions: self.subscriptions.clone(),
+            operational: false,
+            contact: None,
+            enabled: true,
+            overrides: Overrides::default(),
+        })
+    }
+
+    fn change(&self, dialect: String) -> EndpointChange {
+        EndpointChange {
+            url: Some(self.url.clone()),
+            dialect: Some(dialect),
+            secret: match &self.secret {
+                NewDefaultSecret::Replaced(secret) => Some(secret.clone()),
+                NewDefaultSecret::Kept | NewDefaultSecret::AsShown => None,
+            },
+            subscriptions: Some(self.subscriptions.clone()),
+            ..EndpointChange::default()
+        }
+    }
+}
+
+fn default_id(caller: &Caller, tenant: Option<TenantId>) -> Result<EndpointId, Problem> {
+    let tenant = caller.tenant(tenant)?.ok_or_else(tenant_missing)?;
+    Ok(EndpointId::from_uuid(tenant.uuid()))
+}

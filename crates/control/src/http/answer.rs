@@ -1,0 +1,92 @@
+//! Answers: pages, entity tags, times, refusals.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::HeaderName;
+use http::header::{ETAG, LOCATION};
+use serde::Serialize;
+use tidings_domain::Timestamp;
+use tidings_proto::timestamp_from;
+use tidings_service::problem::{Problem, Relayed};
+use tonic::Status;
+use utoipa::ToSchema;
+
+use super::BASE;
+
+/// Some of the things there are, in the order they are listed.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// The things.
+    data: Vec<T>,
+    /// What to ask for as `after` to get the next page; null after the last one.
+    next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page; `next` is empty after the last one.
+    pub(super) fn new(data: Vec<T>, next: String) -> Self {
+        Self {
+            data,
+            next: Some(next).filter(|next| !next.is_empty()),
+        }
+    }
+
+    /// All there is.
+    pub(super) fn all(data: Vec<T>) -> Self {
+        Self { data, next: None }
+    }
+}
+
+/// Why a request was refused: by control itself, or by a role that it asked.
+pub(super) enum Refusal {
+    Own(Problem),
+    Relayed(Relayed),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Own(problem)
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::Relayed(Relayed::from(&status))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Own(problem) => problem.into_response(),
+            Self::Relayed(relayed) => relayed.into_response(),
+        }
+    }
+}
+
+/// The entity tag of something that was last changed at this time.
+pub(super) fn etag(changed: Timestamp) -> (HeaderName, String) {
+    (ETAG, format!("\"{}\"", changed.as_microsecond()))
+}
+
+/// Where a new thing is found.
+pub(super) fn location(kind: &str, id: &impl std::fmt::Display) -> (HeaderName, String) {
+    (LOCATION, format!("{BASE}/{kind}/{id}"))
+}
+
+/// A time of a message.
+pub(super) fn time(at: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    at.and_then(|at| timestamp_from(&at))
+}
+
+/// A length of time like `1m 30s`.
+pub(super) fn length(length: Option<prost_types::Duration>) -> Option<String> {
+    let length = Duration::try_from(length?).ok()?;
+    Some(humantime::format_duration(length).to_string())
+}
+
+/// A text that may be left out in messages.
+pub(super) fn text(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,166 @@
+//! `/webhooks/config`: the one webhook of tenants that have one, as FeedbackPulse's document prints it ("Via API").
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Deserializer, Serialize};
+use tidings_domain::{Endpoint, Secret, Subscription, TenantId, Timestamp};
+use tidings_service::problem::{Document, Problem};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Rest;
+use super::request::{Asked, Body, Known, given, renamed};
+use crate::endpoints::{DefaultEndpoint, NewDefaultSecret};
+
+/// What stands for a secret that is not shown. Sent back, it leaves the secret as it is.
+const MASK: &str = "********";
+
+pub(super) fn router() -> OpenApiRouter<Rest> {
+    OpenApiRouter::new().routes(routes!(show, set))
+}
+
+/// Whose webhook.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Whose {
+    /// The tenant; required with an operator's key.
+    tenant_id: Option<String>,
+}
+
+/// What a webhook is to be like.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewWebhookConfig {
+    /// Where requests go. Slack's and Discord's URLs get messages in their format, all others raw JSON.
+    #[schema(example = "https://your-app.com/webhooks/feedbackpulse")]
+    url: String,
+    /// The event types that are wanted; prefixes (`submission.*`) and `*` are possible.
+    #[schema(min_items = 1, max_items = 100, example = json!(["submission.created", "submission.status_changed"]))]
+    events: Vec<String>,
+    /// What requests are signed with. Left out, or as `GET` shows it, it stays as it is; null or empty, requests are
+    /// not signed.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>, example = "your_shared_secret")]
+    secret: Option<Option<String>>,
+}
+
+/// A tenant's webhook.
+#[derive(Serialize, ToSchema)]
+struct WebhookConfig {
+    /// Where requests go.
+    url: String,
+    /// The event types that are wanted.
+    events: Vec<String>,
+    /// `********` if requests are signed, otherwise null.
+    secret: Option<&'static str>,
+    /// How requests are written: `feedbackpulse`, or what the URL chose.
+    dialect: String,
+    /// Whether requests are made.
+    enabled: bool,
+    /// The endpoint that it is; everything else about it is found at `/endpoints/{endpoint_id}`.
+    endpoint_id: String,
+    /// Whose it is.
+    tenant_id: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// Shows the tenant's webhook
+///
+/// Its secret is masked. Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/config", operation_id = "show_config", tag = "webhooks", params(Whose), responses(
+    (status = 200, description = "The webhook.", body = WebhookConfig),
+    (status = 404, description = "There is no webhook yet, or no such tenant.", body = Document,
+        content_type = "application/problem+json"),
+))]
+async fn show(
+    State(rest): State<Rest>,
+    known: Known,
+    Asked(whose): Asked<Whose>,
+) -> Result<Json<WebhookConfig>, Problem> {
+    let endpoint = rest.endpoints.default(&known.caller, tenant(&whose)?).await?;
+    Ok(Json(WebhookConfig::of(&endpoint)))
+}
+
+/// Makes or changes the tenant's webhook
+///
+/// It is an endpoint like any other, of which a tenant has one. Needs the scope `manage`.
+#[utoipa::path(put, path = "/webhooks/config", operation_id = "set_config", tag = "webhooks", params(Whose),
+    request_body = NewWebhookConfig,
+    responses(
+        (status = 200, description = "The webhook as it is now.", body = WebhookConfig),
+        (status = 404, description = "There is no such tenant.", body = Document,
+            content_type = "application/problem+json"),
+        (status = 409, description = "Others keep changing it.", body = Document,
+            content_type = "application/problem+json"),
+        (status = 429, description = "The tenant has as many endpoints as it may have.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn set(
+    State(rest): State<Rest>,
+    known: Known,
+    Asked(whose): Asked<Whose>,
+    Body(asked): Body<NewWebhookConfig>,
+) -> Result<Json<WebhookConfig>, Problem> {
+    let asked = DefaultEndpoint {
+        subscriptions: subscriptions(&asked.events)?,
+        secret: secret(asked.secret)?,
+        url: asked.url,
+    };
+    let endpoint = rest.endpoints.set_default(&known.caller, tenant(&whose)?, &asked).await;
+    let endpoint = endpoint.map_err(|problem| renamed(problem, "subscriptions", "events"))?;
+    Ok(Json(WebhookConfig::of(&endpoint)))
+}
+
+impl WebhookConfig {
+    fn of(endpoint: &Endpoint) -> Self {
+        let wanted = endpoint.subscriptions.iter().filter(|it| it.enabled);
+        Self {
+            url: endpoint.url.to_string(),
+            events: wanted.map(|it| it.pattern.to_string()).collect(),
+            secret: endpoint.secret.as_ref().map(|_| MASK),
+            dialect: endpoint.dialect.clone(),
+            enabled: endpoint.enabled,
+            endpoint_id: endpoint.id.to_string(),
+            tenant_id: endpoint.tenant.to_string(),
+            created_at: endpoint.created_at,
+            updated_at: endpoint.updated_at,
+        }
+    }
+}
+
+fn tenant(whose: &Whose) -> Result<Option<TenantId>, Problem> {
+    given(whose.tenant_id.as_deref(), "tenant_id")
+}
+
+fn subscriptions(events: &[String]) -> Result<Vec<Subscription>, Problem> {
+    let read = |text: &String| match text.parse() {
+        Ok(pattern) => Ok(Subscription::to(pattern)),
+        Err(error) => Err(Problem::invalid("pattern_invalid", format!("{error}")).at("events")),
+    };
+    events.iter().map(read).collect()
+}
+
+fn secret(asked: Option<Option<String>>) -> Result<NewDefaultSecret, Problem> {
+    Ok(match asked {
+        None => NewDefaultSecret::Kept,
+        Some(Some(text)) if text == MASK => NewDefaultSecret::AsShown,
+        Some(text) => {
+            let text = text.filter(|text| !text.is_empty());
+            let secret = text.map(Secret::new).transpose();
+            let wrong = |error| Problem::invalid("secret_invalid", format!("{error}")).at("secret");
+            NewDefaultSecret::Replaced(secret.map_err(wrong)?)
+        }
+    })
+}
+
+/// Tells null from nothing.
+fn sent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,125 @@
+//! The OpenAPI document: what it says of the whole, and the refusals that operations share.
+
+use tidings_domain::{AttemptId, EndpointId, EventId, KeyId, TenantId};
+use tidings_service::problem::Document;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{OpenApi as _, ToSchema as _};
+
+/// The name of the way in which callers show their key.
+const KEY: &str = "key";
+
+const DESCRIPTION: &str = "Tells endpoints of events, and people what came of it.
+
+Send a key as `Authorization: Bearer tk_…`. A tenant's key sees and touches that tenant's things only; an operator's key \
+works for all tenants and names one where one is meant (`tenant_id`). Refusals are problem documents (RFC 9457) with a \
+stable `code`.";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Tidings", version = "2", description = DESCRIPTION),
+    components(schemas(Document)),
+    security(("key" = [])),
+    tags(
+        (name = "endpoints", description = "Where events go and how."),
+        (name = "webhooks", description = "The one webhook of tenants that have one, and what became of deliveries."),
+        (name = "tenants", description = "Customers of the product that runs Tidings. For operators."),
+        (name = "api-keys", description = "Who may do what."),
+        (name = "catalogue", description = "What can be subscribed to, and how it is written."),
+    )
+)]
+struct About;
+
+/// What the document says of the whole.
+pub(super) fn about() -> OpenApi {
+    About::openapi()
+}
+
+/// Adds what all operations have in common.
+pub(super) fn complete(api: &mut OpenApi) {
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme(KEY, bearer);
+    for (path, item) in &mut api.paths.paths {
+        let has_id = path.contains('{');
+        for operation in operations(item) {
+            describe_ids(operation);
+            add_refusals(operation, has_id);
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let operations = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.patch,
+    ];
+    operations.into_iter().filter_map(Option::as_mut)
+}
+
+/// Ids are texts of a form that their parameter's name tells.
+fn describe_ids(operation: &mut Operation) {
+    const PREFIXES: [(&str, &str); 5] = [
+        ("attempt_id", AttemptId::PREFIX),
+        ("endpoint_id", EndpointId::PREFIX),
+        ("event_id", EventId::PREFIX),
+        ("key_id", KeyId::PREFIX),
+        ("tenant_id", TenantId::PREFIX),
+    ];
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else {
+            continue;
+        };
+        let prefix = PREFIXES.iter().find(|(name, _)| *name == parameter.name);
+        if let Some((_, prefix)) = prefix {
+            let id = ObjectBuilder::new()
+                .schema_type(Type::String)
+                .pattern(Some(format!("^{prefix}[0-9a-f]{{32}}$")));
+            parameter.schema = Some(id.into());
+        }
+    }
+}
+
+/// The refusals that follow from what an operation takes. Those of its own stand with its handler.
+fn add_refusals(operation: &mut Operation, has_id: bool) {
+    let has_body = operation.request_body.is_some();
+    let takes_any = has_body || operation.parameters.as_ref().is_some_and(|them| !them.is_empty());
+    let refusals = [
+        (
+            takes_any,
+            "400",
+            "What was sent is wrong in itself: `code` and `field` say what.",
+        ),
+        (true, "401", "There is no key, or none that works."),
+        (true, "403", "The key lacks a scope, or is no operator's."),
+        (
+            has_id,
+            "404",
+            "There is no such thing, or it belongs to another tenant.",
+        ),
+        (has_body, "413", "The body is too large."),
+        (has_body, "415", "The body is not JSON."),
+        (true, "500", "A fault of the service."),
+        (true, "503", "What is needed is away: try again."),
+    ];
+    for (_, status, description) in refusals.into_iter().filter(|(applies, ..)| *applies) {
+        let responses = &mut operation.responses.responses;
+        if !responses.contains_key(status) {
+            responses.insert(status.to_owned(), refusal(description).into());
+        }
+    }
+}
+
+fn refusal(description: &str) -> Response {
+    let schema = Ref::from_schema_name(Document::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content)
+        .build()
+}

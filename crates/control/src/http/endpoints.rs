@@ -1,0 +1,324 @@
+//! `/endpoints`.
+
+mod asked;
+mod shown;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidings_domain::{Endpoint as Kept, EndpointId, TenantId};
+use tidings_proto::pb;
+use tidings_service::problem::{Document, Problem};
+use tidings_service::request::next_page;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::asked::{EndpointPatch, NewEndpoint};
+use self::shown::{Endpoint, RotatedSecret, Secret};
+use super::Rest;
+use super::answer::{Page, Refusal, etag, location};
+use super::logs::Attempt;
+use super::request::{Asked, Body, Id, Known, duration, given, limit};
+use crate::endpoints::{EndpointChange, Seen};
+use crate::messages;
+use crate::send_test;
+
+pub(super) fn router() -> OpenApiRouter<Rest> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(enable))
+        .routes(routes!(disable))
+        .routes(routes!(secret))
+        .routes(routes!(rotate_secret))
+        .routes(routes!(test))
+}
+
+/// Which endpoints to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Whose; required with an operator's key.
+    tenant_id: Option<String>,
+    /// How many at the most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// Where the last page ended: its `next`.
+    #[param(pattern = "^ep_[0-9a-f]{32}$")]
+    after: Option<String>,
+}
+
+/// What becomes of the deliveries that were held while an endpoint was off.
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Held {
+    /// They are sent, at the endpoint's own pace.
+    #[default]
+    Release,
+    /// Those of events accepted until now are cancelled.
+    Cancel,
+}
+
+/// How to turn an endpoint on.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Enable {
+    /// What becomes of what was held; it is sent if this is left out.
+    #[serde(default)]
+    held: Held,
+}
+
+/// How to replace a secret.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    /// The new secret; generated if left out, of the kind the endpoint has (`whsec_…` or `whsk_…`).
+    secret: Option<String>,
+    /// How long the old secret goes on signing: up to `7days`, `24h` if left out, `0s` for not at all.
+    #[schema(example = "24h")]
+    overlap: Option<String>,
+}
+
+/// What to test with.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    /// An event type that the dialect has a sample of, or with `payload` any; the dialect's first sample if left out.
+    #[schema(example = "feedback.created")]
+    event_type: Option<String>,
+    /// The content; the dialect's sample if left out.
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload: Option<Box<RawValue>>,
+}
+
+/// Makes an endpoint
+///
+/// The answer has its secret. Needs the scope `manage`.
+#[utoipa::path(post, path = "/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint, responses(
+    (status = 201, description = "The endpoint, with its secret.", body = Endpoint, headers(
+        ("ETag" = String, description = "The endpoint's state."),
+        ("Location" = String, description = "Where it is found."),
+    )),
+    (status = 404, description = "There is no such tenant.", body = Document, content_type = "application/problem+json"),
+    (status = 429, description = "The tenant has as many endpoints as it may have.", body = Document,
+        content_type = "application/problem+json"),
+))]
+async fn create(
+    State(rest): State<Rest>,
+    known: Known,
+    Body(asked): Body<NewEndpoint>,
+) -> Result<impl IntoResponse, Problem> {
+    let (asked, enabled) = asked.into_message()?;
+    let new = messages::asked::new_endpoint(asked, enabled)?;
+    let endpoint = rest.endpoints.create(&known.caller, new).await?;
+    let headers = [etag(endpoint.updated_at), location("endpoints", &endpoint.id)];
+    let shown = Endpoint::from(messages::shown::created(&endpoint));
+    Ok((StatusCode::CREATED, headers, Json(shown)))
+}
+
+/// Lists a tenant's endpoints
+///
+/// Newest first, without their secrets. Needs the scope `read`.
+#[utoipa::path(get, path = "/endpoints", operation_id = "list_endpoints", tag = "endpoints", params(Which), responses(
+    (status = 200, description = "The endpoints.", body = Page<Endpoint>),
+    (status = 404, description = "There is no such tenant.", body = Document, content_type = "application/problem+json"),
+))]
+async fn list(
+    State(rest): State<Rest>,
+    known: Known,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Page<Endpoint>>, Problem> {
+    let tenant: Option<TenantId> = given(which.tenant_id.as_deref(), "tenant_id")?;
+    let (limit, before) = (limit(which.limit)?, given(which.after.as_deref(), "after")?);
+    let endpoints = rest.endpoints.list(&known.caller, tenant, before, limit).await?;
+    let next = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
+    let endpoints = endpoints.iter().map(messages::shown::show).map(Endpoint::from);
+    Ok(Json(Page::new(endpoints.collect(), next)))
+}
+
+/// Shows an endpoint
+///
+/// Without its secret. Needs the scope `read`.
+#[utoipa::path(get, path = "/endpoints/{endpoint_id}", operation_id = "show_endpoint", tag = "endpoints",
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses((status = 200, description = "The endpoint.", body = Endpoint, headers(
+        ("ETag" = String, description = "The endpoint's state.")))))]
+async fn show(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
+    Ok(shown(&rest.endpoints.get(&known.caller, id).await?))
+}
+
+/// Changes an endpoint
+///
+/// The fields that are sent are replaced; null stands for what holds when a field is left out of a new endpoint. Needs
+/// the scope `manage`.
+#[utoipa::path(patch, path = "/endpoints/{endpoint_id}", operation_id = "change_endpoint", tag = "endpoints", request_body = EndpointPatch,
+    params(
+        ("endpoint_id" = String, Path, description = "The endpoint's id."),
+        ("If-Match" = Option<String>, Header, description = "Changes it only if this is still its `ETag`."),
+    ),
+    responses(
+        (status = 200, description = "The endpoint as it is now.", body = Endpoint, headers(
+            ("ETag" = String, description = "The endpoint's state."))),
+        (status = 409, description = "Others keep changing it.", body = Document,
+            content_type = "application/problem+json"),
+        (status = 412, description = "It is no longer as `If-Match` says.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn change(
+    State(rest): State<Rest>,
+    known: Known,
+    Id(id): Id<EndpointId>,
+    seen: Seen,
+    Body(patch): Body<EndpointPatch>,
+) -> Result<impl IntoResponse, Problem> {
+    let (asked, fields) = patch.into_message()?;
+    let change = EndpointChange {
+        seen,
+        ..messages::asked::change(&asked, &fields)?
+    };
+    Ok(shown(&rest.endpoints.update(&known.caller, id, change).await?))
+}
+
+/// Deletes an endpoint
+///
+/// Its open deliveries are cancelled; its log stays. Needs the scope `manage`.
+#[utoipa::path(delete, path = "/endpoints/{endpoint_id}", operation_id = "delete_endpoint", tag = "endpoints",
+    params(
+        ("endpoint_id" = String, Path, description = "The endpoint's id."),
+        ("If-Match" = Option<String>, Header, description = "Deletes it only if this is still its `ETag`."),
+    ),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 412, description = "It is no longer as `If-Match` says.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn delete(
+    State(rest): State<Rest>,
+    known: Known,
+    Id(id): Id<EndpointId>,
+    seen: Seen,
+) -> Result<StatusCode, Problem> {
+    rest.endpoints.delete(&known.caller, id, &seen).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Turns deliveries on
+///
+/// What was held is sent, or cancelled if so asked. Needs the scope `manage`.
+#[utoipa::path(post, path = "/endpoints/{endpoint_id}/enable", operation_id = "enable_endpoint", tag = "endpoints", request_body = Option<Enable>,
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses(
+        (status = 200, description = "The endpoint as it is now.", body = Endpoint),
+        (status = 409, description = "Others keep changing it.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn enable(
+    State(rest): State<Rest>,
+    known: Known,
+    Id(id): Id<EndpointId>,
+    Body(asked): Body<Option<Enable>>,
+) -> Result<impl IntoResponse, Problem> {
+    let change = EndpointChange {
+        enabled: Some(true),
+        cancel_held: asked.unwrap_or_default().held == Held::Cancel,
+        ..EndpointChange::default()
+    };
+    Ok(shown(&rest.endpoints.update(&known.caller, id, change).await?))
+}
+
+/// Turns deliveries off
+///
+/// They are held until the endpoint is enabled. Needs the scope `manage`.
+#[utoipa::path(post, path = "/endpoints/{endpoint_id}/disable", operation_id = "disable_endpoint", tag = "endpoints",
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses(
+        (status = 200, description = "The endpoint as it is now.", body = Endpoint),
+        (status = 409, description = "Others keep changing it.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn disable(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
+    let change = EndpointChange {
+        enabled: Some(false),
+        ..EndpointChange::default()
+    };
+    Ok(shown(&rest.endpoints.update(&known.caller, id, change).await?))
+}
+
+/// Shows an endpoint's secret
+///
+/// Needs the scope `manage`.
+#[utoipa::path(get, path = "/endpoints/{endpoint_id}/secret", operation_id = "show_secret", tag = "endpoints",
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses((status = 200, description = "The secret.", body = Secret)))]
+async fn secret(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) -> Result<Json<Secret>, Problem> {
+    let secret = rest.endpoints.secret(&known.caller, id).await?;
+    Ok(Json(Secret {
+        secret: secret.map(|secret| secret.reveal().to_owned()),
+    }))
+}
+
+/// Replaces an endpoint's secret
+///
+/// The old one goes on signing for a while: where a dialect has room for several signatures both sign; elsewhere the
+/// old one signs until then and the new one afterwards. Needs the scope `manage`.
+#[utoipa::path(post, path = "/endpoints/{endpoint_id}/rotate-secret", operation_id = "rotate_secret", tag = "endpoints",
+    request_body = Option<Rotation>,
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses(
+        (status = 200, description = "The new secret.", body = RotatedSecret),
+        (status = 409, description = "Requests to it are not signed, or others keep changing it.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn rotate_secret(
+    State(rest): State<Rest>,
+    known: Known,
+    Id(id): Id<EndpointId>,
+    Body(asked): Body<Option<Rotation>>,
+) -> Result<Json<RotatedSecret>, Problem> {
+    let asked = asked.unwrap_or_default();
+    let overlap = asked.overlap.map(|text| duration(&text, "overlap")).transpose()?;
+    let (secret, overlap) = messages::asked::rotation(&pb::RotateEndpointSecretRequest {
+        endpoint_id: id.to_string(),
+        secret: asked.secret.unwrap_or_default(),
+        overlap,
+    })?;
+    let endpoint = rest.endpoints.rotate_secret(&known.caller, id, secret, overlap).await?;
+    Ok(Json(messages::shown::rotated(&endpoint).into()))
+}
+
+/// Sends a test to an endpoint
+///
+/// At once, also to one that is off; it is never tried again. Needs the scope `manage`.
+#[utoipa::path(post, path = "/endpoints/{endpoint_id}/test", operation_id = "send_test", tag = "endpoints", request_body = Option<Test>,
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses(
+        (status = 200, description = "What was sent and what came back, success or not.", body = Attempt),
+        (status = 429, description = "Several tests of the tenant are under way.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn test(
+    State(rest): State<Rest>,
+    known: Known,
+    Id(id): Id<EndpointId>,
+    Body(asked): Body<Option<Test>>,
+) -> Result<Json<Attempt>, Refusal> {
+    let asked = asked.unwrap_or_default();
+    let payload = asked.payload.map(|payload| Box::<str>::from(payload).into_string());
+    let request = pb::SendTestRequest {
+        endpoint_id: id.to_string(),
+        event_type: asked.event_type.unwrap_or_default(),
+        payload: payload.unwrap_or_default().into_bytes(),
+    };
+    let sent = send_test::send(&rest.endpoints, &rest.dispatchers, &known.caller, id, request).await?;
+    Ok(Json(sent.attempt.unwrap_or_default().into()))
+}
+
+fn shown(endpoint: &Kept) -> impl IntoResponse + use<> {
+    let shown = Endpoint::from(messages::shown::show(endpoint));
+    ([etag(endpoint.updated_at)], Json(shown))
+}

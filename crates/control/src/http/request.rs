@@ -1,0 +1,191 @@
+//! Reading requests: who asks, ids in paths, queries, bodies, conditions.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::RequestExt as _;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::de::DeserializeOwned;
+use tidings_domain::Timestamp;
+use tidings_service::problem::{Kind, Problem};
+use tidings_service::request::{json, required, unreadable};
+use tidings_store::Caller;
+
+use super::{MAX_BODY, Rest};
+use crate::endpoints::Seen;
+
+/// How many entries a page has when the caller does not say.
+const DEFAULT_PAGE: u32 = 50;
+/// The most entries of a page.
+const MAX_PAGE: u32 = 200;
+
+/// Who is asking, with the header by which that was told.
+pub(super) struct Known {
+    pub(super) caller: Caller,
+    pub(super) authorization: HeaderValue,
+}
+
+impl FromRequestParts<Rest> for Known {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
+        let caller = rest.access.caller(&parts.headers)?;
+        let authorization = parts.headers.get(AUTHORIZATION).cloned();
+        Ok(Self {
+            caller,
+            authorization: authorization.unwrap_or(HeaderValue::from_static("")),
+        })
+    }
+}
+
+/// The id in the path.
+pub(super) struct Id<T>(pub(super) T);
+
+impl<T: FromStr<Err: Display>> FromRequestParts<Rest> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
+        let Path((name, text)) = named(parts, rest).await?;
+        required(&text, &name).map(Self)
+    }
+}
+
+/// The only parameter of the path, and its name.
+async fn named(parts: &mut Parts, rest: &Rest) -> Result<Path<(String, String)>, Problem> {
+    let wrong = |detail: String| Problem::invalid("id_invalid", detail);
+    let Path(mut parameters) = Path::<Vec<(String, String)>>::from_request_parts(parts, rest)
+        .await
+        .map_err(|rejection| wrong(rejection.body_text()))?;
+    parameters
+        .pop()
+        .map(Path)
+        .ok_or_else(|| wrong("the path has no id".into()))
+}
+
+/// The query.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Rest> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Rest) -> Result<Self, Problem> {
+        let Query(query) = Query::try_from_uri(&parts.uri).map_err(|rejection| {
+            let text = rejection.body_text();
+            let text = text.trim_start_matches("Failed to deserialize query string: ");
+            // What is wrong with a value is said behind the name of its parameter.
+            match text.split_once(": ") {
+                Some((name, detail)) if detail.contains(&format!("`{name}`")) => unreadable(detail.to_owned()),
+                Some((name, _)) => Problem::invalid("request_invalid", text).at(name),
+                None => unreadable(text.to_owned()),
+            }
+        })?;
+        Ok(Self(query))
+    }
+}
+
+/// A JSON body, whose type need not be said. No body at all is null, for those who can do without.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Rest> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Rest) -> Result<Self, Problem> {
+        let is_other = request.headers().contains_key(CONTENT_TYPE) && !is_json(request.headers());
+        let body: Bytes = request.extract().await.map_err(unread)?;
+        match body.as_ref() {
+            [] => json(b"null").map(Self).map_err(|_| {
+                let detail = "this takes a body: see /api/v2/openapi.json";
+                Problem::invalid("body_missing", detail)
+            }),
+            _ if is_other => {
+                let detail = "send JSON, with the header `Content-Type: application/json`";
+                Err(Problem::new(Kind::UnsupportedMediaType, "content_type_unknown", detail).at("Content-Type"))
+            }
+            body => json(body).map(Self),
+        }
+    }
+}
+
+fn unread(rejection: axum::extract::rejection::BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::too_large("request_too_large", format!("a request has at most {MAX_BODY} bytes"))
+        }
+        _ => Problem::invalid("request_unreadable", rejection.body_text()),
+    }
+}
+
+/// `application/json`, whatever its parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|text| text.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Which state of an endpoint the caller decides upon (RFC 9110, section 13.1.1). Tags that were not given out by
+/// `etag` are those of no state.
+impl<S: Sync> FromRequestParts<S> for Seen {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut tags = Vec::new();
+        for value in parts.headers.get_all(IF_MATCH) {
+            let text = value.to_str().map_err(|_| {
+                let detail = "`If-Match` is the `ETag` of an answer, or `*`";
+                Problem::invalid("etag_invalid", detail).at("If-Match")
+            })?;
+            tags.extend(text.split(',').map(|tag| tag.trim().to_owned()));
+        }
+        if tags.is_empty() || tags.iter().any(|tag| tag == "*") {
+            return Ok(Self::Any);
+        }
+        Ok(Self::Changed(tags.iter().filter_map(|tag| time_of(tag)).collect()))
+    }
+}
+
+/// The time that an entity tag stands for.
+fn time_of(tag: &str) -> Option<Timestamp> {
+    let micros = tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
+    Timestamp::from_microsecond(micros).ok()
+}
+
+/// How many entries to show.
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    match asked {
+        None => Ok(DEFAULT_PAGE),
+        Some(limit @ 1..=MAX_PAGE) => Ok(limit),
+        Some(_) => {
+            let detail =
+                format!("a page has 1 to {MAX_PAGE} entries; `next` of an answer is `after` of the next request");
+            Err(Problem::invalid("limit_invalid", detail).at("limit"))
+        }
+    }
+}
+
+/// An id that may be left out. An empty one is refused: it would be a script's variable that was never set.
+pub(super) fn given<T: FromStr<Err: Display>>(text: Option<&str>, name: &str) -> Result<Option<T>, Problem> {
+    text.map(|text| required(text, name)).transpose()
+}
+
+/// A length of time like `30s`.
+pub(super) fn duration(text: &str, field: &str) -> Result<prost_types::Duration, Problem> {
+    match humantime::parse_duration(text) {
+        Ok(length) => Ok(tidings_proto::duration(length)),
+        Err(_) => {
+            let detail = format!("`{text}` is not a duration: write it like `30s`, `5m` or `2h`");
+            Err(Problem::invalid("duration_invalid", detail).at(field))
+        }
+    }
+}
+
+/// Names one field of an operation as HTTP calls it.
+pub(super) fn renamed(mut problem: Problem, from: &str, to: &str) -> Problem {
+    if problem.field.as_deref() == Some(from) {
+        problem.field = Some(to.to_owned());
+    }
+    problem
+}

@@ -1,0 +1,73 @@
+//! What became of deliveries, asked of the log service in the caller's own name.
+//!
+//! The log service decides who may see what, as it does for those who ask it directly.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use tidings_proto::pb;
+use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
+use tidings_service::client::{ClientError, channel};
+use tidings_service::problem::Problem;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+/// How long a connection to the log service may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The largest answer, bytes: one attempt with its bodies, or a page of them without.
+const MAX_MESSAGE: usize = 32 * 1024 * 1024;
+
+/// A client of the log service. Cheap to clone; reconnects by itself.
+#[derive(Clone)]
+pub struct LogClient(AttemptLogServiceClient<Channel>);
+
+impl LogClient {
+    /// A client for these servers (`log_client.servers`). Nothing is connected yet.
+    pub fn new(servers: &[String]) -> Result<Self, ClientError> {
+        let channel = channel("log_client.servers", servers, CONNECT_TIMEOUT)?;
+        let client = AttemptLogServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+        Ok(Self(client))
+    }
+
+    /// A page of attempts, newest first.
+    pub(crate) async fn list(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::ListAttemptsRequest,
+    ) -> Result<pb::ListAttemptsResponse, Status> {
+        let mut client = self.0.clone();
+        answer(client.list_attempts(as_asked_by(authorization, question)?)).await
+    }
+
+    /// One attempt with request and response.
+    pub(crate) async fn get(&self, authorization: &HeaderValue, attempt_id: String) -> Result<pb::Attempt, Status> {
+        let mut client = self.0.clone();
+        let question = pb::GetAttemptRequest { attempt_id };
+        answer(client.get_attempt(as_asked_by(authorization, question)?)).await
+    }
+}
+
+fn as_asked_by<T>(authorization: &HeaderValue, question: T) -> Result<Request<T>, Status> {
+    let mut request = Request::new(question);
+    let value = AsciiMetadataValue::try_from(authorization.as_bytes())
+        .map_err(|_| Problem::unauthenticated("key_unknown", "a key is visible ASCII"))?;
+    request.metadata_mut().insert("authorization", value);
+    Ok(request)
+}
+
+async fn answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
+    let late = |_| Status::deadline_exceeded("the log service did not answer in time");
+    match tokio::time::timeout(DEADLINE, call).await.map_err(late).flatten() {
+        Ok(answer) => Ok(answer.into_inner()),
+        // No connection, and nothing that the log service itself said.
+        Err(status) if status.details().is_empty() => {
+            tracing::warn!(%status, "the log service can't be asked");
+            let detail = "the log service can't be reached: try again in a moment";
+            Err(Problem::unavailable("log_unavailable", detail).into())
+        }
+        Err(status) => Err(status),
+    }
+}
