@@ -1,5 +1,6 @@
 //! `/api/v2` of control: endpoints, webhooks, tenants and keys over HTTP and JSON.
 
+mod actions;
 mod config;
 mod document;
 mod endpoints;
@@ -9,7 +10,7 @@ mod tenants;
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidings_acceptance::{SOON, Standalone};
 use tokio::task::spawn_blocking;
 
@@ -141,4 +142,9 @@ impl Answer {
 fn ids(page: &Value) -> Vec<&str> {
     let things = page["data"].as_array().unwrap().iter();
     things.map(|thing| thing["id"].as_str().unwrap()).collect()
+}
+
+/// An endpoint that wants everything.
+fn everything() -> Value {
+    json!({ "url": "https://example.com/webhooks", "subscriptions": [{ "pattern": "*" }] })
 }

@@ -1,0 +1,117 @@
+//! Problems over HTTP: as problem documents (RFC 9457), those of other roles as well.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tonic_types::StatusExt;
+
+use super::{Kind, Problem};
+
+/// A problem as another role put it, to be handed on over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// The sort of thing that went wrong.
+    pub kind: Kind,
+    /// Its stable name.
+    pub code: String,
+    /// The field of the request at fault.
+    pub field: Option<String>,
+    /// A sentence for people.
+    pub detail: String,
+    /// How long to wait before trying again.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<&tonic::Status> for Relayed {
+    fn from(status: &tonic::Status) -> Self {
+        let (code, field, detail) = Problem::from_status(status);
+        let retry = status.get_error_details();
+        Self {
+            kind: Kind::of(status.code()),
+            code,
+            field,
+            detail,
+            retry_after: retry.retry_info().and_then(|retry| retry.retry_delay),
+        }
+    }
+}
+
+/// What went wrong, as RFC 9457 puts it; `code` and `field` are extensions.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct Document {
+    /// Always `about:blank`: programs read the code.
+    // With this type the title is the status's own phrase (RFC 9457, section 4.2.1).
+    r#type: &'static str,
+    /// The status's phrase.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What is wrong and what to change, for people.
+    detail: String,
+    /// A stable name for programs.
+    #[schema(value_type = String, example = "url_invalid")]
+    code: Cow<'static, str>,
+    /// The field, parameter or header at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+}
+
+impl Document {
+    fn new(kind: Kind, code: Cow<'static, str>, detail: String, field: Option<String>) -> Self {
+        let status = kind.http();
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            code,
+            field,
+        }
+    }
+}
+
+impl From<&Problem> for Document {
+    fn from(problem: &Problem) -> Self {
+        Self::new(
+            problem.kind,
+            problem.code.into(),
+            problem.detail.clone(),
+            problem.field.clone(),
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        respond(self.kind, self.retry_after, Document::from(&self))
+    }
+}
+
+impl IntoResponse for Relayed {
+    fn into_response(self) -> Response {
+        let document = Document::new(self.kind, self.code.into(), self.detail, self.field);
+        respond(self.kind, self.retry_after, document)
+    }
+}
+
+fn respond(kind: Kind, retry_after: Option<Duration>, document: Document) -> Response {
+    let mut response = (kind.http(), Json(document)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(wait) = retry_after {
+        // Whole seconds (RFC 9110, section 10.2.3), and never sooner than meant.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if kind == Kind::Unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidings\""));
+    }
+    response
+}
