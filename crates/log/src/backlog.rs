@@ -4,7 +4,7 @@
 //! within a second, because it takes nothing, is noted at once: until ingest hears of it every delivery for it goes
 //! through the queue only to be held as well, which costs the others more than anything else it does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ pub(crate) struct Backlog(Arc<RwLock<State>>);
 #[derive(Default)]
 struct State {
     /// What the releaser found last.
-    found: Vec<Vec<u8>>,
+    found: HashSet<EndpointId>,
     held: HashMap<EndpointId, Held>,
 }
 
@@ -41,9 +41,9 @@ struct Held {
 impl Backlog {
     /// Takes what the releaser found.
     pub(crate) fn note(&self, endpoints: impl Iterator<Item = EndpointId>) {
-        let ids = endpoints.take(MENTIONED).map(bytes).collect();
+        let found = endpoints.take(MENTIONED).collect();
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        state.found = ids;
+        state.found = found;
         state
             .held
             .retain(|_, held| held.since.elapsed() < WINDOW || held.is_backlog());
@@ -65,14 +65,16 @@ impl Backlog {
 
     pub(crate) fn endpoint_ids(&self) -> Vec<Vec<u8>> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut ids = state.found.clone();
-        for (endpoint, _) in state.held.iter().filter(|(_, held)| held.is_backlog()) {
-            let id = bytes(*endpoint);
-            if ids.len() < MENTIONED && !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        ids
+        let held = state.held.iter().filter(|(_, held)| held.is_backlog());
+        let new = held.map(|(id, _)| id).filter(|id| !state.found.contains(id));
+        state
+            .found
+            .iter()
+            .chain(new)
+            .take(MENTIONED)
+            .copied()
+            .map(bytes)
+            .collect()
     }
 }
 
