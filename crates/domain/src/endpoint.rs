@@ -1,5 +1,6 @@
 //! A receiver as its tenant configured it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -170,12 +171,10 @@ impl Endpoint {
 
     /// The secrets that sign at this time, the current one first.
     #[must_use]
-    pub fn secrets(&self, now: Timestamp) -> Vec<Secret> {
-        let previous = self.previous_secret.iter().filter(|previous| now < previous.until);
-        self.secret
-            .iter()
-            .chain(previous.map(|previous| &previous.secret))
-            .cloned()
-            .collect()
+    pub fn secrets(&self, now: Timestamp) -> Cow<'_, [Secret]> {
+        match self.previous_secret.as_ref().filter(|previous| now < previous.until) {
+            None => self.secret.as_slice().into(),
+            Some(previous) => self.secret.iter().chain([&previous.secret]).cloned().collect(),
+        }
     }
 }

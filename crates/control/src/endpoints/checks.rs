@@ -72,9 +72,9 @@ fn check_dialect(dialect: &Dialect, endpoint: &Endpoint) -> Result<(), Problem> 
     dialect
         .check_settings(&overrides.settings)
         .map_err(|error| Problem::invalid("settings_invalid", error.to_string()).at("settings"))?;
-    for secret in endpoint.secrets(now()) {
+    for secret in endpoint.secrets(now()).iter() {
         dialect
-            .check_secret(Some(&secret))
+            .check_secret(Some(secret))
             .map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))?;
     }
     Ok(())
