@@ -1,5 +1,7 @@
 -- record: one batch, one statement and therefore one commit. Every list is sorted by id, and lists are written in
 -- the same order by everybody, so that batches with common rows wait for each other and never in a circle.
+-- Endpoints are marked in no particular order, but only when their health changes; should two batches meet in a circle
+-- there, PostgreSQL refuses one of them, and it is tried again like any that the database could not take.
 WITH new_events AS (
     INSERT INTO events (id, tenant_id, occurred_at, accepted_at, delivery_count, event_type, idempotency_key,
                         traceparent, payload, test)
