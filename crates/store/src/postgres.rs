@@ -117,15 +117,30 @@ impl Postgres {
     /// Runs a statement; gives the number of rows that it changed.
     async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.execute(&statement, values).await?)
+        let changed = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, values).await
+        };
+        changed.await.map_err(|error| self.failed(error))
     }
 
     /// Runs a statement; gives its rows.
     async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, values).await?)
+        let rows = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, values).await
+        };
+        rows.await.map_err(|error| self.failed(error))
+    }
+
+    /// What a statement's failure means. When its connection was lost, those that rest in the pool were lost with it as a
+    /// rule, and would fail one caller each before they are noticed: they are let go.
+    fn failed(&self, error: tokio_postgres::Error) -> StoreError {
+        if error.is_closed() {
+            self.pool.retain(|_, _| false);
+        }
+        error.into()
     }
 
     /// Runs a statement; gives the one row that it has at most.

@@ -81,6 +81,7 @@ impl Ledger for Postgres {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        Ok(self.client().await?.batch_execute("").await?)
+        let client = self.client().await?;
+        client.batch_execute("").await.map_err(|error| self.failed(error))
     }
 }
