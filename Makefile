@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test ci bench bench-isolation chaos chaos-short lint fmt services-up services-down
+.PHONY: help run demo test ci bench bench-registry bench-isolation chaos chaos-short lint fmt services-up services-down
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -35,6 +35,10 @@ ci: ## What a change must pass: format, lints, documentation, tests, the shortes
 bench: ## CPU per delivery, deliveries per second and latency, embedded and on the real engines
 	@$(with_services); \
 	scripts/bench $(ARGS)
+
+bench-registry: ## The same with few tenants and with 100,000 tenants and 200,000 endpoints
+	@$(with_services); \
+	scripts/bench-registry $(ARGS)
 
 bench-isolation: ## What others feel of an endpoint that hangs, a flood, a backlog, a crash; wants a machine at rest
 	@$(with_services); \

@@ -7,7 +7,11 @@ use serde_json::Value;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_proto::pb::endpoint_service_client::EndpointServiceClient;
+use tidings_proto::pb::erasure_service_client::ErasureServiceClient;
 use tidings_proto::pb::event_service_client::EventServiceClient;
+use tidings_proto::pb::event_type_service_client::EventTypeServiceClient;
+use tidings_proto::pb::explain_service_client::ExplainServiceClient;
+use tidings_proto::pb::replay_service_client::ReplayServiceClient;
 use tidings_proto::pb::tenant_service_client::TenantServiceClient;
 use tidings_service::problem::Problem;
 use tidings_testkit::wait_until;
@@ -72,6 +76,7 @@ pub fn endpoint(tenant: &Tenant, url: &str) -> pb::Endpoint {
         subscriptions: vec![pb::Subscription {
             pattern: "*".to_owned(),
             disabled: false,
+            ..pb::Subscription::default()
         }],
         ..pb::Endpoint::default()
     }
@@ -116,6 +121,41 @@ impl Client {
     /// Endpoints.
     pub fn endpoints(&self) -> EndpointServiceClient<Keyed> {
         EndpointServiceClient::new(self.control.clone())
+    }
+
+    /// The catalogue of event types.
+    pub fn event_types(&self) -> EventTypeServiceClient<Keyed> {
+        EventTypeServiceClient::new(self.control.clone())
+    }
+
+    /// Sending again.
+    pub fn replays(&self) -> ReplayServiceClient<Keyed> {
+        ReplayServiceClient::new(self.control.clone())
+    }
+
+    /// Why something did or did not arrive.
+    pub fn explanations(&self) -> ExplainServiceClient<Keyed> {
+        ExplainServiceClient::new(self.control.clone())
+    }
+
+    /// Removing content.
+    pub fn erasures(&self) -> ErasureServiceClient<Keyed> {
+        ErasureServiceClient::new(self.control.clone())
+    }
+
+    /// Waits until a replay has ended.
+    pub async fn wait_for_replay(&self, replay: &pb::Replay) -> pb::Replay {
+        let mut seen = replay.clone();
+        wait_until(SOON, &format!("{} to end", replay.id), async || {
+            let request = pb::GetReplayRequest {
+                replay_id: replay.id.clone(),
+            };
+            let found = self.replays().get_replay(request).await;
+            seen = found.expect("the replay can be seen").into_inner();
+            seen.ended_at.is_some()
+        })
+        .await;
+        seen
     }
 
     /// Makes a tenant; ingest knows it when this returns.

@@ -272,6 +272,7 @@ fn wanted(kind: Endpoint, tenant: &Tenant, receivers: &Receivers) -> pb::Endpoin
     let subscriptions = kind.kinds().map(|kind| pb::Subscription {
         pattern: event_type(kind),
         disabled: false,
+        ..pb::Subscription::default()
     });
     pb::Endpoint {
         name: kind.name().to_owned(),

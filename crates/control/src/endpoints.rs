@@ -1,5 +1,6 @@
 //! Operations on endpoints.
 
+mod authentication;
 mod checks;
 mod default;
 
@@ -8,15 +9,19 @@ use std::time::Duration;
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
 use tidings_domain::{
-    Endpoint, EndpointId, Overrides, PreviousSecret, Scope, Secret, Subscription, TenantId, Timestamp,
+    Authentication, Endpoint, EndpointId, Overrides, PreviousSecret, Scope, Secret, Subscription, TenantId,
 };
 use tidings_service::problem::Problem;
+use tidings_store::StoreError;
 use tidings_store::access::no_such_tenant;
-use tidings_store::{Caller, StoreError};
+use tidings_store::registry::Deletion;
 use url::Url;
 
+use self::authentication::with_changed_secrets;
 pub use self::default::{DefaultEndpoint, NewDefaultSecret};
-use crate::{Book, now};
+use crate::call::Call;
+use crate::seen::Seen;
+use crate::{Book, audit, now};
 
 /// The longest that a replaced secret may go on signing.
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
@@ -43,6 +48,8 @@ pub struct NewEndpoint {
     pub dialect: Option<String>,
     /// What its requests are signed with.
     pub secret: NewSecret,
+    /// What its requests carry to be let in, beside the signature.
+    pub authentication: Authentication,
     /// What it wants.
     pub subscriptions: Vec<Subscription>,
     /// Whether it is told of the tenant's other endpoints instead of getting the tenant's events.
@@ -65,16 +72,6 @@ pub enum NewSecret {
     Unsigned,
 }
 
-/// Which state of an endpoint a caller decided upon.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Seen {
-    /// Whatever it is.
-    #[default]
-    Any,
-    /// One in which it was last changed at one of these times.
-    Changed(Vec<Timestamp>),
-}
-
 /// A change of an endpoint: the fields to replace.
 #[derive(Default)]
 pub struct EndpointChange {
@@ -88,6 +85,8 @@ pub struct EndpointChange {
     pub dialect: Option<String>,
     /// Its secret, or none at all. The one before it stops signing at once.
     pub secret: Option<Option<Secret>>,
+    /// What its requests carry to be let in, all of it.
+    pub authentication: Option<Authentication>,
     /// What it wants.
     pub subscriptions: Option<Vec<Subscription>>,
     /// Whether it is told of the tenant's other endpoints instead of getting the tenant's events.
@@ -107,43 +106,43 @@ pub type OverrideChange = Box<dyn Fn(&mut Overrides) + Send + Sync>;
 
 impl Endpoints {
     /// Makes an endpoint.
-    pub async fn create(&self, caller: &Caller, new: NewEndpoint) -> Result<Endpoint, Problem> {
-        let endpoint = self.draft(caller, new)?;
-        self.keep(&endpoint).await?;
+    pub async fn create(&self, call: &Call, new: NewEndpoint) -> Result<Endpoint, Problem> {
+        let endpoint = self.draft(call, new)?;
+        self.keep(call, &endpoint).await?;
         Ok(endpoint)
     }
 
     /// One endpoint.
-    pub async fn get(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Read)?;
-        self.find(caller, id).await
+    pub async fn get(&self, call: &Call, id: EndpointId) -> Result<Endpoint, Problem> {
+        call.require(Scope::Read)?;
+        self.find(call, id).await
     }
 
     /// The secret of an endpoint.
-    pub async fn secret(&self, caller: &Caller, id: EndpointId) -> Result<Option<Secret>, Problem> {
-        caller.require(Scope::Manage)?;
-        Ok(self.find(caller, id).await?.secret)
+    pub async fn secret(&self, call: &Call, id: EndpointId) -> Result<Option<Secret>, Problem> {
+        call.require(Scope::Manage)?;
+        Ok(self.find(call, id).await?.secret)
     }
 
     /// A tenant's endpoints, newest first.
     pub async fn list(
         &self,
-        caller: &Caller,
+        call: &Call,
         tenant: Option<TenantId>,
         before: Option<EndpointId>,
         limit: u32,
     ) -> Result<Vec<Endpoint>, Problem> {
-        caller.require(Scope::Read)?;
-        let Some(tenant) = caller.tenant(tenant)? else {
+        call.require(Scope::Read)?;
+        let Some(tenant) = call.tenant(tenant)? else {
             return Err(tenant_missing());
         };
         Ok(self.book.registry.endpoints(tenant, before, limit).await?)
     }
 
     /// Changes an endpoint.
-    pub async fn update(&self, caller: &Caller, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
-        self.replace(caller, id, |endpoint| {
-            change.seen.check(endpoint)?;
+    pub async fn update(&self, call: &Call, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
+        self.replace(call, id, change.action(), |endpoint| {
+            unchanged(&change.seen, endpoint)?;
             self.apply(endpoint, &change)
         })
         .await
@@ -152,7 +151,7 @@ impl Endpoints {
     /// Replaces an endpoint's secret by another, generated if none is given; the old one goes on signing for so long.
     pub async fn rotate_secret(
         &self,
-        caller: &Caller,
+        call: &Call,
         id: EndpointId,
         secret: Option<Secret>,
         overlap: Duration,
@@ -160,33 +159,46 @@ impl Endpoints {
         if overlap > MAX_OVERLAP {
             return Err(Problem::invalid("overlap_invalid", "an overlap is 0s to 7d").at("overlap"));
         }
-        self.replace(caller, id, |endpoint| rotate(endpoint, secret.as_ref(), overlap))
-            .await
+        self.replace(call, id, "endpoint.secret_rotated", |endpoint| {
+            rotate(endpoint, secret.as_ref(), overlap)
+        })
+        .await
     }
 
-    /// Removes an endpoint that is still as the caller has seen it, short of a change in this very moment.
-    pub async fn delete(&self, caller: &Caller, id: EndpointId, seen: &Seen) -> Result<(), Problem> {
-        caller.require(Scope::Manage)?;
-        let endpoint = self.find(caller, id).await?;
-        seen.check(&endpoint)?;
-        if !self.book.registry.delete_endpoint(id).await? {
-            return Err(unknown_endpoint(id));
+    /// Removes an endpoint that is still as the caller has seen it.
+    pub async fn delete(&self, call: &Call, id: EndpointId, seen: &Seen) -> Result<(), Problem> {
+        call.require(Scope::Manage)?;
+        for _ in 0..TRIES {
+            let endpoint = self.find(call, id).await?;
+            unchanged(seen, &endpoint)?;
+            let (tenant, before) = (Some(endpoint.tenant), audit::endpoint(&endpoint));
+            let entry = call.entry("endpoint.deleted", id, tenant, before, None);
+            let was = Some(endpoint.updated_at);
+            match self.book.registry.delete_endpoint(id, was, &entry).await? {
+                Deletion::Deleted => {
+                    self.book.changed(tenant).await;
+                    return Ok(());
+                }
+                Deletion::Gone => return Err(unknown_endpoint(id)),
+                Deletion::Changed => {}
+            }
         }
-        self.book.changed(Some(endpoint.tenant)).await;
-        Ok(())
+        Err(contended())
     }
 
     /// A new endpoint as it would be kept.
-    fn draft(&self, caller: &Caller, new: NewEndpoint) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Manage)?;
-        let Some(tenant) = caller.tenant(new.tenant)? else {
+    fn draft(&self, call: &Call, new: NewEndpoint) -> Result<Endpoint, Problem> {
+        call.require(Scope::Manage)?;
+        let Some(tenant) = call.tenant(new.tenant)? else {
             return Err(tenant_missing());
         };
         let url = self.url(&new.url)?;
+        self.check_authentication(&new.authentication)?;
         let dialect = dialect_for(&self.dialects, new.dialect, &url, Dialects::DEFAULT);
         let endpoint = Endpoint {
             name: new.name.trim().to_owned(),
             secret: self.secret_for(new.secret, &dialect),
+            authentication: new.authentication,
             subscriptions: new.subscriptions,
             operational: new.operational,
             contact: new.contact,
@@ -199,57 +211,63 @@ impl Endpoints {
     }
 
     /// Stores a new endpoint.
-    async fn keep(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+    async fn keep(&self, call: &Call, endpoint: &Endpoint) -> Result<(), Problem> {
         let (registry, tenant) = (&self.book.registry, endpoint.tenant);
         let count = registry.endpoints(tenant, None, self.max_per_tenant).await?.len();
         if count >= self.max_per_tenant as usize {
             let detail = format!("the tenant has {count} endpoints, as many as it may have: delete one first");
             return Err(Problem::exhausted("too_many_endpoints", detail));
         }
-        registry.create_endpoint(endpoint).await.map_err(|error| match error {
-            StoreError::Conflict(_) => no_such_tenant(tenant),
-            error => error.into(),
-        })?;
+        let after = audit::endpoint(endpoint);
+        let entry = call.entry("endpoint.created", endpoint.id, Some(tenant), None, after);
+        registry
+            .create_endpoint(endpoint, &entry)
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => no_such_tenant(tenant),
+                error => error.into(),
+            })?;
         self.book.changed(Some(tenant)).await;
         Ok(())
     }
 
     /// An endpoint that the caller may know of; all others do not exist.
-    async fn find(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Problem> {
+    pub(crate) async fn find(&self, call: &Call, id: EndpointId) -> Result<Endpoint, Problem> {
         self.book
             .registry
             .endpoint(id)
             .await?
-            .filter(|endpoint| caller.tenant(Some(endpoint.tenant)).is_ok())
+            .filter(|endpoint| call.tenant(Some(endpoint.tenant)).is_ok())
             .ok_or_else(|| unknown_endpoint(id))
     }
 
     /// Changes an endpoint, from the beginning again if somebody else changed it meanwhile.
     async fn replace(
         &self,
-        caller: &Caller,
+        call: &Call,
         id: EndpointId,
+        action: &str,
         change: impl Fn(&mut Endpoint) -> Result<(), Problem>,
     ) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Manage)?;
+        call.require(Scope::Manage)?;
         for _ in 0..TRIES {
-            let mut endpoint = self.find(caller, id).await?;
-            let was = endpoint.updated_at;
+            let before = self.find(call, id).await?;
+            let was = before.updated_at;
+            let mut endpoint = before.clone();
             change(&mut endpoint)?;
             // A secret that signs no more is not worth keeping.
             endpoint.previous_secret.take_if(|previous| previous.until <= now());
             self.check(&endpoint)?;
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
-            if self.book.registry.replace_endpoint(&endpoint, was).await? {
+            let after = with_changed_secrets(audit::endpoint(&endpoint), &before, &endpoint);
+            let entry = call.entry(action, id, Some(endpoint.tenant), audit::endpoint(&before), after);
+            if self.book.registry.replace_endpoint(&endpoint, was, &entry).await? {
                 self.book.changed(Some(endpoint.tenant)).await;
                 return Ok(endpoint);
             }
         }
-        Err(Problem::conflict(
-            "endpoint_contended",
-            "others keep changing this endpoint: try again",
-        ))
+        Err(contended())
     }
 
     fn apply(&self, endpoint: &mut Endpoint, change: &EndpointChange) -> Result<(), Problem> {
@@ -265,6 +283,10 @@ impl Endpoints {
         if let Some(secret) = &change.secret {
             endpoint.secret.clone_from(secret);
             endpoint.previous_secret = None;
+        }
+        if let Some(authentication) = &change.authentication {
+            self.check_authentication(authentication)?;
+            endpoint.authentication.clone_from(authentication);
         }
         if let Some(operational) = change.operational {
             endpoint.operational = operational;
@@ -304,16 +326,19 @@ impl Endpoints {
     }
 }
 
-impl Seen {
-    fn check(&self, endpoint: &Endpoint) -> Result<(), Problem> {
-        match self {
-            Self::Changed(times) if !times.contains(&endpoint.updated_at) => Err(Problem::precondition_failed(
-                "endpoint_changed",
-                "the endpoint is no longer as you have seen it: look at it again, then decide",
-            )),
-            _ => Ok(()),
+impl EndpointChange {
+    /// What the audit log calls it.
+    fn action(&self) -> &'static str {
+        match self.enabled {
+            Some(true) => "endpoint.enabled",
+            Some(false) => "endpoint.disabled",
+            None => "endpoint.updated",
         }
     }
+}
+
+fn unchanged(seen: &Seen, endpoint: &Endpoint) -> Result<(), Problem> {
+    seen.check("endpoint", endpoint.updated_at, "endpoint_changed")
 }
 
 fn rotate(endpoint: &mut Endpoint, given: Option<&Secret>, overlap: Duration) -> Result<(), Problem> {
@@ -346,6 +371,10 @@ fn dialect_for(dialects: &Dialects, asked: Option<String>, url: &Url, usual: &st
 
 fn unknown_endpoint(id: EndpointId) -> Problem {
     Problem::not_found("endpoint_unknown", format!("there is no endpoint {id}")).at("endpoint_id")
+}
+
+fn contended() -> Problem {
+    Problem::conflict("endpoint_contended", "others keep changing this endpoint: try again")
 }
 
 fn tenant_missing() -> Problem {

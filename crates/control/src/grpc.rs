@@ -1,15 +1,24 @@
-//! The gRPC faces: `tidings.v1.TenantService` and `tidings.v1.EndpointService`.
+//! The gRPC faces of control's services.
 
+mod audit;
 mod endpoints;
+mod event_types;
+mod replays;
 mod tenants;
 
 use tidings_service::problem::Problem;
-use tidings_store::{Access, Caller};
+use tidings_store::Access;
 use tonic::Request;
 
+use crate::call::Call;
+
+pub(crate) use audit::AuditFace;
 pub(crate) use endpoints::EndpointFace;
+pub(crate) use event_types::EventTypeFace;
+pub(crate) use replays::{ErasureFace, ExplainFace, ReplayFace};
 pub(crate) use tenants::TenantFace;
 
-fn caller<T>(access: &Access, request: &Request<T>) -> Result<Caller, Problem> {
-    access.caller(request.metadata().as_ref())
+fn call<T>(access: &Access, request: &Request<T>) -> Result<Call, Problem> {
+    let from = request.remote_addr().map(|address| address.ip());
+    Call::read(access, request.metadata().as_ref(), from)
 }

@@ -6,29 +6,48 @@
 //! everything else goes on.
 
 mod answer;
+mod audit;
 mod catalogue;
 mod config;
+mod deliveries;
 mod document;
-mod endpoints;
-mod keys;
+pub(crate) mod endpoints;
+mod erasures;
+mod event_types;
+mod events;
+mod explain;
+mod filters;
+pub(crate) mod keys;
 mod logs;
+mod once;
+pub(crate) mod replays;
 mod request;
-mod tenants;
+mod search;
+pub(crate) mod tenants;
 
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::Uri;
 use tidings_dialect::Dialects;
 use tidings_service::problem::{Kind, Problem};
-use tidings_store::Access;
+use tidings_store::{Access, Answers};
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::audit::AuditLog;
 use crate::endpoints::Endpoints;
+use crate::erasures::Erasures;
+use crate::event_types::EventTypes;
+use crate::explain::Explainer;
+use crate::filters::Filters;
+use crate::keys::Keys;
 use crate::logs::LogClient;
+use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
 use crate::tenants::Tenants;
 
@@ -41,29 +60,48 @@ const MAX_BODY: usize = 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Rest {
     pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) filters: Arc<Filters>,
+    pub(crate) event_types: Arc<EventTypes>,
     pub(crate) tenants: Arc<Tenants>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) replays: Arc<Replays>,
+    pub(crate) explainer: Arc<Explainer>,
+    pub(crate) erasures: Arc<Erasures>,
     pub(crate) dialects: Dialects,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) logs: LogClient,
+    pub(crate) shutdown: CancellationToken,
     pub(crate) access: Access,
+    pub(crate) answers: Arc<dyn Answers>,
 }
 
 /// Everything under `/api/v2`. `others` describes what another role serves there.
 pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
     let operations = OpenApiRouter::new()
         .merge(endpoints::router())
+        .merge(filters::router())
         .merge(config::router())
+        .merge(replays::router())
+        .merge(explain::router())
+        .merge(erasures::router())
         .merge(logs::router())
+        .merge(events::router())
+        .merge(deliveries::router())
         .merge(tenants::router())
         .merge(keys::router())
+        .merge(audit::router())
+        .merge(event_types::router())
         .merge(catalogue::router());
     let (router, mut api) = OpenApiRouter::with_openapi(document::about())
         .nest(BASE, operations)
         .split_for_parts();
+    document::describe_keys(&mut api);
     api.merge(others);
     document::complete(&mut api);
     let api = Json(api);
     router
+        .route_layer(from_fn_with_state(rest.clone(), once::once))
         .route(&format!("{BASE}/openapi.json"), get(async || api))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_route)

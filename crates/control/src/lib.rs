@@ -1,16 +1,25 @@
 //! Control: manages tenants, keys and endpoints.
 //!
 //! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
-//! ([`tenants`], [`endpoints`]) that check every value and every right, with thin faces over them (`grpc`, `http`).
+//! ([`tenants`], [`endpoints`]) and jobs ([`replays`], [`erasures`]) that check every value and every right, with thin faces over them (`grpc`, `http`).
 //! Beside them the [`notifier`] tells tenants of endpoints that fail.
 //! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
 
+pub mod audit;
+mod call;
 pub mod endpoints;
+pub mod erasures;
+pub mod event_types;
+pub mod explain;
+pub mod filters;
 mod grpc;
 mod http;
+pub mod keys;
 pub mod logs;
 mod messages;
 pub mod notifier;
+pub mod replays;
+mod seen;
 pub mod send_test;
 pub mod tenants;
 
@@ -20,16 +29,30 @@ use serde::{Deserialize, Serialize};
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
 use tidings_domain::{TenantId, Timestamp};
+use tidings_proto::pb::audit_service_server::AuditServiceServer;
 use tidings_proto::pb::endpoint_service_server::EndpointServiceServer;
+use tidings_proto::pb::erasure_service_server::ErasureServiceServer;
+use tidings_proto::pb::event_type_service_server::EventTypeServiceServer;
+use tidings_proto::pb::explain_service_server::ExplainServiceServer;
+use tidings_proto::pb::replay_service_server::ReplayServiceServer;
 use tidings_proto::pb::tenant_service_server::TenantServiceServer;
 use tidings_store::registry::Of;
 use tidings_store::{Access, Registry, RegistryCache, Store};
+use tokio_util::sync::CancellationToken;
+use url::Url;
 use utoipa::openapi::OpenApi;
 
+use crate::audit::AuditLog;
 use crate::endpoints::Endpoints;
+use crate::erasures::Erasures;
+use crate::event_types::EventTypes;
+use crate::explain::Explainer;
+use crate::filters::Filters;
 use crate::http::Rest;
+use crate::keys::Keys;
 use crate::logs::LogClient;
 use crate::notifier::{MailError, Notifier};
+use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
 use crate::tenants::Tenants;
 
@@ -41,6 +64,10 @@ pub struct Config {
     pub grpc_address: String,
     /// Where HTTP is served.
     pub http_address: String,
+    /// Where people's browsers reach this, like `https://webhooks.example.com`; portal links begin with it, and without
+    /// it there are none. Standalone takes its own address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<Url>,
     /// The most endpoints of one tenant: the most deliveries that one event can have.
     pub max_endpoints_per_tenant: u32,
 }
@@ -50,6 +77,7 @@ impl Default for Config {
         Self {
             grpc_address: "0.0.0.0:50053".into(),
             http_address: "0.0.0.0:8081".into(),
+            public_url: None,
             max_endpoints_per_tenant: 500,
         }
     }
@@ -73,14 +101,26 @@ pub struct Parts {
     pub logs: LogClient,
     /// What other roles serve under `/api/v2`, to be described with the rest.
     pub others: OpenApi,
+    /// Cancelled when the process is to stop.
+    pub shutdown: CancellationToken,
 }
 
 /// The faces of control, and what it does by itself.
 pub struct Control {
     /// Tenants and keys.
     pub tenants: TenantServiceServer<grpc::TenantFace>,
+    /// Who changed what.
+    pub audit: AuditServiceServer<grpc::AuditFace>,
     /// Endpoints.
     pub endpoints: EndpointServiceServer<grpc::EndpointFace>,
+    /// What events of a type mean and look like.
+    pub event_types: EventTypeServiceServer<grpc::EventTypeFace>,
+    /// Sending again.
+    pub replays: ReplayServiceServer<grpc::ReplayFace>,
+    /// Why something did or did not arrive.
+    pub explanations: ExplainServiceServer<grpc::ExplainFace>,
+    /// Removing content.
+    pub erasures: ErasureServiceServer<grpc::ErasureFace>,
     /// All of it over HTTP, under `/api/v2`.
     pub http: axum::Router,
     /// Tells tenants of their endpoints, once it is run.
@@ -91,7 +131,7 @@ pub struct Control {
 pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Result<Control, MailError> {
     let notifier = Notifier::new(notifier, parts.store.clone(), parts.cache.clone())?;
     let registry = Book {
-        registry: parts.store,
+        registry: parts.store.clone(),
         cache: parts.cache,
     };
     let endpoints = Arc::new(Endpoints {
@@ -100,19 +140,82 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         destinations: parts.destinations,
         max_per_tenant: config.max_endpoints_per_tenant,
     });
-    let tenants = Arc::new(Tenants { book: registry });
+    let tenants = Arc::new(Tenants { book: registry.clone() });
+    let keys = Arc::new(Keys {
+        book: registry.clone(),
+        public_url: config.public_url.clone(),
+    });
+    let audit = Arc::new(AuditLog {
+        registry: parts.store.clone(),
+    });
+    let event_types = Arc::new(EventTypes { book: registry.clone() });
+    let filters = Arc::new(Filters {
+        endpoints: endpoints.clone(),
+        dialects: parts.dialects.clone(),
+        logs: parts.logs.clone(),
+    });
     let (access, dispatchers) = (parts.access, parts.dispatchers);
+    let replays = Arc::new(Replays {
+        store: parts.store.clone(),
+        endpoints: endpoints.clone(),
+        logs: parts.logs.clone(),
+    });
+    let erasures = Arc::new(Erasures {
+        store: parts.store.clone(),
+        logs: parts.logs.clone(),
+    });
+    let explainer = Arc::new(Explainer {
+        book: registry,
+        dialects: parts.dialects.clone(),
+        logs: parts.logs.clone(),
+        dispatchers: dispatchers.clone(),
+    });
     let rest = Rest {
         endpoints: endpoints.clone(),
+        filters: filters.clone(),
+        event_types: event_types.clone(),
         tenants: tenants.clone(),
+        keys: keys.clone(),
+        audit: audit.clone(),
+        replays: replays.clone(),
+        explainer: explainer.clone(),
+        erasures: erasures.clone(),
         dialects: parts.dialects,
         dispatchers: dispatchers.clone(),
         logs: parts.logs,
         access: access.clone(),
+        answers: parts.store.clone(),
+        shutdown: parts.shutdown,
     };
     Ok(Control {
-        tenants: TenantServiceServer::new(grpc::TenantFace::new(tenants, access.clone())),
-        endpoints: EndpointServiceServer::new(grpc::EndpointFace::new(endpoints, dispatchers, access)),
+        tenants: TenantServiceServer::new(grpc::TenantFace {
+            tenants,
+            keys,
+            access: access.clone(),
+        }),
+        audit: AuditServiceServer::new(grpc::AuditFace {
+            log: audit,
+            access: access.clone(),
+        }),
+        endpoints: EndpointServiceServer::new(grpc::EndpointFace {
+            endpoints,
+            filters,
+            dispatchers,
+            access: access.clone(),
+        }),
+        event_types: EventTypeServiceServer::new(grpc::EventTypeFace {
+            event_types,
+            access: access.clone(),
+        }),
+        replays: ReplayServiceServer::new(grpc::ReplayFace {
+            replays,
+            access: access.clone(),
+        }),
+        explanations: ExplainServiceServer::new(grpc::ExplainFace {
+            explainer,
+            access: access.clone(),
+        }),
+        erasures: ErasureServiceServer::new(grpc::ErasureFace { erasures, access }),
         http: http::router(rest, parts.others),
         notifier,
     })
@@ -129,7 +232,15 @@ impl Book {
     /// Makes a change visible in this process at once. Elsewhere it is seen when the store announces it, and
     /// here as well should this fail.
     pub(crate) async fn changed(&self, tenant: Option<TenantId>) {
-        let of = tenant.map_or(Of::Operators, Of::Tenant);
+        self.refresh(tenant.map_or(Of::Operators, Of::Tenant)).await;
+    }
+
+    /// The same for a change of the catalogue.
+    pub(crate) async fn catalogue_changed(&self) {
+        self.refresh(Of::EventTypes).await;
+    }
+
+    async fn refresh(&self, of: Of) {
         if let Err(error) = self.cache.refresh(of).await {
             tracing::debug!(%error, "the registry's cache could not be refreshed at once");
         }

@@ -2,6 +2,8 @@
 //!
 //! The log service decides who may see what, as it does for those who ask it directly.
 
+pub mod csv;
+
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -11,7 +13,7 @@ use tidings_service::client::{ClientError, channel};
 use tidings_service::problem::Problem;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 /// How long a connection to the log service may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -47,6 +49,70 @@ impl LogClient {
         let mut client = self.0.clone();
         let question = pb::GetAttemptRequest { attempt_id };
         answer(client.get_attempt(as_asked_by(authorization, question)?)).await
+    }
+
+    /// Attempts as they are recorded from now on.
+    pub(crate) async fn watch(
+        &self,
+        authorization: &HeaderValue,
+        filter: pb::AttemptFilter,
+    ) -> Result<Streaming<pb::WatchAttemptsResponse>, Status> {
+        let mut client = self.0.clone();
+        let question = pb::WatchAttemptsRequest { filter: Some(filter) };
+        answer(client.watch_attempts(as_asked_by(authorization, question)?)).await
+    }
+
+    /// A page of events, newest first.
+    pub(crate) async fn events(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::ListEventsRequest,
+    ) -> Result<pb::ListEventsResponse, Status> {
+        let mut client = self.0.clone();
+        answer(client.list_events(as_asked_by(authorization, question)?)).await
+    }
+
+    /// One event with its payload and its deliveries.
+    pub(crate) async fn event(
+        &self,
+        authorization: &HeaderValue,
+        event_id: String,
+    ) -> Result<pb::GetEventResponse, Status> {
+        let mut client = self.0.clone();
+        let question = pb::GetEventRequest { event_id };
+        answer(client.get_event(as_asked_by(authorization, question)?)).await
+    }
+
+    /// A page of deliveries, newest first.
+    pub(crate) async fn deliveries(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::ListDeliveriesRequest,
+    ) -> Result<pb::ListDeliveriesResponse, Status> {
+        let mut client = self.0.clone();
+        answer(client.list_deliveries(as_asked_by(authorization, question)?)).await
+    }
+
+    /// One delivery.
+    pub(crate) async fn delivery(
+        &self,
+        authorization: &HeaderValue,
+        delivery_id: String,
+    ) -> Result<pb::Delivery, Status> {
+        let mut client = self.0.clone();
+        let question = pb::GetDeliveryRequest { delivery_id };
+        answer(client.get_delivery(as_asked_by(authorization, question)?)).await
+    }
+
+    /// How many rows there are.
+    pub(crate) async fn count(
+        &self,
+        authorization: &HeaderValue,
+        rows: pb::LogRows,
+    ) -> Result<pb::CountRowsResponse, Status> {
+        let mut client = self.0.clone();
+        let question = pb::CountRowsRequest { rows: Some(rows) };
+        answer(client.count_rows(as_asked_by(authorization, question)?)).await
     }
 }
 

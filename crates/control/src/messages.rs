@@ -1,5 +1,6 @@
-//! Between operations on endpoints and the messages of `tidings.v1.EndpointService`, which either face speaks: gRPC as
-//! they are, HTTP as JSON.
+//! Between operations and the messages of `tidings.v1`, which either face speaks: gRPC as they are, HTTP as JSON.
 
 pub(crate) mod asked;
+pub(crate) mod authentication;
+pub(crate) mod jobs;
 pub(crate) mod shown;

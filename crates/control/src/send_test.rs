@@ -9,9 +9,10 @@ use tidings_proto::pb::dispatcher_service_client::DispatcherServiceClient;
 use tidings_service::client::{ClientError, InternalChannel, internal_channel};
 use tidings_service::config::SecretText;
 use tidings_service::problem::Problem;
-use tidings_store::Caller;
+
 use tonic::{Code, Status};
 
+use crate::call::Call;
 use crate::endpoints::Endpoints;
 
 /// How long a connection to a dispatcher may take to be made.
@@ -50,6 +51,16 @@ impl DispatcherClient {
         Ok(Self(client))
     }
 
+    /// How a dispatcher sees an endpoint right now; nothing if none answers soon.
+    pub(crate) async fn describe(&self, endpoint: EndpointId) -> Option<pb::DescribeEndpointResponse> {
+        let mut client = self.0.clone();
+        let question = pb::DescribeEndpointRequest {
+            endpoint_id: endpoint.to_string(),
+        };
+        let answer = tokio::time::timeout(CONNECT_TIMEOUT, client.describe_endpoint(question)).await;
+        Some(answer.ok()?.ok()?.into_inner())
+    }
+
     async fn send_test(&self, request: pb::SendTestRequest) -> Result<pb::SendTestResponse, Status> {
         let mut client = self.0.clone();
         let answer = tokio::time::timeout(DEADLINE, client.send_test(request)).await;
@@ -62,12 +73,12 @@ impl DispatcherClient {
 pub(crate) async fn send(
     endpoints: &Endpoints,
     dispatchers: &DispatcherClient,
-    caller: &Caller,
+    call: &Call,
     endpoint: EndpointId,
     request: pb::SendTestRequest,
 ) -> Result<pb::SendTestResponse, Status> {
-    caller.require(Scope::Manage)?;
-    endpoints.get(caller, endpoint).await?;
+    call.require(Scope::Manage)?;
+    endpoints.get(call, endpoint).await?;
     dispatchers
         .send_test(request)
         .await

@@ -1,141 +1,180 @@
-//! Operations on tenants and keys.
+//! Operations on tenants.
 
-use tidings_domain::key::{ParseScopeError, Token};
-use tidings_domain::{ApiKey, KeyId, Scope, Tenant, TenantId, Timestamp};
+use tidings_domain::key::Token;
+use tidings_domain::{ApiKey, SchemaValidation, Scope, Tenant, TenantId};
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
-use tidings_store::{Caller, StoreError};
 
-use crate::{Book, now, to_the_microsecond};
+use crate::call::Call;
+use crate::seen::Seen;
+use crate::{Book, audit, now};
 
-/// What can be done with tenants and keys.
+/// How often a change is tried again when somebody else changed the tenant meanwhile.
+const TRIES: u32 = 5;
+/// The longest that a tenant may ask to keep something, days.
+const MAX_RETENTION: u32 = 3_650;
+/// The largest share of a tenant, deliveries per second.
+const MAX_PER_SECOND: u32 = 100_000;
+/// The largest share of a tenant after a rest, deliveries.
+const MAX_BURST: u32 = 1_000_000;
+
+/// What can be done with tenants.
 pub struct Tenants {
     pub(crate) book: Book,
 }
 
+/// A change of a tenant: the fields to replace. What is set to none is as it was never chosen.
+#[derive(Debug, Default)]
+pub struct TenantChange {
+    /// Only a tenant in this state is changed.
+    pub seen: Seen,
+    /// What people call it.
+    pub name: Option<String>,
+    /// What happens to payloads that do not match their schema.
+    pub schema_validation: Option<SchemaValidation>,
+    /// How long payloads are kept, days.
+    pub payload_retention: Option<Option<u32>>,
+    /// How long attempts are kept, days.
+    pub attempt_retention: Option<Option<u32>>,
+    /// Its share of the lane `live`, deliveries per second.
+    pub publish_per_second: Option<Option<u32>>,
+    /// Its share of the lane `live` after a rest, deliveries.
+    pub publish_burst: Option<Option<u32>>,
+}
+
 impl Tenants {
     /// Makes a tenant and its first key, which has all scopes. The token can't be had again.
-    pub async fn create(&self, caller: &Caller, name: &str) -> Result<(Tenant, ApiKey, Token), Problem> {
-        caller.require_operator()?;
-        caller.require(Scope::Manage)?;
-        let length = name.trim().chars().count();
-        if !(1..=Tenant::MAX_NAME).contains(&length) {
-            let detail = format!(
-                "a tenant's name has 1 to {} characters, this one has {length}",
-                Tenant::MAX_NAME
-            );
-            return Err(Problem::invalid("name_invalid", detail).at("name"));
-        }
-        let tenant = Tenant {
-            id: TenantId::new(),
-            name: name.trim().to_owned(),
-            created_at: now(),
-        };
-        let (key, token) = new_key(Some(tenant.id), Scope::ALL.to_vec(), None);
-        self.book.registry.create_tenant(&tenant, &key).await?;
+    pub async fn create(&self, call: &Call, name: &str) -> Result<(Tenant, ApiKey, Token), Problem> {
+        call.require_operator()?;
+        call.require(Scope::Manage)?;
+        let tenant = Tenant::new(checked_name(name)?, now());
+        let (key, token) = ApiKey::new(Some(tenant.id), Scope::ALL.to_vec(), tenant.created_at);
+        let entry = call.entry(
+            "tenant.created",
+            tenant.id,
+            Some(tenant.id),
+            None,
+            audit::tenant_with_key(&tenant, &key),
+        );
+        self.book.registry.create_tenant(&tenant, &key, &entry).await?;
         self.book.changed(Some(tenant.id)).await;
         Ok((tenant, key, token))
     }
 
     /// One tenant.
-    pub async fn get(&self, caller: &Caller, id: TenantId) -> Result<Tenant, Problem> {
-        caller.require(Scope::Read)?;
-        caller.tenant(Some(id))?;
-        self.book.registry.tenant(id).await?.ok_or_else(|| no_such_tenant(id))
+    pub async fn get(&self, call: &Call, id: TenantId) -> Result<Tenant, Problem> {
+        call.require(Scope::Read)?;
+        self.find(call, id).await
     }
 
     /// Tenants, newest first.
-    pub async fn list(&self, caller: &Caller, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, Problem> {
-        caller.require_operator()?;
-        caller.require(Scope::Read)?;
+    pub async fn list(&self, call: &Call, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, Problem> {
+        call.require_operator()?;
+        call.require(Scope::Read)?;
         Ok(self.book.registry.tenants(before, limit).await?)
     }
 
+    /// Changes a tenant, from the beginning again if somebody else changed it meanwhile.
+    pub async fn update(&self, call: &Call, id: TenantId, change: &TenantChange) -> Result<Tenant, Problem> {
+        call.require(Scope::Manage)?;
+        call.refuse_portal()?;
+        for _ in 0..TRIES {
+            let mut tenant = self.find(call, id).await?;
+            if change.is_for_operators() {
+                call.require_operator()?;
+            }
+            change.seen.check("tenant", tenant.updated_at, "tenant_changed")?;
+            let (was, before) = (tenant.updated_at, audit::tenant(&tenant));
+            change.apply(&mut tenant)?;
+            // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
+            tenant.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
+            let entry = call.entry("tenant.updated", id, Some(id), before, audit::tenant(&tenant));
+            if self.book.registry.replace_tenant(&tenant, was, &entry).await? {
+                self.book.changed(Some(id)).await;
+                return Ok(tenant);
+            }
+        }
+        let detail = "others keep changing this tenant: try again";
+        Err(Problem::conflict("tenant_contended", detail))
+    }
+
     /// Removes a tenant with its keys and endpoints.
-    pub async fn delete(&self, caller: &Caller, id: TenantId) -> Result<(), Problem> {
-        caller.require_operator()?;
-        caller.require(Scope::Manage)?;
-        if !self.book.registry.delete_tenant(id).await? {
+    pub async fn delete(&self, call: &Call, id: TenantId) -> Result<(), Problem> {
+        call.require_operator()?;
+        call.require(Scope::Manage)?;
+        let tenant = self.find(call, id).await?;
+        let entry = call.entry("tenant.deleted", id, Some(id), audit::tenant(&tenant), None);
+        if !self.book.registry.delete_tenant(id, &entry).await? {
             return Err(no_such_tenant(id));
         }
         self.book.changed(Some(id)).await;
         Ok(())
     }
 
-    /// Makes a key for a tenant, or an operator's key. Nobody can give a scope that they do not have.
-    pub async fn create_key(
-        &self,
-        caller: &Caller,
-        tenant: Option<TenantId>,
-        scopes: Vec<Scope>,
-        expires_at: Option<Timestamp>,
-    ) -> Result<(ApiKey, Token), Problem> {
-        caller.require(Scope::Manage)?;
-        let tenant = caller.tenant(tenant)?;
-        let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
-        for scope in &scopes {
-            caller.require(*scope)?;
-        }
-        let expires_at = expires_at.map(to_the_microsecond);
-        if expires_at.is_some_and(|at| at <= now()) {
-            let detail = "the key would have expired already: give a time in the future";
-            return Err(Problem::invalid("expiry_in_past", detail).at("expires_at"));
-        }
-        let (key, token) = new_key(tenant, scopes, expires_at);
-        self.book
-            .registry
-            .create_key(&key)
-            .await
-            .map_err(|error| match (error, tenant) {
-                (StoreError::Conflict(_), Some(id)) => no_such_tenant(id),
-                (error, _) => error.into(),
-            })?;
-        self.book.changed(tenant).await;
-        Ok((key, token))
+    /// A tenant that the caller may know of; all others do not exist.
+    async fn find(&self, call: &Call, id: TenantId) -> Result<Tenant, Problem> {
+        call.tenant(Some(id))?;
+        self.book.registry.tenant(id).await?.ok_or_else(|| no_such_tenant(id))
+    }
+}
+
+impl TenantChange {
+    /// Whether it concerns what a tenant does not choose for itself.
+    fn is_for_operators(&self) -> bool {
+        self.name.is_some() || self.publish_per_second.is_some() || self.publish_burst.is_some()
     }
 
-    /// The keys of a tenant, or the operators' keys; newest first.
-    pub async fn keys(&self, caller: &Caller, tenant: Option<TenantId>) -> Result<Vec<ApiKey>, Problem> {
-        caller.require(Scope::Manage)?;
-        Ok(self.book.registry.keys(caller.tenant(tenant)?).await?)
-    }
-
-    /// Makes a key stop working.
-    pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<(), Problem> {
-        caller.require(Scope::Manage)?;
-        let unknown = || Problem::not_found("key_unknown", format!("there is no key {id}")).at("key_id");
-        let key = self.book.registry.key(id).await?.ok_or_else(unknown)?;
-        // A tenant's key may not touch, or learn of, anybody else's.
-        match key.tenant {
-            Some(tenant) => caller.tenant(Some(tenant)).map(drop).map_err(|_| unknown())?,
-            None => caller.require_operator().map_err(|_| unknown())?,
+    fn apply(&self, tenant: &mut Tenant) -> Result<(), Problem> {
+        if let Some(name) = &self.name {
+            tenant.name = checked_name(name)?;
         }
-        if !self.book.registry.delete_key(id).await? {
-            return Err(unknown());
+        let settings = &mut tenant.settings;
+        if let Some(validation) = self.schema_validation {
+            settings.schema_validation = validation;
         }
-        self.book.changed(key.tenant).await;
+        if let Some(days) = self.payload_retention {
+            settings.payload_retention = within(days, MAX_RETENTION, "payload_retention_days")?;
+        }
+        if let Some(days) = self.attempt_retention {
+            settings.attempt_retention = within(days, MAX_RETENTION, "attempt_retention_days")?;
+        }
+        if let Some(rate) = self.publish_per_second {
+            settings.publish_per_second = within(rate, MAX_PER_SECOND, "publish_per_second")?;
+        }
+        if let Some(burst) = self.publish_burst {
+            settings.publish_burst = within(burst, MAX_BURST, "publish_burst")?;
+        }
         Ok(())
     }
 }
 
-/// Scopes by their names.
-pub(crate) fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
-    let wrong = |error: ParseScopeError| Problem::invalid("scope_unknown", format!("{error}")).at("scopes");
-    names.iter().map(|name| name.parse().map_err(wrong)).collect()
+/// A way to validate payloads by its name.
+pub(crate) fn read_validation(name: &str) -> Result<SchemaValidation, Problem> {
+    SchemaValidation::from_name(name).ok_or_else(|| {
+        let detail = format!("`{name}` is no way to validate: use `off`, `warn` or `reject`");
+        Problem::invalid("schema_validation_unknown", detail).at("schema_validation")
+    })
 }
 
-/// A new key with its token.
-#[must_use]
-pub fn new_key(tenant: Option<TenantId>, scopes: Vec<Scope>, expires_at: Option<Timestamp>) -> (ApiKey, Token) {
-    let token = Token::generate();
-    let key = ApiKey {
-        id: KeyId::new(),
-        tenant,
-        scopes,
-        hint: token.hint(),
-        hash: token.hash(),
-        expires_at,
-        created_at: now(),
-    };
-    (key, token)
+fn checked_name(name: &str) -> Result<String, Problem> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if (1..=Tenant::MAX_NAME).contains(&length) {
+        return Ok(name.to_owned());
+    }
+    let detail = format!(
+        "a tenant's name has 1 to {} characters, this one has {length}",
+        Tenant::MAX_NAME
+    );
+    Err(Problem::invalid("name_invalid", detail).at("name"))
+}
+
+fn within(chosen: Option<u32>, max: u32, field: &str) -> Result<Option<u32>, Problem> {
+    match chosen {
+        Some(number) if !(1..=max).contains(&number) => {
+            let detail = format!("`{field}` is 1 to {max}, not {number}");
+            Err(Problem::invalid("setting_out_of_range", detail).at(field))
+        }
+        chosen => Ok(chosen),
+    }
 }

@@ -18,7 +18,7 @@ use tidings_service::Bucket;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::breaker::{Breaker, Passage};
+use self::breaker::{Breaker, Circuit, Passage};
 use self::window::Window;
 
 /// How long a delivery waits in hand for its turn.
@@ -170,6 +170,15 @@ impl Gates {
             let quiet = now.saturating_duration_since(state.used_at);
             !state.window.is_idle() || quiet < QUIET || (!state.breaker.is_closed() && quiet < LONG_QUIET)
         });
+    }
+
+    /// How this dispatcher sees an endpoint: its circuit, how many requests are under way and how many may be. Nothing if it
+    /// has not sent to it lately.
+    pub(crate) fn describe(&self, id: EndpointId) -> Option<(Circuit, u32, u32)> {
+        let gate = self.gates().get(&id).cloned()?;
+        let state = gate.state();
+        let (under_way, window) = state.window.filled();
+        Some((state.breaker.circuit(), under_way, window))
     }
 
     /// How many circuits are open.

@@ -24,10 +24,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tidings_dialect::Dialects;
-use tidings_domain::destination::Destinations;
+use tidings_domain::destination::{Destinations, HostPattern};
 use tidings_proto::pb::dispatcher_service_server::DispatcherServiceServer;
 use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
+use tidings_service::config::SecretText;
 use tidings_store::{Access, Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,7 +39,7 @@ use crate::send::Sender;
 use crate::settle::Settler;
 use crate::worker::Worker;
 
-pub use crate::send::SenderError;
+pub use crate::send::{Proxy, ProxyConfigError, SenderError};
 
 /// How attempts are made (`[dispatcher]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,10 +91,20 @@ impl Default for Config {
 pub struct DestinationConfig {
     /// Networks that are allowed although they are not public, like `["10.1.0.0/16"]`.
     pub allowed_networks: Vec<IpNet>,
+    /// Networks that are refused, whatever else allows them.
+    pub denied_networks: Vec<IpNet>,
+    /// The only hosts that are allowed, like `["hooks.example.com", "*.example.org"]`; all, if empty.
+    pub allowed_hosts: Vec<HostPattern>,
+    /// Hosts that are refused, whatever else allows them.
+    pub denied_hosts: Vec<HostPattern>,
     /// Whether `http://` is allowed for public hosts.
     pub allow_http: bool,
     /// The name servers that are asked where a host is, like `["10.0.0.2:53"]`; empty for the system's.
     pub nameservers: Vec<SocketAddr>,
+    /// What all requests go through: `http://user:password@host:port` (HTTP CONNECT) or `socks5://…`; none if empty.
+    pub proxy: SecretText,
+    /// Whether the proxy looks names up, and so decides alone which addresses are allowed.
+    pub proxy_resolves: bool,
 }
 
 impl DestinationConfig {
@@ -102,8 +113,16 @@ impl DestinationConfig {
     pub fn rules(&self) -> Destinations {
         Destinations {
             allowed_networks: self.allowed_networks.clone(),
+            denied_networks: self.denied_networks.clone(),
+            allowed_hosts: self.allowed_hosts.clone(),
+            denied_hosts: self.denied_hosts.clone(),
             allow_http: self.allow_http,
         }
+    }
+
+    /// The proxy, if there is one.
+    pub fn proxy(&self) -> Result<Option<Proxy>, ProxyConfigError> {
+        Proxy::parse(self.proxy.reveal(), self.proxy_resolves)
     }
 }
 
@@ -119,6 +138,8 @@ pub struct Parts {
     pub dialects: Dialects,
     /// Where requests may go.
     pub destinations: Destinations,
+    /// What requests go through.
+    pub proxy: Option<Proxy>,
     /// The name servers that are asked where hosts are; empty for the system's.
     pub nameservers: Vec<SocketAddr>,
     /// Where deliveries come from and wait.
@@ -144,7 +165,7 @@ pub struct Dispatcher {
 /// Puts a dispatcher together.
 pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
     metrics::register();
-    let sender = Sender::new(parts.destinations, &parts.nameservers, config.max_response)?;
+    let sender = Sender::new(parts.destinations, parts.proxy, &parts.nameservers, config.max_response)?;
     let worker = Worker {
         cache: parts.cache.clone(),
         registry: parts.registry,

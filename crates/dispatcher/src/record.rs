@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tidings_dialect::Request;
-use tidings_domain::{AttemptId, DeliveryState, Endpoint, Outcome, Step, Timestamp};
+use tidings_domain::{AttemptId, DeliveryState, Endpoint, Outcome, Step, Timestamp, Timing};
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
 
-use crate::send::Answer;
+use crate::send::{Answer, NoAnswer};
 
 /// What happened in one attempt, gathered for its record.
 pub(crate) struct AttemptReport<'a> {
@@ -17,7 +17,8 @@ pub(crate) struct AttemptReport<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// None if no request could be made from the event.
     pub(crate) request: Option<&'a Request>,
-    pub(crate) answer: Option<&'a Answer>,
+    /// None if no request was made.
+    pub(crate) answer: Option<&'a Result<Answer, NoAnswer>>,
     pub(crate) started_at: Timestamp,
     pub(crate) duration: Duration,
     pub(crate) outcome: Outcome,
@@ -42,6 +43,12 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
             }
         },
     };
+    let timing = match report.answer {
+        None => Timing::default(),
+        Some(Ok(answer)) => answer.timing,
+        Some(Err(none)) => none.timing,
+    };
+    let answer = report.answer.and_then(|answer| answer.as_ref().ok());
     pb::AttemptMade {
         attempt_id: AttemptId::at(report.started_at).uuid().as_bytes().to_vec(),
         delivery: Some(delivery),
@@ -62,16 +69,19 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
         request_body,
         payload_spliced: payload_offset.is_some(),
         payload_offset: payload_offset.unwrap_or(0),
-        status_code: report.answer.map_or(0, |answer| u32::from(answer.status.as_u16())),
-        response_headers: report.answer.map(response_headers).unwrap_or_default(),
-        response_body: report.answer.map(|answer| answer.body.to_vec()).unwrap_or_default(),
-        response_truncated: report.answer.is_some_and(|answer| answer.truncated),
-        remote_address: report
-            .answer
+        status_code: answer.map_or(0, |answer| u32::from(answer.status.as_u16())),
+        response_headers: answer.map(response_headers).unwrap_or_default(),
+        response_body: answer.map(|answer| answer.body.to_vec()).unwrap_or_default(),
+        response_truncated: answer.is_some_and(|answer| answer.truncated),
+        remote_address: answer
             .and_then(|a| a.remote_address)
             .map(|a| a.to_string())
             .unwrap_or_default(),
         test: report.test,
+        dns_us: part(timing.dns),
+        connect_us: part(timing.connect),
+        tls_us: part(timing.tls),
+        first_byte_us: part(timing.first_byte),
     }
 }
 
@@ -98,8 +108,13 @@ fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) 
     }
 }
 
+/// In microseconds.
+fn part(took: Option<Duration>) -> Option<u32> {
+    took.map(|took| u32::try_from(took.as_micros()).unwrap_or(u32::MAX))
+}
+
 /// The headers as sent; what is secret in them is not kept.
-fn request_headers(request: &Request) -> Vec<pb::Header> {
+pub(crate) fn request_headers(request: &Request) -> Vec<pb::Header> {
     request
         .headers
         .iter()

@@ -1,6 +1,6 @@
 //! Resolving host names to addresses that requests may go to (guarantee G6).
 //!
-//! Need: the client connects to the addresses given here and to no others, so a name that changes its mind between
+//! Need: [`Network`](crate::send::Network) connects to the addresses given here and to no others, so a name that changes its mind between
 //! the check and the connection gains nothing; and one tenant's slow names must not hold up another's. Mechanism:
 //! the names of `/etc/hosts`, then the system's name servers, asked without a thread per question (getaddrinfo needs
 //! one). Who stops waiting stops asking; questions for the same name at the same time are one. Limit: both files are
@@ -17,7 +17,6 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, TokioResolver, system_conf};
-use reqwest::dns::{Addrs, Resolve, Resolving};
 use tidings_domain::destination::Destinations;
 
 #[cfg(test)]
@@ -47,7 +46,7 @@ pub(crate) enum ResolveError {
     Dns { name: String, why: String },
     #[error("`{name}` has no address")]
     Nothing { name: String },
-    #[error("`{name}` resolves to {address}, which is not a public address")]
+    #[error("`{name}` resolves to {address}, which is not an allowed address")]
     Blocked { name: String, address: IpAddr },
 }
 
@@ -82,10 +81,28 @@ impl GuardedResolver {
         Ok(Self(Arc::new(Parts { rules, hosts, servers })))
     }
 
-    async fn allowed_addresses(&self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
-        let Parts { rules, hosts, servers } = &*self.0;
-        let mut absolute = Name::from_ascii(&name).map_err(|error| ResolveError::Dns {
-            name: name.clone(),
+    /// The addresses of a name that requests may go to, at least one.
+    pub(crate) async fn allowed_addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        let found = self.addresses(name).await?;
+        let first = found[0];
+        let rules = self.rules();
+        let allowed: Vec<IpAddr> = found
+            .into_iter()
+            .filter(|address| rules.allows(*address))
+            .take(MAX_ADDRESSES)
+            .collect();
+        if allowed.is_empty() {
+            let (name, address) = (name.to_owned(), first);
+            return Err(ResolveError::Blocked { name, address });
+        }
+        Ok(allowed)
+    }
+
+    /// All addresses of a name, at least one, for what the operator named and not a tenant.
+    pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        let Parts { hosts, servers, .. } = &*self.0;
+        let mut absolute = Name::from_ascii(name).map_err(|error| ResolveError::Dns {
+            name: name.to_owned(),
             why: error.to_string(),
         })?;
         absolute.set_fqdn(true);
@@ -93,32 +110,18 @@ impl GuardedResolver {
         if found.is_empty() {
             found = match servers.lookup_ip(absolute).await {
                 Ok(answer) => answer.iter().collect(),
-                Err(error) => return Err(explain(name, &error)),
+                Err(error) => return Err(explain(name.to_owned(), &error)),
             };
         }
-        let Some(&address) = found.first() else {
-            return Err(ResolveError::Nothing { name });
-        };
-        let allowed: Vec<SocketAddr> = found
-            .into_iter()
-            .filter(|address| rules.allows(*address))
-            .take(MAX_ADDRESSES)
-            .map(|address| SocketAddr::new(address, 0))
-            .collect();
-        if allowed.is_empty() {
-            return Err(ResolveError::Blocked { name, address });
+        if found.is_empty() {
+            return Err(ResolveError::Nothing { name: name.to_owned() });
         }
-        Ok(allowed)
+        Ok(found)
     }
-}
 
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> Resolving {
-        let resolver = self.clone();
-        Box::pin(async move {
-            let addresses = resolver.allowed_addresses(name.as_str().to_owned()).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+    /// The rules that addresses are held against.
+    pub(crate) fn rules(&self) -> &Destinations {
+        &self.0.rules
     }
 }
 

@@ -14,7 +14,7 @@ use tidings_domain::{
     DeliveryId, DeliveryState, Endpoint, EndpointId, EventId, EventType, Outcome, Step, TenantId, Timestamp,
 };
 use tidings_proto::pb::dispatcher_service_server::DispatcherService;
-use tidings_proto::{attempt_made, micros, pb};
+use tidings_proto::{attempt_made, micros, pb, timestamp};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
 use tidings_service::problem::Problem;
@@ -52,10 +52,7 @@ impl DispatcherService for Service {
     async fn send_test(&self, request: Request<pb::SendTestRequest>) -> Result<Response<pb::SendTestResponse>, Status> {
         self.access.caller(request.metadata().as_ref())?.require_internal()?;
         let request = request.into_inner();
-        let id: EndpointId = request
-            .endpoint_id
-            .parse()
-            .map_err(|error| Problem::invalid("endpoint_id_invalid", format!("{error}")).at("endpoint_id"))?;
+        let id = endpoint_id(&request.endpoint_id)?;
         let found = self.worker.registry.endpoint(id).await.map_err(Problem::from)?;
         let endpoint =
             found.ok_or_else(|| Problem::not_found("endpoint_unknown", format!("there is no endpoint {id}")))?;
@@ -68,6 +65,33 @@ impl DispatcherService for Service {
         let attempt = self.worker.test(&endpoint, dialect, event_type, payload).await?;
         Ok(Response::new(pb::SendTestResponse { attempt: Some(attempt) }))
     }
+
+    async fn describe_endpoint(
+        &self,
+        request: Request<pb::DescribeEndpointRequest>,
+    ) -> Result<Response<pb::DescribeEndpointResponse>, Status> {
+        self.access.caller(request.metadata().as_ref())?.require_internal()?;
+        let id = endpoint_id(&request.get_ref().endpoint_id)?;
+        let Some((circuit, under_way, window)) = self.worker.gates.describe(id) else {
+            return Ok(Response::new(pb::DescribeEndpointResponse {
+                circuit: "closed".into(),
+                ..pb::DescribeEndpointResponse::default()
+            }));
+        };
+        let ago = |since: tokio::time::Instant| Timestamp::now().checked_sub(since.elapsed()).ok();
+        Ok(Response::new(pb::DescribeEndpointResponse {
+            circuit: circuit.state.into(),
+            open_since: circuit.open_since.and_then(ago).map(timestamp),
+            failures: circuit.failures,
+            under_way,
+            window,
+        }))
+    }
+}
+
+fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+    text.parse()
+        .map_err(|error| Problem::invalid("endpoint_id_invalid", format!("{error}")).at("endpoint_id"))
 }
 
 /// The event type and payload that were asked for; otherwise a sample of the dialect, rather one that the endpoint is
@@ -168,12 +192,12 @@ impl Worker {
             payload,
             traceparent: None,
         };
-        let rendered = render(dialect, endpoint, &message, &content, started_at);
-        let answer = match &rendered {
+        let mut rendered = render(dialect, endpoint, &message, &content, started_at);
+        let answer = match &mut rendered {
             Err(_) => None,
             Ok(request) => {
                 let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
-                Some(self.sender.send(&endpoint.url, request, None, timeout).await)
+                Some(self.sender.send(endpoint, request, None, timeout).await)
             }
         };
         let (outcome, error) = match (&rendered, &answer) {
@@ -195,7 +219,7 @@ impl Worker {
             content: &content,
             endpoint,
             request: rendered.as_ref().ok(),
-            answer: answer.as_ref().and_then(|answer| answer.as_ref().ok()),
+            answer: answer.as_ref(),
             started_at,
             duration: started.elapsed(),
             outcome,
@@ -236,8 +260,7 @@ impl Worker {
             traceparent: String::new(),
             deliveries: vec![pb::NewDelivery {
                 endpoint_id: bytes(message.endpoint.uuid()),
-                held: false,
-                behind_others: false,
+                ..pb::NewDelivery::default()
             }],
             not_in_broker: false,
             test: true,

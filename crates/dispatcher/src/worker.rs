@@ -200,7 +200,7 @@ impl Worker {
             in_broker,
             test: false,
         };
-        let request = match render(dialect, endpoint, message, content, started_at) {
+        let mut request = match render(dialect, endpoint, message, content, started_at) {
             Ok(request) => request,
             Err(error) => {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
@@ -218,7 +218,7 @@ impl Worker {
         let in_flight = metrics::InFlight::begin();
         let answer = self
             .sender
-            .send(&endpoint.url, &request, content.traceparent.as_ref(), timeout)
+            .send(endpoint, &mut request, content.traceparent.as_ref(), timeout)
             .await;
         drop(in_flight);
         let duration = started.elapsed();
@@ -234,7 +234,7 @@ impl Worker {
         let error = classify::describe(&answer, outcome);
         let report = report(
             Some(&request),
-            answer.as_ref().ok(),
+            Some(&answer),
             duration,
             outcome,
             error,

@@ -153,6 +153,12 @@ reasons! {
         EndpointUnusable = "endpoint_unusable",
         /// Somebody cancelled it.
         ByRequest = "by_request",
+        /// Content filters kept its event back; nothing was sent.
+        Filtered = "filtered",
+        /// Its event's content was erased.
+        Erased = "erased",
+        /// It was still open when its event became older than events are kept.
+        Expired = "expired",
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
+use crate::authentication::Authentication;
 use crate::event::EventType;
 use crate::id::{EndpointId, TenantId};
 use crate::outcome::StatusRange;
@@ -31,6 +32,8 @@ pub struct Endpoint {
     pub secret: Option<Secret>,
     /// The secret before the last rotation, as long as it still signs.
     pub previous_secret: Option<PreviousSecret>,
+    /// What its requests carry to be let in, beside the signature.
+    pub authentication: Authentication,
     /// What it wants. An event that matches any of these is delivered once.
     pub subscriptions: Vec<Subscription>,
     /// Whether it gets what Tidings tells its tenant (`endpoint.failing`, …) instead of the tenant's events.
@@ -143,6 +146,7 @@ impl Endpoint {
             dialect: dialect.into(),
             secret: None,
             previous_secret: None,
+            authentication: Authentication::default(),
             subscriptions: Vec::new(),
             operational: false,
             contact: None,

@@ -129,6 +129,12 @@ ids! {
     AttemptId, "att_", "an", "attempt";
     /// An API key (the name of it, not the secret).
     KeyId, "key_", "a", "key";
+    /// An entry of the audit log.
+    AuditId, "aud_", "an", "audit entry";
+    /// A job that sends again.
+    ReplayId, "rpl_", "a", "replay";
+    /// A job that removes content.
+    ErasureId, "ers_", "an", "erasure";
 }
 
 impl DeliveryId {
@@ -138,9 +144,18 @@ impl DeliveryId {
     /// bears the event's millisecond, so a delivery lies in the same day's partition as its event.
     #[must_use]
     pub fn derive(event: EventId, endpoint: EndpointId) -> Self {
-        let digest = Sha256::new()
-            .chain_update(event.0.as_bytes())
-            .chain_update(endpoint.0.as_bytes())
+        Self::of(event, [event.0, endpoint.0].iter())
+    }
+
+    /// The one delivery that a replay makes of `event` for `endpoint`, so that a replay that is resumed makes none twice.
+    #[must_use]
+    pub fn derive_again(event: EventId, endpoint: EndpointId, replay: ReplayId) -> Self {
+        Self::of(event, [event.0, endpoint.0, replay.0].iter())
+    }
+
+    fn of<'a>(event: EventId, parts: impl Iterator<Item = &'a Uuid>) -> Self {
+        let digest = parts
+            .fold(Sha256::new(), |digest, part| digest.chain_update(part.as_bytes()))
             .finalize();
         let mut bytes = [0u8; 16];
         bytes.copy_from_slice(&digest[..16]);

@@ -64,16 +64,22 @@ pub struct ApiKey {
     pub id: KeyId,
     /// The tenant it belongs to; an operator key belongs to none and works for all.
     pub tenant: Option<TenantId>,
+    /// What people call it; at most 100 characters, may be empty.
+    pub name: String,
     /// What it may be used for.
     pub scopes: Vec<Scope>,
     /// The first characters of the token, to tell keys apart.
     pub hint: String,
     /// The hash of the token.
     pub hash: TokenHash,
+    /// Whether it was made for a portal link.
+    pub portal: bool,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last used, to about a minute; the cache does not know it.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// The secret that a client sends as `Authorization: Bearer tk_…`; shown once.
@@ -83,6 +89,30 @@ pub struct Token(String);
 /// SHA-256 of a token. A token has 256 random bits, so nothing slower is needed to protect it at rest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
+
+impl ApiKey {
+    /// The longest name, in characters.
+    pub const MAX_NAME: usize = 100;
+
+    /// A new key that has no name and never expires, with its token, which can't be had again.
+    #[must_use]
+    pub fn new(tenant: Option<TenantId>, scopes: Vec<Scope>, at: Timestamp) -> (Self, Token) {
+        let token = Token::generate();
+        let key = Self {
+            id: KeyId::new(),
+            tenant,
+            name: String::new(),
+            scopes,
+            hint: token.hint(),
+            hash: token.hash(),
+            portal: false,
+            expires_at: None,
+            created_at: at,
+            last_used_at: None,
+        };
+        (key, token)
+    }
+}
 
 impl Token {
     const PREFIX: &'static str = "tk_";

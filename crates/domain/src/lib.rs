@@ -4,6 +4,9 @@
 //! opened, sent or stored. The words are those of the README's glossary and mean the same in code, protos,
 //! metrics and columns.
 
+pub mod audit;
+pub mod authentication;
+pub mod catalogue;
 pub mod delivery;
 pub mod destination;
 pub mod endpoint;
@@ -17,19 +20,24 @@ pub mod secret;
 pub mod signature;
 pub mod subscription;
 pub mod tenant;
+pub mod timing;
 pub mod trace;
 
+pub use audit::{Actor, AuditEntry};
+pub use authentication::{Authentication, AuthenticationError, Authorization, ClientCertificate, CredentialsIn};
+pub use catalogue::EventTypeVersion;
 pub use delivery::{CancelReason, DeliveryState, HoldReason, Step};
 pub use endpoint::{DisabledReason, Endpoint, Overrides, PreviousSecret, RateLimit};
 pub use event::EventType;
-pub use id::{AttemptId, DeliveryId, EndpointId, EventId, KeyId, TenantId};
+pub use id::{AttemptId, AuditId, DeliveryId, EndpointId, ErasureId, EventId, KeyId, ReplayId, TenantId};
 pub use key::{ApiKey, Scope};
 pub use notice::{Notice, NoticeKind};
 pub use outcome::{FailureReason, Outcome};
 pub use schedule::Schedule;
 pub use secret::Secret;
 pub use subscription::{EventPattern, Subscription};
-pub use tenant::Tenant;
+pub use tenant::{SchemaValidation, Tenant, TenantSettings};
+pub use timing::Timing;
 
 /// A point in time with nanosecond resolution, always UTC.
 pub use jiff::Timestamp;

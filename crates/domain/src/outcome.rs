@@ -103,24 +103,30 @@ pub enum FailureReason {
     Connect,
     /// The TLS handshake failed.
     Tls,
-    /// The host resolved to an address that requests may not go to.
+    /// The host, or the address it resolved to, is one that requests may not go to.
     BlockedAddress,
+    /// The operator's proxy could not be reached, or refused.
+    Proxy,
     /// What came back is not an HTTP response.
     Protocol,
+    /// No token was to be had from the endpoint's authorization server.
+    Authorization,
     /// The request could not be made from the event: the dialect's template failed on this payload.
     Render,
 }
 
 impl FailureReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Status,
         Self::Timeout,
         Self::Dns,
         Self::Connect,
         Self::Tls,
         Self::BlockedAddress,
+        Self::Proxy,
         Self::Protocol,
+        Self::Authorization,
         Self::Render,
     ];
 
@@ -134,7 +140,9 @@ impl FailureReason {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::BlockedAddress => "blocked_address",
+            Self::Proxy => "proxy",
             Self::Protocol => "protocol",
+            Self::Authorization => "authorization",
             Self::Render => "render",
         }
     }

@@ -17,6 +17,9 @@ pub struct Subscription {
     /// A subscription that is off matches nothing.
     #[serde(default = "on")]
     pub enabled: bool,
+    /// Which of their events, by content: a condition in the language of `docs/filters.md`; all of them, if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 fn on() -> bool {
@@ -24,13 +27,17 @@ fn on() -> bool {
 }
 
 impl Subscription {
-    /// A subscription that is on.
+    /// A subscription that is on, to all events of the types.
     #[must_use]
     pub fn to(pattern: EventPattern) -> Self {
-        Self { pattern, enabled: true }
+        Self {
+            pattern,
+            enabled: true,
+            filter: None,
+        }
     }
 
-    /// Whether an event of this type is wanted.
+    /// Whether an event of this type is wanted, as far as its type says.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.enabled && self.pattern.matches(event_type)
@@ -134,6 +141,20 @@ mod tests {
         assert!(subscription.matches(&"a".parse().unwrap()));
         subscription.enabled = false;
         assert!(!subscription.matches(&"a".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_subscription_without_a_filter_is_stored_as_before_there_were_filters() {
+        let plain = Subscription::to(EventPattern::Any);
+        let text = r#"{"pattern":"*","enabled":true}"#;
+        assert_eq!(serde_json::to_string(&plain).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Subscription>(text).unwrap(), plain);
+        let filtered = Subscription {
+            filter: Some("payload.rating <= 2".into()),
+            ..plain
+        };
+        let text = serde_json::to_string(&filtered).unwrap();
+        assert_eq!(serde_json::from_str::<Subscription>(&text).unwrap(), filtered);
     }
 
     #[test]

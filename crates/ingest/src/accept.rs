@@ -8,20 +8,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tidings_domain::{DeliveryId, Endpoint, EventId, HoldReason, Step, TenantId, Timestamp};
+use tidings_domain::{DeliveryId, EventId, HoldReason, Step, TenantId, Timestamp};
+use tidings_payload::EventView;
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
-use tidings_recorder::{Backlogs, Durable};
+use tidings_recorder::Durable;
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, Claim, ClaimToken};
 use tokio::sync::Semaphore;
 
+use crate::filters::Filters;
 use crate::publish::Publisher;
+use crate::schemas::Schemas;
 use crate::share::Shares;
 use crate::validate::{Draft, ValidEvent, validate};
+use crate::wanting::{Start, Wanting};
 use crate::{Config, Parts, metrics};
 
 /// Accepts events.
@@ -29,16 +33,20 @@ pub(crate) struct Acceptor {
     pub(crate) config: Config,
     parts: Parts,
     publisher: Arc<Publisher>,
+    filters: Filters,
+    schemas: Schemas,
     /// One permit per KiB of payload under way.
     room: Arc<Semaphore>,
 }
 
 /// An event that is durable.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) event: EventId,
     pub(crate) duplicate: bool,
     pub(crate) deliveries: u32,
+    /// In what its payload is not as its tenant wants it to be.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Acceptor {
@@ -47,6 +55,7 @@ impl Acceptor {
         let publisher = Arc::new(Publisher {
             queue: parts.queue.clone(),
             recorder: parts.recorder.clone(),
+            registry: parts.registry.clone(),
             shares: Shares::new(config.live_per_second, config.live_burst),
             shards: parts.shards,
         });
@@ -54,6 +63,8 @@ impl Acceptor {
             config,
             parts,
             publisher,
+            filters: Filters::default(),
+            schemas: Schemas::default(),
             room,
         }
     }
@@ -118,6 +129,7 @@ impl Acceptor {
                     event,
                     duplicate: true,
                     deliveries: 0,
+                    warnings: Vec::new(),
                 });
             }
         };
@@ -172,12 +184,11 @@ impl Acceptor {
         event: ValidEvent,
         published: Published,
     ) -> Result<Accepted, Problem> {
-        let backlogs = self.parts.recorder.backlogs();
-        let matching = self.parts.registry.matching(tenant, &event.event_type);
-        let endpoints: Vec<_> = matching
-            .into_iter()
-            .map(|endpoint| Wanting::of(endpoint, backlogs))
-            .collect();
+        let (endpoints, warnings) = self.judge(tenant, &event)?;
+        let goes_to = endpoints
+            .iter()
+            .filter(|wanting| wanting.start != Start::Filtered)
+            .count();
         let queue_is_there = self.parts.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
         match self.parts.recorder.record(record).await {
@@ -199,11 +210,27 @@ impl Acceptor {
             .await;
         }
         failpoint::pass("ingest::before_answer");
+        metrics::DELIVERIES_FILTERED.inc_by((endpoints.len() - goes_to) as u64);
         Ok(Accepted {
             event: id,
             duplicate: false,
-            deliveries: endpoints.len() as u32,
+            deliveries: goes_to as u32,
+            warnings,
         })
+    }
+
+    /// Who wants the event, and in what its payload is not as its tenant wants it to be. The payload is read for that only
+    /// where there is a filter or a schema to read it for.
+    fn judge(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Wanting>, Vec<String>), Problem> {
+        let Parts { registry, recorder, .. } = &self.parts;
+        let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
+        let warnings = self.schemas.check(registry, tenant, &event.event_type, &view)?;
+        let matching = registry.matching(tenant, &event.event_type).into_iter();
+        let endpoints = matching.map(|endpoint| {
+            let start = Start::of(&endpoint, &event.event_type, &view, &self.filters, recorder.backlogs());
+            Wanting { endpoint, start }
+        });
+        Ok((endpoints.collect(), warnings))
     }
 
     /// Publishes messages and waits for that, but not for long: the event is safe already, and a broker that stands
@@ -213,25 +240,6 @@ impl Acceptor {
         let publisher = self.publisher.clone();
         let publishing = tokio::spawn(async move { publisher.publish(messages).await });
         let _ = tokio::time::timeout(LONG, publishing).await;
-    }
-}
-
-/// An endpoint that wants the event, and why its delivery is held from the start, if it is.
-struct Wanting {
-    endpoint: Arc<Endpoint>,
-    held: Option<HoldReason>,
-}
-
-impl Wanting {
-    fn of(endpoint: Arc<Endpoint>, backlogs: &Backlogs) -> Self {
-        let held = if !endpoint.enabled {
-            Some(HoldReason::EndpointDisabled)
-        } else if backlogs.has(endpoint.id) {
-            Some(HoldReason::EndpointBusy)
-        } else {
-            None
-        };
-        Self { endpoint, held }
     }
 }
 
@@ -279,10 +287,11 @@ fn record(
 ) -> pb::Record {
     let deliveries = endpoints
         .iter()
-        .map(|Wanting { endpoint, held }| pb::NewDelivery {
+        .map(|Wanting { endpoint, start }| pb::NewDelivery {
             endpoint_id: bytes(endpoint.id.uuid()),
-            held: *held == Some(HoldReason::EndpointDisabled),
-            behind_others: *held == Some(HoldReason::EndpointBusy),
+            held: *start == Start::Held(HoldReason::EndpointDisabled),
+            behind_others: *start == Start::Held(HoldReason::EndpointBusy),
+            filtered: *start == Start::Filtered,
         })
         .collect();
     let accepted = pb::EventAccepted {
@@ -322,7 +331,7 @@ fn messages(
         payload: event.payload,
         traceparent: event.traceparent,
     };
-    let at_once = endpoints.iter().filter(|wanting| wanting.held.is_none());
+    let at_once = endpoints.iter().filter(|wanting| wanting.start == Start::AtOnce);
     at_once
         .map(|Wanting { endpoint, .. }| Message {
             delivery: DeliveryId::derive(id, endpoint.id),

@@ -178,6 +178,7 @@ impl From<Accepted> for pb::PublishResponse {
             event_id: accepted.event.to_string(),
             duplicate: accepted.duplicate,
             deliveries: accepted.deliveries,
+            warnings: accepted.warnings,
         }
     }
 }

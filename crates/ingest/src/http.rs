@@ -69,6 +69,10 @@ struct AcceptedBody {
     duplicate: bool,
     /// How many endpoints it goes to.
     deliveries: u32,
+    /// In what the payload is not as the schema of its event type says, where the tenant wants to be told of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }
 
 /// One result of a batch: the accepted event, or the problem document of one that was not.
@@ -214,6 +218,7 @@ impl From<Accepted> for AcceptedBody {
             event_id: accepted.event.to_string(),
             duplicate: accepted.duplicate,
             deliveries: accepted.deliveries,
+            warnings: accepted.warnings,
         }
     }
 }

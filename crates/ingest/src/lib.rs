@@ -1,17 +1,20 @@
 //! Ingest: takes events in.
 //!
 //! Need: a product's services publish events and must know at once that they are safe. Mechanism: each event is
-//! checked, matched with its tenant's endpoints, and then at the same time recorded and published as one
+//! checked, matched with its tenant's endpoints and their filters, and then at the same time recorded and published as one
 //! message per delivery; it is accepted when its record is durable. Limit: ingest keeps nothing itself; with both
 //! the queue and the ledger away it refuses events.
 
 mod accept;
+mod filters;
 mod grpc;
 mod http;
 mod metrics;
 mod publish;
+mod schemas;
 mod share;
 mod validate;
+mod wanting;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,6 +13,21 @@ pub(crate) static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) static DELIVERIES_CREATED: LazyLock<IntCounter> =
     LazyLock::new(|| counter("tidings_deliveries_created_total", "Deliveries of accepted events."));
 
+pub(crate) static DELIVERIES_FILTERED: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Deliveries of accepted events that content filters kept back.";
+    counter("tidings_deliveries_filtered_total", help)
+});
+
+pub(crate) static NOT_AS_DESCRIBED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Events whose payload is not as the schema of their type says, by what happened: warned, rejected.";
+    counters("tidings_events_not_as_described_total", help, &["result"])
+});
+
+pub(crate) static PUBLISHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "First attempts given to the queue, by lane: live, or bulk beyond a tenant's share.";
+    counters("tidings_first_attempts_queued_total", help, &["lane"])
+});
+
 pub(crate) static PUBLISH_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
     histogram(
         "tidings_publish_seconds",
@@ -38,7 +53,14 @@ pub(crate) fn register() {
     for result in ["accepted", "duplicate"] {
         EVENTS.with_label_values(&[result]);
     }
+    for result in ["warned", "rejected"] {
+        NOT_AS_DESCRIBED.with_label_values(&[result]);
+    }
+    for lane in ["live", "bulk"] {
+        PUBLISHED.with_label_values(&[lane]);
+    }
     LazyLock::force(&DELIVERIES_CREATED);
+    LazyLock::force(&DELIVERIES_FILTERED);
     LazyLock::force(&PUBLISH_SECONDS);
     LazyLock::force(&LEFT_TO_SWEEPER);
     LazyLock::force(&ACCEPTED_SPILLED);

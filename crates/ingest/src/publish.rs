@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use tidings_domain::{DeliveryState, Timestamp};
+use tidings_domain::{DeliveryState, TenantSettings, Timestamp};
 use tidings_proto::{micros, pb};
 use tidings_queue::{Lane, Message, Outgoing, PublishError, Queue, Route};
 use tidings_recorder::Recorder;
+use tidings_store::RegistryCache;
 
 use crate::metrics;
 use crate::share::Shares;
@@ -17,6 +18,7 @@ use crate::share::Shares;
 pub(crate) struct Publisher {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) recorder: Recorder,
+    pub(crate) registry: Arc<RegistryCache>,
     pub(crate) shares: Shares,
     pub(crate) shards: u16,
 }
@@ -28,8 +30,13 @@ impl Publisher {
     }
 
     async fn publish_one(&self, message: &Message) {
+        let tenant = self.registry.tenant(message.tenant);
+        let usual = TenantSettings::default();
+        let settings = tenant.as_ref().map_or(&usual, |tenant| &tenant.settings);
+        let kind = self.shares.lane(message.tenant, settings);
+        metrics::PUBLISHED.with_label_values(&[kind.as_str()]).inc();
         let lane = Lane {
-            kind: self.shares.lane(message.tenant),
+            kind,
             shard: message.endpoint.shard(self.shards),
         };
         let outgoing = Outgoing {

@@ -1,22 +1,34 @@
 //! Which lane a first attempt goes to, so that one tenant's flood does not stand before everybody's events.
 //!
 //! Need: a lane is worked on in order; a hundred thousand events of one tenant would keep the others waiting. Mechanism:
-//! each tenant has a share of the `live` lane, so many deliveries per second and more at once after a rest; what is
-//! beyond goes to the `bulk` lane, which is worked on beside it. Nothing is refused, and while nobody else wants
+//! each tenant has a share of the `live` lane, so many deliveries per second and more at once after a rest, as
+//! configured or as its operator has set it; what is beyond goes to the `bulk` lane, which is worked on beside it. Nothing is refused, and while nobody else wants
 //! anything bulk is as quick as live. Limit: each ingest process counts what it takes in itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use tidings_domain::TenantId;
+use tidings_domain::{TenantId, TenantSettings};
 use tidings_queue::LaneKind;
 use tidings_service::Bucket;
 
 pub(crate) struct Shares {
+    usual: Share,
+    used: Mutex<HashMap<TenantId, Used>>,
+}
+
+/// How many deliveries of a tenant go to the `live` lane.
+#[derive(Clone, Copy)]
+struct Share {
     per_second: f64,
     burst: f64,
-    used: Mutex<HashMap<TenantId, Bucket>>,
+}
+
+struct Used {
+    bucket: Bucket,
+    /// What the tenant had when it last used it.
+    share: Share,
 }
 
 /// With so many tenants in memory, those that use nothing of their share are forgotten.
@@ -25,23 +37,41 @@ const MANY: usize = 4_096;
 impl Shares {
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
         Self {
-            per_second: per_second.into(),
-            burst: burst.into(),
+            usual: Share {
+                per_second: per_second.into(),
+                burst: burst.into(),
+            },
             used: Mutex::new(HashMap::new()),
         }
     }
 
     /// The lane for one more delivery of this tenant.
-    pub(crate) fn lane(&self, tenant: TenantId) -> LaneKind {
+    pub(crate) fn lane(&self, tenant: TenantId, settings: &TenantSettings) -> LaneKind {
         let now = Instant::now();
+        let share = self.usual.or_as_set(settings);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= MANY && !used.contains_key(&tenant) {
-            used.retain(|_, bucket| !bucket.is_full(self.per_second, self.burst, now));
+            used.retain(|_, Used { bucket, share }| !bucket.is_full(share.per_second, share.burst, now));
         }
-        let bucket = used.entry(tenant).or_insert_with(|| Bucket::full(self.burst, now));
-        match bucket.take(self.per_second, self.burst, now) {
+        let used = used.entry(tenant).or_insert_with(|| Used {
+            bucket: Bucket::full(share.burst, now),
+            share,
+        });
+        used.share = share;
+        match used.bucket.take(share.per_second, share.burst, now) {
             Ok(()) => LaneKind::Live,
             Err(_) => LaneKind::Bulk,
+        }
+    }
+}
+
+impl Share {
+    /// This, or what was set for a tenant. A rate that was set without a burst comes with one second's worth.
+    fn or_as_set(self, settings: &TenantSettings) -> Self {
+        let burst = settings.publish_burst.or(settings.publish_per_second);
+        Self {
+            per_second: settings.publish_per_second.map_or(self.per_second, f64::from),
+            burst: burst.map_or(self.burst, f64::from),
         }
     }
 }
@@ -54,16 +84,35 @@ mod tests {
     fn what_is_beyond_a_share_is_bulk_and_others_are_not_concerned() {
         let shares = Shares::new(1, 3);
         let (flooding, quiet) = (TenantId::new(), TenantId::new());
-        let lanes = [(); 4].map(|()| shares.lane(flooding));
+        let usual = TenantSettings::default();
+        let lanes = [(); 4].map(|()| shares.lane(flooding, &usual));
         assert_eq!(lanes[2..], [LaneKind::Live, LaneKind::Bulk]);
-        assert_eq!(shares.lane(quiet), LaneKind::Live);
+        assert_eq!(shares.lane(quiet, &usual), LaneKind::Live);
+    }
+
+    #[test]
+    fn a_tenant_may_have_more_or_less_than_is_usual() {
+        let shares = Shares::new(1, 3);
+        let live = |settings: &TenantSettings| {
+            let tenant = TenantId::new();
+            let lanes = std::iter::from_fn(|| Some(shares.lane(tenant, settings)));
+            lanes.take(20).filter(|lane| *lane == LaneKind::Live).count()
+        };
+        let set = |publish_per_second, publish_burst| TenantSettings {
+            publish_per_second,
+            publish_burst,
+            ..TenantSettings::default()
+        };
+        assert_eq!(live(&set(None, Some(5))), 5);
+        assert_eq!(live(&set(Some(1), None)), 1);
+        assert_eq!(live(&set(Some(1), Some(7))), 7);
     }
 
     #[test]
     fn tenants_that_rest_are_forgotten() {
         let shares = Shares::new(1_000_000, 1);
         for _ in 0..3 * MANY {
-            shares.lane(TenantId::new());
+            shares.lane(TenantId::new(), &TenantSettings::default());
         }
         assert!(shares.used.lock().unwrap().len() <= MANY);
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{
-    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, HoldReason, Outcome, Step, TenantId,
+    AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, HoldReason, Outcome, Step, TenantId,
 };
-use tidings_proto::{WireError, duration, pb, time_from_micros, timestamp, uuid};
+use tidings_proto::{WireError, duration, pb, time_from_micros, timestamp, timing, timing_of, uuid};
 use tidings_store::ledger::{
     Attempt, AttemptSummary, Delivery, DeliveryMove, EventSummary, Headers, NewEvent, Record, RequestBody,
 };
@@ -28,7 +28,9 @@ pub(crate) fn read_record(record: pb::Record, grace: Duration) -> Result<Record,
 fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, WireError> {
     let accepted_at = time_from_micros(event.accepted_at_us, "accepted_at")?;
     let delivery = |delivery: &pb::NewDelivery| {
-        let state = if delivery.held {
+        let state = if delivery.filtered {
+            DeliveryState::Cancelled(CancelReason::Filtered)
+        } else if delivery.held {
             DeliveryState::Held(HoldReason::EndpointDisabled)
         } else if delivery.behind_others {
             DeliveryState::Held(HoldReason::EndpointBusy)
@@ -93,6 +95,7 @@ fn read_move(delivery: &pb::DeliveryMoved, grace: Duration) -> Result<DeliveryMo
 }
 
 fn read_attempt(attempt: pb::AttemptMade, grace: Duration) -> Result<Attempt, WireError> {
+    let timing = timing_of(&attempt);
     let after = read_move(attempt.delivery.as_ref().ok_or(WireError::Missing("delivery"))?, grace)?;
     let reason = Some(attempt.failure_reason.as_str()).filter(|reason| !reason.is_empty());
     let summary = AttemptSummary {
@@ -129,6 +132,7 @@ fn read_attempt(attempt: pb::AttemptMade, grace: Duration) -> Result<Attempt, Wi
         response_body: attempt.response_body.into(),
         response_truncated: attempt.response_truncated,
         remote_address: attempt.remote_address,
+        timing,
     })
 }
 
@@ -182,6 +186,7 @@ pub(crate) fn show_attempt(attempt: &Attempt, payload: &[u8]) -> pb::Attempt {
         response_body: attempt.response_body.to_vec(),
         response_truncated: attempt.response_truncated,
         remote_address: attempt.remote_address.clone(),
+        timing: Some(timing(attempt.timing)),
         ..show_summary(&attempt.summary)
     }
 }
@@ -198,6 +203,7 @@ pub(crate) fn show_event(event: &EventSummary, payload: Bytes) -> pb::Event {
         payload: payload.to_vec(),
         delivery_count: event.delivery_count,
         test: event.test,
+        erased_at: event.erased_at.map(timestamp),
     }
 }
 
@@ -214,9 +220,4 @@ pub(crate) fn show_delivery(delivery: &Delivery) -> pb::Delivery {
         attempts: delivery.attempts,
         updated_at: Some(timestamp(delivery.updated_at)),
     }
-}
-
-/// Reads a list of event types.
-pub(crate) fn read_event_types(types: &[String]) -> Result<Vec<EventType>, WireError> {
-    types.iter().map(|text| text.parse().map_err(unknown)).collect()
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use tidings_domain::{DeliveryId, DeliveryState, EventId, Outcome, Scope, TenantId, Timestamp};
+use tidings_domain::{DeliveryId, EventId, Scope, TenantId};
 use tidings_proto::pb::attempt_log_service_server::AttemptLogService;
-use tidings_proto::{micros, pb, timestamp_from, uuid};
+use tidings_proto::{micros, pb, uuid};
 use tidings_service::problem::Problem;
-use tidings_service::request::{next_page, optional, page_size, required};
-use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery, Fetched};
+use tidings_service::request::{optional, page_size, required};
+use tidings_store::ledger::{DeliveryQuery, Fetched};
 use tidings_store::{Access, Caller, Ledger};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::backlog::Backlog;
-use crate::convert::{read_event_types, read_record, show_attempt, show_delivery, show_event, show_summary};
+use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary};
+use crate::filter::{attempt_query, listed_deliveries, listed_events};
+use crate::rows::Rows;
 use crate::tail::{Tail, wanted};
 use crate::writer::Writer;
 
@@ -118,12 +120,10 @@ impl AttemptLogService for Service {
         let mut query = attempt_query(&caller, &request.filter.unwrap_or_default())?;
         query.before = optional(&request.page_token, "page_token")?;
         query.limit = page_size(request.page_size)?;
-        let attempts = self.ledger.attempts(&query).await.map_err(Problem::from)?;
-        let next_page_token = next_page(&attempts, query.limit, |attempt| attempt.id.to_string());
-        let attempts = attempts.iter().map(show_summary).collect();
+        let page = self.ledger.attempts(&query).await.map_err(Problem::from)?;
         Ok(Response::new(pb::ListAttemptsResponse {
-            attempts,
-            next_page_token,
+            attempts: page.rows.iter().map(show_summary).collect(),
+            next_page_token: token(page.next),
         }))
     }
 
@@ -144,22 +144,12 @@ impl AttemptLogService for Service {
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
         let caller = self.reader(&request)?;
-        let request = request.into_inner();
-        let query = EventQuery {
-            tenant: tenant(&caller, &request.tenant_id)?,
-            event_types: event_types(&request.event_types)?,
-            idempotency_key: Some(request.idempotency_key).filter(|key| !key.is_empty()),
-            since: time(request.since.as_ref(), "since")?,
-            until: time(request.until.as_ref(), "until")?,
-            before: optional(&request.page_token, "page_token")?,
-            limit: page_size(request.page_size)?,
-        };
-        let events = self.ledger.events(&query).await.map_err(Problem::from)?;
-        let next_page_token = next_page(&events, query.limit, |event| event.id.to_string());
-        let events = events.iter().map(|event| show_event(event, Bytes::new())).collect();
+        let query = listed_events(&caller, request.into_inner())?;
+        let page = self.ledger.events(&query).await.map_err(Problem::from)?;
+        let events = page.rows.iter().map(|event| show_event(event, Bytes::new()));
         Ok(Response::new(pb::ListEventsResponse {
-            events,
-            next_page_token,
+            events: events.collect(),
+            next_page_token: token(page.next),
         }))
     }
 
@@ -178,7 +168,7 @@ impl AttemptLogService for Service {
         let deliveries = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
         Ok(Response::new(pb::GetEventResponse {
             event: Some(show_event(&event, payload)),
-            deliveries: deliveries.iter().map(show_delivery).collect(),
+            deliveries: deliveries.rows.iter().map(show_delivery).collect(),
         }))
     }
 
@@ -187,24 +177,32 @@ impl AttemptLogService for Service {
         request: Request<pb::ListDeliveriesRequest>,
     ) -> Result<Response<pb::ListDeliveriesResponse>, Status> {
         let caller = self.reader(&request)?;
-        let request = request.into_inner();
-        let query = DeliveryQuery {
-            tenant: tenant(&caller, &request.tenant_id)?,
-            endpoint: optional(&request.endpoint_id, "endpoint_id")?,
-            event: optional(&request.event_id, "event_id")?,
-            states: names(request.states, &DeliveryState::NAMES, "states")?,
-            since: time(request.since.as_ref(), "since")?,
-            until: time(request.until.as_ref(), "until")?,
-            before: optional(&request.page_token, "page_token")?,
-            limit: page_size(request.page_size)?,
-        };
-        let deliveries = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
-        let next_page_token = next_page(&deliveries, query.limit, |delivery| delivery.id.to_string());
-        let deliveries = deliveries.iter().map(show_delivery).collect();
+        let query = listed_deliveries(&caller, request.into_inner())?;
+        let page = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
         Ok(Response::new(pb::ListDeliveriesResponse {
-            deliveries,
-            next_page_token,
+            deliveries: page.rows.iter().map(show_delivery).collect(),
+            next_page_token: token(page.next),
         }))
+    }
+
+    async fn get_delivery(&self, request: Request<pb::GetDeliveryRequest>) -> Result<Response<pb::Delivery>, Status> {
+        let caller = self.reader(&request)?;
+        let id = required(&request.get_ref().delivery_id, "delivery_id")?;
+        let delivery = self.ledger.delivery(id).await.map_err(Problem::from)?;
+        match delivery.filter(|delivery| may_see(&caller, delivery.tenant)) {
+            Some(delivery) => Ok(Response::new(show_delivery(&delivery))),
+            None => Err(Problem::not_found("delivery_unknown", format!("there is no delivery {id}")).into()),
+        }
+    }
+
+    async fn count_rows(
+        &self,
+        request: Request<pb::CountRowsRequest>,
+    ) -> Result<Response<pb::CountRowsResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let rows = Rows::read(&caller, &request.into_inner().rows.unwrap_or_default())?;
+        let (rows, at_least) = rows.count(&*self.ledger).await.map_err(Problem::from)?;
+        Ok(Response::new(pb::CountRowsResponse { rows, at_least }))
     }
 
     type WatchAttemptsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchAttemptsResponse, Status>> + Send>>;
@@ -255,60 +253,14 @@ fn check_items(items: usize, field: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn attempt_query(caller: &Caller, filter: &pb::AttemptFilter) -> Result<AttemptQuery, Problem> {
-    let statuses = |list: &[u32], range: std::ops::RangeInclusive<u32>, field: &str| {
-        list.iter()
-            .map(|status| {
-                let wrong = || Problem::invalid("status_invalid", format!("{status} is not in {range:?}")).at(field);
-                u16::try_from(*status)
-                    .ok()
-                    .filter(|_| range.contains(status))
-                    .ok_or_else(wrong)
-            })
-            .collect::<Result<Vec<_>, _>>()
-    };
-    Ok(AttemptQuery {
-        tenant: tenant(caller, &filter.tenant_id)?,
-        endpoint: optional(&filter.endpoint_id, "endpoint_id")?,
-        event: optional(&filter.event_id, "event_id")?,
-        delivery: optional(&filter.delivery_id, "delivery_id")?,
-        event_types: event_types(&filter.event_types)?,
-        status_codes: statuses(&filter.status_codes, 100..=599, "status_codes")?,
-        status_classes: statuses(&filter.status_classes, 0..=5, "status_classes")?,
-        outcomes: names(filter.outcomes.clone(), &Outcome::NAMES, "outcomes")?,
-        since: time(filter.since.as_ref(), "since")?,
-        until: time(filter.until.as_ref(), "until")?,
-        before: None,
-        limit: 0,
-    })
-}
-
-fn tenant(caller: &Caller, requested: &str) -> Result<Option<TenantId>, Problem> {
-    caller.tenant(optional(requested, "tenant_id")?)
-}
-
 /// Whether a thing of this tenant exists as far as the caller is concerned.
 fn may_see(caller: &Caller, tenant: TenantId) -> bool {
     caller.tenant(Some(tenant)).is_ok()
 }
 
-fn event_types(types: &[String]) -> Result<Vec<tidings_domain::EventType>, Problem> {
-    read_event_types(types).map_err(|error| Problem::invalid("event_type_invalid", error.to_string()).at("event_types"))
-}
-
-fn names(given: Vec<String>, known: &[&str], field: &str) -> Result<Vec<String>, Problem> {
-    match given.iter().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => {
-            let detail = format!("`{name}` is unknown: use {}", known.join(", "));
-            Err(Problem::invalid("name_unknown", detail).at(field))
-        }
-        None => Ok(given),
-    }
-}
-
-fn time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Timestamp>, Problem> {
-    let wrong = || Problem::invalid("time_invalid", "this is not a time between the years 1 and 9999").at(field);
-    at.map(|at| timestamp_from(at).ok_or_else(wrong)).transpose()
+/// What to give back for the next page; empty at the end.
+fn token(next: Option<impl ToString>) -> String {
+    next.map(|id| id.to_string()).unwrap_or_default()
 }
 
 fn show_fetched(delivery: Fetched) -> pb::FetchedDelivery {

@@ -3,16 +3,20 @@
 //! Need: every event, delivery and attempt is on record and can be found (guarantees G2 and G4). Mechanism: a gRPC
 //! service writes records in batches and answers questions; beside it run the tasks that keep the ledger true:
 //! the drain of spilled records, the sweeper of overdue deliveries, the releaser of
-//! held ones, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
+//! held ones, the jobs that replay and erase, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
 
 mod backlog;
 mod convert;
 mod drain;
+mod erase;
+mod filter;
 mod grpc;
 mod metrics;
 mod queues;
 mod release;
+mod replay;
 mod republish;
+mod rows;
 mod sweep;
 mod tail;
 mod upkeep;
@@ -53,6 +57,9 @@ pub struct Config {
     pub release_window: usize,
     /// How many day partitions are made ahead.
     pub partitions_ahead: u32,
+    /// How long events, deliveries and attempts are kept, in whole days; for ever if 0. Tenants may keep less.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
     /// How long idempotency keys are kept; at least 24 hours.
     #[serde(with = "humantime_serde")]
     pub idempotency_retention: Duration,
@@ -67,6 +74,7 @@ impl Default for Config {
             sweep_every: Duration::from_millis(250),
             release_window: 2_000,
             partitions_ahead: 3,
+            retention: Duration::from_secs(90 * 86_400),
             idempotency_retention: Duration::from_secs(48 * 3600),
         }
     }
@@ -156,14 +164,16 @@ impl Log {
         ));
         let release = release::Releaser {
             ledger,
-            registry: self.registry,
+            registry: self.registry.clone(),
             republisher: self.republisher,
             grace: self.config.grace,
             max_window: self.config.release_window,
             backlog: self.backlog,
         };
         tasks.spawn(release.run(shutdown.clone()));
-        tasks.spawn(upkeep::run(self.store, self.config, shutdown));
+        tasks.spawn(replay::run(self.store.clone(), shutdown.clone()));
+        tasks.spawn(erase::run(self.store.clone(), shutdown.clone()));
+        tasks.spawn(upkeep::run(self.store, self.registry, self.config, shutdown));
         tasks.close();
         tasks.wait().await;
     }

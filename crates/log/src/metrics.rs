@@ -60,6 +60,16 @@ pub(crate) static RELEASED: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 /// Shows every metric from the start.
+pub(crate) static REPLAYED: LazyLock<IntCounter> =
+    LazyLock::new(|| counter("tidings_log_replayed_total", "Deliveries that replays made."));
+
+pub(crate) static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_log_partitions_dropped_total",
+        "Partitions that were dropped because their day is older than anything is kept; with SQLite, rows.",
+    )
+});
+
 pub(crate) fn register() {
     LazyLock::force(&RECORDS_COMMITTED);
     LazyLock::force(&COMMIT_SECONDS);
@@ -70,4 +80,6 @@ pub(crate) fn register() {
     LazyLock::force(&DUE);
     LazyLock::force(&PUT_OFF);
     LazyLock::force(&RELEASED);
+    LazyLock::force(&REPLAYED);
+    LazyLock::force(&DROPPED);
 }

@@ -53,4 +53,120 @@ pub(crate) fn wanted(query: &AttemptQuery, attempt: &AttemptSummary) -> bool {
         && among(&query.status_codes, status)
         && among(&query.status_classes, status / 100)
         && (query.outcomes.is_empty() || query.outcomes.iter().any(|name| name == attempt.outcome.name()))
+        && (query.failure_reasons.is_empty()
+            || attempt
+                .outcome
+                .reason()
+                .is_some_and(|reason| query.failure_reasons.contains(&reason)))
+        && query.min_duration.is_none_or(|least| attempt.duration >= least)
+        && query.max_duration.is_none_or(|most| attempt.duration <= most)
+        && query.error_contains.as_ref().is_none_or(|text| {
+            let error = attempt.error.to_ascii_lowercase();
+            error.contains(&text.to_ascii_lowercase())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, FailureReason, Outcome, TenantId, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_what_a_list_would_show() {
+        let (event, endpoint) = (EventId::new(), EndpointId::new());
+        let attempt = AttemptSummary {
+            id: AttemptId::new(),
+            delivery: DeliveryId::derive(event, endpoint),
+            event,
+            tenant: TenantId::new(),
+            endpoint,
+            event_type: "order.paid".parse().unwrap(),
+            number: 1,
+            started_at: Timestamp::now(),
+            duration: Duration::from_millis(250),
+            url: "https://example.com/".into(),
+            dialect: "standard".into(),
+            outcome: Outcome::retryable(FailureReason::Connect),
+            error: "Connection reset by peer".into(),
+            status_code: None,
+            next_attempt_at: None,
+            test: false,
+        };
+        let any = AttemptQuery::default;
+        let length = |millis| Some(Duration::from_millis(millis));
+        let text = |text: &str| Some(text.to_owned());
+        for (query, expected) in [
+            (any(), true),
+            (
+                AttemptQuery {
+                    status_classes: vec![0],
+                    ..any()
+                },
+                true,
+            ),
+            (
+                AttemptQuery {
+                    failure_reasons: vec![FailureReason::Tls, FailureReason::Connect],
+                    ..any()
+                },
+                true,
+            ),
+            (
+                AttemptQuery {
+                    failure_reasons: vec![FailureReason::Tls],
+                    ..any()
+                },
+                false,
+            ),
+            (
+                AttemptQuery {
+                    min_duration: length(250),
+                    max_duration: length(250),
+                    ..any()
+                },
+                true,
+            ),
+            (
+                AttemptQuery {
+                    min_duration: length(251),
+                    ..any()
+                },
+                false,
+            ),
+            (
+                AttemptQuery {
+                    max_duration: length(249),
+                    ..any()
+                },
+                false,
+            ),
+            (
+                AttemptQuery {
+                    error_contains: text("RESET by"),
+                    ..any()
+                },
+                true,
+            ),
+            (
+                AttemptQuery {
+                    error_contains: text("reset_by"),
+                    ..any()
+                },
+                false,
+            ),
+            (
+                AttemptQuery {
+                    outcomes: vec!["succeeded".into()],
+                    error_contains: text("reset"),
+                    ..any()
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(wanted(&query, &attempt), expected, "{query:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId, Timestamp};
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId, Timestamp, Timing};
 use uuid::Uuid;
 
 use crate::pb;
@@ -70,6 +70,12 @@ pub fn duration(length: Duration) -> prost_types::Duration {
     }
 }
 
+/// The duration of a well-known type, if it is not negative.
+#[must_use]
+pub fn duration_from(length: &prost_types::Duration) -> Option<Duration> {
+    Duration::try_from(*length).ok()
+}
+
 /// An attempt that was just made as it is shown to people. `payload` is its event's.
 pub fn attempt_made(made: &pb::AttemptMade, payload: &[u8]) -> Result<pb::Attempt, WireError> {
     let delivery = made.delivery.as_ref().ok_or(WireError::Missing("delivery"))?;
@@ -110,7 +116,31 @@ pub fn attempt_made(made: &pb::AttemptMade, payload: &[u8]) -> Result<pb::Attemp
         response_truncated: made.response_truncated,
         remote_address: made.remote_address.clone(),
         test: made.test,
+        timing: Some(timing(timing_of(made))),
     })
+}
+
+/// How long the parts of an attempt took, as its record says.
+#[must_use]
+pub fn timing_of(made: &pb::AttemptMade) -> Timing {
+    let length = |micros: Option<u32>| micros.map(|micros| Duration::from_micros(u64::from(micros)));
+    Timing {
+        dns: length(made.dns_us),
+        connect: length(made.connect_us),
+        tls: length(made.tls_us),
+        first_byte: length(made.first_byte_us),
+    }
+}
+
+/// How long the parts of an attempt took, as it is shown to people.
+#[must_use]
+pub fn timing(timing: Timing) -> pb::Timing {
+    pb::Timing {
+        dns: timing.dns.map(duration),
+        connect: timing.connect.map(duration),
+        tls: timing.tls.map(duration),
+        first_byte: timing.first_byte.map(duration),
+    }
 }
 
 #[cfg(test)]

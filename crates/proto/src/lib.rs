@@ -4,7 +4,10 @@
 
 mod convert;
 
-pub use convert::{WireError, attempt_made, duration, micros, time_from_micros, timestamp, timestamp_from, uuid};
+pub use convert::{
+    WireError, attempt_made, duration, duration_from, micros, time_from_micros, timestamp, timestamp_from, timing,
+    timing_of, uuid,
+};
 
 /// The messages and services of `proto/tidings/v1`.
 #[allow(

@@ -45,6 +45,8 @@ pub enum Kind {
     NotFound,
     /// It contradicts what is there, as an idempotency key that stands for another payload.
     Conflict,
+    /// It is understood, and not what was meant: an idempotency key stands for another request.
+    Unprocessable,
     /// It is no longer as the caller says that it has seen it (`If-Match`).
     PreconditionFailed,
     /// The request exceeds a size.
@@ -65,7 +67,9 @@ impl Kind {
     /// Its gRPC code. Too large is an invalid argument there, because `RESOURCE_EXHAUSTED` invites to try again.
     pub fn grpc(self) -> tonic::Code {
         match self {
-            Self::InvalidArgument | Self::TooLarge | Self::UnsupportedMediaType => tonic::Code::InvalidArgument,
+            Self::InvalidArgument | Self::Unprocessable | Self::TooLarge | Self::UnsupportedMediaType => {
+                tonic::Code::InvalidArgument
+            }
             Self::Unauthenticated => tonic::Code::Unauthenticated,
             Self::PermissionDenied => tonic::Code::PermissionDenied,
             Self::NotFound => tonic::Code::NotFound,
@@ -86,6 +90,7 @@ impl Kind {
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -329,6 +334,7 @@ mod tests {
             PermissionDenied,
             NotFound,
             Conflict,
+            Unprocessable,
             PreconditionFailed,
             TooLarge,
             MethodNotAllowed,

@@ -8,6 +8,8 @@ use std::io;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport;
 use tonic::transport::server::TcpIncoming;
+use tower::util::MapRequest;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
@@ -74,7 +77,8 @@ pub async fn bind(address: &str) -> Result<TcpListener, ServeError> {
     })
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `shutdown`, then at most for `grace`; what is not done by then is cut off.
+/// Serves HTTP/1.1 and HTTP/2 until `shutdown`, then at most for `grace`; what is not done by then is cut off. Requests
+/// bear their peer's address as `ConnectInfo<SocketAddr>`.
 pub async fn http(
     service: &str,
     listener: TcpListener,
@@ -87,11 +91,11 @@ pub async fn http(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, from) = tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     recover_from(error, service).await;
                     continue;
@@ -100,7 +104,10 @@ pub async fn http(
         };
         // It only costs latency when it fails.
         let _ = stream.set_nodelay(true);
-        let requests = TowerToHyperService::new(router.clone());
+        let requests = TowerToHyperService::new(MapRequest::new(router.clone(), move |mut request: Request<_>| {
+            request.extensions_mut().insert(ConnectInfo(from));
+            request
+        }));
         let connection = server
             .serve_connection_with_upgrades(TokioIo::new(stream), requests)
             .into_owned();

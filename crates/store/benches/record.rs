@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidings_domain::{AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp};
+use tidings_domain::{
+    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp, Timing,
+};
 use tidings_store::Ledger;
 use tidings_store::ledger::{Attempt, AttemptSummary, DeliveryMove, NewEvent, Record, RequestBody};
 use tidings_store::postgres::{Config, Postgres, migrate};
@@ -141,6 +143,7 @@ fn attempt(event: &NewEvent) -> Attempt {
         response_body: Bytes::from_static(b"ok"),
         response_truncated: false,
         remote_address: "192.0.2.1:443".into(),
+        timing: Timing::default(),
     }
 }
 

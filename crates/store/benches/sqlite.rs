@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidings_domain::{AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp};
+use tidings_domain::{
+    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp, Timing,
+};
 use tidings_store::ledger::{Attempt, AttemptSummary, DeliveryMove, Ledger, NewEvent, Record, RequestBody};
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
@@ -113,6 +115,7 @@ fn event_and_attempt((tenant, endpoint): (TenantId, EndpointId)) -> [Record; 2] 
         response_body: Bytes::from_static(b"ok"),
         response_truncated: false,
         remote_address: "203.0.113.7:443".into(),
+        timing: Timing::default(),
     };
     [Record::Event(event), Record::Attempt(Box::new(attempt))]
 }

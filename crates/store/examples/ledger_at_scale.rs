@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tidings_domain::{
     AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, FailureReason, HoldReason, Outcome, Step, TenantId,
-    Timestamp,
+    Timestamp, Timing,
 };
 use tidings_store::Ledger;
 use tidings_store::ledger::{Attempt, AttemptSummary, DeliveryMove, NewEvent, Record, RequestBody};
@@ -281,6 +281,7 @@ fn failed(event: &NewEvent, at: Timestamp) -> Attempt {
         response_body: Bytes::from_static(b"later"),
         response_truncated: false,
         remote_address: "192.0.2.1:443".into(),
+        timing: Timing::default(),
     }
 }
 

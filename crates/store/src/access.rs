@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, KeyId, Scope, TenantId, Timestamp, signature};
+use tidings_domain::{Actor, ApiKey, KeyId, Scope, TenantId, Timestamp, signature};
 use tidings_service::auth::bearer;
 use tidings_service::problem::Problem;
 
@@ -37,6 +37,8 @@ pub enum Caller {
         key: KeyId,
         /// What the key may be used for.
         scopes: Vec<Scope>,
+        /// Whether it is the key of a portal link.
+        portal: bool,
     },
 }
 
@@ -71,11 +73,22 @@ impl Caller {
                 id,
                 key: key.id,
                 scopes: key.scopes.clone(),
+                portal: key.portal,
             },
             None => Self::Operator {
                 key: key.id,
                 scopes: key.scopes.clone(),
             },
+        }
+    }
+
+    /// What the audit log calls it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Internal => Actor::Internal,
+            Self::Operator { key, .. } => Actor::Operator(*key),
+            Self::Tenant { key, .. } => Actor::Key(*key),
         }
     }
 
@@ -110,6 +123,18 @@ impl Caller {
         }
     }
 
+    /// Refuses people who came by a portal link (`portal_refused`): they look after webhooks, and neither make keys that
+    /// would outlive their link nor see who else does what.
+    pub fn refuse_portal(&self) -> Result<(), Problem> {
+        match self {
+            Self::Tenant { portal: true, .. } => Err(Problem::permission_denied(
+                "portal_refused",
+                "a portal link does not reach this: use a key of the tenant",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses everybody outside (`internal_only`).
     pub fn require_internal(&self) -> Result<(), Problem> {
         match self {
@@ -140,6 +165,7 @@ mod tests {
                 id,
                 key: KeyId::new(),
                 scopes: scopes.to_vec(),
+                portal: false,
             },
         )
     }

@@ -5,18 +5,21 @@
 //! have been missed it starts over. While the registry is away the cache serves what it has. Loads are made one
 //! after the other, so nothing older ever replaces something newer.
 
+mod uses;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, Tenant, TenantId, Timestamp};
+use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
 use tidings_service::backoff::Backoff;
 use tidings_service::health::Component;
 use tidings_service::problem::Problem;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::uses::KeyUses;
 use crate::access::Caller;
 use crate::error::StoreError;
 use crate::registry::{Of, Registry, Snapshot};
@@ -28,6 +31,7 @@ pub struct RegistryCache {
     is_loaded: watch::Sender<bool>,
     /// Held from before a snapshot is read until it is in the index.
     loading: Mutex<()>,
+    uses: KeyUses,
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -44,6 +48,7 @@ impl RegistryCache {
             index: RwLock::default(),
             is_loaded: watch::Sender::new(false),
             loading: Mutex::default(),
+            uses: KeyUses::default(),
         });
         let follower = Arc::clone(&cache);
         tokio::spawn(async move {
@@ -68,6 +73,18 @@ impl RegistryCache {
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))
+    }
+
+    /// The tenants that chose how long payloads or attempts of theirs are kept.
+    #[must_use]
+    pub fn tenants_that_keep_less(&self) -> Vec<Arc<Tenant>> {
+        let index = self.index();
+        let tenants = index.tenants.values().map(|entry| &entry.tenant);
+        let chose = |tenant: &&Arc<Tenant>| {
+            let settings = &tenant.settings;
+            settings.payload_retention.or(settings.attempt_retention).is_some()
+        };
+        tenants.filter(chose).cloned().collect()
     }
 
     /// One endpoint. One whose secret can't be unsealed is not here, so its absence alone does not tell that it
@@ -103,7 +120,13 @@ impl RegistryCache {
             .collect()
     }
 
-    /// Who sends this token.
+    /// The newest version of an event type, if it is in the catalogue.
+    #[must_use]
+    pub fn schema(&self, event_type: &EventType) -> Option<Arc<EventTypeVersion>> {
+        self.index().event_types.get(event_type).cloned()
+    }
+
+    /// Who sends this token, whose use is noted.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
         if !self.is_loaded() {
             let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");
@@ -119,7 +142,31 @@ impl RegistryCache {
                 "key_expired",
                 "this key has expired: ask for a new one",
             )),
-            Some(key) => Ok(Caller::with_key(&key)),
+            Some(key) => {
+                self.uses.note(key.id, now);
+                Ok(Caller::with_key(&key))
+            }
+        }
+    }
+
+    /// Writes down when keys were used, at these intervals and a last time at `shutdown`.
+    pub async fn note_uses(&self, every: Duration, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+            self.write_uses().await;
+        }
+        self.write_uses().await;
+    }
+
+    async fn write_uses(&self) {
+        let uses = self.uses.take();
+        if uses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.registry.note_key_uses(&uses).await {
+            tracing::debug!(%error, "uses of keys could not be written down and are kept for the next time");
+            for (key, at) in uses {
+                self.uses.note(key, at);
+            }
         }
     }
 
@@ -144,6 +191,11 @@ impl RegistryCache {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .replace_operators(snapshot),
+            Of::EventTypes => self
+                .index
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace_event_types(snapshot),
         }
         Ok(())
     }
@@ -186,6 +238,7 @@ struct Index {
     endpoints: HashMap<EndpointId, Arc<Endpoint>>,
     keys: HashMap<TokenHash, Arc<ApiKey>>,
     operator_keys: Vec<TokenHash>,
+    event_types: HashMap<EventType, Arc<EventTypeVersion>>,
 }
 
 struct Entry {
@@ -220,7 +273,12 @@ impl Index {
         self.add(snapshot);
     }
 
-    /// Adds whole tenants and all operators' keys.
+    fn replace_event_types(&mut self, snapshot: Snapshot) {
+        self.event_types.clear();
+        self.add(snapshot);
+    }
+
+    /// Adds whole tenants, all operators' keys and all event types.
     fn add(&mut self, snapshot: Snapshot) {
         let mut endpoints: HashMap<TenantId, Vec<Arc<Endpoint>>> = HashMap::new();
         for endpoint in snapshot.endpoints.into_iter().map(Arc::new) {
@@ -246,6 +304,9 @@ impl Index {
                 keys: keys.remove(&id).unwrap_or_default(),
             };
             self.tenants.insert(id, entry);
+        }
+        for newest in snapshot.event_types {
+            self.event_types.insert(newest.event_type.clone(), Arc::new(newest));
         }
     }
 }

@@ -10,10 +10,14 @@ use bytes::Bytes;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{
     AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Outcome, Step, TenantId,
-    Timestamp,
+    Timestamp, Timing,
 };
 
 use crate::error::StoreError;
+
+pub(crate) mod query;
+
+pub use self::query::{AttemptQuery, DeliveryQuery, EventQuery, Page};
 
 /// Where records go and are found again.
 #[async_trait]
@@ -27,15 +31,24 @@ pub trait Ledger: Send + Sync + 'static {
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError>;
 
     /// Attempts, newest first, without headers and bodies.
-    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError>;
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError>;
     /// One attempt.
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError>;
     /// Events, newest first, without payloads.
-    async fn events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError>;
+    async fn events(&self, query: &EventQuery) -> Result<Page<EventSummary, EventId>, StoreError>;
     /// One event with its payload.
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError>;
     /// Deliveries, newest first.
-    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery, DeliveryId>, StoreError>;
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
+    /// How many attempts there are, counted up to `limit`. Where lists begin and end does not matter here.
+    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError>;
+    /// How many events there are, counted up to `limit`.
+    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<u64, StoreError>;
+    /// How many deliveries there are, counted up to `limit`.
+    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError>;
 
     /// How far deliveries are, without their content; those that the ledger does not know are left out.
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;
@@ -104,12 +117,21 @@ pub struct NewEvent {
     pub idempotency_key: Option<String>,
     /// The publisher's trace.
     pub traceparent: Option<TraceParent>,
-    /// Where it goes: the endpoint, and `Pending` or `Held`. Ids follow from event and endpoint.
+    /// Where it goes, and where filters keep it from going: the endpoint, and `Pending`, `Held` or `Cancelled`. Ids follow
+    /// from event and endpoint.
     pub deliveries: Vec<(EndpointId, DeliveryState)>,
     /// How long after `accepted_at` the sweeper leaves pending deliveries alone.
     pub grace: Duration,
     /// Whether it only tests an endpoint.
     pub test: bool,
+}
+
+impl NewEvent {
+    /// How many endpoints it goes to.
+    pub(crate) fn delivery_count(&self) -> usize {
+        let goes = |(_, state): &&(EndpointId, DeliveryState)| !matches!(state, DeliveryState::Cancelled(_));
+        self.deliveries.iter().filter(goes).count()
+    }
 }
 
 /// The state of a delivery after something happened to it.
@@ -154,6 +176,8 @@ pub struct Attempt {
     pub response_truncated: bool,
     /// The address that the request was sent to.
     pub remote_address: String,
+    /// How long its parts took, to the microsecond.
+    pub timing: Timing,
 }
 
 /// Header lines in order.
@@ -229,6 +253,8 @@ pub struct EventSummary {
     pub delivery_count: u32,
     /// Whether it only tests an endpoint.
     pub test: bool,
+    /// When its content was erased; the payload is empty since.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// A delivery.
@@ -296,75 +322,6 @@ pub struct OpenDelivery {
     pub due: Option<Timestamp>,
     /// Whether the ledger alone kept it until it was due. Otherwise the queue was believed to have it.
     pub kept_by_ledger: bool,
-}
-
-/// Which attempts. Everything given must hold; lists are alternatives and empty ones do not filter.
-#[derive(Debug, Clone, Default)]
-pub struct AttemptQuery {
-    /// Of this tenant.
-    pub tenant: Option<TenantId>,
-    /// For this endpoint.
-    pub endpoint: Option<EndpointId>,
-    /// Of this event.
-    pub event: Option<EventId>,
-    /// Of this delivery.
-    pub delivery: Option<DeliveryId>,
-    /// Of these types.
-    pub event_types: Vec<EventType>,
-    /// Answered with these statuses.
-    pub status_codes: Vec<u16>,
-    /// Answered with a status of these classes (2 for 2xx); 0 means no response.
-    pub status_classes: Vec<u16>,
-    /// With these outcomes, by [`Outcome::name`].
-    pub outcomes: Vec<String>,
-    /// Begun at or after.
-    pub since: Option<Timestamp>,
-    /// Begun before.
-    pub until: Option<Timestamp>,
-    /// Older than this one: where the last page ended.
-    pub before: Option<AttemptId>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// Which events.
-#[derive(Debug, Clone, Default)]
-pub struct EventQuery {
-    /// Of this tenant.
-    pub tenant: Option<TenantId>,
-    /// Of these types.
-    pub event_types: Vec<EventType>,
-    /// Published with this key.
-    pub idempotency_key: Option<String>,
-    /// Accepted at or after.
-    pub since: Option<Timestamp>,
-    /// Accepted before.
-    pub until: Option<Timestamp>,
-    /// Older than this one.
-    pub before: Option<EventId>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// Which deliveries.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryQuery {
-    /// Of this tenant.
-    pub tenant: Option<TenantId>,
-    /// For this endpoint.
-    pub endpoint: Option<EndpointId>,
-    /// Of this event.
-    pub event: Option<EventId>,
-    /// In these states, by [`DeliveryState::name`].
-    pub states: Vec<String>,
-    /// Of events accepted at or after.
-    pub since: Option<Timestamp>,
-    /// Of events accepted before.
-    pub until: Option<Timestamp>,
-    /// Older than this one.
-    pub before: Option<DeliveryId>,
-    /// At most so many.
-    pub limit: u32,
 }
 
 impl RequestBody {

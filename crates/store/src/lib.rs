@@ -5,7 +5,9 @@
 //! contract suite (`tests/contract`). No other crate names a database client.
 
 pub mod access;
+pub mod answers;
 pub mod cache;
+pub mod erasures;
 mod error;
 mod health;
 pub mod idempotency;
@@ -13,18 +15,23 @@ pub mod ledger;
 mod notices;
 pub mod postgres;
 pub mod registry;
+pub mod replays;
 pub mod seal;
+mod sealed;
 pub mod sqlite;
 
 pub use access::{Access, Caller};
+pub use answers::Answers;
 pub use cache::RegistryCache;
+pub use erasures::Erasures;
 pub use error::StoreError;
 pub use idempotency::{Claim, ClaimToken, Idempotency};
 pub use ledger::Ledger;
 pub use notices::Notices;
 pub use registry::Registry;
+pub use replays::Replays;
 
 /// Everything that is stored, behind one handle.
-pub trait Store: Registry + Ledger + Idempotency + Notices {}
+pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures {}
 
-impl<T: Registry + Ledger + Idempotency + Notices> Store for T {}
+impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures> Store for T {}

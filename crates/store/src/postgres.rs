@@ -4,9 +4,11 @@
 //! connection is given up after 5 s, a statement after 30 s, and a peer that vanished is noticed by TCP. What the
 //! loss of the server breaks fails as [`StoreError::Unavailable`]; the next call connects again.
 
+mod answers;
 mod attempts;
 mod changes;
 mod deliveries;
+mod erasures;
 mod error;
 mod events;
 mod filter;
@@ -18,6 +20,7 @@ mod open;
 mod partitions;
 mod record;
 mod registry;
+mod replays;
 mod tls;
 
 use std::path::PathBuf;

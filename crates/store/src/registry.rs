@@ -1,38 +1,65 @@
-//! The registry: tenants, API keys and endpoints.
+//! The registry: tenants, API keys, endpoints and the catalogue of event types, and who changed what of them.
 
 use async_trait::async_trait;
-use tidings_domain::{ApiKey, DisabledReason, Endpoint, EndpointId, KeyId, Tenant, TenantId, Timestamp};
+use serde_json::json;
+use tidings_domain::{
+    Actor, ApiKey, AuditEntry, AuditId, DisabledReason, Endpoint, EndpointId, EventType, EventTypeVersion, KeyId,
+    Tenant, TenantId, Timestamp,
+};
 use tokio::sync::mpsc;
 
 use crate::error::StoreError;
 
-/// What is known of tenants, keys and endpoints.
+/// What is known of tenants, keys, endpoints and event types.
 ///
-/// Every change is announced on [`Registry::changes`] after it is committed.
+/// Every change is announced on [`Registry::changes`] after it is committed. What changes something takes an entry of
+/// the audit log and writes it in the same commit, if there was something to change.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// Stores a new tenant with its first key, both or neither.
-    async fn create_tenant(&self, tenant: &Tenant, first_key: &ApiKey) -> Result<(), StoreError>;
+    async fn create_tenant(&self, tenant: &Tenant, first_key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError>;
     /// One tenant.
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
     /// Tenants, newest first, made before `before`.
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
+    /// Replaces name and settings of a tenant that was last changed at `was` (to the microsecond). `false`, and nothing
+    /// changed, if it is gone or has changed since.
+    async fn replace_tenant(&self, tenant: &Tenant, was: Timestamp, entry: &AuditEntry) -> Result<bool, StoreError>;
     /// Removes a tenant with its keys and endpoints. `false` if there was none.
-    async fn delete_tenant(&self, id: TenantId) -> Result<bool, StoreError>;
+    async fn delete_tenant(&self, id: TenantId, entry: &AuditEntry) -> Result<bool, StoreError>;
 
-    /// Stores a new key. A key of a tenant that does not exist is a [`StoreError::Conflict`].
-    async fn create_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+    /// Stores a new key. A key of a tenant that does not exist is a [`StoreError::Conflict`]. One for a portal link takes
+    /// the place of those of its tenant that have expired.
+    async fn create_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Stores the first operator key; `false`, and nothing stored, if there is one already.
-    async fn create_first_operator_key(&self, key: &ApiKey) -> Result<bool, StoreError>;
+    async fn create_first_operator_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<bool, StoreError>;
+    /// Stores the successor of a key, which itself expires at that time, or when it would have if that is earlier.
+    /// `false`, and nothing stored, if the old key is gone.
+    async fn rotate_key(
+        &self,
+        old: KeyId,
+        old_expires_at: Timestamp,
+        new: &ApiKey,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
     /// One key.
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
-    /// The keys of a tenant, or the operators' keys; newest first.
-    async fn keys(&self, tenant: Option<TenantId>) -> Result<Vec<ApiKey>, StoreError>;
+    /// The keys of a tenant, or the operators' keys; newest first. Those of portal links are among them if asked for.
+    async fn keys(&self, tenant: Option<TenantId>, with_portal: bool) -> Result<Vec<ApiKey>, StoreError>;
+    /// Lets a key expire at another time, or never. `false` if there is none.
+    async fn replace_key_expiry(
+        &self,
+        id: KeyId,
+        expires_at: Option<Timestamp>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
     /// Removes a key. `false` if there was none.
-    async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError>;
+    async fn delete_key(&self, id: KeyId, entry: &AuditEntry) -> Result<bool, StoreError>;
+    /// Keeps when keys were used, if that is later than what is known. Not announced; keys that are gone are passed over.
+    async fn note_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError>;
 
     /// Stores a new endpoint. One of a tenant that does not exist is a [`StoreError::Conflict`].
-    async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError>;
+    async fn create_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<(), StoreError>;
     /// One endpoint.
     async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError>;
     /// The endpoints of a tenant, newest first, made before `before`.
@@ -44,11 +71,22 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Vec<Endpoint>, StoreError>;
     /// Replaces an endpoint that was last changed at `was` (to the microsecond). `false`, and nothing
     /// changed, if it is gone or has changed since.
-    async fn replace_endpoint(&self, endpoint: &Endpoint, was: Timestamp) -> Result<bool, StoreError>;
-    /// Removes an endpoint. `false` if there was none.
-    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
+    async fn replace_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        was: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+    /// Removes an endpoint; only if it was last changed at `was` (to the microsecond), should that be given.
+    async fn delete_endpoint(
+        &self,
+        id: EndpointId,
+        was: Option<Timestamp>,
+        entry: &AuditEntry,
+    ) -> Result<Deletion, StoreError>;
 
-    /// Turns an endpoint off that is on and leaves a notice of it. `false`, and nothing changed, if it is off or gone.
+    /// Turns an endpoint off that is on, leaves a notice of it and writes an audit entry in Tidings' own name. `false`,
+    /// and nothing changed, if it is off or gone.
     async fn disable_endpoint(
         &self,
         id: EndpointId,
@@ -58,8 +96,30 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<bool, StoreError>;
     /// Endpoints that are on and fail since before this time.
     async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError>;
+    /// Seals what endpoints keep secret with the present first key where another was used; of so many endpoints,
+    /// in the order of their ids, beginning behind `after`. It is no change of them. What somebody else changes at the same
+    /// moment is left to them.
+    async fn rekey(&self, after: Option<EndpointId>, limit: u32) -> Result<Rekeyed, StoreError>;
+    /// Which keys what is stored is sealed with, by name.
+    async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError>;
 
-    /// Everything, or everything of one tenant (empty if the tenant is gone).
+    /// Stores the next version of an event type: one more than the newest, or the first.
+    async fn create_event_type_version(
+        &self,
+        new: &NewEventTypeVersion,
+        entry: &AuditEntry,
+    ) -> Result<EventTypeVersion, StoreError>;
+    /// The newest version of each event type, by name, behind `after`.
+    async fn event_types(&self, after: Option<EventType>, limit: u32) -> Result<Vec<EventTypeVersion>, StoreError>;
+    /// The versions of one event type, newest first; empty if it is not in the catalogue.
+    async fn event_type_versions(&self, event_type: &EventType) -> Result<Vec<EventTypeVersion>, StoreError>;
+    /// Removes an event type with all its versions. `false` if there was none.
+    async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError>;
+
+    /// Entries of the audit log, newest first.
+    async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Everything, or a part (empty if the tenant is gone).
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError>;
     /// Changes from now on. The channel closes when changes may have been missed: subscribe again, then read
     /// a full snapshot.
@@ -75,6 +135,8 @@ pub enum Of {
     Tenant(TenantId),
     /// The operators' keys.
     Operators,
+    /// The catalogue of event types.
+    EventTypes,
 }
 
 /// A part of the registry at one moment.
@@ -82,8 +144,110 @@ pub enum Of {
 pub struct Snapshot {
     /// Tenants.
     pub tenants: Vec<Tenant>,
-    /// Keys.
+    /// Keys, without when they were last used.
     pub keys: Vec<ApiKey>,
-    /// Endpoints. One whose secret can't be unsealed is left out, with a warning in the log.
+    /// Endpoints. One whose secrets can't be unsealed is left out, with a warning in the log.
     pub endpoints: Vec<Endpoint>,
+    /// The newest version of each event type.
+    pub event_types: Vec<EventTypeVersion>,
+}
+
+/// What became of a request to remove something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is removed.
+    Deleted,
+    /// It is there, but not as the caller has seen it.
+    Changed,
+    /// There was none.
+    Gone,
+}
+
+/// What was sealed again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// How many endpoints had something sealed with another key than the first.
+    pub sealed: u32,
+    /// Endpoints with something that opens with no key that is configured; left as they are.
+    pub unreadable: Vec<EndpointId>,
+    /// Behind which endpoint to go on; none at the end.
+    pub next: Option<EndpointId>,
+}
+
+/// What is sealed with one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SealUse {
+    /// The key's name.
+    pub key: String,
+    /// How many secrets of endpoints, those before a rotation included, and sets of credentials.
+    pub secrets: u64,
+    /// How many answers to requests with an `Idempotency-Key`; they are gone after a day.
+    pub answers: u64,
+}
+
+/// A version of an event type that has no number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEventTypeVersion {
+    /// The event type.
+    pub event_type: EventType,
+    /// What it means, for people.
+    pub description: String,
+    /// The JSON Schema of its payloads, as JSON text; any payload will do if there is none.
+    pub schema: Option<String>,
+    /// When it is made.
+    pub created_at: Timestamp,
+}
+
+impl NewEventTypeVersion {
+    /// With its number.
+    pub(crate) fn numbered(&self, version: u32) -> EventTypeVersion {
+        EventTypeVersion {
+            event_type: self.event_type.clone(),
+            version,
+            description: self.description.clone(),
+            schema: self.schema.clone(),
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// Which entries of the audit log; what is not given filters nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Whose things were changed.
+    pub tenant: Option<TenantId>,
+    /// The key with which they were.
+    pub key: Option<KeyId>,
+    /// What was done: `endpoint.updated`; with a star at its end, all that begins so.
+    pub action: Option<String>,
+    /// The id of what was changed.
+    pub target: Option<String>,
+    /// Not before this time, to the millisecond.
+    pub since: Option<Timestamp>,
+    /// Before this time, to the millisecond.
+    pub until: Option<Timestamp>,
+    /// Older than this entry, for the next page.
+    pub before: Option<AuditId>,
+    /// How many at the most.
+    pub limit: u32,
+}
+
+impl AuditQuery {
+    /// What actions begin with, if not one action is meant but all that begin so.
+    pub(crate) fn action_prefix(&self) -> Option<String> {
+        Some(self.action.as_ref()?.strip_suffix('*')?.to_owned())
+    }
+
+    /// The one action that is meant.
+    pub(crate) fn exact_action(&self) -> Option<String> {
+        self.action.clone().filter(|action| !action.ends_with('*'))
+    }
+}
+
+/// The entry of an endpoint that Tidings itself turns off; whose it is, the store finds out.
+pub(crate) fn turned_off(id: EndpointId, reason: DisabledReason, detail: &str, now: Timestamp) -> AuditEntry {
+    AuditEntry::new(now, Actor::System, "endpoint.disabled", id).change(
+        Some(json!({ "enabled": true })),
+        Some(json!({ "enabled": false, "disabled_reason": reason.as_str(), "detail": detail })),
+    )
 }

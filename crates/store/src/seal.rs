@@ -118,6 +118,22 @@ impl Sealer {
                 ))
             })
     }
+
+    /// The name of the key that a value is sealed with. Its beginning will do.
+    #[must_use]
+    pub(crate) fn key_of(sealed: &[u8]) -> Option<String> {
+        let [VERSION, length, rest @ ..] = sealed else {
+            return None;
+        };
+        let name = rest.get(..usize::from(*length))?;
+        String::from_utf8(name.to_vec()).ok()
+    }
+
+    /// Whether a value is sealed with the first key.
+    #[must_use]
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        split(sealed).is_some_and(|(id, ..)| id == self.keys[0].0)
+    }
 }
 
 fn split(sealed: &[u8]) -> Option<(&str, [u8; NONCE], &[u8])> {
@@ -225,6 +241,7 @@ mod tests {
         let sealed = Sealer::new(vec![old.clone()]).unwrap().seal(b"x", b"");
         let rotated = Sealer::new(vec![new.clone(), old]).unwrap();
         assert_eq!(rotated.open(&sealed, b"").unwrap(), b"x");
+        assert!(!rotated.is_current(&sealed) && rotated.is_current(&rotated.seal(b"x", b"")));
         let newest_only = Sealer::new(vec![new]).unwrap();
         assert_eq!(newest_only.open(&rotated.seal(b"y", b""), b"").unwrap(), b"y");
         assert!(

@@ -5,7 +5,10 @@
 //! the disk is paid once per group. Reads run beside it on connections of their own (WAL). A lock file beside
 //! the database keeps a second process out.
 
+mod answers;
+mod erasures;
 mod error;
+mod filter;
 mod health;
 mod idempotency;
 mod ledger;
@@ -15,6 +18,7 @@ mod query;
 mod readers;
 mod record;
 mod registry;
+mod replays;
 mod row;
 mod schema;
 mod writer;

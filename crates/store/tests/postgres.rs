@@ -48,7 +48,8 @@ async fn migrating_twice_applies_once() {
             "0001_initial",
             "0002_cancel_held_before",
             "0003_claim_token",
-            "0004_failing"
+            "0004_failing",
+            "0005_management"
         ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
@@ -66,10 +67,11 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0001_initial",
             "0002_cancel_held_before",
             "0003_claim_token",
-            "0004_failing"
+            "0004_failing",
+            "0005_management"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 4);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 5);
 }
 
 #[tokio::test]
@@ -202,7 +204,7 @@ async fn partitions_are_made_while_records_are_written() {
         limit: 1_000,
         ..Default::default()
     };
-    assert_eq!(store.deliveries(&query).await.unwrap().len(), 500);
+    assert_eq!(store.deliveries(&query).await.unwrap().rows.len(), 500);
 }
 
 #[tokio::test]
@@ -233,6 +235,7 @@ async fn a_lost_connection_is_unavailable_and_the_next_call_works() {
             })
             .await
             .unwrap()
+            .rows
             .is_empty()
     );
 }

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tidings_domain::key::TokenHash;
 use tidings_domain::{
-    ApiKey, DeliveryState, Endpoint, EndpointId, EventId, KeyId, Scope, Secret, Tenant, TenantId, Timestamp,
+    Actor, ApiKey, AuditEntry, DeliveryState, Endpoint, EndpointId, EventId, Scope, Secret, Tenant, TenantId, Timestamp,
 };
 use tidings_store::StoreError;
 use tidings_store::ledger::{DeliveryQuery, Ledger, NewEvent, Record};
@@ -139,6 +138,7 @@ async fn a_full_disk_is_an_outage_that_passes() {
             })
             .await
             .unwrap()
+            .rows
             .len(),
         2
     );
@@ -200,26 +200,15 @@ async fn messages_come_in_order_from_a_cursor_on_and_stay_until_deleted() {
 async fn a_secret_is_sealed_in_the_file_and_missing_its_key_costs_only_its_endpoint() {
     let (directory, path, store) = fresh();
     let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap();
-    let tenant = Tenant {
-        id: TenantId::new(),
-        name: "Acme".into(),
-        created_at: now,
-    };
-    let key = ApiKey {
-        id: KeyId::new(),
-        tenant: Some(tenant.id),
-        scopes: vec![Scope::Manage],
-        hint: String::new(),
-        hash: TokenHash::of("tk_1"),
-        expires_at: None,
-        created_at: now,
-    };
+    let tenant = Tenant::new("Acme", now);
+    let (key, _) = ApiKey::new(Some(tenant.id), vec![Scope::Manage], now);
+    let entry = || AuditEntry::new(now, Actor::Internal, "test", "nothing");
     let endpoint = Endpoint {
         secret: Some(Secret::new("correct horse battery staple").unwrap()),
         ..Endpoint::new(tenant.id, "https://example.com/hook".parse().unwrap(), "standard", now)
     };
-    store.create_tenant(&tenant, &key).await.unwrap();
-    store.create_endpoint(&endpoint).await.unwrap();
+    store.create_tenant(&tenant, &key, &entry()).await.unwrap();
+    store.create_endpoint(&endpoint, &entry()).await.unwrap();
     assert_eq!(store.endpoint(endpoint.id).await.unwrap(), Some(endpoint.clone()));
     drop(store);
     for file in std::fs::read_dir(directory.path().join("data")).unwrap() {
@@ -275,7 +264,7 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
                 limit: 2,
                 ..DeliveryQuery::default()
             };
-            assert_eq!(store.deliveries(&query).await.unwrap().len(), 1, "{id}");
+            assert_eq!(store.deliveries(&query).await.unwrap().rows.len(), 1, "{id}");
         }
         let check: String = store
             .read(|c| Ok(c.query_row("PRAGMA integrity_check", (), |row| row.get(0))?))

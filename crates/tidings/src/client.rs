@@ -6,9 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
+use tidings_proto::pb::audit_service_client::AuditServiceClient;
 use tidings_proto::pb::endpoint_service_client::EndpointServiceClient;
+use tidings_proto::pb::erasure_service_client::ErasureServiceClient;
 use tidings_proto::pb::event_service_client::EventServiceClient;
+use tidings_proto::pb::event_type_service_client::EventTypeServiceClient;
+use tidings_proto::pb::explain_service_client::ExplainServiceClient;
 use tidings_proto::pb::queue_service_client::QueueServiceClient;
+use tidings_proto::pb::replay_service_client::ReplayServiceClient;
 use tidings_proto::pb::tenant_service_client::TenantServiceClient;
 use tidings_service::problem::Problem;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -109,6 +114,26 @@ impl Client {
 
     pub(crate) fn tenants(&self) -> TenantServiceClient<InterceptedService<Channel, Key>> {
         TenantServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn replays(&self) -> ReplayServiceClient<InterceptedService<Channel, Key>> {
+        ReplayServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn explanations(&self) -> ExplainServiceClient<InterceptedService<Channel, Key>> {
+        ExplainServiceClient::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn erasures(&self) -> ErasureServiceClient<InterceptedService<Channel, Key>> {
+        ErasureServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn audit(&self) -> AuditServiceClient<InterceptedService<Channel, Key>> {
+        AuditServiceClient::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn event_types(&self) -> EventTypeServiceClient<InterceptedService<Channel, Key>> {
+        EventTypeServiceClient::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(crate) fn endpoints(&self) -> EndpointServiceClient<InterceptedService<Channel, Key>> {

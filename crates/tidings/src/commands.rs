@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod admin;
+mod audit;
 mod bench;
 mod config;
 mod control;
@@ -8,6 +9,10 @@ mod demo;
 mod dialect;
 mod dispatcher;
 mod endpoint;
+mod erase;
+mod event_type;
+mod explain;
+mod filter;
 mod ingest;
 mod listen;
 mod log;
@@ -15,6 +20,8 @@ mod logs;
 mod migrate;
 mod publish;
 mod queue;
+mod replay;
+mod secrets;
 mod standalone;
 mod tenant;
 
@@ -29,12 +36,19 @@ pub(crate) enum Command {
     Control(control::Args),
     Migrate(migrate::Args),
     Admin(admin::Args),
+    Secrets(secrets::Args),
     Config(config::Args),
     Tenant(tenant::Args),
+    Audit(audit::Args),
     Endpoint(Box<endpoint::Args>),
+    EventType(event_type::Args),
+    Filter(filter::Args),
     Dialect(dialect::Args),
     Publish(publish::Args),
     Logs(Box<logs::Args>),
+    Explain(explain::Args),
+    Replay(replay::Args),
+    Erase(erase::Args),
     Queue(queue::Args),
     Listen(listen::Args),
     Demo(demo::Args),
@@ -51,12 +65,19 @@ impl Command {
             Self::Control(args) => control::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Admin(args) => admin::run(args).await,
+            Self::Secrets(args) => secrets::run(args).await,
             Self::Config(args) => config::run(args),
             Self::Tenant(args) => tenant::run(args).await,
+            Self::Audit(args) => audit::run(args).await,
             Self::Endpoint(args) => endpoint::run(*args).await,
+            Self::EventType(args) => event_type::run(args).await,
+            Self::Filter(args) => filter::run(args).await,
             Self::Dialect(args) => dialect::run(args),
             Self::Publish(args) => publish::run(args).await,
             Self::Logs(args) => logs::run(*args).await,
+            Self::Explain(args) => explain::run(args).await,
+            Self::Replay(args) => replay::run(args).await,
+            Self::Erase(args) => erase::run(args).await,
             Self::Queue(args) => queue::run(args).await,
             Self::Listen(args) => listen::run(args).await,
             Self::Demo(args) => demo::run(args).await,

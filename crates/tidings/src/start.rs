@@ -20,6 +20,9 @@ use tonic::service::Routes;
 
 use crate::config::{Config, ConfigArgs};
 
+/// How exactly it is known when keys were last used.
+const NOTE_USES_EVERY: Duration = Duration::from_secs(10);
+
 /// A process that is starting: it can be asked how it is and told to stop before it has anything.
 pub(crate) struct Process {
     pub(crate) config: Config,
@@ -133,6 +136,9 @@ impl Process {
     pub(crate) fn registry(&self, registry: Arc<dyn Registry>, token: &SecretText) -> (Arc<RegistryCache>, Access) {
         let health = self.health.component("registry");
         let cache = RegistryCache::start(registry, health, self.shutdown.clone());
+        let noting = cache.clone();
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move { noting.note_uses(NOTE_USES_EVERY, shutdown).await });
         let access = Access::new(cache.clone(), Some(token.reveal()).filter(|token| !token.is_empty()));
         (cache, access)
     }

@@ -22,9 +22,11 @@ async fn create_key(
     expires_at: Option<Timestamp>,
 ) -> pb::CreateApiKeyResponse {
     let request = pb::CreateApiKeyRequest {
+        name: String::new(),
         tenant_id: tenant.id.clone(),
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
         expires_at: expires_at.map(timestamp),
+        ..pb::CreateApiKeyRequest::default()
     };
     by.tenants()
         .create_api_key(request)

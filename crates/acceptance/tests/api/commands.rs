@@ -9,7 +9,7 @@ use tidings_acceptance::Standalone;
 use tidings_testkit::Binary;
 use tokio::task::spawn_blocking;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: &[&str] = &[
     "standalone",
     "ingest",
     "dispatcher",
@@ -17,12 +17,19 @@ const COMMANDS: [&str; 17] = [
     "control",
     "migrate",
     "admin",
+    "secrets",
     "config",
     "tenant",
+    "audit",
     "endpoint",
+    "event-type",
+    "filter",
     "dialect",
     "publish",
     "logs",
+    "explain",
+    "replay",
+    "erase",
     "queue",
     "listen",
     "demo",
@@ -102,6 +109,74 @@ async fn a_key_that_is_missing_or_wrong_is_said() {
     )
     .await;
     fails(&output, &["no server at http://127.0.0.1:9: is it running?"]);
+}
+
+#[tokio::test]
+async fn tenants_keys_links_and_the_audit_log_are_looked_after_by_commands() {
+    let system = Standalone::start().await;
+    let variables = [
+        ("TIDINGS_SERVER", system.servers.control.as_str()),
+        ("TIDINGS_KEY", system.operator_token.as_str()),
+    ];
+    let lines = async |command: &str| {
+        let arguments: Vec<&str> = command.split(' ').chain(["--output", "json"]).collect();
+        let output = tidings(&arguments, &variables).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {said}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let read = |line: &str| serde_json::from_str::<Value>(line).expect("a document");
+        text.lines().map(read).collect::<Vec<_>>()
+    };
+    let one = async |command: &str| lines(command).await.remove(0);
+    let made = one("tenant create Acme").await;
+    let tenant = made["tenant"]["id"].as_str().expect("an id");
+    let update =
+        format!("tenant update {tenant} --schema-validation warn --payload-retention-days 30 --publish-burst 5");
+    let updated = one(&update).await;
+    assert_eq!(
+        (&updated["payload_retention_days"], &updated["name"]),
+        (&30.into(), &"Acme".into())
+    );
+    let updated = one(&format!("tenant update {tenant} --payload-retention-days 0")).await;
+    assert_eq!(updated["payload_retention_days"], Value::Null);
+    assert_eq!(one(&format!("tenant get {tenant}")).await, updated);
+    fails(
+        &tidings(&["tenant", "update", tenant], &variables).await,
+        &["nothing to change"],
+    );
+
+    let create = format!("tenant key create --tenant {tenant} --name Publisher --scope publish");
+    let key = one(&create).await;
+    let id = key["key"]["id"].as_str().expect("an id");
+    let rotated = one(&format!("tenant key rotate {id} --overlap 1h --expires-in 90d")).await;
+    assert_eq!(rotated["key"]["name"], "Publisher");
+    assert!(rotated["previous_expires_at"].is_string() && rotated["token"] != key["token"]);
+    let link = one(&format!("tenant portal-link {tenant} --read-only")).await;
+    assert!(
+        link["url"]
+            .as_str()
+            .is_some_and(|url| url.contains("/webhooks#token=tk_"))
+    );
+    let list = format!("tenant key list --tenant {tenant}");
+    assert_eq!(lines(&list).await.len(), 3);
+    assert_eq!(lines(&format!("{list} --portal")).await.len(), 4);
+
+    let audit = lines(&format!("audit list --tenant {tenant} --action key.*")).await;
+    let actions: Vec<_> = audit.iter().map(|entry| entry["action"].as_str()).collect();
+    assert_eq!(actions, [Some("key.rotated"), Some("key.created")]);
+    assert_eq!(audit[0]["before"]["id"], id);
+    assert!(
+        audit[0]["user_agent"]
+            .as_str()
+            .is_some_and(|agent| agent.contains("tonic"))
+    );
+    assert_eq!(audit[0]["remote_address"], "127.0.0.1");
+    let output = tidings(&["audit", "list"], &variables).await;
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        shown.contains("tenant.updated") && shown.contains("127.0.0.1"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

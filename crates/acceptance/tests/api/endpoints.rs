@@ -37,6 +37,7 @@ pub(crate) fn subscribe(patterns: &[&str]) -> Vec<pb::Subscription> {
     let subscription = |pattern: &&str| pb::Subscription {
         pattern: pattern.to_string(),
         disabled: false,
+        ..pb::Subscription::default()
     };
     patterns.iter().map(subscription).collect()
 }

@@ -42,6 +42,7 @@ impl Case {
             subscriptions: vec![pb::Subscription {
                 pattern: pattern.to_owned(),
                 disabled: false,
+                ..pb::Subscription::default()
             }],
             schedule: vec![prost_types::Duration {
                 seconds: 0,
@@ -611,6 +612,8 @@ async fn an_attempt_shows_what_was_sent_and_what_came_back() {
                 .duration
                 .is_some_and(|took| took.seconds < 30 && took != prost_types::Duration::default())
         );
+        let timing = attempt.timing.unwrap_or_default();
+        assert!(timing.first_byte.is_some() && timing.tls.is_none(), "{timing:?}");
         let summary = pb::Attempt {
             request_headers: Vec::new(),
             request_body: Vec::new(),
@@ -618,6 +621,7 @@ async fn an_attempt_shows_what_was_sent_and_what_came_back() {
             response_body: Vec::new(),
             response_truncated: false,
             remote_address: String::new(),
+            timing: None,
             ..attempt
         };
         assert_eq!(summary, listed);

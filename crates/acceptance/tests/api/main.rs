@@ -4,14 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
 
 mod access;
+mod authentication;
 mod choices;
 mod commands;
 mod dialects;
 mod endpoints;
+mod erasures;
+mod event_types;
+mod explain;
+mod filters;
 mod http;
 mod log;
 mod monitoring;
 mod publishing;
+mod rekey;
+mod replays;
 mod rest;
 mod secrets;
 mod send_test;

@@ -1,11 +1,21 @@
 //! `/api/v2` of control: endpoints, webhooks, tenants and keys over HTTP and JSON.
 
 mod actions;
+mod audit;
+mod authentication;
 mod config;
 mod document;
 mod endpoints;
+mod event_types;
+mod events;
+mod exports;
+mod filters;
+mod keys;
 mod logs;
+mod once;
 mod refusals;
+mod settings;
+mod strangers;
 mod tenants;
 
 use std::collections::HashMap;

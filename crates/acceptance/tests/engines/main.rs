@@ -11,6 +11,7 @@ mod killing;
 mod outages;
 mod pausing;
 mod registry;
+mod replaying;
 mod retrying;
 mod standalone;
 mod starting;

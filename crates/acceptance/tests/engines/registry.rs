@@ -104,6 +104,7 @@ async fn create(system: &System, tenant: &Tenant, event_type: &str, receiver: &R
         subscriptions: vec![pb::Subscription {
             pattern: event_type.to_owned(),
             disabled: false,
+            ..pb::Subscription::default()
         }],
         schedule: vec![prost_types::Duration { seconds: 1, nanos: 0 }; 10],
         ..endpoint(tenant, &receiver.url())

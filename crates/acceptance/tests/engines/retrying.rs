@@ -98,6 +98,7 @@ async fn publish_to(system: &System, tenant: &Tenant, event_type: &str, receiver
         subscriptions: vec![pb::Subscription {
             pattern: event_type.to_owned(),
             disabled: false,
+            ..pb::Subscription::default()
         }],
         ..endpoint(tenant, &receiver.url())
     };

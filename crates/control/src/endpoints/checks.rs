@@ -6,6 +6,7 @@ use std::time::Duration;
 use email_address::{EmailAddress, Options};
 use tidings_dialect::Dialect;
 use tidings_domain::{Endpoint, NoticeKind, Overrides, Subscription};
+use tidings_payload::Filter;
 use tidings_service::problem::Problem;
 use url::Url;
 
@@ -88,6 +89,9 @@ fn check_subscriptions(subscriptions: &[Subscription], operational: bool) -> Res
             "an endpoint has 1 to {max} subscriptions, this one has {count}: subscribe to `*` for everything"
         )));
     }
+    for subscription in subscriptions {
+        check_filter(subscription, operational)?;
+    }
     let known = NoticeKind::ALL.map(NoticeKind::event_type);
     let never_matches = |subscription: &&Subscription| !known.iter().any(|event| subscription.pattern.matches(event));
     match subscriptions.iter().find(never_matches).filter(|_| operational) {
@@ -96,6 +100,19 @@ fn check_subscriptions(subscriptions: &[Subscription], operational: bool) -> Res
             "`{pattern}` is no operational event: subscribe an operational endpoint to `*` or to some of {}",
             NoticeKind::ALL.map(|kind| format!("`{}`", kind.as_str())).join(", ")
         ))),
+    }
+}
+
+fn check_filter(subscription: &Subscription, operational: bool) -> Result<(), Problem> {
+    let Subscription { pattern, filter, .. } = subscription;
+    let Some(filter) = filter else { return Ok(()) };
+    let problem = |detail: String| Err(Problem::invalid("filter_invalid", detail).at("subscriptions"));
+    if operational {
+        return problem("operational events are not filtered: leave `filter` out".to_owned());
+    }
+    match Filter::compile(filter) {
+        Ok(_) => Ok(()),
+        Err(error) => problem(format!("the filter of `{pattern}`: {error}")),
     }
 }
 
@@ -188,5 +205,24 @@ mod tests {
         let refused = check_subscriptions(&subscribed("feedback.*"), true).unwrap_err();
         assert!(refused.detail.contains("`endpoint.failing`"), "{refused}");
         assert!(check_subscriptions(&subscribed("feedback.*"), false).is_ok());
+    }
+
+    #[test]
+    fn filters_are_checked_where_they_are_configured() {
+        let check = |filter: &str, operational| {
+            let subscription = Subscription {
+                filter: Some(filter.to_owned()),
+                ..Subscription::to("*".parse().unwrap())
+            };
+            check_subscriptions(&[subscription], operational)
+        };
+        assert!(check("payload.rating <= 2", false).is_ok());
+        let refused = check("payload.rating <=", false).unwrap_err();
+        assert_eq!(
+            (refused.code, refused.field.as_deref()),
+            ("filter_invalid", Some("subscriptions"))
+        );
+        assert!(refused.detail.contains("line 1, column"), "{refused}");
+        assert!(check("true", true).unwrap_err().detail.contains("operational"));
     }
 }

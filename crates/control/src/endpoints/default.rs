@@ -5,11 +5,11 @@
 //! second meets the first at the primary key. Deleted and made again it has the same id: what was still to be
 //! delivered to the old one is then delivered to the new one.
 
-use tidings_domain::{Endpoint, EndpointId, Overrides, Scope, Secret, Subscription, TenantId};
+use tidings_domain::{Authentication, Endpoint, EndpointId, Overrides, Scope, Secret, Subscription, TenantId};
 use tidings_service::problem::Problem;
-use tidings_store::Caller;
 
 use super::{EndpointChange, Endpoints, NewEndpoint, NewSecret, TRIES, dialect_for, tenant_missing};
+use crate::call::Call;
 
 /// The dialect of default endpoints whose URL chooses no other.
 const DIALECT: &str = "feedbackpulse";
@@ -36,9 +36,9 @@ pub enum NewDefaultSecret {
 
 impl Endpoints {
     /// The default endpoint of a tenant.
-    pub async fn default(&self, caller: &Caller, tenant: Option<TenantId>) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Read)?;
-        let id = default_id(caller, tenant)?;
+    pub async fn default(&self, call: &Call, tenant: Option<TenantId>) -> Result<Endpoint, Problem> {
+        call.require(Scope::Read)?;
+        let id = default_id(call, tenant)?;
         let unset = || {
             let detail = "the tenant has no webhook yet: make one by `PUT /api/v2/webhooks/config`";
             Problem::not_found("config_unknown", detail)
@@ -49,22 +49,22 @@ impl Endpoints {
     /// Makes the default endpoint of a tenant, or changes it.
     pub async fn set_default(
         &self,
-        caller: &Caller,
+        call: &Call,
         tenant: Option<TenantId>,
         asked: &DefaultEndpoint,
     ) -> Result<Endpoint, Problem> {
-        caller.require(Scope::Manage)?;
-        let id = default_id(caller, tenant)?;
+        call.require(Scope::Manage)?;
+        let id = default_id(call, tenant)?;
         let dialect = dialect_for(&self.dialects, None, &self.url(&asked.url)?, DIALECT);
         for _ in 0..TRIES {
             if self.book.registry.endpoint(id).await?.is_some() {
-                return self.update(caller, id, asked.change(dialect)).await;
+                return self.update(call, id, asked.change(dialect)).await;
             }
             let endpoint = Endpoint {
                 id,
-                ..self.draft(caller, asked.new_endpoint(tenant, dialect.clone())?)?
+                ..self.draft(call, asked.new_endpoint(tenant, dialect.clone())?)?
             };
-            match self.keep(&endpoint).await {
+            match self.keep(call, &endpoint).await {
                 Ok(()) => return Ok(endpoint),
                 // Somebody else has made it meanwhile.
                 Err(_) if self.book.registry.endpoint(id).await?.is_some() => {}
@@ -92,6 +92,7 @@ impl DefaultEndpoint {
                     return Err(Problem::invalid("secret_masked", detail).at("secret"));
                 }
             },
+            authentication: Authentication::default(),
             subscriptions: self.subscriptions.clone(),
             operational: false,
             contact: None,
@@ -114,7 +115,7 @@ impl DefaultEndpoint {
     }
 }
 
-fn default_id(caller: &Caller, tenant: Option<TenantId>) -> Result<EndpointId, Problem> {
-    let tenant = caller.tenant(tenant)?.ok_or_else(tenant_missing)?;
+fn default_id(call: &Call, tenant: Option<TenantId>) -> Result<EndpointId, Problem> {
+    let tenant = call.tenant(tenant)?.ok_or_else(tenant_missing)?;
     Ok(EndpointId::from_uuid(tenant.uuid()))
 }

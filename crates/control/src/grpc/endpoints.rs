@@ -8,28 +8,23 @@ use tidings_service::request::{next_page, optional, page_size};
 use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
-use super::caller;
-use crate::endpoints::{EndpointChange, Endpoints, Seen};
+use super::call;
+use crate::endpoints::{EndpointChange, Endpoints};
+use crate::filters::Filters;
 use crate::messages::asked::{self, endpoint_id, missing};
 use crate::messages::shown::{created, revealed, rotated, show};
+use crate::seen::Seen;
 use crate::send_test::{self, DispatcherClient};
 
 /// The gRPC face of [`Endpoints`].
 pub struct EndpointFace {
-    endpoints: Arc<Endpoints>,
-    dispatchers: DispatcherClient,
-    access: Access,
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) filters: Arc<Filters>,
+    pub(crate) dispatchers: DispatcherClient,
+    pub(crate) access: Access,
 }
 
 impl EndpointFace {
-    pub(crate) fn new(endpoints: Arc<Endpoints>, dispatchers: DispatcherClient, access: Access) -> Self {
-        Self {
-            endpoints,
-            dispatchers,
-            access,
-        }
-    }
-
     async fn switch<T>(
         &self,
         request: &Request<T>,
@@ -37,13 +32,13 @@ impl EndpointFace {
         on: bool,
         cancel_held: bool,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        let caller = caller(&self.access, request)?;
+        let call = call(&self.access, request)?;
         let change = EndpointChange {
             enabled: Some(on),
             cancel_held,
             ..EndpointChange::default()
         };
-        let endpoint = self.endpoints.update(&caller, endpoint_id(id)?, change).await?;
+        let endpoint = self.endpoints.update(&call, endpoint_id(id)?, change).await?;
         Ok(Response::new(show(&endpoint)))
     }
 }
@@ -54,19 +49,19 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::CreateEndpointRequest>,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let request = request.into_inner();
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
         let new = asked::new_endpoint(asked, !request.disabled)?;
-        let endpoint = self.endpoints.create(&caller, new).await?;
+        let endpoint = self.endpoints.create(&call, new).await?;
         Ok(Response::new(created(&endpoint)))
     }
 
     async fn get_endpoint(&self, request: Request<pb::GetEndpointRequest>) -> Result<Response<pb::Endpoint>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let endpoint = self
             .endpoints
-            .get(&caller, endpoint_id(&request.get_ref().endpoint_id)?)
+            .get(&call, endpoint_id(&request.get_ref().endpoint_id)?)
             .await?;
         Ok(Response::new(show(&endpoint)))
     }
@@ -75,12 +70,12 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::ListEndpointsRequest>,
     ) -> Result<Response<pb::ListEndpointsResponse>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
         let limit = page_size(request.page_size)?;
         let before = optional(&request.page_token, "page_token")?;
-        let endpoints = self.endpoints.list(&caller, tenant, before, limit).await?;
+        let endpoints = self.endpoints.list(&call, tenant, before, limit).await?;
         let next_page_token = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
         let endpoints = endpoints.iter().map(show).collect();
         Ok(Response::new(pb::ListEndpointsResponse {
@@ -93,13 +88,13 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::UpdateEndpointRequest>,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let request = request.into_inner();
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
         let id = endpoint_id(&asked.id)?;
         let mask = request.update_mask.ok_or_else(|| missing("update_mask"))?;
         let change = asked::change(&asked, &mask.paths)?;
-        let endpoint = self.endpoints.update(&caller, id, change).await?;
+        let endpoint = self.endpoints.update(&call, id, change).await?;
         Ok(Response::new(show(&endpoint)))
     }
 
@@ -107,9 +102,9 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::DeleteEndpointRequest>,
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         self.endpoints
-            .delete(&caller, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
+            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
             .await?;
         Ok(Response::new(pb::DeleteEndpointResponse {}))
     }
@@ -135,30 +130,39 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::RotateEndpointSecretRequest>,
     ) -> Result<Response<pb::RotateEndpointSecretResponse>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let request = request.into_inner();
         let id = endpoint_id(&request.endpoint_id)?;
         let (secret, overlap) = asked::rotation(&request)?;
-        let endpoint = self.endpoints.rotate_secret(&caller, id, secret, overlap).await?;
+        let endpoint = self.endpoints.rotate_secret(&call, id, secret, overlap).await?;
         Ok(Response::new(rotated(&endpoint)))
     }
 
     async fn send_test(&self, request: Request<pb::SendTestRequest>) -> Result<Response<pb::SendTestResponse>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let request = request.into_inner();
         let id = endpoint_id(&request.endpoint_id)?;
-        let sent = send_test::send(&self.endpoints, &self.dispatchers, &caller, id, request).await?;
+        let sent = send_test::send(&self.endpoints, &self.dispatchers, &call, id, request).await?;
         Ok(Response::new(sent))
+    }
+
+    async fn try_filter(
+        &self,
+        request: Request<pb::TryFilterRequest>,
+    ) -> Result<Response<pb::TryFilterResponse>, Status> {
+        let call = call(&self.access, &request)?;
+        let tried = self.filters.try_out(&call, request.into_inner()).await?;
+        Ok(Response::new(tried))
     }
 
     async fn get_endpoint_secret(
         &self,
         request: Request<pb::GetEndpointSecretRequest>,
     ) -> Result<Response<pb::GetEndpointSecretResponse>, Status> {
-        let caller = caller(&self.access, &request)?;
+        let call = call(&self.access, &request)?;
         let secret = self
             .endpoints
-            .secret(&caller, endpoint_id(&request.get_ref().endpoint_id)?)
+            .secret(&call, endpoint_id(&request.get_ref().endpoint_id)?)
             .await?;
         Ok(Response::new(pb::GetEndpointSecretResponse {
             secret: revealed(secret.as_ref()),

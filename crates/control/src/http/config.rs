@@ -10,7 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Rest;
-use super::request::{Asked, Body, Known, given, renamed};
+use super::request::{Asked, Body, given, renamed};
+use crate::call::Call;
 use crate::endpoints::{DefaultEndpoint, NewDefaultSecret};
 
 /// What stands for a secret that is not shown. Sent back, it leaves the secret as it is.
@@ -81,10 +82,10 @@ struct WebhookConfig {
 ))]
 async fn show(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Asked(whose): Asked<Whose>,
 ) -> Result<Json<WebhookConfig>, Problem> {
-    let endpoint = rest.endpoints.default(&known.caller, tenant(&whose)?).await?;
+    let endpoint = rest.endpoints.default(&call, tenant(&whose)?).await?;
     Ok(Json(WebhookConfig::of(&endpoint)))
 }
 
@@ -104,7 +105,7 @@ async fn show(
     ))]
 async fn set(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Asked(whose): Asked<Whose>,
     Body(asked): Body<NewWebhookConfig>,
 ) -> Result<Json<WebhookConfig>, Problem> {
@@ -113,7 +114,7 @@ async fn set(
         secret: secret(asked.secret)?,
         url: asked.url,
     };
-    let endpoint = rest.endpoints.set_default(&known.caller, tenant(&whose)?, &asked).await;
+    let endpoint = rest.endpoints.set_default(&call, tenant(&whose)?, &asked).await;
     let endpoint = endpoint.map_err(|problem| renamed(problem, "subscriptions", "events"))?;
     Ok(Json(WebhookConfig::of(&endpoint)))
 }

@@ -1,12 +1,14 @@
 //! The OpenAPI document: what it says of the whole, and the refusals that operations share.
 
-use tidings_domain::{AttemptId, EndpointId, EventId, KeyId, TenantId};
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, ErasureId, EventId, KeyId, ReplayId, TenantId};
 use tidings_service::problem::Document;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{OpenApi as _, ToSchema as _};
+
+use super::once::IDEMPOTENCY_KEY;
 
 /// The name of the way in which callers show their key.
 const KEY: &str = "key";
@@ -25,8 +27,13 @@ stable `code`.";
     tags(
         (name = "endpoints", description = "Where events go and how."),
         (name = "webhooks", description = "The one webhook of tenants that have one, and what became of deliveries."),
+        (name = "events", description = "What was published, and what became of it."),
+        (name = "deliveries", description = "One event for one endpoint."),
+        (name = "replays", description = "Sending again."),
+        (name = "erasures", description = "Removing content for good."),
         (name = "tenants", description = "Customers of the product that runs Tidings. For operators."),
         (name = "api-keys", description = "Who may do what."),
+        (name = "audit", description = "Who changed what."),
         (name = "catalogue", description = "What can be subscribed to, and how it is written."),
     )
 )]
@@ -51,6 +58,38 @@ pub(super) fn complete(api: &mut OpenApi) {
     }
 }
 
+/// Adds to every POST operation that it takes a key to be done once. Of operations that other roles serve, those say it.
+pub(super) fn describe_keys(api: &mut OpenApi) {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[!-~]+$"))
+        .min_length(Some(1))
+        .max_length(Some(255));
+    let key = ParameterBuilder::new()
+        .name(IDEMPOTENCY_KEY)
+        .parameter_in(ParameterIn::Header)
+        .schema(Some(key))
+        .description(Some(
+            "The same request with the same key is done once and, for a day, answered as it was the first time.",
+        ))
+        .build();
+    for operation in api.paths.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+        operation.parameters.get_or_insert_default().push(key.clone().into());
+        let refusals = [
+            (
+                "409",
+                "The first request with this `Idempotency-Key` is still under way.",
+            ),
+            ("422", "The `Idempotency-Key` was used for another request."),
+        ];
+        for (status, description) in refusals {
+            let responses = &mut operation.responses.responses;
+            let refusal = || refusal(description).into();
+            responses.entry(status.to_owned()).or_insert_with(refusal);
+        }
+    }
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let operations = [
         &mut item.get,
@@ -64,11 +103,14 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Ids are texts of a form that their parameter's name tells.
 fn describe_ids(operation: &mut Operation) {
-    const PREFIXES: [(&str, &str); 5] = [
+    const PREFIXES: [(&str, &str); 8] = [
         ("attempt_id", AttemptId::PREFIX),
+        ("delivery_id", DeliveryId::PREFIX),
         ("endpoint_id", EndpointId::PREFIX),
+        ("erasure_id", ErasureId::PREFIX),
         ("event_id", EventId::PREFIX),
         ("key_id", KeyId::PREFIX),
+        ("replay_id", ReplayId::PREFIX),
         ("tenant_id", TenantId::PREFIX),
     ];
     for parameter in operation.parameters.iter_mut().flatten() {

@@ -1,6 +1,7 @@
 //! `/endpoints`.
 
 mod asked;
+mod authentication;
 mod shown;
 
 use axum::Json;
@@ -18,13 +19,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::asked::{EndpointPatch, NewEndpoint};
-use self::shown::{Endpoint, RotatedSecret, Secret};
+pub(crate) use self::shown::Endpoint;
+use self::shown::{RotatedSecret, Secret};
 use super::Rest;
 use super::answer::{Page, Refusal, etag, location};
 use super::logs::Attempt;
-use super::request::{Asked, Body, Id, Known, duration, given, limit};
-use crate::endpoints::{EndpointChange, Seen};
+use super::request::{Asked, Body, Id, duration, given, limit};
+use crate::call::Call;
+use crate::endpoints::EndpointChange;
 use crate::messages;
+use crate::seen::Seen;
 use crate::send_test;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
@@ -110,12 +114,12 @@ struct Test {
 ))]
 async fn create(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Body(asked): Body<NewEndpoint>,
 ) -> Result<impl IntoResponse, Problem> {
     let (asked, enabled) = asked.into_message()?;
     let new = messages::asked::new_endpoint(asked, enabled)?;
-    let endpoint = rest.endpoints.create(&known.caller, new).await?;
+    let endpoint = rest.endpoints.create(&call, new).await?;
     let headers = [etag(endpoint.updated_at), location("endpoints", &endpoint.id)];
     let shown = Endpoint::from(messages::shown::created(&endpoint));
     Ok((StatusCode::CREATED, headers, Json(shown)))
@@ -130,12 +134,12 @@ async fn create(
 ))]
 async fn list(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Page<Endpoint>>, Problem> {
     let tenant: Option<TenantId> = given(which.tenant_id.as_deref(), "tenant_id")?;
     let (limit, before) = (limit(which.limit)?, given(which.after.as_deref(), "after")?);
-    let endpoints = rest.endpoints.list(&known.caller, tenant, before, limit).await?;
+    let endpoints = rest.endpoints.list(&call, tenant, before, limit).await?;
     let next = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
     let endpoints = endpoints.iter().map(messages::shown::show).map(Endpoint::from);
     Ok(Json(Page::new(endpoints.collect(), next)))
@@ -148,8 +152,8 @@ async fn list(
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
     responses((status = 200, description = "The endpoint.", body = Endpoint, headers(
         ("ETag" = String, description = "The endpoint's state.")))))]
-async fn show(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
-    Ok(shown(&rest.endpoints.get(&known.caller, id).await?))
+async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
+    Ok(shown(&rest.endpoints.get(&call, id).await?))
 }
 
 /// Changes an endpoint
@@ -171,7 +175,7 @@ async fn show(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) ->
     ))]
 async fn change(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Id(id): Id<EndpointId>,
     seen: Seen,
     Body(patch): Body<EndpointPatch>,
@@ -181,7 +185,7 @@ async fn change(
         seen,
         ..messages::asked::change(&asked, &fields)?
     };
-    Ok(shown(&rest.endpoints.update(&known.caller, id, change).await?))
+    Ok(shown(&rest.endpoints.update(&call, id, change).await?))
 }
 
 /// Deletes an endpoint
@@ -199,11 +203,11 @@ async fn change(
     ))]
 async fn delete(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Id(id): Id<EndpointId>,
     seen: Seen,
 ) -> Result<StatusCode, Problem> {
-    rest.endpoints.delete(&known.caller, id, &seen).await?;
+    rest.endpoints.delete(&call, id, &seen).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -219,7 +223,7 @@ async fn delete(
     ))]
 async fn enable(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Id(id): Id<EndpointId>,
     Body(asked): Body<Option<Enable>>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -228,7 +232,7 @@ async fn enable(
         cancel_held: asked.unwrap_or_default().held == Held::Cancel,
         ..EndpointChange::default()
     };
-    Ok(shown(&rest.endpoints.update(&known.caller, id, change).await?))
+    Ok(shown(&rest.endpoints.update(&call, id, change).await?))
 }
 
 /// Turns deliveries off
@@ -241,12 +245,12 @@ async fn enable(
         (status = 409, description = "Others keep changing it.", body = Document,
             content_type = "application/problem+json"),
     ))]
-async fn disable(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
+async fn disable(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
     let change = EndpointChange {
         enabled: Some(false),
         ..EndpointChange::default()
     };
-    Ok(shown(&rest.endpoints.update(&known.caller, id, change).await?))
+    Ok(shown(&rest.endpoints.update(&call, id, change).await?))
 }
 
 /// Shows an endpoint's secret
@@ -255,8 +259,8 @@ async fn disable(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>)
 #[utoipa::path(get, path = "/endpoints/{endpoint_id}/secret", operation_id = "show_secret", tag = "endpoints",
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
     responses((status = 200, description = "The secret.", body = Secret)))]
-async fn secret(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) -> Result<Json<Secret>, Problem> {
-    let secret = rest.endpoints.secret(&known.caller, id).await?;
+async fn secret(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) -> Result<Json<Secret>, Problem> {
+    let secret = rest.endpoints.secret(&call, id).await?;
     Ok(Json(Secret {
         secret: secret.map(|secret| secret.reveal().to_owned()),
     }))
@@ -276,7 +280,7 @@ async fn secret(State(rest): State<Rest>, known: Known, Id(id): Id<EndpointId>) 
     ))]
 async fn rotate_secret(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Id(id): Id<EndpointId>,
     Body(asked): Body<Option<Rotation>>,
 ) -> Result<Json<RotatedSecret>, Problem> {
@@ -287,7 +291,7 @@ async fn rotate_secret(
         secret: asked.secret.unwrap_or_default(),
         overlap,
     })?;
-    let endpoint = rest.endpoints.rotate_secret(&known.caller, id, secret, overlap).await?;
+    let endpoint = rest.endpoints.rotate_secret(&call, id, secret, overlap).await?;
     Ok(Json(messages::shown::rotated(&endpoint).into()))
 }
 
@@ -303,7 +307,7 @@ async fn rotate_secret(
     ))]
 async fn test(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Id(id): Id<EndpointId>,
     Body(asked): Body<Option<Test>>,
 ) -> Result<Json<Attempt>, Refusal> {
@@ -314,7 +318,7 @@ async fn test(
         event_type: asked.event_type.unwrap_or_default(),
         payload: payload.unwrap_or_default().into_bytes(),
     };
-    let sent = send_test::send(&rest.endpoints, &rest.dispatchers, &known.caller, id, request).await?;
+    let sent = send_test::send(&rest.endpoints, &rest.dispatchers, &call, id, request).await?;
     Ok(Json(sent.attempt.unwrap_or_default().into()))
 }
 

@@ -1,11 +1,18 @@
 //! `/webhooks/logs`: every attempt that was made, for people who want to know what did or did not arrive.
 
+mod export;
 mod filter;
 mod shown;
+mod watch;
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use http::HeaderMap;
 use tidings_domain::AttemptId;
 use tidings_proto::pb;
 use tidings_service::problem::Document;
@@ -13,44 +20,97 @@ use tonic::{Code, Status};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::filter::Filter;
+use self::filter::{Export, Filter, Nothing, Part, With};
 pub(super) use self::shown::Attempt;
 use self::shown::LogEntry;
 use super::Rest;
 use super::answer::{Page, Refusal};
-use super::request::{Asked, Id, Known};
+use super::request::{Asked, Id};
+use super::search::as_asked;
+use crate::call::Call;
 
 /// How many attempts of a page are asked for at once.
 const AT_ONCE: usize = 8;
+/// How often something is sent where nothing happens, so that nobody in between takes the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(export))
+        .routes(routes!(watch))
+        .routes(routes!(show))
 }
 
 /// Lists attempts
 ///
 /// Newest first. Everything given must hold; what is separated by commas are alternatives. A tenant's key sees that
-/// tenant's attempts, an operator's key those of all tenants. Needs the scope `read`.
-#[utoipa::path(get, path = "/webhooks/logs", operation_id = "list_logs", tag = "webhooks", params(Filter), responses(
+/// tenant's attempts, an operator's key those of all tenants. A page that has looked long enough is given as it is: it may
+/// have fewer attempts than asked for, or none, with a `next` to go on. Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/logs", operation_id = "list_logs", tag = "webhooks", params(Filter, Part), responses(
     (status = 200, description = "The attempts, with the beginnings of their bodies.", body = Page<LogEntry>),
     (status = 404, description = "There is no such tenant.", body = Document,
         content_type = "application/problem+json"),
 ))]
 async fn list(
     State(rest): State<Rest>,
-    known: Known,
-    Asked(filter): Asked<Filter>,
+    call: Call,
+    Asked(asked): Asked<With<Part>>,
 ) -> Result<Json<Page<LogEntry>>, Refusal> {
-    let question = filter.into_message()?;
-    let page = rest.logs.list(&known.authorization, question).await;
-    let page = page.map_err(filter::as_asked)?;
+    let question = asked.into_message()?;
+    let page = rest.logs.list(&call.authorization, question).await.map_err(as_asked)?;
     let attempts = stream::iter(page.attempts)
-        .map(|attempt| with_bodies(&rest, &known, attempt))
+        .map(|attempt| with_bodies(&rest, &call, attempt))
         .buffered(AT_ONCE)
         .map_ok(LogEntry::from)
         .try_collect()
         .await?;
     Ok(Json(Page::new(attempts, page.next_page_token)))
+}
+
+/// Exports attempts
+///
+/// Everything that the filter lets through, newest first, without headers and bodies, as one file: a JSON document per line,
+/// or CSV (RFC 4180) in which texts that a spreadsheet would take for formulas begin with an apostrophe. If the log goes
+/// away before the end, the connection is cut; go on with `after`. Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/logs/export", operation_id = "export_logs", tag = "webhooks",
+    params(Filter, Export), responses(
+    (status = 200, description = "The attempts.", content((String = "application/x-ndjson"), (String = "text/csv"))),
+    (status = 404, description = "There is no such tenant.", body = Document,
+        content_type = "application/problem+json"),
+))]
+async fn export(State(rest): State<Rest>, call: Call, Asked(asked): Asked<With<Export>>) -> Result<Response, Refusal> {
+    let format = asked.rest.format()?;
+    let question = asked.into_message()?;
+    // What is to be refused is refused before the file begins.
+    let first = rest.logs.list(&call.authorization, question.clone()).await;
+    let first = first.map_err(as_asked)?;
+    Ok(export::file(rest.logs, call.authorization, question, first, format))
+}
+
+/// Watches attempts
+///
+/// Server-Sent Events: `attempt`, as in the list and with its id, for each attempt that is recorded from now on; `missed`,
+/// with a `count`, where some came too fast. After `Last-Event-ID` it begins with what was recorded since, at most 1,000.
+/// Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/logs/watch", operation_id = "watch_logs", tag = "webhooks",
+    params(Filter, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last attempt that was seen.")),
+    responses(
+        (status = 200, description = "The attempts, until either side ends it.", body = String,
+            content_type = "text/event-stream"),
+        (status = 404, description = "There is no such tenant.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn watch(
+    State(rest): State<Rest>,
+    call: Call,
+    headers: HeaderMap,
+    Asked(asked): Asked<With<Nothing>>,
+) -> Result<impl IntoResponse, Refusal> {
+    let seen = watch::last_seen(&headers)?;
+    let filter = asked.filter.into_message()?;
+    let events = watch::events(rest, call, filter, seen).await.map_err(as_asked)?;
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// Shows an attempt
@@ -59,14 +119,14 @@ async fn list(
 #[utoipa::path(get, path = "/webhooks/logs/{attempt_id}", operation_id = "show_log", tag = "webhooks",
     params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The attempt.", body = Attempt)))]
-async fn show(State(rest): State<Rest>, known: Known, Id(id): Id<AttemptId>) -> Result<Json<Attempt>, Refusal> {
-    let attempt = rest.logs.get(&known.authorization, id.to_string()).await?;
+async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Json<Attempt>, Refusal> {
+    let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
     Ok(Json(attempt.into()))
 }
 
 /// The attempt in full, or as it is if its time to be kept has just ended.
-async fn with_bodies(rest: &Rest, known: &Known, attempt: pb::Attempt) -> Result<pb::Attempt, Status> {
-    match rest.logs.get(&known.authorization, attempt.id.clone()).await {
+async fn with_bodies(rest: &Rest, call: &Call, attempt: pb::Attempt) -> Result<pb::Attempt, Status> {
+    match rest.logs.get(&call.authorization, attempt.id.clone()).await {
         Err(status) if status.code() == Code::NotFound => Ok(attempt),
         found => found,
     }

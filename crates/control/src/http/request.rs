@@ -1,44 +1,36 @@
 //! Reading requests: who asks, ids in paths, queries, bodies, conditions.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::RequestExt as _;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
+use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use tidings_domain::Timestamp;
 use tidings_service::problem::{Kind, Problem};
 use tidings_service::request::{json, required, unreadable};
-use tidings_store::Caller;
 
 use super::{MAX_BODY, Rest};
-use crate::endpoints::Seen;
+use crate::call::Call;
+use crate::seen::Seen;
 
 /// How many entries a page has when the caller does not say.
 const DEFAULT_PAGE: u32 = 50;
 /// The most entries of a page.
 const MAX_PAGE: u32 = 200;
 
-/// Who is asking, with the header by which that was told.
-pub(super) struct Known {
-    pub(super) caller: Caller,
-    pub(super) authorization: HeaderValue,
-}
-
-impl FromRequestParts<Rest> for Known {
+impl FromRequestParts<Rest> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
-        let caller = rest.access.caller(&parts.headers)?;
-        let authorization = parts.headers.get(AUTHORIZATION).cloned();
-        Ok(Self {
-            caller,
-            authorization: authorization.unwrap_or(HeaderValue::from_static("")),
-        })
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Self::read(&rest.access, &parts.headers, from.map(|from| from.0.ip()))
     }
 }
 
@@ -126,7 +118,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Which state of an endpoint the caller decides upon (RFC 9110, section 13.1.1). Tags that were not given out by
+/// Which state of a thing the caller decides upon (RFC 9110, section 13.1.1). Tags that were not given out by
 /// `etag` are those of no state.
 impl<S: Sync> FromRequestParts<S> for Seen {
     type Rejection = Problem;
@@ -171,15 +163,17 @@ pub(super) fn given<T: FromStr<Err: Display>>(text: Option<&str>, name: &str) ->
     text.map(|text| required(text, name)).transpose()
 }
 
-/// A length of time like `30s`.
+/// A length of time like `30s`, as messages carry it.
 pub(super) fn duration(text: &str, field: &str) -> Result<prost_types::Duration, Problem> {
-    match humantime::parse_duration(text) {
-        Ok(length) => Ok(tidings_proto::duration(length)),
-        Err(_) => {
-            let detail = format!("`{text}` is not a duration: write it like `30s`, `5m` or `2h`");
-            Err(Problem::invalid("duration_invalid", detail).at(field))
-        }
-    }
+    length(text, field).map(tidings_proto::duration)
+}
+
+/// A length of time like `30s`.
+pub(super) fn length(text: &str, field: &str) -> Result<Duration, Problem> {
+    humantime::parse_duration(text).map_err(|_| {
+        let detail = format!("`{text}` is not a duration: write it like `30s`, `5m` or `2h`");
+        Problem::invalid("duration_invalid", detail).at(field)
+    })
 }
 
 /// Names one field of an operation as HTTP calls it.

@@ -4,23 +4,27 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use tidings_domain::{Tenant as Kept, TenantId, Timestamp};
-use tidings_service::problem::Problem;
+use serde::{Deserialize, Deserializer, Serialize};
+use tidings_domain::{SchemaValidation, Tenant as Kept, TenantId, Timestamp};
+use tidings_service::problem::{Document, Problem};
 use tidings_service::request::next_page;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Rest;
-use super::answer::{Page, location};
+use super::answer::{Page, etag, location};
 use super::keys::ApiKey;
-use super::request::{Asked, Body, Id, Known, given, limit};
+use super::request::{Asked, Body, Id, given, length, limit};
+use crate::call::Call;
+use crate::seen::Seen;
+use crate::tenants::{TenantChange, read_validation};
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
-        .routes(routes!(show, delete))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(create_portal_link))
 }
 
 /// A new tenant.
@@ -34,14 +38,81 @@ struct NewTenant {
 
 /// A customer of the product that runs Tidings.
 #[derive(Serialize, ToSchema)]
-struct Tenant {
+pub(crate) struct Tenant {
     /// Its id (`ten_…`).
     id: String,
     /// What people call it.
     name: String,
+    /// What happens to events whose payload does not match the schema of their type: `off`, `warn` or `reject`.
+    schema_validation: &'static str,
+    /// For how many days payloads are kept; null for as long as the operator keeps them.
+    payload_retention_days: Option<u32>,
+    /// For how many days attempts are kept; null for as long as the operator keeps them.
+    attempt_retention_days: Option<u32>,
+    /// How many of its deliveries per second go before those of tenants that want more than their share; null for as
+    /// many as configured.
+    publish_per_second: Option<u32>,
+    /// How many of them at once after a rest; null for as many as per second, or as configured.
+    publish_burst: Option<u32>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// A change of a tenant. What is left out stays; null stands for what holds where nothing was chosen.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantPatch {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// What happens to events whose payload does not match the schema of their type: `off`, `warn` or `reject`.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>, pattern = "^(off|warn|reject)$", example = "warn")]
+    schema_validation: Option<Option<String>>,
+    /// For how many days payloads are kept.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650, example = 30)]
+    payload_retention_days: Option<Option<u32>>,
+    /// For how many days attempts are kept.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650, example = 90)]
+    attempt_retention_days: Option<Option<u32>>,
+    /// How many of its deliveries per second go before those of tenants that want more than their share. What is beyond
+    /// waits and is never refused. Takes an operator's key.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100000)]
+    publish_per_second: Option<Option<u32>>,
+    /// How many of them at once after a rest. Takes an operator's key.
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000000)]
+    publish_burst: Option<Option<u32>>,
+}
+
+/// How a portal link is to be.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPortalLink {
+    /// How long it works: `1m` to `7days`, `1h` if left out.
+    #[schema(example = "1h")]
+    expires_in: Option<String>,
+    /// Whether one can only look.
+    #[serde(default)]
+    read_only: bool,
+}
+
+/// A link by which a tenant's people get to their webhooks for a while.
+#[derive(Serialize, ToSchema)]
+struct PortalLink {
+    /// Where people go. The token is in its fragment, which browsers keep to themselves.
+    url: String,
+    /// The token alone (`tk_…`), shown this once.
+    token: String,
+    /// The key that it belongs to; revoking it ends the link.
+    key: ApiKey,
 }
 
 /// A tenant that was just made.
@@ -73,19 +144,22 @@ struct Which {
 /// Needs an operator's key with the scope `manage`.
 #[utoipa::path(post, path = "/tenants", operation_id = "create_tenant", tag = "tenants", request_body = NewTenant,
     responses((status = 201, description = "The tenant, with its first key.", body = CreatedTenant, headers(
-        ("Location" = String, description = "Where it is found.")))))]
+        ("ETag" = String, description = "The tenant's state."),
+        ("Location" = String, description = "Where it is found."),
+    ))))]
 async fn create(
     State(rest): State<Rest>,
-    known: Known,
+    call: Call,
     Body(asked): Body<NewTenant>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (tenant, key, token) = rest.tenants.create(&known.caller, &asked.name).await?;
+    let (tenant, key, token) = rest.tenants.create(&call, &asked.name).await?;
     let created = CreatedTenant {
         tenant: Tenant::from(&tenant),
         key: ApiKey::from(&key),
         token: token.reveal().to_owned(),
     };
-    Ok((StatusCode::CREATED, [location("tenants", &tenant.id)], Json(created)))
+    let headers = [etag(tenant.updated_at), location("tenants", &tenant.id)];
+    Ok((StatusCode::CREATED, headers, Json(created)))
 }
 
 /// Lists tenants
@@ -93,13 +167,9 @@ async fn create(
 /// Newest first. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/tenants", operation_id = "list_tenants", tag = "tenants", params(Which), responses(
     (status = 200, description = "The tenants.", body = Page<Tenant>)))]
-async fn list(
-    State(rest): State<Rest>,
-    known: Known,
-    Asked(which): Asked<Which>,
-) -> Result<Json<Page<Tenant>>, Problem> {
+async fn list(State(rest): State<Rest>, call: Call, Asked(which): Asked<Which>) -> Result<Json<Page<Tenant>>, Problem> {
     let (limit, before) = (limit(which.limit)?, given(which.after.as_deref(), "after")?);
-    let tenants = rest.tenants.list(&known.caller, before, limit).await?;
+    let tenants = rest.tenants.list(&call, before, limit).await?;
     let next = next_page(&tenants, limit, |tenant| tenant.id.to_string());
     Ok(Json(Page::new(tenants.iter().map(Tenant::from).collect(), next)))
 }
@@ -109,10 +179,42 @@ async fn list(
 /// Needs the scope `read`; a tenant's key sees itself.
 #[utoipa::path(get, path = "/tenants/{tenant_id}", operation_id = "show_tenant", tag = "tenants",
     params(("tenant_id" = String, Path, description = "The tenant's id.")),
-    responses((status = 200, description = "The tenant.", body = Tenant)))]
-async fn show(State(rest): State<Rest>, known: Known, Id(id): Id<TenantId>) -> Result<Json<Tenant>, Problem> {
-    let tenant = rest.tenants.get(&known.caller, id).await?;
-    Ok(Json(Tenant::from(&tenant)))
+    responses((status = 200, description = "The tenant.", body = Tenant, headers(
+        ("ETag" = String, description = "The tenant's state.")))))]
+async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<TenantId>) -> Result<impl IntoResponse, Problem> {
+    Ok(shown(&rest.tenants.get(&call, id).await?))
+}
+
+/// Changes a tenant
+///
+/// Needs the scope `manage`. A tenant's own key changes how payloads are validated and how long they are kept; the rest
+/// takes an operator's key.
+#[utoipa::path(patch, path = "/tenants/{tenant_id}", operation_id = "change_tenant", tag = "tenants",
+    request_body = TenantPatch,
+    params(
+        ("tenant_id" = String, Path, description = "The tenant's id."),
+        ("If-Match" = Option<String>, Header, description = "Changes it only if this is still its `ETag`."),
+    ),
+    responses(
+        (status = 200, description = "The tenant as it is now.", body = Tenant, headers(
+            ("ETag" = String, description = "The tenant's state."))),
+        (status = 409, description = "Others keep changing it.", body = Document,
+            content_type = "application/problem+json"),
+        (status = 412, description = "It is no longer as `If-Match` says.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn change(
+    State(rest): State<Rest>,
+    call: Call,
+    Id(id): Id<TenantId>,
+    seen: Seen,
+    Body(patch): Body<TenantPatch>,
+) -> Result<impl IntoResponse, Problem> {
+    let change = TenantChange {
+        seen,
+        ..patch.into_change()?
+    };
+    Ok(shown(&rest.tenants.update(&call, id, &change).await?))
 }
 
 /// Deletes a tenant with its keys and endpoints
@@ -121,17 +223,81 @@ async fn show(State(rest): State<Rest>, known: Known, Id(id): Id<TenantId>) -> R
 #[utoipa::path(delete, path = "/tenants/{tenant_id}", operation_id = "delete_tenant", tag = "tenants",
     params(("tenant_id" = String, Path, description = "The tenant's id.")),
     responses((status = 204, description = "It is gone.")))]
-async fn delete(State(rest): State<Rest>, known: Known, Id(id): Id<TenantId>) -> Result<StatusCode, Problem> {
-    rest.tenants.delete(&known.caller, id).await?;
+async fn delete(State(rest): State<Rest>, call: Call, Id(id): Id<TenantId>) -> Result<StatusCode, Problem> {
+    rest.tenants.delete(&call, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes a portal link
+///
+/// It bears a key that can look after the tenant's webhooks and nothing else: it makes no keys and no links, and sees no
+/// audit log. Needs the scopes `manage` and `read`.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/portal-links", operation_id = "create_portal_link", tag = "tenants",
+    request_body = Option<NewPortalLink>,
+    params(("tenant_id" = String, Path, description = "The tenant's id.")),
+    responses(
+        (status = 201, description = "The link.", body = PortalLink),
+        (status = 409, description = "Where links lead is not configured.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn create_portal_link(
+    State(rest): State<Rest>,
+    call: Call,
+    Id(id): Id<TenantId>,
+    Body(asked): Body<Option<NewPortalLink>>,
+) -> Result<(StatusCode, Json<PortalLink>), Problem> {
+    let asked = asked.unwrap_or_default();
+    let expires_in = asked.expires_in.map(|text| length(&text, "expires_in")).transpose()?;
+    let link = rest
+        .keys
+        .create_portal_link(&call, Some(id), expires_in, asked.read_only)
+        .await?;
+    let link = PortalLink {
+        url: link.url.to_string(),
+        token: link.token.reveal().to_owned(),
+        key: ApiKey::from(&link.key),
+    };
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+fn shown(tenant: &Kept) -> impl IntoResponse + use<> {
+    ([etag(tenant.updated_at)], Json(Tenant::from(tenant)))
+}
+
+/// Tells a field that is null, `Some(None)`, from one that was left out.
+fn sent<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+impl TenantPatch {
+    fn into_change(self) -> Result<TenantChange, Problem> {
+        let validation =
+            |name: Option<String>| name.map_or(Ok(SchemaValidation::default()), |name| read_validation(&name));
+        Ok(TenantChange {
+            seen: Seen::Any,
+            name: self.name,
+            schema_validation: self.schema_validation.map(validation).transpose()?,
+            payload_retention: self.payload_retention_days,
+            attempt_retention: self.attempt_retention_days,
+            publish_per_second: self.publish_per_second,
+            publish_burst: self.publish_burst,
+        })
+    }
 }
 
 impl From<&Kept> for Tenant {
     fn from(tenant: &Kept) -> Self {
+        let settings = &tenant.settings;
         Self {
             id: tenant.id.to_string(),
             name: tenant.name.clone(),
+            schema_validation: settings.schema_validation.as_str(),
+            payload_retention_days: settings.payload_retention,
+            attempt_retention_days: settings.attempt_retention,
+            publish_per_second: settings.publish_per_second,
+            publish_burst: settings.publish_burst,
             created_at: tenant.created_at,
+            updated_at: tenant.updated_at,
         }
     }
 }

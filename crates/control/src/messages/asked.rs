@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tidings_domain::outcome::StatusRange;
-use tidings_domain::{EndpointId, Overrides, RateLimit, Schedule, Secret, Subscription};
+use tidings_domain::{Authentication, EndpointId, Overrides, RateLimit, Schedule, Secret, Subscription};
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, required};
 
+use super::authentication;
 use crate::endpoints::{EndpointChange, NewEndpoint, NewSecret, OverrideChange};
 
 /// How long a replaced secret goes on signing if nothing else is asked for.
@@ -27,6 +28,7 @@ pub(crate) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndp
         None if asked.unsigned => NewSecret::Unsigned,
         None => NewSecret::Generated,
     };
+    let authentication = read_authentication(&asked)?;
     Ok(NewEndpoint {
         tenant: optional(&asked.tenant_id, "tenant_id")?,
         subscriptions: read_subscriptions(&asked.subscriptions)?,
@@ -43,6 +45,7 @@ pub(crate) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndp
         url: asked.url,
         dialect: Some(asked.dialect).filter(|name| !name.is_empty()),
         secret,
+        authentication,
         operational: asked.operational,
         contact: read_contact(&asked.contact),
         enabled,
@@ -58,6 +61,7 @@ pub(crate) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointC
             "dialect" => change.dialect = Some(asked.dialect.clone()),
             "subscriptions" => change.subscriptions = Some(read_subscriptions(&asked.subscriptions)?),
             "secret" => change.secret = Some(read_new_secret(asked)?),
+            "authentication" => change.authentication = Some(read_authentication(asked)?),
             "contact" => change.contact = Some(read_contact(&asked.contact)),
             "operational" => change.operational = Some(asked.operational),
             other => change.overrides.push(override_change(asked, other)?),
@@ -109,7 +113,7 @@ fn override_change(asked: &pb::Endpoint, path: &str) -> Result<OverrideChange, P
         other => {
             let detail = format!(
                 "`{other}` can't be changed this way: use name, url, dialect, subscriptions, schedule, timeout, \
-                 final_statuses, concurrency, rate_per_second, secret, contact, operational, properties, settings; \
+                 final_statuses, concurrency, rate_per_second, secret, contact, operational, properties, settings, authentication; \
                  or EnableEndpoint and DisableEndpoint"
             );
             return Err(Problem::invalid("field_unknown", detail).at("update_mask"));
@@ -148,6 +152,10 @@ fn parse_secret(text: &str) -> Result<Secret, Problem> {
     Secret::new(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
 }
 
+fn read_authentication(asked: &pb::Endpoint) -> Result<Authentication, Problem> {
+    authentication::read(asked.authentication.clone().unwrap_or_default())
+}
+
 fn read_contact(text: &str) -> Option<String> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -159,6 +167,7 @@ fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, P
             Ok(pattern) => Ok(Subscription {
                 pattern,
                 enabled: !subscription.disabled,
+                filter: Some(subscription.filter.clone()).filter(|filter| !filter.is_empty()),
             }),
             Err(error) => Err(Problem::invalid("pattern_invalid", format!("{error}")).at("subscriptions")),
         })

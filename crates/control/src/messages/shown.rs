@@ -3,6 +3,7 @@
 use tidings_domain::{Endpoint, Schedule, Secret};
 use tidings_proto::{duration, pb, timestamp};
 
+use super::authentication;
 use crate::now;
 
 /// An endpoint without its secrets.
@@ -20,6 +21,7 @@ pub(crate) fn show(endpoint: &Endpoint) -> pb::Endpoint {
             .map(|s| pb::Subscription {
                 pattern: s.pattern.to_string(),
                 disabled: !s.enabled,
+                filter: s.filter.clone().unwrap_or_default(),
             })
             .collect(),
         enabled: endpoint.enabled,
@@ -54,6 +56,7 @@ pub(crate) fn show(endpoint: &Endpoint) -> pb::Endpoint {
         settings: overrides.settings.clone().into_iter().collect(),
         previous_secret_until: previous_secret_until(endpoint),
         public_key: public_key(endpoint),
+        authentication: authentication::show(&endpoint.authentication),
     }
 }
 

@@ -24,6 +24,19 @@ pub(crate) struct Breaker {
     threshold: u32,
     failures: u32,
     state: State,
+    /// When the circuit opened; what it says while the circuit is closed is of no use.
+    opened_at: Option<Instant>,
+}
+
+/// How a circuit looks from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Circuit {
+    /// closed, open or half_open.
+    pub(crate) state: &'static str,
+    /// Since when it is not closed.
+    pub(crate) open_since: Option<Instant>,
+    /// How many failures there were in a row.
+    pub(crate) failures: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +70,7 @@ impl Breaker {
             threshold,
             failures: 0,
             state: State::Closed,
+            opened_at: None,
         }
     }
 
@@ -91,6 +105,9 @@ impl Breaker {
             let until = now + (took * PAUSE_FACTOR).clamp(MIN_PAUSE, MAX_PAUSE);
             self.state = State::Open { until };
         }
+        if closed && opens {
+            self.opened_at = Some(now);
+        }
         closed && opens
     }
 
@@ -102,6 +119,9 @@ impl Breaker {
         if longer {
             self.state = State::Open { until };
         }
+        if closed {
+            self.opened_at = Some(now);
+        }
         closed
     }
 
@@ -109,6 +129,19 @@ impl Breaker {
     pub(crate) fn unsettled(&mut self, now: Instant) {
         if self.state == State::HalfOpen {
             self.state = State::Open { until: now };
+        }
+    }
+
+    /// How it looks from outside.
+    pub(crate) fn circuit(&self) -> Circuit {
+        Circuit {
+            state: match self.state {
+                State::Closed => "closed",
+                State::Open { .. } => "open",
+                State::HalfOpen => "half_open",
+            },
+            open_since: self.opened_at.filter(|_| !self.is_closed()),
+            failures: self.failures,
         }
     }
 
@@ -135,6 +168,11 @@ mod tests {
             "a good answer starts the count anew"
         );
         assert!(breaker.bad(100 * MS, start));
+        let circuit = breaker.circuit();
+        assert_eq!(
+            (circuit.state, circuit.open_since, circuit.failures),
+            ("open", Some(start), 3)
+        );
 
         let retry_at = start + 200 * MS;
         assert_eq!(breaker.passage(start), Passage::NotBefore(retry_at));
@@ -145,6 +183,7 @@ mod tests {
         assert_eq!(breaker.passage(retry_at), Passage::NotBefore(retry_at + 200 * MS));
         breaker.probe();
         assert!(breaker.good());
+        assert_eq!(breaker.circuit().open_since, None);
         assert_eq!(breaker.passage(start), Passage::Free);
     }
 

@@ -53,6 +53,11 @@ impl Window {
         self.under_way < size
     }
 
+    /// How many requests are under way, and how many may be.
+    pub(crate) fn filled(&self) -> (u32, u32) {
+        (self.under_way, self.size)
+    }
+
     /// Whether requests end, so that waiting for room makes sense.
     pub(crate) fn is_moving(&self, patience: Duration, now: Instant) -> bool {
         now.saturating_duration_since(self.last_sign) < patience.max(self.usual)

@@ -6,9 +6,13 @@ use std::net::Ipv4Addr;
 
 use flate2::write::{GzEncoder, ZlibEncoder};
 use hickory_resolver::proto::op::ResponseCode;
+use tidings_domain::{Authentication, TenantId, Timestamp};
 use tokio::io::AsyncReadExt as _;
 
+mod authenticate;
 mod receiver;
+mod tls;
+mod token;
 
 use self::receiver::{Caller, Receiver, Then, saying};
 use super::*;
@@ -25,11 +29,12 @@ fn loopback() -> Destinations {
     Destinations {
         allowed_networks: vec!["127.0.0.0/8".parse().unwrap()],
         allow_http: true,
+        ..Destinations::default()
     }
 }
 
 fn sender() -> Sender {
-    Sender::new(loopback(), &[], MAX_RESPONSE).unwrap()
+    Sender::new(loopback(), None, &[], MAX_RESPONSE).unwrap()
 }
 
 fn request(body: impl Into<Bytes>) -> Request {
@@ -41,7 +46,15 @@ fn request(body: impl Into<Bytes>) -> Request {
 }
 
 async fn send(sender: &Sender, url: &Url) -> Result<Answer, NoAnswer> {
-    sender.send(url, &request("{}"), None, DEADLINE).await
+    let endpoint = endpoint(url, Authentication::default());
+    sender.send(&endpoint, &mut request("{}"), None, DEADLINE).await
+}
+
+fn endpoint(url: &Url, authentication: Authentication) -> Endpoint {
+    Endpoint {
+        authentication,
+        ..Endpoint::new(TenantId::new(), url.clone(), "standard", Timestamp::now())
+    }
 }
 
 /// One attempt at a receiver, and how long it took. It is within the deadline, and afterwards the connection is gone.
@@ -239,9 +252,10 @@ async fn an_answer_that_comes_before_the_request_was_read_counts() {
         Ok(())
     })
     .await;
-    let large = request(vec![b'x'; 32 * 1024 * 1024]);
+    let mut large = request(vec![b'x'; 32 * 1024 * 1024]);
+    let endpoint = endpoint(&receiver.url("http"), Authentication::default());
     let started = Instant::now();
-    let answer = sender().send(&receiver.url("http"), &large, None, DEADLINE).await;
+    let answer = sender().send(&endpoint, &mut large, None, DEADLINE).await;
     assert_eq!(answer.unwrap().body, "ok");
     assert!(started.elapsed() < DEADLINE);
 }
@@ -263,7 +277,7 @@ async fn a_handshake_that_fails_or_never_ends_is_told_apart() {
     assert!(took < DEADLINE, "{took:?}");
 
     let receiver = Receiver::start(async |caller: Caller| caller.wait().await).await;
-    let sender = Sender::connecting_within(DEADLINE / 4, loopback(), &[], MAX_RESPONSE).unwrap();
+    let sender = Sender::connecting_within(DEADLINE / 4, loopback(), None, &[], MAX_RESPONSE).unwrap();
     let started = Instant::now();
     let answer = send(&sender, &receiver.url("https")).await;
     assert_eq!(reason(answer), FailureReason::Timeout);
@@ -330,7 +344,7 @@ async fn a_connection_that_closes_on_a_request_fails_the_attempt() {
     let receiver = Receiver::start(async |mut caller: Caller| {
         caller.request().await?;
         caller.send(OK).await?;
-        caller.request().await
+        caller.request().await.map(drop)
     })
     .await;
     let (sender, url) = (sender(), receiver.url("http"));
@@ -355,7 +369,7 @@ async fn a_connection_that_nobody_waits_for_any_more_is_given_up_too() {
     })
     .await;
     let connect_timeout = Duration::from_millis(300);
-    let sender = Sender::connecting_within(connect_timeout, loopback(), &[server.address], MAX_RESPONSE).unwrap();
+    let sender = Sender::connecting_within(connect_timeout, loopback(), None, &[server.address], MAX_RESPONSE).unwrap();
     let url: Url = format!("http://shop.example:{}/", receiver.address.port())
         .parse()
         .unwrap();
@@ -389,8 +403,9 @@ async fn a_name_is_looked_up_within_the_deadline() {
     let rules = Destinations {
         allowed_networks: vec!["127.0.0.2/32".parse().unwrap()],
         allow_http: true,
+        ..Destinations::default()
     };
-    let sender = Sender::new(rules, &[server.address], MAX_RESPONSE).unwrap();
+    let sender = Sender::new(rules, None, &[server.address], MAX_RESPONSE).unwrap();
     for (name, expected) in [
         ("slow.example", FailureReason::Timeout),
         ("empty.example", FailureReason::Dns),
@@ -421,7 +436,7 @@ async fn a_pooled_connection_needs_no_name() {
         }
     })
     .await;
-    let sender = Sender::new(loopback(), &[server.address], MAX_RESPONSE).unwrap();
+    let sender = Sender::new(loopback(), None, &[server.address], MAX_RESPONSE).unwrap();
     let url: Url = format!("http://shop.example:{}/", receiver.address.port())
         .parse()
         .unwrap();

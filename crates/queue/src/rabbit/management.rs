@@ -7,11 +7,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use reqwest::Client;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
-use ureq::Agent;
 use url::Url;
 
 use super::Shared;
@@ -54,28 +53,30 @@ pub(super) async fn watch(shared: &Shared) {
         Ok(url) => url,
         Err(reason) => return tracing::error!(reason, "amqp.management_url is of no use: correct it"),
     };
-    let agent: Agent = Agent::config_builder()
-        .timeout_global(Some(ANSWER_WITHIN))
-        .build()
-        .into();
+    // Another part of the process may have chosen the provider already; it is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = match Client::builder().timeout(ANSWER_WITHIN).no_proxy().build() {
+        Ok(client) => client,
+        Err(error) => return tracing::error!(%error, "the management API can't be asked"),
+    };
     let mut known = Known::default();
     let mut timer = interval(EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        let (agent, url) = (agent.clone(), url.clone());
-        match spawn_blocking(move || queues(&agent, &url)).await {
-            Ok(Ok(queues)) => {
+        match queues(&client, &url).await {
+            Ok(queues) => {
                 known.failing = false;
                 report(shared, &queues, &mut known);
             }
-            Ok(Err(error)) => {
+            Err(error) => {
+                // The URL holds a password.
+                let error = error.without_url();
                 if !known.failing {
                     tracing::warn!(%error, "the management API does not answer: stuck messages and policies are not watched");
                 }
                 known.failing = true;
             }
-            Err(error) => tracing::error!(%error, "asking the management API failed"),
         }
     }
 }
@@ -118,10 +119,9 @@ fn report(shared: &Shared, queues: &[Queue], known: &mut Known) {
     known.overridden = overridden;
 }
 
-fn queues(agent: &Agent, url: &Url) -> Result<Vec<Queue>, String> {
-    let body = agent.get(url.as_str()).call().map_err(|error| error.to_string())?;
-    let body = body.into_body().read_to_string().map_err(|error| error.to_string())?;
-    serde_json::from_str(&body).map_err(|error| error.to_string())
+async fn queues(client: &Client, url: &Url) -> Result<Vec<Queue>, reqwest::Error> {
+    let answer = client.get(url.clone()).send().await?;
+    answer.error_for_status()?.json().await
 }
 
 fn queues_url(base: &str, shared: &Shared) -> Result<Url, String> {

@@ -3,13 +3,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use tidings_domain::key::Token;
-use tidings_domain::{DisabledReason, EventPattern, KeyId, Scope, Subscription};
+use tidings_domain::{AuditEntry, DisabledReason, EventPattern, KeyId, Scope, Subscription};
 use tidings_service::health::Health;
 use tidings_service::problem::Kind;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
 use crate::access::Access;
+use crate::registry::{AuditQuery, Deletion, NewEventTypeVersion, Rekeyed, SealUse};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -20,6 +21,7 @@ struct Told {
     subscribers: std::sync::Mutex<Vec<mpsc::Sender<Of>>>,
     is_away: AtomicBool,
     gate: std::sync::Mutex<Option<Arc<Semaphore>>>,
+    uses: std::sync::Mutex<Vec<(KeyId, Timestamp)>>,
 }
 
 impl Told {
@@ -67,11 +69,13 @@ impl Registry for Told {
                 found.tenants.retain(|t| t.id == id);
                 found.keys.retain(|k| k.tenant == Some(id));
                 found.endpoints.retain(|e| e.tenant == id);
+                found.event_types = vec![];
             }
             Of::Operators => {
                 found.keys.retain(|k| k.tenant.is_none());
-                (found.tenants, found.endpoints) = (vec![], vec![]);
+                (found.tenants, found.endpoints, found.event_types) = (vec![], vec![], vec![]);
             }
+            Of::EventTypes => (found.tenants, found.keys, found.endpoints) = (vec![], vec![], vec![]),
         }
         Ok(found)
     }
@@ -82,7 +86,13 @@ impl Registry for Told {
         self.answer(receiver)
     }
 
-    async fn create_tenant(&self, _: &Tenant, _: &ApiKey) -> Result<(), StoreError> {
+    async fn note_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        self.answer(())?;
+        self.uses.lock().unwrap().extend(uses);
+        Ok(())
+    }
+
+    async fn create_tenant(&self, _: &Tenant, _: &ApiKey, _: &AuditEntry) -> Result<(), StoreError> {
         unreachable!("the cache only reads")
     }
     async fn tenant(&self, _: TenantId) -> Result<Option<Tenant>, StoreError> {
@@ -91,25 +101,34 @@ impl Registry for Told {
     async fn tenants(&self, _: Option<TenantId>, _: u32) -> Result<Vec<Tenant>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
-    async fn delete_tenant(&self, _: TenantId) -> Result<bool, StoreError> {
+    async fn replace_tenant(&self, _: &Tenant, _: Timestamp, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
-    async fn create_key(&self, _: &ApiKey) -> Result<(), StoreError> {
+    async fn delete_tenant(&self, _: TenantId, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
-    async fn create_first_operator_key(&self, _: &ApiKey) -> Result<bool, StoreError> {
+    async fn create_key(&self, _: &ApiKey, _: &AuditEntry) -> Result<(), StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn create_first_operator_key(&self, _: &ApiKey, _: &AuditEntry) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn rotate_key(&self, _: KeyId, _: Timestamp, _: &ApiKey, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
     async fn key(&self, _: KeyId) -> Result<Option<ApiKey>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
-    async fn keys(&self, _: Option<TenantId>) -> Result<Vec<ApiKey>, StoreError> {
+    async fn keys(&self, _: Option<TenantId>, _: bool) -> Result<Vec<ApiKey>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
-    async fn delete_key(&self, _: KeyId) -> Result<bool, StoreError> {
+    async fn replace_key_expiry(&self, _: KeyId, _: Option<Timestamp>, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
-    async fn create_endpoint(&self, _: &Endpoint) -> Result<(), StoreError> {
+    async fn delete_key(&self, _: KeyId, _: &AuditEntry) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn create_endpoint(&self, _: &Endpoint, _: &AuditEntry) -> Result<(), StoreError> {
         unreachable!("the cache only reads")
     }
     async fn endpoint(&self, _: EndpointId) -> Result<Option<Endpoint>, StoreError> {
@@ -118,10 +137,15 @@ impl Registry for Told {
     async fn endpoints(&self, _: TenantId, _: Option<EndpointId>, _: u32) -> Result<Vec<Endpoint>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
-    async fn replace_endpoint(&self, _: &Endpoint, _: Timestamp) -> Result<bool, StoreError> {
+    async fn replace_endpoint(&self, _: &Endpoint, _: Timestamp, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
-    async fn delete_endpoint(&self, _: EndpointId) -> Result<bool, StoreError> {
+    async fn delete_endpoint(
+        &self,
+        _: EndpointId,
+        _: Option<Timestamp>,
+        _: &AuditEntry,
+    ) -> Result<Deletion, StoreError> {
         unreachable!("the cache only reads")
     }
     async fn disable_endpoint(
@@ -136,6 +160,32 @@ impl Registry for Told {
     async fn endpoints_failing_since(&self, _: Timestamp, _: u32) -> Result<Vec<EndpointId>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
+    async fn rekey(&self, _: Option<EndpointId>, _: u32) -> Result<Rekeyed, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError> {
+        unreachable!("the cache only reads")
+    }
+
+    async fn create_event_type_version(
+        &self,
+        _: &NewEventTypeVersion,
+        _: &AuditEntry,
+    ) -> Result<EventTypeVersion, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn event_types(&self, _: Option<EventType>, _: u32) -> Result<Vec<EventTypeVersion>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn event_type_versions(&self, _: &EventType) -> Result<Vec<EventTypeVersion>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
+    async fn delete_event_type(&self, _: &EventType, _: &AuditEntry) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
+    async fn audit(&self, _: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
 }
 
 /// A tenant with one key and one endpoint for everything.
@@ -148,12 +198,8 @@ struct Owner {
 
 fn owner() -> Owner {
     let now = Timestamp::now();
-    let tenant = Tenant {
-        id: TenantId::new(),
-        name: "Acme".into(),
-        created_at: now,
-    };
-    let (token, key) = key(Some(tenant.id));
+    let tenant = Tenant::new("Acme", now);
+    let (key, token) = key(Some(tenant.id));
     let endpoint = Endpoint {
         subscriptions: vec![Subscription::to(EventPattern::Any)],
         ..Endpoint::new(tenant.id, "https://example.com/hook".parse().unwrap(), "standard", now)
@@ -166,18 +212,8 @@ fn owner() -> Owner {
     }
 }
 
-fn key(tenant: Option<TenantId>) -> (Token, ApiKey) {
-    let token = Token::generate();
-    let key = ApiKey {
-        id: KeyId::new(),
-        tenant,
-        scopes: vec![Scope::Read],
-        hint: token.hint(),
-        hash: token.hash(),
-        expires_at: None,
-        created_at: Timestamp::now(),
-    };
-    (token, key)
+fn key(tenant: Option<TenantId>) -> (ApiKey, Token) {
+    ApiKey::new(tenant, vec![Scope::Read], Timestamp::now())
 }
 
 fn start(registry: &Arc<Told>) -> (Arc<RegistryCache>, Health) {
@@ -308,8 +344,8 @@ async fn it_serves_what_it_has_while_the_registry_is_away_and_catches_up() {
 async fn callers_are_told_by_their_tokens() {
     let (registry, one) = (Arc::new(Told::default()), owner());
     registry.add(&one);
-    let (operator_token, operator) = key(None);
-    let (expired_token, expired) = key(Some(one.tenant.id));
+    let (operator, operator_token) = key(None);
+    let (expired, expired_token) = key(Some(one.tenant.id));
     let expired = ApiKey {
         expires_at: Some(Timestamp::now()),
         ..expired
@@ -332,6 +368,7 @@ async fn callers_are_told_by_their_tokens() {
         id: one.tenant.id,
         key: one.key.id,
         scopes: scopes.clone(),
+        portal: false,
     };
     assert_eq!(caller(one.token.reveal()), Ok(expected));
     assert_eq!(
@@ -353,4 +390,55 @@ async fn callers_are_told_by_their_tokens() {
     })
     .await;
     assert!(caller(one.token.reveal()).is_ok());
+}
+
+#[tokio::test]
+async fn the_newest_version_of_an_event_type_is_known() {
+    let (registry, one) = (Arc::new(Told::default()), owner());
+    registry.add(&one);
+    let version = |version| EventTypeVersion {
+        event_type: created(),
+        version,
+        description: String::new(),
+        schema: None,
+        created_at: Timestamp::now(),
+    };
+    registry.content.lock().unwrap().event_types.push(version(1));
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    let known = || cache.schema(&created()).map(|newest| newest.version);
+    assert_eq!(known(), Some(1));
+    registry.change(Of::EventTypes, |content| content.event_types = vec![version(2)]);
+    eventually("the second version is known", || known() == Some(2)).await;
+    registry.change(Of::EventTypes, |content| content.event_types.clear());
+    eventually("the type is gone", || known().is_none()).await;
+    assert!(cache.tenant(one.tenant.id).is_some() && cache.endpoint(one.endpoint.id).is_some());
+}
+
+#[tokio::test]
+async fn uses_of_keys_are_written_down_and_not_lost_while_the_registry_is_away() {
+    let (registry, one, unused) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&one);
+    registry.add(&unused);
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    let (noting, shutdown) = (Arc::clone(&cache), CancellationToken::new());
+    let stopping = shutdown.clone();
+    let loop_ = tokio::spawn(async move { noting.note_uses(Duration::from_millis(5), stopping).await });
+    let written = || registry.uses.lock().unwrap().clone();
+    let authenticate = |at: Timestamp| cache.authenticate(one.token.reveal(), at).unwrap();
+
+    registry.away(true);
+    let (first, later) = (Timestamp::now(), Timestamp::now() + Duration::from_secs(1));
+    authenticate(later);
+    authenticate(first);
+    registry.away(false);
+    eventually("the latest use is written", || written() == [(one.key.id, later)]).await;
+
+    shutdown.cancel();
+    loop_.await.unwrap();
+    registry.uses.lock().unwrap().clear();
+    authenticate(first);
+    cache.note_uses(Duration::from_secs(3600), shutdown).await;
+    assert_eq!(written(), [(one.key.id, first)], "a last time at the end");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Outcome, TenantId, Timestamp};
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Outcome, TenantId, Timestamp, Timing};
 use tokio_postgres::Row;
 
 use super::Postgres;
@@ -11,55 +11,34 @@ use super::deliveries::of_event;
 use super::error::corrupt;
 use super::filter::Filter;
 use crate::error::StoreError;
-use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, RequestBody};
+use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, Page, RequestBody};
 
 const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_type, number, started_at, duration_us, \
                        url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
 const CONTENT: &str = "request_headers, request_body, payload_at, response_headers, response_body, \
-                       response_truncated, remote_address";
+                       response_truncated, remote_address, dns_us, connect_us, tls_us, first_byte_us";
+
+/// What the partial indexes on `attempts` are made for, in their words.
+const TROUBLE: &str = "(outcome <> 'succeeded' OR status_code NOT BETWEEN 200 AND 299)";
 
 /// How far a dispatcher's clock may be behind the one that made the event's id; only decides which partitions
 /// are looked into.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 3600);
 
 impl Postgres {
-    pub(super) async fn list_attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError> {
-        let mut filter = Filter::default();
-        filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));
-        filter.and_some("endpoint_id = $", query.endpoint.map(EndpointId::uuid));
-        if let Some(event) = query.event {
-            let [from, to] = of_event(event);
-            filter.and("delivery_id >= $", from);
-            filter.and("delivery_id < $", to);
-            filter.and("event_id = $", event.uuid());
-            filter.and("id >= $", not_before(event.unix_millis()).uuid());
-            filter.passes_few();
-        }
-        if let Some(delivery) = query.delivery {
-            filter.and("delivery_id = $", delivery.uuid());
-            filter.and("id >= $", not_before(delivery.unix_millis()).uuid());
-            filter.passes_few();
-        }
-        filter.and_any(
-            "event_type = ANY($)",
-            query.event_types.iter().map(ToString::to_string).collect(),
-        );
-        filter.and_any(
-            "status_code = ANY($)",
-            query.status_codes.iter().map(|code| i32::from(*code)).collect(),
-        );
-        filter.and_any(
-            "coalesce(status_code, 0) / 100 = ANY($)",
-            query.status_classes.iter().map(|class| i32::from(*class)).collect(),
-        );
-        filter.and_any("outcome = ANY($)", query.outcomes.clone());
-        filter.and_some("id >= $", query.since.map(|since| AttemptId::floor(since).uuid()));
-        filter.and_some("id < $", query.until.map(|until| AttemptId::floor(until).uuid()));
-        filter.and_some("id < $", query.before.map(AttemptId::uuid));
-        let rows = filter
-            .newest(&self.client().await?, SUMMARY, "attempts", query.limit)
+    pub(super) async fn list_attempts(
+        &self,
+        query: &AttemptQuery,
+    ) -> Result<Page<AttemptSummary, AttemptId>, StoreError> {
+        let filter = attempt_filter(query);
+        let before = query.before.map(AttemptId::uuid);
+        let found = filter
+            .page(&self.client().await?, SUMMARY, "attempts", before, query.limit)
             .await?;
-        rows.iter().map(summary).collect()
+        Ok(Page {
+            rows: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
+            next: found.next.map(AttemptId::from_uuid),
+        })
     }
 
     pub(super) async fn read_attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
@@ -69,8 +48,57 @@ impl Postgres {
     }
 }
 
+/// What an attempt must be, but for the place in the list.
+pub(super) fn attempt_filter(query: &AttemptQuery) -> Filter {
+    let mut filter = Filter::default();
+    filter.of(query.tenant, query.endpoint);
+    if let Some(event) = query.event {
+        let [from, to] = of_event(event);
+        filter.and("delivery_id >= $", from);
+        filter.and("delivery_id < $", to);
+        filter.and("event_id = $", event.uuid());
+        filter.and("id >= $", not_before(event.unix_millis()).uuid());
+        filter.passes_few();
+    }
+    if let Some(delivery) = query.delivery {
+        filter.and("delivery_id = $", delivery.uuid());
+        filter.and("id >= $", not_before(delivery.unix_millis()).uuid());
+        filter.passes_few();
+    }
+    filter.and_some("id >= $", query.since.map(|since| AttemptId::floor(since).uuid()));
+    filter.and_some("id < $", query.until.map(|until| AttemptId::floor(until).uuid()));
+    let has_index = query.tenant.is_some() || query.endpoint.is_some();
+    if has_index && query.is_for_trouble() {
+        filter.and_partial(TROUBLE);
+    }
+    filter.check_any(
+        "event_type",
+        query.event_types.iter().map(ToString::to_string).collect(),
+    );
+    filter.check_any(
+        "status_code",
+        query.status_codes.iter().map(|code| i32::from(*code)).collect(),
+    );
+    filter.check_any(
+        "coalesce(status_code, 0) / 100",
+        query.status_classes.iter().map(|class| i32::from(*class)).collect(),
+    );
+    filter.check_any("outcome", query.outcomes.clone());
+    filter.check_any("reason", query.failure_reasons.iter().map(|r| r.as_str()).collect());
+    filter.check_some("duration_us >= $", query.min_duration.map(micros));
+    filter.check_some("duration_us <= $", query.max_duration.map(micros));
+    // This collation knows ASCII's letters only, as the other places do where errors are searched.
+    let error = query.error_contains.as_ref().map(|text| text.to_ascii_lowercase());
+    filter.check_some(r#"strpos(lower(error COLLATE "C"), $) > 0"#, error);
+    filter
+}
+
+fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// The smallest id that an attempt can have whose event was accepted in this millisecond.
-fn not_before(unix_millis: u64) -> AttemptId {
+pub(super) fn not_before(unix_millis: u64) -> AttemptId {
     let accepted = i64::try_from(unix_millis)
         .ok()
         .and_then(|millis| Timestamp::from_millisecond(millis).ok());
@@ -118,7 +146,18 @@ fn attempt(row: &Row) -> Result<Attempt, StoreError> {
         response_body: Bytes::from(row.try_get::<_, Vec<u8>>("response_body")?),
         response_truncated: row.try_get("response_truncated")?,
         remote_address: row.try_get("remote_address")?,
+        timing: Timing {
+            dns: length(row, "dns_us")?,
+            connect: length(row, "connect_us")?,
+            tls: length(row, "tls_us")?,
+            first_byte: length(row, "first_byte_us")?,
+        },
     })
+}
+
+fn length(row: &Row, column: &str) -> Result<Option<Duration>, StoreError> {
+    let micros: Option<i32> = row.try_get(column)?;
+    Ok(micros.map(|micros| Duration::from_micros(u64::from(micros.unsigned_abs()))))
 }
 
 fn headers(row: &Row, column: &str) -> Result<Headers, StoreError> {

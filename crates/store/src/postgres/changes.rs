@@ -57,11 +57,12 @@ where
     }
 }
 
-/// What the trigger `announce_registry_change` wrote. Anything else says that something changed.
+/// What a trigger `announce_…` wrote. Anything else says that something changed.
 fn parse(payload: &str) -> Of {
     match Uuid::try_parse(payload) {
         Ok(tenant) => Of::Tenant(TenantId::from_uuid(tenant)),
         Err(_) if payload == "operators" => Of::Operators,
+        Err(_) if payload == "event_types" => Of::EventTypes,
         Err(_) => Of::Everything,
     }
 }

@@ -12,7 +12,7 @@ use super::Postgres;
 use super::error::corrupt;
 use super::filter::Filter;
 use crate::error::StoreError;
-use crate::ledger::{Delivery, DeliveryQuery, EventContent, Fetched};
+use crate::ledger::{Delivery, DeliveryQuery, EventContent, Fetched, Page};
 
 const COLUMNS: &str = "id, event_id, tenant_id, endpoint_id, state, reason, due_at, attempts, updated_at";
 
@@ -26,25 +26,25 @@ const FETCH_EVENTS: &str = "SELECT id, event_type, occurred_at, accepted_at, tra
      FROM events WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
 
 impl Postgres {
-    pub(super) async fn list_deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
-        let mut filter = Filter::default();
-        filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));
-        filter.and_some("endpoint_id = $", query.endpoint.map(EndpointId::uuid));
-        if let Some(event) = query.event {
-            let [from, to] = of_event(event);
-            filter.and("id >= $", from);
-            filter.and("id < $", to);
-            filter.and("event_id = $", event.uuid());
-            filter.passes_few();
-        }
-        filter.and_any("state = ANY($)", query.states.clone());
-        filter.and_some("id >= $", query.since.map(|since| DeliveryId::floor(since).uuid()));
-        filter.and_some("id < $", query.until.map(|until| DeliveryId::floor(until).uuid()));
-        filter.and_some("id < $", query.before.map(DeliveryId::uuid));
-        let rows = filter
-            .newest(&self.client().await?, COLUMNS, "deliveries", query.limit)
+    pub(super) async fn list_deliveries(
+        &self,
+        query: &DeliveryQuery,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        let filter = delivery_filter(query);
+        let before = query.before.map(DeliveryId::uuid);
+        let found = filter
+            .page(&self.client().await?, COLUMNS, "deliveries", before, query.limit)
             .await?;
-        rows.iter().map(delivery).collect()
+        Ok(Page {
+            rows: found.rows.iter().map(delivery).collect::<Result<_, _>>()?,
+            next: found.next.map(DeliveryId::from_uuid),
+        })
+    }
+
+    pub(super) async fn read_delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1");
+        let row = self.query_opt(&sql, &[&id.uuid()]).await?;
+        row.as_ref().map(delivery).transpose()
     }
 
     pub(super) async fn read_states(
@@ -89,6 +89,23 @@ impl Postgres {
     }
 }
 
+/// What a delivery must be, but for the place in the list.
+pub(super) fn delivery_filter(query: &DeliveryQuery) -> Filter {
+    let mut filter = Filter::default();
+    filter.of(query.tenant, query.endpoint);
+    if let Some(event) = query.event {
+        let [from, to] = of_event(event);
+        filter.and("id >= $", from);
+        filter.and("id < $", to);
+        filter.and("event_id = $", event.uuid());
+        filter.passes_few();
+    }
+    filter.and_some("id >= $", query.since.map(|since| DeliveryId::floor(since).uuid()));
+    filter.and_some("id < $", query.until.map(|until| DeliveryId::floor(until).uuid()));
+    filter.check_any("state", query.states.clone());
+    filter
+}
+
 /// The range of ids in which all deliveries of an event lie: they bear its millisecond.
 pub(super) fn of_event(event: EventId) -> [Uuid; 2] {
     let floor = |millis: u64| Uuid::from_u128(u128::from(millis) << 80);
@@ -111,7 +128,7 @@ fn delivery(row: &Row) -> Result<Delivery, StoreError> {
     })
 }
 
-fn state(row: &Row) -> Result<DeliveryState, StoreError> {
+pub(super) fn state(row: &Row) -> Result<DeliveryState, StoreError> {
     DeliveryState::from_parts(row.try_get("state")?, row.try_get("reason")?, row.try_get("due_at")?).map_err(corrupt)
 }
 

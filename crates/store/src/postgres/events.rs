@@ -8,29 +8,22 @@ use super::Postgres;
 use super::error::corrupt;
 use super::filter::Filter;
 use crate::error::StoreError;
-use crate::ledger::{EventQuery, EventSummary};
+use crate::ledger::{EventQuery, EventSummary, Page};
 
-const SUMMARY: &str = "id, tenant_id, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test";
+const SUMMARY: &str = "id, tenant_id, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test, \
+                       erased_at";
 
 impl Postgres {
-    pub(super) async fn list_events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError> {
-        let mut filter = Filter::default();
-        filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));
-        filter.and_some("idempotency_key = $", query.idempotency_key.clone());
-        filter.and_any(
-            "event_type = ANY($)",
-            query.event_types.iter().map(ToString::to_string).collect(),
-        );
-        filter.and_some("id >= $", query.since.map(|since| EventId::floor(since).uuid()));
-        filter.and_some("id < $", query.until.map(|until| EventId::floor(until).uuid()));
-        filter.and_some("id < $", query.before.map(EventId::uuid));
-        if query.idempotency_key.is_some() && query.tenant.is_some() {
-            filter.passes_few();
-        }
-        let rows = filter
-            .newest(&self.client().await?, SUMMARY, "events", query.limit)
+    pub(super) async fn list_events(&self, query: &EventQuery) -> Result<Page<EventSummary, EventId>, StoreError> {
+        let filter = event_filter(query);
+        let before = query.before.map(EventId::uuid);
+        let found = filter
+            .page(&self.client().await?, SUMMARY, "events", before, query.limit)
             .await?;
-        rows.iter().map(summary).collect()
+        Ok(Page {
+            rows: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
+            next: found.next.map(EventId::from_uuid),
+        })
     }
 
     pub(super) async fn read_event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
@@ -45,6 +38,23 @@ impl Postgres {
     }
 }
 
+/// What an event must be, but for the place in the list.
+pub(super) fn event_filter(query: &EventQuery) -> Filter {
+    let mut filter = Filter::default();
+    filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));
+    filter.and_some("id >= $", query.since.map(|since| EventId::floor(since).uuid()));
+    filter.and_some("id < $", query.until.map(|until| EventId::floor(until).uuid()));
+    filter.check_some("idempotency_key = $", query.idempotency_key.clone());
+    filter.check_any(
+        "event_type",
+        query.event_types.iter().map(ToString::to_string).collect(),
+    );
+    if query.idempotency_key.is_some() && query.tenant.is_some() {
+        filter.passes_few();
+    }
+    filter
+}
+
 fn summary(row: &Row) -> Result<EventSummary, StoreError> {
     Ok(EventSummary {
         id: EventId::from_uuid(row.try_get("id")?),
@@ -55,5 +65,6 @@ fn summary(row: &Row) -> Result<EventSummary, StoreError> {
         idempotency_key: row.try_get("idempotency_key")?,
         delivery_count: row.try_get::<_, i32>("delivery_count")?.cast_unsigned(),
         test: row.try_get("test")?,
+        erased_at: row.try_get("erased_at")?,
     })
 }

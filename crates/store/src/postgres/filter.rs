@@ -2,43 +2,84 @@
 //! use an index for.
 
 use std::fmt::Write;
+use std::time::Instant;
 
 use deadpool_postgres::Object;
+use tidings_domain::{EndpointId, TenantId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::ledger::query::{LOOK_FOR, STRETCHES};
 
 /// Conditions that must all hold, with their values.
 #[derive(Default)]
 pub(super) struct Filter {
-    conditions: String,
-    values: Vec<Box<dyn ToSql + Send + Sync>>,
+    /// Those that bound what is read, along an index.
+    conditions: Vec<Condition>,
+    /// Those that rows have to be looked at for.
+    checked: Vec<Condition>,
     selective: bool,
+    /// The tenant that an endpoint is said to be of.
+    owner: Option<(TenantId, EndpointId)>,
+}
+
+/// What was found, newest first.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) rows: Vec<Row>,
+    /// Where to go on; none at the end.
+    pub(super) next: Option<Uuid>,
+}
+
+struct Condition {
+    /// SQL; `$` stands for the value.
+    text: String,
+    value: Option<Box<dyn ToSql + Send + Sync>>,
 }
 
 impl Filter {
-    /// Adds a condition; `$` stands for the value.
+    /// Adds a condition that an index serves; `$` stands for the value.
     pub(super) fn and(&mut self, condition: &str, value: impl ToSql + Send + Sync + 'static) {
-        self.values.push(Box::new(value));
-        let place = format!("${}", self.values.len());
-        let word = if self.conditions.is_empty() { "WHERE" } else { " AND" };
-        // Writing to a string can't fail.
-        let _ = write!(self.conditions, "{word} {}", condition.replace('$', &place));
+        self.conditions.push(Condition::new(condition, value));
     }
 
-    /// Adds a condition if there is a value for it.
+    /// Adds a condition that an index serves if there is a value for it.
     pub(super) fn and_some(&mut self, condition: &str, value: Option<impl ToSql + Send + Sync + 'static>) {
         if let Some(value) = value {
             self.and(condition, value);
         }
     }
 
-    /// Adds a condition over alternatives; none do not filter.
-    pub(super) fn and_any<T: ToSql + Send + Sync + 'static>(&mut self, condition: &str, values: Vec<T>) {
-        if !values.is_empty() {
-            self.and(condition, values);
+    /// Adds the condition of a partial index, in its words.
+    pub(super) fn and_partial(&mut self, condition: &str) {
+        self.conditions.push(Condition {
+            text: condition.to_owned(),
+            value: None,
+        });
+    }
+
+    /// Adds a condition that rows are looked at for if there is a value for it.
+    pub(super) fn check_some(&mut self, condition: &str, value: Option<impl ToSql + Send + Sync + 'static>) {
+        if let Some(value) = value {
+            self.checked.push(Condition::new(condition, value));
         }
+    }
+
+    /// Adds alternatives that rows are looked at for; none do not filter.
+    pub(super) fn check_any<T: ToSql + Send + Sync + 'static>(&mut self, expression: &str, values: Vec<T>) {
+        if !values.is_empty() {
+            self.checked
+                .push(Condition::new(&format!("{expression} = ANY($)"), values));
+        }
+    }
+
+    /// Adds the conditions of a tenant's and an endpoint's rows.
+    pub(super) fn of(&mut self, tenant: Option<TenantId>, endpoint: Option<EndpointId>) {
+        self.and_some("tenant_id = $", tenant.map(TenantId::uuid));
+        self.and_some("endpoint_id = $", endpoint.map(EndpointId::uuid));
+        self.owner = tenant.zip(endpoint);
     }
 
     /// Says that few rows pass. The planner, who can't know, would rather walk the whole table in the order
@@ -47,26 +88,173 @@ impl Filter {
         self.selective = true;
     }
 
-    /// The newest rows that pass.
+    /// The newest rows that pass, at most `limit`, however long it takes to find them.
     pub(super) async fn newest(
-        mut self,
+        self,
         client: &Object,
         columns: &str,
         table: &str,
         limit: u32,
     ) -> Result<Vec<Row>, StoreError> {
-        self.values.push(Box::new(i64::from(limit)));
-        let (conditions, limit) = (&self.conditions, self.values.len());
-        let sql = if self.selective {
-            format!(
-                "WITH few AS MATERIALIZED (SELECT {columns} FROM {table} {conditions})
-                 SELECT * FROM few ORDER BY id DESC LIMIT ${limit}"
-            )
-        } else {
-            format!("SELECT {columns} FROM {table} {conditions} ORDER BY id DESC LIMIT ${limit}")
+        self.read(client, columns, table, Uuid::max(), None, limit).await
+    }
+
+    /// The newest rows below `before` that pass: at most `limit`, or those that were found in the time that there is.
+    pub(super) async fn page(
+        &self,
+        client: &Object,
+        columns: &str,
+        table: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Found, StoreError> {
+        let mut before = before.unwrap_or(Uuid::max());
+        let mut found = Found::default();
+        if !self.is_owner(client, table).await? {
+            return Ok(found);
+        }
+        let began = Instant::now();
+        let mut stretch = *STRETCHES.start();
+        loop {
+            let floor = self.floor(client, table, before, stretch).await?;
+            let left = limit.saturating_sub(found.rows.len() as u32);
+            found
+                .rows
+                .extend(self.read(client, columns, table, before, floor, left).await?);
+            found.next = last(&found.rows, limit)?;
+            match floor {
+                Some(floor) if found.next.is_none() && began.elapsed() < LOOK_FOR => {
+                    before = floor;
+                    stretch = (2 * stretch).min(*STRETCHES.end());
+                }
+                _ => {
+                    found.next = found.next.or(floor);
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    /// How many rows pass, counted up to `limit`.
+    pub(super) async fn count(&self, client: &Object, table: &str, limit: u64) -> Result<u64, StoreError> {
+        if !self.is_owner(client, table).await? {
+            return Ok(0);
+        }
+        let last = Uuid::max();
+        let mut statement = Statement::reading("id", table, &last);
+        statement.and_all(&self.conditions);
+        statement.and_all(&self.checked);
+        statement.text = format!("SELECT count(*) FROM ({} LIMIT {limit}) AS counted", statement.text);
+        let rows = statement.run(client).await?;
+        let count: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
+        Ok(count.unwrap_or_default().unsigned_abs())
+    }
+
+    /// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking through
+    /// another's would take its time and tell that they are there.
+    async fn is_owner(&self, client: &Object, table: &str) -> Result<bool, StoreError> {
+        let Some((tenant, endpoint)) = self.owner else {
+            return Ok(true);
         };
+        let sql = format!("SELECT tenant_id = $1 FROM {table} WHERE endpoint_id = $2 LIMIT 1");
         let statement = client.prepare_cached(&sql).await?;
-        let values: Vec<&(dyn ToSql + Sync)> = self.values.iter().map(|value| &**value as _).collect();
-        Ok(client.query(&statement, &values).await?)
+        let row = client
+            .query_opt(&statement, &[&tenant.uuid(), &endpoint.uuid()])
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
+    }
+
+    /// The newest rows that pass, at most `limit`, from `floor` to below `before`.
+    async fn read(
+        &self,
+        client: &Object,
+        columns: &str,
+        table: &str,
+        before: Uuid,
+        floor: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut statement = Statement::reading(columns, table, &before);
+        if let Some(floor) = &floor {
+            statement.and("id >= $", Some(floor));
+        }
+        statement.and_all(&self.conditions);
+        statement.and_all(&self.checked);
+        if self.selective {
+            statement.text = format!("WITH few AS MATERIALIZED ({}) SELECT * FROM few", statement.text);
+        }
+        let limit = i64::from(limit);
+        statement.values.push(&limit);
+        let _ = write!(statement.text, " ORDER BY id DESC LIMIT ${}", statement.values.len());
+        statement.run(client).await
+    }
+
+    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index finds
+    /// it, or because it ends before.
+    async fn floor(
+        &self,
+        client: &Object,
+        table: &str,
+        before: Uuid,
+        stretch: u32,
+    ) -> Result<Option<Uuid>, StoreError> {
+        if self.selective || self.checked.is_empty() {
+            return Ok(None);
+        }
+        let mut statement = Statement::reading("id", table, &before);
+        statement.and_all(&self.conditions);
+        let _ = write!(statement.text, " ORDER BY id DESC OFFSET {} LIMIT 1", stretch - 1);
+        let rows = statement.run(client).await?;
+        Ok(rows.first().map(|row| row.try_get("id")).transpose()?)
+    }
+}
+
+impl Condition {
+    fn new(text: &str, value: impl ToSql + Send + Sync + 'static) -> Self {
+        Self {
+            text: text.to_owned(),
+            value: Some(Box::new(value)),
+        }
+    }
+}
+
+/// The id of the last row, if there may be more.
+fn last(rows: &[Row], limit: u32) -> Result<Option<Uuid>, StoreError> {
+    let last = rows.last().filter(|_| rows.len() >= limit as usize);
+    Ok(last.map(|row| row.try_get("id")).transpose()?)
+}
+
+/// A statement with its values, as it grows.
+struct Statement<'a> {
+    text: String,
+    values: Vec<&'a (dyn ToSql + Sync)>,
+}
+
+impl<'a> Statement<'a> {
+    fn reading(columns: &str, table: &str, before: &'a Uuid) -> Self {
+        Self {
+            text: format!("SELECT {columns} FROM {table} WHERE id < $1"),
+            values: vec![before],
+        }
+    }
+
+    /// Adds a condition; `$` stands for the value.
+    fn and(&mut self, condition: &str, value: Option<&'a (dyn ToSql + Sync)>) {
+        self.values.extend(value);
+        let place = format!("${}", self.values.len());
+        // Writing to a string can't fail.
+        let _ = write!(self.text, " AND {}", condition.replace('$', &place));
+    }
+
+    fn and_all(&mut self, conditions: &'a [Condition]) {
+        for condition in conditions {
+            self.and(&condition.text, condition.value.as_deref().map(|value| value as _));
+        }
+    }
+
+    /// The rows. The statement is planned for these values, and not once for all: tenants differ too much. What suits the
+    /// many small ones would have all rows of the largest sorted.
+    async fn run(self, client: &Object) -> Result<Vec<Row>, StoreError> {
+        Ok(client.query(&self.text, &self.values).await?)
     }
 }

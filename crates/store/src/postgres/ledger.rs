@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tidings_domain::{AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, Timestamp};
 
+use super::attempts::attempt_filter;
+use super::deliveries::delivery_filter;
+use super::events::event_filter;
 use super::{Postgres, partitions};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
-    OpenDelivery, Record,
+    OpenDelivery, Page, Record,
 };
 
 #[async_trait]
@@ -23,7 +26,7 @@ impl Ledger for Postgres {
         self.fetch_deliveries(ids).await
     }
 
-    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError> {
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError> {
         self.list_attempts(query).await
     }
 
@@ -31,7 +34,7 @@ impl Ledger for Postgres {
         self.read_attempt(id).await
     }
 
-    async fn events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError> {
+    async fn events(&self, query: &EventQuery) -> Result<Page<EventSummary, EventId>, StoreError> {
         self.list_events(query).await
     }
 
@@ -39,8 +42,28 @@ impl Ledger for Postgres {
         self.read_event(id).await
     }
 
-    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery, DeliveryId>, StoreError> {
         self.list_deliveries(query).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.read_delivery(id).await
+    }
+
+    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError> {
+        attempt_filter(query)
+            .count(&self.client().await?, "attempts", limit)
+            .await
+    }
+
+    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<u64, StoreError> {
+        event_filter(query).count(&self.client().await?, "events", limit).await
+    }
+
+    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError> {
+        delivery_filter(query)
+            .count(&self.client().await?, "deliveries", limit)
+            .await
     }
 
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {

@@ -38,6 +38,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "failing",
         sql: include_str!("../../../../migrations/0004_failing.sql"),
     },
+    Migration {
+        version: 5,
+        name: "management",
+        sql: include_str!("../../../../migrations/0005_management.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

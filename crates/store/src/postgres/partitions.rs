@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan, civil};
-use tidings_domain::{EventId, Timestamp};
+use tidings_domain::{CancelReason, EventId, Timestamp};
 use tokio_postgres::Client;
 
 use crate::error::StoreError;
@@ -29,6 +29,55 @@ pub(super) async fn prepare(client: &mut Client, now: Timestamp, days_ahead: u32
         }
     }
     Ok(())
+}
+
+/// Drops the partitions of days that lie wholly before a time, each with its own short lock; what is still open in them
+/// is cancelled first. How many were dropped.
+pub(super) async fn drop_before(client: &mut Client, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+    let first_kept = before.to_zoned(TimeZone::UTC).date();
+    let mut old: Vec<(civil::Date, String)> = existing(client)
+        .await?
+        .into_iter()
+        .filter_map(|partition| Some((day_of(&partition)?, partition)))
+        .filter(|(day, _)| *day < first_kept)
+        .collect();
+    old.sort_unstable();
+    for (_, partition) in &old {
+        if partition.starts_with("deliveries_") {
+            let cancel = format!(
+                "UPDATE {partition} SET state = 'cancelled', reason = $2, due_at = NULL, sweep_at = NULL,
+                                        updated_at = $1
+                 WHERE state NOT IN ('succeeded', 'exhausted', 'cancelled')"
+            );
+            let cancelled = client
+                .execute(&cancel, &[&now, &CancelReason::Expired.as_str()])
+                .await?;
+            if cancelled > 0 {
+                tracing::warn!(
+                    partition,
+                    cancelled,
+                    "deliveries were still open when their day was dropped"
+                );
+            }
+        }
+        let transaction = client.transaction().await?;
+        // Everybody else queues behind a lock that waits, so the wait is bounded; the next try may do better.
+        transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await?;
+        transaction
+            .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+            .await?;
+        transaction
+            .batch_execute(&format!("DROP TABLE IF EXISTS {partition}"))
+            .await?;
+        transaction.commit().await?;
+    }
+    Ok(old.len() as u64)
+}
+
+/// The day in a partition's name; none for the default partitions.
+fn day_of(partition: &str) -> Option<civil::Date> {
+    let (_, day) = partition.rsplit_once('_')?;
+    civil::Date::strptime("%Y%m%d", day).ok()
 }
 
 fn name(table: &str, day: civil::Date) -> String {
@@ -93,6 +142,8 @@ mod tests {
         let day = civil::date(2026, 11, 21);
         let [from, to] = bounds(day).unwrap();
         assert_eq!(name("events", day), "events_20261121");
+        assert_eq!(day_of("events_20261121"), Some(day));
+        assert_eq!(day_of("events_default"), None);
         assert_eq!(from, EventId::floor("2026-11-21T00:00:00Z".parse().unwrap()));
         assert!(EventId::floor("2026-11-21T23:59:59.999Z".parse().unwrap()) < to);
         assert_eq!(to, EventId::floor("2026-11-22T00:00:00Z".parse().unwrap()));

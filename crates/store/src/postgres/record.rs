@@ -4,6 +4,7 @@
 //! delivery become one row before they are sent.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tidings_domain::{DeliveryId, DeliveryState, EndpointId, EventId, Step, TenantId, Timestamp};
 
@@ -57,7 +58,7 @@ impl Postgres {
                 &column(&events, |e| e.tenant.uuid()),
                 &column(&events, |e| e.occurred_at),
                 &column(&events, |e| e.accepted_at),
-                &column(&events, |e| integer(e.deliveries.len())),
+                &column(&events, |e| integer(e.delivery_count())),
                 &column(&events, |e| e.event_type.as_str()),
                 &column(&events, |e| e.idempotency_key.as_deref()),
                 &column(&events, |e| e.traceparent.as_ref().map(|trace| trace.as_str())),
@@ -110,6 +111,10 @@ impl Postgres {
                 &column(&signs.answered, |(endpoint, _)| endpoint.uuid()),
                 &column(&signs.answered, |(_, at)| *at),
                 &column(&signs.answered, |(_, at)| EventId::at(*at).uuid()),
+                &column(&attempts, |a| a.timing.dns.map(micros)),
+                &column(&attempts, |a| a.timing.connect.map(micros)),
+                &column(&attempts, |a| a.timing.tls.map(micros)),
+                &column(&attempts, |a| a.timing.first_byte.map(micros)),
             ],
         )
         .await?;
@@ -208,6 +213,11 @@ fn column<'a, R, T>(rows: &'a [R], value: impl FnMut(&'a R) -> T) -> Vec<T> {
 
 fn integer(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// Half an hour is more than any part of an attempt takes.
+fn micros(length: Duration) -> i32 {
+    i32::try_from(length.as_micros()).unwrap_or(i32::MAX)
 }
 
 fn json(headers: &Headers) -> Result<String, StoreError> {

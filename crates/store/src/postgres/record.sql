@@ -12,11 +12,12 @@ WITH new_events AS (
     INSERT INTO attempts (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
                           number, status_code, payload_at, response_truncated, event_type, url, dialect, outcome,
                           reason, error, remote_address, request_headers, request_body, response_headers,
-                          response_body, test)
+                          response_body, test, dns_us, connect_us, tls_us, first_byte_us)
     SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],
                          $16::timestamptz[], $17::bigint[], $18::integer[], $19::integer[], $20::integer[],
                          $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
-                         $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[], $45::boolean[])
+                         $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[], $45::boolean[], $55::integer[],
+                         $56::integer[], $57::integer[], $58::integer[])
     ON CONFLICT (id) DO NOTHING
 ), moved AS (
     INSERT INTO deliveries AS known (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts,

@@ -16,7 +16,7 @@ use super::{Sqlite, query, record};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary, Fetched,
-    Ledger, OpenDelivery, Record,
+    Ledger, OpenDelivery, Page, Record,
 };
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl Ledger for Sqlite {
         .await
     }
 
-    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<AttemptSummary>, StoreError> {
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError> {
         let query = query.clone();
         self.read(move |connection| query::attempts(connection, &query)).await
     }
@@ -62,14 +62,14 @@ impl Ledger for Sqlite {
         .await
     }
 
-    async fn events(&self, query: &EventQuery) -> Result<Vec<EventSummary>, StoreError> {
+    async fn events(&self, query: &EventQuery) -> Result<Page<EventSummary, EventId>, StoreError> {
         let query = query.clone();
         self.read(move |connection| query::events(connection, &query)).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
         let sql = format!("SELECT {}, payload FROM events WHERE id = ?1", row::EVENT_SUMMARY);
-        let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(8)?.into()));
+        let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(9)?.into()));
         self.read(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?
@@ -79,9 +79,38 @@ impl Ledger for Sqlite {
         .await
     }
 
-    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery, DeliveryId>, StoreError> {
         let query = query.clone();
         self.read(move |connection| query::deliveries(connection, &query)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
+        self.read(move |connection| {
+            Ok(connection
+                .prepare_cached(&sql)?
+                .query_row([blob(id.uuid())], row::delivery)
+                .optional()?)
+        })
+        .await
+    }
+
+    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| query::count_attempts(connection, &query, limit))
+            .await
+    }
+
+    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<u64, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| query::count_events(connection, &query, limit))
+            .await
+    }
+
+    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| query::count_deliveries(connection, &query, limit))
+            .await
     }
 
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {

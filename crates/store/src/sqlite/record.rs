@@ -7,7 +7,7 @@ use tidings_domain::trace::TraceParent;
 use tidings_domain::{DeliveryId, Step, TenantId};
 
 use super::health;
-use super::row::{blob, json, later, micros};
+use super::row::{blob, json, later, length, micros};
 use crate::error::StoreError;
 use crate::health::signs;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
@@ -50,7 +50,7 @@ fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreEr
             micros(event.accepted_at),
             event.idempotency_key,
             event.traceparent.as_ref().map(TraceParent::as_str),
-            event.deliveries.len() as i64,
+            event.delivery_count() as i64,
             &event.payload[..],
             event.test,
         ])?;
@@ -91,9 +91,10 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
             "INSERT INTO attempts
                 (id, delivery, event, tenant, endpoint, event_type, number, started_at, duration, url, dialect,
                  outcome, reason, error, status_code, next_attempt_at, remote_address, request_headers,
-                 request_body, payload_at, response_headers, response_body, response_truncated, test)
+                 request_body, payload_at, response_headers, response_body, response_truncated, test, dns_us,
+                 connect_us, tls_us, first_byte_us)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                 ?21, ?22, ?23, ?24)
+                 ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -105,7 +106,7 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
             summary.event_type.as_str(),
             summary.number,
             micros(summary.started_at),
-            i64::try_from(summary.duration.as_micros()).unwrap_or(i64::MAX),
+            length(summary.duration),
             summary.url,
             summary.dialect,
             summary.outcome.name(),
@@ -121,6 +122,10 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
             &attempt.response_body[..],
             attempt.response_truncated,
             summary.test,
+            attempt.timing.dns.map(length),
+            attempt.timing.connect.map(length),
+            attempt.timing.tls.map(length),
+            attempt.timing.first_byte.map(length),
         ])?;
     let Some(after) = &attempt.after else {
         return Ok(false);

@@ -1,148 +1,134 @@
-//! The registry in SQLite.
+//! The registry's operations, each in the file of its subject.
+
+pub(super) mod audit;
+mod endpoints;
+mod event_types;
+mod keys;
+mod rekey;
+mod snapshot;
+mod tenants;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
-use tidings_domain::key::TokenHash;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tidings_domain::{
-    ApiKey, DisabledReason, Endpoint, EndpointId, KeyId, NoticeKind, PreviousSecret, Secret, Tenant, TenantId,
+    ApiKey, AuditEntry, DisabledReason, Endpoint, EndpointId, EventType, EventTypeVersion, KeyId, Tenant, TenantId,
     Timestamp,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::health::{self, Noticed};
-use super::row::{blob, from_json, id, json, micros, text, time, time_or_none};
 use crate::error::StoreError;
-use crate::registry::{Of, Registry, Snapshot};
-use crate::seal::Sealer;
-
-const TENANT: &str = "id, name, created_at";
-const KEY: &str = "id, tenant, scopes, hint, hash, expires_at, created_at";
-const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subscriptions, enabled, overrides, created_at, updated_at, \
-     cancel_held_before, previous_secret, previous_secret_until, contact, operational, failing_since, disabled_reason";
+use crate::registry::{AuditQuery, Deletion, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::sealed::Sealed;
 
 #[async_trait]
 impl Registry for Sqlite {
-    async fn create_tenant(&self, tenant: &Tenant, first_key: &ApiKey) -> Result<(), StoreError> {
-        let (tenant, key) = (tenant.clone(), first_key.clone());
+    async fn create_tenant(&self, tenant: &Tenant, first_key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (tenant, key, entry) = (tenant.clone(), first_key.clone(), entry.clone());
         let changed = Of::Tenant(tenant.id);
         let work = move |connection: &Connection| {
-            connection
-                .prepare_cached("INSERT INTO tenants (id, name, created_at) VALUES (?1, ?2, ?3)")?
-                .execute(params![blob(tenant.id.uuid()), tenant.name, micros(tenant.created_at)])?;
-            insert_key(connection, &key)
+            tenants::insert(connection, &tenant)?;
+            keys::insert(connection, &key)?;
+            audit::insert(connection, &entry)
         };
         self.change(work, move |()| Some(changed)).await
     }
 
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-        let sql = format!("SELECT {TENANT} FROM tenants WHERE id = ?1");
-        self.read(move |connection| one(connection, &sql, [blob(id.uuid())], tenant))
-            .await
+        self.read(move |connection| tenants::read(connection, id)).await
     }
 
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
-        let sql = format!("SELECT {TENANT} FROM tenants WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-        let before = blob(before.map_or(Uuid::max(), TenantId::uuid));
-        self.read(move |connection| all(connection, &sql, params![before, limit], tenant))
+        self.read(move |connection| tenants::list(connection, before, limit))
             .await
     }
 
-    async fn delete_tenant(&self, id: TenantId) -> Result<bool, StoreError> {
+    async fn replace_tenant(&self, tenant: &Tenant, was: Timestamp, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let (tenant, changed) = (tenant.clone(), Of::Tenant(tenant.id));
+        let work = move |connection: &Connection| tenants::replace(connection, &tenant, was);
+        self.change_if(work, entry, move |()| changed).await
+    }
+
+    async fn delete_tenant(&self, id: TenantId, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let work = move |connection: &Connection| tenants::delete(connection, id);
+        self.change_if(work, entry, move |()| Of::Tenant(id)).await
+    }
+
+    async fn create_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (key, entry) = (key.clone(), entry.clone());
+        let changed = keys::part(key.tenant);
         let work = move |connection: &Connection| {
-            Ok(connection
-                .prepare_cached("DELETE FROM tenants WHERE id = ?1")?
-                .execute([blob(id.uuid())])?
-                > 0)
-        };
-        self.change(work, move |deleted| deleted.then_some(Of::Tenant(id)))
-            .await
-    }
-
-    async fn create_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let key = key.clone();
-        let changed = key_part(key.tenant);
-        self.change(move |connection| insert_key(connection, &key), move |()| Some(changed))
-            .await
-    }
-
-    async fn create_first_operator_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
-        let key = key.clone();
-        let work = move |connection: &Connection| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE tenant IS NULL)";
-            let exists: bool = connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
-            if !exists {
-                insert_key(connection, &key)?;
+            if key.portal {
+                keys::delete_expired(connection, key.tenant, key.created_at)?;
             }
-            Ok(!exists)
+            keys::insert(connection, &key)?;
+            audit::insert(connection, &entry)
         };
-        self.change(work, |created| created.then_some(Of::Operators)).await
+        self.change(work, move |()| Some(changed)).await
+    }
+
+    async fn create_first_operator_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let key = key.clone();
+        let work = move |connection: &Connection| keys::insert_first(connection, &key);
+        self.change_if(work, entry, |()| Of::Operators).await
+    }
+
+    async fn rotate_key(
+        &self,
+        old: KeyId,
+        old_expires_at: Timestamp,
+        new: &ApiKey,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let (new, changed) = (new.clone(), keys::part(new.tenant));
+        let work = move |connection: &Connection| keys::rotate(connection, old, old_expires_at, &new);
+        self.change_if(work, entry, move |()| changed).await
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        let sql = format!("SELECT {KEY} FROM api_keys WHERE id = ?1");
-        self.read(move |connection| one(connection, &sql, [blob(id.uuid())], key))
+        self.read(move |connection| keys::read(connection, id)).await
+    }
+
+    async fn keys(&self, tenant: Option<TenantId>, with_portal: bool) -> Result<Vec<ApiKey>, StoreError> {
+        self.read(move |connection| keys::list(connection, tenant, with_portal))
             .await
     }
 
-    async fn keys(&self, tenant: Option<TenantId>) -> Result<Vec<ApiKey>, StoreError> {
-        let sql = format!("SELECT {KEY} FROM api_keys WHERE tenant IS ?1 ORDER BY id DESC");
-        let tenant = tenant.map(|id| blob(id.uuid()));
-        self.read(move |connection| all(connection, &sql, [tenant], key)).await
+    async fn replace_key_expiry(
+        &self,
+        id: KeyId,
+        expires_at: Option<Timestamp>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let work = move |connection: &Connection| keys::replace_expiry(connection, id, expires_at);
+        self.change_if(work, entry, |tenant| keys::part(*tenant)).await
     }
 
-    async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
-        let work = move |connection: &Connection| {
-            let sql = "DELETE FROM api_keys WHERE id = ?1 RETURNING tenant";
-            one(connection, sql, [blob(id.uuid())], |row| tenant_or_none(row, 0))
-        };
-        Ok(self.change(work, |deleted| deleted.map(key_part)).await?.is_some())
+    async fn delete_key(&self, id: KeyId, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let work = move |connection: &Connection| keys::delete(connection, id);
+        self.change_if(work, entry, |tenant| keys::part(*tenant)).await
     }
 
-    async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let (endpoint, sealer) = (endpoint.clone(), self.sealer.clone());
+    async fn note_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        self.write(move |connection| keys::note_uses(connection, &uses)).await
+    }
+
+    async fn create_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<(), StoreError> {
+        let sealed = Sealed::of(endpoint, &self.sealer)?;
+        let (endpoint, entry) = (endpoint.clone(), entry.clone());
         let changed = Of::Tenant(endpoint.tenant);
-        let sql = format!(
-            "INSERT INTO endpoints ({ENDPOINT})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
-        );
         let work = move |connection: &Connection| {
-            connection.prepare_cached(&sql)?.execute(params![
-                blob(endpoint.id.uuid()),
-                blob(endpoint.tenant.uuid()),
-                endpoint.name,
-                endpoint.url.as_str(),
-                endpoint.dialect,
-                seal(&sealer, &endpoint, endpoint.secret.as_ref()),
-                json(&endpoint.subscriptions)?,
-                endpoint.enabled,
-                json(&endpoint.overrides)?,
-                micros(endpoint.created_at),
-                micros(endpoint.updated_at),
-                endpoint.cancel_held_before.map(micros),
-                seal(
-                    &sealer,
-                    &endpoint,
-                    endpoint.previous_secret.as_ref().map(|previous| &previous.secret)
-                ),
-                endpoint.previous_secret.as_ref().map(|previous| micros(previous.until)),
-                endpoint.contact,
-                endpoint.operational,
-                endpoint.failing_since.map(micros),
-                endpoint.disabled_reason.map(DisabledReason::as_str),
-            ])?;
-            Ok(())
+            endpoints::insert(connection, &endpoint, &sealed)?;
+            audit::insert(connection, &entry)
         };
         self.change(work, move |()| Some(changed)).await
     }
 
     async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
-        let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE id = ?1");
-        let found = self
-            .read(move |connection| one(connection, &sql, [blob(id.uuid())], sealed_endpoint))
-            .await?;
-        found.map(|sealed| sealed.open(&self.sealer)).transpose()
+        let found = self.read(move |connection| endpoints::read(connection, id)).await?;
+        found.map(|closed| closed.open(&self.sealer)).transpose()
     }
 
     async fn endpoints(
@@ -151,107 +137,107 @@ impl Registry for Sqlite {
         before: Option<EndpointId>,
         limit: u32,
     ) -> Result<Vec<Endpoint>, StoreError> {
-        let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
-        let (tenant, before) = (blob(tenant.uuid()), blob(before.map_or(Uuid::max(), EndpointId::uuid)));
         let found = self
-            .read(move |connection| all(connection, &sql, params![tenant, before, limit], sealed_endpoint))
+            .read(move |connection| endpoints::list(connection, tenant, before, limit))
             .await?;
-        found.into_iter().map(|sealed| sealed.open(&self.sealer)).collect()
+        found.into_iter().map(|closed| closed.open(&self.sealer)).collect()
     }
 
-    async fn replace_endpoint(&self, endpoint: &Endpoint, was: Timestamp) -> Result<bool, StoreError> {
-        let (endpoint, sealer) = (endpoint.clone(), self.sealer.clone());
-        let changed = Of::Tenant(endpoint.tenant);
-        let work = move |connection: &Connection| {
-            let replaced = connection
-                .prepare_cached(
-                    "UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
-                        enabled = ?8, overrides = ?9, updated_at = ?10, cancel_held_before = ?12, previous_secret = ?13,
-                        previous_secret_until = ?14, contact = ?15, operational = ?16, failing_since = ?17,
-                        disabled_reason = ?18
-                     WHERE id = ?1 AND tenant = ?2 AND updated_at = ?11",
-                )?
-                .execute(params![
-                    blob(endpoint.id.uuid()),
-                    blob(endpoint.tenant.uuid()),
-                    endpoint.name,
-                    endpoint.url.as_str(),
-                    endpoint.dialect,
-                    seal(&sealer, &endpoint, endpoint.secret.as_ref()),
-                    json(&endpoint.subscriptions)?,
-                    endpoint.enabled,
-                    json(&endpoint.overrides)?,
-                    micros(endpoint.updated_at),
-                    micros(was),
-                    endpoint.cancel_held_before.map(micros),
-                    seal(
-                        &sealer,
-                        &endpoint,
-                        endpoint.previous_secret.as_ref().map(|previous| &previous.secret)
-                    ),
-                    endpoint.previous_secret.as_ref().map(|previous| micros(previous.until)),
-                    endpoint.contact,
-                    endpoint.operational,
-                    endpoint.failing_since.map(micros),
-                    endpoint.disabled_reason.map(DisabledReason::as_str),
-                ])?;
-            Ok(replaced > 0)
-        };
-        self.change(work, move |replaced| replaced.then_some(changed)).await
+    async fn replace_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        was: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let sealed = Sealed::of(endpoint, &self.sealer)?;
+        let (endpoint, changed) = (endpoint.clone(), Of::Tenant(endpoint.tenant));
+        let work = move |connection: &Connection| endpoints::replace(connection, &endpoint, &sealed, was);
+        self.change_if(work, entry, move |()| changed).await
     }
 
-    async fn delete_endpoint(&self, endpoint: EndpointId) -> Result<bool, StoreError> {
-        let work = move |connection: &Connection| {
-            let sql = "DELETE FROM endpoints WHERE id = ?1 RETURNING tenant";
-            one(connection, sql, [blob(endpoint.uuid())], |row| {
-                id(row, 0, TenantId::from_uuid)
-            })
-        };
-        Ok(self.change(work, |deleted| deleted.map(Of::Tenant)).await?.is_some())
+    async fn delete_endpoint(
+        &self,
+        id: EndpointId,
+        was: Option<Timestamp>,
+        entry: &AuditEntry,
+    ) -> Result<Deletion, StoreError> {
+        let work = move |connection: &Connection| endpoints::delete(connection, id, was);
+        if self.change_if(work, entry, |tenant| Of::Tenant(*tenant)).await? {
+            return Ok(Deletion::Deleted);
+        }
+        match self.read(move |connection| endpoints::read(connection, id)).await? {
+            Some(_) if was.is_some() => Ok(Deletion::Changed),
+            _ => Ok(Deletion::Gone),
+        }
     }
 
     async fn disable_endpoint(
         &self,
-        endpoint: EndpointId,
+        id: EndpointId,
         reason: DisabledReason,
         detail: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let detail = detail.to_owned();
-        let work = move |connection: &Connection| {
-            let sql = "UPDATE endpoints SET enabled = 0, disabled_reason = ?2, updated_at = max(updated_at + 1, ?3)
-                       WHERE id = ?1 AND enabled RETURNING tenant";
-            let parameters = params![blob(endpoint.uuid()), reason.as_str(), micros(now)];
-            let disabled = one(connection, sql, parameters, |row| id(row, 0, TenantId::from_uuid))?;
-            if let Some(tenant) = disabled {
-                let notice = Noticed {
-                    tenant,
-                    endpoint,
-                    delivery: None,
-                    at: now,
-                    kind: NoticeKind::EndpointDisabled,
-                    detail: &detail,
-                };
-                health::insert(connection, &notice)?;
-            }
-            Ok(disabled)
-        };
+        let work = move |connection: &Connection| endpoints::disable(connection, id, reason, &detail, now);
         Ok(self.change(work, |tenant| tenant.map(Of::Tenant)).await?.is_some())
     }
 
     async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
-        let sql = "SELECT id FROM endpoints WHERE failing_since < ?1 AND enabled ORDER BY failing_since LIMIT ?2";
-        self.read(move |connection| {
-            all(connection, sql, params![micros(before), limit], |row| {
-                id(row, 0, EndpointId::from_uuid)
-            })
-        })
-        .await
+        self.read(move |connection| endpoints::failing_since(connection, before, limit))
+            .await
+    }
+
+    async fn rekey(&self, after: Option<EndpointId>, limit: u32) -> Result<Rekeyed, StoreError> {
+        let sealer = self.sealer.clone();
+        self.write(move |connection| rekey::rekey(connection, &sealer, after, limit))
+            .await
+    }
+
+    async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError> {
+        self.read(rekey::uses).await
+    }
+
+    async fn create_event_type_version(
+        &self,
+        new: &NewEventTypeVersion,
+        entry: &AuditEntry,
+    ) -> Result<EventTypeVersion, StoreError> {
+        let (new, entry) = (new.clone(), entry.clone());
+        let work = move |connection: &Connection| {
+            let version = event_types::insert(connection, &new)?;
+            audit::insert(connection, &entry)?;
+            Ok(new.numbered(version))
+        };
+        self.change(work, |_| Some(Of::EventTypes)).await
+    }
+
+    async fn event_types(&self, after: Option<EventType>, limit: u32) -> Result<Vec<EventTypeVersion>, StoreError> {
+        self.read(move |connection| event_types::newest(connection, after.as_ref(), limit))
+            .await
+    }
+
+    async fn event_type_versions(&self, event_type: &EventType) -> Result<Vec<EventTypeVersion>, StoreError> {
+        let event_type = event_type.clone();
+        self.read(move |connection| event_types::versions(connection, &event_type))
+            .await
+    }
+
+    async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let event_type = event_type.clone();
+        let work = move |connection: &Connection| event_types::delete(connection, &event_type);
+        self.change_if(work, entry, |()| Of::EventTypes).await
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| audit::list(connection, &query)).await
     }
 
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
         let sealer = self.sealer.clone();
-        self.read(move |connection| snapshot(connection, &sealer, of)).await
+        self.read(move |connection| snapshot::read(connection, &sealer, of))
+            .await
     }
 
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError> {
@@ -259,62 +245,31 @@ impl Registry for Sqlite {
     }
 }
 
-fn snapshot(connection: &Connection, sealer: &Sealer, of: Of) -> Result<Snapshot, StoreError> {
-    let (tenants, keys, endpoints, parameter) = match of {
-        Of::Everything => ("?1 IS NULL", "?1 IS NULL", "?1 IS NULL", None),
-        Of::Tenant(id) => ("id = ?1", "tenant = ?1", "tenant = ?1", Some(blob(id.uuid()))),
-        Of::Operators => ("0 = ?1", "tenant IS ?1", "0 = ?1", None),
-    };
-    let sealed = all(
-        connection,
-        &format!("SELECT {ENDPOINT} FROM endpoints WHERE {endpoints}"),
-        [parameter],
-        sealed_endpoint,
-    )?;
-    let open = |sealed: SealedEndpoint| {
-        let id = sealed.endpoint.id;
-        let opened = sealed.open(sealer);
-        opened
-            .inspect_err(|error| tracing::warn!(endpoint = %id, %error, "left out an endpoint"))
-            .ok()
-    };
-    Ok(Snapshot {
-        tenants: all(
-            connection,
-            &format!("SELECT {TENANT} FROM tenants WHERE {tenants}"),
-            [parameter],
-            tenant,
-        )?,
-        keys: all(
-            connection,
-            &format!("SELECT {KEY} FROM api_keys WHERE {keys}"),
-            [parameter],
-            key,
-        )?,
-        endpoints: sealed.into_iter().filter_map(open).collect(),
-    })
+impl Sqlite {
+    /// Does what gives something if it changed something; then writes the entry in the same commit and announces the part
+    /// that `part` names. Tells whether it did.
+    async fn change_if<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<Option<T>, StoreError> + Send + 'static,
+        entry: &AuditEntry,
+        part: impl FnOnce(&T) -> Of + Send + 'static,
+    ) -> Result<bool, StoreError> {
+        let entry = entry.clone();
+        let work = move |connection: &Connection| {
+            let changed = work(connection)?;
+            if changed.is_some() {
+                audit::insert(connection, &entry)?;
+            }
+            Ok(changed)
+        };
+        let changed = self.change(work, |changed| changed.as_ref().map(part)).await?;
+        Ok(changed.is_some())
+    }
 }
 
-fn insert_key(connection: &Connection, key: &ApiKey) -> Result<(), StoreError> {
-    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    connection
-        .prepare_cached(&format!(
-            "INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-        ))?
-        .execute(params![
-            blob(key.id.uuid()),
-            key.tenant.map(|id| blob(id.uuid())),
-            scopes.join(" "),
-            key.hint,
-            key.hash.as_bytes(),
-            key.expires_at.map(micros),
-            micros(key.created_at),
-        ])?;
-    Ok(())
-}
-
-fn key_part(tenant: Option<TenantId>) -> Of {
-    tenant.map_or(Of::Operators, Of::Tenant)
+/// Runs a statement; gives something if it changed a row.
+fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<()>, StoreError> {
+    Ok((connection.prepare_cached(sql)?.execute(params)? > 0).then_some(()))
 }
 
 fn one<T>(
@@ -338,96 +293,8 @@ fn all<T>(
         .collect::<Result<_, _>>()?)
 }
 
-fn tenant(row: &Row<'_>) -> rusqlite::Result<Tenant> {
-    Ok(Tenant {
-        id: id(row, 0, TenantId::from_uuid)?,
-        name: row.get(1)?,
-        created_at: time(row, 2)?,
-    })
-}
-
-fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
-    let scopes: String = row.get(2)?;
-    Ok(ApiKey {
-        id: id(row, 0, KeyId::from_uuid)?,
-        tenant: tenant_or_none(row, 1)?,
-        scopes: scopes
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
-            })?,
-        hint: row.get(3)?,
-        hash: TokenHash::from_bytes(row.get(4)?),
-        expires_at: time_or_none(row, 5)?,
-        created_at: time(row, 6)?,
-    })
-}
-
 fn tenant_or_none(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<TenantId>> {
     Ok(row
         .get::<_, Option<[u8; 16]>>(column)?
         .map(|bytes| TenantId::from_uuid(Uuid::from_bytes(bytes))))
-}
-
-/// An endpoint without its secrets, and its secrets sealed.
-struct SealedEndpoint {
-    endpoint: Endpoint,
-    secret: Option<Vec<u8>>,
-    /// The previous secret and until when it signs.
-    previous: Option<(Vec<u8>, Timestamp)>,
-}
-
-fn sealed_endpoint(row: &Row<'_>) -> rusqlite::Result<SealedEndpoint> {
-    let endpoint = Endpoint {
-        id: id(row, 0, EndpointId::from_uuid)?,
-        tenant: id(row, 1, TenantId::from_uuid)?,
-        name: row.get(2)?,
-        url: text(row, 3)?,
-        dialect: row.get(4)?,
-        secret: None,
-        previous_secret: None,
-        subscriptions: from_json(row, 6)?,
-        operational: row.get(15)?,
-        contact: row.get(14)?,
-        enabled: row.get(7)?,
-        disabled_reason: row.get_ref(17)?.as_str_or_null()?.and_then(DisabledReason::from_name),
-        failing_since: time_or_none(row, 16)?,
-        overrides: from_json(row, 8)?,
-        created_at: time(row, 9)?,
-        updated_at: time(row, 10)?,
-        cancel_held_before: time_or_none(row, 11)?,
-    };
-    Ok(SealedEndpoint {
-        endpoint,
-        secret: row.get(5)?,
-        previous: row.get::<_, Option<Vec<u8>>>(12)?.zip(time_or_none(row, 13)?),
-    })
-}
-
-impl SealedEndpoint {
-    fn open(self, sealer: &Sealer) -> Result<Endpoint, StoreError> {
-        let context = self.endpoint.id.uuid();
-        let open = |sealed: Vec<u8>| {
-            let text = String::from_utf8(sealer.open(&sealed, context.as_bytes())?).unwrap_or_default();
-            Secret::new(text).map_err(|error| StoreError::Corrupt(error.to_string()))
-        };
-        let previous = |(sealed, until)| {
-            Ok::<_, StoreError>(PreviousSecret {
-                secret: open(sealed)?,
-                until,
-            })
-        };
-        Ok(Endpoint {
-            secret: self.secret.map(open).transpose()?,
-            previous_secret: self.previous.map(previous).transpose()?,
-            ..self.endpoint
-        })
-    }
-}
-
-fn seal(sealer: &Sealer, endpoint: &Endpoint, secret: Option<&Secret>) -> Option<Vec<u8>> {
-    let context = endpoint.id.uuid();
-    secret.map(|secret| sealer.seal(secret.reveal().as_bytes(), context.as_bytes()))
 }

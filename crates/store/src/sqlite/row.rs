@@ -8,7 +8,9 @@ use std::time::Duration;
 use rusqlite::types::Type;
 use rusqlite::{Result, Row};
 use serde::de::DeserializeOwned;
-use tidings_domain::{AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp};
+use tidings_domain::{
+    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp, Timing,
+};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -16,10 +18,10 @@ use crate::ledger::{Attempt, AttemptSummary, Delivery, EventSummary, OpenDeliver
 
 pub(super) const ATTEMPT_SUMMARY: &str = "id, delivery, event, tenant, endpoint, event_type, number, started_at, \
      duration, url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
-pub(super) const ATTEMPT_REST: &str =
-    "request_headers, request_body, payload_at, response_headers, response_body, response_truncated, remote_address";
+pub(super) const ATTEMPT_REST: &str = "request_headers, request_body, payload_at, response_headers, response_body, response_truncated, remote_address, \
+     dns_us, connect_us, tls_us, first_byte_us";
 pub(super) const EVENT_SUMMARY: &str =
-    "id, tenant, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test";
+    "id, tenant, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test, erased_at";
 pub(super) const DELIVERY: &str = "id, event, tenant, endpoint, state, reason, due, step, attempts, updated_at";
 
 pub(super) fn micros(time: Timestamp) -> i64 {
@@ -29,6 +31,10 @@ pub(super) fn micros(time: Timestamp) -> i64 {
 /// Longer than any schedule's sum is as good as for ever.
 pub(super) fn later(time: Timestamp, by: Duration) -> i64 {
     micros(time).saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX))
+}
+
+pub(super) fn length(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
 pub(super) fn blob(uuid: Uuid) -> [u8; 16] {
@@ -51,6 +57,11 @@ pub(super) fn time_or_none(row: &Row<'_>, column: usize) -> Result<Option<Timest
     row.get::<_, Option<i64>>(column)?
         .map(|_| time(row, column))
         .transpose()
+}
+
+fn length_or_none(row: &Row<'_>, column: usize) -> Result<Option<Duration>> {
+    let micros: Option<i64> = row.get(column)?;
+    Ok(micros.map(|micros| Duration::from_micros(micros.unsigned_abs())))
 }
 
 pub(super) fn text<T: FromStr<Err: Error + Send + Sync + 'static>>(row: &Row<'_>, column: usize) -> Result<T> {
@@ -105,6 +116,12 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt> {
         response_body: row.get::<_, Vec<u8>>(21)?.into(),
         response_truncated: row.get(22)?,
         remote_address: row.get(23)?,
+        timing: Timing {
+            dns: length_or_none(row, 24)?,
+            connect: length_or_none(row, 25)?,
+            tls: length_or_none(row, 26)?,
+            first_byte: length_or_none(row, 27)?,
+        },
     })
 }
 
@@ -119,6 +136,7 @@ pub(super) fn event_summary(row: &Row<'_>) -> Result<EventSummary> {
         idempotency_key: row.get(5)?,
         delivery_count: row.get(6)?,
         test: row.get(7)?,
+        erased_at: time_or_none(row, 8)?,
     })
 }
 
@@ -160,6 +178,6 @@ fn state(row: &Row<'_>) -> Result<DeliveryState> {
     DeliveryState::from_parts(name, reason, time_or_none(row, 6)?).map_err(|error| unreadable(4, Type::Text, error))
 }
 
-fn unreadable(column: usize, kind: Type, error: impl Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unreadable(column: usize, kind: Type, error: impl Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
 }

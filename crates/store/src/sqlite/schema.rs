@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0002_cancel_held_before.sql"),
     include_str!("schema/0003_claim_token.sql"),
     include_str!("schema/0004_failing.sql"),
+    include_str!("schema/0005_management.sql"),
 ];
 
 /// Applies what is missing. A schema of a newer version is a [`StoreError::Schema`].

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_domain::key::Token;
 use tidings_domain::{
-    ApiKey, AttemptId, DeliveryId, DeliveryState, Endpoint, EndpointId, EventId, FailureReason, KeyId, Outcome, Scope,
-    Step, Subscription, Tenant, TenantId, Timestamp,
+    Actor, ApiKey, AttemptId, AuditEntry, DeliveryId, DeliveryState, Endpoint, EndpointId, EventId, FailureReason,
+    Outcome, Scope, Step, Subscription, Tenant, TenantId, Timestamp, Timing,
 };
 use tidings_store::Store;
 use tidings_store::ledger::{
     Attempt, AttemptSummary, Delivery, DeliveryMove, DeliveryQuery, NewEvent, Record, RequestBody,
 };
+use tidings_store::registry::NewEventTypeVersion;
 use uuid::{NoContext, Uuid};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -24,24 +24,16 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn tenant() -> Tenant {
-    Tenant {
-        id: TenantId::new(),
-        name: "Acme".into(),
-        created_at: now(),
-    }
+    Tenant::new("Acme", now())
 }
 
 pub(crate) fn key(tenant: Option<TenantId>) -> ApiKey {
-    let token = Token::generate();
-    ApiKey {
-        id: KeyId::new(),
-        tenant,
-        scopes: vec![Scope::Publish, Scope::Read],
-        hint: token.hint(),
-        hash: token.hash(),
-        expires_at: None,
-        created_at: now(),
-    }
+    ApiKey::new(tenant, vec![Scope::Publish, Scope::Read], now()).0
+}
+
+/// An entry of the audit log for tests that do not look at it.
+pub(crate) fn entry() -> AuditEntry {
+    AuditEntry::new(now(), Actor::Internal, "test", "nothing")
 }
 
 pub(crate) fn endpoint(tenant: TenantId) -> Endpoint {
@@ -57,10 +49,23 @@ pub(crate) fn endpoint(tenant: TenantId) -> Endpoint {
     }
 }
 
+/// The next version of an event type, with a schema.
+pub(crate) fn new_version(event_type: &str) -> NewEventTypeVersion {
+    NewEventTypeVersion {
+        event_type: event_type.parse().unwrap(),
+        description: "Somebody said something.".into(),
+        schema: Some(r#"{"type":"object"}"#.into()),
+        created_at: now(),
+    }
+}
+
 /// A tenant that is stored.
 pub(crate) async fn stored_tenant(store: &Arc<dyn Store>) -> TenantId {
     let tenant = tenant();
-    store.create_tenant(&tenant, &key(Some(tenant.id))).await.unwrap();
+    store
+        .create_tenant(&tenant, &key(Some(tenant.id)), &entry())
+        .await
+        .unwrap();
     tenant.id
 }
 
@@ -158,6 +163,12 @@ pub(crate) fn attempt(event: &NewEvent, number: u32, after: DeliveryMove) -> Att
         response_body: Bytes::from_static(b"\x00\xff not text"),
         response_truncated: true,
         remote_address: "192.0.2.1:443".into(),
+        timing: Timing {
+            dns: None,
+            connect: Some(Duration::from_micros(1_234)),
+            tls: Some(Duration::from_millis(30)),
+            first_byte: Some(Duration::from_micros(12_000)),
+        },
     }
 }
 
@@ -191,7 +202,7 @@ pub(crate) async fn delivery(store: &Arc<dyn Store>, event: EventId, endpoint: E
         limit: 2,
         ..Default::default()
     };
-    let mut found = store.deliveries(&query).await.unwrap();
+    let mut found = store.deliveries(&query).await.unwrap().rows;
     assert!(found.len() <= 1, "{found:?}");
     found.pop()
 }

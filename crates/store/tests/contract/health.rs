@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::{
-    DeliveryState, DisabledReason, Endpoint, EndpointId, FailureReason, Notice, NoticeKind, Outcome, Step, TenantId,
-    Timestamp,
+    Actor, DeliveryState, DisabledReason, Endpoint, EndpointId, FailureReason, Notice, NoticeKind, Outcome, Step,
+    TenantId, Timestamp,
 };
 use tidings_store::Store;
 use tidings_store::ledger::{Attempt, NewEvent, Record};
+use tidings_store::registry::AuditQuery;
 
-use crate::fixtures::{MINUTE, attempt, endpoint, event, event_at, now, stored_tenant, succeeded, to};
+use crate::fixtures::{MINUTE, attempt, endpoint, entry, event, event_at, now, stored_tenant, succeeded, to};
 
 async fn stored_endpoint(store: &Arc<dyn Store>, tenant: TenantId) -> EndpointId {
     let endpoint = endpoint(tenant);
-    store.create_endpoint(&endpoint).await.unwrap();
+    store.create_endpoint(&endpoint, &entry()).await.unwrap();
     endpoint.id
 }
 
@@ -138,7 +139,7 @@ pub(crate) async fn single_deliveries_are_told_to_operational_endpoints_but_not_
     store.record(vec![exhausted(&one, id)]).await.unwrap();
     assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
 
-    store.create_endpoint(&operational).await.unwrap();
+    store.create_endpoint(&operational, &entry()).await.unwrap();
     store.record(vec![exhausted(&two, id)]).await.unwrap();
     assert_eq!(told(&store).await, [NoticeKind::DeliveryExhausted]);
     let own = event(tenant, &[operational.id]);
@@ -184,6 +185,20 @@ pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn 
         told(&store).await,
         [NoticeKind::EndpointDisabled, NoticeKind::EndpointFailing]
     );
+    let query = AuditQuery {
+        target: Some(id.to_string()),
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let entries = store.audit(&query).await.unwrap();
+    let [written] = entries.as_slice() else {
+        panic!("{entries:?}");
+    };
+    assert_eq!(
+        (written.actor, written.action.as_str(), written.tenant),
+        (Actor::System, "endpoint.disabled", Some(tenant))
+    );
+    assert_eq!(written.after.as_ref().unwrap()["disabled_reason"], "failing");
 }
 
 pub(crate) async fn a_mark_is_a_change_that_a_replacement_must_know(store: Arc<dyn Store>) {
@@ -191,21 +206,31 @@ pub(crate) async fn a_mark_is_a_change_that_a_replacement_must_know(store: Arc<d
     let id = stored_endpoint(&store, tenant).await;
     let before = store.endpoint(id).await.unwrap().unwrap();
     store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
-    assert!(!store.replace_endpoint(&before, before.updated_at).await.unwrap());
+    assert!(
+        !store
+            .replace_endpoint(&before, before.updated_at, &entry())
+            .await
+            .unwrap()
+    );
     let marked = store.endpoint(id).await.unwrap().unwrap();
     let mended = Endpoint {
         failing_since: None,
         updated_at: marked.updated_at + Duration::from_secs(1),
         ..marked.clone()
     };
-    assert!(store.replace_endpoint(&mended, marked.updated_at).await.unwrap());
+    assert!(
+        store
+            .replace_endpoint(&mended, marked.updated_at, &entry())
+            .await
+            .unwrap()
+    );
     assert_eq!(store.endpoint(id).await.unwrap(), Some(mended));
 }
 
 pub(crate) async fn an_endpoint_that_is_gone_is_not_marked(store: Arc<dyn Store>) {
     let tenant = stored_tenant(&store).await;
     let id = stored_endpoint(&store, tenant).await;
-    store.delete_endpoint(id).await.unwrap();
+    store.delete_endpoint(id, None, &entry()).await.unwrap();
     store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
     assert_eq!(told(&store).await, []);
 }

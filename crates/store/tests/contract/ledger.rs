@@ -17,9 +17,11 @@ pub(crate) async fn nothing_to_record_is_recorded(store: Arc<dyn Store>) {
 }
 
 pub(crate) async fn an_event_reads_back(store: Arc<dyn Store>) {
-    let (here, there) = (EndpointId::new(), EndpointId::new());
-    let mut accepted = event(TenantId::new(), &[here, there]);
+    let (here, there, nowhere) = (EndpointId::new(), EndpointId::new(), EndpointId::new());
+    let filtered = DeliveryState::Cancelled(CancelReason::Filtered);
+    let mut accepted = event(TenantId::new(), &[here, there, nowhere]);
     accepted.deliveries[1].1 = DeliveryState::Held(HoldReason::EndpointDisabled);
+    accepted.deliveries[2].1 = filtered.clone();
     accepted.idempotency_key = Some("order-7".into());
     accepted.occurred_at = now() - HOUR;
     store.record(vec![Record::Event(accepted.clone())]).await.unwrap();
@@ -35,6 +37,7 @@ pub(crate) async fn an_event_reads_back(store: Arc<dyn Store>) {
     );
     assert_eq!(summary.idempotency_key.as_deref(), Some("order-7"));
     assert_eq!(summary.delivery_count, 2);
+    assert_eq!(summary.erased_at, None);
 
     let pending = delivery(&store, accepted.id, here).await.unwrap();
     assert_eq!(pending.id, DeliveryId::derive(accepted.id, here));
@@ -42,6 +45,8 @@ pub(crate) async fn an_event_reads_back(store: Arc<dyn Store>) {
     assert_eq!(pending.updated_at, accepted.accepted_at);
     let held = delivery(&store, accepted.id, there).await.unwrap();
     assert_eq!(held.state, DeliveryState::Held(HoldReason::EndpointDisabled));
+    let kept_back = delivery(&store, accepted.id, nowhere).await.unwrap();
+    assert_eq!((kept_back.state, kept_back.attempts), (filtered, 0));
     assert_eq!(store.event(EventId::new()).await.unwrap(), None);
 
     // Accepting an event that nobody wants is no error either.
@@ -88,6 +93,7 @@ pub(crate) async fn an_attempt_reads_back(store: Arc<dyn Store>) {
     assert_eq!(read.response_body, made.response_body);
     assert!(read.response_truncated);
     assert_eq!(read.remote_address, made.remote_address);
+    assert_eq!(read.timing, made.timing);
 
     let read = store.attempt(whole.summary.id).await.unwrap().unwrap();
     assert_eq!(read.summary.status_code, None);
@@ -121,7 +127,7 @@ pub(crate) async fn records_merge_in_any_order_and_any_batches(store: Arc<dyn St
                 limit: 10,
                 ..Default::default()
             };
-            assert_eq!(store.attempts(&query).await.unwrap().len(), 2, "{case}");
+            assert_eq!(store.attempts(&query).await.unwrap().rows.len(), 2, "{case}");
             assert!(store.event(accepted.id).await.unwrap().is_some(), "{case}");
         }
     }
@@ -316,7 +322,7 @@ pub(crate) async fn concurrent_batches_with_the_same_rows_agree(store: Arc<dyn S
         limit: 100,
         ..Default::default()
     };
-    let found = store.deliveries(&query).await.unwrap();
+    let found = store.deliveries(&query).await.unwrap().rows;
     assert_eq!(found.len(), 40);
     assert!(
         found
@@ -338,7 +344,7 @@ pub(crate) async fn big_batches_are_written(store: Arc<dyn Store>) {
         limit: 5_000,
         ..Default::default()
     };
-    assert_eq!(store.deliveries(&query).await.unwrap().len(), 4_000);
+    assert_eq!(store.deliveries(&query).await.unwrap().rows.len(), 4_000);
 }
 
 pub(crate) async fn partitions_can_be_prepared_again_and_again(store: Arc<dyn Store>) {

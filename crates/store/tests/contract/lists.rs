@@ -1,21 +1,29 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_domain::{
     AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, FailureReason, HoldReason, Outcome, Step, TenantId,
 };
 use tidings_store::Store;
-use tidings_store::ledger::{Attempt, AttemptQuery, DeliveryQuery, EventQuery, NewEvent, Record};
+use tidings_store::ledger::{Attempt, AttemptQuery, DeliveryQuery, EventQuery, NewEvent, Page, Record};
 
 use crate::fixtures::{HOUR, MINUTE, attempt, event_at, now, to, uuid_at};
+
+const MICROSECOND: Duration = Duration::from_micros(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 pub(crate) async fn attempts_are_filtered(store: Arc<dyn Store>) {
     let (tenant, here, there) = (TenantId::new(), EndpointId::new(), EndpointId::new());
     let early = event_at(now() - HOUR, tenant, &[here, there]);
     let mut late = event_at(now(), tenant, &[here]);
     late.event_type = "nps.answered".parse().unwrap();
-    let success = made(&early, here, Some(204), Outcome::Succeeded);
-    let refused = made(&early, there, Some(503), Outcome::retryable(FailureReason::Status));
-    let silent = made(&late, here, None, Outcome::fatal(FailureReason::Dns));
+    let mut success = made(&early, here, Some(204), Outcome::Succeeded);
+    success.summary.error = String::new();
+    let mut refused = made(&early, there, Some(503), Outcome::retryable(FailureReason::Status));
+    refused.summary.error = "the receiver answered 503".into();
+    let mut silent = made(&late, here, None, Outcome::fatal(FailureReason::Dns));
+    silent.summary.duration = Duration::from_secs(10);
+    silent.summary.error = "No such host: 100%_Sure\\'\"".into();
     store
         .record(
             [&success, &refused, &silent]
@@ -25,6 +33,7 @@ pub(crate) async fn attempts_are_filtered(store: Arc<dyn Store>) {
         .await
         .unwrap();
     let [success, refused, silent] = [success, refused, silent].map(|attempt| attempt.summary);
+    let [brief, long] = [success.duration, silent.duration];
 
     let all = AttemptQuery {
         tenant: Some(tenant),
@@ -32,7 +41,14 @@ pub(crate) async fn attempts_are_filtered(store: Arc<dyn Store>) {
         ..Default::default()
     };
     let check = async |query: AttemptQuery, expected: &[AttemptId]| {
-        let mut found: Vec<_> = store.attempts(&query).await.unwrap().iter().map(|a| a.id).collect();
+        let mut found: Vec<_> = store
+            .attempts(&query)
+            .await
+            .unwrap()
+            .rows
+            .iter()
+            .map(|a| a.id)
+            .collect();
         let mut expected = expected.to_vec();
         found.sort();
         expected.sort();
@@ -139,6 +155,51 @@ pub(crate) async fn attempts_are_filtered(store: Arc<dyn Store>) {
         &[refused.id, silent.id],
     )
     .await;
+    for (reasons, expected) in [
+        (vec![FailureReason::Dns], vec![silent.id]),
+        (
+            vec![FailureReason::Dns, FailureReason::Status],
+            vec![refused.id, silent.id],
+        ),
+        (vec![FailureReason::Tls], vec![]),
+    ] {
+        let query = AttemptQuery {
+            failure_reasons: reasons,
+            ..all.clone()
+        };
+        check(query, &expected).await;
+    }
+    let everything = [success.id, refused.id, silent.id];
+    for (least, most, expected) in [
+        (Some(long), None, &everything[2..]),
+        (Some(brief), None, &everything),
+        (None, Some(brief), &everything[..2]),
+        (Some(brief + MICROSECOND), Some(long - MICROSECOND), &[]),
+        (Some(brief), Some(long), &everything),
+        (Some(Duration::MAX), None, &[]),
+    ] {
+        let query = AttemptQuery {
+            min_duration: least,
+            max_duration: most,
+            ..all.clone()
+        };
+        check(query, expected).await;
+    }
+    for (text, expected) in [
+        ("no such HOST", &everything[2..]),
+        ("100%_sure\\'\"", &everything[2..]),
+        ("o%h", &[]),
+        ("n_ such", &[]),
+        ("answered 503", &everything[1..2]),
+        ("s", &everything[1..]),
+        ("elsewhere", &[]),
+    ] {
+        let query = AttemptQuery {
+            error_contains: Some(text.into()),
+            ..all.clone()
+        };
+        check(query, expected).await;
+    }
     check(
         AttemptQuery {
             since: Some(late.accepted_at),
@@ -172,7 +233,8 @@ pub(crate) async fn attempts_are_filtered(store: Arc<dyn Store>) {
             ..all
         })
         .await
-        .unwrap();
+        .unwrap()
+        .rows;
     assert_eq!(found, [silent]);
 }
 
@@ -217,7 +279,7 @@ pub(crate) async fn attempts_are_paged_newest_first(store: Arc<dyn Store>) {
                 limit: 2,
                 ..query.clone()
             };
-            let found = store.attempts(&page).await.unwrap();
+            let found = store.attempts(&page).await.unwrap().rows;
             assert!(found.len() <= 2);
             if found.is_empty() {
                 break;
@@ -252,6 +314,7 @@ pub(crate) async fn events_are_filtered_and_paged(store: Arc<dyn Store>) {
             .events(&query)
             .await
             .unwrap()
+            .rows
             .iter()
             .map(|event| event.id)
             .collect();
@@ -355,6 +418,7 @@ pub(crate) async fn deliveries_are_filtered_and_paged(store: Arc<dyn Store>) {
             .deliveries(&query)
             .await
             .unwrap()
+            .rows
             .iter()
             .map(|delivery| delivery.id)
             .collect();
@@ -428,16 +492,98 @@ pub(crate) async fn deliveries_are_filtered_and_paged(store: Arc<dyn Store>) {
         limit: 1,
         ..all
     };
-    let first = store.deliveries(&of_event).await.unwrap();
+    let first = store.deliveries(&of_event).await.unwrap().rows;
     let second = store
         .deliveries(&DeliveryQuery {
             before: Some(first[0].id),
             ..of_event
         })
         .await
-        .unwrap();
+        .unwrap()
+        .rows;
     assert_eq!(second.len(), 1);
     assert!(second[0].id < first[0].id);
+}
+
+/// However few pass, a page comes soon and says where to go on; nothing is left out or comes twice.
+pub(crate) async fn what_is_rare_is_found_page_by_page(store: Arc<dyn Store>) {
+    const MANY: u32 = 9_000;
+    let (tenant, endpoint) = (TenantId::new(), EndpointId::new());
+    let start = now() - HOUR;
+    let mut rare = Vec::new();
+    for batch in (0..MANY).step_by(1_000) {
+        let records = (batch..batch + 1_000).flat_map(|number| {
+            let mut event = event_at(start + number * MILLISECOND, tenant, &[endpoint]);
+            let mut made = made(&event, endpoint, Some(200), Outcome::Succeeded);
+            if [0, 1, 2_000, 4_321, MANY - 1].contains(&number) {
+                event.event_type = "rare".parse().unwrap();
+                made = attempt(&event, 1, to(&event, endpoint, Step::FIRST, DeliveryState::Exhausted));
+                rare.insert(0, (made.summary.id, made.summary.delivery, event.id));
+            }
+            [Record::Event(event), Record::Attempt(Box::new(made))]
+        });
+        store.record(records.collect()).await.unwrap();
+    }
+
+    let event_types = vec!["rare".parse().unwrap()];
+    for limit in [2, 10] {
+        let attempts = AttemptQuery {
+            tenant: Some(tenant),
+            event_types: event_types.clone(),
+            limit,
+            ..Default::default()
+        };
+        let attempts = all_pages(async |before| {
+            let query = attempts.clone();
+            store.attempts(&AttemptQuery { before, ..query }).await.unwrap()
+        });
+        let deliveries = DeliveryQuery {
+            endpoint: Some(endpoint),
+            states: vec!["exhausted".into()],
+            limit,
+            ..Default::default()
+        };
+        let deliveries = all_pages(async |before| {
+            let query = deliveries.clone();
+            store.deliveries(&DeliveryQuery { before, ..query }).await.unwrap()
+        });
+        let events = EventQuery {
+            tenant: Some(tenant),
+            event_types: event_types.clone(),
+            limit,
+            ..Default::default()
+        };
+        let events = all_pages(async |before| {
+            let query = events.clone();
+            store.events(&EventQuery { before, ..query }).await.unwrap()
+        });
+        let found: Vec<_> = (attempts.await.iter().zip(&deliveries.await).zip(&events.await))
+            .map(|((attempt, delivery), event)| (attempt.id, delivery.id, event.id))
+            .collect();
+        assert_eq!(found, rare);
+    }
+
+    // To look through another tenant's endpoint would tell that there is something.
+    let anothers = AttemptQuery {
+        tenant: Some(TenantId::new()),
+        endpoint: Some(endpoint),
+        event_types,
+        limit: 10,
+        ..Default::default()
+    };
+    let page = store.attempts(&anothers).await.unwrap();
+    assert!(page.rows.is_empty() && page.next.is_none(), "{page:?}");
+}
+
+/// What all pages have, to the last.
+async fn all_pages<T, Id: Copy>(page_before: impl AsyncFn(Option<Id>) -> Page<T, Id>) -> Vec<T> {
+    let mut page = page_before(None).await;
+    let mut all = std::mem::take(&mut page.rows);
+    while let Some(next) = page.next {
+        page = page_before(Some(next)).await;
+        all.append(&mut page.rows);
+    }
+    all
 }
 
 pub(crate) async fn one_tenant_never_sees_anothers(store: Arc<dyn Store>) {
@@ -479,7 +625,7 @@ pub(crate) async fn one_tenant_never_sees_anothers(store: Arc<dyn Store>) {
                 ..Default::default()
             },
         ] {
-            assert_eq!(store.attempts(&query).await.unwrap().len(), count, "{query:?}");
+            assert_eq!(store.attempts(&query).await.unwrap().rows.len(), count, "{query:?}");
         }
         for query in [
             DeliveryQuery {
@@ -500,14 +646,14 @@ pub(crate) async fn one_tenant_never_sees_anothers(store: Arc<dyn Store>) {
                 ..Default::default()
             },
         ] {
-            assert_eq!(store.deliveries(&query).await.unwrap().len(), count, "{query:?}");
+            assert_eq!(store.deliveries(&query).await.unwrap().rows.len(), count, "{query:?}");
         }
         let query = EventQuery {
             tenant,
             limit,
             ..Default::default()
         };
-        assert_eq!(store.events(&query).await.unwrap().len(), count);
+        assert_eq!(store.events(&query).await.unwrap().rows.len(), count);
     }
 }
 

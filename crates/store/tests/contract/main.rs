@@ -2,13 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is what a panic is for")]
 
+mod answers;
+mod audit;
+mod erasures;
+mod event_types;
 mod fixtures;
 mod health;
 mod idempotency;
+mod keys;
 mod ledger;
 mod lists;
 mod open;
 mod registry;
+mod rekey;
+mod replays;
 mod stores;
 
 /// Runs the whole suite on the stores that a function opens.
@@ -20,15 +27,36 @@ macro_rules! contract {
                     a_tenant_comes_with_its_first_key_or_not_at_all,
                     tenants_are_listed_newest_first_in_pages,
                     deleting_a_tenant_takes_its_keys_and_endpoints,
-                    keys_are_stored_listed_and_deleted,
-                    only_one_operator_key_is_the_first,
                     endpoints_are_stored_with_everything,
                     endpoints_are_listed_newest_first_in_pages_of_one_tenant,
                     an_endpoint_is_replaced_only_if_it_has_not_changed,
+                    an_endpoint_is_deleted_only_as_it_was_seen,
+                    a_tenant_is_replaced_only_if_it_has_not_changed,
                     what_needs_a_tenant_is_refused_without_one,
                     a_snapshot_shows_the_part_asked_for,
                     changes_are_announced,
                     a_listener_that_left_disturbs_nobody,
+                ]
+                keys[
+                    keys_are_stored_listed_and_deleted,
+                    only_one_operator_key_is_the_first,
+                    keys_of_portal_links_are_listed_on_request_and_removed_when_expired,
+                    a_rotated_key_expires_and_has_a_successor,
+                    a_key_expires_when_it_is_told_to,
+                    the_latest_use_of_a_key_is_kept,
+                    uses_noted_by_many_at_once_do_not_block_each_other,
+                ]
+                event_types[
+                    versions_are_counted_from_one,
+                    versions_made_at_once_have_different_numbers,
+                    event_types_are_listed_by_name_in_pages,
+                    a_deleted_event_type_is_gone_with_its_versions,
+                ]
+                audit[
+                    what_changes_something_writes_an_entry,
+                    what_changes_nothing_writes_no_entry,
+                    entries_outlive_their_tenant_and_are_paged_newest_first,
+                    entries_are_filtered,
                 ]
                 ledger[
                     nothing_to_record_is_recorded,
@@ -49,6 +77,7 @@ macro_rules! contract {
                     attempts_are_paged_newest_first,
                     events_are_filtered_and_paged,
                     deliveries_are_filtered_and_paged,
+                    what_is_rare_is_found_page_by_page,
                     one_tenant_never_sees_anothers,
                 ]
                 open[
@@ -73,6 +102,31 @@ macro_rules! contract {
                     an_endpoint_that_is_gone_is_not_marked,
                     a_notice_that_is_taken_is_hidden_longer_each_time,
                     two_notifiers_never_take_the_same,
+                ]
+                replays[
+                    a_replay_reads_back,
+                    a_replay_is_one_workers_until_its_claim_ends,
+                    a_batch_makes_deliveries_that_are_due_now_and_each_once,
+                    what_an_endpoint_got_can_be_left_out,
+                    a_replay_that_is_paused_or_cancelled_makes_nothing,
+                    changes_of_replays_are_audited,
+                    one_delivery_is_sent_again_whatever_became_of_it,
+                    what_was_erased_is_not_sent_again,
+                ]
+                erasures[
+                    an_events_content_goes_and_that_it_happened_stays,
+                    an_event_of_another_tenant_is_not_erased,
+                    everything_of_a_tenant_goes_in_batches,
+                    days_that_are_too_old_are_dropped_with_what_is_open_in_them,
+                    a_tenant_may_keep_less_than_others,
+                ]
+                answers[
+                    an_answer_is_given_again_to_the_same_request,
+                    callers_choose_keys_without_regard_to_each_other,
+                    a_released_request_begins_anew,
+                    a_stale_request_is_taken_over_by_the_same,
+                    one_of_many_requests_is_claimed,
+                    old_answers_are_forgotten,
                 ]
                 idempotency[
                     a_key_is_claimed_once,

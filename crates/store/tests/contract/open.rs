@@ -75,9 +75,10 @@ pub(crate) async fn a_swept_delivery_is_a_step_further(store: Arc<dyn Store>) {
 }
 
 pub(crate) async fn nothing_terminal_or_held_is_swept(store: Arc<dyn Store>) {
-    let (done, held) = (EndpointId::new(), EndpointId::new());
-    let mut accepted = event(TenantId::new(), &[done, held]);
+    let (done, held, filtered) = (EndpointId::new(), EndpointId::new(), EndpointId::new());
+    let mut accepted = event(TenantId::new(), &[done, held, filtered]);
     accepted.deliveries[1].1 = DeliveryState::Held(HoldReason::EndpointDisabled);
+    accepted.deliveries[2].1 = DeliveryState::Cancelled(CancelReason::Filtered);
     store
         .record(vec![Record::Event(accepted.clone()), succeeded(&accepted, done)])
         .await

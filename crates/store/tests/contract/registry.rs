@@ -1,28 +1,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_domain::{Endpoint, EndpointId, KeyId, Schedule, Scope, Secret, Subscription, TenantId, Timestamp};
-use tidings_store::registry::Of;
+use tidings_domain::{
+    Authorization, Endpoint, EndpointId, PreviousSecret, Schedule, SchemaValidation, Secret, Subscription, Tenant,
+    TenantId, TenantSettings, Timestamp,
+};
+use tidings_store::registry::{Deletion, Of};
 use tidings_store::{Store, StoreError};
 
-use crate::fixtures::{endpoint, key, now, stored_tenant, tenant};
+use crate::fixtures::{endpoint, entry, key, new_version, now, stored_tenant, tenant};
 
 pub(crate) async fn a_tenant_comes_with_its_first_key_or_not_at_all(store: Arc<dyn Store>) {
     let (acme, rival) = (tenant(), tenant());
     let first = key(Some(acme.id));
-    store.create_tenant(&acme, &first).await.unwrap();
+    store.create_tenant(&acme, &first, &entry()).await.unwrap();
     assert_eq!(store.tenant(acme.id).await.unwrap(), Some(acme.clone()));
-    assert_eq!(store.keys(Some(acme.id)).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(
+        store.keys(Some(acme.id), true).await.unwrap(),
+        std::slice::from_ref(&first)
+    );
 
     let mut stolen = key(Some(rival.id));
     stolen.hash = first.hash;
     assert!(matches!(
-        store.create_tenant(&rival, &stolen).await,
+        store.create_tenant(&rival, &stolen, &entry()).await,
         Err(StoreError::Conflict(_))
     ));
     assert_eq!(store.tenant(rival.id).await.unwrap(), None);
     assert!(matches!(
-        store.create_tenant(&acme, &key(Some(acme.id))).await,
+        store.create_tenant(&acme, &key(Some(acme.id)), &entry()).await,
         Err(StoreError::Conflict(_))
     ));
 }
@@ -50,52 +56,16 @@ pub(crate) async fn tenants_are_listed_newest_first_in_pages(store: Arc<dyn Stor
 pub(crate) async fn deleting_a_tenant_takes_its_keys_and_endpoints(store: Arc<dyn Store>) {
     let (gone, stays) = (stored_tenant(&store).await, stored_tenant(&store).await);
     let (of_gone, of_other) = (endpoint(gone), endpoint(stays));
-    store.create_endpoint(&of_gone).await.unwrap();
-    store.create_endpoint(&of_other).await.unwrap();
+    store.create_endpoint(&of_gone, &entry()).await.unwrap();
+    store.create_endpoint(&of_other, &entry()).await.unwrap();
 
-    assert!(store.delete_tenant(gone).await.unwrap());
-    assert!(!store.delete_tenant(gone).await.unwrap());
+    assert!(store.delete_tenant(gone, &entry()).await.unwrap());
+    assert!(!store.delete_tenant(gone, &entry()).await.unwrap());
     assert_eq!(store.tenant(gone).await.unwrap(), None);
-    assert!(store.keys(Some(gone)).await.unwrap().is_empty());
+    assert!(store.keys(Some(gone), true).await.unwrap().is_empty());
     assert_eq!(store.endpoint(of_gone.id).await.unwrap(), None);
-    assert_eq!(store.keys(Some(stays)).await.unwrap().len(), 1);
+    assert_eq!(store.keys(Some(stays), true).await.unwrap().len(), 1);
     assert_eq!(store.endpoint(of_other.id).await.unwrap(), Some(of_other));
-}
-
-pub(crate) async fn keys_are_stored_listed_and_deleted(store: Arc<dyn Store>) {
-    let tenant = stored_tenant(&store).await;
-    let mut second = key(Some(tenant));
-    second.scopes = vec![Scope::Manage];
-    second.expires_at = Some(now());
-    let operator = key(None);
-    store.create_key(&second).await.unwrap();
-    store.create_key(&operator).await.unwrap();
-
-    assert_eq!(store.key(second.id).await.unwrap(), Some(second.clone()));
-    assert_eq!(store.keys(None).await.unwrap(), [operator]);
-    let listed = store.keys(Some(tenant)).await.unwrap();
-    assert_eq!(listed.len(), 2);
-    assert_eq!(listed[0], second);
-
-    assert!(matches!(store.create_key(&second).await, Err(StoreError::Conflict(_))));
-    assert!(store.delete_key(second.id).await.unwrap());
-    assert!(!store.delete_key(second.id).await.unwrap());
-    assert_eq!(store.key(second.id).await.unwrap(), None);
-    assert_eq!(store.key(KeyId::new()).await.unwrap(), None);
-}
-
-pub(crate) async fn only_one_operator_key_is_the_first(store: Arc<dyn Store>) {
-    stored_tenant(&store).await;
-    let tries = (0..8).map(|_| {
-        let store = store.clone();
-        tokio::spawn(async move { store.create_first_operator_key(&key(None)).await.unwrap() })
-    });
-    let mut stored = 0;
-    for tried in tries.collect::<Vec<_>>() {
-        stored += usize::from(tried.await.unwrap());
-    }
-    assert_eq!(stored, 1);
-    assert_eq!(store.keys(None).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn endpoints_are_stored_with_everything(store: Arc<dyn Store>) {
@@ -107,21 +77,32 @@ pub(crate) async fn endpoints_are_stored_with_everything(store: Arc<dyn Store>) 
     rich.subscriptions.push(Subscription {
         pattern: "*".parse().unwrap(),
         enabled: false,
+        filter: Some("payload.rating <= 2".into()),
     });
     rich.overrides.schedule = Some(Schedule::default());
     rich.overrides.timeout = Some(Duration::from_millis(1_500));
     rich.overrides.final_statuses = Some(vec!["410".parse().unwrap(), "400-404".parse().unwrap()]);
     rich.overrides.concurrency = Some(3);
+    rich.previous_secret = Some(PreviousSecret {
+        secret: Secret::generate(),
+        until: now(),
+    });
+    rich.authentication.headers.insert("x-key".into(), "hunter2".into());
+    rich.authentication.authorization = Some(Authorization::Basic {
+        username: "tidings".into(),
+        password: "sesame".into(),
+    });
     for endpoint in [&plain, &rich] {
-        store.create_endpoint(endpoint).await.unwrap();
+        store.create_endpoint(endpoint, &entry()).await.unwrap();
         assert_eq!(store.endpoint(endpoint.id).await.unwrap().as_ref(), Some(endpoint));
         assert!(matches!(
-            store.create_endpoint(endpoint).await,
+            store.create_endpoint(endpoint, &entry()).await,
             Err(StoreError::Conflict(_))
         ));
     }
-    assert!(store.delete_endpoint(rich.id).await.unwrap());
-    assert!(!store.delete_endpoint(rich.id).await.unwrap());
+    let delete = async || store.delete_endpoint(rich.id, None, &entry()).await.unwrap();
+    assert_eq!(delete().await, Deletion::Deleted);
+    assert_eq!(delete().await, Deletion::Gone);
     assert_eq!(store.endpoint(rich.id).await.unwrap(), None);
 }
 
@@ -129,9 +110,9 @@ pub(crate) async fn endpoints_are_listed_newest_first_in_pages_of_one_tenant(sto
     let (tenant, other) = (stored_tenant(&store).await, stored_tenant(&store).await);
     let mut ids: Vec<EndpointId> = Vec::new();
     for _ in 0..3 {
-        store.create_endpoint(&endpoint(other)).await.unwrap();
+        store.create_endpoint(&endpoint(other), &entry()).await.unwrap();
         let mine = endpoint(tenant);
-        store.create_endpoint(&mine).await.unwrap();
+        store.create_endpoint(&mine, &entry()).await.unwrap();
         ids.insert(0, mine.id);
     }
     let page = async |before| -> Vec<EndpointId> {
@@ -152,7 +133,7 @@ pub(crate) async fn an_endpoint_is_replaced_only_if_it_has_not_changed(store: Ar
     let mut first = endpoint(tenant);
     // Finer than any store keeps.
     first.updated_at = Timestamp::new(now().as_second(), 123_456_499).unwrap();
-    store.create_endpoint(&first).await.unwrap();
+    store.create_endpoint(&first, &entry()).await.unwrap();
 
     let second = Endpoint {
         name: "New".into(),
@@ -160,30 +141,97 @@ pub(crate) async fn an_endpoint_is_replaced_only_if_it_has_not_changed(store: Ar
         updated_at: now() + Duration::from_secs(1),
         ..first.clone()
     };
-    assert!(store.replace_endpoint(&second, first.updated_at).await.unwrap());
+    assert!(
+        store
+            .replace_endpoint(&second, first.updated_at, &entry())
+            .await
+            .unwrap()
+    );
     assert_eq!(store.endpoint(first.id).await.unwrap(), Some(second.clone()));
 
     let third = Endpoint {
         name: "Lost".into(),
         ..second.clone()
     };
-    assert!(!store.replace_endpoint(&third, first.updated_at).await.unwrap());
+    assert!(
+        !store
+            .replace_endpoint(&third, first.updated_at, &entry())
+            .await
+            .unwrap()
+    );
     assert_eq!(store.endpoint(first.id).await.unwrap(), Some(second.clone()));
 
     let read = store.endpoint(first.id).await.unwrap().unwrap();
-    assert!(store.replace_endpoint(&third, read.updated_at).await.unwrap());
-    store.delete_endpoint(first.id).await.unwrap();
-    assert!(!store.replace_endpoint(&third, third.updated_at).await.unwrap());
+    assert!(store.replace_endpoint(&third, read.updated_at, &entry()).await.unwrap());
+    store.delete_endpoint(first.id, None, &entry()).await.unwrap();
+    assert!(
+        !store
+            .replace_endpoint(&third, third.updated_at, &entry())
+            .await
+            .unwrap()
+    );
+}
+
+pub(crate) async fn an_endpoint_is_deleted_only_as_it_was_seen(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let first = endpoint(tenant);
+    store.create_endpoint(&first, &entry()).await.unwrap();
+    let second = Endpoint {
+        updated_at: first.updated_at + Duration::from_micros(1),
+        ..first.clone()
+    };
+    assert!(
+        store
+            .replace_endpoint(&second, first.updated_at, &entry())
+            .await
+            .unwrap()
+    );
+    let delete = async |was: &Endpoint| {
+        let was = Some(was.updated_at);
+        store.delete_endpoint(first.id, was, &entry()).await.unwrap()
+    };
+    assert_eq!(delete(&first).await, Deletion::Changed);
+    assert_eq!(store.endpoint(first.id).await.unwrap(), Some(second.clone()));
+    assert_eq!(delete(&second).await, Deletion::Deleted);
+    assert_eq!(delete(&second).await, Deletion::Gone);
+}
+
+pub(crate) async fn a_tenant_is_replaced_only_if_it_has_not_changed(store: Arc<dyn Store>) {
+    let first = tenant();
+    store
+        .create_tenant(&first, &key(Some(first.id)), &entry())
+        .await
+        .unwrap();
+    let second = Tenant {
+        name: "New".into(),
+        settings: TenantSettings {
+            schema_validation: SchemaValidation::Warn,
+            attempt_retention: Some(7),
+            publish_per_second: Some(100),
+            ..TenantSettings::default()
+        },
+        updated_at: first.updated_at + Duration::from_micros(1),
+        ..first.clone()
+    };
+    let replace = async |new: &Tenant, was| store.replace_tenant(new, was, &entry()).await.unwrap();
+    assert!(replace(&second, first.updated_at).await);
+    assert!(!replace(&first, first.updated_at).await);
+    assert_eq!(store.tenant(first.id).await.unwrap(), Some(second.clone()));
+    let snapshot = store.snapshot(Of::Tenant(first.id)).await.unwrap();
+    assert_eq!(snapshot.tenants, std::slice::from_ref(&second));
+    assert_eq!(store.tenants(None, 1).await.unwrap(), std::slice::from_ref(&second));
+    store.delete_tenant(first.id, &entry()).await.unwrap();
+    assert!(!replace(&first, second.updated_at).await);
 }
 
 pub(crate) async fn what_needs_a_tenant_is_refused_without_one(store: Arc<dyn Store>) {
     let nobody = TenantId::new();
     assert!(matches!(
-        store.create_key(&key(Some(nobody))).await,
+        store.create_key(&key(Some(nobody)), &entry()).await,
         Err(StoreError::Conflict(_))
     ));
     assert!(matches!(
-        store.create_endpoint(&endpoint(nobody)).await,
+        store.create_endpoint(&endpoint(nobody), &entry()).await,
         Err(StoreError::Conflict(_))
     ));
 }
@@ -192,19 +240,27 @@ pub(crate) async fn a_snapshot_shows_the_part_asked_for(store: Arc<dyn Store>) {
     let (one, other) = (stored_tenant(&store).await, stored_tenant(&store).await);
     let mut signed = endpoint(one);
     signed.secret = Some(Secret::generate());
-    store.create_endpoint(&signed).await.unwrap();
-    store.create_endpoint(&endpoint(other)).await.unwrap();
+    store.create_endpoint(&signed, &entry()).await.unwrap();
+    store.create_endpoint(&endpoint(other), &entry()).await.unwrap();
     let operator = key(None);
-    store.create_key(&operator).await.unwrap();
+    store.create_key(&operator, &entry()).await.unwrap();
+
+    let version = new_version("feedback.created");
+    store.create_event_type_version(&version, &entry()).await.unwrap();
+    let newest = store.create_event_type_version(&version, &entry()).await.unwrap();
 
     let all = store.snapshot(Of::Everything).await.unwrap();
     assert_eq!((all.tenants.len(), all.keys.len(), all.endpoints.len()), (2, 3, 2));
+    assert_eq!(all.event_types, std::slice::from_ref(&newest));
+    let catalogue = store.snapshot(Of::EventTypes).await.unwrap();
+    assert!(catalogue.tenants.is_empty() && catalogue.keys.is_empty() && catalogue.endpoints.is_empty());
+    assert_eq!(catalogue.event_types, [newest]);
     let part = store.snapshot(Of::Tenant(one)).await.unwrap();
     assert_eq!((part.tenants.len(), part.keys.len()), (1, 1));
     assert_eq!(part.tenants[0].id, one);
     assert_eq!(part.endpoints, [signed]);
     let operators = store.snapshot(Of::Operators).await.unwrap();
-    assert!(operators.tenants.is_empty() && operators.endpoints.is_empty());
+    assert!(operators.tenants.is_empty() && operators.endpoints.is_empty() && operators.event_types.is_empty());
     assert_eq!(operators.keys, [operator]);
     let nothing = store.snapshot(Of::Tenant(TenantId::new())).await.unwrap();
     assert!(nothing.tenants.is_empty() && nothing.keys.is_empty() && nothing.endpoints.is_empty());
@@ -231,25 +287,47 @@ pub(crate) async fn changes_are_announced(store: Arc<dyn Store>) {
     let tenant = stored_tenant(&store).await;
     announced(Of::Tenant(tenant)).await;
     let mut endpoint = endpoint(tenant);
-    store.create_endpoint(&endpoint).await.unwrap();
+    store.create_endpoint(&endpoint, &entry()).await.unwrap();
     announced(Of::Tenant(tenant)).await;
     endpoint.enabled = false;
-    store.replace_endpoint(&endpoint, endpoint.updated_at).await.unwrap();
+    store
+        .replace_endpoint(&endpoint, endpoint.updated_at, &entry())
+        .await
+        .unwrap();
     announced(Of::Tenant(tenant)).await;
-    store.delete_endpoint(endpoint.id).await.unwrap();
+    store.delete_endpoint(endpoint.id, None, &entry()).await.unwrap();
     announced(Of::Tenant(tenant)).await;
 
     let (mine, operator) = (key(Some(tenant)), key(None));
-    store.create_key(&mine).await.unwrap();
+    store.create_key(&mine, &entry()).await.unwrap();
     announced(Of::Tenant(tenant)).await;
-    store.delete_key(mine.id).await.unwrap();
+    store.delete_key(mine.id, &entry()).await.unwrap();
     announced(Of::Tenant(tenant)).await;
-    store.create_first_operator_key(&operator).await.unwrap();
+    store.create_first_operator_key(&operator, &entry()).await.unwrap();
     announced(Of::Operators).await;
-    store.delete_key(operator.id).await.unwrap();
+    store.delete_key(operator.id, &entry()).await.unwrap();
     announced(Of::Operators).await;
-    store.delete_tenant(tenant).await.unwrap();
+    let third = key(Some(tenant));
+    store.create_key(&third, &entry()).await.unwrap();
     announced(Of::Tenant(tenant)).await;
+    store.replace_key_expiry(third.id, Some(now()), &entry()).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    let successor = key(Some(tenant));
+    store.rotate_key(third.id, now(), &successor, &entry()).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    let mut changed = store.tenant(tenant).await.unwrap().unwrap();
+    changed.name = "Renamed".into();
+    let was = changed.updated_at;
+    store.replace_tenant(&changed, was, &entry()).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+    store.delete_tenant(tenant, &entry()).await.unwrap();
+    announced(Of::Tenant(tenant)).await;
+
+    let created = new_version("feedback.created");
+    store.create_event_type_version(&created, &entry()).await.unwrap();
+    announced(Of::EventTypes).await;
+    store.delete_event_type(&created.event_type, &entry()).await.unwrap();
+    announced(Of::EventTypes).await;
 }
 
 pub(crate) async fn a_listener_that_left_disturbs_nobody(store: Arc<dyn Store>) {

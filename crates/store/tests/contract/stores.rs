@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use tidings_store::Store;
-use tidings_store::postgres::{Config, Postgres, migrate};
+use tempfile::TempDir;
+use tidings_store::postgres::{self, Config};
 use tidings_store::seal::{SealKey, Sealer};
-use tidings_store::sqlite::Sqlite;
+use tidings_store::{Store, sqlite};
 use tidings_testkit::TestDatabase;
 
 /// A store, and what must outlive it.
@@ -16,25 +16,56 @@ pub(crate) struct Opened {
 }
 
 pub(crate) async fn postgres() -> Opened {
-    let database = TestDatabase::create().await;
-    let config = Config {
-        url: database.url().into(),
-        ..Config::default()
-    };
-    migrate(&config).await.unwrap();
-    let store = Postgres::connect(&config, sealer()).await.unwrap();
+    let place = Postgres::create().await;
     Opened {
-        store: Arc::new(store),
-        _place: Box::new(database),
+        store: place.open(sealer()).await,
+        _place: Box::new(place),
     }
 }
 
 pub(crate) async fn sqlite() -> Opened {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&directory.path().join("tidings.db"), sealer()).unwrap();
+    let place = Sqlite::create();
     Opened {
-        store: Arc::new(store),
-        _place: Box::new(directory),
+        store: place.open(sealer()),
+        _place: Box::new(place),
+    }
+}
+
+/// A PostgreSQL database.
+pub(crate) struct Postgres {
+    config: Config,
+    _database: TestDatabase,
+}
+
+impl Postgres {
+    pub(crate) async fn create() -> Self {
+        let database = TestDatabase::create().await;
+        let config = Config {
+            url: database.url().into(),
+            ..Config::default()
+        };
+        postgres::migrate(&config).await.unwrap();
+        Self {
+            config,
+            _database: database,
+        }
+    }
+
+    pub(crate) async fn open(&self, sealer: Sealer) -> Arc<dyn Store> {
+        Arc::new(postgres::Postgres::connect(&self.config, sealer).await.unwrap())
+    }
+}
+
+/// A place for an SQLite file, which can be open once at a time.
+pub(crate) struct Sqlite(TempDir);
+
+impl Sqlite {
+    pub(crate) fn create() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn open(&self, sealer: Sealer) -> Arc<dyn Store> {
+        Arc::new(sqlite::Sqlite::open(&self.0.path().join("tidings.db"), sealer).unwrap())
     }
 }
 

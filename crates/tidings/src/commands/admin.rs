@@ -1,8 +1,7 @@
 //! `tidings admin`.
 
 use clap::Subcommand;
-use tidings_control::tenants::new_key;
-use tidings_domain::Scope;
+use tidings_control::keys::bootstrap_key;
 use tidings_store::Registry as _;
 use tidings_store::postgres::Postgres;
 
@@ -36,9 +35,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let Command::Bootstrap { config } = args.command;
     let config = config.load()?;
     let store = Postgres::connect(&config.database, config.secrets.sealer()?).await?;
-    let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
+    let (key, token, entry) = bootstrap_key();
     anyhow::ensure!(
-        store.create_first_operator_key(&key).await?,
+        store.create_first_operator_key(&key, &entry).await?,
         "there is an operator key already: use it, or delete the operators' rows of `api_keys` if it is lost"
     );
     println!("{}", token.reveal());

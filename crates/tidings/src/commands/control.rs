@@ -35,10 +35,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
         logs: LogClient::new(&process.config.log_client.servers)?,
         others: tidings_ingest::openapi(),
+        shutdown: process.shutdown.clone(),
     };
     let control = tidings_control::build(&process.config.control, &process.config.notifier, parts)?;
     let mut routes = process.grpc_routes()?;
-    routes.add_service(control.tenants).add_service(control.endpoints);
+    routes
+        .add_service(control.tenants)
+        .add_service(control.audit)
+        .add_service(control.endpoints)
+        .add_service(control.event_types)
+        .add_service(control.replays)
+        .add_service(control.explanations)
+        .add_service(control.erasures);
     let listener = serve::bind(&process.config.control.grpc_address).await?;
     process.serve_grpc("control-grpc", listener, routes.routes());
     let http_address = process.config.control.http_address.clone();

@@ -232,6 +232,7 @@ async fn make_endpoint(tenant: &Client, role: &Role, url: &str) -> anyhow::Resul
         subscriptions: vec![pb::Subscription {
             pattern: role.pattern.into(),
             disabled: false,
+            ..pb::Subscription::default()
         }],
         schedule: role
             .schedule

@@ -31,6 +31,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             registry: backbone.store,
             dialects: backbone.dialects,
             destinations: process.config.destinations.rules(),
+            proxy: process.config.destinations.proxy()?,
             nameservers: process.config.destinations.nameservers.clone(),
             queue: queue.clone(),
             shards: backbone.shards,

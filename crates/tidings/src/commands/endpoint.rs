@@ -1,5 +1,6 @@
 //! `tidings endpoint`.
 
+mod authentication;
 mod rotate;
 mod settings;
 mod shown;
@@ -12,8 +13,8 @@ use tidings_domain::{EndpointId, EventPattern, Secret, TenantId};
 use tidings_proto::pb;
 use url::Url;
 
-use self::settings::Settings;
 pub(super) use self::settings::setting;
+use self::settings::{Settings, Wanted};
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs};
 
@@ -90,6 +91,8 @@ enum Command {
 ///   tidings endpoint create --tenant ten_… --url https://example.com/webhooks --subscribe 'feedback.*'
 ///   tidings endpoint create --tenant ten_… --url https://example.com/in --dialect userhero --schedule '3s 3s 3s'
 ///   tidings endpoint create --url https://example.com/in --dialect userpilot --setting app_token=NX-1 --property user.plan
+///   tidings endpoint create --url https://example.com/in --subscribe 'feedback.created if payload.rating <= 2'
+///   tidings endpoint create --url https://example.com/in --header 'X-Api-Key: @key' --trusted-ca ca.pem
 ///   tidings endpoint create --url https://example.com/told --operational --subscribe endpoint.failing
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -114,6 +117,7 @@ struct CreateArgs {
 ///
 /// Examples:
 ///   tidings endpoint update ep_… --url https://example.com/new
+///   tidings endpoint update ep_… --bearer @token
 ///   tidings endpoint update ep_… --subscribe feedback.created --subscribe 'comment.*' --reset schedule
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -234,7 +238,7 @@ async fn create(client: &Client, format: Format, args: CreateArgs) -> anyhow::Re
     endpoint.tenant_id = args.tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
     endpoint.url = args.url.into();
     if endpoint.subscriptions.is_empty() {
-        endpoint.subscriptions = settings::subscriptions(&[EventPattern::Any]);
+        endpoint.subscriptions = vec![Wanted::from(EventPattern::Any).into()];
     }
     if args.ed25519 {
         endpoint.secret = Secret::generate_ed25519().reveal().to_owned();

@@ -1,7 +1,8 @@
 //! `tidings logs`.
 
 mod documents;
-mod filter;
+mod export;
+pub(super) mod filter;
 mod follow;
 pub(super) mod show;
 
@@ -18,7 +19,9 @@ use crate::output::OutputArgs;
 ///
 /// Examples:
 ///   tidings logs --status 5xx --since 1h
+///   tidings logs --error 'reset by peer' --min-duration 5s
 ///   tidings logs --follow --endpoint ep_…
+///   tidings logs --since 1d --export csv > attempts.csv
 ///   tidings logs show att_…
 ///   tidings logs deliveries --state exhausted
 #[derive(clap::Args)]
@@ -44,6 +47,9 @@ struct AttemptsArgs {
     /// Go on with what happens from now on, until Ctrl-C.
     #[arg(long, short, conflicts_with = "until")]
     follow: bool,
+    /// Write down all of them, without a limit, as a JSON document per line or as CSV.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["follow", "limit", "output"])]
+    export: Option<export::Format>,
 }
 
 #[derive(Subcommand)]
@@ -133,6 +139,9 @@ const PAGE: u32 = 200;
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (client, format) = (args.client.connect().await?, args.output.output);
+    if let Some(into) = args.attempts.export {
+        return export::export(&client, args.attempts.filter.on_the_wire(), into).await;
+    }
     match args.command {
         None if args.attempts.follow => {
             follow::follow(&client, args.attempts.filter.on_the_wire(), args.attempts.limit, format).await

@@ -57,6 +57,8 @@ struct Accepted<'a> {
     event_id: &'a str,
     duplicate: bool,
     deliveries: u32,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -77,7 +79,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let accepted = client.events().publish(event).await.map_err(explain)?.into_inner();
     match args.output.output {
         Format::Json => output::json(&Accepted::from(&accepted)),
-        Format::Text => output::line(&format!("{}  {}", accepted.event_id, describe(&accepted))),
+        Format::Text => {
+            output::line(&format!("{}  {}", accepted.event_id, describe(&accepted)))?;
+            accepted
+                .warnings
+                .iter()
+                .try_for_each(|warning| output::line(&format!("  warning: {warning}")))
+        }
     }
 }
 
@@ -100,7 +108,7 @@ pub(super) fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
 fn describe(accepted: &pb::PublishResponse) -> String {
     match accepted.deliveries {
         _ if accepted.duplicate => "known already: nothing was published".into(),
-        0 => "accepted, but no endpoint subscribes to it".into(),
+        0 => "accepted, but no endpoint wants it".into(),
         1 => "accepted, 1 delivery".into(),
         n => format!("accepted, {n} deliveries"),
     }
@@ -112,11 +120,13 @@ impl<'a> From<&'a pb::PublishResponse> for Accepted<'a> {
             event_id,
             duplicate,
             deliveries,
+            warnings,
         } = accepted;
         Self {
             event_id,
             duplicate: *duplicate,
             deliveries: *deliveries,
+            warnings,
         }
     }
 }

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tidings_control::keys::bootstrap_key;
 use tidings_control::logs::LogClient;
 use tidings_control::send_test::DispatcherClient;
-use tidings_control::tenants::new_key;
 use tidings_domain::key::Token;
-use tidings_domain::{ApiKey, Scope};
+use tidings_domain::{Actor, ApiKey, AuditEntry, Timestamp};
 use tidings_queue::Queue;
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
@@ -23,6 +23,7 @@ use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
 use tidings_store::{RegistryCache, Store, postgres};
 use tokio::task::JoinHandle;
+use url::Url;
 
 use crate::config::{Config, ConfigArgs};
 use crate::start::{Process, topology, watch_database};
@@ -111,6 +112,12 @@ impl Running {
         process.config.log_client.servers = here.clone();
         process.config.dispatcher_client.servers = here;
 
+        let http_address = process.config.standalone.http_address.clone();
+        let public_url = &mut process.config.control.public_url;
+        *public_url = public_url
+            .take()
+            .or_else(|| Url::parse(&format!("http://{http_address}")).ok());
+
         let (registry, access) = process.registry(store.clone(), &token);
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
         let log = tidings_log::build(
@@ -136,6 +143,7 @@ impl Running {
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
                 logs: LogClient::new(&process.config.log_client.servers)?,
                 others: tidings_ingest::openapi(),
+                shutdown: process.shutdown.clone(),
             },
         )?;
         let ingest = tidings_ingest::build(
@@ -158,6 +166,7 @@ impl Running {
                 registry: store.clone(),
                 dialects,
                 destinations: process.config.destinations.rules(),
+                proxy: process.config.destinations.proxy()?,
                 nameservers: process.config.destinations.nameservers.clone(),
                 queue: queue.clone(),
                 shards,
@@ -172,11 +181,15 @@ impl Running {
             .add_service(log.grpc.clone())
             .add_service(log.queues.clone())
             .add_service(control.tenants)
+            .add_service(control.audit)
             .add_service(control.endpoints)
+            .add_service(control.event_types)
+            .add_service(control.replays)
+            .add_service(control.explanations)
+            .add_service(control.erasures)
             .add_service(dispatcher.grpc.clone());
         process.ready_soon().await;
         process.serve_grpc("standalone-grpc", listener, routes.routes());
-        let http_address = process.config.standalone.http_address.clone();
         let monitor = monitor::router(process.health.clone());
         let router = ingest.http.merge(control.http).merge(monitor);
         process.serve_http("standalone-http", &http_address, router).await?;
@@ -203,15 +216,16 @@ impl Running {
 
     /// An operator's key that works at once.
     pub(crate) async fn operator_key(&self) -> anyhow::Result<(ApiKey, Token)> {
-        let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
-        self.store.create_key(&key).await?;
+        let (key, token, entry) = bootstrap_key();
+        self.store.create_key(&key, &entry).await?;
         self.registry.refresh(Of::Operators).await?;
         Ok((key, token))
     }
 
     /// Ends what [`Running::operator_key`] gave.
     pub(crate) async fn revoke(&self, key: &ApiKey) -> anyhow::Result<()> {
-        self.store.delete_key(key.id).await?;
+        let entry = AuditEntry::new(Timestamp::now(), Actor::Bootstrap, "key.revoked", key.id);
+        self.store.delete_key(key.id, &entry).await?;
         Ok(())
     }
 
@@ -278,8 +292,8 @@ fn sealer(config: &Config, data_dir: &Path) -> anyhow::Result<Sealer> {
 
 /// At the first start of all there is an operator's key to make and to keep where commands look for it.
 async fn keep_first_operator_key(store: &dyn Store, data_dir: &Path) -> anyhow::Result<()> {
-    let (key, token) = new_key(None, Scope::ALL.to_vec(), None);
-    if !store.create_first_operator_key(&key).await? {
+    let (key, token, entry) = bootstrap_key();
+    if !store.create_first_operator_key(&key, &entry).await? {
         return Ok(());
     }
     let path = data_dir.join("operator.key");

@@ -1,17 +1,18 @@
 //! `tidings tenant`.
 
+mod key;
+mod shown;
+
 use std::time::Duration;
 
 use clap::Subcommand;
-use serde::Serialize;
-use tidings_domain::{KeyId, Scope, TenantId, Timestamp};
-use tidings_proto::pb;
+use tidings_domain::TenantId;
+use tidings_proto::{duration, pb};
 
-use crate::arguments::from_now;
 use crate::client::{Client, ClientArgs, explain};
-use crate::output::{self, Format, OutputArgs, fields, instant, table, time};
+use crate::output::{self, OutputArgs};
 
-/// Manages tenants and their keys. Takes an operator's key; a tenant's key can manage its own tenant's keys.
+/// Manages tenants and their keys. Takes an operator's key; a tenant's key can manage its own tenant's keys and settings.
 ///
 /// Example:
 ///   tidings tenant create Acme
@@ -56,6 +57,7 @@ enum Command {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
+    Update(UpdateArgs),
     /// Deletes a tenant with its keys and endpoints. Its open deliveries are cancelled; its log stays.
     ///
     /// Example:
@@ -65,83 +67,76 @@ enum Command {
         /// Its id.
         tenant: TenantId,
     },
-    Key(KeyArgs),
+    Key(key::Args),
+    /// Makes a link by which a tenant's people get to their webhooks for a while.
+    ///
+    /// Example:
+    ///   tidings tenant portal-link ten_… --expires-in 30m --read-only
+    #[command(verbatim_doc_comment)]
+    PortalLink {
+        /// The tenant.
+        tenant: TenantId,
+        /// How long it works: 1m to 7d.
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+        expires_in: Duration,
+        /// One can only look.
+        #[arg(long)]
+        read_only: bool,
+    },
 }
 
-/// Manages the keys of a tenant, or the operators' keys.
+/// Changes a tenant: what is given is replaced.
 ///
-/// Example:
-///   tidings tenant key create --tenant ten_… --scope publish
+/// Examples:
+///   tidings tenant update ten_… --schema-validation reject
+///   tidings tenant update ten_… --payload-retention-days 30 --publish-per-second 0
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-struct KeyArgs {
-    #[command(subcommand)]
-    command: KeyCommand,
-}
-
-#[derive(Subcommand)]
-enum KeyCommand {
-    /// Makes a key and shows its token, this once.
-    ///
-    /// Examples:
-    ///   tidings tenant key create --tenant ten_… --scope publish --expires-in 90d
-    ///   tidings tenant key create --operator --scope read
-    #[command(verbatim_doc_comment)]
-    Create {
-        #[command(flatten)]
-        owner: Owner,
-        /// What it may be used for: publish, read or manage; may be repeated [default: all].
-        #[arg(long = "scope", value_name = "SCOPE")]
-        scopes: Vec<Scope>,
-        /// After how long it stops working, like 90d [default: never].
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-        expires_in: Option<Duration>,
-    },
-    /// Lists keys, newest first.
-    ///
-    /// Example:
-    ///   tidings tenant key list --tenant ten_…
-    #[command(verbatim_doc_comment)]
-    List {
-        #[command(flatten)]
-        owner: Owner,
-    },
-    /// Makes a key stop working, within a second.
-    ///
-    /// Example:
-    ///   tidings tenant key revoke key_…
-    #[command(verbatim_doc_comment)]
-    Revoke {
-        /// Its id.
-        key: KeyId,
-    },
-}
-
-/// Whose keys: one has to say it, because leaving it out must not make an operator's key.
-#[derive(clap::Args)]
-#[group(required = true, multiple = false)]
-struct Owner {
-    /// The tenant whose key it is (ten_…).
+struct UpdateArgs {
+    /// Its id.
+    tenant: TenantId,
+    /// What people call it.
     #[arg(long)]
-    tenant: Option<TenantId>,
-    /// An operator's key: it works for all tenants.
-    #[arg(long)]
-    operator: bool,
+    name: Option<String>,
+    /// What happens to events whose payload does not match the schema of their type.
+    #[arg(long, value_name = "WAY", value_parser = ["off", "warn", "reject"])]
+    schema_validation: Option<String>,
+    /// For how many days payloads are kept; 0 for as long as configured.
+    #[arg(long, value_name = "DAYS")]
+    payload_retention_days: Option<u32>,
+    /// For how many days attempts are kept; 0 for as long as configured.
+    #[arg(long, value_name = "DAYS")]
+    attempt_retention_days: Option<u32>,
+    /// How many of its deliveries per second go before other tenants' floods; 0 for as configured.
+    #[arg(long, value_name = "NUMBER")]
+    publish_per_second: Option<u32>,
+    /// How many of them at once after a rest; 0 for as many as per second.
+    #[arg(long, value_name = "NUMBER")]
+    publish_burst: Option<u32>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (client, format) = (args.client.connect().await?, args.output.output);
     let mut tenants = client.tenants();
     match args.command {
-        Command::Create { name } => create(&client, format, name).await,
+        Command::Create { name } => {
+            let request = pb::CreateTenantRequest { name };
+            let created = tenants.create_tenant(request).await.map_err(explain)?.into_inner();
+            shown::new_tenant(format, &created)
+        }
         Command::Get { tenant } => {
             let request = pb::GetTenantRequest {
                 tenant_id: tenant.to_string(),
             };
             let tenant = tenants.get_tenant(request).await.map_err(explain)?.into_inner();
-            show_tenants(format, &[tenant])
+            shown::tenant(format, &tenant)
         }
-        Command::List { limit } => show_tenants(format, &list(&client, limit).await?),
+        Command::List { limit } => shown::tenants(format, &list(&client, limit).await?),
+        Command::Update(args) => {
+            let request = args.on_the_wire()?;
+            let tenant = tenants.update_tenant(request).await.map_err(explain)?.into_inner();
+            shown::tenant(format, &tenant)
+        }
         Command::Delete { tenant } => {
             let request = pb::DeleteTenantRequest {
                 tenant_id: tenant.to_string(),
@@ -149,57 +144,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             tenants.delete_tenant(request).await.map_err(explain)?;
             output::done(format, "deleted", &tenant)
         }
-        Command::Key(KeyArgs {
-            command:
-                KeyCommand::Create {
-                    owner,
-                    scopes,
-                    expires_in,
-                },
-        }) => create_key(&client, format, &owner, &scopes, expires_in).await,
-        Command::Key(KeyArgs {
-            command: KeyCommand::List { owner },
-        }) => {
-            let request = pb::ListApiKeysRequest {
-                tenant_id: owner.tenant_id(),
+        Command::Key(args) => key::run(&client, format, args).await,
+        Command::PortalLink {
+            tenant,
+            expires_in,
+            read_only,
+        } => {
+            let request = pb::CreatePortalLinkRequest {
+                tenant_id: tenant.to_string(),
+                expires_in: Some(duration(expires_in)),
+                read_only,
             };
-            show_keys(
-                format,
-                &tenants.list_api_keys(request).await.map_err(explain)?.into_inner().keys,
-            )
+            let link = tenants.create_portal_link(request).await.map_err(explain)?.into_inner();
+            shown::portal_link(format, &link)
         }
-        Command::Key(KeyArgs {
-            command: KeyCommand::Revoke { key },
-        }) => {
-            let request = pb::RevokeApiKeyRequest {
-                key_id: key.to_string(),
-            };
-            tenants.revoke_api_key(request).await.map_err(explain)?;
-            output::done(format, "revoked", &key)
-        }
-    }
-}
-
-async fn create(client: &Client, format: Format, name: String) -> anyhow::Result<()> {
-    let request = pb::CreateTenantRequest { name };
-    let created = client
-        .tenants()
-        .create_tenant(request)
-        .await
-        .map_err(explain)?
-        .into_inner();
-    let (tenant, key) = (created.tenant.unwrap_or_default(), created.key.unwrap_or_default());
-    match format {
-        Format::Json => output::json(&NewTenant {
-            tenant: TenantDocument::from(&tenant),
-            key: KeyDocument::from(&key),
-            token: &created.token,
-        }),
-        Format::Text => fields(&[
-            ("tenant", format!("{}  {}", tenant.id, tenant.name)),
-            ("key", key.id),
-            ("token", format!("{}  (shown this once)", created.token)),
-        ]),
     }
 }
 
@@ -224,127 +182,36 @@ async fn list(client: &Client, limit: u32) -> anyhow::Result<Vec<pb::Tenant>> {
     Ok(tenants)
 }
 
-async fn create_key(
-    client: &Client,
-    format: Format,
-    owner: &Owner,
-    scopes: &[Scope],
-    expires_in: Option<Duration>,
-) -> anyhow::Result<()> {
-    let request = pb::CreateApiKeyRequest {
-        tenant_id: owner.tenant_id(),
-        scopes: scopes.iter().map(Scope::to_string).collect(),
-        expires_at: expires_in.map(from_now).transpose()?,
-    };
-    let created = client
-        .tenants()
-        .create_api_key(request)
-        .await
-        .map_err(explain)?
-        .into_inner();
-    let key = created.key.unwrap_or_default();
-    match format {
-        Format::Json => output::json(&NewKey {
-            key: KeyDocument::from(&key),
-            token: &created.token,
-        }),
-        Format::Text => fields(&[
-            ("key", key.id),
-            ("scopes", key.scopes.join(", ")),
-            ("expires", time(key.expires_at.as_ref())),
-            ("token", format!("{}  (shown this once)", created.token)),
-        ]),
-    }
-}
-
-fn show_tenants(format: Format, tenants: &[pb::Tenant]) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return tenants
-            .iter()
-            .try_for_each(|tenant| output::json(&TenantDocument::from(tenant)));
-    }
-    let row = |tenant: &pb::Tenant| vec![tenant.id.clone(), tenant.name.clone(), time(tenant.created_at.as_ref())];
-    table(
-        &["tenant", "name", "created"],
-        &tenants.iter().map(row).collect::<Vec<_>>(),
-    )
-}
-
-fn show_keys(format: Format, keys: &[pb::ApiKey]) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return keys.iter().try_for_each(|key| output::json(&KeyDocument::from(key)));
-    }
-    let row = |key: &pb::ApiKey| {
-        vec![
-            key.id.clone(),
-            format!("{}…", key.hint),
-            key.scopes.join(", "),
-            time(key.created_at.as_ref()),
-            key.expires_at.as_ref().map_or("never".into(), |at| time(Some(at))),
-        ]
-    };
-    table(
-        &["key", "token", "scopes", "created", "expires"],
-        &keys.iter().map(row).collect::<Vec<_>>(),
-    )
-}
-
-impl Owner {
-    /// As requests name it: empty for the operators.
-    fn tenant_id(&self) -> String {
-        self.tenant.map(|tenant| tenant.to_string()).unwrap_or_default()
-    }
-}
-
-#[derive(Serialize)]
-struct NewTenant<'a> {
-    tenant: TenantDocument<'a>,
-    key: KeyDocument<'a>,
-    token: &'a str,
-}
-
-#[derive(Serialize)]
-struct NewKey<'a> {
-    key: KeyDocument<'a>,
-    token: &'a str,
-}
-
-#[derive(Serialize)]
-struct TenantDocument<'a> {
-    id: &'a str,
-    name: &'a str,
-    created_at: Option<Timestamp>,
-}
-
-#[derive(Serialize)]
-struct KeyDocument<'a> {
-    id: &'a str,
-    tenant_id: Option<&'a str>,
-    scopes: &'a [String],
-    hint: &'a str,
-    created_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-}
-
-impl<'a> From<&'a pb::Tenant> for TenantDocument<'a> {
-    fn from(tenant: &'a pb::Tenant) -> Self {
-        Self {
-            id: &tenant.id,
-            name: &tenant.name,
-            created_at: instant(tenant.created_at.as_ref()),
-        }
-    }
-}
-
-impl<'a> From<&'a pb::ApiKey> for KeyDocument<'a> {
-    fn from(key: &'a pb::ApiKey) -> Self {
-        Self {
-            id: &key.id,
-            tenant_id: Some(key.tenant_id.as_str()).filter(|id| !id.is_empty()),
-            scopes: &key.scopes,
-            hint: &key.hint,
-            created_at: instant(key.created_at.as_ref()),
-            expires_at: instant(key.expires_at.as_ref()),
-        }
+impl UpdateArgs {
+    fn on_the_wire(self) -> anyhow::Result<pb::UpdateTenantRequest> {
+        let given = [
+            ("name", self.name.is_some()),
+            ("schema_validation", self.schema_validation.is_some()),
+            ("payload_retention_days", self.payload_retention_days.is_some()),
+            ("attempt_retention_days", self.attempt_retention_days.is_some()),
+            ("publish_per_second", self.publish_per_second.is_some()),
+            ("publish_burst", self.publish_burst.is_some()),
+        ];
+        let paths: Vec<String> = given
+            .into_iter()
+            .filter_map(|(path, is_given)| is_given.then(|| path.to_owned()))
+            .collect();
+        anyhow::ensure!(
+            !paths.is_empty(),
+            "nothing to change: see `tidings tenant update --help`"
+        );
+        Ok(pb::UpdateTenantRequest {
+            tenant: Some(pb::Tenant {
+                id: self.tenant.to_string(),
+                name: self.name.unwrap_or_default(),
+                schema_validation: self.schema_validation.unwrap_or_default(),
+                payload_retention_days: self.payload_retention_days.unwrap_or_default(),
+                attempt_retention_days: self.attempt_retention_days.unwrap_or_default(),
+                publish_per_second: self.publish_per_second.unwrap_or_default(),
+                publish_burst: self.publish_burst.unwrap_or_default(),
+                ..pb::Tenant::default()
+            }),
+            update_mask: Some(prost_types::FieldMask { paths }),
+        })
     }
 }

@@ -133,6 +133,9 @@ async fn an_entry_shows_what_was_sent_and_received() {
     );
     assert_eq!(header("response_headers", "x-from"), Some(json!("receiver")));
     assert_eq!(full["remote_address"], logged.receiver.address().ip().to_string());
+    // The connection was made for the first attempt; there is nothing to find for an address and no TLS.
+    assert_eq!(full["timing"]["tls"], Value::Null);
+    assert!(full["timing"]["first_byte"].is_string(), "{full}");
     let retried = &page["data"][0];
     assert!(retried["next_attempt_at"].is_string(), "{retried}");
 }
@@ -144,6 +147,7 @@ async fn filters_narrow_what_is_shown() {
     let page = logged.caller.get(PATH).await.is(200);
     let at = |place: usize| page["data"][2 - place]["started_at"].as_str().unwrap();
     let second = (at(1), page["data"][1]["event_id"].as_str().unwrap());
+    let delivery = page["data"][1]["delivery_id"].as_str().unwrap();
     let (today, _) = at(0).split_once('T').unwrap();
     for (query, expected) in [
         (String::new(), vec![2, 1, 0]),
@@ -161,6 +165,16 @@ async fn filters_narrow_what_is_shown() {
         ("outcome=failed_final".to_owned(), vec![1]),
         ("outcome=failed_final,succeeded".to_owned(), vec![1, 0]),
         ("outcome=succeeded&status_code=5xx".to_owned(), vec![]),
+        ("failure_reason=status".to_owned(), vec![2, 1]),
+        ("failure_reason=timeout,dns".to_owned(), vec![]),
+        ("error=answered%20404".to_owned(), vec![1]),
+        ("error=ANSWERED".to_owned(), vec![2, 1]),
+        ("error=100%25".to_owned(), vec![]),
+        ("min_duration=1us".to_owned(), vec![2, 1, 0]),
+        ("min_duration=1h".to_owned(), vec![]),
+        ("max_duration=1h".to_owned(), vec![2, 1, 0]),
+        ("max_duration=1us".to_owned(), vec![]),
+        (format!("delivery_id={delivery}"), vec![1]),
         (format!("endpoint_id={}", logged.endpoint), vec![2, 1, 0]),
         (format!("event_id={}", second.1), vec![1]),
         (format!("tenant_id={}", logged.tenant.id), vec![2, 1, 0]),
@@ -188,6 +202,13 @@ async fn what_is_wrong_with_a_filter_is_named() {
         ("status_code=6xx", "status_invalid", "status_code"),
         ("status_code=404,none", "status_invalid", "status_code"),
         ("outcome=lost", "name_unknown", "outcome"),
+        ("failure_reason=lost", "name_unknown", "failure_reason"),
+        ("min_duration=5", "duration_invalid", "min_duration"),
+        ("min_duration=5s&max_duration=4s", "range_contradictory", "min_duration"),
+        ("since=2024-03-16&until=2024-03-14", "range_contradictory", "since"),
+        ("error=", "text_empty", "error"),
+        ("error=%00", "text_invalid", "error"),
+        ("delivery_id=1", "id_invalid", "delivery_id"),
         ("since=yesterday", "time_invalid", "since"),
         ("until=2024-02-30", "time_invalid", "until"),
         ("endpoint_id=1", "id_invalid", "endpoint_id"),

@@ -10,6 +10,7 @@ use tidings_service::problem::Problem;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::authentication::Authentication;
 use crate::http::request::duration;
 use crate::messages::asked::missing;
 
@@ -64,6 +65,8 @@ struct Fields {
     secret: Option<String>,
     /// Whether requests are not signed at all.
     unsigned: Option<bool>,
+    /// What its requests carry to be let in, beside the signature.
+    authentication: Option<Authentication>,
     /// The e-mail address that is told when the endpoint fails or is turned off.
     contact: Option<String>,
     /// Whether it gets operational events (`endpoint.failing`, …) instead of the tenant's events.
@@ -85,6 +88,9 @@ struct Subscription {
     /// Whether it is off: nothing matches, but the choice is kept.
     #[serde(default)]
     disabled: bool,
+    /// Which of these events, by content (`docs/filters.md`); all of them if left out.
+    #[schema(max_length = 2000, example = "payload.rating <= 2")]
+    filter: Option<String>,
 }
 
 impl NewEndpoint {
@@ -142,6 +148,7 @@ impl Fields {
             rate_burst: self.rate_burst.unwrap_or_default(),
             secret: self.secret.unwrap_or_default(),
             unsigned: self.unsigned.unwrap_or_default(),
+            authentication: self.authentication.map(Into::into),
             contact: self.contact.unwrap_or_default(),
             operational: self.operational.unwrap_or_default(),
             properties: self.properties.unwrap_or_default(),
@@ -156,6 +163,7 @@ impl From<Subscription> for pb::Subscription {
         Self {
             pattern: subscription.pattern,
             disabled: subscription.disabled,
+            filter: subscription.filter.unwrap_or_default(),
         }
     }
 }

@@ -7,11 +7,12 @@ use tidings_domain::Timestamp;
 use tidings_proto::pb;
 use utoipa::ToSchema;
 
+use super::authentication::Authentication;
 use crate::http::answer::{length, text, time};
 
 /// Where a tenant's events go and how.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// Its id (`ep_…`).
     id: String,
     /// Whose it is (`ten_…`).
@@ -54,6 +55,8 @@ pub(super) struct Endpoint {
     /// Until when the secret before the last rotation signs.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
+    /// What its requests carry to be let in, beside the signature.
+    authentication: Option<Authentication>,
     /// The e-mail address that is told when the endpoint fails or is turned off.
     contact: Option<String>,
     /// Whether it gets operational events instead of the tenant's events.
@@ -77,6 +80,8 @@ struct Subscription {
     pattern: String,
     /// Whether it is off: nothing matches, but the choice is kept.
     disabled: bool,
+    /// Which of these events, by content; all of them if null.
+    filter: Option<String>,
 }
 
 /// An endpoint's secret.
@@ -122,6 +127,7 @@ impl From<pb::Endpoint> for Endpoint {
             unsigned: endpoint.unsigned,
             public_key: text(endpoint.public_key),
             previous_secret_until: time(endpoint.previous_secret_until),
+            authentication: endpoint.authentication.map(Into::into),
             contact: text(endpoint.contact),
             operational: endpoint.operational,
             properties: endpoint.properties,
@@ -137,6 +143,7 @@ impl From<pb::Subscription> for Subscription {
         Self {
             pattern: subscription.pattern,
             disabled: subscription.disabled,
+            filter: text(subscription.filter),
         }
     }
 }

@@ -1,20 +1,29 @@
-//! Which attempts to list.
+//! Which attempts are meant.
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
-use tidings_domain::{AttemptId, EndpointId, EventId, TenantId, Timestamp};
-use tidings_proto::{pb, timestamp};
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
+use tidings_proto::pb;
 use tidings_service::problem::Problem;
-use tonic::Status;
 use utoipa::IntoParams;
 
-use crate::http::answer::Refusal;
-use crate::http::request::{given, limit};
+use crate::http::request::{duration, limit};
+use crate::http::search::{id, listed, since, until};
 
-/// Which attempts to list.
-#[derive(Deserialize, IntoParams)]
+/// The longest pages that are asked for.
+const MAX_PAGE: u32 = 200;
+
+/// A query: a filter and what else the operation takes. What is in neither is refused by name.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct With<T> {
+    #[serde(flatten)]
+    pub(super) filter: Filter,
+    #[serde(flatten)]
+    pub(super) rest: T,
+}
+
+/// Which attempts are meant.
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// The tenant; with an operator's key all tenants if left out.
@@ -23,6 +32,8 @@ pub(super) struct Filter {
     endpoint_id: Option<String>,
     /// Attempts of this event.
     event_id: Option<String>,
+    /// Attempts of this delivery.
+    delivery_id: Option<String>,
     /// Attempts of events of these types, separated by commas.
     #[param(example = "submission.created")]
     event_type: Option<String>,
@@ -32,6 +43,25 @@ pub(super) struct Filter {
     /// Attempts with these outcomes, separated by commas: `succeeded`, `failed_retryable`, `failed_final`.
     #[param(example = "failed_final")]
     outcome: Option<String>,
+    /// Attempts that failed for these reasons, separated by commas: `status`, `timeout`, `dns`, `connect`, `tls`,
+    /// `blocked_address`, `proxy`, `protocol`, `authorization`, `render`.
+    #[param(example = "timeout,connect")]
+    failure_reason: Option<String>,
+    /// Attempts that took at least so long.
+    #[param(example = "250ms")]
+    min_duration: Option<String>,
+    /// Attempts that took at most so long.
+    #[param(example = "10s")]
+    max_duration: Option<String>,
+    /// Attempts whose error contains this text, in upper or lower case.
+    #[param(min_length = 1, max_length = 200, example = "reset by peer")]
+    error: Option<String>,
+}
+
+/// When they were begun, and which page of them.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Part {
     /// Attempts begun at or after this time (RFC 3339), or on or after this day (UTC).
     #[param(example = "2024-03-15T10:30:00Z")]
     since: Option<String>,
@@ -39,74 +69,133 @@ pub(super) struct Filter {
     #[param(example = "2024-03-15")]
     until: Option<String>,
     /// How many at the most.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    limit: Option<String>,
     /// Where the last page ended: its `next`.
     #[param(pattern = "^att_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
-/// What the log service calls filters that it takes several values of, and what they are called here.
-const NAMES: [(&str, &str); 4] = [
-    ("event_types", "event_type"),
-    ("status_codes", "status_code"),
-    ("status_classes", "status_code"),
-    ("outcomes", "outcome"),
-];
+/// When they were begun, and how they are written down.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Export {
+    /// Attempts begun at or after this time (RFC 3339), or on or after this day (UTC).
+    #[param(example = "2024-03-15T10:30:00Z")]
+    since: Option<String>,
+    /// Attempts begun before this time (RFC 3339), or on or before this day (UTC).
+    #[param(example = "2024-03-15")]
+    until: Option<String>,
+    /// Attempts older than this one: where an export was cut off.
+    #[param(pattern = "^att_[0-9a-f]{32}$")]
+    after: Option<String>,
+    /// `ndjson` or `csv`.
+    #[param(default = "ndjson", example = "csv")]
+    format: Option<String>,
+}
+
+/// Nothing else.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
 
 impl Filter {
-    /// The filter as a question to the log service.
-    pub(super) fn into_message(self) -> Result<pb::ListAttemptsRequest, Problem> {
+    /// The filter as the log service takes it.
+    pub(super) fn into_message(self) -> Result<pb::AttemptFilter, Problem> {
         let (status_codes, status_classes) = statuses(&listed(self.status_code))?;
-        let filter = pb::AttemptFilter {
+        let length = |text: Option<String>, name| text.map(|text| duration(&text, name)).transpose();
+        Ok(pb::AttemptFilter {
             tenant_id: id::<TenantId>(self.tenant_id.as_deref(), "tenant_id")?,
             endpoint_id: id::<EndpointId>(self.endpoint_id.as_deref(), "endpoint_id")?,
             event_id: id::<EventId>(self.event_id.as_deref(), "event_id")?,
+            delivery_id: id::<DeliveryId>(self.delivery_id.as_deref(), "delivery_id")?,
             event_types: listed(self.event_type),
             status_codes,
             status_classes,
             outcomes: listed(self.outcome),
-            since: self.since.map(|text| since(&text)).transpose()?.map(timestamp),
-            until: self.until.map(|text| until(&text)).transpose()?.map(timestamp),
-            ..pb::AttemptFilter::default()
-        };
-        Ok(pb::ListAttemptsRequest {
-            filter: Some(filter),
-            page_size: limit(self.limit)?,
-            page_token: id::<AttemptId>(self.after.as_deref(), "after")?,
+            failure_reasons: listed(self.failure_reason),
+            min_duration: length(self.min_duration, "min_duration")?,
+            max_duration: length(self.max_duration, "max_duration")?,
+            error_contains: text(self.error)?,
+            since: None,
+            until: None,
         })
     }
 }
 
-/// A refusal of the log service in the words of this interface.
-pub(super) fn as_asked(status: Status) -> Refusal {
-    let mut refusal = Refusal::from(status);
-    if let Refusal::Relayed(relayed) = &mut refusal {
-        let name = NAMES
-            .iter()
-            .find(|(theirs, _)| relayed.field.as_deref() == Some(theirs));
-        if let Some((_, ours)) = name {
-            relayed.field = Some((*ours).to_owned());
+impl With<Part> {
+    /// A question for a page.
+    pub(super) fn into_message(self) -> Result<pb::ListAttemptsRequest, Problem> {
+        let Part {
+            since,
+            until,
+            limit: asked,
+            after,
+        } = self.rest;
+        // What is no number is none of those that a page can have.
+        let asked = asked.map(|text| text.parse().unwrap_or(0));
+        question(self.filter, [since, until], after, limit(asked)?)
+    }
+}
+
+impl With<Export> {
+    /// A question for the first of the pages that are written down.
+    pub(super) fn into_message(self) -> Result<pb::ListAttemptsRequest, Problem> {
+        let Export {
+            since, until, after, ..
+        } = self.rest;
+        question(self.filter, [since, until], after, MAX_PAGE)
+    }
+}
+
+impl Export {
+    /// How attempts are to be written down.
+    pub(super) fn format(&self) -> Result<Format, Problem> {
+        match self.format.as_deref() {
+            None | Some("ndjson") => Ok(Format::Ndjson),
+            Some("csv") => Ok(Format::Csv),
+            Some(other) => {
+                let detail = format!("`{other}` is no format: `ndjson` and `csv` are");
+                Err(Problem::invalid("format_unknown", detail).at("format"))
+            }
         }
     }
-    refusal
 }
 
-fn id<T: std::str::FromStr<Err: std::fmt::Display> + ToString>(
-    text: Option<&str>,
-    name: &str,
-) -> Result<String, Problem> {
-    let id: Option<T> = given(text, name)?;
-    Ok(id.map(|id| id.to_string()).unwrap_or_default())
+/// How attempts are written down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A JSON document per line.
+    Ndjson,
+    /// Comma-separated values (RFC 4180).
+    Csv,
 }
 
-fn listed(text: Option<String>) -> Vec<String> {
-    let text = text.unwrap_or_default();
-    text.split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
+fn question(
+    filter: Filter,
+    [from, to]: [Option<String>; 2],
+    after: Option<String>,
+    page_size: u32,
+) -> Result<pb::ListAttemptsRequest, Problem> {
+    let filter = pb::AttemptFilter {
+        since: since(from.as_deref())?,
+        until: until(to.as_deref())?,
+        ..filter.into_message()?
+    };
+    Ok(pb::ListAttemptsRequest {
+        filter: Some(filter),
+        page_size,
+        page_token: id::<AttemptId>(after.as_deref(), "after")?,
+    })
+}
+
+/// A text to search for; an empty one would be in everything and is a mistake.
+fn text(text: Option<String>) -> Result<String, Problem> {
+    match text {
+        Some(text) if text.is_empty() => {
+            Err(Problem::invalid("text_empty", "search for at least one character").at("error"))
+        }
+        text => Ok(text.unwrap_or_default()),
+    }
 }
 
 /// Statuses and classes of them. The log service wants both to hold, so of both together the classes become statuses.
@@ -138,41 +227,6 @@ fn status(word: &str) -> Result<u32, Problem> {
     })
 }
 
-fn since(text: &str) -> Result<Timestamp, Problem> {
-    match day(text) {
-        Some(day) => midnight(day).ok_or_else(|| no_time(text, "since")),
-        None => text.parse().map_err(|_| no_time(text, "since")),
-    }
-}
-
-/// A day is meant with all its hours.
-fn until(text: &str) -> Result<Timestamp, Problem> {
-    match day(text) {
-        Some(day) => day
-            .tomorrow()
-            .ok()
-            .and_then(midnight)
-            .ok_or_else(|| no_time(text, "until")),
-        None => text.parse().map_err(|_| no_time(text, "until")),
-    }
-}
-
-/// A text that is a date and nothing else, which jiff would also read out of a time.
-fn day(text: &str) -> Option<Date> {
-    text.parse().ok().filter(|_| text.len() == "2024-03-15".len())
-}
-
-fn midnight(day: Date) -> Option<Timestamp> {
-    Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
-}
-
-fn no_time(text: &str, name: &str) -> Problem {
-    let detail = format!(
-        "`{text}` is neither a time nor a day: write it like `2024-03-15T10:30:00Z` or `2024-03-15`, a `+` as `%2B`"
-    );
-    Problem::invalid("time_invalid", detail).at(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,19 +249,34 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_meant_from_its_beginning_to_its_end() {
-        let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(since("2024-03-15"), Ok(time("2024-03-15T00:00:00Z")));
-        assert_eq!(until("2024-03-15"), Ok(time("2024-03-16T00:00:00Z")));
-        assert_eq!(until("2024-03-15T10:30:00+02:00"), Ok(time("2024-03-15T08:30:00Z")));
-        for wrong in [
-            "2024-03-15T10:30:00",
-            "2024-03-15T10:30:00 02:00",
-            "yesterday",
-            "2024-02-30",
-            "",
+    fn what_an_operation_does_not_take_is_refused_by_name() {
+        let read = |query: &str| {
+            let uri = format!("/?{query}").parse().unwrap();
+            axum::extract::Query::<With<Part>>::try_from_uri(&uri).map(|query| query.0)
+        };
+        let taken = read("status_code=5xx&since=2024-03-15&limit=7&error=a%20b").unwrap();
+        let question = taken.into_message().unwrap();
+        assert_eq!(question.page_size, 7);
+        let filter = question.filter.unwrap();
+        assert_eq!(
+            (filter.status_classes, filter.error_contains),
+            (vec![5], "a b".to_owned())
+        );
+        assert!(filter.since.is_some() && filter.until.is_none());
+        for unknown in ["status=5", "format=csv"] {
+            let error = read(unknown).err().unwrap().body_text();
+            assert!(error.contains("unknown field"), "{error}");
+        }
+        for (wrong, field) in [
+            ("limit=x", "limit"),
+            ("limit=0", "limit"),
+            ("error=", "error"),
+            ("min_duration=5", "min_duration"),
+            ("max_duration=-1s", "max_duration"),
+            ("delivery_id=1", "delivery_id"),
         ] {
-            assert!(since(wrong).is_err() && until(wrong).is_err(), "{wrong}");
+            let problem = read(wrong).unwrap().into_message().unwrap_err();
+            assert_eq!(problem.field.as_deref(), Some(field), "{wrong}");
         }
     }
 }

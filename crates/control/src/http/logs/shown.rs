@@ -42,11 +42,27 @@ pub(in crate::http) struct Attempt {
     response_truncated: bool,
     /// The address that the request was sent to, if a connection was made.
     remote_address: Option<String>,
+    /// How long its parts took.
+    timing: Timing,
+}
+
+/// How long the parts of an attempt took; the whole is its `duration`.
+#[derive(Serialize, ToSchema)]
+struct Timing {
+    /// Finding the address; null if there was nothing to find or a connection was reused.
+    #[schema(example = "1ms 200us")]
+    dns: Option<String>,
+    /// Making the TCP connection; null if one was reused.
+    connect: Option<String>,
+    /// The TLS handshake; null if there was none.
+    tls: Option<String>,
+    /// From the beginning of the attempt to the beginning of the response; null if there was none.
+    first_byte: Option<String>,
 }
 
 /// What there is to know of an attempt without headers and bodies.
 #[derive(Serialize, ToSchema)]
-struct Summary {
+pub(super) struct Summary {
     /// Its id (`att_…`).
     id: String,
     /// The delivery it belongs to (`dlv_…`).
@@ -120,7 +136,19 @@ impl From<pb::Attempt> for Attempt {
             response_body: String::from_utf8_lossy(&attempt.response_body).into_owned(),
             response_truncated: attempt.response_truncated,
             remote_address: text(std::mem::take(&mut attempt.remote_address)),
+            timing: attempt.timing.unwrap_or_default().into(),
             summary: attempt.into(),
+        }
+    }
+}
+
+impl From<pb::Timing> for Timing {
+    fn from(timing: pb::Timing) -> Self {
+        Self {
+            dns: length(timing.dns),
+            connect: length(timing.connect),
+            tls: length(timing.tls),
+            first_byte: length(timing.first_byte),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -94,22 +94,9 @@ impl Drop for Receiver {
 }
 
 impl Caller {
-    /// Reads one request with its body.
-    pub(super) async fn request(&mut self) -> std::io::Result<()> {
-        let mut read = Vec::new();
-        loop {
-            if self.stream.read_buf(&mut read).await? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            let text = String::from_utf8_lossy(&read).to_ascii_lowercase();
-            if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length = head.split("content-length: ").nth(1).unwrap();
-                let length: usize = length.lines().next().unwrap().parse().unwrap();
-                if body.len() >= length {
-                    return Ok(());
-                }
-            }
-        }
+    /// Reads one request with its body, and returns both.
+    pub(super) async fn request(&mut self) -> std::io::Result<String> {
+        read_request(&mut self.stream).await
     }
 
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
@@ -135,6 +122,25 @@ impl Caller {
     pub(super) async fn wait(mut self) -> std::io::Result<()> {
         while self.stream.read(&mut [0; 4096]).await? > 0 {}
         Ok(())
+    }
+}
+
+/// Reads one request with its body, and returns both.
+pub(super) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
+    let mut read = Vec::new();
+    loop {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = String::from_utf8_lossy(&read);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head.split("content-length: ").nth(1).unwrap();
+            let length: usize = length.lines().next().unwrap().parse().unwrap();
+            if body.len() >= length {
+                return Ok(text.into_owned());
+            }
+        }
     }
 }
 

@@ -126,6 +126,7 @@ impl<'a> Load<'a> {
                 subscriptions: vec![pb::Subscription {
                     pattern: event_type.clone(),
                     disabled: false,
+                    ..pb::Subscription::default()
                 }],
                 rate_per_second,
                 rate_burst,

@@ -1,10 +1,14 @@
 //! The settings of an endpoint as flags, for `create` and `update` alike.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use tidings_domain::outcome::StatusRange;
+use tidings_domain::subscription::ParsePatternError;
 use tidings_domain::{EventPattern, Schedule};
 use tidings_proto::{duration, pb};
+
+use super::authentication::AuthenticationArgs;
 
 /// Settings; what is not given is not changed, or decided by the dialect and the configuration.
 #[derive(clap::Args, Default)]
@@ -12,9 +16,10 @@ pub(super) struct Settings {
     /// What people call it.
     #[arg(long)]
     name: Option<String>,
-    /// What it wants: an event type, a prefix like 'feedback.*', or '*'; may be repeated [default for new ones: '*'].
-    #[arg(long = "subscribe", value_name = "PATTERN")]
-    subscriptions: Vec<EventPattern>,
+    /// What it wants: an event type, a prefix like 'feedback.*', or '*', all of it or what a content filter holds for:
+    /// 'feedback.* if payload.rating <= 2'; may be repeated [default for new ones: '*'].
+    #[arg(long = "subscribe", value_name = "PATTERN[ if FILTER]")]
+    subscriptions: Vec<Wanted>,
     /// How requests are written: the name of a dialect [default for new ones: standard].
     #[arg(long)]
     dialect: Option<String>,
@@ -54,6 +59,15 @@ pub(super) struct Settings {
     /// A value that the dialect asks for, like app_token=NX-1; may be repeated.
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
+    #[command(flatten)]
+    authentication: AuthenticationArgs,
+}
+
+/// A subscription as it is written on the command line.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pattern: EventPattern,
+    filter: Option<String>,
 }
 
 impl Settings {
@@ -61,7 +75,7 @@ impl Settings {
     pub(super) fn endpoint(&self) -> pb::Endpoint {
         pb::Endpoint {
             name: self.name.clone().unwrap_or_default(),
-            subscriptions: subscriptions(&self.subscriptions),
+            subscriptions: self.subscriptions.iter().cloned().map(Into::into).collect(),
             dialect: self.dialect.clone().unwrap_or_default(),
             secret: self.secret.clone().unwrap_or_default(),
             unsigned: self.unsigned,
@@ -80,6 +94,7 @@ impl Settings {
             operational: self.operational.unwrap_or(false),
             properties: self.properties.clone(),
             settings: self.settings.iter().cloned().collect(),
+            authentication: self.authentication.message(),
             ..pb::Endpoint::default()
         }
     }
@@ -100,6 +115,7 @@ impl Settings {
             ("operational", self.operational.is_some()),
             ("properties", !self.properties.is_empty()),
             ("settings", !self.settings.is_empty()),
+            ("authentication", self.authentication.is_given()),
         ];
         fields
             .into_iter()
@@ -116,13 +132,35 @@ pub(in crate::commands) fn setting(text: &str) -> Result<(String, String), Strin
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Subscriptions that are on.
-pub(in crate::commands) fn subscriptions(patterns: &[EventPattern]) -> Vec<pb::Subscription> {
-    let subscription = |pattern: &EventPattern| pb::Subscription {
-        pattern: pattern.to_string(),
-        disabled: false,
-    };
-    patterns.iter().map(subscription).collect()
+impl FromStr for Wanted {
+    type Err = ParsePatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pattern, filter) = match text.split_once(" if ") {
+            Some((pattern, filter)) => (pattern.trim_end(), Some(filter.trim().to_owned())),
+            None => (text, None),
+        };
+        Ok(Self {
+            pattern: pattern.parse()?,
+            filter,
+        })
+    }
+}
+
+impl From<EventPattern> for Wanted {
+    fn from(pattern: EventPattern) -> Self {
+        Self { pattern, filter: None }
+    }
+}
+
+impl From<Wanted> for pb::Subscription {
+    fn from(wanted: Wanted) -> Self {
+        Self {
+            pattern: wanted.pattern.to_string(),
+            disabled: false,
+            filter: wanted.filter.unwrap_or_default(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +204,23 @@ mod tests {
         let settings = parse(&["--operational=false", "--contact", "ops@example.com"]).unwrap();
         assert_eq!(settings.given(), ["contact", "operational"]);
         assert!(!settings.endpoint().operational);
+    }
+
+    #[test]
+    fn a_subscription_may_have_a_filter() {
+        let settings = parse(&[
+            "--subscribe",
+            "feedback.* if payload.note == ' if '",
+            "--subscribe",
+            "a.b",
+        ])
+        .unwrap();
+        let wanted = settings.endpoint().subscriptions;
+        assert_eq!(
+            (wanted[0].pattern.as_str(), wanted[0].filter.as_str()),
+            ("feedback.*", "payload.note == ' if '")
+        );
+        assert_eq!((wanted[1].pattern.as_str(), wanted[1].filter.as_str()), ("a.b", ""));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How endpoints are shown.
 
+mod authentication;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -47,6 +49,7 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("rate limit", rate_limit(endpoint).unwrap_or("(none)".into())),
         ("properties", endpoint.properties.join(" ")),
         ("settings", settings(endpoint).join(" ")),
+        ("authentication", authentication::words(endpoint).join(", ")),
         ("signed", yes_or_no(!endpoint.unsigned).into()),
         ("secret", endpoint.secret.clone()),
         ("public key", endpoint.public_key.clone()),
@@ -109,6 +112,7 @@ struct Document<'a> {
     properties: &'a [String],
     settings: BTreeMap<&'a str, &'a str>,
     signed: bool,
+    authentication: Option<authentication::Document<'a>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     secret: &'a str,
     public_key: Option<&'a str>,
@@ -121,6 +125,7 @@ struct Document<'a> {
 struct SubscriptionDocument<'a> {
     pattern: &'a str,
     enabled: bool,
+    filter: Option<&'a str>,
 }
 
 /// The rate limit in words.
@@ -147,6 +152,7 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
             .map(|s| SubscriptionDocument {
                 pattern: &s.pattern,
                 enabled: !s.disabled,
+                filter: given(&s.filter),
             })
             .collect(),
         dialect: &endpoint.dialect,
@@ -159,6 +165,7 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         properties: &endpoint.properties,
         settings: sorted(endpoint),
         signed: !endpoint.unsigned,
+        authentication: authentication::document(endpoint),
         secret: &endpoint.secret,
         public_key: given(&endpoint.public_key),
         previous_secret_until: instant(endpoint.previous_secret_until.as_ref()),
@@ -208,13 +215,13 @@ fn given(text: &str) -> Option<&str> {
 
 fn patterns(endpoint: &pb::Endpoint) -> String {
     let shown = |s: &pb::Subscription| {
-        if s.disabled {
-            format!("{} (off)", s.pattern)
-        } else {
-            s.pattern.clone()
+        let off = if s.disabled { " (off)" } else { "" };
+        match s.filter.as_str() {
+            "" => format!("{}{off}", s.pattern),
+            filter => format!("{}{off} if {filter}", s.pattern),
         }
     };
-    endpoint.subscriptions.iter().map(shown).collect::<Vec<_>>().join(" ")
+    endpoint.subscriptions.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 fn waits(endpoint: &pb::Endpoint) -> Vec<String> {

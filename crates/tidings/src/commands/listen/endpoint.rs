@@ -25,6 +25,7 @@ impl OwnEndpoint {
         let subscription = |pattern: &EventPattern| pb::Subscription {
             pattern: pattern.to_string(),
             disabled: false,
+            ..pb::Subscription::default()
         };
         let endpoint = pb::Endpoint {
             tenant_id: tenant.map(|tenant| tenant.to_string()).unwrap_or_default(),

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-use super::show::milliseconds;
+use super::show::{in_milliseconds, milliseconds};
 use crate::output::instant;
 use crate::pretty;
 
@@ -37,9 +37,19 @@ pub(super) struct FullAttempt<'a> {
     #[serde(flatten)]
     attempt: Attempt<'a>,
     remote_address: Option<&'a str>,
+    timing: Timing,
     request: Message<'a>,
     response: Option<Message<'a>>,
     response_truncated: bool,
+}
+
+/// How long its parts took, in milliseconds; null where there was nothing to do.
+#[derive(Serialize)]
+struct Timing {
+    dns_ms: Option<f64>,
+    connect_ms: Option<f64>,
+    tls_ms: Option<f64>,
+    first_byte_ms: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +70,7 @@ pub(super) struct Event<'a> {
     idempotency_key: Option<&'a str>,
     delivery_count: u32,
     test: bool,
+    erased_at: Option<Timestamp>,
 }
 
 /// An event with its payload and its deliveries.
@@ -122,9 +133,21 @@ impl<'a> From<&'a pb::Attempt> for FullAttempt<'a> {
         Self {
             attempt: attempt.into(),
             remote_address: given(&attempt.remote_address),
+            timing: attempt.timing.unwrap_or_default().into(),
             request: message(&attempt.request_headers, &attempt.request_body),
             response: answered.then(|| message(&attempt.response_headers, &attempt.response_body)),
             response_truncated: attempt.response_truncated,
+        }
+    }
+}
+
+impl From<pb::Timing> for Timing {
+    fn from(timing: pb::Timing) -> Self {
+        Self {
+            dns_ms: timing.dns.map(in_milliseconds),
+            connect_ms: timing.connect.map(in_milliseconds),
+            tls_ms: timing.tls.map(in_milliseconds),
+            first_byte_ms: timing.first_byte.map(in_milliseconds),
         }
     }
 }
@@ -140,6 +163,7 @@ impl<'a> From<&'a pb::Event> for Event<'a> {
             idempotency_key: given(&event.idempotency_key),
             delivery_count: event.delivery_count,
             test: event.test,
+            erased_at: instant(event.erased_at.as_ref()),
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Which attempts to show.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use tidings_domain::{DeliveryId, EndpointId, EventId, EventType, Outcome, TenantId};
-use tidings_proto::pb;
+use clap::builder::NonEmptyStringValueParser;
+use tidings_domain::{DeliveryId, EndpointId, EventId, EventType, FailureReason, Outcome, TenantId};
+use tidings_proto::{duration, pb};
 
 use crate::arguments::When;
 
 /// What to look for: everything given must hold, repeated flags are alternatives.
 #[derive(clap::Args)]
-pub(super) struct AttemptFilter {
+pub(crate) struct AttemptFilter {
     /// Attempts for this tenant (ten_…).
     #[arg(long)]
     tenant: Option<TenantId>,
@@ -31,6 +33,18 @@ pub(super) struct AttemptFilter {
     /// Attempts with this outcome; may be repeated.
     #[arg(long = "outcome", value_name = "OUTCOME", value_parser = Outcome::NAMES)]
     outcomes: Vec<String>,
+    /// Attempts that failed for this reason; may be repeated.
+    #[arg(long = "reason", value_name = "REASON", value_parser = FailureReason::ALL.map(FailureReason::as_str))]
+    failure_reasons: Vec<String>,
+    /// Attempts that took at least so long, like 250ms.
+    #[arg(long, value_name = "LENGTH", value_parser = humantime::parse_duration)]
+    min_duration: Option<Duration>,
+    /// Attempts that took at most so long.
+    #[arg(long, value_name = "LENGTH", value_parser = humantime::parse_duration)]
+    max_duration: Option<Duration>,
+    /// Attempts whose error contains this text, in upper or lower case.
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    error: Option<String>,
     /// Attempts begun at or after this time, or in so long until now, like 1h.
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
@@ -70,7 +84,7 @@ impl FromStr for StatusFilter {
 
 impl AttemptFilter {
     /// As requests carry it.
-    pub(super) fn on_the_wire(self) -> pb::AttemptFilter {
+    pub(crate) fn on_the_wire(self) -> pb::AttemptFilter {
         let codes = |status: &StatusFilter| match status {
             StatusFilter::Code(code) => Some(*code),
             StatusFilter::Class(_) => None,
@@ -88,6 +102,10 @@ impl AttemptFilter {
             status_codes: self.statuses.iter().filter_map(codes).collect(),
             status_classes: self.statuses.iter().filter_map(classes).collect(),
             outcomes: self.outcomes,
+            failure_reasons: self.failure_reasons,
+            min_duration: self.min_duration.map(duration),
+            max_duration: self.max_duration.map(duration),
+            error_contains: self.error.unwrap_or_default(),
             since: self.since.map(When::on_the_wire),
             until: self.until.map(When::on_the_wire),
         }
@@ -136,11 +154,23 @@ mod tests {
             "failed_final",
             "--since",
             "1h",
+            "--reason",
+            "timeout",
+            "--reason",
+            "tls",
+            "--min-duration",
+            "1s 250ms",
+            "--error",
+            "reset by",
         ])
         .unwrap();
         assert_eq!(filter.endpoint_id, endpoint);
         assert_eq!(filter.event_types, ["a.b"]);
         assert_eq!(filter.outcomes, ["failed_final"]);
+        assert_eq!(filter.failure_reasons, ["timeout", "tls"]);
+        let least = filter.min_duration.map(|least| (least.seconds, least.nanos));
+        assert_eq!((least, filter.max_duration), (Some((1, 250_000_000)), None));
+        assert_eq!(filter.error_contains, "reset by");
         assert!(filter.since.is_some() && filter.until.is_none() && filter.tenant_id.is_empty());
     }
 
@@ -148,6 +178,9 @@ mod tests {
     fn mistakes_are_found_before_anything_is_asked() {
         let error = |line: &[&str]| parse(line).unwrap_err().to_string();
         assert!(error(&["--outcome", "failed"]).contains("failed_retryable"));
+        assert!(error(&["--reason", "lost"]).contains("blocked_address"));
+        assert!(error(&["--min-duration", "fast"]).contains("--min-duration"));
+        assert!(error(&["--error", ""]).contains("--error"));
         assert!(error(&["--endpoint", "evt_1"]).contains("`ep_` followed by 32 hexadecimal digits"));
     }
 }

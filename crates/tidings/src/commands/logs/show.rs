@@ -52,7 +52,7 @@ pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
         ("endpoint", attempt.endpoint_id.clone()),
         ("tenant", attempt.tenant_id.clone()),
         ("started", time(attempt.started_at.as_ref())),
-        ("took", format!("{:.1} ms", milliseconds(attempt))),
+        ("took", format!("{:.1} ms{}", milliseconds(attempt), parts(attempt))),
         ("outcome", outcome(attempt)),
         ("error", attempt.error.clone()),
         ("next", time(attempt.next_attempt_at.as_ref())),
@@ -143,11 +143,32 @@ pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow:
 
 /// How long an attempt took.
 pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
-    let took = attempt
-        .duration
-        .and_then(|length| Duration::try_from(length).ok())
-        .unwrap_or_default();
-    took.as_micros() as f64 / 1_000.0
+    attempt.duration.map_or(0.0, in_milliseconds)
+}
+
+/// A length of time in milliseconds.
+pub(super) fn in_milliseconds(length: prost_types::Duration) -> f64 {
+    let length = Duration::try_from(length).unwrap_or_default();
+    length.as_micros() as f64 / 1_000.0
+}
+
+/// `  (dns 1.2 ms, connect 3.4 ms, first byte 20.1 ms)`; nothing where nothing was measured.
+fn parts(attempt: &pb::Attempt) -> String {
+    let timing = attempt.timing.unwrap_or_default();
+    let parts = [
+        ("dns", timing.dns),
+        ("connect", timing.connect),
+        ("tls", timing.tls),
+        ("first byte", timing.first_byte),
+    ];
+    let told = parts
+        .into_iter()
+        .filter_map(|(name, length)| Some(format!("{name} {:.1} ms", in_milliseconds(length?))))
+        .collect::<Vec<_>>();
+    match told.as_slice() {
+        [] => String::new(),
+        told => format!("  ({})", told.join(", ")),
+    }
 }
 
 /// `number 2`, or that it is none of the delivery's.
@@ -244,6 +265,22 @@ mod tests {
         assert_eq!(told("2026-01-07T15:30:01Z"), "now");
         assert_eq!(told("2026-01-07T15:30:00Z"), "");
         assert_eq!(next(&pb::Attempt::default(), now), "");
+    }
+
+    #[test]
+    fn the_parts_of_an_attempt_are_told_as_far_as_they_are_known() {
+        let micros = |micros| Some(tidings_proto::duration(Duration::from_micros(micros)));
+        let timing = pb::Timing {
+            connect: micros(3_400),
+            first_byte: micros(20_060),
+            ..Default::default()
+        };
+        let attempt = pb::Attempt {
+            timing: Some(timing),
+            ..Default::default()
+        };
+        assert_eq!(parts(&attempt), "  (connect 3.4 ms, first byte 20.1 ms)");
+        assert_eq!(parts(&pb::Attempt::default()), "");
     }
 
     #[test]

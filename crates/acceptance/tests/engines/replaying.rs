@@ -1,0 +1,63 @@
+//! A replay goes on although whoever works on it dies.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tidings_acceptance::{Load, SOON, System, endpoint};
+use tidings_proto::pb;
+use tidings_proto::pb::log_rows;
+use tidings_testkit::{Receiver, wait_until};
+
+#[tokio::test]
+async fn a_replay_goes_on_where_it_was_when_the_log_is_killed() {
+    let mut system = System::start().await;
+    let operator = system.operator.clone();
+    let receiver = Receiver::start().await;
+    let tenant = operator.create_tenant("replaying").await;
+    let made = operator.create_endpoint(endpoint(&tenant, &receiver.url())).await;
+    let load = Load::start(&operator, &tenant, 300);
+    wait_until(SOON, "events to flow", async || receiver.count() > 900).await;
+    let accepted = load.stop().await.accepted;
+    operator.wait_for_all(&accepted, &made, "succeeded").await;
+    let before = receiver.count();
+
+    let request = pb::CreateReplayRequest {
+        rows: Some(pb::LogRows {
+            rows: Some(log_rows::Rows::Deliveries(pb::DeliveryFilter {
+                tenant_id: tenant.id.clone(),
+                states: vec!["succeeded".into()],
+                ..pb::DeliveryFilter::default()
+            })),
+        }),
+        per_second: 100,
+        ..pb::CreateReplayRequest::default()
+    };
+    let started = operator.replays().create_replay(request).await.unwrap().into_inner();
+    assert_eq!(started.matched, accepted.len() as u64);
+    for killed_at in [100, 300] {
+        receiver.wait_for(before + killed_at, SOON).await;
+        system.log.kill9();
+        // For a while nobody is there.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        system.log.start().await;
+    }
+    let ended = operator.wait_for_replay(&started).await;
+    assert_eq!(
+        (ended.state.as_str(), ended.walked, ended.deliveries, ended.skipped),
+        ("succeeded", started.matched, started.matched, 0)
+    );
+    receiver.wait_for(before + accepted.len(), SOON).await;
+    let mut arrived: HashMap<String, usize> = HashMap::new();
+    for request in receiver.requests() {
+        *arrived
+            .entry(request.header("webhook-id").unwrap().to_owned())
+            .or_default() += 1;
+    }
+    assert!(accepted.iter().all(|event| arrived[event] >= 2));
+    let repeated: usize = arrived.values().map(|times| times.saturating_sub(2)).sum();
+    println!("{} replayed, {repeated} of them repeated", accepted.len());
+    assert!(
+        repeated <= 100,
+        "{repeated} duplicates are more than what was in hand when the log died"
+    );
+}

@@ -1,0 +1,75 @@
+//! The audit log: what it keeps of things, and reading it.
+//!
+//! Need: when something is other than it was, one asks who changed it, when, and from where. Mechanism: every operation
+//! that changes something hands the store an entry with what REST shows of the thing before and after, which is without
+//! secrets; the store writes it in the same commit. Limit: only what people manage is in it; what becomes of events is
+//! in the log.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tidings_domain::{ApiKey, AuditEntry, Endpoint, Scope, Tenant};
+use tidings_service::problem::Problem;
+use tidings_store::Registry;
+use tidings_store::registry::AuditQuery;
+use tidings_store::replays::Replay;
+
+use crate::call::Call;
+use crate::http::{endpoints, keys, replays, tenants};
+use crate::messages::{jobs, shown};
+
+/// What can be done with the audit log.
+pub struct AuditLog {
+    pub(crate) registry: Arc<dyn Registry>,
+}
+
+impl AuditLog {
+    /// Entries, newest first: of one tenant, or for operators of all.
+    pub async fn list(&self, call: &Call, query: AuditQuery) -> Result<Vec<AuditEntry>, Problem> {
+        call.require(Scope::Manage)?;
+        call.refuse_portal()?;
+        if let Some(action) = &query.action {
+            check_action(action)?;
+        }
+        let tenant = call.tenant(query.tenant)?;
+        Ok(self.registry.audit(&AuditQuery { tenant, ..query }).await?)
+    }
+}
+
+pub(crate) fn endpoint(endpoint: &Endpoint) -> Option<Value> {
+    as_json(endpoints::Endpoint::from(shown::show(endpoint)))
+}
+
+pub(crate) fn tenant(tenant: &Tenant) -> Option<Value> {
+    as_json(tenants::Tenant::from(tenant))
+}
+
+/// A new tenant comes with a key.
+pub(crate) fn tenant_with_key(tenant: &Tenant, key: &ApiKey) -> Option<Value> {
+    Some(json!({ "tenant": self::tenant(tenant), "key": self::key(key) }))
+}
+
+pub(crate) fn key(key: &ApiKey) -> Option<Value> {
+    as_json(keys::ApiKey::from(key))
+}
+
+pub(crate) fn replay(replay: &Replay) -> Option<Value> {
+    as_json(replays::Replay::from(jobs::replay(replay)))
+}
+
+fn as_json(shown: impl Serialize) -> Option<Value> {
+    serde_json::to_value(shown).ok()
+}
+
+/// `endpoint.updated`, `event_type.*`
+fn check_action(action: &str) -> Result<(), Problem> {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match action.split_once('.') {
+        Some((kind, what)) if is_word(kind) && (what == "*" || is_word(what)) => Ok(()),
+        _ => {
+            let detail = format!("`{action}` is not an action: write it like `endpoint.updated` or `endpoint.*`");
+            Err(Problem::invalid("action_invalid", detail).at("action"))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What became of events and deliveries, in sentences, and what happens next.
+//!
+//! Need: people ask why something did or did not arrive, and the answer is spread over the log, the endpoint and the
+//! dispatchers' gates. Mechanism: all three are asked, and each state has its sentences. Limit: for what is not on record
+//! (an endpoint that did not want an event) the endpoint as it is now is looked at; where that has changed since, it is
+//! said.
+
+mod sentences;
+
+use tidings_dialect::Dialects;
+use tidings_domain::{DeliveryId, Endpoint, EndpointId, EventId, Scope, TenantId, Timestamp};
+use tidings_proto::{pb, timestamp_from};
+use tidings_service::problem::Problem;
+use tidings_service::request::required;
+use tonic::Status;
+
+use self::sentences::{Verdict, of_delivery, of_event, of_missing};
+use crate::Book;
+use crate::call::Call;
+use crate::logs::LogClient;
+use crate::send_test::DispatcherClient;
+
+/// The most attempts that are shown of a delivery, and asked for of an event.
+const MAX_ATTEMPTS: usize = 50;
+const MAX_ATTEMPTS_OF_EVENT: u32 = 200;
+/// The most endpoints of one tenant that are looked at.
+const MAX_ENDPOINTS: u32 = 1_000;
+
+/// What can be explained.
+pub struct Explainer {
+    pub(crate) book: Book,
+    pub(crate) dialects: Dialects,
+    pub(crate) logs: LogClient,
+    pub(crate) dispatchers: DispatcherClient,
+}
+
+/// A delivery with all that is known of it.
+struct Known<'a> {
+    delivery: &'a pb::Delivery,
+    /// None if it was deleted.
+    endpoint: Option<&'a Endpoint>,
+    /// Oldest first.
+    attempts: &'a [pb::Attempt],
+    /// How many attempts there are at the most.
+    attempts_in_all: usize,
+    /// What a dispatcher knows of the endpoint right now.
+    gate: Option<&'a pb::DescribeEndpointResponse>,
+    now: Timestamp,
+}
+
+impl Explainer {
+    /// Explains one delivery.
+    pub async fn delivery(&self, call: &Call, id: DeliveryId) -> Result<pb::DeliveryExplanation, Status> {
+        call.require(Scope::Read)?;
+        let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
+        let filter = pb::AttemptFilter {
+            tenant_id: delivery.tenant_id.clone(),
+            delivery_id: delivery.id.clone(),
+            ..pb::AttemptFilter::default()
+        };
+        let attempts = self.attempts(call, filter).await?;
+        let endpoint = match delivery.endpoint_id.parse::<EndpointId>() {
+            Ok(id) => self.book.registry.endpoint(id).await.map_err(Problem::from)?,
+            Err(_) => None,
+        };
+        Ok(self.explain(delivery, endpoint.as_ref(), attempts).await)
+    }
+
+    /// Explains where an event went and where not.
+    pub async fn event(&self, call: &Call, id: EventId) -> Result<pb::EventExplanation, Status> {
+        call.require(Scope::Read)?;
+        let found = self.logs.event(&call.authorization, id.to_string()).await?;
+        let event = pb::Event {
+            payload: Vec::new(),
+            ..found.event.unwrap_or_default()
+        };
+        let tenant: TenantId = required(&event.tenant_id, "tenant_id")?;
+        let filter = pb::AttemptFilter {
+            tenant_id: event.tenant_id.clone(),
+            event_id: event.id.clone(),
+            ..pb::AttemptFilter::default()
+        };
+        let attempts = self.attempts(call, filter).await?;
+        let endpoints = self
+            .book
+            .registry
+            .endpoints(tenant, None, MAX_ENDPOINTS)
+            .await
+            .map_err(Problem::from)?;
+        let mut explained = Vec::new();
+        for delivery in found.deliveries {
+            let of_it = attempts.iter().filter(|attempt| attempt.delivery_id == delivery.id);
+            let of_it = of_it.cloned().collect();
+            let endpoint = endpoints
+                .iter()
+                .find(|endpoint| endpoint.id.to_string() == delivery.endpoint_id);
+            explained.push(self.explain(delivery, endpoint, of_it).await);
+        }
+        for endpoint in &endpoints {
+            let id = endpoint.id.to_string();
+            if !explained.iter().any(|delivery| delivery.endpoint_id == id) {
+                explained.push(missing(endpoint, &event));
+            }
+        }
+        Ok(pb::EventExplanation {
+            sentences: of_event(&event, &explained),
+            event: Some(event),
+            deliveries: explained,
+        })
+    }
+
+    async fn explain(
+        &self,
+        delivery: pb::Delivery,
+        endpoint: Option<&Endpoint>,
+        mut attempts: Vec<pb::Attempt>,
+    ) -> pb::DeliveryExplanation {
+        attempts.sort_by_key(|attempt| attempt.number);
+        attempts.truncate(MAX_ATTEMPTS);
+        // Only what waits depends on what dispatchers think of the endpoint.
+        let gate = match endpoint {
+            Some(endpoint) if matches!(delivery.state.as_str(), "pending" | "held") => {
+                self.dispatchers.describe(endpoint.id).await
+            }
+            _ => None,
+        };
+        let known = Known {
+            delivery: &delivery,
+            endpoint,
+            attempts: &attempts,
+            attempts_in_all: endpoint.map_or(0, |endpoint| self.attempts_in_all(endpoint)),
+            gate: gate.as_ref(),
+            now: Timestamp::now(),
+        };
+        let told = of_delivery(&known);
+        pb::DeliveryExplanation {
+            endpoint_id: delivery.endpoint_id.clone(),
+            endpoint_name: endpoint.map(name).unwrap_or_default(),
+            verdict: told.verdict.as_str().to_owned(),
+            sentences: told.sentences,
+            next: told.next,
+            delivery: Some(delivery),
+            attempts,
+        }
+    }
+
+    /// How many attempts are made of a delivery for this endpoint at the most.
+    fn attempts_in_all(&self, endpoint: &Endpoint) -> usize {
+        let own = endpoint.overrides.schedule.as_ref();
+        let dialect = self.dialects.get(&endpoint.dialect);
+        let schedule = own.or_else(|| dialect.map(|dialect| dialect.schedule()));
+        schedule.map_or(0, |schedule| schedule.waits().len() + 1)
+    }
+
+    /// Attempts that pass a filter, without headers and bodies.
+    async fn attempts(&self, call: &Call, filter: pb::AttemptFilter) -> Result<Vec<pb::Attempt>, Status> {
+        let question = pb::ListAttemptsRequest {
+            filter: Some(filter),
+            page_size: MAX_ATTEMPTS_OF_EVENT,
+            page_token: String::new(),
+        };
+        Ok(self.logs.list(&call.authorization, question).await?.attempts)
+    }
+}
+
+/// An endpoint for which there is no delivery of the event.
+fn missing(endpoint: &Endpoint, event: &pb::Event) -> pb::DeliveryExplanation {
+    let accepted = event.accepted_at.as_ref().and_then(timestamp_from);
+    let (verdict, sentence): (Verdict, String) = of_missing(endpoint, &event.event_type, accepted);
+    pb::DeliveryExplanation {
+        delivery: None,
+        endpoint_id: endpoint.id.to_string(),
+        endpoint_name: name(endpoint),
+        verdict: verdict.as_str().to_owned(),
+        sentences: vec![sentence],
+        next: String::new(),
+        attempts: Vec::new(),
+    }
+}
+
+/// What people call an endpoint.
+fn name(endpoint: &Endpoint) -> String {
+    if endpoint.name.is_empty() {
+        endpoint.url.host_str().unwrap_or_default().to_owned()
+    } else {
+        endpoint.name.clone()
+    }
+}

@@ -1,0 +1,489 @@
+//! The sentences of explanations.
+
+use std::time::Duration;
+
+use tidings_domain::{DisabledReason, Endpoint, EventType, Timestamp};
+use tidings_proto::{pb, timestamp_from};
+
+use super::Known;
+
+/// A word for programs that says how a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Delivered,
+    GivenUp,
+    Cancelled,
+    Waiting,
+    UnderWay,
+    Held,
+    NotSubscribed,
+    SubscriptionOff,
+    SubscribedLater,
+    MadeLater,
+    Operational,
+}
+
+impl Verdict {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given_up",
+            Self::Cancelled => "cancelled",
+            Self::Waiting => "waiting",
+            Self::UnderWay => "under_way",
+            Self::Held => "held",
+            Self::NotSubscribed => "not_subscribed",
+            Self::SubscriptionOff => "subscription_off",
+            Self::SubscribedLater => "subscribed_later",
+            Self::MadeLater => "made_later",
+            Self::Operational => "operational",
+        }
+    }
+}
+
+/// What is told of a delivery.
+pub(super) struct Told {
+    pub(super) verdict: Verdict,
+    pub(super) sentences: Vec<String>,
+    pub(super) next: String,
+}
+
+pub(super) fn of_delivery(known: &Known<'_>) -> Told {
+    let mut sentences: Vec<String> = known
+        .attempts
+        .iter()
+        .map(|attempt| of_attempt(known, attempt))
+        .collect();
+    let (verdict, state, next) = match known.delivery.state.as_str() {
+        "succeeded" => (Verdict::Delivered, None, String::new()),
+        "exhausted" => (Verdict::GivenUp, Some(given_up(known)), retry_it(known)),
+        "cancelled" => (Verdict::Cancelled, Some(cancelled(known)), retry_it(known)),
+        "scheduled" => (Verdict::Waiting, None, due(known)),
+        "held" => {
+            let (why, next) = held(known);
+            (Verdict::Held, Some(why), next)
+        }
+        _ => {
+            let (why, next) = pending(known);
+            (Verdict::UnderWay, Some(why), next)
+        }
+    };
+    sentences.extend(state);
+    if sentences.is_empty() {
+        sentences.push("No attempt was made yet.".into());
+    }
+    Told {
+        verdict,
+        sentences,
+        next,
+    }
+}
+
+fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> String {
+    let number = match known.attempts_in_all {
+        all if all >= attempt.number as usize => format!("Attempt {} of {all}", attempt.number),
+        _ => format!("Attempt {}", attempt.number),
+    };
+    let at = time(attempt.started_at.as_ref());
+    let took = attempt
+        .duration
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .map(|duration| format!(" after {} ms", duration.as_millis()))
+        .unwrap_or_default();
+    if attempt.outcome == "succeeded" {
+        return format!(
+            "{number} at {at} was answered with {}{took}: delivered.",
+            attempt.status_code
+        );
+    }
+    let what = if attempt.status_code > 0 {
+        format!("{}", attempt.status_code)
+    } else {
+        reason(&attempt.failure_reason).to_owned()
+    };
+    // For statuses the error says nothing that the number does not.
+    let error = match attempt.error.as_str() {
+        "" => String::new(),
+        _ if attempt.status_code > 0 && attempt.failure_reason == "status" => String::new(),
+        error => format!(" ({error})"),
+    };
+    format!("{number} at {at} failed with {what}{took}{error}.")
+}
+
+/// What a reason of failure means, to be put behind "failed with".
+fn reason(name: &str) -> &str {
+    match name {
+        "timeout" => "no complete answer in time",
+        "dns" => "a host name that does not resolve",
+        "connect" => "no connection",
+        "tls" => "a failed TLS handshake",
+        "blocked_address" => "an address that requests may not go to",
+        "proxy" => "a failure of the operator's proxy",
+        "protocol" => "an answer that is not HTTP",
+        "authorization" => "no token from its authorization server",
+        "render" => "a payload that its dialect can't write",
+        other => other,
+    }
+}
+
+fn given_up(known: &Known<'_>) -> String {
+    match known.attempts.last() {
+        Some(last) if last.outcome == "failed_final" && last.failure_reason == "render" => {
+            "It can't be written in the endpoint's dialect, which no other attempt would change: given up.".into()
+        }
+        Some(last) if last.outcome == "failed_final" => {
+            format!("{} is final for this endpoint: given up.", last.status_code)
+        }
+        _ => format!(
+            "All {} attempts of its schedule failed: given up.",
+            known.delivery.attempts
+        ),
+    }
+}
+
+fn cancelled(known: &Known<'_>) -> String {
+    let at = time(known.delivery.updated_at.as_ref());
+    match known.delivery.reason.as_str() {
+        "endpoint_deleted" => format!("Cancelled at {at}: its endpoint was deleted."),
+        "endpoint_unusable" => {
+            format!(
+                "Cancelled at {at}: its endpoint can't be used, because its dialect is gone or its secret unreadable."
+            )
+        }
+        "by_request" => format!("Cancelled at {at}: somebody asked for it when the endpoint was turned on again."),
+        "filtered" => "Not sent: the event type matched a subscription, but the content filter did not match.".into(),
+        "erased" => format!("Cancelled at {at}: the event's content was erased."),
+        "expired" => format!("Cancelled at {at}: the event became older than events are kept."),
+        other => format!("Cancelled at {at}: {other}."),
+    }
+}
+
+fn retry_it(known: &Known<'_>) -> String {
+    let gone = matches!(
+        known.delivery.reason.as_str(),
+        "endpoint_deleted" | "erased" | "expired"
+    );
+    if gone || known.endpoint.is_none() {
+        return "Nothing more is sent.".into();
+    }
+    format!(
+        "Nothing more is sent, unless somebody asks: POST /api/v2/deliveries/{}/retry.",
+        known.delivery.id
+    )
+}
+
+fn due(known: &Known<'_>) -> String {
+    let next = known.delivery.attempts + 1;
+    let due = known.delivery.due_at.as_ref().and_then(timestamp_from);
+    match due {
+        Some(due) if due > known.now => format!("Attempt {next} is due at {}.", shown(due)),
+        _ => format!("Attempt {next} is due now."),
+    }
+}
+
+/// Why a delivery is held, and what ends that.
+fn held(known: &Known<'_>) -> (String, String) {
+    let pace = "It is sent, at the endpoint's own pace,";
+    match known.delivery.reason.as_str() {
+        "endpoint_disabled" => match known.endpoint {
+            Some(endpoint) if !endpoint.enabled => (
+                format!("Held: the endpoint is off{}.", off_because(endpoint)),
+                format!(
+                    "{pace} when the endpoint is turned on: POST /api/v2/endpoints/{}/enable.",
+                    endpoint.id
+                ),
+            ),
+            _ => (
+                "Held while the endpoint was off.".into(),
+                format!("{pace} now that the endpoint is on."),
+            ),
+        },
+        "circuit_open" => {
+            let since = known.endpoint.and_then(|endpoint| endpoint.failing_since);
+            let since = since.map(|at| format!(" since {}", shown(at))).unwrap_or_default();
+            (
+                format!(
+                    "Held: the circuit is open, because the endpoint keeps failing{since}.{}",
+                    circuit(known)
+                ),
+                format!("{pace} when a probe is answered well."),
+            )
+        }
+        "rate_limited" => (
+            "Held: there are more deliveries than the endpoint's rate limit lets through.".into(),
+            format!("{pace} as its rate limit allows."),
+        ),
+        _ => (
+            "Held: the endpoint has as many requests under way as it takes, and others wait before this one.".into(),
+            format!("{pace} after those before it."),
+        ),
+    }
+}
+
+fn off_because(endpoint: &Endpoint) -> String {
+    match endpoint.disabled_reason {
+        Some(DisabledReason::Gone) => ", because it answered 410 Gone".into(),
+        Some(DisabledReason::Failing) => {
+            let since = endpoint.failing_since.map(|at| format!(" since {}", shown(at)));
+            format!(", because it failed{}", since.unwrap_or_else(|| " for days".into()))
+        }
+        None => ", because somebody turned it off".into(),
+    }
+}
+
+/// A delivery that should be sent now: what a dispatcher may wait for.
+fn pending(known: &Known<'_>) -> (String, String) {
+    let next = known.delivery.attempts + 1;
+    let soon = format!("Attempt {next} is made as soon as a dispatcher takes it.");
+    let Some(gate) = known.gate else {
+        return ("It waits in its lane, or its attempt is under way.".into(), soon);
+    };
+    if gate.circuit != "closed" {
+        let why = format!("Deferred: the circuit is open{}.{}", open_since(gate), circuit(known));
+        return (
+            why,
+            "It is tried again in some seconds, and held if the circuit stays open.".into(),
+        );
+    }
+    if gate.under_way >= gate.window && gate.window > 0 {
+        let why = format!(
+            "Deferred: the endpoint has {} requests under way, as many as it takes at once right now.",
+            gate.under_way
+        );
+        return (why, soon);
+    }
+    ("It waits in its lane, or its attempt is under way.".into(), soon)
+}
+
+fn open_since(gate: &pb::DescribeEndpointResponse) -> String {
+    let since = gate.open_since.as_ref().and_then(timestamp_from);
+    since.map(|at| format!(" since {}", shown(at))).unwrap_or_default()
+}
+
+/// What a dispatcher says of an open circuit.
+fn circuit(known: &Known<'_>) -> String {
+    match known.gate {
+        Some(gate) if gate.circuit != "closed" => format!(
+            " A dispatcher saw {} failures in a row{}, and lets one probe at a time through.",
+            gate.failures,
+            open_since(gate)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Why there is no delivery for an endpoint.
+pub(super) fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, String) {
+    if endpoint.operational {
+        let sentence = "Did not match: the endpoint gets operational events only.";
+        return (Verdict::Operational, sentence.into());
+    }
+    if accepted.is_some_and(|accepted| endpoint.created_at > accepted) {
+        let sentence = format!(
+            "The endpoint was made at {}, after the event was accepted.",
+            shown(endpoint.created_at)
+        );
+        return (Verdict::MadeLater, sentence);
+    }
+    let Ok(event_type) = event_type.parse::<EventType>() else {
+        return (Verdict::NotSubscribed, "Did not match.".into());
+    };
+    if endpoint.wants(&event_type) {
+        let sentence = format!(
+            "The endpoint subscribes to `{event_type}` now, but did not when the event was accepted; it was last changed at {}.",
+            shown(endpoint.updated_at)
+        );
+        return (Verdict::SubscribedLater, sentence);
+    }
+    let off = endpoint
+        .subscriptions
+        .iter()
+        .find(|subscription| !subscription.enabled && subscription.pattern.matches(&event_type));
+    if let Some(off) = off {
+        let sentence = format!(
+            "Did not match: the endpoint's subscription to `{}` is switched off.",
+            off.pattern
+        );
+        return (Verdict::SubscriptionOff, sentence);
+    }
+    let patterns: Vec<String> = endpoint
+        .subscriptions
+        .iter()
+        .filter(|subscription| subscription.enabled)
+        .map(|subscription| format!("`{}`", subscription.pattern))
+        .collect();
+    let sentence = match patterns.as_slice() {
+        [] => "Did not match: the endpoint subscribes to nothing.".into(),
+        patterns => format!(
+            "Did not match: the endpoint subscribes to {} only.",
+            patterns.join(", ")
+        ),
+    };
+    (Verdict::NotSubscribed, sentence)
+}
+
+/// What is told of an event on the whole.
+pub(super) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<String> {
+    let accepted = format!(
+        "`{}` was accepted at {}.",
+        event.event_type,
+        time(event.accepted_at.as_ref())
+    );
+    let sent: Vec<_> = deliveries.iter().filter(|one| one.delivery.is_some()).collect();
+    let count = |verdict: Verdict| sent.iter().filter(|one| one.verdict == verdict.as_str()).count();
+    let whole = match sent.len() {
+        0 if deliveries.is_empty() => "The tenant has no endpoints, so it went nowhere.".into(),
+        0 => "No endpoint wanted it, so it went nowhere.".into(),
+        all => {
+            let parts = [
+                (count(Verdict::Delivered), "delivered"),
+                (count(Verdict::Waiting), "waiting for its next attempt"),
+                (count(Verdict::UnderWay), "under way"),
+                (count(Verdict::Held), "held"),
+                (count(Verdict::GivenUp), "given up"),
+                (count(Verdict::Cancelled), "cancelled"),
+            ];
+            let parts: Vec<String> = parts
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect();
+            let deliveries = if all == 1 { "delivery" } else { "deliveries" };
+            format!("It has {all} {deliveries}: {}.", parts.join(", "))
+        }
+    };
+    let erased = event.erased_at.as_ref().and_then(timestamp_from);
+    let erased = erased.map(|at| format!("Its content was erased at {}.", shown(at)));
+    [accepted, whole].into_iter().chain(erased).collect()
+}
+
+fn time(at: Option<&prost_types::Timestamp>) -> String {
+    at.and_then(timestamp_from).map(shown).unwrap_or_default()
+}
+
+/// A time as people read it: to the second, UTC.
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_domain::{Subscription, TenantId};
+
+    use super::*;
+
+    const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn endpoint(patterns: &[(&str, bool)]) -> Endpoint {
+        let subscriptions = patterns.iter().map(|(pattern, enabled)| Subscription {
+            enabled: *enabled,
+            ..Subscription::to(pattern.parse().unwrap())
+        });
+        Endpoint {
+            subscriptions: subscriptions.collect(),
+            ..Endpoint::new(
+                TenantId::new(),
+                "https://hooks.example.com/in".parse().unwrap(),
+                "standard",
+                AT,
+            )
+        }
+    }
+
+    fn delivery(state: &str, reason: &str) -> pb::Delivery {
+        pb::Delivery {
+            id: "dlv_1".into(),
+            state: state.into(),
+            reason: reason.into(),
+            attempts: 1,
+            due_at: Some(tidings_proto::timestamp("2026-11-21T10:00:00Z".parse().unwrap())),
+            ..pb::Delivery::default()
+        }
+    }
+
+    fn told(delivery: &pb::Delivery, endpoint: Option<&Endpoint>, attempts: &[pb::Attempt]) -> Told {
+        of_delivery(&Known {
+            delivery,
+            endpoint,
+            attempts,
+            attempts_in_all: 6,
+            gate: None,
+            now: AT,
+        })
+    }
+
+    fn failed(status: u32, outcome: &str) -> pb::Attempt {
+        pb::Attempt {
+            number: 1,
+            outcome: outcome.into(),
+            failure_reason: "status".into(),
+            status_code: status,
+            started_at: Some(tidings_proto::timestamp(AT)),
+            duration: Some(tidings_proto::duration(Duration::from_millis(23))),
+            ..pb::Attempt::default()
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_did_not_want_an_event_says_what_it_wants() {
+        let why = |patterns: &[(&str, bool)]| of_missing(&endpoint(patterns), "feedback.created", Some(AT));
+        assert_eq!(
+            why(&[("issue.*", true), ("comment.created", true)]),
+            (
+                Verdict::NotSubscribed,
+                "Did not match: the endpoint subscribes to `issue.*`, `comment.created` only.".into()
+            )
+        );
+        assert_eq!(why(&[("feedback.*", false)]).0, Verdict::SubscriptionOff);
+        assert_eq!(why(&[("*", true)]).0, Verdict::SubscribedLater);
+        assert_eq!(why(&[]).1, "Did not match: the endpoint subscribes to nothing.");
+        let later = of_missing(
+            &endpoint(&[("*", true)]),
+            "a.b",
+            AT.checked_sub(Duration::from_secs(1)).ok(),
+        );
+        assert_eq!(later.0, Verdict::MadeLater);
+    }
+
+    #[test]
+    fn what_waits_says_how_often_it_failed_and_what_comes_next() {
+        let told = told(&delivery("scheduled", ""), None, &[failed(503, "failed_retryable")]);
+        assert_eq!(told.verdict, Verdict::Waiting);
+        assert_eq!(
+            told.sentences,
+            ["Attempt 1 of 6 at 1970-01-01 00:00:00 UTC failed with 503 after 23 ms."]
+        );
+        assert_eq!(told.next, "Attempt 2 is due at 2026-11-21 10:00:00 UTC.");
+    }
+
+    #[test]
+    fn what_ended_says_whether_it_can_be_had_again() {
+        let endpoint = endpoint(&[]);
+        let final_one = told(
+            &delivery("exhausted", ""),
+            Some(&endpoint),
+            &[failed(404, "failed_final")],
+        );
+        assert_eq!(final_one.sentences[1], "404 is final for this endpoint: given up.");
+        assert!(
+            final_one.next.contains("/api/v2/deliveries/dlv_1/retry"),
+            "{}",
+            final_one.next
+        );
+        let gone = told(&delivery("cancelled", "endpoint_deleted"), None, &[]);
+        assert_eq!(gone.next, "Nothing more is sent.");
+    }
+
+    #[test]
+    fn what_is_held_says_what_releases_it() {
+        let mut off = endpoint(&[]);
+        off.enabled = false;
+        off.disabled_reason = Some(DisabledReason::Gone);
+        let told = told(&delivery("held", "endpoint_disabled"), Some(&off), &[]);
+        assert_eq!(
+            told.sentences,
+            ["Held: the endpoint is off, because it answered 410 Gone."]
+        );
+        assert!(told.next.contains("/enable"), "{}", told.next);
+    }
+}

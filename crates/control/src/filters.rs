@@ -1,0 +1,189 @@
+//! Trying out content filters.
+//!
+//! Need: who writes a filter wants to see what it holds for before events are lost to it, and why it does not. Mechanism:
+//! the filter, or every subscription of the endpoint, is evaluated on an event that was published, on a given one, or on
+//! a sample of the dialect, by what ingest evaluates it with. Limit: nothing is sent or recorded.
+
+use std::sync::Arc;
+
+use tidings_dialect::{Dialect, Dialects, canonical};
+use tidings_domain::{Endpoint, EventId, EventType, Subscription, Timestamp};
+use tidings_payload::{EventView, Filter, Verdict};
+use tidings_proto::{pb, timestamp_from};
+use tidings_service::problem::Problem;
+use tidings_service::request::{optional, required};
+use tonic::Status;
+
+use crate::call::Call;
+use crate::endpoints::Endpoints;
+use crate::logs::LogClient;
+use crate::messages::asked::endpoint_id;
+
+/// The largest payload that is given to try, bytes.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+
+/// Tries filters out.
+pub struct Filters {
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) dialects: Dialects,
+    pub(crate) logs: LogClient,
+}
+
+/// The event that is tried.
+struct Tried {
+    event_type: EventType,
+    occurred_at: Timestamp,
+    payload: Vec<u8>,
+}
+
+impl Filters {
+    /// Says what an event matches: the filter that is given, or else the endpoint's subscriptions.
+    pub async fn try_out(&self, call: &Call, asked: pb::TryFilterRequest) -> Result<pb::TryFilterResponse, Status> {
+        let endpoint = self.endpoints.get(call, endpoint_id(&asked.endpoint_id)?).await?;
+        let filter = match asked.filter.as_str() {
+            "" => None,
+            text => Some(compile(text)?),
+        };
+        let tried = self.event(call, &endpoint, asked).await?;
+        let event = EventView::new(&tried.event_type, tried.occurred_at, &tried.payload);
+        let event_type = tried.event_type.to_string();
+        if let Some(filter) = filter {
+            let Verdict { matched, error } = filter.verdict(&event);
+            return Ok(pb::TryFilterResponse {
+                matched,
+                error: error.unwrap_or_default(),
+                event_type,
+                subscriptions: Vec::new(),
+            });
+        }
+        let subscriptions: Vec<_> = endpoint
+            .subscriptions
+            .iter()
+            .map(|subscription| try_subscription(subscription, &tried.event_type, &event))
+            .collect();
+        Ok(pb::TryFilterResponse {
+            matched: subscriptions
+                .iter()
+                .any(|one| !one.disabled && one.type_matched && one.filter_matched),
+            error: String::new(),
+            event_type,
+            subscriptions,
+        })
+    }
+
+    async fn event(&self, call: &Call, endpoint: &Endpoint, asked: pb::TryFilterRequest) -> Result<Tried, Status> {
+        match optional::<EventId>(&asked.event_id, "event_id")? {
+            None => Ok(self.made_up(endpoint, asked)?),
+            Some(_) if !asked.event_type.is_empty() || !asked.payload.is_empty() => {
+                let detail = "a past event has a type and a payload of its own: leave `event_type` and `payload` out";
+                Err(Problem::invalid("event_contradiction", detail).at("event_id").into())
+            }
+            Some(id) => self.past(call, endpoint, id).await,
+        }
+    }
+
+    /// An event that the endpoint's tenant published.
+    async fn past(&self, call: &Call, endpoint: &Endpoint, id: EventId) -> Result<Tried, Status> {
+        let found = self.logs.event(&call.authorization, id.to_string()).await?;
+        let event = found.event.unwrap_or_default();
+        if event.tenant_id != endpoint.tenant.to_string() {
+            let detail = format!("{id} is no event of the endpoint's tenant");
+            return Err(Problem::not_found("event_unknown", detail).at("event_id").into());
+        }
+        if event.payload.is_empty() {
+            let detail = format!("the payload of {id} is not kept any more: try another event");
+            return Err(Problem::conflict("payload_gone", detail).at("event_id").into());
+        }
+        Ok(Tried {
+            event_type: required(&event.event_type, "event_type")?,
+            occurred_at: event
+                .occurred_at
+                .as_ref()
+                .and_then(timestamp_from)
+                .unwrap_or_else(Timestamp::now),
+            payload: event.payload,
+        })
+    }
+
+    /// An event of what is given, and the dialect's samples for what is not.
+    fn made_up(&self, endpoint: &Endpoint, asked: pb::TryFilterRequest) -> Result<Tried, Problem> {
+        let dialect = self.dialects.get(&endpoint.dialect).ok_or_else(|| {
+            let detail = format!("there is no dialect `{}` any more: choose another", endpoint.dialect);
+            Problem::conflict("dialect_unknown", detail)
+        })?;
+        let event_type = match optional(&asked.event_type, "event_type")? {
+            Some(event_type) => event_type,
+            None => usual_type(endpoint, dialect)?,
+        };
+        Ok(Tried {
+            payload: match asked.payload.len() {
+                0 => sample(dialect, &event_type)?,
+                1..=MAX_PAYLOAD => checked(asked.payload)?,
+                _ => {
+                    let detail = format!("a payload to try has at most {MAX_PAYLOAD} bytes");
+                    return Err(Problem::too_large("payload_too_large", detail).at("payload"));
+                }
+            },
+            event_type,
+            occurred_at: Timestamp::now(),
+        })
+    }
+}
+
+fn compile(text: &str) -> Result<Filter, Problem> {
+    Filter::compile(text).map_err(|error| Problem::invalid("filter_invalid", error.to_string()).at("filter"))
+}
+
+fn try_subscription(
+    subscription: &Subscription,
+    event_type: &EventType,
+    event: &EventView<'_>,
+) -> pb::TriedSubscription {
+    let (filter_matched, error) = match subscription.filter.as_deref().map(Filter::compile) {
+        None => (true, None),
+        Some(Ok(filter)) => {
+            let Verdict { matched, error } = filter.verdict(event);
+            (matched, error)
+        }
+        // It was checked when it was configured, by another version of Tidings then.
+        Some(Err(error)) => (false, Some(error.to_string())),
+    };
+    pb::TriedSubscription {
+        pattern: subscription.pattern.to_string(),
+        disabled: !subscription.enabled,
+        filter: subscription.filter.clone().unwrap_or_default(),
+        type_matched: subscription.pattern.matches(event_type),
+        filter_matched,
+        error: error.unwrap_or_default(),
+    }
+}
+
+/// A type that the dialect has a sample of, rather one that the endpoint is subscribed to.
+fn usual_type(endpoint: &Endpoint, dialect: &Dialect) -> Result<EventType, Problem> {
+    let samples = dialect.samples();
+    let is_wanted = |event_type: &&EventType| endpoint.subscriptions.iter().any(|one| one.matches(event_type));
+    let usual = samples.keys().find(is_wanted).or_else(|| samples.keys().next());
+    let none = || Problem::invalid("event_type_missing", "name an event type").at("event_type");
+    usual.cloned().ok_or_else(none)
+}
+
+fn sample(dialect: &Dialect, event_type: &EventType) -> Result<Vec<u8>, Problem> {
+    let samples = dialect.samples();
+    let sample = samples.get(event_type).map(|payload| payload.to_vec());
+    sample.ok_or_else(|| {
+        let known: Vec<_> = samples.keys().map(EventType::as_str).collect();
+        let detail = format!(
+            "the dialect `{}` has no sample of `{event_type}`: give a payload, or name one of {}",
+            dialect.name(),
+            known.join(", ")
+        );
+        Problem::invalid("sample_unknown", detail).at("event_type")
+    })
+}
+
+fn checked(payload: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    match canonical::check(&payload) {
+        Ok(()) => Ok(payload),
+        Err(error) => Err(Problem::invalid("payload_invalid", format!("the payload is {error}")).at("payload")),
+    }
+}

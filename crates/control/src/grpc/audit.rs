@@ -1,0 +1,72 @@
+//! `tidings.v1.AuditService`.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tidings_domain::{AuditEntry, Timestamp};
+use tidings_proto::pb::audit_service_server::AuditService;
+use tidings_proto::{pb, timestamp, timestamp_from};
+use tidings_service::problem::Problem;
+use tidings_service::request::{next_page, optional, page_size};
+use tidings_store::Access;
+use tidings_store::registry::AuditQuery;
+use tonic::{Request, Response, Status};
+
+use super::call;
+use crate::audit::AuditLog;
+
+/// The gRPC face of [`AuditLog`].
+pub struct AuditFace {
+    pub(crate) log: Arc<AuditLog>,
+    pub(crate) access: Access,
+}
+
+#[tonic::async_trait]
+impl AuditService for AuditFace {
+    async fn list_audit_entries(
+        &self,
+        request: Request<pb::ListAuditEntriesRequest>,
+    ) -> Result<Response<pb::ListAuditEntriesResponse>, Status> {
+        let call = call(&self.access, &request)?;
+        let request = request.into_inner();
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let limit = page_size(request.page_size)?;
+        let query = AuditQuery {
+            tenant: optional(&request.tenant_id, "tenant_id")?,
+            key: optional(&request.key_id, "key_id")?,
+            action: given(request.action),
+            target: given(request.target),
+            since: read_time(request.since.as_ref(), "since")?,
+            until: read_time(request.until.as_ref(), "until")?,
+            before: optional(&request.page_token, "page_token")?,
+            limit,
+        };
+        let entries = self.log.list(&call, query).await?;
+        Ok(Response::new(pb::ListAuditEntriesResponse {
+            next_page_token: next_page(&entries, limit, |entry| entry.id.to_string()),
+            entries: entries.into_iter().map(show).collect(),
+        }))
+    }
+}
+
+fn read_time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Timestamp>, Problem> {
+    let wrong = || Problem::invalid("time_invalid", "this is not a time between the years 1 and 9999").at(field);
+    at.map(|at| timestamp_from(at).ok_or_else(wrong)).transpose()
+}
+
+fn show(entry: AuditEntry) -> pb::AuditEntry {
+    let text = |value: Option<Value>| value.map(|value| value.to_string()).unwrap_or_default();
+    pb::AuditEntry {
+        id: entry.id.to_string(),
+        at: Some(timestamp(entry.at)),
+        tenant_id: entry.tenant.map(|id| id.to_string()).unwrap_or_default(),
+        actor: entry.actor.name().to_owned(),
+        key_id: entry.actor.key().map(|id| id.to_string()).unwrap_or_default(),
+        action: entry.action,
+        target: entry.target,
+        before: text(entry.before),
+        after: text(entry.after),
+        remote_address: entry.remote_address.unwrap_or_default(),
+        user_agent: entry.user_agent.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,85 @@
+//! `tidings.v1.EventTypeService`.
+
+use std::sync::Arc;
+
+use tidings_domain::EventTypeVersion;
+use tidings_proto::pb::event_type_service_server::EventTypeService;
+use tidings_proto::{pb, timestamp};
+use tidings_service::request::{next_page, optional, page_size, required};
+use tidings_store::Access;
+use tonic::{Request, Response, Status};
+
+use super::call;
+use crate::event_types::{EventTypes, unknown};
+
+/// The gRPC face of [`EventTypes`].
+pub struct EventTypeFace {
+    pub(crate) event_types: Arc<EventTypes>,
+    pub(crate) access: Access,
+}
+
+#[tonic::async_trait]
+impl EventTypeService for EventTypeFace {
+    async fn create_event_type_version(
+        &self,
+        request: Request<pb::CreateEventTypeVersionRequest>,
+    ) -> Result<Response<pb::EventTypeVersion>, Status> {
+        let call = call(&self.access, &request)?;
+        let request = request.into_inner();
+        let name = required(&request.name, "name")?;
+        let schema = Some(request.schema).filter(|schema| !schema.is_empty());
+        let added = self.event_types.add(&call, name, &request.description, schema).await?;
+        Ok(Response::new(show(added)))
+    }
+
+    async fn list_event_types(
+        &self,
+        request: Request<pb::ListEventTypesRequest>,
+    ) -> Result<Response<pb::ListEventTypesResponse>, Status> {
+        let call = call(&self.access, &request)?;
+        let request = request.into_inner();
+        let limit = page_size(request.page_size)?;
+        let after = optional(&request.page_token, "page_token")?;
+        let versions = self.event_types.list(&call, after, limit).await?;
+        let next_page_token = next_page(&versions, limit, |version| version.event_type.to_string());
+        Ok(Response::new(pb::ListEventTypesResponse {
+            event_types: versions.into_iter().map(show).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn get_event_type(
+        &self,
+        request: Request<pb::GetEventTypeRequest>,
+    ) -> Result<Response<pb::GetEventTypeResponse>, Status> {
+        let call = call(&self.access, &request)?;
+        let name = required(&request.get_ref().name, "name")?;
+        let versions = self.event_types.versions(&call, &name).await?;
+        if versions.is_empty() {
+            return Err(unknown(&name).into());
+        }
+        Ok(Response::new(pb::GetEventTypeResponse {
+            versions: versions.into_iter().map(show).collect(),
+        }))
+    }
+
+    async fn delete_event_type(
+        &self,
+        request: Request<pb::DeleteEventTypeRequest>,
+    ) -> Result<Response<pb::DeleteEventTypeResponse>, Status> {
+        let call = call(&self.access, &request)?;
+        let name = required(&request.get_ref().name, "name")?;
+        self.event_types.delete(&call, &name).await?;
+        Ok(Response::new(pb::DeleteEventTypeResponse {}))
+    }
+}
+
+fn show(version: EventTypeVersion) -> pb::EventTypeVersion {
+    pb::EventTypeVersion {
+        name: version.event_type.to_string(),
+        version: version.version,
+        description: version.description,
+        schema: version.schema.unwrap_or_default(),
+        created_at: Some(timestamp(version.created_at)),
+    }
+}

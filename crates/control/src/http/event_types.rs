@@ -1,0 +1,242 @@
+//! `/event-types`: what can be subscribed to, out of the operators' catalogue and the dialects' samples.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidings_dialect::Dialects;
+use tidings_domain::{EventType as Name, EventTypeVersion as Kept, Timestamp};
+use tidings_service::problem::Problem;
+use tidings_service::request::{next_page, required};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Rest;
+use super::answer::{Page, location};
+use super::request::{Asked, Body, Id, given, limit};
+use crate::call::Call;
+use crate::event_types::{as_json, unknown};
+
+pub(super) fn router() -> OpenApiRouter<Rest> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, delete))
+}
+
+/// Which event types to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Those that this dialect has a sample of, with that sample.
+    #[param(example = "feedbackpulse")]
+    dialect: Option<String>,
+    /// How many at the most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// Where the last page ended: its `next`.
+    #[param(example = "feedback.created")]
+    after: Option<String>,
+}
+
+/// A version of an event type to add to the catalogue.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewEventTypeVersion {
+    /// The event type.
+    #[schema(example = "feedback.created")]
+    name: String,
+    /// What it means, for people.
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// The JSON Schema of its payloads; any payload will do if left out.
+    #[schema(value_type = Option<serde_json::Value>)]
+    schema: Option<Box<RawValue>>,
+}
+
+/// A kind of event. There may be others: any type can be published.
+#[derive(Serialize, ToSchema)]
+struct EventType {
+    /// Its name.
+    #[schema(example = "feedback.created")]
+    name: String,
+    /// The number of its newest version in the catalogue; null if only dialects know it.
+    version: Option<u32>,
+    /// What it means, as the catalogue has it.
+    description: Option<String>,
+    /// The JSON Schema of its payloads, as the catalogue has it.
+    #[schema(value_type = serde_json::Value)]
+    schema: Option<Box<RawValue>>,
+    /// The dialects that have a sample of it.
+    dialects: Vec<String>,
+    /// A payload, as the first of these dialects has it.
+    #[schema(value_type = serde_json::Value)]
+    sample: Option<Box<RawValue>>,
+}
+
+/// A kind of event with all its versions.
+#[derive(Serialize, ToSchema)]
+struct EventTypeVersions {
+    /// Its name.
+    name: String,
+    /// Its versions in the catalogue, newest first; none if only dialects know it.
+    versions: Vec<EventTypeVersion>,
+    /// The dialects that have a sample of it.
+    dialects: Vec<String>,
+    /// A payload, as the first of these dialects has it.
+    #[schema(value_type = serde_json::Value)]
+    sample: Option<Box<RawValue>>,
+}
+
+/// A version of an event type.
+#[derive(Serialize, ToSchema)]
+struct EventTypeVersion {
+    /// The event type.
+    name: String,
+    /// Its number, from 1.
+    version: u32,
+    /// What it means, for people.
+    description: String,
+    /// The JSON Schema of its payloads; any payload will do if null.
+    #[schema(value_type = serde_json::Value)]
+    schema: Option<Box<RawValue>>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// Adds a version of an event type
+///
+/// The newest version counts from then on. Needs an operator's key with the scope `manage`.
+#[utoipa::path(post, path = "/event-types", operation_id = "create_event_type_version", tag = "catalogue",
+    request_body = NewEventTypeVersion,
+    responses((status = 201, description = "The version.", body = EventTypeVersion, headers(
+        ("Location" = String, description = "Where the event type is found.")))))]
+async fn create(
+    State(rest): State<Rest>,
+    call: Call,
+    Body(asked): Body<NewEventTypeVersion>,
+) -> Result<impl IntoResponse, Problem> {
+    let name: Name = required(&asked.name, "name")?;
+    let schema = asked.schema.map(|schema| Box::<str>::from(schema).into_string());
+    let description = asked.description.unwrap_or_default();
+    let added = rest.event_types.add(&call, name, &description, schema).await?;
+    let headers = [location("event-types", &added.event_type)];
+    Ok((StatusCode::CREATED, headers, Json(EventTypeVersion::from(added))))
+}
+
+/// Lists known event types
+///
+/// In alphabetical order: those of the catalogue, and those that dialects have samples of. Needs the scope `read`.
+#[utoipa::path(get, path = "/event-types", operation_id = "list_event_types", tag = "catalogue", params(Which), responses(
+    (status = 200, description = "The event types.", body = Page<EventType>)))]
+async fn list(
+    State(rest): State<Rest>,
+    call: Call,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Page<EventType>>, Problem> {
+    let only = which.dialect.as_deref();
+    if let Some(name) = only.filter(|name| rest.dialects.get(name).is_none()) {
+        let detail = format!("there is no dialect `{name}`: see `/dialects`");
+        return Err(Problem::invalid("dialect_unknown", detail).at("dialect"));
+    }
+    let (limit, after) = (limit(which.limit)?, given::<Name>(which.after.as_deref(), "after")?);
+    let kept = rest.event_types.list(&call, after.clone(), limit).await?;
+    let mut types = samples(&rest.dialects, only);
+    if only.is_none() {
+        for version in kept {
+            types.entry(version.event_type).or_default();
+        }
+    }
+    let page: Vec<_> = types
+        .into_iter()
+        .filter(|(name, _)| after.as_ref().is_none_or(|after| name > after))
+        .take(limit as usize)
+        .collect();
+    let next = next_page(&page, limit, |(name, _)| name.to_string());
+    let shown = page.into_iter().map(|(name, sample)| {
+        let newest = rest.event_types.newest(&name);
+        EventType {
+            version: newest.as_ref().map(|newest| newest.version),
+            description: newest.as_ref().map(|newest| newest.description.clone()),
+            schema: newest.as_ref().and_then(|newest| as_json(newest.schema.as_deref()?)),
+            name: name.to_string(),
+            dialects: sample.dialects,
+            sample: sample.payload,
+        }
+    });
+    Ok(Json(Page::new(shown.collect(), next)))
+}
+
+/// Shows an event type
+///
+/// With all its versions. Needs the scope `read`.
+#[utoipa::path(get, path = "/event-types/{name}", operation_id = "show_event_type", tag = "catalogue",
+    params(("name" = String, Path, description = "The event type.")),
+    responses((status = 200, description = "The event type.", body = EventTypeVersions)))]
+async fn show(State(rest): State<Rest>, call: Call, Id(name): Id<Name>) -> Result<Json<EventTypeVersions>, Problem> {
+    let versions = rest.event_types.versions(&call, &name).await?;
+    let sample = samples(&rest.dialects, None).remove(&name);
+    if versions.is_empty() && sample.is_none() {
+        return Err(unknown(&name));
+    }
+    let sample = sample.unwrap_or_default();
+    Ok(Json(EventTypeVersions {
+        name: name.to_string(),
+        versions: versions.into_iter().map(Into::into).collect(),
+        dialects: sample.dialects,
+        sample: sample.payload,
+    }))
+}
+
+/// Removes an event type from the catalogue
+///
+/// With all its versions. It can still be published; nothing is checked then. Needs an operator's key with the scope
+/// `manage`.
+#[utoipa::path(delete, path = "/event-types/{name}", operation_id = "delete_event_type", tag = "catalogue",
+    params(("name" = String, Path, description = "The event type.")),
+    responses((status = 204, description = "It is gone.")))]
+async fn delete(State(rest): State<Rest>, call: Call, Id(name): Id<Name>) -> Result<StatusCode, Problem> {
+    rest.event_types.delete(&call, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What dialects know of an event type.
+#[derive(Default)]
+struct Sample {
+    dialects: Vec<String>,
+    payload: Option<Box<RawValue>>,
+}
+
+/// The event types of all dialects, or of one.
+fn samples(dialects: &Dialects, only: Option<&str>) -> BTreeMap<Name, Sample> {
+    let mut types = BTreeMap::<Name, Sample>::new();
+    for name in dialects.names().filter(|name| only.is_none_or(|only| only == *name)) {
+        let samples = dialects.get(name).into_iter().flat_map(|dialect| dialect.samples());
+        for (event_type, payload) in samples {
+            let sample = types.entry(event_type.clone()).or_insert_with(|| Sample {
+                dialects: Vec::new(),
+                payload: serde_json::from_slice(payload).ok(),
+            });
+            sample.dialects.push(name.to_owned());
+        }
+    }
+    types
+}
+
+impl From<Kept> for EventTypeVersion {
+    fn from(kept: Kept) -> Self {
+        Self {
+            name: kept.event_type.to_string(),
+            version: kept.version,
+            description: kept.description,
+            schema: kept.schema.as_deref().and_then(as_json),
+            created_at: kept.created_at,
+        }
+    }
+}

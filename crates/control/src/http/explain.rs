@@ -1,0 +1,114 @@
+//! `/events/{id}/explain` and `/deliveries/{id}/explain`: why something did or did not arrive, and what comes next.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use tidings_domain::{DeliveryId, EventId, Timestamp};
+use tidings_proto::pb;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Rest;
+use super::answer::{Refusal, text, time};
+use super::logs::Attempt;
+use super::request::Id;
+use crate::call::Call;
+
+pub(super) fn router() -> OpenApiRouter<Rest> {
+    OpenApiRouter::new().routes(routes!(delivery)).routes(routes!(event))
+}
+
+/// What became of an event at one endpoint.
+#[derive(Serialize, ToSchema)]
+struct DeliveryExplanation {
+    /// The delivery; null where there is none because the endpoint did not want the event.
+    delivery_id: Option<String>,
+    /// The endpoint.
+    endpoint_id: String,
+    /// What people call the endpoint; null if it is gone.
+    endpoint_name: Option<String>,
+    /// `delivered`, `given_up`, `cancelled`, `waiting`, `under_way` or `held`; without a delivery `not_subscribed`,
+    /// `subscription_off`, `subscribed_later`, `made_later` or `operational`.
+    #[schema(example = "waiting")]
+    verdict: String,
+    /// What happened, in sentences.
+    sentences: Vec<String>,
+    /// What happens next; null if nothing.
+    next: Option<String>,
+    /// When the next attempt is due, if a time is known.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    due_at: Option<Timestamp>,
+    /// Its attempts, oldest first, without headers and bodies.
+    attempts: Vec<Attempt>,
+}
+
+/// Where an event went and where not.
+#[derive(Serialize, ToSchema)]
+struct EventExplanation {
+    /// The event.
+    event_id: String,
+    /// What happened.
+    #[schema(example = "feedback.created")]
+    event_type: String,
+    /// When it was accepted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    accepted_at: Option<Timestamp>,
+    /// What became of it, in sentences.
+    sentences: Vec<String>,
+    /// Every delivery of the event, and every other endpoint of the tenant.
+    deliveries: Vec<DeliveryExplanation>,
+}
+
+/// Explains a delivery
+///
+/// Needs the scope `read`.
+#[utoipa::path(get, path = "/deliveries/{delivery_id}/explain", operation_id = "explain_delivery", tag = "deliveries",
+    params(("delivery_id" = String, Path, description = "The delivery's id.")),
+    responses((status = 200, description = "What became of it.", body = DeliveryExplanation)))]
+async fn delivery(
+    State(rest): State<Rest>,
+    call: Call,
+    Id(id): Id<DeliveryId>,
+) -> Result<Json<DeliveryExplanation>, Refusal> {
+    let explained = rest.explainer.delivery(&call, id).await?;
+    Ok(Json(explained.into()))
+}
+
+/// Explains where an event went and where not
+///
+/// Needs the scope `read`.
+#[utoipa::path(get, path = "/events/{event_id}/explain", operation_id = "explain_event", tag = "events",
+    params(("event_id" = String, Path, description = "The event's id.")),
+    responses((status = 200, description = "What became of it.", body = EventExplanation)))]
+async fn event(State(rest): State<Rest>, call: Call, Id(id): Id<EventId>) -> Result<Json<EventExplanation>, Refusal> {
+    let explained = rest.explainer.event(&call, id).await?;
+    let event = explained.event.unwrap_or_default();
+    Ok(Json(EventExplanation {
+        event_id: event.id,
+        event_type: event.event_type,
+        accepted_at: time(event.accepted_at),
+        sentences: explained.sentences,
+        deliveries: explained
+            .deliveries
+            .into_iter()
+            .map(DeliveryExplanation::from)
+            .collect(),
+    }))
+}
+
+impl From<pb::DeliveryExplanation> for DeliveryExplanation {
+    fn from(explained: pb::DeliveryExplanation) -> Self {
+        let delivery = explained.delivery.unwrap_or_default();
+        Self {
+            delivery_id: text(delivery.id),
+            endpoint_id: explained.endpoint_id,
+            endpoint_name: text(explained.endpoint_name),
+            verdict: explained.verdict,
+            sentences: explained.sentences,
+            next: text(explained.next),
+            due_at: time(delivery.due_at),
+            attempts: explained.attempts.into_iter().map(Attempt::from).collect(),
+        }
+    }
+}

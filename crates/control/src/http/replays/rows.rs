@@ -1,0 +1,209 @@
+//! Rows of the log as JSON names them.
+
+use serde::{Deserialize, Serialize};
+use tidings_domain::Timestamp;
+use tidings_proto::pb::log_rows;
+use tidings_proto::{pb, timestamp};
+use tidings_service::problem::Problem;
+use utoipa::ToSchema;
+
+use crate::http::answer::{length, text, time};
+use crate::http::request::duration;
+
+/// Which rows of the log: exactly one kind.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::http) struct Rows {
+    /// Deliveries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deliveries: Option<Deliveries>,
+    /// Attempts: those of one delivery count as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    attempts: Option<Attempts>,
+    /// Events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    events: Option<Events>,
+}
+
+/// Which deliveries. Everything given must hold; lists are alternatives.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Deliveries {
+    /// For this endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_id: Option<String>,
+    /// Of this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    /// In these states: `pending`, `scheduled`, `held`, `succeeded`, `exhausted`, `cancelled`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["exhausted"]))]
+    states: Vec<String>,
+    /// Of events accepted at or after this time (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Of events accepted before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+/// Which attempts. Everything given must hold; lists are alternatives.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Attempts {
+    /// For this endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_id: Option<String>,
+    /// Of this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    /// Of this delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_id: Option<String>,
+    /// Of events of these types.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    event_types: Vec<String>,
+    /// Answered with these statuses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([500, 503]))]
+    status_codes: Vec<u32>,
+    /// Answered with a status of these classes: 2 for 2xx; 0 means no response.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    status_classes: Vec<u32>,
+    /// With these outcomes: `succeeded`, `failed_retryable`, `failed_final`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    outcomes: Vec<String>,
+    /// That failed for these reasons: `status`, `timeout`, `dns`, …
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failure_reasons: Vec<String>,
+    /// That took at least so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "250ms")]
+    min_duration: Option<String>,
+    /// That took at most so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_duration: Option<String>,
+    /// Whose error contains this text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_contains: Option<String>,
+    /// Begun at or after this time (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Begun before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+/// Which events. Everything given must hold; lists are alternatives.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Events {
+    /// Of these types.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    event_types: Vec<String>,
+    /// Accepted at or after this time (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Accepted before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl Rows {
+    pub(super) fn into_message(self, tenant_id: Option<String>) -> Result<pb::LogRows, Problem> {
+        let tenant_id = tenant_id.unwrap_or_default();
+        let rows = match (self.deliveries, self.attempts, self.events) {
+            (Some(which), None, None) => log_rows::Rows::Deliveries(pb::DeliveryFilter {
+                tenant_id,
+                endpoint_id: which.endpoint_id.unwrap_or_default(),
+                event_id: which.event_id.unwrap_or_default(),
+                states: which.states,
+                since: which.since.map(timestamp),
+                until: which.until.map(timestamp),
+            }),
+            (None, Some(which), None) => {
+                let length = |text: Option<String>, field: &str| text.map(|text| duration(&text, field)).transpose();
+                log_rows::Rows::Attempts(pb::AttemptFilter {
+                    tenant_id,
+                    endpoint_id: which.endpoint_id.unwrap_or_default(),
+                    event_id: which.event_id.unwrap_or_default(),
+                    delivery_id: which.delivery_id.unwrap_or_default(),
+                    event_types: which.event_types,
+                    status_codes: which.status_codes,
+                    status_classes: which.status_classes,
+                    outcomes: which.outcomes,
+                    failure_reasons: which.failure_reasons,
+                    min_duration: length(which.min_duration, "min_duration")?,
+                    max_duration: length(which.max_duration, "max_duration")?,
+                    error_contains: which.error_contains.unwrap_or_default(),
+                    since: which.since.map(timestamp),
+                    until: which.until.map(timestamp),
+                })
+            }
+            (None, None, Some(which)) => log_rows::Rows::Events(pb::EventFilter {
+                tenant_id,
+                event_types: which.event_types,
+                since: which.since.map(timestamp),
+                until: which.until.map(timestamp),
+            }),
+            _ => {
+                let detail = "give exactly one of `deliveries`, `attempts` and `events`";
+                return Err(Problem::invalid("rows_ambiguous", detail).at("rows"));
+            }
+        };
+        Ok(pb::LogRows { rows: Some(rows) })
+    }
+}
+
+impl From<pb::LogRows> for Rows {
+    fn from(rows: pb::LogRows) -> Self {
+        match rows.rows {
+            Some(log_rows::Rows::Deliveries(which)) => Self {
+                deliveries: Some(Deliveries {
+                    endpoint_id: text(which.endpoint_id),
+                    event_id: text(which.event_id),
+                    states: which.states,
+                    since: time(which.since),
+                    until: time(which.until),
+                }),
+                ..Self::default()
+            },
+            Some(log_rows::Rows::Attempts(which)) => Self {
+                attempts: Some(Attempts {
+                    endpoint_id: text(which.endpoint_id),
+                    event_id: text(which.event_id),
+                    delivery_id: text(which.delivery_id),
+                    event_types: which.event_types,
+                    status_codes: which.status_codes,
+                    status_classes: which.status_classes,
+                    outcomes: which.outcomes,
+                    failure_reasons: which.failure_reasons,
+                    min_duration: length(which.min_duration),
+                    max_duration: length(which.max_duration),
+                    error_contains: text(which.error_contains),
+                    since: time(which.since),
+                    until: time(which.until),
+                }),
+                ..Self::default()
+            },
+            Some(log_rows::Rows::Events(which)) => Self {
+                events: Some(Events {
+                    event_types: which.event_types,
+                    since: time(which.since),
+                    until: time(which.until),
+                }),
+                ..Self::default()
+            },
+            None => Self::default(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Operations on replays, and sending one delivery again.
+//!
+//! Control checks what is asked and writes it down; the log service works it off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use tidings_domain::{DeliveryId, Endpoint, EndpointId, ReplayId, Scope, TenantId, Timestamp};
+use tidings_proto::pb::log_rows;
+use tidings_proto::{pb, timestamp};
+use tidings_service::problem::Problem;
+use tidings_service::request::{optional, required};
+use tidings_store::Store;
+use tidings_store::replays::{Progress, Replay, ReplayState, Retried};
+use tonic::Status;
+
+use crate::call::Call;
+use crate::endpoints::Endpoints;
+use crate::logs::LogClient;
+use crate::{audit, now};
+
+/// How many deliveries a replay makes per second if nobody says.
+const PER_SECOND: u32 = 200;
+const MAX_PER_SECOND: u32 = 10_000;
+
+/// What can be done with replays.
+pub struct Replays {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) logs: LogClient,
+}
+
+/// A new replay as it is asked for.
+pub struct NewReplay {
+    /// Which rows of the log.
+    pub rows: pb::LogRows,
+    /// The endpoint that everything goes to; none for where each went before.
+    pub to: Option<EndpointId>,
+    /// Whether events that the endpoint got by now are left out.
+    pub only_undelivered: bool,
+    /// How many deliveries are made per second at most; 0 for the usual number.
+    pub per_second: u32,
+}
+
+impl Replays {
+    /// How many rows a replay would go through, and whether there are more than were counted.
+    pub async fn preview(&self, call: &Call, rows: pb::LogRows) -> Result<(u64, bool), Status> {
+        call.require(Scope::Read)?;
+        let counted = self.logs.count(&call.authorization, rows).await?;
+        Ok((counted.rows, counted.at_least))
+    }
+
+    /// Starts a replay.
+    pub async fn create(&self, call: &Call, mut new: NewReplay) -> Result<Replay, Status> {
+        call.require(Scope::Manage)?;
+        let tenant = owner(call, &mut new.rows)?;
+        let per_second = per_second(new.per_second)?;
+        match new.to {
+            Some(to) => {
+                self.of_tenant(call, to, tenant).await?;
+            }
+            None if matches!(new.rows.rows, Some(log_rows::Rows::Events(_))) => {
+                let detail = "events went to no endpoint in particular: say which one they are to go to";
+                return Err(Problem::invalid("endpoint_missing", detail).at("endpoint_id").into());
+            }
+            None => {}
+        }
+        // What was accepted after the replay was asked for is not meant.
+        let at = now();
+        end_at(&mut new.rows, at);
+        let counted = self.logs.count(&call.authorization, new.rows.clone()).await?;
+        let replay = Replay {
+            id: ReplayId::new(),
+            tenant,
+            rows: new.rows.encode_to_vec().into(),
+            to: new.to,
+            only_undelivered: new.only_undelivered,
+            per_second,
+            state: ReplayState::Running,
+            matched: counted.rows,
+            matched_at_least: counted.at_least,
+            progress: Progress::default(),
+            error: String::new(),
+            created_at: at,
+            updated_at: at,
+            ended_at: None,
+        };
+        let entry = call.entry("replay.created", replay.id, Some(tenant), None, audit::replay(&replay));
+        self.store.create_replay(&replay, &entry).await.map_err(Problem::from)?;
+        Ok(replay)
+    }
+
+    /// Starts a replay of what an endpoint did not get: deliveries of events accepted in this time that were given up, but
+    /// not those that it got later.
+    pub async fn recover(
+        &self,
+        call: &Call,
+        endpoint: EndpointId,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        per_second: u32,
+    ) -> Result<Replay, Status> {
+        call.require(Scope::Manage)?;
+        let endpoint = self.endpoints.find(call, endpoint).await?;
+        let Some(since) = since else {
+            return Err(Problem::invalid("since_missing", "say since when").at("since").into());
+        };
+        if until.is_some_and(|until| until <= since) {
+            let detail = "`until` must be later than `since`";
+            return Err(Problem::invalid("range_empty", detail).at("until").into());
+        }
+        let filter = pb::DeliveryFilter {
+            tenant_id: endpoint.tenant.to_string(),
+            endpoint_id: endpoint.id.to_string(),
+            states: vec!["exhausted".into()],
+            since: Some(timestamp(since)),
+            until: until.map(timestamp),
+            ..pb::DeliveryFilter::default()
+        };
+        let new = NewReplay {
+            rows: pb::LogRows {
+                rows: Some(log_rows::Rows::Deliveries(filter)),
+            },
+            to: None,
+            only_undelivered: true,
+            per_second,
+        };
+        self.create(call, new).await
+    }
+
+    /// One replay.
+    pub async fn get(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
+        call.require(Scope::Read)?;
+        self.find(call, id).await
+    }
+
+    /// A tenant's replays, newest first.
+    pub async fn list(
+        &self,
+        call: &Call,
+        tenant: Option<TenantId>,
+        before: Option<ReplayId>,
+        limit: u32,
+    ) -> Result<Vec<Replay>, Problem> {
+        call.require(Scope::Read)?;
+        let Some(tenant) = call.tenant(tenant)? else {
+            return Err(tenant_missing());
+        };
+        Ok(self.store.replays(tenant, before, limit).await?)
+    }
+
+    /// Stops a replay until it is resumed.
+    pub async fn pause(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
+        self.turn(call, id, ReplayState::Paused, "replay.paused").await
+    }
+
+    /// Lets a paused replay go on.
+    pub async fn resume(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
+        self.turn(call, id, ReplayState::Running, "replay.resumed").await
+    }
+
+    /// Ends a replay.
+    pub async fn cancel(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
+        self.turn(call, id, ReplayState::Cancelled, "replay.cancelled").await
+    }
+
+    /// Sends one delivery again, now; the delivery to look at.
+    pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<DeliveryId, Status> {
+        call.require(Scope::Manage)?;
+        let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
+        let (tenant, endpoint) = (
+            required(&delivery.tenant_id, "tenant_id")?,
+            required(&delivery.endpoint_id, "endpoint_id")?,
+        );
+        let endpoint = self.of_tenant(call, endpoint, tenant).await?;
+        if delivery.state == "held" && !endpoint.enabled {
+            let detail = "its endpoint is off, so it would only be held again: turn the endpoint on";
+            return Err(Problem::conflict("endpoint_disabled", detail).into());
+        }
+        let entry = call.entry("delivery.retried", id, Some(tenant), None, None);
+        let retried = self
+            .store
+            .retry_delivery(id, tenant, now(), &entry)
+            .await
+            .map_err(Problem::from)?;
+        match retried {
+            Some(Retried::Again(new)) => Ok(new),
+            Some(Retried::Hastened | Retried::UnderWay) => Ok(id),
+            Some(Retried::NoContent) => {
+                let detail = "its event's content was erased: there is nothing left to send";
+                Err(Problem::conflict("content_erased", detail).into())
+            }
+            None => Err(Problem::not_found("delivery_unknown", format!("there is no delivery {id}")).into()),
+        }
+    }
+
+    /// Puts a replay into another state; one that is there already stays as it is.
+    async fn turn(&self, call: &Call, id: ReplayId, to: ReplayState, action: &str) -> Result<Replay, Problem> {
+        call.require(Scope::Manage)?;
+        loop {
+            let replay = self.find(call, id).await?;
+            if replay.state == to {
+                return Ok(replay);
+            }
+            if replay.state.has_ended() {
+                let detail = format!("the replay has {} already: start another", replay.state.as_str());
+                return Err(Problem::conflict("replay_ended", detail).at("replay_id"));
+            }
+            let (tenant, before) = (Some(replay.tenant), audit::replay(&replay));
+            let after = audit::replay(&Replay {
+                state: to,
+                ..replay.clone()
+            });
+            let entry = call.entry(action, id, tenant, before, after);
+            if self.store.turn_replay(id, replay.state, to, now(), &entry).await? {
+                return self.find(call, id).await;
+            }
+        }
+    }
+
+    /// A replay that the caller may know of; all others do not exist.
+    async fn find(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
+        self.store
+            .replay(id)
+            .await?
+            .filter(|replay| call.tenant(Some(replay.tenant)).is_ok())
+            .ok_or_else(|| Problem::not_found("replay_unknown", format!("there is no replay {id}")).at("replay_id"))
+    }
+
+    /// An endpoint of this tenant.
+    async fn of_tenant(&self, call: &Call, id: EndpointId, tenant: TenantId) -> Result<Endpoint, Problem> {
+        let endpoint = self.endpoints.find(call, id).await?;
+        if endpoint.tenant != tenant {
+            let detail = format!("{id} belongs to another tenant than the events");
+            return Err(Problem::invalid("endpoint_of_other_tenant", detail).at("endpoint_id"));
+        }
+        Ok(endpoint)
+    }
+}
+
+/// Whose rows are meant; from then on they are only those.
+fn owner(call: &Call, rows: &mut pb::LogRows) -> Result<TenantId, Problem> {
+    let named = match &mut rows.rows {
+        Some(log_rows::Rows::Attempts(filter)) => &mut filter.tenant_id,
+        Some(log_rows::Rows::Deliveries(filter)) => &mut filter.tenant_id,
+        Some(log_rows::Rows::Events(filter)) => &mut filter.tenant_id,
+        None => {
+            let detail = "say which rows are meant: attempts, deliveries or events";
+            return Err(Problem::invalid("rows_missing", detail).at("rows"));
+        }
+    };
+    let tenant = call.tenant(optional(named, "tenant_id")?)?.ok_or_else(tenant_missing)?;
+    *named = tenant.to_string();
+    Ok(tenant)
+}
+
+/// Leaves out what comes after this time.
+fn end_at(rows: &mut pb::LogRows, at: Timestamp) {
+    let until = match &mut rows.rows {
+        Some(log_rows::Rows::Attempts(filter)) => &mut filter.until,
+        Some(log_rows::Rows::Deliveries(filter)) => &mut filter.until,
+        Some(log_rows::Rows::Events(filter)) => &mut filter.until,
+        None => return,
+    };
+    // Ids bear milliseconds: what was made in this one is meant as well.
+    let end = at.saturating_add(Duration::from_millis(1)).unwrap_or(at);
+    until.get_or_insert(timestamp(end));
+}
+
+fn per_second(asked: u32) -> Result<u32, Problem> {
+    match asked {
+        0 => Ok(PER_SECOND),
+        1..=MAX_PER_SECOND => Ok(asked),
+        _ => {
+            let detail = format!("a replay makes 1 to {MAX_PER_SECOND} deliveries per second");
+            Err(Problem::invalid("rate_invalid", detail).at("per_second"))
+        }
+    }
+}
+
+fn tenant_missing() -> Problem {
+    Problem::invalid("tenant_missing", "an operator's key works for any tenant: name one").at("tenant_id")
+}

@@ -1,0 +1,82 @@
+//! How long the parts of a request take.
+//!
+//! Need: who looks at a slow endpoint wants to know whether its name server, its network, its TLS or itself is slow.
+//! Mechanism: the client makes a connection within the task of the request that asked for it, so a value of that task
+//! is where [`Connector`](super::connect::Connector) notes what it begins. Limit: a request that began to connect and
+//! then got a connection that became free says nothing of its beginnings, because it did not need them.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use tidings_domain::Timing;
+
+#[cfg(test)]
+mod tests;
+
+tokio::task_local! {
+    static WATCH: Cell<Watch>;
+}
+
+/// What a connection is made of, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Dns,
+    Connect,
+    Tls,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Watch {
+    timing: Timing,
+    under_way: Option<(Part, Instant)>,
+    connected: bool,
+}
+
+/// Runs a request and says what the parts of its connection took. `has_connection` says, when it is over, whether it
+/// got one, be it its own or another's.
+pub(super) async fn measured<T>(request: impl Future<Output = T>, has_connection: impl Fn() -> bool) -> (T, Timing) {
+    let request = async {
+        let output = request.await;
+        (output, WATCH.with(Cell::get))
+    };
+    let (output, watch) = WATCH.scope(Cell::default(), request).await;
+    if has_connection() && !watch.connected {
+        return (output, Timing::default());
+    }
+    (output, watch.part_over().timing)
+}
+
+/// A part begins, and the one before it is over.
+pub(super) fn begin(part: Part) {
+    change(|watch| Watch {
+        under_way: Some((part, Instant::now())),
+        ..watch.part_over()
+    });
+}
+
+/// The connection stands.
+pub(super) fn connected() {
+    change(|watch| Watch {
+        connected: true,
+        ..watch.part_over()
+    });
+}
+
+/// A connection that its request did not wait for is made in a task of its own, where nothing is measured.
+fn change(next: impl FnOnce(Watch) -> Watch) {
+    let _ = WATCH.try_with(|watch| watch.set(next(watch.get())));
+}
+
+impl Watch {
+    fn part_over(mut self) -> Self {
+        if let Some((part, began)) = self.under_way.take() {
+            let measure = match part {
+                Part::Dns => &mut self.timing.dns,
+                Part::Connect => &mut self.timing.connect,
+                Part::Tls => &mut self.timing.tls,
+            };
+            *measure = Some(measure.unwrap_or(Duration::ZERO) + began.elapsed());
+        }
+        self
+    }
+}

@@ -1,0 +1,62 @@
+//! Works off erasures, and forgets what tenants want kept for less time than others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::{Tenant, Timestamp};
+use tidings_store::erasures::Forgetting;
+use tidings_store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How often erasures are looked for.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long an erasure belongs to who took it without getting on.
+const LEASE: Duration = Duration::from_secs(60);
+/// About how many rows one commit removes.
+const BATCH: u32 = 2_000;
+
+pub(crate) async fn run(store: Arc<dyn Store>, shutdown: CancellationToken) {
+    let mut timer = tokio::time::interval(EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        if let Err(error) = erase(&*store, &shutdown).await {
+            tracing::warn!(%error, "an erasure could not go on; it is taken up again");
+        }
+    }
+}
+
+/// Works off every erasure on which nobody else works.
+async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    while let Some(erasure) = store.claim_erasure(Timestamp::now(), LEASE).await? {
+        loop {
+            if shutdown.is_cancelled() {
+                return Ok(());
+            }
+            let (removed, done) = store.erase_some(&erasure, Timestamp::now(), LEASE, BATCH).await?;
+            if done {
+                tracing::info!(erasure = %erasure.id, ?removed, "an erasure has ended");
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Forgets what this tenant's settings say is too old.
+pub(crate) async fn forget(store: &dyn Store, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
+    let days_ago = |days: Option<u32>| now.checked_sub(Duration::from_secs(u64::from(days?) * 86_400)).ok();
+    let what = Forgetting {
+        tenant: tenant.id,
+        content_before: days_ago(tenant.settings.payload_retention),
+        attempts_before: days_ago(tenant.settings.attempt_retention),
+    };
+    if what.content_before.is_none() && what.attempts_before.is_none() {
+        return Ok(());
+    }
+    while store.forget(what, now, BATCH).await? > 0 {}
+    Ok(())
+}

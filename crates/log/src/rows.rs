@@ -1,0 +1,121 @@
+//! Rows of the log as a replay goes through them: which, how many, and a batch at a time.
+
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
+use tidings_proto::pb;
+use tidings_service::problem::Problem;
+use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery};
+use tidings_store::replays::Batch;
+use tidings_store::{Caller, Ledger, StoreError};
+use uuid::Uuid;
+
+use crate::filter::{attempt_query, delivery_query, event_query};
+
+/// How many rows are counted at most.
+const MAX_COUNT: u64 = 2_000_000;
+
+/// Rows that somebody may see.
+pub(crate) enum Rows {
+    Attempts(AttemptQuery),
+    Deliveries(DeliveryQuery),
+    Events(EventQuery),
+}
+
+impl Rows {
+    /// The rows that are asked for, as far as the caller may see them.
+    pub(crate) fn read(caller: &Caller, rows: &pb::LogRows) -> Result<Self, Problem> {
+        match &rows.rows {
+            Some(pb::log_rows::Rows::Attempts(filter)) => attempt_query(caller, filter).map(Self::Attempts),
+            Some(pb::log_rows::Rows::Deliveries(filter)) => delivery_query(caller, filter).map(Self::Deliveries),
+            Some(pb::log_rows::Rows::Events(filter)) => event_query(caller, filter).map(Self::Events),
+            None => {
+                let detail = "say which rows are meant: attempts, deliveries or events";
+                Err(Problem::invalid("rows_missing", detail).at("rows"))
+            }
+        }
+    }
+
+    /// Only those of one tenant.
+    pub(crate) fn of(mut self, owner: TenantId) -> Self {
+        let tenant = match &mut self {
+            Self::Attempts(query) => &mut query.tenant,
+            Self::Deliveries(query) => &mut query.tenant,
+            Self::Events(query) => &mut query.tenant,
+        };
+        *tenant = Some(owner);
+        self
+    }
+
+    /// How many rows there are, and whether there are more than were counted.
+    pub(crate) async fn count(&self, ledger: &dyn Ledger) -> Result<(u64, bool), StoreError> {
+        let rows = match self {
+            Self::Attempts(query) => ledger.count_attempts(query, MAX_COUNT + 1).await?,
+            Self::Deliveries(query) => ledger.count_deliveries(query, MAX_COUNT + 1).await?,
+            Self::Events(query) => ledger.count_events(query, MAX_COUNT + 1).await?,
+        };
+        Ok((rows.min(MAX_COUNT), rows > MAX_COUNT))
+    }
+
+    /// The rows behind a mark, newest first, as what is to be sent again: to one endpoint, or where each went before.
+    /// Events went nowhere in particular and give nothing then. `None` after the last row.
+    pub(crate) async fn batch(
+        &self,
+        ledger: &dyn Ledger,
+        behind: Option<Uuid>,
+        to: Option<EndpointId>,
+        limit: u32,
+    ) -> Result<Option<Batch>, StoreError> {
+        let (rows, next): (Vec<(Uuid, EventId, Option<EndpointId>)>, Option<Uuid>) = match self {
+            Self::Attempts(query) => {
+                let query = AttemptQuery {
+                    before: behind.map(AttemptId::from_uuid).or(query.before),
+                    limit,
+                    ..query.clone()
+                };
+                let page = ledger.attempts(&query).await?;
+                let rows = page
+                    .rows
+                    .iter()
+                    .map(|row| (row.id.uuid(), row.event, Some(row.endpoint)));
+                (rows.collect(), page.next.map(AttemptId::uuid))
+            }
+            Self::Deliveries(query) => {
+                let query = DeliveryQuery {
+                    before: behind.map(DeliveryId::from_uuid).or(query.before),
+                    limit,
+                    ..query.clone()
+                };
+                let page = ledger.deliveries(&query).await?;
+                let rows = page
+                    .rows
+                    .iter()
+                    .map(|row| (row.id.uuid(), row.event, Some(row.endpoint)));
+                (rows.collect(), page.next.map(DeliveryId::uuid))
+            }
+            Self::Events(query) => {
+                let query = EventQuery {
+                    before: behind.map(EventId::from_uuid).or(query.before),
+                    limit,
+                    ..query.clone()
+                };
+                let page = ledger.events(&query).await?;
+                let rows = page.rows.iter().map(|row| (row.id.uuid(), row.id, None));
+                (rows.collect(), page.next.map(EventId::uuid))
+            }
+        };
+        // A page may be empty although there are more.
+        let Some(last) = next.or_else(|| rows.last().map(|(id, ..)| *id)) else {
+            return Ok(None);
+        };
+        let mut again: Vec<_> = rows
+            .iter()
+            .filter_map(|(_, event, endpoint)| Some((*event, to.or(*endpoint)?)))
+            .collect();
+        again.sort_unstable();
+        again.dedup();
+        Ok(Some(Batch {
+            rows: rows.len() as u64,
+            last,
+            again,
+        }))
+    }
+}

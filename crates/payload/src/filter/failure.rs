@@ -1,0 +1,30 @@
+//! Why a filter can't be evaluated on an event.
+
+/// Why a filter can't be evaluated on an event. It borrows what it tells of: most failures are never told, such as that of
+/// a filter for a member that many events lack.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub(super) enum Failure<'a> {
+    #[error("the payload can't be read: {0}")]
+    Unreadable(&'a str),
+    #[error("there is no `{0}`; ask with has() first if it may be missing")]
+    Missing(&'a str),
+    #[error("there is no member or element at the given index")]
+    NoSuchElement,
+    #[error("{what} needs {wanted}, not {found}")]
+    Unfit {
+        what: &'static str,
+        wanted: &'static str,
+        found: &'static str,
+    },
+    #[error("{one} and {other} have no order")]
+    NoOrder { one: &'static str, other: &'static str },
+    #[error("{0} divides by zero or goes beyond 64 bits")]
+    Arithmetic(&'static str),
+    #[error("{0} can't read this text")]
+    NotReadableAs(&'static str),
+    #[error(
+        "the filter was stopped after {} steps: this payload is too large for it",
+        super::Filter::MAX_STEPS
+    )]
+    TooManySteps,
+}

@@ -1,0 +1,172 @@
+//! JSON Schemas: what the payload of an event type must look like.
+//!
+//! Need: tenants describe their events, and each publish is checked against the description. Mechanism: the `jsonschema` crate, with
+//! the linear-time engine for regular expressions and without a way to fetch anything. Limit: a validator does what its schema says,
+//! and `$ref` lets a short schema say an endless lot. So [`weight`] counts what a schema says with every reference
+//! followed, refuses what refers to itself, and the product of its weight and the payload's size is bounded.
+
+mod weight;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value as Json;
+
+use crate::EventView;
+
+/// A JSON Schema, checked and ready.
+#[derive(Debug)]
+pub struct Schema {
+    validator: Validator,
+    weight: usize,
+}
+
+/// Why a text is not a schema, and what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// It is too long.
+    #[error("this schema has {0} bytes; at most {max} are allowed", max = Schema::MAX_LENGTH)]
+    TooLong(usize),
+    /// It is not JSON, or nested more than 127 deep.
+    #[error("a schema is a JSON object, or true or false: {0}")]
+    NotJson(String),
+    /// It uses something that is refused here.
+    #[error("{path}: {message}")]
+    Refused {
+        /// Where, as a JSON Pointer into the schema.
+        path: String,
+        /// What to change.
+        message: String,
+    },
+    /// It is not a schema of its draft.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// Where, as a JSON Pointer into the schema.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// One way in which a payload is not as its schema says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which value, as a JSON Pointer into the payload; empty for the payload itself.
+    pub path: String,
+    /// What is wrong with it. The value itself is not repeated.
+    pub message: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+impl Schema {
+    /// The longest schema, bytes.
+    pub const MAX_LENGTH: usize = 64 * 1024;
+    /// How many parts a schema may have, with every `$ref` replaced by what it refers to. A regular expression counts for
+    /// twenty.
+    pub const MAX_WEIGHT: usize = 5_000;
+    /// The largest regular expression, bytes of its compiled form.
+    pub const MAX_REGEX: usize = crate::Filter::MAX_REGEX;
+    /// How much may be checked of one payload: parts of the schema times values of the payload, where a text counts for
+    /// each 16 bytes. The slowest schemas that we could write take 20 ms for it.
+    pub const MAX_WORK: usize = 5_000_000;
+    /// Up to how much of that work it is told what is wrong and where. The validator gathers every violation before it
+    /// gives the first, and each takes as long as a dozen that are none.
+    pub const MAX_TOLD_WORK: usize = 200_000;
+    /// How many violations are told at most.
+    pub const MAX_VIOLATIONS: usize = 10;
+    /// How long the texts of a violation are at most, characters.
+    pub const MAX_TEXT: usize = 200;
+
+    /// Checks a schema. Without `$schema` it is one of draft 2020-12; 2019-09 and draft-07 are known as well.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] says what is wrong with it or refused, and where.
+    pub fn compile(text: &str) -> Result<Self, SchemaError> {
+        if text.len() > Self::MAX_LENGTH {
+            return Err(SchemaError::TooLong(text.len()));
+        }
+        let mut schema: Json = serde_json::from_str(text).map_err(|error| SchemaError::NotJson(error.to_string()))?;
+        let weight = weight::weigh(&schema)?;
+        if let Some(members) = schema.as_object_mut() {
+            // With the name of a well-known schema, `#/…` would refer to parts of that one.
+            members.shift_remove("$id");
+        }
+        let regex = PatternOptions::regex().size_limit(Self::MAX_REGEX);
+        let validator = jsonschema::options()
+            .offline()
+            .with_pattern_options(regex)
+            .build(&schema)
+            .map_err(|error| SchemaError::Invalid {
+                path: bounded(error.instance_path().as_str()),
+                message: bounded(&error.to_string()),
+            })?;
+        Ok(Self { validator, weight })
+    }
+
+    /// Checks an event's payload.
+    ///
+    /// # Errors
+    ///
+    /// The first violations, at most [`Schema::MAX_VIOLATIONS`].
+    pub fn check(&self, event: &EventView<'_>) -> Result<(), Vec<Violation>> {
+        let whole = |message: String| {
+            vec![Violation {
+                path: String::new(),
+                message: bounded(&message),
+            }]
+        };
+        let payload = match event.payload() {
+            Ok(payload) => payload,
+            Err(error) => return Err(whole(format!("the payload can't be checked: {error}"))),
+        };
+        let work = self.weight.saturating_mul(size(payload));
+        if work > Self::MAX_WORK {
+            return Err(whole("the payload has too many values for so large a schema".into()));
+        }
+        if self.validator.is_valid(payload) {
+            return Ok(());
+        }
+        if work > Self::MAX_TOLD_WORK {
+            return Err(whole(
+                "the payload is not as its schema says, and has too many values to say where".into(),
+            ));
+        }
+        let errors = self.validator.iter_errors(payload).take(Self::MAX_VIOLATIONS);
+        Err(errors
+            .map(|error| Violation {
+                path: bounded(error.instance_path().as_str()),
+                message: bounded(&error.masked().to_string()),
+            })
+            .collect())
+    }
+}
+
+/// How many values a payload has, where a text counts for each 16 bytes.
+fn size(payload: &Json) -> usize {
+    let text = |text: &str| 1 + text.len() / 16;
+    match payload {
+        Json::Null | Json::Bool(_) | Json::Number(_) => 1,
+        Json::String(value) => text(value),
+        Json::Array(list) => 1 + list.iter().map(size).sum::<usize>(),
+        Json::Object(map) => 1 + map.iter().map(|(name, value)| text(name) + size(value)).sum::<usize>(),
+    }
+}
+
+fn bounded(text: &str) -> String {
+    match text.char_indices().nth(Schema::MAX_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,85 @@
+//! One `Idempotency-Key`, one answer.
+//!
+//! A request claims its key before it does anything; its answer is kept with the key, sealed since it may hold a token or
+//! a secret, and given again to whoever sends the same request with the same key. A claim whose process died is taken
+//! over after its lease; whether the dead process had done what was asked, nobody knows.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidings_domain::KeyId;
+
+use crate::error::StoreError;
+use crate::idempotency::ClaimToken;
+
+/// The answers to requests with an `Idempotency-Key`.
+#[async_trait]
+pub trait Answers: Send + Sync + 'static {
+    /// Claims a key for a request with this fingerprint. A claim that is stale (older than `lease`, without an answer)
+    /// is taken over by the same request.
+    async fn claim_answer(
+        &self,
+        key: &AnswerKey,
+        fingerprint: [u8; 32],
+        lease: Duration,
+    ) -> Result<AnswerClaim, StoreError>;
+    /// Keeps the answer to the claimed request. Does nothing if the claim was taken over meanwhile.
+    async fn keep_answer(&self, key: &AnswerKey, claim: ClaimToken, answer: &Answer) -> Result<(), StoreError>;
+    /// Gives a claim up, because the request is to be tried again. Does nothing if there is an answer, nor if the claim
+    /// was taken over meanwhile.
+    async fn release_answer(&self, key: &AnswerKey, claim: ClaimToken) -> Result<(), StoreError>;
+    /// Forgets answers that are older than `age`; at most a few thousand at once. Returns how many.
+    async fn forget_answers_older_than(&self, age: Duration) -> Result<u64, StoreError>;
+}
+
+/// What tells requests apart: callers choose their keys without regard to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerKey {
+    /// The API key that the request came with.
+    pub caller: KeyId,
+    /// The `Idempotency-Key`.
+    pub text: String,
+}
+
+/// An answer over HTTP.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Those of its headers that are part of it.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What came of claiming a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerClaim {
+    /// The key is ours: do what is asked, then keep the answer or release the claim.
+    Claimed(ClaimToken),
+    /// This was answered before.
+    Answered(Answer),
+    /// The key was used for another request.
+    OtherRequest,
+    /// The same request is under way right now.
+    InFlight,
+}
+
+impl AnswerKey {
+    /// What the body is sealed with, so that it opens nowhere else.
+    pub(crate) fn context(&self) -> Vec<u8> {
+        [
+            self.caller.uuid().as_bytes(),
+            b"answer".as_slice(),
+            self.text.as_bytes(),
+        ]
+        .concat()
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    /// Without the body, which may hold a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
+}

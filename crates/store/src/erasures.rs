@@ -1,0 +1,99 @@
+//! Erasures, and what is forgotten by itself.
+//!
+//! Need: content goes when people ask for it, and when it is older than it may get. Mechanism: an erasure is a job that
+//! whoever claims it works off in batches, each one commit; days that are older than everybody's retention are dropped
+//! as partitions. Limit: a tenant that keeps less than the others has its rows emptied or removed one by one, because
+//! they share their days' partitions with those of the others.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidings_domain::{AuditEntry, ErasureId, EventId, TenantId, Timestamp};
+
+use crate::error::StoreError;
+
+/// A job that removes content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Its id.
+    pub id: ErasureId,
+    /// Whose content.
+    pub tenant: TenantId,
+    /// The event whose content; none for everything of the tenant.
+    pub event: Option<EventId>,
+    /// What was removed so far.
+    pub removed: Removed,
+    /// What went wrong last, while it is tried again; empty otherwise.
+    pub error: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it last got on.
+    pub updated_at: Timestamp,
+    /// When it ended; none while it runs.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How much was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Events that were erased.
+    pub events: u64,
+    /// Deliveries that were cancelled (one event) or removed (a tenant).
+    pub deliveries: u64,
+    /// Attempts that were emptied (one event) or removed (a tenant).
+    pub attempts: u64,
+}
+
+impl Removed {
+    /// Whether nothing was.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What one tenant wants forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgetting {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Payloads and bodies of what was accepted, or begun, before this.
+    pub content_before: Option<Timestamp>,
+    /// Attempts that were begun before this.
+    pub attempts_before: Option<Timestamp>,
+}
+
+/// Jobs that remove content, and retention.
+#[async_trait]
+pub trait Erasures: Send + Sync + 'static {
+    /// Stores a new erasure.
+    async fn create_erasure(&self, erasure: &Erasure, entry: &AuditEntry) -> Result<(), StoreError>;
+    /// One erasure.
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
+    /// Erasures, newest first, made before `before`; of one tenant or of all.
+    async fn erasures(
+        &self,
+        tenant: Option<TenantId>,
+        before: Option<ErasureId>,
+        limit: u32,
+    ) -> Result<Vec<Erasure>, StoreError>;
+
+    /// Takes an erasure that has not ended and on which nobody works, for as long as `lease`; the oldest first.
+    async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError>;
+    /// Removes about so many rows of what the erasure is about, keeps its claim for another `lease`, and ends it when
+    /// there is nothing left. What was removed in all, and whether it ended. May be done twice.
+    async fn erase_some(
+        &self,
+        erasure: &Erasure,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<(Removed, bool), StoreError>;
+
+    /// Drops the days that lie wholly before a time. Deliveries that are still open are cancelled (`expired`) first. How
+    /// many partitions were dropped; a store without partitions removes at most `limit` rows of each kind and says how
+    /// many.
+    async fn drop_days_before(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// Forgets about so many rows of one tenant's; how many.
+    async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,279 @@
+//! Erasures and retention in PostgreSQL.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidings_domain::{AttemptId, AuditEntry, CancelReason, ErasureId, EventId, TenantId, Timestamp};
+use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
+
+use super::Postgres;
+use super::attempts::not_before;
+use super::deliveries::of_event;
+use super::filter::Filter;
+use super::partitions;
+use super::registry::audit::insert as write_audit;
+use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
+use crate::error::StoreError;
+use crate::replays::until;
+
+const ERASURE: &str = "id, tenant_id, event_id, events, deliveries, attempts, error, created_at, updated_at, ended_at";
+
+const INSERT: &str = "INSERT INTO erasures (id, tenant_id, event_id, state, created_at, updated_at)
+     VALUES ($1, $2, $3, 'running', $4, $4)";
+const CLAIM: &str = "UPDATE erasures SET claimed_until = $2
+     WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND (claimed_until IS NULL OR claimed_until < $1)
+                 ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING ";
+const PROGRESS: &str =
+    "UPDATE erasures SET events = events + $2, deliveries = deliveries + $3, attempts = attempts + $4,
+            updated_at = $5, claimed_until = $6, state = CASE WHEN $7 THEN 'succeeded' ELSE 'running' END,
+            ended_at = CASE WHEN $7 THEN $5::timestamptz END
+     WHERE id = $1 AND state = 'running' RETURNING events, deliveries, attempts";
+
+const EMPTY_EVENT: &str = "UPDATE events SET payload = '', erased_at = $3
+     WHERE id = $1 AND tenant_id = $2 AND erased_at IS NULL";
+const CANCEL_OF_EVENT: &str = "UPDATE deliveries
+     SET state = 'cancelled', reason = $6, due_at = NULL, sweep_at = NULL, updated_at = $5,
+         step = least(step + 1, step | 65535)
+     WHERE id >= $1 AND id < $2 AND event_id = $3 AND tenant_id = $4
+       AND state NOT IN ('succeeded', 'exhausted', 'cancelled')";
+const EMPTY_ATTEMPTS_OF_EVENT: &str = "UPDATE attempts SET request_body = '', payload_at = NULL, response_body = ''
+     WHERE delivery_id >= $1 AND delivery_id < $2 AND event_id = $3 AND tenant_id = $4 AND id >= $5
+       AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL)";
+
+/// What goes with everything of a tenant, after attempts, deliveries and events.
+const REMOVE_BESIDES: [&str; 4] = [
+    "DELETE FROM idempotency_keys WHERE tenant_id = $1",
+    "DELETE FROM notices WHERE tenant_id = $1",
+    "DELETE FROM replays WHERE tenant_id = $1",
+    // That something was changed stays on record; what it was may name people.
+    "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL WHERE tenant_id = $1",
+];
+
+const EMPTY_EVENTS: &str = "UPDATE events SET payload = '', erased_at = $4
+     WHERE id IN (SELECT id FROM events WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND erased_at IS NULL
+                  ORDER BY id LIMIT $5)";
+const CANCEL_EXPIRED: &str = "UPDATE deliveries
+     SET state = 'cancelled', reason = $6, due_at = NULL, sweep_at = NULL, updated_at = $4,
+         step = least(step + 1, step | 65535)
+     WHERE id IN (SELECT id FROM deliveries WHERE tenant_id = $1 AND id >= $2 AND id < $3
+                    AND state NOT IN ('succeeded', 'exhausted', 'cancelled') ORDER BY id LIMIT $5)";
+const EMPTY_ATTEMPTS: &str = "UPDATE attempts SET request_body = '', payload_at = NULL, response_body = ''
+     WHERE id IN (SELECT id FROM attempts WHERE tenant_id = $1 AND id >= $2 AND id < $3
+                    AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL) ORDER BY id LIMIT $4)";
+const REMOVE_ATTEMPTS: &str = "DELETE FROM attempts
+     WHERE id IN (SELECT id FROM attempts WHERE tenant_id = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT $4)";
+const MARKS: &str = "SELECT content_before, attempts_before FROM forgotten WHERE tenant_id = $1";
+const MARK: &str = "INSERT INTO forgotten AS known (tenant_id, content_before, attempts_before) VALUES ($1, $2, $3)
+     ON CONFLICT (tenant_id) DO UPDATE
+     SET content_before = greatest(known.content_before, excluded.content_before),
+         attempts_before = greatest(known.attempts_before, excluded.attempts_before)";
+
+#[async_trait]
+impl Erasures for Postgres {
+    async fn create_erasure(&self, erasure: &Erasure, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        transaction
+            .execute(
+                INSERT,
+                &[
+                    &erasure.id.uuid(),
+                    &erasure.tenant.uuid(),
+                    &erasure.event.map(EventId::uuid),
+                    &erasure.created_at,
+                ],
+            )
+            .await?;
+        write_audit(&transaction, entry).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+        let sql = format!("SELECT {ERASURE} FROM erasures WHERE id = $1");
+        let row = self.query_opt(&sql, &[&id.uuid()]).await?;
+        row.as_ref().map(erasure).transpose()
+    }
+
+    async fn erasures(
+        &self,
+        tenant: Option<TenantId>,
+        before: Option<ErasureId>,
+        limit: u32,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let mut filter = Filter::default();
+        filter.and_some("tenant_id = $", tenant.map(TenantId::uuid));
+        filter.and_some("id < $", before.map(ErasureId::uuid));
+        let rows = filter.newest(&self.client().await?, ERASURE, "erasures", limit).await?;
+        rows.iter().map(erasure).collect()
+    }
+
+    async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError> {
+        let sql = format!("{CLAIM}{ERASURE}");
+        let row = self.query_opt(&sql, &[&now, &until(now, lease)]).await?;
+        row.as_ref().map(erasure).transpose()
+    }
+
+    async fn erase_some(
+        &self,
+        erasure: &Erasure,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<(Removed, bool), StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        let (removed, done) = match erasure.event {
+            Some(event) => (erase_event(&transaction, event, erasure.tenant, now).await?, true),
+            None => {
+                let removed = remove_some(&transaction, erasure.tenant, limit).await?;
+                let done = removed.is_nothing();
+                if done {
+                    for sql in REMOVE_BESIDES {
+                        transaction.execute(sql, &[&erasure.tenant.uuid()]).await?;
+                    }
+                }
+                (removed, done)
+            }
+        };
+        let [events, deliveries, attempts] = [removed.events, removed.deliveries, removed.attempts].map(long);
+        let row = transaction
+            .query_opt(
+                PROGRESS,
+                &[
+                    &erasure.id.uuid(),
+                    &events,
+                    &deliveries,
+                    &attempts,
+                    &now,
+                    &until(now, lease),
+                    &done,
+                ],
+            )
+            .await?;
+        transaction.commit().await?;
+        match row {
+            Some(row) => Ok((in_all(&row)?, done)),
+            // Somebody else ended it.
+            None => Ok((erasure.removed, true)),
+        }
+    }
+
+    async fn drop_days_before(&self, before: Timestamp, now: Timestamp, _limit: u32) -> Result<u64, StoreError> {
+        partitions::drop_before(&mut *self.client().await?, before, now).await
+    }
+
+    async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let tenant = what.tenant.uuid();
+        let limit = i64::from(limit);
+        let marks = self.query_opt(MARKS, &[&tenant]).await?;
+        let mark = |column: &str| -> Result<Timestamp, StoreError> {
+            let at = marks.as_ref().map(|row| row.try_get::<_, Option<Timestamp>>(column));
+            Ok(at.transpose()?.flatten().unwrap_or(Timestamp::UNIX_EPOCH))
+        };
+        let mut forgotten = 0;
+        if let Some(before) = what.content_before {
+            let [from, to] = [mark("content_before")?, before];
+            let events = [from, to].map(|at| EventId::floor(at).uuid());
+            let attempts = [from, to].map(|at| AttemptId::floor(at).uuid());
+            let expired = CancelReason::Expired.as_str();
+            forgotten += self
+                .execute(
+                    CANCEL_EXPIRED,
+                    &[&tenant, &events[0], &events[1], &now, &limit, &expired],
+                )
+                .await?;
+            forgotten += self
+                .execute(EMPTY_EVENTS, &[&tenant, &events[0], &events[1], &now, &limit])
+                .await?;
+            forgotten += self
+                .execute(EMPTY_ATTEMPTS, &[&tenant, &attempts[0], &attempts[1], &limit])
+                .await?;
+            if forgotten == 0 {
+                self.execute(MARK, &[&tenant, &Some(before), &None::<Timestamp>])
+                    .await?;
+            }
+        }
+        if let Some(before) = what.attempts_before {
+            let [from, to] = [mark("attempts_before")?, before].map(|at| AttemptId::floor(at).uuid());
+            let removed = self.execute(REMOVE_ATTEMPTS, &[&tenant, &from, &to, &limit]).await?;
+            if removed == 0 {
+                self.execute(MARK, &[&tenant, &None::<Timestamp>, &Some(before)])
+                    .await?;
+            }
+            forgotten += removed;
+        }
+        Ok(forgotten)
+    }
+}
+
+/// Removes the content of one event, and what was not delivered of it.
+async fn erase_event(
+    transaction: &Transaction<'_>,
+    event: EventId,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<Removed, StoreError> {
+    let [from, to] = of_event(event);
+    let (event_id, tenant) = (event.uuid(), tenant.uuid());
+    let events = transaction.execute(EMPTY_EVENT, &[&event_id, &tenant, &now]).await?;
+    let erased = CancelReason::Erased.as_str();
+    let deliveries = transaction
+        .execute(CANCEL_OF_EVENT, &[&from, &to, &event_id, &tenant, &now, &erased])
+        .await?;
+    let earliest = not_before(event.unix_millis()).uuid();
+    let attempts = transaction
+        .execute(EMPTY_ATTEMPTS_OF_EVENT, &[&from, &to, &event_id, &tenant, &earliest])
+        .await?;
+    Ok(Removed {
+        events,
+        deliveries,
+        attempts,
+    })
+}
+
+/// Removes some rows of a tenant: attempts first, so that an event is there as long as anything of it.
+async fn remove_some(transaction: &Transaction<'_>, tenant: TenantId, limit: u32) -> Result<Removed, StoreError> {
+    let mut removed = [0; 3];
+    for (table, removed) in ["attempts", "deliveries", "events"].into_iter().zip(&mut removed) {
+        let sql = format!(
+            "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE tenant_id = $1 ORDER BY id LIMIT $2)"
+        );
+        *removed = transaction.execute(&sql, &[&tenant.uuid(), &i64::from(limit)]).await?;
+        if *removed > 0 {
+            break;
+        }
+    }
+    let [attempts, deliveries, events] = removed;
+    Ok(Removed {
+        events,
+        deliveries,
+        attempts,
+    })
+}
+
+fn erasure(row: &Row) -> Result<Erasure, StoreError> {
+    Ok(Erasure {
+        id: ErasureId::from_uuid(row.try_get("id")?),
+        tenant: TenantId::from_uuid(row.try_get("tenant_id")?),
+        event: row.try_get::<_, Option<Uuid>>("event_id")?.map(EventId::from_uuid),
+        removed: in_all(row)?,
+        error: row.try_get("error")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        ended_at: row.try_get("ended_at")?,
+    })
+}
+
+fn in_all(row: &Row) -> Result<Removed, StoreError> {
+    Ok(Removed {
+        events: row.try_get::<_, i64>("events")?.unsigned_abs(),
+        deliveries: row.try_get::<_, i64>("deliveries")?.unsigned_abs(),
+        attempts: row.try_get::<_, i64>("attempts")?.unsigned_abs(),
+    })
+}
+
+fn long(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,79 @@
+//! Tenants.
+
+use tidings_domain::{ApiKey, AuditEntry, Tenant, TenantId, TenantSettings, Timestamp};
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+
+use super::{Postgres, audit, keys};
+use crate::error::StoreError;
+use crate::postgres::filter::Filter;
+
+pub(super) const TENANT: &str = "id, name, settings, created_at, updated_at";
+const INSERT: &str = "INSERT INTO tenants (id, name, settings, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)";
+const REPLACE: &str = "UPDATE tenants SET name = $2, settings = $3, updated_at = $4 WHERE id = $1 AND updated_at = $5";
+
+pub(super) async fn create(
+    store: &Postgres,
+    tenant: &Tenant,
+    first_key: &ApiKey,
+    entry: &AuditEntry,
+) -> Result<(), StoreError> {
+    let mut client = store.client().await?;
+    let transaction = client.transaction().await?;
+    let statement = transaction.prepare_cached(INSERT).await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &tenant.id.uuid(),
+                &tenant.name,
+                &Json(&tenant.settings),
+                &tenant.created_at,
+                &tenant.updated_at,
+            ],
+        )
+        .await?;
+    keys::insert(&transaction, first_key).await?;
+    audit::insert(&transaction, entry).await?;
+    Ok(transaction.commit().await?)
+}
+
+pub(super) async fn read(store: &Postgres, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+    let sql = format!("SELECT {TENANT} FROM tenants WHERE id = $1");
+    let row = store.query_opt(&sql, &[&id.uuid()]).await?;
+    row.as_ref().map(tenant).transpose()
+}
+
+pub(super) async fn list(store: &Postgres, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+    let mut filter = Filter::default();
+    filter.and_some("id < $", before.map(TenantId::uuid));
+    let rows = filter.newest(&store.client().await?, TENANT, "tenants", limit).await?;
+    rows.iter().map(tenant).collect()
+}
+
+pub(super) async fn replace(
+    store: &Postgres,
+    tenant: &Tenant,
+    was: Timestamp,
+    entry: &AuditEntry,
+) -> Result<bool, StoreError> {
+    let settings = Json(&tenant.settings);
+    store
+        .change(
+            REPLACE,
+            &[&tenant.id.uuid(), &tenant.name, &settings, &tenant.updated_at, &was],
+            entry,
+        )
+        .await
+}
+
+/// A row of the columns [`TENANT`].
+pub(super) fn tenant(row: &Row) -> Result<Tenant, StoreError> {
+    Ok(Tenant {
+        id: TenantId::from_uuid(row.try_get("id")?),
+        name: row.try_get("name")?,
+        settings: row.try_get::<_, Json<TenantSettings>>("settings")?.0,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}

@@ -1,0 +1,197 @@
+//! Replays: jobs that send again what the log can find.
+//!
+//! Need: a million deliveries are sent again although the process that works on it is killed now and then. Mechanism: a
+//! page of rows becomes deliveries, and the job's mark moves past the page, in one commit; a delivery's id follows from
+//! event, endpoint and replay. Whoever works on a job holds its claim for a while, and others take it over after that.
+//! Limit: the order is that of the rows, newest first.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidings_domain::{AuditEntry, DeliveryId, EndpointId, EventId, ReplayId, TenantId, Timestamp};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+
+/// A job that sends again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// Its id.
+    pub id: ReplayId,
+    /// Whose events.
+    pub tenant: TenantId,
+    /// Which rows of the log, as `tidings.v1.LogRows`.
+    pub rows: Bytes,
+    /// The endpoint that everything goes to; none for where each went before.
+    pub to: Option<EndpointId>,
+    /// Whether events that the endpoint got by now are left out.
+    pub only_undelivered: bool,
+    /// At most so many deliveries are made per second; at least 1.
+    pub per_second: u32,
+    /// Where it stands.
+    pub state: ReplayState,
+    /// How many rows there were when it was made.
+    pub matched: u64,
+    /// Whether there were more than were counted.
+    pub matched_at_least: bool,
+    /// How far it is.
+    pub progress: Progress,
+    /// Why it failed; empty otherwise.
+    pub error: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it last got on.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many rows were gone through.
+    pub walked: u64,
+    /// How many deliveries were made of them.
+    pub deliveries: u64,
+    /// How many rows were left out.
+    pub skipped: u64,
+    /// The last row that was gone through.
+    pub walked_to: Option<Uuid>,
+}
+
+/// Where a replay stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReplayState {
+    /// Somebody works on it or soon will.
+    Running,
+    /// Nobody works on it until it is resumed.
+    Paused,
+    /// Every row was gone through.
+    Succeeded,
+    /// People ended it.
+    Cancelled,
+    /// It can't go on.
+    Failed,
+}
+
+impl ReplayState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Running,
+        Self::Paused,
+        Self::Succeeded,
+        Self::Cancelled,
+        Self::Failed,
+    ];
+
+    /// The name in columns, protos and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Succeeded => "succeeded",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        !matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+/// The right to work on a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayClaim(pub(crate) Uuid);
+
+/// Rows of the log that were gone through.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// How many rows.
+    pub rows: u64,
+    /// The last of them.
+    pub last: Uuid,
+    /// What is to be sent again, each once.
+    pub again: Vec<(EventId, EndpointId)>,
+}
+
+/// What came of asking for a delivery again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It had ended: this new delivery is made of its event.
+    Again(DeliveryId),
+    /// It waited: its attempt is due now.
+    Hastened,
+    /// It does not wait: its attempt is on its way.
+    UnderWay,
+    /// Its event's content is gone.
+    NoContent,
+}
+
+/// Jobs that send again.
+#[async_trait]
+pub trait Replays: Send + Sync + 'static {
+    /// Stores a new replay.
+    async fn create_replay(&self, replay: &Replay, entry: &AuditEntry) -> Result<(), StoreError>;
+    /// One replay.
+    async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
+    /// A tenant's replays, newest first, made before `before`.
+    async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError>;
+    /// Puts a replay that is in one state into another. `false`, and nothing changed, if it is in none or another.
+    async fn turn_replay(
+        &self,
+        id: ReplayId,
+        from: ReplayState,
+        to: ReplayState,
+        now: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+
+    /// Takes a running replay on which nobody works, for as long as `lease`; that which has waited longest first.
+    async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError>;
+    /// Makes deliveries, due now, of a batch of rows and moves the replay's mark past it, in one commit. Left out are
+    /// events without content, endpoints that are gone, what was made already and, if so asked, what the endpoint got.
+    /// The progress since; `None`, and nothing done, if the claim is lost or the replay not running any more.
+    async fn replay_batch(
+        &self,
+        replay: &Replay,
+        claim: ReplayClaim,
+        batch: Batch,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<Progress>, StoreError>;
+    /// Lets others take a claimed replay at once; nothing happens if the claim is lost.
+    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError>;
+    /// Ends a claimed replay: as succeeded, or as failed with an error. `false` if the claim is lost.
+    async fn end_replay(
+        &self,
+        id: ReplayId,
+        claim: ReplayClaim,
+        error: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Sends a delivery of this tenant again, now. `None` if there is none.
+    async fn retry_delivery(
+        &self,
+        id: DeliveryId,
+        tenant: TenantId,
+        now: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<Option<Retried>, StoreError>;
+}
+
+/// The end of a claim that begins now.
+pub(crate) fn until(now: Timestamp, lease: Duration) -> Timestamp {
+    now.saturating_add(lease).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,328 @@
+//! Erasures and retention in SQLite, where old days are removed row by row: there are no partitions.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use tidings_domain::{AttemptId, AuditEntry, CancelReason, DeliveryId, ErasureId, EventId, TenantId, Timestamp};
+use uuid::Uuid;
+
+use super::Sqlite;
+use super::registry::audit::insert as write_audit;
+use super::row::{blob, id, micros, time, time_or_none};
+use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
+use crate::error::StoreError;
+use crate::replays::until;
+
+const ERASURE: &str = "id, tenant, event, error, created_at, updated_at, ended_at, events, deliveries, attempts";
+const OPEN: &str = "state NOT IN ('succeeded', 'exhausted', 'cancelled')";
+const CANCEL: &str = "UPDATE deliveries SET state = 'cancelled', due = NULL, sweep_at = NULL,
+                             step = min(step + 1, step | 65535)";
+const EMPTY_ATTEMPTS: &str = "UPDATE attempts SET request_body = x'', payload_at = NULL, response_body = x''";
+const NOT_EMPTY: &str = "(length(request_body) > 0 OR length(response_body) > 0 OR payload_at IS NOT NULL)";
+
+#[async_trait]
+impl Erasures for Sqlite {
+    async fn create_erasure(&self, erasure: &Erasure, entry: &AuditEntry) -> Result<(), StoreError> {
+        let (erasure, entry) = (erasure.clone(), entry.clone());
+        self.write(move |connection| {
+            connection.execute(
+                "INSERT INTO erasures (id, tenant, event, state, created_at, updated_at)
+                 VALUES (?1, ?2, ?3, 'running', ?4, ?4)",
+                params![
+                    blob(erasure.id.uuid()),
+                    blob(erasure.tenant.uuid()),
+                    erasure.event.map(|event| blob(event.uuid())),
+                    micros(erasure.created_at),
+                ],
+            )?;
+            write_audit(connection, &entry)
+        })
+        .await
+    }
+
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+        let sql = format!("SELECT {ERASURE} FROM erasures WHERE id = ?1");
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(&sql)?;
+            Ok(select.query_row([blob(id.uuid())], erasure).optional()?)
+        })
+        .await
+    }
+
+    async fn erasures(
+        &self,
+        tenant: Option<TenantId>,
+        before: Option<ErasureId>,
+        limit: u32,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let of_tenant = if tenant.is_some() { "tenant = ?1" } else { "?1 IS NULL" };
+        let sql = format!("SELECT {ERASURE} FROM erasures WHERE {of_tenant} AND id < ?2 ORDER BY id DESC LIMIT ?3");
+        let before = before.map_or(Uuid::max(), ErasureId::uuid);
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(&sql)?;
+            let tenant = tenant.map(|tenant| blob(tenant.uuid()));
+            let found = select.query_map(params![tenant, blob(before), limit], erasure)?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError> {
+        let sql = format!(
+            "UPDATE erasures SET claimed_until = ?2
+             WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND ifnull(claimed_until < ?1, 1)
+                         ORDER BY created_at LIMIT 1)
+             RETURNING {ERASURE}"
+        );
+        self.write(move |connection| {
+            let mut claim = connection.prepare_cached(&sql)?;
+            let claimed = params![micros(now), micros(until(now, lease))];
+            Ok(claim.query_row(claimed, erasure).optional()?)
+        })
+        .await
+    }
+
+    async fn erase_some(
+        &self,
+        erasure: &Erasure,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<(Removed, bool), StoreError> {
+        let erasure = erasure.clone();
+        self.write(move |connection| {
+            let (removed, done) = match erasure.event {
+                Some(event) => (erase_event(connection, event, erasure.tenant, now)?, true),
+                None => {
+                    let removed = remove_some(connection, erasure.tenant, limit)?;
+                    if removed.is_nothing() {
+                        remove_besides(connection, erasure.tenant)?;
+                    }
+                    (removed, removed.is_nothing())
+                }
+            };
+            let in_all = connection
+                .prepare_cached(
+                    "UPDATE erasures SET events = events + ?2, deliveries = deliveries + ?3, attempts = attempts + ?4,
+                            updated_at = ?5, claimed_until = ?6, state = iif(?7, 'succeeded', 'running'),
+                            ended_at = iif(?7, ?5, NULL)
+                     WHERE id = ?1 AND state = 'running' RETURNING events, deliveries, attempts",
+                )?
+                .query_row(
+                    params![
+                        blob(erasure.id.uuid()),
+                        removed.events as i64,
+                        removed.deliveries as i64,
+                        removed.attempts as i64,
+                        micros(now),
+                        micros(until(now, lease)),
+                        done,
+                    ],
+                    |row| in_all(row, 0),
+                )
+                .optional()?;
+            // None: somebody else ended it.
+            Ok(in_all.map_or((erasure.removed, true), |in_all| (in_all, done)))
+        })
+        .await
+    }
+
+    async fn drop_days_before(&self, before: Timestamp, _now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let bounds = [
+            ("attempts", blob(AttemptId::floor(before).uuid())),
+            ("deliveries", blob(DeliveryId::floor(before).uuid())),
+            ("events", blob(EventId::floor(before).uuid())),
+        ];
+        self.write(move |connection| {
+            let mut removed = 0;
+            for (table, bound) in bounds {
+                let sql = format!(
+                    "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id < ?1 ORDER BY id LIMIT ?2)"
+                );
+                removed += connection.prepare_cached(&sql)?.execute(params![bound, limit])?;
+            }
+            Ok(removed as u64)
+        })
+        .await
+    }
+
+    async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.write(move |connection| {
+            let tenant = blob(what.tenant.uuid());
+            let marks = connection
+                .prepare_cached("SELECT content_before, attempts_before FROM forgotten WHERE tenant = ?1")?
+                .query_row([tenant], |row| Ok((time_or_none(row, 0)?, time_or_none(row, 1)?)))
+                .optional()?;
+            let (content_from, attempts_from) = marks.unwrap_or_default();
+            let mut forgotten = 0;
+            if let Some(before) = what.content_before {
+                let from = content_from.unwrap_or(Timestamp::UNIX_EPOCH);
+                let events = [from, before].map(|at| blob(EventId::floor(at).uuid()));
+                let attempts = [from, before].map(|at| blob(AttemptId::floor(at).uuid()));
+                let (now, expired) = (micros(now), CancelReason::Expired.as_str());
+                let some = |table: &str, which: &str| {
+                    format!(
+                        "id IN (SELECT id FROM {table} WHERE tenant = ?1 AND id >= ?2 AND id < ?3 AND {which}
+                                ORDER BY id LIMIT ?4)"
+                    )
+                };
+                let cancel = format!(
+                    "{CANCEL}, reason = ?5, updated_at = ?6 WHERE {}",
+                    some("deliveries", OPEN)
+                );
+                forgotten += connection
+                    .prepare_cached(&cancel)?
+                    .execute(params![tenant, events[0], events[1], limit, expired, now])?;
+                let empty = format!(
+                    "UPDATE events SET payload = x'', erased_at = ?5 WHERE {}",
+                    some("events", "erased_at IS NULL")
+                );
+                forgotten += connection
+                    .prepare_cached(&empty)?
+                    .execute(params![tenant, events[0], events[1], limit, now])?;
+                let empty = format!("{EMPTY_ATTEMPTS} WHERE {}", some("attempts", NOT_EMPTY));
+                forgotten +=
+                    connection
+                        .prepare_cached(&empty)?
+                        .execute(params![tenant, attempts[0], attempts[1], limit])?;
+                if forgotten == 0 {
+                    mark(connection, what.tenant, Some(before), None)?;
+                }
+            }
+            if let Some(before) = what.attempts_before {
+                let from = attempts_from.unwrap_or(Timestamp::UNIX_EPOCH);
+                let [from, to] = [from, before].map(|at| blob(AttemptId::floor(at).uuid()));
+                let removed = connection
+                    .prepare_cached(
+                        "DELETE FROM attempts WHERE id IN (
+                             SELECT id FROM attempts WHERE tenant = ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4)",
+                    )?
+                    .execute(params![tenant, from, to, limit])?;
+                if removed == 0 {
+                    mark(connection, what.tenant, None, Some(before))?;
+                }
+                forgotten += removed;
+            }
+            Ok(forgotten as u64)
+        })
+        .await
+    }
+}
+
+/// Removes the content of one event, and what was not delivered of it.
+fn erase_event(
+    connection: &Connection,
+    event: EventId,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<Removed, StoreError> {
+    let floor = |millis: u64| blob(Uuid::from_u128(u128::from(millis) << 80));
+    let (from, to) = (floor(event.unix_millis()), floor(event.unix_millis() + 1));
+    let (event, tenant, now) = (blob(event.uuid()), blob(tenant.uuid()), micros(now));
+    let events = connection.execute(
+        "UPDATE events SET payload = x'', erased_at = ?3 WHERE id = ?1 AND tenant = ?2 AND erased_at IS NULL",
+        params![event, tenant, now],
+    )?;
+    let cancel = format!(
+        "{CANCEL}, reason = ?1, updated_at = ?2 WHERE id >= ?3 AND id < ?4 AND event = ?5 AND tenant = ?6 AND {OPEN}"
+    );
+    let erased = CancelReason::Erased.as_str();
+    let deliveries = connection.execute(&cancel, params![erased, now, from, to, event, tenant])?;
+    let empty = format!("{EMPTY_ATTEMPTS} WHERE event = ?1 AND tenant = ?2 AND {NOT_EMPTY}");
+    let attempts = connection.execute(&empty, params![event, tenant])?;
+    Ok(removed(events, deliveries, attempts))
+}
+
+/// Removes some rows of a tenant: attempts first, so that an event is there as long as anything of it.
+fn remove_some(connection: &Connection, tenant: TenantId, limit: u32) -> Result<Removed, StoreError> {
+    let remove = |table: &str| -> Result<usize, StoreError> {
+        let sql =
+            format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE tenant = ?1 ORDER BY id LIMIT ?2)");
+        Ok(connection
+            .prepare_cached(&sql)?
+            .execute(params![blob(tenant.uuid()), limit])?)
+    };
+    let attempts = remove("attempts")?;
+    if attempts > 0 {
+        return Ok(removed(0, 0, attempts));
+    }
+    let deliveries = remove("deliveries")?;
+    if deliveries > 0 {
+        return Ok(removed(0, deliveries, 0));
+    }
+    Ok(removed(remove("events")?, 0, 0))
+}
+
+/// What goes with everything of a tenant, after attempts, deliveries and events.
+fn remove_besides(connection: &Connection, tenant: TenantId) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM idempotency_keys WHERE tenant = ?1",
+        "DELETE FROM notices WHERE tenant = ?1",
+        "DELETE FROM replays WHERE tenant = ?1",
+        // That something was changed stays on record; what it was may name people.
+        "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL WHERE tenant = ?1",
+    ] {
+        connection.execute(sql, [blob(tenant.uuid())])?;
+    }
+    Ok(())
+}
+
+fn mark(
+    connection: &Connection,
+    tenant: TenantId,
+    content_before: Option<Timestamp>,
+    attempts_before: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let values = [
+        Value::from(blob(tenant.uuid()).to_vec()),
+        content_before.map(micros).into(),
+        attempts_before.map(micros).into(),
+    ];
+    connection
+        .prepare_cached(
+            "INSERT INTO forgotten (tenant, content_before, attempts_before) VALUES (?1, ?2, ?3)
+             ON CONFLICT (tenant) DO UPDATE
+             SET content_before = ifnull(max(content_before, excluded.content_before),
+                                         ifnull(excluded.content_before, content_before)),
+                 attempts_before = ifnull(max(attempts_before, excluded.attempts_before),
+                                          ifnull(excluded.attempts_before, attempts_before))",
+        )?
+        .execute(params_from_iter(values))?;
+    Ok(())
+}
+
+fn removed(events: usize, deliveries: usize, attempts: usize) -> Removed {
+    Removed {
+        events: events as u64,
+        deliveries: deliveries as u64,
+        attempts: attempts as u64,
+    }
+}
+
+/// The columns [`ERASURE`].
+fn erasure(row: &Row<'_>) -> rusqlite::Result<Erasure> {
+    Ok(Erasure {
+        id: id(row, 0, ErasureId::from_uuid)?,
+        tenant: id(row, 1, TenantId::from_uuid)?,
+        event: row
+            .get::<_, Option<[u8; 16]>>(2)?
+            .map(|event| EventId::from_uuid(Uuid::from_bytes(event))),
+        error: row.get(3)?,
+        created_at: time(row, 4)?,
+        updated_at: time(row, 5)?,
+        ended_at: time_or_none(row, 6)?,
+        removed: in_all(row, 7)?,
+    })
+}
+
+/// Three columns from this one on: events, deliveries, attempts.
+fn in_all(row: &Row<'_>, first: usize) -> rusqlite::Result<Removed> {
+    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Removed {
+        events: number(first)?,
+        deliveries: number(first + 1)?,
+        attempts: number(first + 2)?,
+    })
+}

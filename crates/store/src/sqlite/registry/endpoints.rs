@@ -1,0 +1,195 @@
+//! Endpoints.
+
+use rusqlite::{Connection, Row, params};
+use tidings_domain::{
+    AuditEntry, Authentication, DisabledReason, Endpoint, EndpointId, NoticeKind, TenantId, Timestamp,
+};
+use uuid::Uuid;
+
+use super::{all, audit, execute, one};
+use crate::error::StoreError;
+use crate::registry::turned_off;
+use crate::seal::Sealer;
+use crate::sealed::Sealed;
+use crate::sqlite::health::{self, Noticed};
+use crate::sqlite::row::{blob, from_json, id, json, micros, text, time, time_or_none};
+
+pub(super) const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subscriptions, enabled, overrides, \
+     created_at, updated_at, cancel_held_before, previous_secret, previous_secret_until, contact, operational, \
+     failing_since, disabled_reason, authentication";
+
+/// An endpoint without its secrets, and its secrets sealed.
+pub(super) struct Closed {
+    pub(super) endpoint: Endpoint,
+    sealed: Sealed,
+    previous_until: Option<Timestamp>,
+}
+
+impl Closed {
+    pub(super) fn open(self, sealer: &Sealer) -> Result<Endpoint, StoreError> {
+        let mut endpoint = self.endpoint;
+        self.sealed.open_into(&mut endpoint, self.previous_until, sealer)?;
+        Ok(endpoint)
+    }
+}
+
+pub(super) fn insert(connection: &Connection, endpoint: &Endpoint, sealed: &Sealed) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO endpoints ({ENDPOINT})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?19, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+    );
+    write(connection, &sql, endpoint, sealed, endpoint.created_at)?;
+    Ok(())
+}
+
+pub(super) fn read(connection: &Connection, id: EndpointId) -> Result<Option<Closed>, StoreError> {
+    let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE id = ?1");
+    one(connection, &sql, [blob(id.uuid())], closed)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    tenant: TenantId,
+    before: Option<EndpointId>,
+    limit: u32,
+) -> Result<Vec<Closed>, StoreError> {
+    let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    let (tenant, before) = (blob(tenant.uuid()), blob(before.map_or(Uuid::max(), EndpointId::uuid)));
+    all(connection, &sql, params![tenant, before, limit], closed)
+}
+
+pub(super) fn replace(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    sealed: &Sealed,
+    was: Timestamp,
+) -> Result<Option<()>, StoreError> {
+    let sql = "UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
+                  enabled = ?8, overrides = ?9, updated_at = ?10, cancel_held_before = ?11, previous_secret = ?12,
+                  previous_secret_until = ?13, contact = ?14, operational = ?15, failing_since = ?16,
+                  disabled_reason = ?17, authentication = ?18
+               WHERE id = ?1 AND tenant = ?2 AND updated_at = ?19";
+    write(connection, sql, endpoint, sealed, was)
+}
+
+/// Removes an endpoint; gives whose it was.
+pub(super) fn delete(
+    connection: &Connection,
+    endpoint: EndpointId,
+    was: Option<Timestamp>,
+) -> Result<Option<TenantId>, StoreError> {
+    let sql = "DELETE FROM endpoints WHERE id = ?1 AND updated_at = coalesce(?2, updated_at) RETURNING tenant";
+    one(
+        connection,
+        sql,
+        params![blob(endpoint.uuid()), was.map(micros)],
+        |row| id(row, 0, TenantId::from_uuid),
+    )
+}
+
+/// Turns an endpoint off that is on; gives whose it is.
+pub(super) fn disable(
+    connection: &Connection,
+    endpoint: EndpointId,
+    reason: DisabledReason,
+    detail: &str,
+    now: Timestamp,
+) -> Result<Option<TenantId>, StoreError> {
+    let sql = "UPDATE endpoints SET enabled = 0, disabled_reason = ?2, updated_at = max(updated_at + 1, ?3)
+               WHERE id = ?1 AND enabled RETURNING tenant";
+    let values = params![blob(endpoint.uuid()), reason.as_str(), micros(now)];
+    let disabled = one(connection, sql, values, |row| id(row, 0, TenantId::from_uuid))?;
+    if let Some(tenant) = disabled {
+        let notice = Noticed {
+            tenant,
+            endpoint,
+            delivery: None,
+            at: now,
+            kind: NoticeKind::EndpointDisabled,
+            detail,
+        };
+        health::insert(connection, &notice)?;
+        let entry = AuditEntry {
+            tenant: Some(tenant),
+            ..turned_off(endpoint, reason, detail, now)
+        };
+        audit::insert(connection, &entry)?;
+    }
+    Ok(disabled)
+}
+
+pub(super) fn failing_since(
+    connection: &Connection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<EndpointId>, StoreError> {
+    let sql = "SELECT id FROM endpoints WHERE failing_since < ?1 AND enabled ORDER BY failing_since LIMIT ?2";
+    all(connection, sql, params![micros(before), limit], |row| {
+        id(row, 0, EndpointId::from_uuid)
+    })
+}
+
+/// A row of the columns [`ENDPOINT`].
+pub(super) fn closed(row: &Row<'_>) -> rusqlite::Result<Closed> {
+    let endpoint = Endpoint {
+        id: id(row, 0, EndpointId::from_uuid)?,
+        tenant: id(row, 1, TenantId::from_uuid)?,
+        name: row.get(2)?,
+        url: text(row, 3)?,
+        dialect: row.get(4)?,
+        secret: None,
+        previous_secret: None,
+        authentication: Authentication::default(),
+        subscriptions: from_json(row, 6)?,
+        operational: row.get(15)?,
+        contact: row.get(14)?,
+        enabled: row.get(7)?,
+        disabled_reason: row.get_ref(17)?.as_str_or_null()?.and_then(DisabledReason::from_name),
+        failing_since: time_or_none(row, 16)?,
+        overrides: from_json(row, 8)?,
+        created_at: time(row, 9)?,
+        updated_at: time(row, 10)?,
+        cancel_held_before: time_or_none(row, 11)?,
+    };
+    Ok(Closed {
+        endpoint,
+        sealed: Sealed {
+            secret: row.get(5)?,
+            previous_secret: row.get(12)?,
+            authentication: row.get(18)?,
+        },
+        previous_until: time_or_none(row, 13)?,
+    })
+}
+
+/// Runs a statement that inserts or replaces an endpoint and takes one time more.
+fn write(
+    connection: &Connection,
+    sql: &str,
+    endpoint: &Endpoint,
+    sealed: &Sealed,
+    time: Timestamp,
+) -> Result<Option<()>, StoreError> {
+    let values = params![
+        blob(endpoint.id.uuid()),
+        blob(endpoint.tenant.uuid()),
+        endpoint.name,
+        endpoint.url.as_str(),
+        endpoint.dialect,
+        sealed.secret,
+        json(&endpoint.subscriptions)?,
+        endpoint.enabled,
+        json(&endpoint.overrides)?,
+        micros(endpoint.updated_at),
+        endpoint.cancel_held_before.map(micros),
+        sealed.previous_secret,
+        endpoint.previous_secret.as_ref().map(|previous| micros(previous.until)),
+        endpoint.contact,
+        endpoint.operational,
+        endpoint.failing_since.map(micros),
+        endpoint.disabled_reason.map(DisabledReason::as_str),
+        sealed.authentication,
+        micros(time),
+    ];
+    execute(connection, sql, values)
+}

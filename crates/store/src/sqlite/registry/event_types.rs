@@ -1,0 +1,63 @@
+//! The catalogue of event types.
+
+use rusqlite::{Connection, Row, params};
+use tidings_domain::{EventType, EventTypeVersion};
+
+use super::{all, execute};
+use crate::error::StoreError;
+use crate::registry::NewEventTypeVersion;
+use crate::sqlite::row::{micros, text, time};
+
+const VERSION: &str = "event_type, version, description, schema, created_at";
+
+/// Stores the next version of an event type; gives its number.
+pub(super) fn insert(connection: &Connection, new: &NewEventTypeVersion) -> Result<u32, StoreError> {
+    let sql = format!(
+        "INSERT INTO event_types ({VERSION})
+         SELECT ?1, coalesce(max(version), 0) + 1, ?2, ?3, ?4 FROM event_types WHERE event_type = ?1
+         RETURNING version"
+    );
+    let values = params![
+        new.event_type.as_str(),
+        new.description,
+        new.schema,
+        micros(new.created_at)
+    ];
+    Ok(connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
+}
+
+/// The newest version of each event type behind `after`.
+pub(super) fn newest(
+    connection: &Connection,
+    after: Option<&EventType>,
+    limit: u32,
+) -> Result<Vec<EventTypeVersion>, StoreError> {
+    let sql = format!(
+        "SELECT {VERSION} FROM event_types AS one
+         WHERE event_type > ?1
+           AND version = (SELECT max(version) FROM event_types WHERE event_type = one.event_type)
+         ORDER BY event_type LIMIT ?2"
+    );
+    let after = after.map_or("", EventType::as_str);
+    all(connection, &sql, params![after, limit], version)
+}
+
+pub(super) fn versions(connection: &Connection, event_type: &EventType) -> Result<Vec<EventTypeVersion>, StoreError> {
+    let sql = format!("SELECT {VERSION} FROM event_types WHERE event_type = ?1 ORDER BY version DESC");
+    all(connection, &sql, [event_type.as_str()], version)
+}
+
+pub(super) fn delete(connection: &Connection, event_type: &EventType) -> Result<Option<()>, StoreError> {
+    let sql = "DELETE FROM event_types WHERE event_type = ?1";
+    execute(connection, sql, [event_type.as_str()])
+}
+
+fn version(row: &Row<'_>) -> rusqlite::Result<EventTypeVersion> {
+    Ok(EventTypeVersion {
+        event_type: text(row, 0)?,
+        version: row.get(1)?,
+        description: row.get(2)?,
+        schema: row.get(3)?,
+        created_at: time(row, 4)?,
+    })
+}

@@ -1,0 +1,134 @@
+//! API keys.
+
+use rusqlite::{Connection, Row, params};
+use tidings_domain::key::TokenHash;
+use tidings_domain::{ApiKey, KeyId, TenantId, Timestamp};
+
+use super::{all, execute, one, tenant_or_none};
+use crate::error::StoreError;
+use crate::registry::Of;
+use crate::sqlite::row::{blob, id, micros, time, time_or_none};
+
+/// Without when they were last used.
+pub(super) const UNUSED_KEY: &str = "id, tenant, name, scopes, hint, hash, portal, expires_at, created_at, NULL";
+const KEY: &str = "id, tenant, name, scopes, hint, hash, portal, expires_at, created_at, last_used_at";
+
+/// The part of the registry that a key of this tenant, or an operator's, belongs to.
+pub(super) fn part(tenant: Option<TenantId>) -> Of {
+    tenant.map_or(Of::Operators, Of::Tenant)
+}
+
+pub(super) fn insert(connection: &Connection, key: &ApiKey) -> Result<(), StoreError> {
+    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)"
+        ))?
+        .execute(params![
+            blob(key.id.uuid()),
+            key.tenant.map(|id| blob(id.uuid())),
+            key.name,
+            scopes.join(" "),
+            key.hint,
+            key.hash.as_bytes(),
+            key.portal,
+            key.expires_at.map(micros),
+            micros(key.created_at),
+        ])?;
+    Ok(())
+}
+
+/// Stores an operator key if there is none yet.
+pub(super) fn insert_first(connection: &Connection, key: &ApiKey) -> Result<Option<()>, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE tenant IS NULL)";
+    if connection.prepare_cached(sql)?.query_row((), |row| row.get(0))? {
+        return Ok(None);
+    }
+    insert(connection, key).map(Some)
+}
+
+/// Removes keys of portal links that have expired.
+pub(super) fn delete_expired(
+    connection: &Connection,
+    tenant: Option<TenantId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM api_keys WHERE tenant = ?1 AND portal AND expires_at <= ?2";
+    let tenant = tenant.map(|id| blob(id.uuid()));
+    execute(connection, sql, params![tenant, micros(now)])?;
+    Ok(())
+}
+
+pub(super) fn rotate(
+    connection: &Connection,
+    old: KeyId,
+    old_expires_at: Timestamp,
+    new: &ApiKey,
+) -> Result<Option<()>, StoreError> {
+    let sql = "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE id = ?1";
+    let expires = execute(connection, sql, params![blob(old.uuid()), micros(old_expires_at)])?;
+    expires.map(|()| insert(connection, new)).transpose()
+}
+
+pub(super) fn read(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+    let sql = format!("SELECT {KEY} FROM api_keys WHERE id = ?1");
+    one(connection, &sql, [blob(id.uuid())], key)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    tenant: Option<TenantId>,
+    with_portal: bool,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let sql = format!("SELECT {KEY} FROM api_keys WHERE tenant IS ?1 AND (NOT portal OR ?2) ORDER BY id DESC");
+    let tenant = tenant.map(|id| blob(id.uuid()));
+    all(connection, &sql, params![tenant, with_portal], key)
+}
+
+/// Lets a key expire at another time; gives whose it is.
+pub(super) fn replace_expiry(
+    connection: &Connection,
+    id: KeyId,
+    expires_at: Option<Timestamp>,
+) -> Result<Option<Option<TenantId>>, StoreError> {
+    let sql = "UPDATE api_keys SET expires_at = ?2 WHERE id = ?1 RETURNING tenant";
+    let values = params![blob(id.uuid()), expires_at.map(micros)];
+    one(connection, sql, values, |row| tenant_or_none(row, 0))
+}
+
+/// Removes a key; gives whose it was.
+pub(super) fn delete(connection: &Connection, id: KeyId) -> Result<Option<Option<TenantId>>, StoreError> {
+    let sql = "DELETE FROM api_keys WHERE id = ?1 RETURNING tenant";
+    one(connection, sql, [blob(id.uuid())], |row| tenant_or_none(row, 0))
+}
+
+pub(super) fn note_uses(connection: &Connection, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+    let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) < ?2";
+    for (id, at) in uses {
+        execute(connection, sql, params![blob(id.uuid()), micros(*at)])?;
+    }
+    Ok(())
+}
+
+/// A row of the columns [`KEY`] or [`UNUSED_KEY`].
+pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
+    let scopes: String = row.get(3)?;
+    Ok(ApiKey {
+        id: id(row, 0, KeyId::from_uuid)?,
+        tenant: tenant_or_none(row, 1)?,
+        name: row.get(2)?,
+        scopes: scopes
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
+            })?,
+        hint: row.get(4)?,
+        hash: TokenHash::from_bytes(row.get(5)?),
+        portal: row.get(6)?,
+        expires_at: time_or_none(row, 7)?,
+        created_at: time(row, 8)?,
+        last_used_at: time_or_none(row, 9)?,
+    })
+}
