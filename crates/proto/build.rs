@@ -8,8 +8,18 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo::rerun-if-changed={}", root.display());
-    let files = ["event", "log", "control", "catalogue", "replay", "erasure", "audit", "dispatcher", "queue"]
-        .map(|name| root.join(format!("tidings/v1/{name}.proto")));
+    let files = [
+        "event",
+        "log",
+        "control",
+        "catalogue",
+        "replay",
+        "erasure",
+        "audit",
+        "dispatcher",
+        "queue",
+    ]
+    .map(|name| root.join(format!("tidings/v1/{name}.proto")));
 
     let descriptors = protox::compile(&files, [&root])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -96,6 +96,12 @@ impl EventTypes {
     }
 }
 
+/// The event type of this name.
+pub(crate) fn named(name: &str, field: &'static str) -> Result<EventType, Problem> {
+    name.parse()
+        .map_err(|error| Problem::invalid("event_type_invalid", format!("{error}")).at(field))
+}
+
 /// The refusal where an event type is not in the catalogue.
 pub(crate) fn unknown(event_type: &EventType) -> Problem {
     let detail = format!("`{event_type}` is not in the catalogue of event types");

@@ -11,11 +11,12 @@ use tidings_domain::{Endpoint, EventId, EventType, Subscription, Timestamp};
 use tidings_payload::{EventView, Filter, Verdict};
 use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
-use tidings_service::request::{optional, required};
+use tidings_service::request::optional;
 use tonic::Status;
 
 use crate::call::Call;
 use crate::endpoints::Endpoints;
+use crate::event_types::named;
 use crate::logs::LogClient;
 use crate::messages::asked::endpoint_id;
 
@@ -95,7 +96,7 @@ impl Filters {
             return Err(Problem::conflict("payload_gone", detail).at("event_id").into());
         }
         Ok(Tried {
-            event_type: required(&event.event_type, "event_type")?,
+            event_type: named(&event.event_type, "event_type")?,
             occurred_at: event
                 .occurred_at
                 .as_ref()
@@ -111,9 +112,9 @@ impl Filters {
             let detail = format!("there is no dialect `{}` any more: choose another", endpoint.dialect);
             Problem::conflict("dialect_unknown", detail)
         })?;
-        let event_type = match optional(&asked.event_type, "event_type")? {
-            Some(event_type) => event_type,
-            None => usual_type(endpoint, dialect)?,
+        let event_type = match asked.event_type.as_str() {
+            "" => usual_type(endpoint, dialect)?,
+            name => named(name, "event_type")?,
         };
         Ok(Tried {
             payload: match asked.payload.len() {

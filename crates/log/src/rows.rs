@@ -3,7 +3,7 @@
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
-use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery};
+use tidings_store::ledger::{AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary};
 use tidings_store::replays::Batch;
 use tidings_store::{Caller, Ledger, StoreError};
 use uuid::Uuid;
@@ -64,51 +64,14 @@ impl Rows {
         to: Option<EndpointId>,
         limit: u32,
     ) -> Result<Option<Batch>, StoreError> {
-        let (rows, next): (Vec<(Uuid, EventId, Option<EndpointId>)>, Option<Uuid>) = match self {
-            Self::Attempts(query) => {
-                let query = AttemptQuery {
-                    before: behind.map(AttemptId::from_uuid).or(query.before),
-                    limit,
-                    ..query.clone()
-                };
-                let page = ledger.attempts(&query).await?;
-                let rows = page
-                    .rows
-                    .iter()
-                    .map(|row| (row.id.uuid(), row.event, Some(row.endpoint)));
-                (rows.collect(), page.next.map(AttemptId::uuid))
-            }
-            Self::Deliveries(query) => {
-                let query = DeliveryQuery {
-                    before: behind.map(DeliveryId::from_uuid).or(query.before),
-                    limit,
-                    ..query.clone()
-                };
-                let page = ledger.deliveries(&query).await?;
-                let rows = page
-                    .rows
-                    .iter()
-                    .map(|row| (row.id.uuid(), row.event, Some(row.endpoint)));
-                (rows.collect(), page.next.map(DeliveryId::uuid))
-            }
-            Self::Events(query) => {
-                let query = EventQuery {
-                    before: behind.map(EventId::from_uuid).or(query.before),
-                    limit,
-                    ..query.clone()
-                };
-                let page = ledger.events(&query).await?;
-                let rows = page.rows.iter().map(|row| (row.id.uuid(), row.id, None));
-                (rows.collect(), page.next.map(EventId::uuid))
-            }
-        };
+        let (rows, next) = self.page(ledger, behind, limit).await?;
         // A page may be empty although there are more.
-        let Some(last) = next.or_else(|| rows.last().map(|(id, ..)| *id)) else {
+        let Some(last) = next.or_else(|| rows.last().map(|row| row.id)) else {
             return Ok(None);
         };
         let mut again: Vec<_> = rows
             .iter()
-            .filter_map(|(_, event, endpoint)| Some((*event, to.or(*endpoint)?)))
+            .filter_map(|row| Some((row.event, to.or(row.endpoint)?)))
             .collect();
         again.sort_unstable();
         again.dedup();
@@ -117,5 +80,60 @@ impl Rows {
             last,
             again,
         }))
+    }
+
+    /// Rows behind a mark, and where to go on.
+    async fn page(
+        &self,
+        ledger: &dyn Ledger,
+        behind: Option<Uuid>,
+        limit: u32,
+    ) -> Result<(Vec<Row>, Option<Uuid>), StoreError> {
+        match self {
+            Self::Attempts(query) => {
+                let query = AttemptQuery {
+                    before: behind.map(AttemptId::from_uuid),
+                    limit,
+                    ..query.clone()
+                };
+                let page = ledger.attempts(&query).await?;
+                let row = |row: &AttemptSummary| Row::of(row.id.uuid(), row.event, Some(row.endpoint));
+                Ok((page.rows.iter().map(row).collect(), page.next.map(AttemptId::uuid)))
+            }
+            Self::Deliveries(query) => {
+                let query = DeliveryQuery {
+                    before: behind.map(DeliveryId::from_uuid),
+                    limit,
+                    ..query.clone()
+                };
+                let page = ledger.deliveries(&query).await?;
+                let row = |row: &Delivery| Row::of(row.id.uuid(), row.event, Some(row.endpoint));
+                Ok((page.rows.iter().map(row).collect(), page.next.map(DeliveryId::uuid)))
+            }
+            Self::Events(query) => {
+                let query = EventQuery {
+                    before: behind.map(EventId::from_uuid),
+                    limit,
+                    ..query.clone()
+                };
+                let page = ledger.events(&query).await?;
+                let row = |row: &EventSummary| Row::of(row.id.uuid(), row.id, None);
+                Ok((page.rows.iter().map(row).collect(), page.next.map(EventId::uuid)))
+            }
+        }
+    }
+}
+
+/// A row as far as a replay is concerned.
+struct Row {
+    id: Uuid,
+    event: EventId,
+    /// Where it went; events went nowhere in particular.
+    endpoint: Option<EndpointId>,
+}
+
+impl Row {
+    fn of(id: Uuid, event: EventId, endpoint: Option<EndpointId>) -> Self {
+        Self { id, event, endpoint }
     }
 }

@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport;
 use tonic::transport::server::TcpIncoming;
-use tower::util::MapRequest;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
+use tower::util::MapRequest;
 
 use crate::health::Health;
 

@@ -1,8 +1,9 @@
 //! What searching the log costs when it is large: `scripts/bench-log` runs it.
 //!
 //! Fills the attempts of an empty database over ten of thirty days' partitions, without secondary indexes until all is
-//! there, and asks for each page 20 times. One tenant has half of all attempts, ten thousand share the rest unevenly; 2 %
-//! failed. Limit: one client and nothing else, and what is asked for twenty times is in memory from the second time on.
+//! there, and asks for each page 20 times. One tenant has half of all attempts, ten thousand share the rest unevenly; 2
+//! % failed. Limit: one client and nothing else, and what is asked for twenty times is in memory from the second time
+//! on.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,8 +27,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const DAYS_KEPT: u32 = 30;
 const DAYS_FILLED: u32 = 10;
 
-/// Attempts `$1` to `$2`, of which one is made every `$4` microseconds from `$3` on. Everything about one follows from its
-/// number: `r` and `q` are like chance.
+/// Attempts `$1` to `$2`, of which one is made every `$4` microseconds from `$3` on. Everything about one follows from
+/// its number: `r` and `q` are like chance.
 const FILL: &str = "
 INSERT INTO attempts (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, duration_us, number, status_code,
                       payload_at, response_truncated, event_type, url, dialect, outcome, reason, error, remote_address,

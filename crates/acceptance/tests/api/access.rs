@@ -26,7 +26,6 @@ async fn create_key(
         tenant_id: tenant.id.clone(),
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
         expires_at: expires_at.map(timestamp),
-        ..pb::CreateApiKeyRequest::default()
     };
     by.tenants()
         .create_api_key(request)

@@ -175,9 +175,11 @@ async fn tokens_are_fetched_kept_and_fetched_again() {
         })),
         ..pb::EndpointAuthentication::default()
     };
-    let made = operator
-        .create_endpoint(authenticated(&tenant, &receiver.url(), given))
-        .await;
+    let asked = pb::Endpoint {
+        schedule: vec![prost_types::Duration { seconds: 1, nanos: 0 }],
+        ..authenticated(&tenant, &receiver.url(), given)
+    };
+    let made = operator.create_endpoint(asked).await;
     let Some(Authorization::Oauth2(shown)) = made.authentication.clone().unwrap().authorization else {
         panic!("{made:?}");
     };
@@ -203,7 +205,7 @@ async fn tokens_are_fetched_kept_and_fetched_again() {
         "{body}"
     );
 
-    // Refused, it is fetched anew.
+    // Refused, it is fetched anew for the next attempt.
     receiver.answer_next([Answer::Status(401)]);
     let event = operator.publish(&tenant, "a", json!(3)).await;
     wait_until(SOON, "another token to be used", async || {

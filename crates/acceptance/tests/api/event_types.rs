@@ -124,7 +124,7 @@ async fn a_schema_that_is_none_is_refused() {
         "2000",
     );
     let answer = types.create_event_type_version(version("a b", "")).await;
-    invalid(answer, "name_invalid", "name", "a b");
+    invalid(answer, "event_type_invalid", "name", "a b");
 }
 
 #[tokio::test]

@@ -221,7 +221,7 @@ async fn what_cannot_be_tried_is_refused() {
             "event_id",
             "leave `event_type`",
         ),
-        (asked("", "", "", "evt_1"), "event_id_invalid", "event_id", "evt_1"),
+        (asked("", "", "", "evt_1"), "id_invalid", "event_id", "evt_1"),
     ] {
         invalid(endpoints.try_filter(asked).await, code, field, words);
     }

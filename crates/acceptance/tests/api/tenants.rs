@@ -107,7 +107,6 @@ async fn keys_are_made_listed_and_revoked() {
         tenant_id: String::new(),
         scopes: vec!["read".to_owned()],
         expires_at: Some(in_an_hour),
-        ..pb::CreateApiKeyRequest::default()
     };
     let made = tenants.create_api_key(request).await.expect("it is made").into_inner();
     let key = made.key.expect("the key");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
 
+mod choosing;
 mod delivering;
 mod failing;
 mod failpoints;

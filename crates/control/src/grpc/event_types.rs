@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tidings_domain::EventTypeVersion;
 use tidings_proto::pb::event_type_service_server::EventTypeService;
 use tidings_proto::{pb, timestamp};
-use tidings_service::request::{next_page, optional, page_size, required};
+use tidings_service::request::{next_page, optional, page_size};
 use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use super::call;
-use crate::event_types::{EventTypes, unknown};
+use crate::event_types::{EventTypes, named, unknown};
 
 /// The gRPC face of [`EventTypes`].
 pub struct EventTypeFace {
@@ -26,7 +26,7 @@ impl EventTypeService for EventTypeFace {
     ) -> Result<Response<pb::EventTypeVersion>, Status> {
         let call = call(&self.access, &request)?;
         let request = request.into_inner();
-        let name = required(&request.name, "name")?;
+        let name = named(&request.name, "name")?;
         let schema = Some(request.schema).filter(|schema| !schema.is_empty());
         let added = self.event_types.add(&call, name, &request.description, schema).await?;
         Ok(Response::new(show(added)))
@@ -53,7 +53,7 @@ impl EventTypeService for EventTypeFace {
         request: Request<pb::GetEventTypeRequest>,
     ) -> Result<Response<pb::GetEventTypeResponse>, Status> {
         let call = call(&self.access, &request)?;
-        let name = required(&request.get_ref().name, "name")?;
+        let name = named(&request.get_ref().name, "name")?;
         let versions = self.event_types.versions(&call, &name).await?;
         if versions.is_empty() {
             return Err(unknown(&name).into());
@@ -68,7 +68,7 @@ impl EventTypeService for EventTypeFace {
         request: Request<pb::DeleteEventTypeRequest>,
     ) -> Result<Response<pb::DeleteEventTypeResponse>, Status> {
         let call = call(&self.access, &request)?;
-        let name = required(&request.get_ref().name, "name")?;
+        let name = named(&request.get_ref().name, "name")?;
         self.event_types.delete(&call, &name).await?;
         Ok(Response::new(pb::DeleteEventTypeResponse {}))
     }

@@ -76,8 +76,8 @@ pub(super) struct Delivery {
 
 /// Lists deliveries
 ///
-/// Those of the newest events first. A tenant's key sees that tenant's deliveries, an operator's key those of all tenants.
-/// A page may have fewer than asked for, with a `next` to go on. Needs the scope `read`.
+/// Those of the newest events first. A tenant's key sees that tenant's deliveries, an operator's key those of all
+/// tenants. A page may have fewer than asked for, with a `next` to go on. Needs the scope `read`.
 #[utoipa::path(get, path = "/deliveries", operation_id = "list_deliveries", tag = "deliveries", params(Which), responses(
     (status = 200, description = "The deliveries.", body = Page<Delivery>),
     (status = 404, description = "There is no such tenant.", body = Document,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tidings_dialect::Dialects;
 use tidings_domain::{EventType as Name, EventTypeVersion as Kept, Timestamp};
 use tidings_service::problem::Problem;
-use tidings_service::request::{next_page, required};
+use tidings_service::request::next_page;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,7 +20,7 @@ use super::Rest;
 use super::answer::{Page, location};
 use super::request::{Asked, Body, Id, given, limit};
 use crate::call::Call;
-use crate::event_types::{as_json, unknown};
+use crate::event_types::{as_json, named, unknown};
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new()
@@ -122,7 +122,7 @@ async fn create(
     call: Call,
     Body(asked): Body<NewEventTypeVersion>,
 ) -> Result<impl IntoResponse, Problem> {
-    let name: Name = required(&asked.name, "name")?;
+    let name = named(&asked.name, "name")?;
     let schema = asked.schema.map(|schema| Box::<str>::from(schema).into_string());
     let description = asked.description.unwrap_or_default();
     let added = rest.event_types.add(&call, name, &description, schema).await?;

@@ -90,8 +90,8 @@ struct FullEvent {
 
 /// Lists events
 ///
-/// Newest first. A tenant's key sees that tenant's events, an operator's key those of all tenants. A page may have fewer
-/// than asked for, with a `next` to go on. Needs the scope `read`.
+/// Newest first. A tenant's key sees that tenant's events, an operator's key those of all tenants. A page may have
+/// fewer than asked for, with a `next` to go on. Needs the scope `read`.
 #[utoipa::path(get, path = "/events", operation_id = "list_events", tag = "events", params(Which), responses(
     (status = 200, description = "The events, without their content.", body = Page<Event>),
     (status = 404, description = "There is no such tenant.", body = Document,

@@ -45,8 +45,8 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
 /// Lists attempts
 ///
 /// Newest first. Everything given must hold; what is separated by commas are alternatives. A tenant's key sees that
-/// tenant's attempts, an operator's key those of all tenants. A page that has looked long enough is given as it is: it may
-/// have fewer attempts than asked for, or none, with a `next` to go on. Needs the scope `read`.
+/// tenant's attempts, an operator's key those of all tenants. A page that has looked long enough is given as it is: it
+/// may have fewer attempts than asked for, or none, with a `next` to go on. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs", operation_id = "list_logs", tag = "webhooks", params(Filter, Part), responses(
     (status = 200, description = "The attempts, with the beginnings of their bodies.", body = Page<LogEntry>),
     (status = 404, description = "There is no such tenant.", body = Document,
@@ -70,9 +70,9 @@ async fn list(
 
 /// Exports attempts
 ///
-/// Everything that the filter lets through, newest first, without headers and bodies, as one file: a JSON document per line,
-/// or CSV (RFC 4180) in which texts that a spreadsheet would take for formulas begin with an apostrophe. If the log goes
-/// away before the end, the connection is cut; go on with `after`. Needs the scope `read`.
+/// Everything that the filter lets through, newest first, without headers and bodies, as one file: a JSON document per
+/// line, or CSV (RFC 4180) in which texts that a spreadsheet would take for formulas begin with an apostrophe. If the
+/// log goes away before the end, the connection is cut; go on with `after`. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/export", operation_id = "export_logs", tag = "webhooks",
     params(Filter, Export), responses(
     (status = 200, description = "The attempts.", content((String = "application/x-ndjson"), (String = "text/csv"))),
@@ -90,9 +90,9 @@ async fn export(State(rest): State<Rest>, call: Call, Asked(asked): Asked<With<E
 
 /// Watches attempts
 ///
-/// Server-Sent Events: `attempt`, as in the list and with its id, for each attempt that is recorded from now on; `missed`,
-/// with a `count`, where some came too fast. After `Last-Event-ID` it begins with what was recorded since, at most 1,000.
-/// Needs the scope `read`.
+/// Server-Sent Events: `attempt`, as in the list and with its id, for each attempt that is recorded from now on;
+/// `missed`, with a `count`, where some came too fast. After `Last-Event-ID` it begins with what was recorded since, at
+/// most 1,000. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/watch", operation_id = "watch_logs", tag = "webhooks",
     params(Filter, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last attempt that was seen.")),
     responses(

@@ -160,12 +160,10 @@ mod tests {
     use super::*;
 
     fn key(values: &[&str]) -> Result<String, &'static str> {
-        let values = values.iter().map(|value| {
-            let name = HeaderName::from_static("idempotency-key");
-            (name, HeaderValue::from_str(value).unwrap())
-        });
         let mut headers = HeaderMap::new();
-        values.for_each(|(name, value)| drop(headers.append(name, value)));
+        for value in values {
+            headers.append(IDEMPOTENCY_KEY, HeaderValue::from_str(value).unwrap());
+        }
         read_key(&headers).map_err(|problem| problem.code)
     }
 

@@ -1,18 +1,18 @@
 //! What can be asked of the ledger's lists, and what a page of an answer is.
 //!
 //! Need: a page comes at once however large the ledger is, and whatever is asked for. Mechanism: what an index finds is
-//! read along it, newest first; what must be looked at row by row is looked at for a bounded time, and the page then says
-//! how far that came. Limit: who looks for something rare without an index goes through many short pages.
+//! read along it, newest first; what must be looked at row by row is looked at for a bounded time, and the page then
+//! says how far that came. Limit: who looks for something rare without an index goes through many short pages.
 
 use std::time::Duration;
 
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, EventType, FailureReason, TenantId, Timestamp};
 
-/// How many rows are looked at before the time is checked: few at first, because each may have to be read from a disk, then
-/// twice as many each time.
+/// How many rows are looked at before the time is checked: few at first, because each may have to be read from a disk,
+/// then twice as many each time.
 pub(crate) const STRETCHES: std::ops::RangeInclusive<u32> = 500..=4_000;
-/// For how long rows are looked at before a page is given back as it is. A page is to come in 100 ms, and what was begun
-/// is ended.
+/// For how long rows are looked at before a page is given back as it is. A page is to come in 100 ms, and what was
+/// begun is ended.
 pub(crate) const LOOK_FOR: Duration = Duration::from_millis(30);
 
 /// Some of what was asked for, newest first.
@@ -111,8 +111,8 @@ impl<T, Id> Page<T, Id> {
 }
 
 impl AttemptQuery {
-    /// Whether nothing that this asks for can be a success with a status of 2xx. What else there is has an index of its own,
-    /// because it is rare and looked for.
+    /// Whether nothing that this asks for can be a success with a status of 2xx. What else there is has an index of its
+    /// own, because it is rare and looked for.
     pub(crate) fn is_for_trouble(&self) -> bool {
         fn all<T>(values: &[T], is_trouble: impl Fn(&T) -> bool) -> bool {
             !values.is_empty() && values.iter().all(is_trouble)

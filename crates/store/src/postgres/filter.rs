@@ -150,8 +150,8 @@ impl Filter {
         Ok(count.unwrap_or_default().unsigned_abs())
     }
 
-    /// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking through
-    /// another's would take its time and tell that they are there.
+    /// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
+    /// through another's would take its time and tell that they are there.
     async fn is_owner(&self, client: &Object, table: &str) -> Result<bool, StoreError> {
         let Some((tenant, endpoint)) = self.owner else {
             return Ok(true);
@@ -189,8 +189,8 @@ impl Filter {
         statement.run(client).await
     }
 
-    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index finds
-    /// it, or because it ends before.
+    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
+    /// finds it, or because it ends before.
     async fn floor(
         &self,
         client: &Object,
@@ -252,8 +252,8 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// The rows. The statement is planned for these values, and not once for all: tenants differ too much. What suits the
-    /// many small ones would have all rows of the largest sorted.
+    /// The rows. The statement is planned for these values, and not once for all: tenants differ too much. What suits
+    /// the many small ones would have all rows of the largest sorted.
     async fn run(self, client: &Object) -> Result<Vec<Row>, StoreError> {
         Ok(client.query(&self.text, &self.values).await?)
     }

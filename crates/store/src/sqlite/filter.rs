@@ -63,8 +63,8 @@ impl Filter {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
-    /// The newest rows below `before` that pass: at most `limit`, or those that were found in the time that there is. Their
-    /// ids are the first column.
+    /// The newest rows below `before` that pass: at most `limit`, or those that were found in the time that there is.
+    /// Their ids are the first column.
     pub(super) fn page<T, Id>(
         &self,
         connection: &Connection,
@@ -113,8 +113,8 @@ impl Filter {
         Ok(count.unsigned_abs())
     }
 
-    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index finds
-    /// it, or because it ends before.
+    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
+    /// finds it, or because it ends before.
     fn floor(
         &self,
         connection: &Connection,

@@ -190,8 +190,8 @@ fn delivery_filter(
     Ok(Some((from, filter)))
 }
 
-/// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking through
-/// another's would take its time and tell that they are there.
+/// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
+/// through another's would take its time and tell that they are there.
 fn is_owner(
     connection: &Connection,
     from: &str,

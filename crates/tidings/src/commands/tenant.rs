@@ -194,7 +194,8 @@ impl UpdateArgs {
         ];
         let paths: Vec<String> = given
             .into_iter()
-            .filter_map(|(path, is_given)| is_given.then(|| path.to_owned()))
+            .filter(|(_, is_given)| *is_given)
+            .map(|(path, _)| path.to_owned())
             .collect();
         anyhow::ensure!(
             !paths.is_empty(),

@@ -39,8 +39,8 @@ async fn an_endpoint_is_made_shown_changed_and_deleted() {
         "url": URL,
         "dialect": "userhero",
         "subscriptions": [
-            { "pattern": "feedback.*", "disabled": false },
-            { "pattern": "survey.answered", "disabled": true },
+            { "pattern": "feedback.*", "disabled": false, "filter": null },
+            { "pattern": "survey.answered", "disabled": true, "filter": null },
         ],
         "enabled": true,
         "disabled_reason": null,
@@ -54,6 +54,7 @@ async fn an_endpoint_is_made_shown_changed_and_deleted() {
         "unsigned": false,
         "public_key": null,
         "previous_secret_until": null,
+        "authentication": null,
         "contact": "ops@example.com",
         "operational": false,
         "properties": [],

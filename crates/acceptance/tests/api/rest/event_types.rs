@@ -98,7 +98,7 @@ async fn the_catalogue_stands_beside_what_dialects_know() {
     operator
         .get("/event-types/%20")
         .await
-        .is_problem(400, "name_invalid", "name", "");
+        .is_problem(400, "id_invalid", "name", "");
 
     let audit = operator.get("/audit?action=event_type.*").await.is(200);
     let actions: Vec<_> = audit["data"]

@@ -47,7 +47,10 @@ impl Described {
             let id = match name {
                 // The operators' catalogue is everybody's to read and nobody's but theirs to change.
                 "name" => "feedback.created",
-                name => self.ids.get(name).unwrap_or_else(|| panic!("no id for {name} in {path}")),
+                name => self
+                    .ids
+                    .get(name)
+                    .unwrap_or_else(|| panic!("no id for {name} in {path}")),
             };
             filled = format!("{before}{id}{after}");
         }

@@ -13,8 +13,8 @@ use super::filter::Format;
 use super::shown::Summary;
 use crate::logs::{LogClient, csv};
 
-/// The file that begins with this page. Pages are read as fast as the file is taken; if one can't be read, the connection
-/// is cut, because a file that just ends would look complete.
+/// The file that begins with this page. Pages are read as fast as the file is taken; if one can't be read, the
+/// connection is cut, because a file that just ends would look complete.
 pub(super) fn file(
     logs: LogClient,
     authorization: HeaderValue,
