@@ -31,9 +31,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
-use http::Uri;
 use tidings_dialect::Dialects;
-use tidings_service::problem::{Kind, Problem};
+use tidings_service::fallback;
 use tidings_store::{Access, Answers};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
@@ -103,18 +102,8 @@ pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
     router
         .route_layer(from_fn_with_state(rest.clone(), once::once))
         .route(&format!("{BASE}/openapi.json"), get(async || api))
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_route)
+        .method_not_allowed_fallback(fallback::wrong_method)
+        .fallback(fallback::unknown_route)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(rest)
-}
-
-async fn unknown_route(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at `{}`: see {BASE}/openapi.json", uri.path());
-    Problem::not_found("route_unknown", detail)
-}
-
-async fn wrong_method() -> Problem {
-    let detail = "this path is there for other methods: see the header `Allow`";
-    Problem::new(Kind::MethodNotAllowed, "method_not_allowed", detail)
 }

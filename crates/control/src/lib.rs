@@ -1,7 +1,7 @@
 //! Control: manages tenants, keys and endpoints.
 //!
 //! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
-//! ([`tenants`], [`endpoints`]) and jobs ([`replays`], [`erasures`]) that check every value and every right, with thin faces over them (`grpc`, `http`).
+//! ([`tenants`], [`endpoints`], [`event_types`]) and jobs ([`replays`], [`erasures`]) that check every value and every right, with thin faces over them (`grpc`, `http`).
 //! Beside them the [`notifier`] tells tenants of endpoints that fail.
 //! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
 

@@ -10,6 +10,7 @@ pub mod bucket;
 pub mod client;
 pub mod config;
 pub mod failpoint;
+pub mod fallback;
 pub mod health;
 pub mod metrics;
 pub mod monitor;

@@ -1,7 +1,7 @@
 //! Publishing over HTTP.
 
 use serde_json::{Value, json};
-use tidings_acceptance::{SOON, Standalone};
+use tidings_acceptance::{SOON, Standalone, System};
 use tokio::task::spawn_blocking;
 
 use crate::nobody;
@@ -251,4 +251,15 @@ async fn keys_are_asked_for_as_over_grpc() {
     let body = format!(r#"{{"tenant_id": "{id}", "event_type": "a", "payload": 1}}"#);
     let answer = post(url(), &system.operator_token, &[], body).await;
     answer.is_problem(404, "tenant_unknown", "tenant_id", &format!("there is no tenant {id}"));
+}
+
+#[tokio::test]
+async fn where_nothing_is_ingest_says_so_in_a_problem_document() {
+    let system = System::start().await;
+    let nowhere = post(format!("{}/nowhere", system.servers.http), "", &[], "{}").await;
+    nowhere.is_problem(404, "route_unknown", "", "nothing at `/nowhere`");
+    let events = format!("{}/api/v2/events", system.servers.http);
+    let answer = tidings_acceptance::get(&events).await.expect("it is answered");
+    assert_eq!(answer.status, 405);
+    assert!(answer.body.contains("method_not_allowed"), "{}", answer.body);
 }

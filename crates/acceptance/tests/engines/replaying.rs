@@ -42,10 +42,9 @@ async fn a_replay_goes_on_where_it_was_when_the_log_is_killed() {
         system.log.start().await;
     }
     let ended = operator.wait_for_replay(&started).await;
-    assert_eq!(
-        (ended.state.as_str(), ended.walked, ended.deliveries, ended.skipped),
-        ("succeeded", started.matched, started.matched, 0)
-    );
+    assert_eq!((ended.state.as_str(), ended.deliveries), ("succeeded", started.matched));
+    // What it made may be among the rows that it comes by; that is left out.
+    assert_eq!(ended.walked - ended.skipped, started.matched);
     receiver.wait_for(before + accepted.len(), SOON).await;
     let mut arrived: HashMap<String, usize> = HashMap::new();
     for request in receiver.requests() {

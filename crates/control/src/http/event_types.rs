@@ -140,13 +140,13 @@ async fn list(
     call: Call,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Page<EventType>>, Problem> {
+    let (limit, after) = (limit(which.limit)?, given::<Name>(which.after.as_deref(), "after")?);
+    let kept = rest.event_types.list(&call, after.clone(), limit).await?;
     let only = which.dialect.as_deref();
     if let Some(name) = only.filter(|name| rest.dialects.get(name).is_none()) {
         let detail = format!("there is no dialect `{name}`: see `/dialects`");
         return Err(Problem::invalid("dialect_unknown", detail).at("dialect"));
     }
-    let (limit, after) = (limit(which.limit)?, given::<Name>(which.after.as_deref(), "after")?);
-    let kept = rest.event_types.list(&call, after.clone(), limit).await?;
     let mut types = samples(&rest.dialects, only);
     if only.is_none() {
         for version in kept {

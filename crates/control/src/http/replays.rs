@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tidings_domain::{DeliveryId, EndpointId, ReplayId, TenantId, Timestamp};
+use tidings_domain::{DeliveryId, EndpointId, ReplayId, Scope, TenantId, Timestamp};
 use tidings_proto::pb;
 use tidings_service::problem::{Document, Problem};
 use tidings_service::request::next_page;
@@ -166,6 +166,7 @@ async fn create(
     call: Call,
     Body(asked): Body<NewReplayBody>,
 ) -> Result<impl IntoResponse, Refusal> {
+    call.require(Scope::Manage)?;
     let new = NewReplay {
         rows: asked.rows.into_message(asked.tenant_id)?,
         to: given(asked.endpoint_id.as_deref(), "endpoint_id")?,
@@ -191,6 +192,7 @@ async fn preview(
     call: Call,
     Body(asked): Body<PreviewBody>,
 ) -> Result<Json<Preview>, Refusal> {
+    call.require(Scope::Read)?;
     let rows = asked.rows.into_message(asked.tenant_id)?;
     let (rows, at_least) = rest.replays.preview(&call, rows).await?;
     Ok(Json(Preview { rows, at_least }))

@@ -1,6 +1,6 @@
 //! `tidings ingest`.
 
-use tidings_service::serve;
+use tidings_service::{fallback, serve};
 
 use crate::config::ConfigArgs;
 use crate::start::Process;
@@ -41,7 +41,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let listener = serve::bind(&process.config.ingest.grpc_address).await?;
     process.serve_grpc("ingest-grpc", listener, routes.routes());
     let address = process.config.ingest.http_address.clone();
-    process.serve_http("ingest-http", &address, ingest.http).await?;
+    process
+        .serve_http("ingest-http", &address, fallback::alone(ingest.http))
+        .await?;
 
     let stopped = process.until_stopped().await;
     process.servers_ended().await?;
