@@ -7,9 +7,7 @@ use crate::problem::{Kind, Problem};
 
 /// The routes of a role that serves no others beside them.
 pub fn alone(router: Router) -> Router {
-    router
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_route)
+    router.method_not_allowed_fallback(wrong_method).fallback(unknown_route)
 }
 
 /// A path that leads nowhere (404 `route_unknown`).

@@ -11,7 +11,7 @@ use tidings_store::sqlite::Sqlite;
 use crate::config::ConfigArgs;
 use crate::output::line;
 
-/// Looks after the keys that secrets at rest are sealed with ([secrets] keys).
+/// Looks after the keys that secrets at rest are sealed with (secrets.keys).
 ///
 /// Example:
 ///   tidings secrets rekey --config tidings.toml
@@ -29,7 +29,7 @@ enum Command {
 
 /// Seals every secret with the first of the configured keys, so that the others can be taken away.
 ///
-/// To change the key: put the new one first in [secrets] keys, behind it the old one, and restart every role; run this;
+/// To change the key: put the new one first in secrets.keys, behind it the old one, and restart every role; run this;
 /// a day later, when the answers kept for Idempotency-Keys are gone as well, run it with --check, take the old key away
 /// and restart again. It may run while the system does (on PostgreSQL), and again
 /// after it was interrupted.
