@@ -377,7 +377,7 @@ fn contended() -> Problem {
     Problem::conflict("endpoint_contended", "others keep changing this endpoint: try again")
 }
 
-fn tenant_missing() -> Problem {
+pub(crate) fn tenant_missing() -> Problem {
     Problem::invalid("tenant_missing", "an operator's key works for any tenant: name one").at("tenant_id")
 }
 

@@ -16,7 +16,7 @@ use tidings_store::replays::{Progress, Replay, ReplayState, Retried};
 use tonic::Status;
 
 use crate::call::Call;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, tenant_missing};
 use crate::logs::LogClient;
 use crate::{audit, now};
 
@@ -277,8 +277,4 @@ fn per_second(asked: u32) -> Result<u32, Problem> {
             Err(Problem::invalid("rate_invalid", detail).at("per_second"))
         }
     }
-}
-
-fn tenant_missing() -> Problem {
-    Problem::invalid("tenant_missing", "an operator's key works for any tenant: name one").at("tenant_id")
 }

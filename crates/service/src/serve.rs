@@ -2,7 +2,9 @@
 //!
 //! Both servers log `listening` with the service's name and the address once they take connections, so that port 0
 //! can be used; both stop taking requests when told to, finish what they hold, and return no later than the grace
-//! period. Every wait for the other side is bounded: for request headers, and for answers to HTTP/2 pings.
+//! period. Every wait for the other side is bounded: for request headers and bodies, and for answers to HTTP/2 pings.
+
+mod timely;
 
 use std::io;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -25,6 +28,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tower::util::MapRequest;
 
+use self::timely::timely;
 use crate::health::Health;
 
 /// How long a client may take over the headers of a request.
@@ -104,10 +108,11 @@ pub async fn http(
         };
         // It only costs latency when it fails.
         let _ = stream.set_nodelay(true);
-        let requests = TowerToHyperService::new(MapRequest::new(router.clone(), move |mut request: Request<_>| {
+        let requests = MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(from));
-            request
-        }));
+            request.map(timely)
+        });
+        let requests = TowerToHyperService::new(requests);
         let connection = server
             .serve_connection_with_upgrades(TokioIo::new(stream), requests)
             .into_owned();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
 
 mod access;
+mod attacks;
 mod authentication;
 mod choices;
 mod commands;
