@@ -149,7 +149,7 @@ COMMENT ON COLUMN replays.matched IS 'How many rows there were when it was made.
 COMMENT ON COLUMN replays.matched_at_least IS 'Whether there were more than were counted.';
 COMMENT ON COLUMN replays.walked IS 'How many of them were gone through.';
 COMMENT ON COLUMN replays.deliveries IS 'How many deliveries were made of them.';
-COMMENT ON COLUMN replays.skipped IS 'How many were left out: delivered by now, made already, or without content.';
+COMMENT ON COLUMN replays.skipped IS 'How many were left out: delivered by now, made already, tests, or without content.';
 COMMENT ON COLUMN replays.walked_to IS 'The last row that was gone through; newest come first.';
 COMMENT ON COLUMN replays.claim_token IS 'Whose work it is: only the holder of the token writes progress.';
 COMMENT ON COLUMN replays.claimed_until IS 'When others may take it over.';

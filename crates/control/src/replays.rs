@@ -187,9 +187,10 @@ impl Replays {
         match retried {
             Some(Retried::Again(new)) => Ok(new),
             Some(Retried::Hastened | Retried::UnderWay) => Ok(id),
-            Some(Retried::NoContent) => {
-                let detail = "its event's content was erased: there is nothing left to send";
-                Err(Problem::conflict("content_erased", detail).into())
+            Some(Retried::NotAgain) => {
+                let detail =
+                    "its event only tested the endpoint, or its content was erased: there is nothing left to send";
+                Err(Problem::conflict("nothing_to_send", detail).into())
             }
             None => Err(Problem::not_found("delivery_unknown", format!("there is no delivery {id}")).into()),
         }

@@ -134,8 +134,8 @@ pub enum Retried {
     Hastened,
     /// It does not wait: its attempt is on its way.
     UnderWay,
-    /// Its event's content is gone.
-    NoContent,
+    /// Its event's content is gone, or it only tested the endpoint.
+    NotAgain,
 }
 
 /// Jobs that send again.
@@ -160,7 +160,7 @@ pub trait Replays: Send + Sync + 'static {
     /// Takes a running replay on which nobody works, for as long as `lease`; that which has waited longest first.
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError>;
     /// Makes deliveries, due now, of a batch of rows and moves the replay's mark past it, in one commit. Left out are
-    /// events without content, endpoints that are gone, what was made already and, if so asked, what the endpoint got.
+    /// events without content, tests, endpoints that are gone, what was made already and, if so asked, what the endpoint got.
     /// The progress since; `None`, and nothing done, if the claim is lost or the replay not running any more.
     async fn replay_batch(
         &self,

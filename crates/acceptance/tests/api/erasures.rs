@@ -103,7 +103,7 @@ async fn content_goes(client: &Client) {
     refused(
         answer,
         Code::AlreadyExists,
-        "content_erased",
+        "nothing_to_send",
         "",
         "nothing left to send",
     );

@@ -128,6 +128,7 @@ fn reason(name: &str) -> &str {
 
 fn given_up(known: &Known<'_>) -> String {
     match known.attempts.last() {
+        Some(last) if last.test => "It was a test, which is tried once.".into(),
         Some(last) if last.outcome == "failed_final" && last.failure_reason == "render" => {
             "It can't be written in the endpoint's dialect, which no other attempt would change: given up.".into()
         }
@@ -163,7 +164,8 @@ fn retry_it(known: &Known<'_>) -> String {
         known.delivery.reason.as_str(),
         "endpoint_deleted" | "erased" | "expired"
     );
-    if gone || known.endpoint.is_none() {
+    let test = known.attempts.iter().any(|attempt| attempt.test);
+    if gone || test || known.endpoint.is_none() {
         return "Nothing more is sent.".into();
     }
     format!(
@@ -470,6 +472,13 @@ mod tests {
             "{}",
             final_one.next
         );
+        let test = pb::Attempt {
+            test: true,
+            ..failed(500, "failed_retryable")
+        };
+        let test = told(&delivery("exhausted", ""), Some(&endpoint), &[test]);
+        assert_eq!(test.sentences[1], "It was a test, which is tried once.");
+        assert_eq!(test.next, "Nothing more is sent.");
         let gone = told(&delivery("cancelled", "endpoint_deleted"), None, &[]);
         assert_eq!(gone.next, "Nothing more is sent.");
     }

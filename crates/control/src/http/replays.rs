@@ -112,7 +112,7 @@ pub(crate) struct Replay {
     walked: u64,
     /// How many deliveries were made of them.
     deliveries: u64,
-    /// How many rows were left out: delivered by now, made already, or without an endpoint or content.
+    /// How many rows were left out: delivered by now, made already, tests, or without an endpoint or content.
     skipped: u64,
     /// Why it failed.
     error: Option<String>,

@@ -45,7 +45,8 @@ INSERT INTO deliveries (id, event_id, tenant_id, endpoint_id, updated_at, due_at
 SELECT again.id, again.event_id, $1, again.endpoint_id, $2, $2, $2, $3, 0, 'scheduled'
 FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[])
      AS again (id, event_id, endpoint_id, floor, ceiling)
-WHERE EXISTS (SELECT FROM events e WHERE e.id = again.event_id AND e.tenant_id = $1 AND e.erased_at IS NULL)
+WHERE EXISTS (SELECT FROM events e
+              WHERE e.id = again.event_id AND e.tenant_id = $1 AND e.erased_at IS NULL AND NOT e.test)
   AND EXISTS (SELECT FROM endpoints e WHERE e.id = again.endpoint_id AND e.tenant_id = $1)
   AND NOT ($9 AND EXISTS (
       SELECT FROM deliveries d
@@ -219,7 +220,7 @@ impl Replays for Postgres {
             _ => {
                 let again = ReplayId::new();
                 if make(&transaction, again, tenant, &[(event, endpoint)], false, now).await? == 0 {
-                    return Ok(Some(Retried::NoContent));
+                    return Ok(Some(Retried::NotAgain));
                 }
                 Retried::Again(DeliveryId::derive_again(event, endpoint, again))
             }

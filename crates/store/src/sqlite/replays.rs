@@ -224,7 +224,7 @@ impl Replays for Sqlite {
                     let again = ReplayId::new();
                     let what = [(known.event, known.endpoint)];
                     if make(connection, again, tenant, &what, false, now)? == 0 {
-                        return Ok(Some(Retried::NoContent));
+                        return Ok(Some(Retried::NotAgain));
                     }
                     Retried::Again(DeliveryId::derive_again(known.event, known.endpoint, again))
                 }
@@ -248,7 +248,7 @@ fn make(
     let mut insert = connection.prepare_cached(
         "INSERT INTO deliveries (id, event, tenant, endpoint, state, due, step, attempts, sweep_at, updated_at)
          SELECT ?1, ?2, ?3, ?4, 'scheduled', ?5, ?6, 0, ?5, ?5
-         WHERE EXISTS (SELECT 1 FROM events WHERE id = ?2 AND tenant = ?3 AND erased_at IS NULL)
+         WHERE EXISTS (SELECT 1 FROM events WHERE id = ?2 AND tenant = ?3 AND erased_at IS NULL AND NOT test)
            AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?4 AND tenant = ?3)
            AND NOT (?7 AND EXISTS (
                SELECT 1 FROM deliveries WHERE id >= ?8 AND id < ?9 AND event = ?2 AND endpoint = ?4

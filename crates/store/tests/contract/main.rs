@@ -112,6 +112,7 @@ macro_rules! contract {
                     changes_of_replays_are_audited,
                     one_delivery_is_sent_again_whatever_became_of_it,
                     what_was_erased_is_not_sent_again,
+                    a_test_is_never_sent_again,
                 ]
                 erasures[
                     an_events_content_goes_and_that_it_happened_stays,

@@ -315,5 +315,26 @@ pub(crate) async fn what_was_erased_is_not_sent_again(store: Arc<dyn Store>) {
         Some(DeliveryState::Cancelled(CancelReason::Erased))
     );
     let retried = store.retry_delivery(id, tenant, now(), &entry()).await.unwrap();
-    assert_eq!(retried, Some(Retried::NoContent));
+    assert_eq!(retried, Some(Retried::NotAgain));
+}
+
+pub(crate) async fn a_test_is_never_sent_again(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let endpoint = stored_endpoint(&store, tenant).await;
+    let test = NewEvent {
+        test: true,
+        deliveries: vec![(endpoint, DeliveryState::Exhausted)],
+        ..event(tenant, &[])
+    };
+    record(&store, vec![Record::Event(test.clone())]).await;
+    let id = DeliveryId::derive(test.id, endpoint);
+    let retried = store.retry_delivery(id, tenant, now(), &entry()).await.unwrap();
+    assert_eq!(retried, Some(Retried::NotAgain));
+    let replay = replay(tenant);
+    stored(&store, &replay).await;
+    let (_, claim) = store.claim_replay(now(), LEASE).await.unwrap().unwrap();
+    let made = store
+        .replay_batch(&replay, claim, batch(&test, &[endpoint]), now(), LEASE)
+        .await;
+    assert_eq!(made.unwrap().unwrap().deliveries, 0);
 }
