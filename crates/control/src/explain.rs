@@ -7,11 +7,14 @@
 
 mod sentences;
 
+use std::time::Duration;
+
 use tidings_dialect::Dialects;
 use tidings_domain::{DeliveryId, Endpoint, EndpointId, EventId, Scope, TenantId, Timestamp};
 use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::required;
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use self::sentences::{Verdict, of_delivery, of_event, of_missing};
@@ -23,6 +26,9 @@ use crate::send_test::DispatcherClient;
 /// The most attempts that are shown of a delivery, and asked for of an event.
 const MAX_ATTEMPTS: usize = 50;
 const MAX_ATTEMPTS_OF_EVENT: u32 = 200;
+/// For how long dispatchers are asked about all endpoints of one explanation: an event may have hundreds, and with the
+/// dispatchers away each question would take its time.
+const GATES_WITHIN: Duration = Duration::from_secs(2);
 /// The most endpoints of one tenant that are looked at.
 const MAX_ENDPOINTS: u32 = 1_000;
 
@@ -63,7 +69,8 @@ impl Explainer {
             Ok(id) => self.book.registry.endpoint(id).await.map_err(Problem::from)?,
             Err(_) => None,
         };
-        Ok(self.explain(delivery, endpoint.as_ref(), attempts).await)
+        let until = Instant::now() + GATES_WITHIN;
+        Ok(self.explain(delivery, endpoint.as_ref(), attempts, until).await)
     }
 
     /// Explains where an event went and where not.
@@ -87,6 +94,7 @@ impl Explainer {
             .endpoints(tenant, None, MAX_ENDPOINTS)
             .await
             .map_err(Problem::from)?;
+        let until = Instant::now() + GATES_WITHIN;
         let mut explained = Vec::new();
         for delivery in found.deliveries {
             let of_it = attempts.iter().filter(|attempt| attempt.delivery_id == delivery.id);
@@ -94,7 +102,7 @@ impl Explainer {
             let endpoint = endpoints
                 .iter()
                 .find(|endpoint| endpoint.id.to_string() == delivery.endpoint_id);
-            explained.push(self.explain(delivery, endpoint, of_it).await);
+            explained.push(self.explain(delivery, endpoint, of_it, until).await);
         }
         for endpoint in &endpoints {
             let id = endpoint.id.to_string();
@@ -109,18 +117,21 @@ impl Explainer {
         })
     }
 
+    /// Explains a delivery; dispatchers are asked until that time.
     async fn explain(
         &self,
         delivery: pb::Delivery,
         endpoint: Option<&Endpoint>,
         mut attempts: Vec<pb::Attempt>,
+        until: Instant,
     ) -> pb::DeliveryExplanation {
         attempts.sort_by_key(|attempt| attempt.number);
         attempts.truncate(MAX_ATTEMPTS);
         // Only what waits depends on what dispatchers think of the endpoint.
         let gate = match endpoint {
             Some(endpoint) if matches!(delivery.state.as_str(), "pending" | "held") => {
-                self.dispatchers.describe(endpoint.id).await
+                let asked = timeout_at(until, self.dispatchers.describe(endpoint.id)).await;
+                asked.ok().flatten()
             }
             _ => None,
         };
