@@ -167,7 +167,6 @@ CREATE TABLE erasures (
     deliveries bigint NOT NULL DEFAULT 0,
     attempts bigint NOT NULL DEFAULT 0,
     claimed_until timestamptz,
-    error text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     ended_at timestamptz
@@ -183,7 +182,6 @@ COMMENT ON COLUMN erasures.events IS 'How many events were erased.';
 COMMENT ON COLUMN erasures.deliveries IS 'How many deliveries were cancelled (one event) or removed (a tenant).';
 COMMENT ON COLUMN erasures.attempts IS 'How many attempts were emptied (one event) or removed (a tenant).';
 COMMENT ON COLUMN erasures.claimed_until IS 'When others may take it over.';
-COMMENT ON COLUMN erasures.error IS 'What went wrong last, while it is tried again.';
 COMMENT ON COLUMN erasures.created_at IS 'When it was asked for.';
 COMMENT ON COLUMN erasures.updated_at IS 'When it last got on.';
 COMMENT ON COLUMN erasures.ended_at IS 'When it ended.';

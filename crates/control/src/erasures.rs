@@ -64,7 +64,6 @@ impl Erasures {
             tenant,
             event,
             removed: Removed::default(),
-            error: String::new(),
             created_at: at,
             updated_at: at,
             ended_at: None,

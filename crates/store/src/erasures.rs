@@ -23,8 +23,6 @@ pub struct Erasure {
     pub event: Option<EventId>,
     /// What was removed so far.
     pub removed: Removed,
-    /// What went wrong last, while it is tried again; empty otherwise.
-    pub error: String,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it last got on.

@@ -42,7 +42,6 @@ pub(crate) fn erasure(erasure: &Erasure) -> pb::Erasure {
         events: erasure.removed.events,
         deliveries: erasure.removed.deliveries,
         attempts: erasure.removed.attempts,
-        error: erasure.error.clone(),
         created_at: Some(timestamp(erasure.created_at)),
         updated_at: Some(timestamp(erasure.updated_at)),
         ended_at: erasure.ended_at.map(timestamp),

@@ -13,11 +13,12 @@ use super::deliveries::of_event;
 use super::filter::Filter;
 use super::partitions;
 use super::registry::audit::insert as write_audit;
+use super::replays::long;
 use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
 use crate::error::StoreError;
 use crate::replays::until;
 
-const ERASURE: &str = "id, tenant_id, event_id, events, deliveries, attempts, error, created_at, updated_at, ended_at";
+const ERASURE: &str = "id, tenant_id, event_id, events, deliveries, attempts, created_at, updated_at, ended_at";
 
 const INSERT: &str = "INSERT INTO erasures (id, tenant_id, event_id, state, created_at, updated_at)
      VALUES ($1, $2, $3, 'running', $4, $4)";
@@ -259,7 +260,6 @@ fn erasure(row: &Row) -> Result<Erasure, StoreError> {
         tenant: TenantId::from_uuid(row.try_get("tenant_id")?),
         event: row.try_get::<_, Option<Uuid>>("event_id")?.map(EventId::from_uuid),
         removed: in_all(row)?,
-        error: row.try_get("error")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
         ended_at: row.try_get("ended_at")?,
@@ -272,8 +272,4 @@ fn in_all(row: &Row) -> Result<Removed, StoreError> {
         deliveries: row.try_get::<_, i64>("deliveries")?.unsigned_abs(),
         attempts: row.try_get::<_, i64>("attempts")?.unsigned_abs(),
     })
-}
-
-fn long(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -15,7 +15,7 @@ use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
 use crate::error::StoreError;
 use crate::replays::until;
 
-const ERASURE: &str = "id, tenant, event, error, created_at, updated_at, ended_at, events, deliveries, attempts";
+const ERASURE: &str = "id, tenant, event, created_at, updated_at, ended_at, events, deliveries, attempts";
 const OPEN: &str = "state NOT IN ('succeeded', 'exhausted', 'cancelled')";
 const CANCEL: &str = "UPDATE deliveries SET state = 'cancelled', due = NULL, sweep_at = NULL,
                              step = min(step + 1, step | 65535)";
@@ -309,11 +309,10 @@ fn erasure(row: &Row<'_>) -> rusqlite::Result<Erasure> {
         event: row
             .get::<_, Option<[u8; 16]>>(2)?
             .map(|event| EventId::from_uuid(Uuid::from_bytes(event))),
-        error: row.get(3)?,
-        created_at: time(row, 4)?,
-        updated_at: time(row, 5)?,
-        ended_at: time_or_none(row, 6)?,
-        removed: in_all(row, 7)?,
+        created_at: time(row, 3)?,
+        updated_at: time(row, 4)?,
+        ended_at: time_or_none(row, 5)?,
+        removed: in_all(row, 6)?,
     })
 }
 

@@ -25,7 +25,6 @@ fn erasure(tenant: TenantId, event: Option<EventId>) -> Erasure {
         tenant,
         event,
         removed: Removed::default(),
-        error: String::new(),
         created_at: now(),
         updated_at: now(),
         ended_at: None,

@@ -302,7 +302,6 @@ pub(crate) async fn what_was_erased_is_not_sent_again(store: Arc<dyn Store>) {
         tenant,
         event: Some(event.id),
         removed: Removed::default(),
-        error: String::new(),
         created_at: now(),
         updated_at: now(),
         ended_at: None,
