@@ -68,10 +68,12 @@ pub(crate) async fn run(
                 }
             };
             let found = overdue.len();
-            if found > 0 && backlog.is_none() {
-                backlog = Some(republisher.lanes_with_backlog(BACKLOG).await);
+            if found > 0 {
+                if backlog.is_none() {
+                    backlog = Some(republisher.lanes_with_backlog(BACKLOG).await);
+                }
+                failpoint::pass("log::before_sweep");
             }
-            failpoint::pass("log::before_sweep");
             let lanes = backlog.get_or_insert_default();
             let in_backlog = |delivery: &OpenDelivery| waits_in(delivery, republisher.shards, lanes);
             let (put_off, forgotten): (Vec<_>, Vec<_>) = overdue.into_iter().partition(in_backlog);

@@ -10,7 +10,10 @@ use tidings_testkit::{Receiver, wait_until};
 
 #[tokio::test]
 async fn a_replay_goes_on_where_it_was_when_the_log_is_killed() {
-    let mut system = System::start().await;
+    let mut system = System::prepare().await;
+    // What the log had recorded but not published when it died is published by the sweeper.
+    system.set("TIDINGS_LOG__GRACE", "3s");
+    system.start_roles().await;
     let operator = system.operator.clone();
     let receiver = Receiver::start().await;
     let tenant = operator.create_tenant("replaying").await;
