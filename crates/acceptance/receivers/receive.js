@@ -11,7 +11,8 @@ module.exports = function receive(app) {
       const status = res.statusCode;
       const accepted = status >= 200 && status < 300;
       const body = Buffer.concat(pieces).toString();
-      console.log(JSON.stringify({ accepted, status, headers: req.headers, body }));
+      const names = req.rawHeaders.filter((_, i) => i % 2 === 0);
+      console.log(JSON.stringify({ accepted, status, names, headers: req.headers, body }));
     });
     app(req, res);
   });

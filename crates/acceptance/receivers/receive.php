@@ -32,6 +32,7 @@ function report(): void
     $line = json_encode([
         'accepted' => $status >= 200 && $status < 300,
         'status' => $status,
+        'names' => array_keys(getallheaders()),
         'headers' => array_change_key_case(getallheaders()),
         'body' => file_get_contents('php://input'),
     ]);

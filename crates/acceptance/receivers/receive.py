@@ -21,7 +21,8 @@ def receive(answer):
             self.end_headers()
             self.wfile.write(text.encode())
             accepted = 200 <= status < 300
-            print(json.dumps({"accepted": accepted, "status": status, "headers": headers, "body": body.decode()}), flush=True)
+            request = {"names": list(self.headers.keys()), "headers": headers, "body": body.decode()}
+            print(json.dumps({"accepted": accepted, "status": status, **request}), flush=True)
 
         def log_message(self, *_):
             pass

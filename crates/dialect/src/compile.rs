@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 use minijinja::Environment;
 use tidings_domain::outcome::StatusRule;
@@ -60,8 +61,10 @@ impl Compiler<'_> {
                 .iter()
                 .map(|text| self.url_pattern(text))
                 .collect::<Result<_, _>>()?,
-            content_type: self.content_type(&file.content_type)?,
-            user_agent_value: self.header_value("user_agent", &file.user_agent)?,
+            fixed: [
+                (CONTENT_TYPE.into(), self.content_type(&file.content_type)?),
+                (USER_AGENT.into(), self.header_value("user_agent", &file.user_agent)?),
+            ],
             user_agent: file.user_agent.into_inner(),
             headers: file
                 .headers

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use minijinja::{Environment, Value};
 use tidings_domain::outcome::StatusRule;
 use tidings_domain::{EventPattern, EventType, Schedule};
@@ -15,15 +15,16 @@ use url::Url;
 use crate::choice::{Properties, Setting};
 use crate::chosen::UrlPattern;
 use crate::file::{Canonical, Encoding, Key};
+use crate::name::SpelledName;
 
 /// How deliveries look to one kind of receiver, and how its answers are read.
 pub struct Dialect {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) chosen_for: Vec<UrlPattern>,
-    pub(crate) content_type: HeaderValue,
     pub(crate) user_agent: String,
-    pub(crate) user_agent_value: HeaderValue,
+    /// The headers that are the same in every request.
+    pub(crate) fixed: [(SpelledName, HeaderValue); 2],
     pub(crate) headers: Vec<Header>,
     pub(crate) canonical: Option<Canonical>,
     pub(crate) signatures: Vec<Signature>,
@@ -47,7 +48,7 @@ pub(crate) const BODY_TEMPLATE: &str = "body";
 
 /// A header whose value is a template.
 pub(crate) struct Header {
-    pub(crate) name: HeaderName,
+    pub(crate) name: SpelledName,
     pub(crate) template: String,
     /// Whether the template shows the secret.
     pub(crate) secret: bool,
@@ -55,7 +56,7 @@ pub(crate) struct Header {
 
 /// A header that proves knowledge of the secret.
 pub(crate) struct Signature {
-    pub(crate) header: HeaderName,
+    pub(crate) header: SpelledName,
     pub(crate) prefix: String,
     /// The prefix of ed25519 signatures; without one there are none.
     pub(crate) ed25519_prefix: Option<String>,

@@ -8,8 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use memchr::memmem;
 use minijinja::Value;
 use tidings_domain::signature::{self, hmac_sha256, sign};
@@ -21,6 +20,7 @@ use crate::cut::Cut;
 use crate::dialect::{BODY_TEMPLATE, Dialect, Header, Signature};
 use crate::file::{Canonical, Encoding, Key};
 use crate::json::{self, JsonError};
+use crate::name::SpelledName;
 use crate::variables::{BODY, EventNames, SECRET, Variables, With};
 
 /// What is to be told.
@@ -48,7 +48,7 @@ pub struct Message<'a> {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Every header that the dialect decides. Values that show the secret are marked sensitive; a signature shows nothing of it.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Vec<(SpelledName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
     /// Where the payload stands verbatim in the body, so that a log need not store it twice: what stands
@@ -85,7 +85,7 @@ pub enum RenderError {
         /// Whose header.
         dialect: String,
         /// The name of the header.
-        header: HeaderName,
+        header: SpelledName,
     },
     /// The secret is a private key, and a header needs a shared one. Nothing is sent unsigned instead.
     #[error("dialect `{dialect}`: the header `{header}` needs a shared secret, and the endpoint has an ed25519 key")]
@@ -93,7 +93,7 @@ pub enum RenderError {
         /// Whose header.
         dialect: String,
         /// The name of the header.
-        header: HeaderName,
+        header: SpelledName,
     },
 }
 
@@ -112,9 +112,8 @@ impl Dialect {
         let variables = Arc::new(self.variables(message, payload));
         let body = self.body(&variables)?;
 
-        let mut headers = Vec::with_capacity(2 + self.headers.len() + self.signatures.len());
-        headers.push((CONTENT_TYPE, self.content_type.clone()));
-        headers.push((USER_AGENT, self.user_agent_value.clone()));
+        let mut headers = Vec::with_capacity(self.fixed.len() + self.headers.len() + self.signatures.len());
+        headers.extend(self.fixed.iter().cloned());
         for header in &self.headers {
             headers.extend(self.header(header, &variables, secrets)?);
         }
@@ -191,7 +190,7 @@ impl Dialect {
         header: &Header,
         variables: &Arc<Variables>,
         secrets: &[Secret],
-    ) -> Result<Option<(HeaderName, HeaderValue)>, RenderError> {
+    ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
         let context = if header.secret {
             let value = match secrets.last() {
                 Some(key) if key.is_asymmetric() => return Err(self.needs_shared_secret(&header.name)),
@@ -228,7 +227,7 @@ impl Dialect {
         variables: &Arc<Variables>,
         body: &str,
         secrets: &[Secret],
-    ) -> Result<Option<(HeaderName, HeaderValue)>, RenderError> {
+    ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
         let can_sign = |secret: &&Secret| !secret.is_asymmetric() || signature.ed25519_prefix.is_some();
         let mut signing: Vec<&Secret> = secrets.iter().filter(can_sign).collect();
         if signing.is_empty() && !secrets.is_empty() {
@@ -282,14 +281,19 @@ impl Dialect {
         String::from_utf8(written.text).map_err(|error| failed(error.to_string()))
     }
 
-    fn needs_shared_secret(&self, header: &HeaderName) -> RenderError {
+    fn needs_shared_secret(&self, header: &SpelledName) -> RenderError {
         RenderError::Secret {
             dialect: self.name.clone(),
             header: header.clone(),
         }
     }
 
-    fn value(&self, name: &HeaderName, text: &str, sensitive: bool) -> Result<(HeaderName, HeaderValue), RenderError> {
+    fn value(
+        &self,
+        name: &SpelledName,
+        text: &str,
+        sensitive: bool,
+    ) -> Result<(SpelledName, HeaderValue), RenderError> {
         let refused = || RenderError::Header {
             dialect: self.name.clone(),
             header: name.clone(),

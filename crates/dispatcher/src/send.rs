@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tidings_dialect::Request;
+use tidings_dialect::{Request, SpelledName};
 use tidings_domain::destination::Destinations;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{Endpoint, FailureReason, Timing};
@@ -21,6 +21,7 @@ use self::client::Clients;
 use self::connect::Network;
 use self::connection::RemoteAddress;
 use self::http_client::HttpClient;
+use self::spelling::Spellings;
 use self::token::Tokens;
 
 mod authenticate;
@@ -31,6 +32,7 @@ mod http_client;
 mod proxy;
 #[cfg(test)]
 mod servers;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -51,6 +53,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sends requests over pooled connections.
 pub(crate) struct Sender {
     clients: Clients,
+    spellings: Spellings,
     tokens: Tokens,
     max_response: usize,
 }
@@ -58,7 +61,7 @@ pub(crate) struct Sender {
 /// A request on its way out.
 struct Outgoing<'a> {
     url: &'a Url,
-    headers: &'a [(HeaderName, HeaderValue)],
+    headers: &'a [(SpelledName, HeaderValue)],
     body: Bytes,
     traceparent: Option<&'a TraceParent>,
 }
@@ -138,6 +141,7 @@ impl Sender {
         };
         Ok(Self {
             clients: Clients::new(Arc::new(network))?,
+            spellings: Spellings::new(),
             tokens: Tokens::new(),
             max_response,
         })
@@ -163,7 +167,9 @@ impl Sender {
             _ => None,
         };
         if let Some(token) = &token {
-            request.headers.push((header::AUTHORIZATION, token.header.clone()));
+            request
+                .headers
+                .push((header::AUTHORIZATION.into(), token.header.clone()));
         }
         let outgoing = Outgoing {
             url: &endpoint.url,
@@ -197,12 +203,15 @@ impl Sender {
                 .headers
                 .iter()
                 .cloned()
-                .map(|(name, value)| (Some(name), value)),
+                .map(|(name, value)| (Some(name.name().clone()), value)),
         );
         if let Some(Ok(trace)) = outgoing.traceparent.map(|trace| HeaderValue::from_str(trace.as_str())) {
             headers.append("traceparent", trace);
         }
-        let (response, timing) = client.post(outgoing.url, headers, outgoing.body, deadline).await?;
+        let spelling = self.spellings.of(outgoing.headers).await;
+        let (response, timing) = client
+            .post(outgoing.url, headers, spelling, outgoing.body, deadline)
+            .await?;
         Ok(read(response, timing, deadline, max_response).await)
     }
 }

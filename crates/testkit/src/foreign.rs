@@ -33,6 +33,8 @@ pub struct Judged {
     pub accepted: bool,
     /// The status it was answered with.
     pub status: u16,
+    /// The names of its headers as they came.
+    pub names: Vec<String>,
     /// The headers by lower-case name.
     pub headers: BTreeMap<String, String>,
     /// The body.
@@ -104,6 +106,21 @@ impl Judged {
         self.headers.get(name).map(String::as_str)
     }
 
+    /// Asserts that headers came with their names spelled so.
+    ///
+    /// # Panics
+    ///
+    /// When one did not.
+    pub fn has_names(&self, spelled: &[&str]) {
+        for name in spelled {
+            assert!(
+                self.names.iter().any(|came| came == name),
+                "no {name}: {:?}",
+                self.names
+            );
+        }
+    }
+
     /// The body as JSON.
     ///
     /// # Panics
@@ -140,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_prints_is_read() {
-        let line = r#"{"accepted":false,"status":401,"headers":{"a":"b"},"body":"{\"n\":1}"}"#;
+        let line = r#"{"accepted":false,"status":401,"names":["A"],"headers":{"a":"b"},"body":"{\"n\":1}"}"#;
         for (suffix, text) in [
             (
                 ".js",
@@ -157,6 +174,7 @@ mod tests {
             let judged = receiver.wait_for(1, SOON).await.remove(0);
             assert_eq!((judged.accepted, judged.status), (false, 401));
             assert_eq!((judged.header("a"), judged.header("c")), (Some("b"), None));
+            judged.has_names(&["A"]);
             assert_eq!(judged.json(), serde_json::json!({ "n": 1 }));
         }
     }

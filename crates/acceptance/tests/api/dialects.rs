@@ -57,7 +57,7 @@ async fn dialects_are_listed_and_shown_with_those_of_the_directory() {
     let variables = [("TIDINGS_DIALECTS__DIRECTORY", directory.path().to_str().unwrap())];
     let listed = documents(&tidings(&["dialect", "list", "--output", "json"], &variables).await);
     let named = |name: &str| listed.iter().find(|dialect| dialect["name"] == name).unwrap();
-    assert_eq!(named("acme")["secret_headers"], json!(["x-acme-signature"]));
+    assert_eq!(named("acme")["secret_headers"], json!(["X-Acme-Signature"]));
     assert_eq!(named("standard")["secret_headers"], json!(["webhook-signature"]));
     assert_eq!(named("slack")["secret_headers"], json!([]));
     assert_eq!(named("slack")["chosen_for"][0], "hooks.slack.com/*");
@@ -84,7 +84,7 @@ async fn dialects_are_listed_and_shown_with_those_of_the_directory() {
 async fn a_mistake_in_a_file_is_found_at_its_place() {
     let (_directory, path) = file("acme.toml", ACME);
     let output = tidings(&["dialect", "check", &path], &[]).await;
-    assert_eq!(printed(&output), "ok: acme, 1 sample, 1 event name, x-acme-signature\n");
+    assert_eq!(printed(&output), "ok: acme, 1 sample, 1 event name, X-Acme-Signature\n");
 
     let (_directory, path) = file("acme.toml", &ACME.replace("encoding", "  encodng"));
     let output = tidings(&["dialect", "check", &path], &[]).await;
@@ -128,10 +128,10 @@ async fn a_preview_is_the_request_that_would_be_sent() {
         .collect();
     for line in [
         "POST /webhooks HTTP/1.1",
-        "host: example.com",
-        "content-type: application/json",
-        "content-length: 37",
-        &format!("x-acme-signature: {signature}"),
+        "Host: example.com",
+        "Content-Type: application/json",
+        "Content-Length: 37",
+        &format!("X-Acme-Signature: {signature}"),
     ] {
         assert!(head.lines().any(|found| found == line), "{line:?} is not in:\n{head}");
     }

@@ -66,7 +66,7 @@ async fn the_tour_works_as_it_is_written() {
     }
     assert_eq!(logs.matches("dlv_").count(), 3, "{logs}");
     assert!(
-        tested.contains("ep_") && tested.contains("x-userhero-signature"),
+        tested.contains("ep_") && tested.contains("X-UserHero-Signature"),
         "{tested}"
     );
     assert!(broken.contains("evt_"), "{broken}");

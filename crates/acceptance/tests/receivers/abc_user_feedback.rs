@@ -25,6 +25,7 @@ async fn every_sample_is_accepted() {
     ];
     assert_eq!(events, documented.map(str::to_owned).into());
     for request in &requests {
+        request.has_names(&["x-webhook-token"]);
         assert_eq!(request.header("content-type"), Some("application/json"));
     }
 }

@@ -19,6 +19,7 @@ async fn every_sample_is_accepted() {
     for request in requests.drain(..) {
         assert_eq!(request.header("content-type"), Some("application/json"));
         assert_eq!(request.json()["event"], request.headers["x-feedbackpulse-event"]);
+        request.has_names(&["Content-Type", "X-FeedbackPulse-Signature", "X-FeedbackPulse-Event"]);
     }
 }
 

@@ -14,6 +14,9 @@ async fn every_sample_is_accepted() {
     let requests = customer().await.accepts_samples().await;
     let events: Vec<_> = requests.iter().map(|request| request.json()["event"].clone()).collect();
     assert_eq!(events, ["feedback.created", "feedback.updated"]);
+    for request in &requests {
+        request.has_names(&["Content-Type", "X-UserHero-Signature"]);
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ async fn every_sample_is_accepted() {
         .map(|request| request.json()["type"].as_str().unwrap().to_owned())
         .collect();
     for request in &requests {
+        request.has_names(&["X-Userpilot-Token"]);
         assert_eq!(request.json()["app_token"], "NX-bd46697c");
     }
     let documented = [

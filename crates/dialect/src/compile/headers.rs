@@ -13,6 +13,7 @@ use super::Compiler;
 use crate::dialect::{Header, Signature};
 use crate::error::DialectError;
 use crate::file::SignatureTable;
+use crate::name::SpelledName;
 use crate::render::header_value;
 use crate::variables::{BODY, SECRET};
 
@@ -61,7 +62,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn header_name(&mut self, name: &str, span: Range<usize>) -> Result<HeaderName, DialectError> {
+    fn header_name(&mut self, name: &str, span: Range<usize>) -> Result<SpelledName, DialectError> {
         // These are the client's, or have keys of their own.
         const RESERVED: [HeaderName; 11] = [
             CONNECTION,
@@ -76,13 +77,13 @@ impl Compiler<'_> {
             UPGRADE,
             USER_AGENT,
         ];
-        let header: HeaderName = name
+        let header: SpelledName = name
             .parse()
             .map_err(|_| self.wrong(span.clone(), format!("`{name}` can't be the name of a header")))?;
-        if RESERVED.contains(&header) {
+        if RESERVED.contains(header.name()) {
             return Err(self.wrong(span, format!("the header `{name}` is not a dialect's to set here")));
         }
-        if !self.headers.insert(header.clone()) {
+        if !self.headers.insert(header.name().clone()) {
             return Err(self.wrong(span, format!("the header `{name}` is set twice")));
         }
         Ok(header)

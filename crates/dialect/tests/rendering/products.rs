@@ -58,8 +58,8 @@ fn userback() {
     assert_eq!(
         headers(&request).into_iter().collect::<Vec<_>>(),
         [
-            ("content-type", "application/json; charset=utf-8"),
-            ("user-agent", "Userback-Webhook")
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("User-Agent", "Userback-Webhook")
         ]
     );
     assert_eq!(

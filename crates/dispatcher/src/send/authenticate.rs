@@ -2,7 +2,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue, header};
-use tidings_dialect::Request;
+use tidings_dialect::{Request, SpelledName};
 use tidings_domain::{Authentication, Authorization, FailureReason, Timing};
 
 use super::NoAnswer;
@@ -12,8 +12,8 @@ use super::NoAnswer;
 /// marked sensitive, so no record shows them.
 pub(super) fn authenticate(request: &mut Request, authentication: &Authentication) -> Result<(), NoAnswer> {
     for (name, value) in &authentication.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable(name))?;
-        if !has(request, &name) {
+        let name: SpelledName = name.parse().map_err(|_| unusable(name))?;
+        if !has(request, name.name()) {
             let value = secret(value).ok_or_else(|| unusable(name.as_str()))?;
             request.headers.push((name, value));
         }
@@ -25,7 +25,7 @@ pub(super) fn authenticate(request: &mut Request, authentication: &Authenticatio
     };
     if !has(request, &header::AUTHORIZATION) {
         let value = value.ok_or_else(|| unusable("authorization"))?;
-        request.headers.push((header::AUTHORIZATION, value));
+        request.headers.push((header::AUTHORIZATION.into(), value));
     }
     Ok(())
 }

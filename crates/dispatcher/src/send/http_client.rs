@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -52,6 +52,7 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_IDLE)
+            .http1_title_case_headers(true)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(PING_AFTER)
@@ -60,11 +61,12 @@ impl HttpClient {
         Self { client, network }
     }
 
-    /// Posts a body and waits for the head of the response, redirect or not, until the deadline.
+    /// Posts a body, its headers' names spelled like this or else as usual (`Host`), and waits for the head of the response, redirect or not, until the deadline.
     pub(crate) async fn post(
         &self,
         url: &Url,
         headers: HeaderMap,
+        spelling: Extensions,
         body: Bytes,
         deadline: Deadline,
     ) -> Result<(Response<Incoming>, Timing), NoAnswer> {
@@ -87,6 +89,7 @@ impl HttpClient {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        *request.extensions_mut() = spelling;
         let accept = request.headers_mut().entry(header::ACCEPT);
         accept.or_insert(HeaderValue::from_static("*/*"));
 

@@ -105,11 +105,11 @@ impl Sender {
     async fn ask(&self, server: &Server<'_>, key: Key, deadline: Deadline) -> Result<Token, NoToken> {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let json = HeaderValue::from_static("application/json");
-        let mut headers = vec![(header::CONTENT_TYPE, form), (header::ACCEPT, json)];
+        let mut headers = vec![(header::CONTENT_TYPE.into(), form), (header::ACCEPT.into(), json)];
         if server.credentials_in == CredentialsIn::Header {
             let unusable = || NoToken("`client_id` and `client_secret` can't be sent: set them again".into());
             let (id, secret) = server.form_encoded();
-            headers.push((header::AUTHORIZATION, basic(&id, &secret).ok_or_else(unusable)?));
+            headers.push((header::AUTHORIZATION.into(), basic(&id, &secret).ok_or_else(unusable)?));
         }
         let outgoing = Outgoing {
             url: server.url,

@@ -112,7 +112,7 @@ async fn a_test_is_answered_with_all_that_was_sent_and_received() {
     assert!(
         headers
             .iter()
-            .any(|header| header["name"] == "x-feedbackpulse-signature")
+            .any(|header| header["name"] == "X-FeedbackPulse-Signature")
     );
 
     receiver.answer_always(Answer::full(500, &[], "out of order"));

@@ -128,7 +128,7 @@ async fn an_entry_shows_what_was_sent_and_received() {
     }
     let signature = request.header("x-feedbackpulse-signature").unwrap();
     assert_eq!(
-        header("request_headers", "x-feedbackpulse-signature"),
+        header("request_headers", "X-FeedbackPulse-Signature"),
         Some(json!(signature))
     );
     assert_eq!(header("response_headers", "x-from"), Some(json!("receiver")));

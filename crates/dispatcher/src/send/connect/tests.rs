@@ -36,7 +36,9 @@ async fn client(rules: Destinations, names: &NameServer) -> HttpClient {
 
 async fn post(client: &HttpClient, url: &str) -> Result<Option<IpAddr>, NoAnswer> {
     let (url, deadline) = (url.parse().unwrap(), Deadline::after(Duration::from_secs(5)));
-    let (response, _) = client.post(&url, HeaderMap::new(), "{}".into(), deadline).await?;
+    let (response, _) = client
+        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+        .await?;
     Ok(response.extensions().get().map(|RemoteAddress(address)| *address))
 }
 

@@ -64,7 +64,9 @@ impl Setting {
 async fn post(client: &HttpClient, url: &str) -> Result<Option<IpAddr>, NoAnswer> {
     let deadline = Deadline::after(Duration::from_secs(5));
     let url = url.parse().unwrap();
-    let (response, _) = client.post(&url, HeaderMap::new(), "{}".into(), deadline).await?;
+    let (response, _) = client
+        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+        .await?;
     assert_eq!(response.status(), StatusCode::OK);
     Ok(response.extensions().get().map(|RemoteAddress(address)| *address))
 }
@@ -93,7 +95,7 @@ async fn a_request_goes_through_to_the_address_that_was_checked() {
         assert_eq!(name.as_deref(), Some("shop.example"));
         assert!(head.starts_with("POST /hook HTTP/1.1\r\n"), "{head}");
         assert!(
-            head.contains(&format!("host: shop.example:{}\r\n", setting.port())),
+            head.contains(&format!("Host: shop.example:{}\r\n", setting.port())),
             "{head}"
         );
         assert!(!head.to_ascii_lowercase().contains("proxy"), "{head}");
@@ -111,7 +113,7 @@ async fn a_plain_request_goes_through_a_tunnel_as_well() {
     assert_eq!(proxy.targets(), [format!("{PUBLIC}:80")]);
     let heads = seen(&heads);
     assert!(heads[0].starts_with("POST /hook HTTP/1.1\r\n"), "{heads:?}");
-    assert!(heads[0].contains("host: shop.example\r\n"), "{heads:?}");
+    assert!(heads[0].contains("Host: shop.example\r\n"), "{heads:?}");
     assert!(!heads[0].contains("proxy"), "{heads:?}");
 }
 
@@ -282,7 +284,9 @@ async fn a_proxy_that_is_down_or_does_not_know_us_is_told_as_such() {
     let client = setting.client(&format!("http://{}", silent.address), false);
     let deadline = Deadline::after(Duration::from_millis(300));
     let url = setting.url().parse().unwrap();
-    let failed = client.post(&url, HeaderMap::new(), "{}".into(), deadline).await;
+    let failed = client
+        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+        .await;
     assert_eq!(failed.unwrap_err().reason, FailureReason::Timeout);
 }
 

@@ -28,7 +28,7 @@ async fn received(authentication: Authentication, of_dialect: &[(&str, &str)]) -
     let endpoint = endpoint(&receiver.url("http"), authentication);
     let answer = sender().send(&endpoint, &mut request, None, DEADLINE).await;
     assert_eq!(answer.unwrap().body, "ok");
-    let seen = seen.lock().unwrap().to_ascii_lowercase();
+    let seen = seen.lock().unwrap().clone();
     (seen, request)
 }
 
@@ -59,12 +59,37 @@ fn aladdin() -> Authorization {
 async fn the_endpoints_headers_are_sent_and_marked_as_secret() {
     let own = headers(&[("X-Api-Key", "hunter2"), ("User-Agent", "shop/1.0")]);
     let (seen, request) = received(own, &[("webhook-id", "msg_1")]).await;
-    assert!(seen.contains("\r\nx-api-key: hunter2\r\n"), "{seen}");
-    assert!(seen.contains("\r\nuser-agent: shop/1.0\r\n"), "{seen}");
+    assert!(seen.contains("\r\nX-Api-Key: hunter2\r\n"), "{seen}");
+    assert!(seen.contains("\r\nUser-Agent: shop/1.0\r\n"), "{seen}");
     let recorded = record::request_headers(&request);
     let recorded: Vec<_> = recorded.iter().map(|h| (h.name.as_str(), h.value.as_str())).collect();
-    let masked = [("webhook-id", "msg_1"), ("user-agent", "***"), ("x-api-key", "***")];
+    let masked = [("webhook-id", "msg_1"), ("User-Agent", "***"), ("X-Api-Key", "***")];
     assert_eq!(recorded, masked);
+}
+
+/// A receiver may look for the spelling that its document prints.
+#[tokio::test]
+async fn names_are_sent_as_they_are_spelled() {
+    let own = headers(&[("X-API-KEY", "hunter2")]);
+    let of_dialect = [
+        ("X-UserHero-Signature", "sha256=00"),
+        ("webhook-id", "msg_1"),
+        ("x-webhook-token", "t"),
+    ];
+    let (seen, _) = received(own, &of_dialect).await;
+    let mut names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    names.sort_unstable();
+    let expected = [
+        "Accept",
+        "Accept-Encoding",
+        "Content-Length",
+        "Host",
+        "X-API-KEY",
+        "X-UserHero-Signature",
+        "webhook-id",
+        "x-webhook-token",
+    ];
+    assert_eq!(names, expected, "{seen}");
 }
 
 #[tokio::test]
@@ -76,9 +101,9 @@ async fn what_the_dialect_sets_is_not_replaced() {
     let of_dialect = [("x-signature", "true"), ("authorization", "Bot 1")];
     let (seen, request) = received(own, &of_dialect).await;
     assert!(seen.contains("\r\nx-signature: true\r\n"), "{seen}");
-    assert!(seen.contains("\r\nauthorization: bot 1\r\n"), "{seen}");
-    assert!(seen.contains("\r\nx-other: mine\r\n"), "{seen}");
-    assert!(!seen.contains("forged") && !seen.contains("basic"), "{seen}");
+    assert!(seen.contains("\r\nauthorization: Bot 1\r\n"), "{seen}");
+    assert!(seen.contains("\r\nX-Other: mine\r\n"), "{seen}");
+    assert!(!seen.contains("forged") && !seen.contains("Basic"), "{seen}");
     assert_eq!(request.headers.len(), 3);
 }
 
@@ -92,8 +117,7 @@ async fn passwords_and_fixed_tokens_are_sent_as_authorization() {
         (bearer, "Bearer mF_9.B5f-4.1JqM"),
     ] {
         let (seen, request) = received(authorization(given), &[]).await;
-        let line = format!("\r\nauthorization: {}\r\n", expected.to_ascii_lowercase());
-        assert!(seen.contains(&line), "{seen}");
+        assert!(seen.contains(&format!("\r\nAuthorization: {expected}\r\n")), "{seen}");
         assert_eq!(request.headers[0].1, expected);
         let recorded = record::request_headers(&request);
         assert_eq!(recorded.len(), 1);

@@ -47,7 +47,9 @@ async fn setting(slowness: Slowness, requests: usize) -> (SecureReceiver, NameSe
 async fn post(client: &HttpClient, url: &str, within: Duration) -> Result<Timing, NoAnswer> {
     let deadline = Deadline::after(within);
     let url = url.parse().unwrap();
-    let (_, timing) = client.post(&url, HeaderMap::new(), "{}".into(), deadline).await?;
+    let (_, timing) = client
+        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+        .await?;
     Ok(timing)
 }
 

@@ -138,7 +138,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, arrived: Arc<Arrived>) {
 /// Where the first request in the buffer ends, if it is there as a whole.
 fn request_end(buffer: &[u8]) -> Option<usize> {
     let body = find(buffer, b"\r\n\r\n")? + 4;
-    let length: usize = header(&buffer[..body], b"\r\ncontent-length: ")?.parse().ok()?;
+    let length: usize = header(&buffer[..body], b"\r\nContent-Length: ")?.parse().ok()?;
     let end = body + length;
     (buffer.len() >= end).then_some(end)
 }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_request_ends_where_its_length_says() {
         let event = EventId::new();
-        let request = format!("POST / HTTP/1.1\r\nhost: a\r\nwebhook-id: {event}\r\ncontent-length: 2\r\n\r\n{{}}");
+        let request = format!("POST / HTTP/1.1\r\nhost: a\r\nwebhook-id: {event}\r\nContent-Length: 2\r\n\r\n{{}}");
         let request = request.as_bytes();
         assert_eq!(request_end(request), Some(request.len()));
         assert_eq!(request_end(&request[..request.len() - 1]), None);

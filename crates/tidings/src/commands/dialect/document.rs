@@ -99,7 +99,7 @@ pub(super) fn document(dialect: &Dialect) -> Result<Document<'_>, RenderError> {
         user_agent: dialect.user_agent(),
         headers: header_names(&request)
             .into_iter()
-            .filter(|name| !["content-type", "user-agent"].contains(&name.as_str()))
+            .filter(|name| !["Content-Type", "User-Agent"].contains(&name.as_str()))
             .collect(),
         success: rule.success.iter().map(ToString::to_string).collect(),
         final_: rule.final_.iter().map(ToString::to_string).collect(),

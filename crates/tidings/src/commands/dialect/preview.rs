@@ -144,11 +144,11 @@ fn headers(request: &Request) -> Vec<(&str, &str)> {
 /// Prints the request as HTTP/1.1 has it, but with the line ends of text files.
 fn print(url: &Url, request: &Request) -> anyhow::Result<()> {
     let mut text = format!("POST {} HTTP/1.1\n", &url[Position::BeforePath..Position::AfterQuery]);
-    text.push_str(&format!("host: {}\n", &url[Position::BeforeHost..Position::AfterPort]));
+    text.push_str(&format!("Host: {}\n", &url[Position::BeforeHost..Position::AfterPort]));
     for (name, value) in headers(request) {
         text.push_str(&format!("{name}: {value}\n"));
     }
-    text.push_str(&format!("content-length: {}\n\n", request.body.len()));
+    text.push_str(&format!("Content-Length: {}\n\n", request.body.len()));
     // A program gets the very bytes that would be signed and sent, a person a line end behind them.
     let end: &[u8] = if io::stdout().is_terminal() { b"\n" } else { b"" };
     match io::stdout().write_all(&[text.as_bytes(), &request.body, end].concat()) {

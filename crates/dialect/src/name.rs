@@ -1,0 +1,123 @@
+//! Names of headers, with the spelling that whoever chose them gave them.
+//!
+//! Need: names mean the same however they are spelled (RFC 9110, section 5.1), but a receiver that reads them as they
+//! came, as PHP's `getallheaders` does, looks for the spelling that its document prints. Mechanism: the spelling goes with
+//! the name; requests over HTTP/1.1 and the log show it. Limit: HTTP/2 knows lower-case names only (RFC 9113, section
+//! 8.2.1).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::HeaderName;
+use http::header::InvalidHeaderName;
+
+/// A header's name as it is spelled. Two are equal however they are spelled.
+#[derive(Clone)]
+pub struct SpelledName {
+    name: HeaderName,
+    spelling: Arc<str>,
+}
+
+impl SpelledName {
+    /// As it is spelled.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.spelling
+    }
+
+    /// The name, whatever its spelling.
+    #[must_use]
+    pub fn name(&self) -> &HeaderName {
+        &self.name
+    }
+}
+
+impl FromStr for SpelledName {
+    type Err = InvalidHeaderName;
+
+    fn from_str(spelling: &str) -> Result<Self, Self::Err> {
+        Ok(Self {
+            name: spelling.parse()?,
+            spelling: spelling.into(),
+        })
+    }
+}
+
+/// Nobody chose a spelling: the usual one, `Content-Type`.
+impl From<HeaderName> for SpelledName {
+    fn from(name: HeaderName) -> Self {
+        let mut spelling = name.as_str().to_owned();
+        let mut begins = true;
+        // Names are ASCII.
+        for (i, letter) in name.as_str().char_indices() {
+            if begins {
+                spelling[i..=i].make_ascii_uppercase();
+            }
+            begins = letter == '-';
+        }
+        Self {
+            name,
+            spelling: spelling.into(),
+        }
+    }
+}
+
+impl PartialEq for SpelledName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for SpelledName {}
+
+impl PartialEq<HeaderName> for SpelledName {
+    fn eq(&self, other: &HeaderName) -> bool {
+        self.name == *other
+    }
+}
+
+impl PartialEq<str> for SpelledName {
+    fn eq(&self, other: &str) -> bool {
+        self.name == *other
+    }
+}
+
+impl fmt::Display for SpelledName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.spelling)
+    }
+}
+
+impl fmt::Debug for SpelledName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", self.spelling)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header;
+
+    use super::*;
+
+    #[test]
+    fn a_spelling_stays_and_changes_nothing() {
+        let name: SpelledName = "X-UserHero-Signature".parse().unwrap();
+        assert_eq!(name.as_str(), "X-UserHero-Signature");
+        assert_eq!(name.name(), "x-userhero-signature");
+        assert_eq!(name, "x-userhero-SIGNATURE".parse::<SpelledName>().unwrap());
+        assert!("X Signature".parse::<SpelledName>().is_err());
+    }
+
+    #[test]
+    fn names_without_a_spelling_get_the_usual_one() {
+        for (name, spelling) in [
+            (header::CONTENT_TYPE, "Content-Type"),
+            (header::TE, "Te"),
+            (HeaderName::from_static("x--y-"), "X--Y-"),
+        ] {
+            assert_eq!(SpelledName::from(name).as_str(), spelling);
+        }
+    }
+}
