@@ -21,9 +21,13 @@ define with_services
 	eval "$$(scripts/services env)"
 endef
 
+# Programs and tests, built with one set of features: cargo would build half of the dependencies anew for either alone.
+build_for_tests = cargo build --workspace --bins --tests --examples
+
 test: ## Every test, with PostgreSQL and RabbitMQ (installed on Debian when missing)
 	@$(with_services); \
-	cargo test --workspace $(ARGS)
+	$(build_for_tests); \
+	TIDINGS_TEST_BINARY="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/tidings" cargo test --workspace $(ARGS)
 
 ci: ## What a change must pass: format, lints, documentation, tests, the shortest chaos
 	cargo fmt --all --check
@@ -50,7 +54,7 @@ chaos: ## Break a running system for a while, count what became of every event (
 	@target/release/chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 chaos-short: ## The same with the most important faults, once each, on a debug build; 90 seconds
-	@cargo build --quiet --package tidings --package tidings-chaos
+	@$(build_for_tests)
 	@target/debug/chaos --short $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed

@@ -49,17 +49,25 @@ pub(crate) fn bound(address: SocketAddr) -> TcpSocket {
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
+    use std::time::Duration;
 
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::wait_until;
+
+    const SOON: Duration = Duration::from_secs(10);
 
     #[tokio::test]
     async fn listeners_come_and_go_at_one_address() {
         let reserved = Reserved::address();
         for _ in 0..2 {
-            let refused = TcpStream::connect(reserved.socket()).await.unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+            // A process that another test has just started holds the last listener until it becomes its program.
+            wait_until(SOON, "connections to be refused", async || {
+                let connected = TcpStream::connect(reserved.socket()).await;
+                connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+            })
+            .await;
             let listener = TcpListener::bind(reserved.socket()).await.unwrap();
             let (connected, accepted) = tokio::join!(TcpStream::connect(reserved.socket()), listener.accept());
             connected.unwrap();
