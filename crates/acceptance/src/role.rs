@@ -43,6 +43,17 @@ impl Role {
         self.variables.push((variable.to_owned(), value.into()));
     }
 
+    /// Another process of the same kind, not started, that listens at an address of its own: `address` is the variable
+    /// (`TIDINGS_SECTION__KEY`) that names it.
+    pub fn replica(&self, address: &str) -> (Self, Reserved) {
+        let (own, monitor) = (Reserved::address(), Reserved::address());
+        let mut variables = self.variables.clone();
+        for (variable, place) in [(address, &own), ("TIDINGS_MONITOR__ADDRESS", &monitor)] {
+            variables.push((variable.to_owned(), place.socket().to_string()));
+        }
+        (Self::new(self.name, monitor, variables), own)
+    }
+
     /// Starts this program with these arguments instead, followed by the command to become.
     pub(crate) fn wrap(&mut self, wrapper: Vec<String>) {
         self.wrapper = wrapper;

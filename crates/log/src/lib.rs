@@ -107,6 +107,7 @@ pub struct Log {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     writer: Writer,
+    tail: Tail,
     backlog: Backlog,
     republisher: Republisher,
     shutdown: CancellationToken,
@@ -123,7 +124,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
     let service = grpc::Service::new(
         ledger,
         writer.clone(),
-        tail,
+        tail.clone(),
         parts.access.clone(),
         config.grace,
         backlog.clone(),
@@ -142,6 +143,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         },
         queue: parts.queue,
         writer,
+        tail,
         backlog,
         shutdown: parts.shutdown,
     }
@@ -155,6 +157,7 @@ impl Log {
         let tasks = TaskTracker::new();
         let (queue, until) = (self.queue.clone(), shutdown.clone());
         tasks.spawn(async move { queue.watch(until).await });
+        tasks.spawn(self.tail.run(self.store.clone(), shutdown.clone()));
         tasks.spawn(drain::run(self.queue, self.writer, self.config.grace, shutdown.clone()));
         tasks.spawn(sweep::run(
             ledger.clone(),

@@ -1,29 +1,68 @@
-//! The live tail: attempts as they are committed by this process.
+//! The live tail: attempts as they are committed, by this process and by the others that keep the same log.
+//!
+//! Need: whoever watches sees everything, whichever process they ask and whichever records it. Mechanism: what this
+//! process commits is spread within it; while somebody watches another process, that one is told which attempts there are
+//! to read. Limit: nothing is kept for who comes late; a process that commits more than it can tell leaves some out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use tidings_domain::AttemptId;
 use tidings_store::ledger::{AttemptQuery, AttemptSummary, Record};
-use tokio::sync::broadcast;
+use tidings_store::tail::{MAX_TOLD, Told};
+use tidings_store::{Store, StoreError};
+use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// How many attempts a slow watcher may be behind before it misses some.
 const BACKLOG: usize = 4_096;
+/// How many commits may wait to be told to other processes.
+const TO_TELL: usize = 256;
+/// How often a process that is watched says so, and for how long it is remembered.
+const SAY_EVERY: Duration = Duration::from_secs(3);
+const REMEMBER_FOR: Duration = Duration::from_secs(10);
+/// How long after a lost connection the others are listened to again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Spreads committed attempts to whoever watches. Costs nothing while nobody does.
+/// Spreads committed attempts to whoever watches. Costs nothing while nobody does. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Tail(broadcast::Sender<Arc<AttemptSummary>>);
+pub(crate) struct Tail(Arc<Shared>);
+
+struct Shared {
+    /// Tells processes apart.
+    process: Uuid,
+    spread: broadcast::Sender<Arc<AttemptSummary>>,
+    /// Somebody has begun to watch this process.
+    watched: Notify,
+    /// Until when somebody watches another process.
+    others_watched_until: Mutex<Option<Instant>>,
+    to_tell: mpsc::Sender<Vec<AttemptId>>,
+    telling: AsyncMutex<mpsc::Receiver<Vec<AttemptId>>>,
+}
 
 impl Tail {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
+        let (to_tell, telling) = mpsc::channel(TO_TELL);
+        Self(Arc::new(Shared {
+            process: Uuid::new_v4(),
+            spread: broadcast::Sender::new(BACKLOG),
+            watched: Notify::new(),
+            others_watched_until: Mutex::new(None),
+            to_tell,
+            telling: AsyncMutex::new(telling),
+        }))
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<AttemptSummary>> {
-        self.0.subscribe()
+        let attempts = self.0.spread.subscribe();
+        self.0.watched.notify_one();
+        attempts
     }
 
     /// The attempts among records that are about to be committed, if anybody watches.
     pub(crate) fn pick(&self, records: &[Record]) -> Vec<Arc<AttemptSummary>> {
-        if self.0.receiver_count() == 0 {
+        if !self.is_watched() && !self.others_are_watched() {
             return Vec::new();
         }
         let attempt = |record: &Record| match record {
@@ -33,11 +72,100 @@ impl Tail {
         records.iter().filter_map(attempt).collect()
     }
 
+    /// Spreads attempts that are committed.
     pub(crate) fn send(&self, attempts: Vec<Arc<AttemptSummary>>) {
+        if !attempts.is_empty() && self.others_are_watched() {
+            // When too many wait to be told, these are left out.
+            let _ = self
+                .0
+                .to_tell
+                .try_send(attempts.iter().map(|attempt| attempt.id).collect());
+        }
         for attempt in attempts {
             // An error only says that the last watcher has just left.
-            let _ = self.0.send(attempt);
+            let _ = self.0.spread.send(attempt);
         }
+    }
+
+    /// Tells the other processes and listens to them, until the process is to stop or has nobody beside it.
+    pub(crate) async fn run(self, store: Arc<dyn Store>, shutdown: CancellationToken) {
+        let listening = async {
+            loop {
+                match store.others(self.0.process).await {
+                    Ok(Some(others)) => self.exchange(&*store, others).await,
+                    Ok(None) => return,
+                    Err(error) => tracing::debug!(%error, "the other log processes can't be listened to right now"),
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = listening => {}
+        }
+    }
+
+    /// Tells and listens until the connection is lost.
+    async fn exchange(&self, store: &dyn Store, mut others: mpsc::Receiver<Told>) {
+        let mut say = tokio::time::interval(SAY_EVERY);
+        let mut telling = self.0.telling.lock().await;
+        loop {
+            let done = tokio::select! {
+                told = others.recv() => match told {
+                    None => return,
+                    Some(Told::Watched) => {
+                        *self.others_watched_until() = Some(Instant::now() + REMEMBER_FOR);
+                        Ok(())
+                    }
+                    Some(Told::Recorded(attempts)) => self.spread(store, &attempts).await,
+                },
+                _ = say.tick() => self.say_watched(store).await,
+                () = self.0.watched.notified() => self.say_watched(store).await,
+                Some(attempts) = telling.recv() => self.tell(store, &attempts).await,
+            };
+            if let Err(error) = done {
+                tracing::debug!(%error, "the live tail misses attempts of other log processes");
+            }
+        }
+    }
+
+    async fn say_watched(&self, store: &dyn Store) -> Result<(), StoreError> {
+        if self.is_watched() {
+            store.tell(self.0.process, Told::Watched).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, store: &dyn Store, attempts: &[AttemptId]) -> Result<(), StoreError> {
+        for attempts in attempts.chunks(MAX_TOLD) {
+            store.tell(self.0.process, Told::Recorded(attempts.to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    /// Spreads what another process has recorded.
+    async fn spread(&self, store: &dyn Store, attempts: &[AttemptId]) -> Result<(), StoreError> {
+        if self.is_watched() {
+            for attempt in store.attempts_by_id(attempts).await? {
+                let _ = self.0.spread.send(Arc::new(attempt));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_watched(&self) -> bool {
+        self.0.spread.receiver_count() > 0
+    }
+
+    fn others_are_watched(&self) -> bool {
+        self.others_watched_until().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn others_watched_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0
+            .others_watched_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

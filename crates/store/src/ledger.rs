@@ -32,6 +32,8 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Attempts, newest first, without headers and bodies.
     async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError>;
+    /// Those of these attempts that there are, without headers and bodies, in any order.
+    async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError>;
     /// One attempt.
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError>;
     /// Events, newest first, without payloads.

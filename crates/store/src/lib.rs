@@ -19,6 +19,7 @@ pub mod replays;
 pub mod seal;
 mod sealed;
 pub mod sqlite;
+pub mod tail;
 
 pub use access::{Access, Caller};
 pub use answers::Answers;
@@ -30,8 +31,9 @@ pub use ledger::Ledger;
 pub use notices::Notices;
 pub use registry::Registry;
 pub use replays::Replays;
+pub use tail::Tail;
 
 /// Everything that is stored, behind one handle.
-pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures {}
+pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Tail {}
 
-impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures> Store for T {}
+impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Tail> Store for T {}

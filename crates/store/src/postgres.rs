@@ -14,6 +14,7 @@ mod events;
 mod filter;
 mod idempotency;
 mod ledger;
+mod listen;
 mod migrate;
 mod notices;
 mod open;
@@ -21,6 +22,7 @@ mod partitions;
 mod record;
 mod registry;
 mod replays;
+mod tail;
 mod tls;
 
 use std::path::PathBuf;
@@ -49,7 +51,7 @@ pub struct Config {
     /// `postgres://user:password@host:port/database`. Connections are encrypted, and the server's certificate
     /// checked, with `?sslmode=require`.
     pub url: SecretText,
-    /// The most connections that one process keeps open, plus one that listens for changes.
+    /// The most connections that one process keeps open, plus one or two that listen to others.
     pub max_connections: usize,
     /// Certificates, in PEM, that sign the server's; the well-known authorities if not given.
     pub ca_file: Option<PathBuf>,

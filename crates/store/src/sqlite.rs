@@ -21,6 +21,7 @@ mod registry;
 mod replays;
 mod row;
 mod schema;
+mod tail;
 mod writer;
 
 use std::fs::{File, TryLockError};

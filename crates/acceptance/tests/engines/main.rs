@@ -18,6 +18,7 @@ mod standalone;
 mod starting;
 mod stopping;
 mod sweeping;
+mod watching;
 
 use std::collections::HashSet;
 

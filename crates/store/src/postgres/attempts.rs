@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Outcome, TenantId, Timestamp, Timing};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::Postgres;
 use super::deliveries::of_event;
@@ -39,6 +40,17 @@ impl Postgres {
             rows: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
             next: found.next.map(AttemptId::from_uuid),
         })
+    }
+
+    pub(super) async fn read_attempts(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
+            return Ok(Vec::new());
+        };
+        // The bounds say which partitions to look into.
+        let sql = format!("SELECT {SUMMARY} FROM attempts WHERE id = ANY($1) AND id BETWEEN $2 AND $3");
+        let rows = self.query(&sql, &[&ids, first, last]).await?;
+        rows.iter().map(summary).collect()
     }
 
     pub(super) async fn read_attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {

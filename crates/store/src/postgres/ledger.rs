@@ -30,6 +30,10 @@ impl Ledger for Postgres {
         self.list_attempts(query).await
     }
 
+    async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
+        self.read_attempts(ids).await
+    }
+
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
         self.read_attempt(id).await
     }

@@ -16,7 +16,7 @@ use tidings_domain::{
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
 
-use super::Postgres;
+use super::{Postgres, changes};
 use crate::error::StoreError;
 use crate::registry::{AuditQuery, Deletion, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
 
@@ -176,7 +176,8 @@ impl Registry for Postgres {
     }
 
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError> {
-        self.listen().await
+        self.listen(changes::CHANNEL, |payload| Some(changes::read(payload)))
+            .await
     }
 }
 

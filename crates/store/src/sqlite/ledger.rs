@@ -47,6 +47,24 @@ impl Ledger for Sqlite {
         self.read(move |connection| query::attempts(connection, &query)).await
     }
 
+    async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
+        let sql = format!("SELECT {} FROM attempts WHERE id = ?1", row::ATTEMPT_SUMMARY);
+        let ids = ids.to_vec();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut found = Vec::new();
+            for id in ids {
+                found.extend(
+                    statement
+                        .query_row([blob(id.uuid())], row::attempt_summary)
+                        .optional()?,
+                );
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
         let sql = format!(
             "SELECT {}, {} FROM attempts WHERE id = ?1",

@@ -99,6 +99,13 @@ pub(crate) async fn an_attempt_reads_back(store: Arc<dyn Store>) {
     assert_eq!(read.summary.status_code, None);
     assert_eq!(read.request_body, whole.request_body);
     assert!(store.attempt(AttemptId::new()).await.unwrap().is_none());
+
+    let ids = [whole.summary.id, AttemptId::new(), made.summary.id];
+    let mut read = store.attempts_by_id(&ids).await.unwrap();
+    read.sort_by_key(|attempt| attempt.id == whole.summary.id);
+    whole.summary.error = made.summary.error.clone();
+    assert_eq!(read, [made.summary, whole.summary]);
+    assert!(store.attempts_by_id(&[]).await.unwrap().is_empty());
 }
 
 pub(crate) async fn records_merge_in_any_order_and_any_batches(store: Arc<dyn Store>) {

@@ -17,6 +17,7 @@ mod registry;
 mod rekey;
 mod replays;
 mod stores;
+mod tail;
 
 /// Runs the whole suite on the stores that a function opens.
 macro_rules! contract {
@@ -120,6 +121,9 @@ macro_rules! contract {
                     everything_of_a_tenant_goes_in_batches,
                     days_that_are_too_old_are_dropped_with_what_is_open_in_them,
                     a_tenant_may_keep_less_than_others,
+                ]
+                tail[
+                    a_process_hears_what_others_tell_and_not_itself,
                 ]
                 answers[
                     an_answer_is_given_again_to_the_same_request,
