@@ -24,11 +24,11 @@ class Keep:
 
     async def handle_DATA(self, server, session, envelope):
         mail = BytesParser(policy=policy.default).parsebytes(envelope.content)
-        headers = {name.lower(): str(value) for name, value in mail.items()}
+        names, headers = mail.keys(), {name.lower(): str(value) for name, value in mail.items()}
         parts = {part.get_content_type(): part.get_content() for part in mail.walk() if not part.is_multipart()}
         envelope_to = ",".join(envelope.rcpt_tos)
         body = json.dumps({"to": envelope_to, "tls": session.ssl is not None, "user": session.auth_data, "parts": parts})
-        print(json.dumps({"accepted": True, "status": 250, "headers": headers, "body": body}), flush=True)
+        print(json.dumps({"accepted": True, "status": 250, "names": names, "headers": headers, "body": body}), flush=True)
         return "250 OK"
 
 

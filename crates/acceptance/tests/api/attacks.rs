@@ -159,7 +159,7 @@ async fn headers_are_not_injected_and_templates_not_evaluated() {
     }
 
     // What looks like a template in a payload or a name is text.
-    let template = "{{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}${jndi:ldap://x}";
+    let template = "{{ 77777 * 77777 }}{% for x in range(9) %}x{% endfor %}${jndi:ldap://x}";
     let mut expected = 0;
     for dialect in [
         "standard",
@@ -182,9 +182,9 @@ async fn headers_are_not_injected_and_templates_not_evaluated() {
     client.publish(&tenant, "feedback.created", payload).await;
     for request in receiver.wait_for(expected, SOON).await {
         let body = String::from_utf8_lossy(&request.body).into_owned();
-        assert!(!body.contains("49") && !body.contains("xxxxxxxxx"), "{body}");
+        assert!(!body.contains("6049261729") && !body.contains("xxxxxxxxx"), "{body}");
         // Discord's messages escape the asterisk.
-        assert!(body.contains("{{ 7 "), "{body}");
+        assert!(body.contains("{{ 77777 "), "{body}");
     }
 }
 
