@@ -22,7 +22,8 @@ def receive(answer):
             self.wfile.write(text.encode())
             accepted = 200 <= status < 300
             request = {"names": list(self.headers.keys()), "headers": headers, "body": body.decode()}
-            print(json.dumps({"accepted": accepted, "status": status, **request}), flush=True)
+            # In one piece, because another thread may write a line as well.
+            print(json.dumps({"accepted": accepted, "status": status, **request}) + "\n", end="", flush=True)
 
         def log_message(self, *_):
             pass
