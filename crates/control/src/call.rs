@@ -1,16 +1,74 @@
 //! One call: who makes it and from where, which rights are checked against and the audit log keeps.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
+use ipnet::IpNet;
 use serde_json::Value;
 use tidings_domain::{AuditEntry, TenantId};
 use tidings_service::problem::Problem;
 use tidings_store::{Access, Caller};
 
 use crate::now;
+
+/// By which load balancers a call was passed on; the nearest comes last.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Tells who calls, and from where. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Callers {
+    pub(crate) access: Access,
+    /// Whose word is taken for where a call comes from.
+    trusted_proxies: Arc<[IpNet]>,
+}
+
+impl Callers {
+    pub(crate) fn new(access: Access, trusted_proxies: &[IpNet]) -> Self {
+        Self {
+            access,
+            trusted_proxies: trusted_proxies.into(),
+        }
+    }
+
+    /// The call that came with these headers (gRPC metadata are headers as well) over a connection from this address.
+    pub(crate) fn call(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Call, Problem> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Ok(Call {
+            caller: self.access.caller(headers)?,
+            authorization: headers
+                .get(AUTHORIZATION)
+                .cloned()
+                .unwrap_or(HeaderValue::from_static("")),
+            remote_address: peer.map(|peer| origin(peer, headers, &self.trusted_proxies).to_string()),
+            user_agent: headers.get(USER_AGENT).map(text),
+        })
+    }
+}
+
+/// Where a call comes from: the peer, or whom it passed the call on for if it may be believed, and so on. What stands
+/// before an address that may not be believed can be anything that a client made up.
+fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let mut before = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.rsplit(','))
+        .map(|entry| address(entry.trim()));
+    let mut origin = peer.to_canonical();
+    while trusted.iter().any(|network| network.contains(&origin)) {
+        let Some(Some(address)) = before.next() else { break };
+        origin = address.to_canonical();
+    }
+    origin
+}
+
+/// Some load balancers write the port as well.
+fn address(entry: &str) -> Option<IpAddr> {
+    let with_port = || entry.parse().ok().map(|address: SocketAddr| address.ip());
+    entry.parse().ok().or_else(with_port)
+}
 
 /// One call; as good as its caller.
 #[derive(Clone, Debug)]
@@ -23,20 +81,6 @@ pub struct Call {
 }
 
 impl Call {
-    /// The call that came with these headers (gRPC metadata are headers as well) from this address.
-    pub(crate) fn read(access: &Access, headers: &HeaderMap, from: Option<IpAddr>) -> Result<Self, Problem> {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        Ok(Self {
-            caller: access.caller(headers)?,
-            authorization: headers
-                .get(AUTHORIZATION)
-                .cloned()
-                .unwrap_or(HeaderValue::from_static("")),
-            remote_address: from.map(|address| address.to_canonical().to_string()),
-            user_agent: headers.get(USER_AGENT).map(text),
-        })
-    }
-
     /// What the audit log keeps of a change by this call. The values must have no secrets.
     pub(crate) fn entry(
         &self,
@@ -58,5 +102,39 @@ impl Deref for Call {
 
     fn deref(&self) -> &Caller {
         &self.caller
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_balancers_are_believed_as_far_as_they_are_trusted() {
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", &[][..], "192.0.2.1"),
+            ("192.0.2.1", &["203.0.113.7"], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
+            ("::ffff:10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
+            ("10.0.0.1", &["203.0.113.7, 10.0.0.2"], "203.0.113.7"),
+            ("10.0.0.1", &["203.0.113.7", "10.0.0.2, 10.0.0.3"], "203.0.113.7"),
+            // The client made up the first.
+            ("10.0.0.1", &["198.51.100.1, 203.0.113.7, 10.0.0.2"], "203.0.113.7"),
+            ("10.0.0.1", &["10.9.9.9, 10.0.0.2"], "10.9.9.9"),
+            ("10.0.0.1", &["203.0.113.7:4711"], "203.0.113.7"),
+            ("fd00::1", &["[2001:db8::7]:4711"], "2001:db8::7"),
+            ("fd00::1", &["2001:db8::7"], "2001:db8::7"),
+            ("10.0.0.1", &["203.0.113.7, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in forwarded {
+                headers.append(FORWARDED_FOR, line.parse().unwrap());
+            }
+            let found = origin(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(found.to_string(), expected, "{peer} {forwarded:?}");
+        }
     }
 }

@@ -7,10 +7,9 @@ mod replays;
 mod tenants;
 
 use tidings_service::problem::Problem;
-use tidings_store::Access;
 use tonic::Request;
 
-use crate::call::Call;
+use crate::call::{Call, Callers};
 
 pub(crate) use audit::AuditFace;
 pub(crate) use endpoints::EndpointFace;
@@ -18,7 +17,7 @@ pub(crate) use event_types::EventTypeFace;
 pub(crate) use replays::{ErasureFace, ExplainFace, ReplayFace};
 pub(crate) use tenants::TenantFace;
 
-fn call<T>(access: &Access, request: &Request<T>) -> Result<Call, Problem> {
+fn call<T>(callers: &Callers, request: &Request<T>) -> Result<Call, Problem> {
     let from = request.remote_addr().map(|address| address.ip());
-    Call::read(access, request.metadata().as_ref(), from)
+    callers.call(request.metadata().as_ref(), from)
 }

@@ -33,12 +33,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use tidings_dialect::Dialects;
 use tidings_service::fallback;
-use tidings_store::{Access, Answers};
+use tidings_store::Answers;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::audit::AuditLog;
+use crate::call::Callers;
 use crate::endpoints::Endpoints;
 use crate::erasures::Erasures;
 use crate::event_types::EventTypes;
@@ -71,7 +72,7 @@ pub(crate) struct Rest {
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) logs: LogClient,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
     pub(crate) answers: Arc<dyn Answers>,
 }
 

@@ -25,6 +25,7 @@ pub mod tenants;
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
@@ -43,6 +44,7 @@ use url::Url;
 use utoipa::openapi::OpenApi;
 
 use crate::audit::AuditLog;
+use crate::call::Callers;
 use crate::endpoints::Endpoints;
 use crate::erasures::Erasures;
 use crate::event_types::EventTypes;
@@ -68,6 +70,9 @@ pub struct Config {
     /// it there are none. Standalone takes its own address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<Url>,
+    /// The networks of the load balancers in front, whose word (`X-Forwarded-For`) is taken for where a call comes from;
+    /// the audit log keeps it.
+    pub trusted_proxies: Vec<IpNet>,
     /// The most endpoints of one tenant: the most deliveries that one event can have.
     pub max_endpoints_per_tenant: u32,
 }
@@ -78,6 +83,7 @@ impl Default for Config {
             grpc_address: "0.0.0.0:50053".into(),
             http_address: "0.0.0.0:8081".into(),
             public_url: None,
+            trusted_proxies: Vec::new(),
             max_endpoints_per_tenant: 500,
         }
     }
@@ -154,7 +160,8 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         dialects: parts.dialects.clone(),
         logs: parts.logs.clone(),
     });
-    let (access, dispatchers) = (parts.access, parts.dispatchers);
+    let callers = Callers::new(parts.access, &config.trusted_proxies);
+    let dispatchers = parts.dispatchers;
     let replays = Arc::new(Replays {
         store: parts.store.clone(),
         endpoints: endpoints.clone(),
@@ -183,7 +190,7 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         dialects: parts.dialects,
         dispatchers: dispatchers.clone(),
         logs: parts.logs,
-        access: access.clone(),
+        callers: callers.clone(),
         answers: parts.store.clone(),
         shutdown: parts.shutdown,
     };
@@ -191,31 +198,31 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         tenants: TenantServiceServer::new(grpc::TenantFace {
             tenants,
             keys,
-            access: access.clone(),
+            callers: callers.clone(),
         }),
         audit: AuditServiceServer::new(grpc::AuditFace {
             log: audit,
-            access: access.clone(),
+            callers: callers.clone(),
         }),
         endpoints: EndpointServiceServer::new(grpc::EndpointFace {
             endpoints,
             filters,
             dispatchers,
-            access: access.clone(),
+            callers: callers.clone(),
         }),
         event_types: EventTypeServiceServer::new(grpc::EventTypeFace {
             event_types,
-            access: access.clone(),
+            callers: callers.clone(),
         }),
         replays: ReplayServiceServer::new(grpc::ReplayFace {
             replays,
-            access: access.clone(),
+            callers: callers.clone(),
         }),
         explanations: ExplainServiceServer::new(grpc::ExplainFace {
             explainer,
-            access: access.clone(),
+            callers: callers.clone(),
         }),
-        erasures: ErasureServiceServer::new(grpc::ErasureFace { erasures, access }),
+        erasures: ErasureServiceServer::new(grpc::ErasureFace { erasures, callers }),
         http: http::router(rest, parts.others),
         notifier,
     })

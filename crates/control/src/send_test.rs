@@ -18,7 +18,7 @@ use crate::endpoints::Endpoints;
 /// How long a connection to a dispatcher may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a test may take: longer than the longest deadline of an attempt, which dialects may set to 5 minutes.
-const DEADLINE: Duration = Duration::from_secs(310);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(310);
 /// The largest answer, bytes: request and response with their headers.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 

@@ -8,17 +8,17 @@ use tidings_proto::pb::audit_service_server::AuditService;
 use tidings_proto::{pb, timestamp, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{next_page, optional, page_size};
-use tidings_store::Access;
 use tidings_store::registry::AuditQuery;
 use tonic::{Request, Response, Status};
 
 use super::call;
 use crate::audit::AuditLog;
+use crate::call::Callers;
 
 /// The gRPC face of [`AuditLog`].
 pub struct AuditFace {
     pub(crate) log: Arc<AuditLog>,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
@@ -27,7 +27,7 @@ impl AuditService for AuditFace {
         &self,
         request: Request<pb::ListAuditEntriesRequest>,
     ) -> Result<Response<pb::ListAuditEntriesResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
         let limit = page_size(request.page_size)?;

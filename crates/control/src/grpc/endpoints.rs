@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tidings_proto::pb;
 use tidings_proto::pb::endpoint_service_server::EndpointService;
 use tidings_service::request::{next_page, optional, page_size};
-use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use super::call;
+use crate::call::Callers;
 use crate::endpoints::{EndpointChange, Endpoints};
 use crate::filters::Filters;
 use crate::messages::asked::{self, endpoint_id, missing};
@@ -21,7 +21,7 @@ pub struct EndpointFace {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) filters: Arc<Filters>,
     pub(crate) dispatchers: DispatcherClient,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 impl EndpointFace {
@@ -32,7 +32,7 @@ impl EndpointFace {
         on: bool,
         cancel_held: bool,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        let call = call(&self.access, request)?;
+        let call = call(&self.callers, request)?;
         let change = EndpointChange {
             enabled: Some(on),
             cancel_held,
@@ -49,7 +49,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::CreateEndpointRequest>,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
         let new = asked::new_endpoint(asked, !request.disabled)?;
@@ -58,7 +58,7 @@ impl EndpointService for EndpointFace {
     }
 
     async fn get_endpoint(&self, request: Request<pb::GetEndpointRequest>) -> Result<Response<pb::Endpoint>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let endpoint = self
             .endpoints
             .get(&call, endpoint_id(&request.get_ref().endpoint_id)?)
@@ -70,7 +70,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::ListEndpointsRequest>,
     ) -> Result<Response<pb::ListEndpointsResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
         let limit = page_size(request.page_size)?;
@@ -88,7 +88,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::UpdateEndpointRequest>,
     ) -> Result<Response<pb::Endpoint>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
         let id = endpoint_id(&asked.id)?;
@@ -102,7 +102,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::DeleteEndpointRequest>,
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         self.endpoints
             .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
             .await?;
@@ -130,7 +130,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::RotateEndpointSecretRequest>,
     ) -> Result<Response<pb::RotateEndpointSecretResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let id = endpoint_id(&request.endpoint_id)?;
         let (secret, overlap) = asked::rotation(&request)?;
@@ -139,7 +139,7 @@ impl EndpointService for EndpointFace {
     }
 
     async fn send_test(&self, request: Request<pb::SendTestRequest>) -> Result<Response<pb::SendTestResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let id = endpoint_id(&request.endpoint_id)?;
         let sent = send_test::send(&self.endpoints, &self.dispatchers, &call, id, request).await?;
@@ -150,7 +150,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::TryFilterRequest>,
     ) -> Result<Response<pb::TryFilterResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let tried = self.filters.try_out(&call, request.into_inner()).await?;
         Ok(Response::new(tried))
     }
@@ -159,7 +159,7 @@ impl EndpointService for EndpointFace {
         &self,
         request: Request<pb::GetEndpointSecretRequest>,
     ) -> Result<Response<pb::GetEndpointSecretResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let secret = self
             .endpoints
             .secret(&call, endpoint_id(&request.get_ref().endpoint_id)?)

@@ -6,16 +6,16 @@ use tidings_domain::EventTypeVersion;
 use tidings_proto::pb::event_type_service_server::EventTypeService;
 use tidings_proto::{pb, timestamp};
 use tidings_service::request::{next_page, optional, page_size};
-use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use super::call;
+use crate::call::Callers;
 use crate::event_types::{EventTypes, named, unknown};
 
 /// The gRPC face of [`EventTypes`].
 pub struct EventTypeFace {
     pub(crate) event_types: Arc<EventTypes>,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
@@ -24,7 +24,7 @@ impl EventTypeService for EventTypeFace {
         &self,
         request: Request<pb::CreateEventTypeVersionRequest>,
     ) -> Result<Response<pb::EventTypeVersion>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let name = named(&request.name, "name")?;
         let schema = Some(request.schema).filter(|schema| !schema.is_empty());
@@ -36,7 +36,7 @@ impl EventTypeService for EventTypeFace {
         &self,
         request: Request<pb::ListEventTypesRequest>,
     ) -> Result<Response<pb::ListEventTypesResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let limit = page_size(request.page_size)?;
         let after = optional(&request.page_token, "page_token")?;
@@ -52,7 +52,7 @@ impl EventTypeService for EventTypeFace {
         &self,
         request: Request<pb::GetEventTypeRequest>,
     ) -> Result<Response<pb::GetEventTypeResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let name = named(&request.get_ref().name, "name")?;
         let versions = self.event_types.versions(&call, &name).await?;
         if versions.is_empty() {
@@ -67,7 +67,7 @@ impl EventTypeService for EventTypeFace {
         &self,
         request: Request<pb::DeleteEventTypeRequest>,
     ) -> Result<Response<pb::DeleteEventTypeResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let name = named(&request.get_ref().name, "name")?;
         self.event_types.delete(&call, &name).await?;
         Ok(Response::new(pb::DeleteEventTypeResponse {}))

@@ -9,10 +9,10 @@ use tidings_proto::pb::replay_service_server::ReplayService;
 use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{next_page, optional, page_size, required};
-use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use super::call;
+use crate::call::Callers;
 use crate::erasures::Erasures;
 use crate::explain::Explainer;
 use crate::messages::asked::missing;
@@ -22,19 +22,19 @@ use crate::replays::{NewReplay, Replays};
 /// The gRPC face of [`Replays`].
 pub struct ReplayFace {
     pub(crate) replays: Arc<Replays>,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 /// The gRPC face of [`Explainer`].
 pub struct ExplainFace {
     pub(crate) explainer: Arc<Explainer>,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 /// The gRPC face of [`Erasures`].
 pub struct ErasureFace {
     pub(crate) erasures: Arc<Erasures>,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
@@ -43,14 +43,14 @@ impl ReplayService for ReplayFace {
         &self,
         request: Request<pb::PreviewReplayRequest>,
     ) -> Result<Response<pb::PreviewReplayResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let rows = request.into_inner().rows.ok_or_else(|| missing("rows"))?;
         let (rows, at_least) = self.replays.preview(&call, rows).await?;
         Ok(Response::new(pb::PreviewReplayResponse { rows, at_least }))
     }
 
     async fn create_replay(&self, request: Request<pb::CreateReplayRequest>) -> Result<Response<pb::Replay>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let new = NewReplay {
             rows: request.rows.ok_or_else(|| missing("rows"))?,
@@ -66,7 +66,7 @@ impl ReplayService for ReplayFace {
         &self,
         request: Request<pb::RecoverEndpointRequest>,
     ) -> Result<Response<pb::Replay>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let endpoint = required(&request.endpoint_id, "endpoint_id")?;
         let since = time(request.since.as_ref(), "since")?;
@@ -79,7 +79,7 @@ impl ReplayService for ReplayFace {
     }
 
     async fn get_replay(&self, request: Request<pb::GetReplayRequest>) -> Result<Response<pb::Replay>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().replay_id, "replay_id")?;
         let replay = self.replays.get(&call, id).await?;
         Ok(Response::new(jobs::replay(&replay)))
@@ -89,7 +89,7 @@ impl ReplayService for ReplayFace {
         &self,
         request: Request<pb::ListReplaysRequest>,
     ) -> Result<Response<pb::ListReplaysResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
         let (before, limit) = (
@@ -104,21 +104,21 @@ impl ReplayService for ReplayFace {
     }
 
     async fn pause_replay(&self, request: Request<pb::PauseReplayRequest>) -> Result<Response<pb::Replay>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().replay_id, "replay_id")?;
         let replay = self.replays.pause(&call, id).await?;
         Ok(Response::new(jobs::replay(&replay)))
     }
 
     async fn resume_replay(&self, request: Request<pb::ResumeReplayRequest>) -> Result<Response<pb::Replay>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().replay_id, "replay_id")?;
         let replay = self.replays.resume(&call, id).await?;
         Ok(Response::new(jobs::replay(&replay)))
     }
 
     async fn cancel_replay(&self, request: Request<pb::CancelReplayRequest>) -> Result<Response<pb::Replay>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().replay_id, "replay_id")?;
         let replay = self.replays.cancel(&call, id).await?;
         Ok(Response::new(jobs::replay(&replay)))
@@ -128,7 +128,7 @@ impl ReplayService for ReplayFace {
         &self,
         request: Request<pb::RetryDeliveryRequest>,
     ) -> Result<Response<pb::RetryDeliveryResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().delivery_id, "delivery_id")?;
         let delivery_id = self.replays.retry(&call, id).await?.to_string();
         Ok(Response::new(pb::RetryDeliveryResponse { delivery_id }))
@@ -141,7 +141,7 @@ impl ExplainService for ExplainFace {
         &self,
         request: Request<pb::ExplainDeliveryRequest>,
     ) -> Result<Response<pb::DeliveryExplanation>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().delivery_id, "delivery_id")?;
         Ok(Response::new(self.explainer.delivery(&call, id).await?))
     }
@@ -150,7 +150,7 @@ impl ExplainService for ExplainFace {
         &self,
         request: Request<pb::ExplainEventRequest>,
     ) -> Result<Response<pb::EventExplanation>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().event_id, "event_id")?;
         Ok(Response::new(self.explainer.event(&call, id).await?))
     }
@@ -162,7 +162,7 @@ impl ErasureService for ErasureFace {
         &self,
         request: Request<pb::CreateErasureRequest>,
     ) -> Result<Response<pb::Erasure>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         call.require(Scope::Manage)?;
         let request = request.into_inner();
         let event = optional(&request.event_id, "event_id")?;
@@ -179,7 +179,7 @@ impl ErasureService for ErasureFace {
     }
 
     async fn get_erasure(&self, request: Request<pb::GetErasureRequest>) -> Result<Response<pb::Erasure>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().erasure_id, "erasure_id")?;
         let erasure = self.erasures.get(&call, id).await?;
         Ok(Response::new(jobs::erasure(&erasure)))
@@ -189,7 +189,7 @@ impl ErasureService for ErasureFace {
         &self,
         request: Request<pb::ListErasuresRequest>,
     ) -> Result<Response<pb::ListErasuresResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
         let (before, limit) = (

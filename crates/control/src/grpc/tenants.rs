@@ -8,10 +8,10 @@ use tidings_proto::pb::tenant_service_server::TenantService;
 use tidings_proto::{pb, timestamp, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{next_page, optional, page_size, required};
-use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use super::call;
+use crate::call::Callers;
 use crate::keys::{Keys, NewKey, WhichKeys, read_scopes};
 use crate::messages::asked::missing;
 use crate::tenants::{TenantChange, Tenants, read_validation};
@@ -20,7 +20,7 @@ use crate::tenants::{TenantChange, Tenants, read_validation};
 pub struct TenantFace {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) keys: Arc<Keys>,
-    pub(crate) access: Access,
+    pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
@@ -29,7 +29,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::CreateTenantRequest>,
     ) -> Result<Response<pb::CreateTenantResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let (tenant, key, token) = self.tenants.create(&call, &request.get_ref().name).await?;
         Ok(Response::new(pb::CreateTenantResponse {
             tenant: Some(show_tenant(&tenant)),
@@ -39,7 +39,7 @@ impl TenantService for TenantFace {
     }
 
     async fn get_tenant(&self, request: Request<pb::GetTenantRequest>) -> Result<Response<pb::Tenant>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().tenant_id, "tenant_id")?;
         Ok(Response::new(show_tenant(&self.tenants.get(&call, id).await?)))
     }
@@ -48,7 +48,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::ListTenantsRequest>,
     ) -> Result<Response<pb::ListTenantsResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let limit = page_size(request.page_size)?;
         let tenants = self
@@ -64,7 +64,7 @@ impl TenantService for TenantFace {
     }
 
     async fn update_tenant(&self, request: Request<pb::UpdateTenantRequest>) -> Result<Response<pb::Tenant>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let asked = request.tenant.ok_or_else(|| missing("tenant"))?;
         let id = required(&asked.id, "tenant_id")?;
@@ -78,7 +78,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::DeleteTenantRequest>,
     ) -> Result<Response<pb::DeleteTenantResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         self.tenants
             .delete(&call, required(&request.get_ref().tenant_id, "tenant_id")?)
             .await?;
@@ -89,7 +89,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::CreateApiKeyRequest>,
     ) -> Result<Response<pb::CreateApiKeyResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let new = NewKey {
             tenant: optional(&request.tenant_id, "tenant_id")?,
@@ -108,7 +108,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::ListApiKeysRequest>,
     ) -> Result<Response<pb::ListApiKeysResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let which = WhichKeys {
             tenant: optional(&request.tenant_id, "tenant_id")?,
@@ -127,7 +127,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::RevokeApiKeyRequest>,
     ) -> Result<Response<pb::RevokeApiKeyResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         self.keys
             .revoke(&call, required(&request.get_ref().key_id, "key_id")?)
             .await?;
@@ -138,7 +138,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::RotateApiKeyRequest>,
     ) -> Result<Response<pb::RotateApiKeyResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let id = required(&request.key_id, "key_id")?;
         let overlap = read_length(request.overlap, "overlap")?;
@@ -155,7 +155,7 @@ impl TenantService for TenantFace {
         &self,
         request: Request<pb::CreatePortalLinkRequest>,
     ) -> Result<Response<pb::CreatePortalLinkResponse>, Status> {
-        let call = call(&self.access, &request)?;
+        let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
         let expires_in = read_length(request.expires_in, "expires_in")?;

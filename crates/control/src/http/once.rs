@@ -4,7 +4,7 @@
 //! Need: who gets no answer does not know whether there is a new endpoint or key, and trying again must not make a second
 //! one. Mechanism: a layer around all POST operations claims the key in the store, lets the operation run to its end even
 //! if the client leaves, and keeps the answer, sealed, for a day. Limit: what invites to try again (5xx, 429) is not
-//! kept; a process that dies in the middle leaves the key taken for two minutes, and then the request is done anew.
+//! kept; a process that dies in the middle leaves the key taken for minutes, and then the request is done anew.
 
 use std::time::Duration;
 
@@ -20,11 +20,12 @@ use tidings_store::answers::{Answer, AnswerClaim, AnswerKey};
 use tidings_store::{Answers, ClaimToken};
 
 use super::{MAX_BODY, Rest};
+use crate::send_test;
 
 /// The header.
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// Longer than any operation takes: a test waits for its receiver for a minute.
-const LEASE: Duration = Duration::from_secs(120);
+/// Longer than any operation takes: a test waits for its receiver as long as a dialect may.
+const LEASE: Duration = send_test::DEADLINE.saturating_add(Duration::from_secs(20));
 /// The longest key, bytes.
 const MAX_KEY: usize = 255;
 /// The headers that are part of an answer.
@@ -44,6 +45,7 @@ pub(super) async fn once(State(rest): State<Rest>, request: Request, next: Next)
 async fn answer(rest: &Rest, request: Request, next: Next) -> Result<Response, Problem> {
     // Whoever is refused is refused by the operation; other roles have no key to tell them by, and do not come this way.
     let Some(caller) = rest
+        .callers
         .access
         .caller(request.headers())
         .ok()

@@ -30,7 +30,7 @@ impl FromRequestParts<Rest> for Call {
 
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Self::read(&rest.access, &parts.headers, from.map(|from| from.0.ip()))
+        rest.callers.call(&parts.headers, from.map(|from| from.0.ip()))
     }
 }
 

@@ -218,3 +218,19 @@ async fn nobody_sees_what_others_did() {
             .any(|entry| entry["tenant_id"] == other.id)
     );
 }
+
+#[tokio::test]
+async fn behind_a_load_balancer_a_change_comes_from_who_asked_that() {
+    let system = Standalone::start_with(&[("CONTROL__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#)]).await;
+    let tenant = system.operator.create_tenant("behind").await;
+    let own = Caller::new(&system, &tenant.token);
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-forwarded-for", "198.51.100.1, 203.0.113.7, 127.0.0.2"),
+    ];
+    own.call("POST", "/endpoints", &headers, everything().to_string())
+        .await
+        .is(201);
+    let page = own.get("/audit?action=endpoint.created").await.is(200);
+    assert_eq!(page["data"][0]["remote_address"], "203.0.113.7", "{page}");
+}
