@@ -40,10 +40,7 @@ impl Spellings {
     pub(super) async fn of(&self, headers: &[(SpelledName, HeaderValue)]) -> Extensions {
         let mut lines: String = headers.iter().flat_map(|(name, _)| [name.as_str(), ":\r\n"]).collect();
         lines.push_str(OURS);
-        match self.0.get(&lines).await {
-            Some(spelling) => spelling,
-            None => self.0.get_with_by_ref(&lines, read(&lines)).await,
-        }
+        self.0.get_with_by_ref(&lines, read(&lines)).await
     }
 }
 

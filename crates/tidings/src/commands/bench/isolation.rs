@@ -10,6 +10,7 @@ mod flood;
 mod hang;
 mod kill;
 mod many;
+mod replay;
 mod report;
 
 use std::time::Duration;
@@ -43,7 +44,7 @@ pub(super) struct IsolationArgs {
     /// How many events a flood has.
     #[arg(long, default_value_t = 100_000)]
     flood: u64,
-    /// How many deliveries wait for an endpoint that is disabled.
+    /// How many deliveries wait for an endpoint that is disabled, or are sent again.
     #[arg(long, default_value_t = 200_000)]
     backlog: u64,
     #[command(flatten)]
@@ -60,6 +61,8 @@ enum Scenario {
     Flood,
     /// What was held for a disabled endpoint is let go.
     Backlog,
+    /// What a tenant's endpoint got is sent again.
+    Replay,
     /// Processes are killed under full load and started again.
     Kill,
 }
@@ -106,6 +109,7 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
         Scenario::Many => many::run(&bench).await,
         Scenario::Flood => flood::run(&bench).await,
         Scenario::Backlog => backlog::run(&bench).await,
+        Scenario::Replay => replay::run(&bench).await,
         Scenario::Kill => kill::run(&mut bench).await,
     }?;
     findings.memory(&bench.system.peak_memory());

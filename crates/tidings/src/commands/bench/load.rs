@@ -59,6 +59,7 @@ impl Plan {
 pub(super) struct Load<'a> {
     client: Client,
     control: Client,
+    log: Client,
     sink: &'a Sink,
     targets: Vec<Target>,
     filler: String,
@@ -146,6 +147,7 @@ impl<'a> Load<'a> {
         let load = Self {
             client: Client::connect(&system.ingest, &system.operator).await?,
             control,
+            log: Client::connect(&system.log, &system.operator).await?,
             sink,
             targets,
             filler: "x".repeat(plan.payload.saturating_sub(32)),
@@ -171,6 +173,53 @@ impl<'a> Load<'a> {
                 .map_err(explain)?;
         }
         Ok(())
+    }
+
+    /// Waits until the log has so many deliveries to its first endpoint as succeeded.
+    pub(super) async fn wait_until_recorded(&self, deliveries: u64) -> anyhow::Result<()> {
+        let request = pb::CountRowsRequest {
+            rows: Some(self.succeeded()),
+        };
+        let give_up = Instant::now() + DRAIN;
+        let log = self.log.log();
+        while log
+            .clone()
+            .count_rows(request.clone())
+            .await
+            .map_err(explain)?
+            .get_ref()
+            .rows
+            < deliveries
+        {
+            anyhow::ensure!(Instant::now() < give_up, "deliveries that arrived are not on record");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    }
+
+    /// Sends again all that its first endpoint got, so many per second at the most.
+    pub(super) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
+        let request = pb::CreateReplayRequest {
+            rows: Some(self.succeeded()),
+            per_second,
+            ..pb::CreateReplayRequest::default()
+        };
+        let made = self.control.replays().create_replay(request).await.map_err(explain)?;
+        Ok(made.into_inner())
+    }
+
+    /// What its first endpoint got.
+    fn succeeded(&self) -> pb::LogRows {
+        let target = &self.targets[0];
+        let filter = pb::DeliveryFilter {
+            tenant_id: target.tenant.clone(),
+            endpoint_id: target.endpoint.clone(),
+            states: vec!["succeeded".into()],
+            ..pb::DeliveryFilter::default()
+        };
+        pb::LogRows {
+            rows: Some(pb::log_rows::Rows::Deliveries(filter)),
+        }
     }
 
     /// Publishes at a steady rate over one stream until the time has come, and waits for what is on its way.

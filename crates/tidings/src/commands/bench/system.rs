@@ -24,6 +24,8 @@ pub(super) struct System {
     pub(super) ingest: String,
     /// Where tenants and endpoints are made.
     pub(super) control: String,
+    /// Where the log is asked.
+    pub(super) log: String,
     /// An operator's token.
     pub(super) operator: String,
 }
@@ -68,7 +70,8 @@ impl System {
             engines: None,
             directory,
             ingest: server.clone(),
-            control: server,
+            control: server.clone(),
+            log: server,
             operator,
         })
     }
@@ -115,6 +118,7 @@ impl System {
             directory,
             ingest: format!("http://{ingest}"),
             control: format!("http://{control}"),
+            log: format!("http://{log}"),
             operator,
         })
     }
