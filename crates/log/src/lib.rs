@@ -165,6 +165,7 @@ impl Log {
             self.config.clone(),
             shutdown.clone(),
         ));
+        let replayed_by = self.republisher.clone();
         let release = release::Releaser {
             ledger,
             registry: self.registry.clone(),
@@ -174,7 +175,7 @@ impl Log {
             backlog: self.backlog,
         };
         tasks.spawn(release.run(shutdown.clone()));
-        tasks.spawn(replay::run(self.store.clone(), shutdown.clone()));
+        tasks.spawn(replay::run(self.store.clone(), replayed_by, shutdown.clone()));
         tasks.spawn(erase::run(self.store.clone(), shutdown.clone()));
         tasks.spawn(upkeep::run(self.store, self.registry, self.config, shutdown));
         tasks.close();
