@@ -149,7 +149,7 @@ COMMENT ON COLUMN replays.matched IS 'How many rows there were when it was made.
 COMMENT ON COLUMN replays.matched_at_least IS 'Whether there were more than were counted.';
 COMMENT ON COLUMN replays.walked IS 'How many of them were gone through.';
 COMMENT ON COLUMN replays.deliveries IS 'How many deliveries were made of them.';
-COMMENT ON COLUMN replays.skipped IS 'How many were left out: delivered by now, made already, tests, or without content.';
+COMMENT ON COLUMN replays.skipped IS 'How many were left out: delivered by now, made already, or without content.';
 COMMENT ON COLUMN replays.walked_to IS 'The last row that was gone through; newest come first.';
 COMMENT ON COLUMN replays.claim_token IS 'Whose work it is: only the holder of the token writes progress.';
 COMMENT ON COLUMN replays.claimed_until IS 'When others may take it over.';
@@ -167,6 +167,7 @@ CREATE TABLE erasures (
     deliveries bigint NOT NULL DEFAULT 0,
     attempts bigint NOT NULL DEFAULT 0,
     claimed_until timestamptz,
+    error text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     ended_at timestamptz
@@ -182,6 +183,7 @@ COMMENT ON COLUMN erasures.events IS 'How many events were erased.';
 COMMENT ON COLUMN erasures.deliveries IS 'How many deliveries were cancelled (one event) or removed (a tenant).';
 COMMENT ON COLUMN erasures.attempts IS 'How many attempts were emptied (one event) or removed (a tenant).';
 COMMENT ON COLUMN erasures.claimed_until IS 'When others may take it over.';
+COMMENT ON COLUMN erasures.error IS 'What went wrong last, while it is tried again.';
 COMMENT ON COLUMN erasures.created_at IS 'When it was asked for.';
 COMMENT ON COLUMN erasures.updated_at IS 'When it last got on.';
 COMMENT ON COLUMN erasures.ended_at IS 'When it ended.';

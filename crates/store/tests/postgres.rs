@@ -49,7 +49,8 @@ async fn migrating_twice_applies_once() {
             "0002_cancel_held_before",
             "0003_claim_token",
             "0004_failing",
-            "0005_management"
+            "0005_management",
+            "0006_erasures_without_errors"
         ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
@@ -68,10 +69,11 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0002_cancel_held_before",
             "0003_claim_token",
             "0004_failing",
-            "0005_management"
+            "0005_management",
+            "0006_erasures_without_errors"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 5);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 6);
 }
 
 #[tokio::test]

@@ -43,6 +43,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "management",
         sql: include_str!("../../../../migrations/0005_management.sql"),
     },
+    Migration {
+        version: 6,
+        name: "erasures_without_errors",
+        sql: include_str!("../../../../migrations/0006_erasures_without_errors.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

@@ -80,6 +80,7 @@ CREATE TABLE erasures (
     deliveries    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     claimed_until INTEGER,
+    error         TEXT NOT NULL DEFAULT '',
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     ended_at      INTEGER

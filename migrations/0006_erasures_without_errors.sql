@@ -1,0 +1,4 @@
+-- Nothing ever wrote it: an erasure that fails is tried again and says why in the log of the process.
+ALTER TABLE erasures DROP COLUMN error;
+
+COMMENT ON COLUMN replays.skipped IS 'How many were left out: delivered by now, made already, tests, or without content.';
