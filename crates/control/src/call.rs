@@ -53,8 +53,8 @@ impl Callers {
 fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut before = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.rsplit(','))
+        // One that can't be read ends what is known: what stands before it may be made up.
+        .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','))
         .map(|entry| address(entry.trim()));
     let mut origin = peer.to_canonical();
     while trusted.iter().any(|network| network.contains(&origin)) {
@@ -128,10 +128,11 @@ mod tests {
             ("fd00::1", &["2001:db8::7"], "2001:db8::7"),
             ("10.0.0.1", &["203.0.113.7, unknown"], "10.0.0.1"),
             ("10.0.0.1", &[""], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1", "ä, 203.0.113.7"], "10.0.0.1"),
         ] {
             let mut headers = HeaderMap::new();
             for line in forwarded {
-                headers.append(FORWARDED_FOR, line.parse().unwrap());
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).unwrap());
             }
             let found = origin(peer.parse().unwrap(), &headers, &trusted);
             assert_eq!(found.to_string(), expected, "{peer} {forwarded:?}");
