@@ -202,8 +202,7 @@ impl Sender {
             outgoing
                 .headers
                 .iter()
-                .cloned()
-                .map(|(name, value)| (Some(name.name().clone()), value)),
+                .map(|(name, value)| (Some(name.name().clone()), value.clone())),
         );
         if let Some(Ok(trace)) = outgoing.traceparent.map(|trace| HeaderValue::from_str(trace.as_str())) {
             headers.append("traceparent", trace);

@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backlog::Backlog;
 use crate::republish::Republisher;
-use crate::tail::Tail;
+use crate::tail::{Tail, ToTell};
 use crate::writer::Writer;
 
 /// How the ledger is kept (`[log]`).
@@ -108,6 +108,7 @@ pub struct Log {
     queue: Arc<dyn Queue>,
     writer: Writer,
     tail: Tail,
+    to_tell: ToTell,
     backlog: Backlog,
     republisher: Republisher,
     shutdown: CancellationToken,
@@ -118,7 +119,7 @@ pub struct Log {
 pub fn build(config: &Config, parts: Parts) -> Log {
     metrics::register();
     let ledger: Arc<dyn Ledger> = parts.store.clone();
-    let tail = Tail::new();
+    let (tail, to_tell) = Tail::new();
     let backlog = Backlog::default();
     let writer = Writer::start(ledger.clone(), tail.clone(), backlog.clone(), config.writers);
     let service = grpc::Service::new(
@@ -144,6 +145,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         queue: parts.queue,
         writer,
         tail,
+        to_tell,
         backlog,
         shutdown: parts.shutdown,
     }
@@ -157,7 +159,7 @@ impl Log {
         let tasks = TaskTracker::new();
         let (queue, until) = (self.queue.clone(), shutdown.clone());
         tasks.spawn(async move { queue.watch(until).await });
-        tasks.spawn(self.tail.run(self.store.clone(), shutdown.clone()));
+        tasks.spawn(self.tail.run(self.to_tell, self.store.clone(), shutdown.clone()));
         tasks.spawn(drain::run(self.queue, self.writer, self.config.grace, shutdown.clone()));
         tasks.spawn(sweep::run(
             ledger.clone(),

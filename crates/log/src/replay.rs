@@ -36,7 +36,6 @@ const BACKLOG: u64 = 2_000;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// When the next replay is to be taken.
-#[derive(PartialEq, Eq)]
 enum Next {
     AtOnce,
     /// When fewer messages wait.
@@ -98,7 +97,6 @@ async fn work(
     let per_second = replay.per_second.max(1);
     let size = per_second.min(BATCH);
     let (began, mut looked) = (Instant::now(), None::<Instant>);
-    let mut next = Next::AtOnce;
     let mut mark = replay.progress.walked_to;
     let mut made = replay.progress.deliveries;
     while !shutdown.is_cancelled() {
@@ -106,8 +104,8 @@ async fn work(
             looked = Some(Instant::now());
             let long = republisher.lanes_with_backlog(BACKLOG).await;
             if long.iter().any(|lane| lane.kind == LaneKind::Retry) {
-                next = Next::Later;
-                break;
+                store.give_back_replay(replay.id, claim).await?;
+                return Ok(Next::Later);
             }
         }
         let Some(batch) = rows.batch(store, mark, replay.to, size).await? else {
@@ -135,5 +133,5 @@ async fn work(
         }
     }
     store.give_back_replay(replay.id, claim).await?;
-    Ok(next)
+    Ok(Next::AtOnce)
 }

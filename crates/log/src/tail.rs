@@ -11,7 +11,7 @@ use tidings_domain::AttemptId;
 use tidings_store::ledger::{AttemptQuery, AttemptSummary, Record};
 use tidings_store::tail::{MAX_TOLD, Told};
 use tidings_store::{Store, StoreError};
-use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -38,20 +38,22 @@ struct Shared {
     /// Until when somebody watches another process.
     others_watched_until: Mutex<Option<Instant>>,
     to_tell: mpsc::Sender<Vec<AttemptId>>,
-    telling: AsyncMutex<mpsc::Receiver<Vec<AttemptId>>>,
 }
 
+/// What is to be told to other processes, for [`Tail::run`].
+pub(crate) type ToTell = mpsc::Receiver<Vec<AttemptId>>;
+
 impl Tail {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new() -> (Self, ToTell) {
         let (to_tell, telling) = mpsc::channel(TO_TELL);
-        Self(Arc::new(Shared {
+        let tail = Self(Arc::new(Shared {
             process: Uuid::new_v4(),
             spread: broadcast::Sender::new(BACKLOG),
             watched: Notify::new(),
             others_watched_until: Mutex::new(None),
             to_tell,
-            telling: AsyncMutex::new(telling),
-        }))
+        }));
+        (tail, telling)
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<AttemptSummary>> {
@@ -88,11 +90,11 @@ impl Tail {
     }
 
     /// Tells the other processes and listens to them, until the process is to stop or has nobody beside it.
-    pub(crate) async fn run(self, store: Arc<dyn Store>, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, mut telling: ToTell, store: Arc<dyn Store>, shutdown: CancellationToken) {
         let listening = async {
             loop {
                 match store.others(self.0.process).await {
-                    Ok(Some(others)) => self.exchange(&*store, others).await,
+                    Ok(Some(others)) => self.exchange(&*store, others, &mut telling).await,
                     Ok(None) => return,
                     Err(error) => tracing::debug!(%error, "the other log processes can't be listened to right now"),
                 }
@@ -106,9 +108,8 @@ impl Tail {
     }
 
     /// Tells and listens until the connection is lost.
-    async fn exchange(&self, store: &dyn Store, mut others: mpsc::Receiver<Told>) {
+    async fn exchange(&self, store: &dyn Store, mut others: mpsc::Receiver<Told>, telling: &mut ToTell) {
         let mut say = tokio::time::interval(SAY_EVERY);
-        let mut telling = self.0.telling.lock().await;
         loop {
             let done = tokio::select! {
                 told = others.recv() => match told {
