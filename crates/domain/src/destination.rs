@@ -11,9 +11,11 @@ use url::{Host, Url};
 
 mod address;
 mod host;
+mod written;
 
 pub use address::is_public;
 pub use host::{HostPattern, HostPatternError};
+pub use written::{UrlError, deserialize_url, read_url};
 
 /// The operator's rules for destinations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -66,6 +66,9 @@ pub struct Overrides {
     /// The deadline of one attempt, over connecting, sending and reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// The statuses that mean that an event has arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success_statuses: Option<Vec<StatusRange>>,
     /// The statuses after which nothing more is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_statuses: Option<Vec<StatusRange>>,

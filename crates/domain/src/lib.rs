@@ -20,6 +20,7 @@ pub mod secret;
 pub mod signature;
 pub mod subscription;
 pub mod tenant;
+pub mod text;
 pub mod timing;
 pub mod trace;
 

@@ -178,18 +178,28 @@ impl StatusRule {
     /// What a response with this status means.
     #[must_use]
     pub fn classify(&self, status: u16) -> Outcome {
-        let within = |ranges: &[StatusRange]| ranges.iter().any(|r| r.0.contains(&status));
-        if within(&self.success) {
-            Outcome::Succeeded
-        } else if within(&self.final_) {
-            Outcome::fatal(FailureReason::Status)
-        } else {
-            Outcome::retryable(FailureReason::Status)
-        }
+        classify(status, &self.success, &self.final_, false)
     }
 }
 
-/// One status (`410`), a class (`4xx`) or a range (`200-204`).
+/// What a response with this status means where these statuses are success and final. A receiver that says when to come
+/// back is asked again below a class or range that is final: 408 says so by itself (RFC 9110, section 15.5.9), 429 if
+/// `comes_back` (RFC 6585, section 4). Named by itself, such a status is final all the same.
+#[must_use]
+pub fn classify(status: u16, success: &[StatusRange], final_: &[StatusRange], comes_back: bool) -> Outcome {
+    let invites = status == 408 || (status == 429 && comes_back);
+    let ends = |range: &StatusRange| range.contains(status) && !(invites && !range.is_single());
+    if success.iter().any(|range| range.contains(status)) {
+        Outcome::Succeeded
+    } else if final_.iter().any(ends) {
+        Outcome::fatal(FailureReason::Status)
+    } else {
+        Outcome::retryable(FailureReason::Status)
+    }
+}
+
+/// One status (`410`), a class (`4xx`) or a range (`200-204`). Statuses are what HTTP's grammar allows, 100 to 999: some
+/// receivers answer with one that no registry knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRange(RangeInclusive<u16>);
 
@@ -198,17 +208,31 @@ pub struct StatusRange(RangeInclusive<u16>);
 #[error("`{0}` is not an HTTP status, class or range: write it like `410`, `4xx` or `200-204`")]
 pub struct ParseStatusError(String);
 
+impl StatusRange {
+    fn contains(&self, status: u16) -> bool {
+        self.0.contains(&status)
+    }
+
+    fn is_single(&self) -> bool {
+        self.0.start() == self.0.end()
+    }
+}
+
 impl FromStr for StatusRange {
     type Err = ParseStatusError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let range = match (text.strip_suffix("xx"), text.split_once('-')) {
-            (Some(class), _) => class.parse::<u16>().ok().map(|c| c * 100..=c * 100 + 99),
+            (Some(class), _) => class
+                .parse::<u16>()
+                .ok()
+                .filter(|class| (1..=9).contains(class))
+                .map(|class| class * 100..=class * 100 + 99),
             (_, Some((from, to))) => from.parse().ok().zip(to.parse().ok()).map(|(from, to)| from..=to),
             _ => text.parse().ok().map(|status: u16| status..=status),
         };
         range
-            .filter(|r| *r.start() >= 100 && *r.end() <= 599 && r.start() <= r.end())
+            .filter(|r| *r.start() >= 100 && *r.end() <= 999 && r.start() <= r.end())
             .map(Self)
             .ok_or_else(|| ParseStatusError(text.into()))
     }
@@ -263,11 +287,32 @@ mod tests {
     }
 
     #[test]
+    fn who_says_when_to_come_back_is_asked_again_below_a_final_class() {
+        let class = rule("2xx", "4xx").final_;
+        let named = rule("2xx", "408 429").final_;
+        for (status, comes_back, below_a_class) in [
+            (408, false, true),
+            (429, true, true),
+            (429, false, false),
+            (404, true, false),
+        ] {
+            let retried = classify(status, &[], &class, comes_back) == Outcome::retryable(FailureReason::Status);
+            assert_eq!(retried, below_a_class, "{status} {comes_back}");
+        }
+        for status in [408, 429] {
+            assert_eq!(
+                classify(status, &[], &named, true),
+                Outcome::fatal(FailureReason::Status)
+            );
+        }
+    }
+
+    #[test]
     fn status_ranges_read_back_as_written_and_others_are_refused() {
-        for text in ["410", "4xx", "200-204"] {
+        for text in ["410", "4xx", "200-204", "999", "9xx", "600-999"] {
             assert_eq!(text.parse::<StatusRange>().unwrap().to_string(), text);
         }
-        for text in ["", "x", "99", "6xx", "204-200", "2x"] {
+        for text in ["", "x", "99", "10xx", "700xx", "1000", "204-200", "2x"] {
             assert!(text.parse::<StatusRange>().is_err(), "{text:?}");
         }
     }

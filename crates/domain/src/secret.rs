@@ -3,15 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ed25519_dalek::SigningKey;
+
+use self::dressing::{dressed, prefix_of, quotes_around, whole_key_in, word_before};
+use crate::text::{self, Stray};
+
+mod dressing;
 
 /// A signing secret in the form its receiver holds it, or holds the other half of.
 ///
 /// `whsec_` and base64 is the form of Standard Webhooks ("Signature scheme"): the key is what the base64
 /// says. `whsk_` and base64 is that specification's private ed25519 key, whose public half, `whpk_`, the receiver
 /// holds. Anything else is taken as it stands: its bytes are the key. Some receivers take every secret as it stands
-/// (`hash_hmac('sha256', $payload, $secret)`); that is for their dialect to say. The text never appears in logs.
+/// (`hash_hmac('sha256', $payload, $secret)`); that is for their dialect to say, so what only looks like such a key is
+/// a secret too, and [`Secret::check_key`] says whether it is more. The text never appears in logs.
 #[derive(Clone)]
 pub struct Secret {
     text: String,
@@ -20,19 +28,50 @@ pub struct Secret {
 
 #[derive(Clone)]
 enum Key {
+    /// The text itself.
+    Text,
     Shared(Vec<u8>),
     Ed25519(Arc<SigningKey>),
 }
 
-/// Why a text can't be a secret.
+/// Why a text can't be a secret, or not the key that it looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Nothing given, or far too much.
     #[error("a secret has 1 to 512 bytes, this one has {0}")]
     Length(usize),
-    /// `whsec_` without base64 behind it.
-    #[error("what follows `whsec_` must be base64 of 24 to 64 bytes (Standard Webhooks, Signature scheme)")]
+    /// Something that one does not see, as editors, vaults and clipboards add it.
+    #[error("the secret has {0}: leave that out")]
+    Stray(Stray),
+    /// Quotes around it.
+    #[error("the secret stands in quotes, {0} and {1}: leave them out")]
+    Quoted(char, char),
+    /// Something in front of it or behind it.
+    #[error("the secret has {what} {}: leave that out", if *.behind { "behind it" } else { "before it" })]
+    Dressed {
+        /// What is too much; nothing of the secret.
+        what: String,
+        /// Whether it stands behind the secret.
+        behind: bool,
+    },
+    /// `WHSEC_`.
+    #[error("the secret begins with `{0}` in other letters: write it in small ones")]
+    PrefixCase(&'static str),
+    /// `whpk_`, which is for the receiver.
+    #[error("`whpk_` is the public half of a key, which is for the receiver: give the private one, `whsk_…`")]
+    PublicHalf,
+    /// `whsec_` with something else than base64 behind it.
+    #[error(
+        "what follows `whsec_` must be base64 of 24 to 64 bytes (Standard Webhooks, Signature scheme): letters, digits, `+` \
+         and `/`, with `=` only at the end"
+    )]
     NotBase64,
+    /// `whsec_` with the base64 of too little or too much behind it.
+    #[error(
+        "what follows `whsec_` must be base64 of 24 to 64 bytes (Standard Webhooks, Signature scheme), this is of {0}: \
+         give all of it, or have one generated"
+    )]
+    KeyLength(usize),
     /// `whsk_` without a private key behind it.
     #[error("what follows `whsk_` must be base64 of an ed25519 key: the seed of 32 bytes, or seed and public key")]
     NotEd25519,
@@ -41,10 +80,18 @@ pub enum SecretError {
     Mismatch,
 }
 
+/// Base64 with or without `=` at its end: some vaults take it away.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 impl Secret {
     const SHARED: &'static str = "whsec_";
     const PRIVATE: &'static str = "whsk_";
     const PUBLIC: &'static str = "whpk_";
+    /// The longest secret, in bytes.
+    const MAX: usize = 512;
 
     /// A new secret of 256 random bits in the Standard Webhooks form.
     #[must_use]
@@ -66,20 +113,49 @@ impl Secret {
         }
     }
 
-    /// Takes a secret as its receiver holds it, or a private key.
+    /// Takes a secret as it is kept. What people give is read by [`Secret::read`].
     pub fn new(text: impl Into<String>) -> Result<Self, SecretError> {
         let text = text.into();
-        if text.is_empty() || text.len() > 512 {
+        if text.is_empty() || text.len() > Self::MAX {
             return Err(SecretError::Length(text.len()));
         }
-        let key = if let Some(encoded) = text.strip_prefix(Self::SHARED) {
-            Key::Shared(shared(encoded)?)
-        } else if let Some(encoded) = text.strip_prefix(Self::PRIVATE) {
-            Key::Ed25519(Arc::new(private(encoded)?))
-        } else {
-            Key::Shared(text.as_bytes().to_vec())
-        };
+        let key = Self::key_in(&text).ok().flatten().unwrap_or(Key::Text);
         Ok(Self { text, key })
+    }
+
+    /// Reads a secret as people give it, by whichever door: as its receiver holds it, or a private key. What is around
+    /// the secret rather than of it is refused, because the receiver would compute other signatures.
+    pub fn read(text: &str) -> Result<Self, SecretError> {
+        let secret = Self::new(text)?;
+        if let Some(stray) = text::stray(text) {
+            return Err(SecretError::Stray(stray));
+        }
+        if let Some((open, close)) = quotes_around(text) {
+            return Err(SecretError::Quoted(open, close));
+        }
+        if let Some(what) = word_before(text) {
+            return Err(SecretError::Dressed { what, behind: false });
+        }
+        match whole_key_in(text) {
+            Some(dressing) => Err(dressing),
+            None => Ok(secret),
+        }
+    }
+
+    /// Says whether the secret is the key that it looks like, for receivers that decode `whsec_…` and `whsk_…`. A text that
+    /// looks like neither is its own key.
+    pub fn check_key(&self) -> Result<(), SecretError> {
+        if let Some(error) = prefix_of(&self.text).and_then(|(at, prefix)| dressed(&self.text, at, prefix)) {
+            return Err(error);
+        }
+        let signature = ["v1,", "v1a,"].into_iter().find(|mark| self.text.starts_with(mark));
+        if let Some(mark) = signature {
+            return Err(SecretError::Dressed {
+                what: format!("`{mark}`"),
+                behind: false,
+            });
+        }
+        Self::key_in(&self.text).map(drop)
     }
 
     /// The text as the receiver holds it; of an ed25519 key, the private half.
@@ -92,6 +168,7 @@ impl Secret {
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         match &self.key {
+            Key::Text => Some(self.text.as_bytes()),
             Key::Shared(bytes) => Some(bytes),
             Key::Ed25519(_) => None,
         }
@@ -112,22 +189,36 @@ impl Secret {
 
     pub(crate) fn signing_key(&self) -> Option<&SigningKey> {
         match &self.key {
-            Key::Shared(_) => None,
+            Key::Text | Key::Shared(_) => None,
             Key::Ed25519(key) => Some(key),
+        }
+    }
+
+    /// The key that a text holds behind its prefix; none if it has no prefix.
+    fn key_in(text: &str) -> Result<Option<Key>, SecretError> {
+        if let Some(encoded) = text.strip_prefix(Self::SHARED) {
+            Ok(Some(Key::Shared(shared(encoded)?)))
+        } else if let Some(encoded) = text.strip_prefix(Self::PRIVATE) {
+            Ok(Some(Key::Ed25519(Arc::new(private(encoded)?))))
+        } else if text.starts_with(Self::PUBLIC) {
+            Err(SecretError::PublicHalf)
+        } else {
+            Ok(None)
         }
     }
 }
 
 fn shared(encoded: &str) -> Result<Vec<u8>, SecretError> {
-    let key = BASE64_STANDARD.decode(encoded).map_err(|_| SecretError::NotBase64)?;
-    Some(key)
-        .filter(|key| (24..=64).contains(&key.len()))
-        .ok_or(SecretError::NotBase64)
+    let key = BASE64.decode(encoded).map_err(|_| SecretError::NotBase64)?;
+    match key.len() {
+        24..=64 => Ok(key),
+        other => Err(SecretError::KeyLength(other)),
+    }
 }
 
 /// A private key as the seed alone (RFC 8032, section 5.1.5) or with the public key behind it, as libsodium keeps it.
 fn private(encoded: &str) -> Result<SigningKey, SecretError> {
-    let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| SecretError::NotEd25519)?;
+    let bytes = BASE64.decode(encoded).map_err(|_| SecretError::NotEd25519)?;
     let seed = bytes.first_chunk().ok_or(SecretError::NotEd25519)?;
     let key = SigningKey::from_bytes(seed);
     match bytes.len() {
@@ -153,68 +244,4 @@ impl fmt::Debug for Secret {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_standard_secret_is_keyed_by_what_its_base64_says() {
-        let secret = Secret::generate();
-        assert!(secret.reveal().starts_with("whsec_"));
-        assert_eq!(secret.key().unwrap().len(), 32);
-        let read = Secret::new(secret.reveal()).unwrap();
-        assert_eq!(read, secret);
-        assert_eq!(read.key(), secret.key());
-        assert!(!secret.is_asymmetric());
-        assert_eq!(secret.public_key(), None);
-    }
-
-    #[test]
-    fn a_legacy_secret_is_keyed_by_its_own_bytes() {
-        let key = |text: &str| Secret::new(text).unwrap().key().map(<[u8]>::to_vec);
-        assert_eq!(key("your_shared_secret").unwrap(), b"your_shared_secret");
-        assert_eq!(key("Schlüssel").unwrap(), "Schlüssel".as_bytes());
-    }
-
-    /// RFC 8032, section 7.1, test 1.
-    #[test]
-    fn an_ed25519_key_is_its_seed_with_or_without_the_public_half() {
-        let seed = hex::decode("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").unwrap();
-        let public = hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
-        let whsk = |bytes: &[u8]| Secret::new(format!("whsk_{}", BASE64_STANDARD.encode(bytes)));
-        for text in [seed.clone(), [seed.clone(), public.clone()].concat()] {
-            let secret = whsk(&text).unwrap();
-            assert!(secret.is_asymmetric());
-            assert_eq!(secret.key(), None);
-            assert_eq!(
-                secret.public_key(),
-                Some(format!("whpk_{}", BASE64_STANDARD.encode(&public)))
-            );
-        }
-        assert_eq!(whsk(&[seed.clone(), seed.clone()].concat()), Err(SecretError::Mismatch));
-        assert_eq!(whsk(&seed[1..]), Err(SecretError::NotEd25519));
-        assert_eq!(whsk(&[&seed[..], &[0]].concat()), Err(SecretError::NotEd25519));
-        assert_eq!(Secret::new("whsk_!"), Err(SecretError::NotEd25519));
-    }
-
-    #[test]
-    fn a_new_ed25519_key_reads_back() {
-        let secret = Secret::generate_ed25519();
-        let read = Secret::new(secret.reveal()).unwrap();
-        assert_eq!(read.public_key(), secret.public_key());
-        assert_ne!(secret, Secret::generate_ed25519());
-    }
-
-    #[test]
-    fn what_can_not_be_a_secret_is_refused() {
-        assert_eq!(Secret::new(""), Err(SecretError::Length(0)));
-        assert_eq!(Secret::new("x".repeat(513)), Err(SecretError::Length(513)));
-        assert_eq!(Secret::new("whsec_!"), Err(SecretError::NotBase64));
-        assert_eq!(Secret::new("whsec_c2hvcnQ="), Err(SecretError::NotBase64));
-    }
-
-    #[test]
-    fn a_secret_does_not_print_itself() {
-        assert_eq!(format!("{:?}", Secret::new("hunter2").unwrap()), "Secret(…)");
-        assert_eq!(format!("{:?}", Secret::generate_ed25519()), "Secret(…)");
-    }
-}
+mod tests;

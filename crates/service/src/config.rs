@@ -128,7 +128,7 @@ impl<'de> de::Visitor<'de> for SecretVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretText, E> {
-        Ok(SecretText(text.to_owned()))
+        read_secret(text)
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<SecretText, A::Error> {
@@ -140,8 +140,24 @@ impl<'de> de::Visitor<'de> for SecretVisitor {
         let InFile { file } = InFile::deserialize(de::value::MapAccessDeserializer::new(map))?;
         let text = std::fs::read_to_string(&file)
             .map_err(|error| de::Error::custom(format!("cannot read the secret from {}: {error}", file.display())))?;
-        Ok(SecretText(text.trim().to_owned()))
+        read_secret(text.trim())
     }
+}
+
+/// What one does not see at the ends of a secret is not of it, and would be found out much later by a refused login.
+fn read_secret<E: de::Error>(text: &str) -> Result<SecretText, E> {
+    if text.contains(char::is_control) {
+        return Err(E::custom(
+            "it has a line end or another control character in it: leave that out",
+        ));
+    }
+    let unseen = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    if text.starts_with(unseen) || text.ends_with(unseen) {
+        return Err(E::custom(
+            "it begins or ends with a blank or an invisible character: leave that out",
+        ));
+    }
+    Ok(SecretText(text.to_owned()))
 }
 
 /// Where some values come from.

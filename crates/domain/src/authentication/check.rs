@@ -7,6 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use super::{Authentication, Authorization, ClientCertificate, MASK};
+use crate::text::{self, Place, Stray};
 
 /// Why something can't be an endpoint's authentication.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +16,11 @@ pub enum AuthenticationError {
     #[error("an endpoint has at most {max} headers of its own, these are {0}", max = Authentication::MAX_HEADERS)]
     TooManyHeaders(usize),
     /// Not a token (RFC 9110, section 5.6.2).
-    #[error("`{}` is not a header's name: use 1 to 100 letters, digits and hyphens", .0.escape_debug())]
+    #[error(
+        "`{}` is not a header's name: use 1 to 100 letters, digits, hyphens and other characters of `!#$%&'*+.^_|~` or \
+         backticks",
+        .0.escape_debug()
+    )]
     HeaderName(String),
     /// The same name in other letters.
     #[error("the header `{0}` is given twice: names that differ only in upper and lower case are the same")]
@@ -32,6 +37,12 @@ pub enum AuthenticationError {
          only inside"
     )]
     HeaderValue(String),
+    /// Nothing to send.
+    #[error("the header `{0}` has no value: give one, or leave the header out")]
+    HeaderEmpty(String),
+    /// Something that one does not see, as editors, vaults and clipboards add it.
+    #[error("{0} has {1}: leave that out")]
+    Stray(&'static str, Stray),
     /// Too long.
     #[error("{0} has at most {max} bytes", max = Authentication::MAX_VALUE)]
     TooLong(&'static str),
@@ -128,6 +139,9 @@ impl Authentication {
             if !seen.insert(lower) {
                 return Err(AuthenticationError::HeaderTwice(name.clone()));
             }
+            if value.is_empty() {
+                return Err(AuthenticationError::HeaderEmpty(name.clone()));
+            }
             check_text("the value of a header", value)?;
             if !is_header_value(value) {
                 return Err(AuthenticationError::HeaderValue(name.clone()));
@@ -168,7 +182,8 @@ impl Authorization {
                 if password.contains(char::is_control) {
                     return Err(AuthenticationError::Password);
                 }
-                Ok(())
+                check_ends("the username", username)?;
+                check_ends("the password", password)
             }
             Self::Bearer { token } => {
                 check_text("the bearer token", token)?;
@@ -195,6 +210,7 @@ impl Authorization {
                     if text.is_empty() || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
                         return Err(AuthenticationError::Client(what));
                     }
+                    check_ends(what, text)?;
                 }
                 for scope in scopes {
                     check_text("a scope", scope)?;
@@ -208,6 +224,7 @@ impl Authorization {
                     if audience.is_empty() || audience.contains(char::is_control) {
                         return Err(AuthenticationError::Audience);
                     }
+                    check_ends("the audience", audience)?;
                 }
                 Ok(())
             }
@@ -234,6 +251,14 @@ fn check_text(what: &'static str, text: &str) -> Result<(), AuthenticationError>
         return Err(AuthenticationError::TooLong(what));
     }
     Ok(())
+}
+
+/// Control characters inside are refused in the words of what the text is for.
+fn check_ends(what: &'static str, text: &str) -> Result<(), AuthenticationError> {
+    match text::stray(text) {
+        Some(stray) if stray.place != Place::Inside => Err(AuthenticationError::Stray(what, stray)),
+        _ => Ok(()),
+    }
 }
 
 fn check_certificates(what: &'static str, pem: &str) -> Result<(), AuthenticationError> {

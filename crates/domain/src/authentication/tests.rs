@@ -145,7 +145,9 @@ fn a_header_value_stays_on_its_line() {
             "{value:?}"
         );
     }
-    for value in ["", "a b\tc", "~!\"#", &"x".repeat(4096)] {
+    let empty = headers(&[("x-key", "")]).check();
+    assert_eq!(empty, Err(AuthenticationError::HeaderEmpty("x-key".into())));
+    for value in ["a b\tc", "~!\"#", &"x".repeat(4096)] {
         assert_eq!(headers(&[("x-key", value)]).check(), Ok(()), "{value:?}");
     }
     let long = headers(&[("x-key", &"x".repeat(4097))]).check();
@@ -183,6 +185,10 @@ fn authorization_is_what_its_specification_allows() {
     assert_eq!(basic("a:b", "x"), Err(AuthenticationError::Username));
     assert_eq!(basic("a\\n", "x"), Err(AuthenticationError::Username));
     assert_eq!(basic("a", "x\\u0000"), Err(AuthenticationError::Password));
+    for (username, password) in [("a ", "x"), ("a", "x "), ("a", "x\u{200b}"), ("\u{feff}a", "x")] {
+        let refused = basic(username, password);
+        assert!(matches!(refused, Err(AuthenticationError::Stray(..))), "{refused:?}");
+    }
 }
 
 #[test]
