@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use tidings_domain::Secret;
+use tidings_domain::secret::SecretError;
 
 use crate::dialect::Dialect;
 use crate::error::did_you_mean;
+use crate::file::Key;
 use crate::render::header_value;
 
 /// The parts of a payload that are sent only if an endpoint chooses them.
@@ -106,6 +108,16 @@ pub enum ChoiceError {
         dialect: String,
         /// The header.
         header: String,
+    },
+    /// The dialect decodes secrets, and this one does not say a key.
+    #[error("{source} (dialect `{dialect}` decodes it in the header `{header}`)")]
+    NotAKey {
+        /// Which dialect.
+        dialect: String,
+        /// The header with the signature.
+        header: String,
+        /// What is wrong with it.
+        source: SecretError,
     },
     /// The secret is a private key, and the dialect has no use for one.
     #[error("dialect `{dialect}` has no ed25519 signature in `{header}`: give a shared secret, not a `whsk_` key")]
@@ -252,6 +264,27 @@ impl Dialect {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether this secret is the key that it looks like, where the dialect decodes secrets. A dialect that takes them as
+    /// they stand takes any.
+    pub fn check_key(&self, secret: &Secret) -> Result<(), ChoiceError> {
+        let Some(signature) = self.signatures.iter().find(|it| it.key == Key::Decoded) else {
+            return Ok(());
+        };
+        secret.check_key().map_err(|source| ChoiceError::NotAKey {
+            dialect: self.name.clone(),
+            header: signature.header.to_string(),
+            source,
+        })
+    }
+
+    /// Whether every secret that is valid during a rotation signs; otherwise the one before the last rotation does alone, as
+    /// long as it is valid.
+    #[must_use]
+    pub fn signs_with_all(&self) -> bool {
+        let shown = self.headers.iter().any(|header| header.secret);
+        !shown && self.signatures.iter().all(|signature| signature.separator.is_some())
     }
 
     /// Whether requests show that their sender knows the endpoint's secret.

@@ -5,37 +5,67 @@ use std::fmt;
 
 use url::Url;
 
-/// A host, and a path that may end in `*`. The scheme, the port and the query don't matter.
+/// A host, or every name below one (`*.discord.com`), and a path. A `*` in the path stands for one part of it or a piece of
+/// that, at its end for everything. The scheme, the port and the query don't matter.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UrlPattern {
     host: String,
+    below: bool,
     path: String,
-    any_below: bool,
+}
+
+/// Doors of a vendor that no dialect speaks.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) patterns: Vec<UrlPattern>,
+    pub(crate) reason: String,
 }
 
 impl UrlPattern {
     /// `None` when the text is no pattern.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (host, path) = text.split_at(text.find('/')?);
-        let (path, any_below) = path.strip_suffix('*').map_or((path, false), |path| (path, true));
-        let valid = !host.is_empty() && !host.contains([':', '*']) && !path.contains(['*', '?', '#']);
+        let (host, below) = host.strip_prefix("*.").map_or((host, false), |host| (host, true));
+        let valid = !host.is_empty() && !host.contains([':', '*']) && !path.contains(['?', '#']);
         valid.then(|| Self {
             host: host.to_ascii_lowercase(),
+            below,
             path: path.to_owned(),
-            any_below,
         })
     }
 
     pub(crate) fn matches(&self, url: &Url) -> bool {
-        let path = url.path();
-        url.host_str() == Some(&self.host) && (path == self.path || (self.any_below && path.starts_with(&self.path)))
+        let host = url.host_str().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let is_host = match host.strip_suffix(&self.host) {
+            Some(front) if self.below => front.len() > 1 && front.ends_with('.'),
+            front => front == Some(""),
+        };
+        is_host && fits(self.path.as_bytes(), url.path().as_bytes())
+    }
+
+    /// How much it says: of two patterns that match, the one that says more is meant.
+    pub(crate) fn weight(&self) -> usize {
+        self.path.bytes().filter(|byte| *byte != b'*').count()
+    }
+}
+
+fn fits(pattern: &[u8], path: &[u8]) -> bool {
+    match (pattern, path) {
+        ([b'*'], _) => true,
+        ([b'*', rest @ ..], _) => {
+            let part = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+            (0..=part).any(|end| fits(rest, &path[end..]))
+        }
+        ([byte, rest @ ..], [first, others @ ..]) => byte == first && fits(rest, others),
+        (rest, others) => rest.is_empty() && others.is_empty(),
     }
 }
 
 impl fmt::Display for UrlPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let any_below = if self.any_below { "*" } else { "" };
-        write!(f, "{}{}{any_below}", self.host, self.path)
+        let below = if self.below { "*." } else { "" };
+        write!(f, "{below}{}{}", self.host, self.path)
     }
 }
 
@@ -58,8 +88,27 @@ mod tests {
         assert!(!matches("hooks.slack.com/*", "https://hooks.slack.com.example.org/"));
         assert!(!matches("hooks.slack.com/*", "https://example.org/hooks.slack.com/"));
         assert!(!matches("a.example/in", "https://a.example/in/deeper"));
-        let written = "discord.com/api/webhooks/*";
-        assert_eq!(UrlPattern::parse(written).unwrap().to_string(), written);
+        assert!(matches(
+            "discord.com/api/v*/webhooks/*",
+            "https://discord.com/api/v10/webhooks/1/x"
+        ));
+        assert!(!matches(
+            "discord.com/api/v*/webhooks/*",
+            "https://discord.com/api/v1/0/webhooks/1"
+        ));
+        assert!(matches("a.example/*/x/*/slack", "https://a.example/1/x/2/slack?y"));
+        assert!(!matches("a.example/*/slack", "https://a.example/1/slack/2"));
+        assert!(matches("*.discord.com/*", "https://ptb.discord.com./api"));
+        for other in [
+            "https://discord.com/",
+            "https://notdiscord.com/",
+            "https://.discord.com/",
+        ] {
+            assert!(!matches("*.discord.com/*", other), "{other}");
+        }
+        for written in ["discord.com/api/webhooks/*", "*.discord.com/api/v*/webhooks/*"] {
+            assert_eq!(UrlPattern::parse(written).unwrap().to_string(), written);
+        }
     }
 
     #[test]
@@ -68,9 +117,10 @@ mod tests {
             "",
             "hooks.slack.com",
             "/path",
-            "*.slack.com/*",
+            "*/*",
+            "*.*.com/*",
+            "a.example/?x",
             "https://a.example/",
-            "a.example/*/b",
         ] {
             assert_eq!(UrlPattern::parse(text), None, "{text:?}");
         }

@@ -17,10 +17,10 @@ use toml::Spanned;
 
 use self::templates::environment;
 use crate::choice::{Properties, Setting};
-use crate::chosen::UrlPattern;
+use crate::chosen::{Refused, UrlPattern};
 use crate::dialect::{BODY_TEMPLATE, Dialect};
 use crate::error::{DialectError, did_you_mean, place};
-use crate::file::{File, PropertiesTable, SettingTable, Timeout};
+use crate::file::{File, PropertiesTable, RefusedTable, SettingTable, Timeout};
 
 /// The longest deadline that a dialect may give one attempt: it holds a place in the dispatcher as long.
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);
@@ -59,7 +59,12 @@ impl Compiler<'_> {
             chosen_for: file
                 .chosen_for
                 .iter()
-                .map(|text| self.url_pattern(text))
+                .map(|text| self.url_pattern("chosen_for", text))
+                .collect::<Result<_, _>>()?,
+            refused: file
+                .refused
+                .into_iter()
+                .map(|table| self.refused(table))
                 .collect::<Result<_, _>>()?,
             fixed: [
                 (CONTENT_TYPE.into(), self.content_type(&file.content_type)?),
@@ -81,6 +86,7 @@ impl Compiler<'_> {
                 success: file.success,
                 final_: file.final_,
             },
+            retry_after: file.retry_after,
             schedule: file.schedule,
             timeout: self.timeout(&file.timeout)?,
             events: self.events(&file.events)?,
@@ -120,10 +126,18 @@ impl Compiler<'_> {
         Ok(name.get_ref().clone())
     }
 
-    fn url_pattern(&self, text: &Spanned<String>) -> Result<UrlPattern, DialectError> {
+    fn refused(&self, table: RefusedTable) -> Result<Refused, DialectError> {
+        let patterns = table.urls.iter().map(|text| self.url_pattern("urls", text));
+        Ok(Refused {
+            patterns: patterns.collect::<Result<_, _>>()?,
+            reason: table.reason,
+        })
+    }
+
+    fn url_pattern(&self, key: &str, text: &Spanned<String>) -> Result<UrlPattern, DialectError> {
         UrlPattern::parse(text.get_ref()).ok_or_else(|| {
             let problem = format!(
-                "`chosen_for`: `{}` is no host and path: write it like `hooks.slack.com/*`",
+                "`{key}`: `{}` is no host and path: write it like `hooks.slack.com/*`",
                 text.get_ref()
             );
             self.wrong(text.span(), problem)

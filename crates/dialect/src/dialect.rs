@@ -13,8 +13,8 @@ use tidings_domain::{EventPattern, EventType, Schedule};
 use url::Url;
 
 use crate::choice::{Properties, Setting};
-use crate::chosen::UrlPattern;
-use crate::file::{Canonical, Encoding, Key};
+use crate::chosen::{Refused, UrlPattern};
+use crate::file::{Canonical, Encoding, Key, RetryAfter};
 use crate::name::SpelledName;
 
 /// How deliveries look to one kind of receiver, and how its answers are read.
@@ -22,6 +22,7 @@ pub struct Dialect {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) chosen_for: Vec<UrlPattern>,
+    pub(crate) refused: Vec<Refused>,
     pub(crate) user_agent: String,
     /// The headers that are the same in every request.
     pub(crate) fixed: [(SpelledName, HeaderValue); 2],
@@ -29,6 +30,7 @@ pub struct Dialect {
     pub(crate) canonical: Option<Canonical>,
     pub(crate) signatures: Vec<Signature>,
     pub(crate) status_rule: StatusRule,
+    pub(crate) retry_after: RetryAfter,
     pub(crate) schedule: Schedule,
     pub(crate) timeout: Duration,
     /// The most specific pattern first.
@@ -99,6 +101,12 @@ impl Dialect {
         &self.status_rule
     }
 
+    /// Which of the waits that answers name is meant.
+    #[must_use]
+    pub fn retry_after(&self) -> RetryAfter {
+        self.retry_after
+    }
+
     /// What requests call their sender.
     #[must_use]
     pub fn user_agent(&self) -> &str {
@@ -111,7 +119,7 @@ impl Dialect {
         &self.samples
     }
 
-    /// The URLs whose endpoints get this dialect unless they name one: a host and a path that may end in `*`.
+    /// The URLs whose endpoints get this dialect unless they name one: a host and a path, with `*` in place of what differs.
     pub fn chosen_for(&self) -> impl Iterator<Item = String> {
         self.chosen_for.iter().map(ToString::to_string)
     }
@@ -137,8 +145,22 @@ impl Dialect {
         self.properties.as_ref()
     }
 
-    pub(crate) fn is_chosen_for(&self, url: &Url) -> bool {
-        self.chosen_for.iter().any(|pattern| pattern.matches(url))
+    /// How much the pattern says that chooses it for this URL, if one does.
+    pub(crate) fn chosen_by(&self, url: &Url) -> Option<usize> {
+        let chosen_by = self.chosen_for.iter().filter(|pattern| pattern.matches(url));
+        chosen_by.map(UrlPattern::weight).max()
+    }
+
+    /// Why it speaks nothing that is understood at this URL, if it knows, and how much the pattern says.
+    pub(crate) fn refusal_of(&self, url: &Url) -> Option<(usize, &str)> {
+        let weights = |refused: &'_ Refused| {
+            let matching = refused.patterns.iter().filter(|pattern| pattern.matches(url));
+            matching.map(UrlPattern::weight).max()
+        };
+        let refusals = self.refused.iter();
+        refusals
+            .filter_map(|refused| Some((weights(refused)?, refused.reason.as_str())))
+            .max_by_key(|(weight, _)| *weight)
     }
 
     pub(crate) fn names_for(&self, event_type: &EventType) -> Option<&Names> {

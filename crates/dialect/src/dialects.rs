@@ -50,10 +50,25 @@ impl Dialects {
         self.0.get(name)
     }
 
-    /// The dialect that wants this URL for itself, whatever the endpoint names: Slack's for `hooks.slack.com`.
+    /// The dialect that wants this URL for itself, unless the endpoint names one: Slack's for `hooks.slack.com`. Where several
+    /// do, it is the one whose pattern says most.
     #[must_use]
     pub fn chosen_for(&self, url: &Url) -> Option<&Arc<Dialect>> {
-        self.0.values().find(|dialect| dialect.is_chosen_for(url))
+        let wanting = self
+            .0
+            .values()
+            .filter_map(|dialect| Some((dialect.chosen_by(url)?, dialect)));
+        wanting.max_by_key(|(weight, _)| *weight).map(|(_, dialect)| dialect)
+    }
+
+    /// Why nobody would read what this dialect sends to this URL, if that is known: it is a door of a vendor that no
+    /// dialect speaks. One that was written for the door, and says so by `chosen_for`, may.
+    #[must_use]
+    pub fn refusal(&self, url: &Url, dialect: &str) -> Option<&str> {
+        let refusals = self.0.values().filter_map(|dialect| dialect.refusal_of(url));
+        let (weight, reason) = refusals.max_by_key(|(weight, _)| *weight)?;
+        let written_for_it = self.get(dialect).and_then(|dialect| dialect.chosen_by(url));
+        written_for_it.is_none_or(|chosen| chosen < weight).then_some(reason)
     }
 
     /// Every name in alphabetical order.

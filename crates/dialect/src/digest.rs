@@ -4,7 +4,10 @@
 //! those of the five products first, at the top level and in the objects that usually hold what an event is about.
 //! What it does not know becomes fields by their own names; ids, timestamps and tokens are left out.
 
+mod changes;
 mod found;
+mod links;
+mod values;
 mod words;
 
 use std::fmt;
@@ -13,9 +16,11 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::Object;
 use tidings_domain::EventType;
-use url::Url;
+use tidings_domain::text::is_invisible;
 
+use self::changes::Change;
 use self::found::{Found, Kind};
+use self::links::{is_picture, link, looks_like_a_link};
 use self::words::in_words;
 use crate::members::decoded;
 
@@ -30,6 +35,10 @@ pub(crate) struct Digest {
     /// Only http and https.
     link: Option<String>,
     image: Option<String>,
+    /// What changed from what to what, on one line.
+    change: Option<String>,
+    /// What is new, on one line, where no message says it.
+    news: Option<String>,
     /// Names and values, one line each and none empty.
     fields: Vec<(String, String)>,
     tone: Option<Tone>,
@@ -51,32 +60,68 @@ enum Tone {
 
 /// The most fields: Slack shows ten in a section.
 const MAX_FIELDS: usize = 10;
-/// The longest URL that services take, with room to spare: Discord's limit is 2048.
-const MAX_URL: usize = 2000;
+/// How many fields make the news where nothing else does.
+const MAX_NEWS: usize = 4;
+/// What an event is about.
+const SUBJECTS: [&str; 5] = ["title", "subject", "issue_name", "added_issue_name", "issue_title"];
+/// What somebody wrote.
+const MESSAGES: [&str; 9] = [
+    "message",
+    "text_feedback",
+    "feedback",
+    "comment",
+    "text",
+    "answer",
+    "content",
+    "body",
+    "description",
+];
+/// Where an event is to be seen: pages for people before what may be for programs.
+const LINKS: [&str; 13] = [
+    "html_url",
+    "web_url",
+    "browser_url",
+    "permalink",
+    "permalink_url",
+    "link",
+    "public_url",
+    "view_url",
+    "share_url",
+    "url",
+    "issue_url",
+    "page_url",
+    "href",
+];
+/// Where a picture is to be seen, or one of several.
+const PICTURES: [&str; 11] = [
+    "screenshot_url",
+    "screenshot",
+    "image_url",
+    "image",
+    "picture",
+    "photo",
+    "screenshots",
+    "images",
+    "image_urls",
+    "pictures",
+    "photos",
+];
+/// Where pictures may be among other things.
+const FILES: [&str; 2] = ["attachments", "files"];
 
 impl Digest {
     /// Reads a payload that has been checked.
     pub(crate) fn of(event_type: &EventType, payload: &str) -> Self {
         let what = in_words(event_type.as_str());
-        let mut found = Found::in_payload(payload);
+        let mut found = Found::in_payload(payload, event_type);
         if found.is_empty() {
             return Self {
                 title: what,
                 ..Self::of_another_kind(payload)
             };
         }
-        let subject = found.take(&["title", "subject", "issue_name", "added_issue_name", "issue_title"]);
-        let message = found.take(&[
-            "message",
-            "text_feedback",
-            "feedback",
-            "comment",
-            "text",
-            "answer",
-            "content",
-            "body",
-            "description",
-        ]);
+        let subject = found.take(&SUBJECTS);
+        let message = found.take(&MESSAGES);
         let email = found.take(&["email", "user_email", "customer_email"]);
         let person = found
             .take(&["customer_name", "user_name", "full_name", "author_name", "author"])
@@ -86,20 +131,44 @@ impl Digest {
             });
         let rating = found.rating();
         let tone = tone(&found, rating);
-        let link = found.take_url(&["url", "link", "permalink", "html_url", "issue_url", "page_url"]);
-        let image = found.take_url(&["screenshot_url", "screenshot", "image_url", "image"]);
-        let mut fields = found.fields(MAX_FIELDS);
+        let of_people = |text: &str| link(text).is_some() && !links::is_for_programs(text);
+        let shown = found
+            .take_url(&LINKS, of_people)
+            .or_else(|| found.take_url(&LINKS, |text| link(text).is_some()));
+        let image = found
+            .take_url(&PICTURES, |text| link(text).is_some())
+            .or_else(|| found.take_url(&FILES, |text| link(text).is_some() && is_picture(text)));
+        let told = [
+            ("Link", &LINKS[..], shown.is_none()),
+            ("Picture", &PICTURES[..], image.is_none()),
+        ];
+        let unlinked: Vec<(String, String)> = told
+            .into_iter()
+            .filter(|(.., missing)| *missing)
+            .filter_map(|(name, names, _)| Some((name.to_owned(), found.take_url(names, looks_like_a_link)?)))
+            .map(|(name, url)| (name, one_line(&url)))
+            .collect();
+        let named = found.named_by(event_type);
+        let change = in_one_line(&found.changes);
+        let mut fields = found.fields(MAX_FIELDS - unlinked.len());
         if fields.is_empty() && message.is_none() && rating.is_none() {
-            fields = found.everything(MAX_FIELDS);
+            fields = found.everything(MAX_FIELDS - unlinked.len());
         }
+        fields.extend(unlinked);
+        let news = change
+            .clone()
+            .or_else(|| named.map(|(name, value)| format!("{name}: {value}")))
+            .or_else(|| message.is_none().then(|| rest_of_the_news(rating, &fields)).flatten());
         Self {
             title: subject.map_or(what.clone(), |subject| format!("{what}: {}", one_line(&subject))),
             person: person.map(|name| one_line(&name)),
             email: email.map(|email| one_line(&email)),
             rating,
             message,
-            link,
-            image,
+            link: shown.and_then(|url| link(&url)),
+            image: image.and_then(|url| link(&url)),
+            change,
+            news,
             fields,
             tone,
         }
@@ -119,15 +188,6 @@ impl Digest {
             ..Self::default()
         }
     }
-
-    fn stars(&self) -> Option<String> {
-        let Rating { value, max } = self.rating?;
-        if max != 5 {
-            return Some(format!("{value}/{max}"));
-        }
-        let full = (0..max).filter(|star| f64::from(*star) + 0.5 <= value).count();
-        Some("★".repeat(full) + &"☆".repeat(5 - full))
-    }
 }
 
 impl Object for Digest {
@@ -139,8 +199,10 @@ impl Object for Digest {
             "email" => text(&self.email),
             "rating" => self.rating.map(|rating| rating.value.into()),
             "rating_max" => self.rating.map(|rating| rating.max.into()),
-            "stars" => self.stars().map(Value::from),
+            "stars" => self.rating.map(|rating| rating.stars().into()),
             "message" => text(&self.message),
+            "change" => text(&self.change),
+            "news" => text(&self.news),
             "link" => text(&self.link),
             "image" => text(&self.image),
             "fields" => Some(self.fields.iter().map(field).collect()),
@@ -165,6 +227,34 @@ impl fmt::Debug for Digest {
     }
 }
 
+impl Rating {
+    fn stars(self) -> String {
+        let Self { value, max } = self;
+        if max != 5 {
+            return format!("{value}/{max}");
+        }
+        let full = (0..max).filter(|star| f64::from(*star) + 0.5 <= value).count();
+        "★".repeat(full) + &"☆".repeat(5 - full)
+    }
+}
+
+fn in_one_line(changes: &[Change]) -> Option<String> {
+    let told = changes
+        .iter()
+        .map(|Change { name, from, to }| format!("{name}: {from} → {to}"));
+    Some(told.collect::<Vec<_>>().join(" · ")).filter(|told| !told.is_empty())
+}
+
+/// The news of an event without a message: how it was rated, and what else it says first.
+fn rest_of_the_news(rating: Option<Rating>, fields: &[(String, String)]) -> Option<String> {
+    let fields = fields
+        .iter()
+        .take(MAX_NEWS)
+        .map(|(name, value)| format!("{name}: {value}"));
+    let told: Vec<String> = rating.map(Rating::stars).into_iter().chain(fields).collect();
+    (!told.is_empty()).then(|| told.join(" · "))
+}
+
 impl Tone {
     fn name(self) -> &'static str {
         match self {
@@ -176,7 +266,7 @@ impl Tone {
     }
 }
 
-/// What the sender felt, if they said it; else how pressing it is, else how it stands.
+/// Where it changed, how it stands; else what the sender felt, if they said it, how it stands, how pressing it is.
 fn tone(found: &Found<'_>, rating: Option<Rating>) -> Option<Tone> {
     let said = |key: &str| found.peek(key).map(str::to_lowercase).unwrap_or_default();
     let by_rating = |rating: Rating| match rating {
@@ -199,11 +289,31 @@ fn tone(found: &Found<'_>, rating: Option<Rating>) -> Option<Tone> {
         "medium" | "normal" | "neutral" => Some(Tone::Neutral),
         _ => None,
     };
-    let by_status = match said("status").as_str() {
-        "resolved" | "closed" | "done" | "approved" | "completed" => Some(Tone::Good),
+    let changed = found
+        .changes
+        .iter()
+        .find(|change| matches!(&*change.name, "Status" | "State" | "Stage"));
+    let by_change = changed.and_then(|change| tone_of_status(&change.to));
+    let by_status = tone_of_status(&said("status")).filter(|tone| matches!(tone, Tone::Good));
+    by_change
+        .or(by_sentiment)
+        .or(rating.map(by_rating))
+        .or(by_status)
+        .or(by_priority)
+}
+
+/// What is done is good, what was turned down is bad, what is under way is neither; what has just come in says nothing.
+fn tone_of_status(status: &str) -> Option<Tone> {
+    match words::in_snake_case(status).as_str() {
+        "resolved" | "closed" | "done" | "approved" | "completed" | "complete" | "fixed" | "solved" | "merged"
+        | "released" | "shipped" | "published" | "accepted" | "finished" | "delivered" => Some(Tone::Good),
+        "rejected" | "declined" | "denied" | "failed" | "blocked" | "wont_fix" | "won_t_fix" | "reopened" => {
+            Some(Tone::Bad)
+        }
+        "in_progress" | "in_review" | "review" | "started" | "planned" | "pending" | "waiting" | "on_hold"
+        | "acknowledged" | "triaged" | "assigned" | "under_review" | "testing" => Some(Tone::Neutral),
         _ => None,
-    };
-    by_sentiment.or(rating.map(by_rating)).or(by_priority).or(by_status)
+    }
 }
 
 impl Found<'_> {
@@ -222,19 +332,6 @@ impl Found<'_> {
     fn take_number(&mut self, keys: &[&str]) -> Option<f64> {
         self.take_if(keys, |found| found.kind == Kind::Number)?.parse().ok()
     }
-
-    fn take_url(&mut self, keys: &[&str]) -> Option<String> {
-        let url = self.take_if(keys, |found| link(&found.text).is_some())?;
-        link(&url)
-    }
-}
-
-/// A URL that may be shown as a link. What would end a link in Slack's or Discord's formats is escaped.
-fn link(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-    let escaped = url.as_str().replace('|', "%7C").replace('(', "%28").replace(')', "%29");
-    (plain && escaped.len() <= MAX_URL).then_some(escaped)
 }
 
 /// The text without control characters; none when nothing is left to see.
@@ -243,13 +340,6 @@ fn visible(text: &str) -> Option<String> {
     let text: String = text.replace("\r\n", "\n").chars().map(keep).collect();
     let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// Characters that take no room: services call a text of nothing else empty.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180e}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn one_line(text: &str) -> String {

@@ -17,6 +17,8 @@ pub(crate) struct File {
     pub(crate) description: String,
     #[serde(default)]
     pub(crate) chosen_for: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) refused: Vec<RefusedTable>,
     #[serde(default = "json")]
     pub(crate) content_type: Spanned<String>,
     #[serde(default = "tidings")]
@@ -32,6 +34,8 @@ pub(crate) struct File {
     #[serde(default, rename = "final")]
     pub(crate) final_: Vec<StatusRange>,
     #[serde(default)]
+    pub(crate) retry_after: RetryAfter,
+    #[serde(default)]
     pub(crate) schedule: Schedule,
     #[serde(default = "thirty_seconds")]
     pub(crate) timeout: Spanned<Timeout>,
@@ -43,6 +47,13 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) settings: BTreeMap<Spanned<String>, SettingTable>,
     pub(crate) samples: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefusedTable {
+    pub(crate) urls: Vec<Spanned<String>>,
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,6 +101,18 @@ pub(crate) enum Key {
     Text,
     /// What the base64 behind `whsec_` says; a secret of another form as it stands.
     Decoded,
+}
+
+/// Which of the waits that an answer names is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetryAfter {
+    /// That of the header `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3).
+    #[default]
+    Header,
+    /// The smallest of the header, the body's `retry_after` and `X-RateLimit-Reset-After`, for services that write
+    /// milliseconds in some of them: whole numbers from 1000 on are milliseconds.
+    Smallest,
 }
 
 /// How the bytes of a signature are written.

@@ -30,5 +30,6 @@ pub use choice::{ChoiceError, Form, Properties, Setting};
 pub use dialect::Dialect;
 pub use dialects::Dialects;
 pub use error::DialectError;
+pub use file::RetryAfter;
 pub use name::SpelledName;
 pub use render::{Message, RenderError, Request};

@@ -135,7 +135,7 @@ fn wrong_values_are_refused_at_their_line() {
     assert_refused(&with("timeout = '1h'"), 4, "between 1s and 5m");
     assert_refused(&with("timeout = 'soon'"), 4, "");
     assert_refused(&with("schedule = ['1m', 'x']"), 4, "`x` is not a duration");
-    assert_refused(&with("success = ['2xx', '9xx']"), 4, "`9xx` is not an HTTP status");
+    assert_refused(&with("success = ['2xx', '10xx']"), 4, "`10xx` is not an HTTP status");
     assert_refused(&with("canonical = 'rfc8785'"), 4, "unknown variant `rfc8785`");
     assert_refused(&with("content_type = 'text/plain'"), 4, "is not JSON");
     assert_refused(&with("user_agent = \"a\\nb\""), 4, "visible ASCII");
@@ -194,7 +194,7 @@ fn a_mistake_is_found_to_the_column() {
     let with = |line: &str| MINIMAL.replace("[samples]", &format!("{line}\n[samples]"));
     assert_refused_at(&with("shedule = ['1m']"), (4, 1), "did you mean `schedule`?");
     assert_refused_at(&with("canonical = 'ecmascrpt'"), (4, 13), "did you mean `ecmascript`?");
-    assert_refused_at(&with("success = ['2xx', '9xx']"), (4, 11), "`9xx`");
+    assert_refused_at(&with("success = ['2xx', '10xx']"), (4, 11), "`10xx`");
     assert_refused_at(
         &with("chosen_for = ['a.example/', 'é', 'x']"),
         (4, 29),
@@ -260,11 +260,22 @@ fn slack_and_discord_are_chosen_by_their_urls() {
     let dialects = Dialects::builtin().unwrap();
     for (url, name) in [
         ("https://hooks.slack.com/services/T0/B0/x", Some("slack")),
-        ("https://hooks.slack.com/workflows/T0/A0/1/x", Some("slack")),
         ("https://hooks.slack-gov.com/services/T0/B0/x", Some("slack")),
         ("https://discord.com/api/webhooks/1/x", Some("discord")),
+        ("https://discord.com/api/v10/webhooks/1/x", Some("discord")),
         ("https://discordapp.com/api/webhooks/1/x?wait=true", Some("discord")),
+        ("https://discordapp.com/api/v6/webhooks/1/x", Some("discord")),
         ("https://canary.discord.com/api/webhooks/1/x", Some("discord")),
+        (
+            "https://ptb.discord.com/api/v9/webhooks/1/x?thread_id=2",
+            Some("discord"),
+        ),
+        ("https://discord.com/api/webhooks/1/x/slack", Some("slack")),
+        (
+            "https://ptb.discord.com/api/v10/webhooks/1/x/slack?wait=true",
+            Some("slack"),
+        ),
+        ("https://discord.com/api/channels/1/messages", None),
         ("https://discord.com/channels/1", None),
         ("https://slack.com/api/chat.postMessage", None),
         ("https://hooks.slack.com.a.example/services/x", None),
@@ -272,6 +283,49 @@ fn slack_and_discord_are_chosen_by_their_urls() {
         let chosen = dialects.chosen_for(&url.parse().unwrap()).map(|dialect| dialect.name());
         assert_eq!(chosen, name, "{url}");
     }
+}
+
+#[test]
+fn doors_that_no_dialect_speaks_are_refused_with_a_reason() {
+    let dialects = Dialects::builtin().unwrap();
+    for (url, reason) in [
+        ("https://hooks.slack.com/workflows/T0/A0/1/x", "workflow"),
+        ("https://hooks.slack.com/triggers/T0/1/x", "workflow"),
+        ("https://hooks.slack-gov.com/triggers/T0/1/x", "workflow"),
+        ("https://hooks.slack.com/commands/T0/1/x", "half an hour"),
+        ("https://discord.com/api/webhooks/1/x/github", "GitHub"),
+        ("https://canary.discord.com/api/v10/webhooks/1/x/github", "GitHub"),
+        ("https://discord.com/api/webhooks/1/x/messages/2", "one message"),
+    ] {
+        let url = url.parse().unwrap();
+        let chosen = dialects.chosen_for(&url).unwrap().name();
+        for dialect in [chosen, "standard"] {
+            let refusal = dialects.refusal(&url, dialect);
+            assert!(
+                refusal.is_some_and(|it| it.contains(reason)),
+                "{url} {dialect}: {refusal:?}"
+            );
+        }
+    }
+    for url in [
+        "https://hooks.slack.com/services/T0/B0/x",
+        "https://discord.com/api/v10/webhooks/1/x",
+        "https://a.example/",
+    ] {
+        assert_eq!(dialects.refusal(&url.parse().unwrap(), "standard"), None, "{url}");
+    }
+}
+
+#[test]
+fn a_dialect_of_ones_own_may_speak_a_door_that_is_refused() {
+    let text = MINIMAL.replace("[samples]", "chosen_for = ['hooks.slack.com/triggers/*']\n[samples]");
+    let dialects = load(&[("mine.toml", &text)]).unwrap();
+    let url = "https://hooks.slack.com/triggers/T0/1/x".parse().unwrap();
+    assert_eq!(dialects.chosen_for(&url).unwrap().name(), "mine");
+    assert_eq!(dialects.refusal(&url, "mine"), None);
+    assert!(dialects.refusal(&url, "slack").is_some());
+    let wrong = MINIMAL.replace("[samples]", "[[refused]]\nurls = ['x']\nreason = ''\n[samples]");
+    assert_refused(&wrong, 5, "no host and path");
 }
 
 #[test]

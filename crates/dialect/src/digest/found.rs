@@ -2,12 +2,19 @@
 
 use std::borrow::Cow;
 
+use tidings_domain::EventType;
+
+use super::changes::{self, Change, changes};
+use super::links;
+use super::values::{MAX_ITEMS, joined, name_in, scalar, url_of};
 use super::words::{in_snake_case, in_words};
-use super::{one_line, visible};
-use crate::members::{Member, decoded, members};
+use super::{MESSAGES, SUBJECTS, one_line, visible};
+use crate::members::{Member, decoded, items, members};
 
 /// How many members of one object are looked at: a person reads fewer.
 const MAX_MEMBERS: usize = 200;
+/// How deep an object is looked for that says something.
+const MAX_DEPTH: usize = 3;
 
 /// An object of the payload that is looked into.
 struct Part {
@@ -69,13 +76,15 @@ const WANTED: [&str; 24] = [
     "country",
 ];
 
-/// A scalar.
+/// A scalar, or a list of them.
 pub(super) struct Entry<'a> {
     /// Its key in snake case, with the name of its part where that tells more.
     name: String,
     key: Cow<'a, str>,
     pub(super) text: String,
     pub(super) kind: Kind,
+    /// Of a list, the URLs in it.
+    pub(super) urls: Vec<String>,
     noisy: bool,
     taken: bool,
 }
@@ -85,39 +94,91 @@ pub(super) enum Kind {
     Text,
     Number,
     Word,
+    List,
 }
 
-/// The scalars of the top level and of the parts, those of the top level first.
-pub(super) struct Found<'a>(Vec<Entry<'a>>);
+/// The scalars of the top level and of the parts, those of the top level first; and what changed.
+pub(super) struct Found<'a> {
+    entries: Vec<Entry<'a>>,
+    pub(super) changes: Vec<Change>,
+}
 
 impl<'a> Found<'a> {
-    pub(super) fn in_payload(payload: &'a str) -> Self {
+    pub(super) fn in_payload(payload: &'a str, event_type: &EventType) -> Self {
         let top = members(payload).unwrap_or_default();
-        let mut entries = Vec::new();
-        let mut inside: Vec<(&Part, &str)> = Vec::new();
+        let mut found = Self {
+            entries: Vec::new(),
+            changes: changes(&top, changed_thing(event_type)),
+        };
+        let subject = subject_of(&top);
+        let mut inside: Vec<(usize, &'static Part, &str)> = Vec::new();
         for member in top.into_iter().take(MAX_MEMBERS) {
             let name = in_snake_case(&member.key);
-            match PARTS.iter().find(|part| part.key == name) {
-                Some(part) if member.value.starts_with('{') => inside.push((part, member.value)),
-                _ => entries.extend(entry(member, name, false)),
+            let known = PARTS.iter().position(|part| part.key == name);
+            match known.and_then(|at| Some((at, PARTS.get(at)?))) {
+                Some((at, part)) if member.value.starts_with('{') => inside.push((at, part, member.value)),
+                _ if subject.as_ref().is_some_and(|(subject, _)| *subject == name) => {}
+                _ => found.entries.extend(entry(member, name, false)),
             }
         }
-        inside.sort_by_key(|(part, _)| PARTS.iter().position(|it| it.key == part.key));
-        for (part, text) in inside {
-            for member in members(text).unwrap_or_default().into_iter().take(MAX_MEMBERS) {
+        inside.sort_by_key(|(at, ..)| *at);
+        for (_, part, text) in inside {
+            found.look_into(text, part.key, part.own, part.noisy, MAX_DEPTH, event_type);
+        }
+        if let Some((name, text)) = subject {
+            found.look_into(text, &name, true, false, MAX_DEPTH, event_type);
+        }
+        if found.changes.is_empty() {
+            found.changes.extend(found.change_across());
+        }
+        found
+    }
+
+    /// A change whose halves stand in different objects: the `previousStatus` beside an `issue` with its `status`.
+    fn change_across(&self) -> Option<Change> {
+        self.entries.iter().find_map(|was| {
+            let name = changes::of_before(&was.name)?;
+            let is = self.entries.iter().find(|entry| entry.name == name)?;
+            let (from, to) = (one_line(&was.text), one_line(&is.text));
+            (from != to).then(|| Change {
+                name: in_words(name),
+                from,
+                to,
+            })
+        })
+    }
+
+    fn look_into(&mut self, text: &'a str, part: &str, own: bool, noisy: bool, depth: usize, event_type: &EventType) {
+        let inside = members(text).unwrap_or_default();
+        if own && self.changes.is_empty() {
+            self.changes = changes(&inside, changed_thing(event_type));
+        }
+        // An envelope within the envelope, `{"data": {"object": {…}}}`, says nothing beside the object.
+        if let Some((deeper, object)) = subject_of(&inside).filter(|_| own && depth > 0) {
+            let speaks = |member: &Member<'_>| {
                 let name = in_snake_case(&member.key);
-                let name = match part.own && name != "name" {
-                    true => name,
-                    false => format!("{}_{name}", part.key),
-                };
-                entries.extend(entry(member, name, part.noisy));
+                name != deeper && !is_for_programs(&name) && scalar(member.value).is_some()
+            };
+            if !inside.iter().any(speaks) {
+                return self.look_into(object, part, own, noisy, depth - 1, event_type);
             }
         }
-        Self(entries)
+        for mut member in inside.into_iter().take(MAX_MEMBERS) {
+            let name = in_snake_case(&member.key);
+            let name = match own && name != "name" {
+                true => name,
+                false => format!("{part}_{name}"),
+            };
+            if own && member.key == "name" {
+                // An assignee's name is the assignee.
+                member.key = part.to_owned().into();
+            }
+            self.entries.extend(entry(member, name, noisy));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty() && self.changes.is_empty()
     }
 
     /// The first text of these names, which is then no field any more.
@@ -128,25 +189,60 @@ impl<'a> Found<'a> {
     pub(super) fn take_if(&mut self, names: &[&str], fits: impl Fn(&Entry<'_>) -> bool) -> Option<String> {
         let place = names.iter().find_map(|name| {
             let named = |entry: &Entry<'_>| entry.name == *name && !entry.taken && fits(entry);
-            self.0.iter().position(named)
+            self.entries.iter().position(named)
         })?;
-        let entry = self.0.get_mut(place)?;
+        let entry = self.entries.get_mut(place)?;
         entry.taken = true;
         Some(entry.text.clone())
     }
 
+    /// The first URL that these names have and that fits, which is then no field any more.
+    pub(super) fn take_url(&mut self, names: &[&str], fits: impl Fn(&str) -> bool) -> Option<String> {
+        names.iter().find_map(|name| {
+            let named = self
+                .entries
+                .iter_mut()
+                .filter(|entry| entry.name == *name && !entry.taken);
+            named.into_iter().find_map(|entry| {
+                let texts = match entry.kind {
+                    Kind::Text => std::slice::from_ref(&entry.text),
+                    Kind::List => entry.urls.as_slice(),
+                    Kind::Number | Kind::Word => &[],
+                };
+                let url = texts.iter().find(|text| fits(text)).cloned();
+                entry.taken |= url.is_some();
+                url
+            })
+        })
+    }
+
+    /// What an event of this type is about, if it is a value of its own: the `status` of `feedback.status_changed`.
+    pub(super) fn named_by(&self, event_type: &EventType) -> Option<(String, String)> {
+        let words = in_snake_case(event_type.as_str());
+        let mut verbs = words.split('_').skip(1).filter(|word| word.len() >= 4);
+        verbs.find_map(|verb| {
+            let open = |entry: &&Entry<'_>| !entry.taken && !entry.noisy && !is_for_programs(&entry.name);
+            let alike = |entry: &&Entry<'_>| same_stem(verb, &entry.name);
+            let entry = self.entries.iter().filter(open).find(alike)?;
+            Some((entry.label(), one_line(&entry.text)))
+        })
+    }
+
     /// The first value of this name, whether it was taken or not.
     pub(super) fn peek(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|entry| entry.name == name).map(|entry| &*entry.text)
+        self.entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .map(|entry| &*entry.text)
     }
 
     /// What is worth a field and was not taken: what is wanted first, then what else the event says of itself.
     pub(super) fn fields(&self, max: usize) -> Vec<(String, String)> {
         let wanted = WANTED
             .iter()
-            .filter_map(|name| self.0.iter().find(|entry| entry.name == *name));
+            .filter_map(|name| self.entries.iter().find(|entry| entry.name == *name));
         let others = self
-            .0
+            .entries
             .iter()
             .filter(|entry| !entry.noisy && !is_for_programs(&entry.name) && !WANTED.contains(&&*entry.name));
         shown(wanted.chain(others), max)
@@ -154,13 +250,15 @@ impl<'a> Found<'a> {
 
     /// What there is, for an event of which nothing is known.
     pub(super) fn everything(&self, max: usize) -> Vec<(String, String)> {
-        shown(self.0.iter(), max)
+        shown(self.entries.iter(), max)
     }
 }
 
 fn shown<'e>(entries: impl Iterator<Item = &'e Entry<'e>>, max: usize) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
-    let open = entries.filter(|entry| !entry.taken && !is_secret(&entry.name));
+    let open = entries
+        .filter(|entry| !entry.taken && !is_secret(&entry.name))
+        .filter(|entry| !(entry.name.ends_with("url") && links::is_for_programs(&entry.text)));
     for entry in open {
         if fields.len() == max {
             break;
@@ -185,13 +283,19 @@ impl Entry<'_> {
     }
 }
 
-/// None for what is no scalar, `null`, or a text without anything to see.
+/// None for what is no scalar, `null`, a text without anything to see, or a thing without a name.
 fn entry<'a>(member: Member<'a>, name: String, noisy: bool) -> Option<Entry<'a>> {
+    let mut urls = Vec::new();
     let (kind, text) = match member.value.as_bytes().first()? {
         b'"' => (Kind::Text, visible(&decoded(member.value))?),
-        b't' => (Kind::Word, "yes".to_owned()),
-        b'f' => (Kind::Word, "no".to_owned()),
+        b't' | b'f' => (Kind::Word, scalar(member.value)?.into_owned()),
         b'-' | b'0'..=b'9' => (Kind::Number, member.value.to_owned()),
+        b'[' => {
+            let items = items(member.value)?;
+            urls = items.iter().take(MAX_ITEMS).filter_map(|item| url_of(item)).collect();
+            (Kind::List, joined(&items)?)
+        }
+        b'{' => (Kind::Word, name_in(member.value)?),
         _ => return None,
     };
     Some(Entry {
@@ -199,9 +303,61 @@ fn entry<'a>(member: Member<'a>, name: String, noisy: bool) -> Option<Entry<'a>>
         key: member.key,
         text,
         kind,
+        urls,
         noisy,
         taken: false,
     })
+}
+
+/// The object that an event is about, with its name, where nothing beside it says so and no other has a name that is known:
+/// the only one, or the largest.
+fn subject_of<'a>(members: &[Member<'a>]) -> Option<(String, &'a str)> {
+    let about_it = |member: &&Member<'a>| {
+        let name = in_snake_case(&member.key);
+        PARTS.iter().any(|part| part.key == name && part.own && !part.noisy) && member.value.starts_with('{')
+    };
+    let says_it = |member: &&Member<'a>| {
+        let name = in_snake_case(&member.key);
+        member.value.starts_with('"') && [&SUBJECTS[..], &MESSAGES[..]].concat().contains(&name.as_str())
+    };
+    if members.iter().any(|member| about_it(&member) || says_it(&member)) {
+        return None;
+    }
+    let unknown = members.iter().filter_map(|member| {
+        let name = in_snake_case(&member.key);
+        let object = Some(member.value).filter(|value| value.starts_with('{'));
+        let object = object.or_else(|| sole_item(member.value))?;
+        let is_other = changes::HOLDERS.contains(&name.as_str()) || PARTS.iter().any(|part| part.key == name);
+        (!is_other).then_some((name, object))
+    });
+    unknown.max_by_key(|(_, object)| object.len())
+}
+
+/// The object that is alone in a list.
+fn sole_item(value: &str) -> Option<&str> {
+    match items(value)?.as_slice() {
+        [only] if only.starts_with('{') => Some(only),
+        _ => None,
+    }
+}
+
+/// What `from` and `to` are values of, where the payload does not say: the `status` of `feedback.status_changed`.
+fn changed_thing(event_type: &EventType) -> Option<&'static str> {
+    const THINGS: [&str; 6] = ["status", "priority", "assignee", "category", "state", "stage"];
+    let words = in_snake_case(event_type.as_str());
+    THINGS
+        .into_iter()
+        .find(|thing| words.split('_').any(|word| word == *thing))
+}
+
+/// Whether two words are forms of one: `voted` and `votes`, `assigned` and `assignee`.
+fn same_stem(verb: &str, name: &str) -> bool {
+    let same = verb
+        .chars()
+        .zip(name.chars())
+        .take_while(|(one, other)| one == other)
+        .count();
+    same >= 4 && same + 3 >= verb.len()
 }
 
 /// Ids, times, and what the title says already.

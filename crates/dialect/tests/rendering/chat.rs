@@ -101,7 +101,11 @@ fn what_the_other_products_say_is_found() {
     assert_eq!(embed["author"]["name"], "user@example.com");
     assert_eq!(
         fields(&embed),
-        [("Project", "My Project"), ("Channel", "Website Feedback")]
+        [
+            ("Project", "My Project"),
+            ("Channel", "Website Feedback"),
+            ("Issues", "Bug Report")
+        ]
     );
 
     let embed = discord(
@@ -109,7 +113,7 @@ fn what_the_other_products_say_is_found() {
         &sample("abc-user-feedback", "issue.status_changed"),
     );
     assert_eq!(embed["title"], "Issue status changed: Issue Name");
-    assert_eq!(embed["description"], "Issue description");
+    assert_eq!(embed["description"], "Status: OPEN → IN\\_PROGRESS\nIssue description");
     assert_eq!(
         fields(&embed),
         [
@@ -213,6 +217,14 @@ fn only_web_addresses_become_links() {
         "data:text/html,x",
         "file:///etc/passwd",
         "https://user:pass@a.example/",
+        "http://localhost:3000/1",
+        "http://intranet/1.png",
+        "https://my_host.example.com/1.png",
+        "http://93.184.216.34/1.png",
+        "https://[2606:4700::1]/",
+        "https://a..example/",
+        "https://a.local/",
+        "https://a.example/b c",
         "/relative",
         "http://",
         &format!("https://a.example/{}", "x".repeat(3000)),
@@ -233,6 +245,128 @@ fn only_web_addresses_become_links() {
         discord("a.b", &odd)["url"],
         "https://a.example/%3Cx%3E%7Cy?a=1&b=%282%29%22"
     );
+}
+
+#[test]
+fn what_is_no_link_for_a_service_is_told_as_a_text() {
+    let payload = json!({
+        "message": "m", "url": "http://localhost:3000/feedback/1", "screenshotUrl": "https://my_host.example.com/1.png"
+    });
+    let embed = discord("a.b", &payload);
+    let told = fields(&embed);
+    assert!(told.contains(&("Link", "http://localhost:3000/feedback/1")), "{told:?}");
+    assert!(
+        told.contains(&("Picture", "https://my_host.example.com/1.png")),
+        "{told:?}"
+    );
+    let message = slack("a.b", &payload).to_string();
+    assert!(
+        message.contains("*Link*\\nhttp://localhost:3000/feedback/1"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_text_alone_says_what_changed_from_what_to_what() {
+    for payload in [
+        json!({"id": 42, "status": "resolved", "previous_status": "open", "priority": "high"}),
+        json!({"id": 42, "status": {"from": "open", "to": "resolved"}, "priority": "high"}),
+        json!({"ticket": {"id": 42, "old_status": "open", "new_status": "resolved", "priority": "high"}}),
+        json!({"id": 42, "changes": {"status": ["open", "resolved"]}, "priority": "high"}),
+    ] {
+        let message = slack("feedback.status_changed", &payload);
+        assert_eq!(
+            message["text"], "🟢 Feedback status changed: Status: open → resolved",
+            "{payload}"
+        );
+        let embed = discord("feedback.status_changed", &payload);
+        assert_eq!(embed["description"], "Status: open → resolved", "{payload}");
+        assert_eq!(embed["color"], 3_066_993, "{payload}");
+    }
+    let rejected = json!({"status": "rejected", "previous_status": "pending", "star_rating": 5});
+    assert_eq!(discord("submission.status_changed", &rejected)["color"], 15_158_332);
+}
+
+#[test]
+fn a_text_alone_says_the_news_that_is_a_field() {
+    for (event_type, payload, text) in [
+        (
+            "feedback.status_changed",
+            json!({"id": 42, "status": "resolved"}),
+            "🟢 Feedback status changed: Status: resolved",
+        ),
+        (
+            "feedback.voted",
+            json!({"id": 42, "title": "Dark mode", "votes": 12}),
+            "Feedback voted: Dark mode: Votes: 12",
+        ),
+        (
+            "issue.assigned",
+            json!({"assignee": {"name": "Jane"}, "message": "m"}),
+            "Issue assigned: Assignee: Jane — m",
+        ),
+        (
+            "build.finished",
+            json!({"branch": "main", "passed": true}),
+            "Build finished: Branch: main · Passed: yes",
+        ),
+        (
+            "nps.score",
+            json!({"score": 10, "hostname": "a.example"}),
+            "🟢 NPS score: 10/10 · Hostname: a.example",
+        ),
+        ("a.b", json!({}), "A b"),
+    ] {
+        assert_eq!(slack(event_type, &payload)["text"], text);
+    }
+}
+
+#[test]
+fn a_link_leads_to_the_page_for_people() {
+    let page = "https://github.example.com/acme/app/issues/1";
+    let api = "https://api.github.example.com/repos/acme/app/issues/1";
+    for key in ["html_url", "web_url", "webUrl", "link", "permalink"] {
+        let embed = discord("issue.opened", &json!({"url": api, key: page, "title": "t"}));
+        assert_eq!(embed["url"], page, "{key}");
+        assert!(!embed["fields"].to_string().contains(api), "{embed}");
+    }
+    let embed = discord("issue.opened", &json!({"link": api, "url": page, "title": "t"}));
+    assert_eq!(embed["url"], page, "what programs read comes last");
+    assert_eq!(discord("issue.opened", &json!({"url": api, "title": "t"}))["url"], api);
+}
+
+#[test]
+fn an_object_of_any_name_is_looked_into() {
+    let ticket = json!({"id": 7, "subject": "Export is broken", "name": "T-7", "body": "It fails", "html_url": "https://a.example/7"});
+    for payload in [
+        json!({"ticket": ticket}),
+        json!({"id": "x", "type": "y", "ticket": ticket, "sender": {"id": 1, "login": "jane"}}),
+        json!({"data": {"object": ticket}}),
+        json!({"tickets": [ticket]}),
+    ] {
+        let embed = discord("ticket.created", &payload);
+        assert_eq!(embed["title"], "Ticket created: Export is broken", "{payload}");
+        assert_eq!(embed["description"], "It fails", "{payload}");
+        assert_eq!(embed["url"], "https://a.example/7", "{payload}");
+    }
+}
+
+#[test]
+fn lists_are_joined_and_the_first_picture_is_shown() {
+    let payload = json!({
+        "message": "m", "category": ["Bug", "UI"], "labels": [{"name": "urgent"}, {"name": "web"}],
+        "images": ["https://a.example/1.png", "https://a.example/2.png"], "empty": [], "ids": [[1]]
+    });
+    let embed = discord("a.b", &payload);
+    let told = fields(&embed);
+    assert!(told.contains(&("Category", "Bug, UI")), "{told:?}");
+    assert!(told.contains(&("Labels", "urgent, web")), "{told:?}");
+    assert_eq!(embed["image"]["url"], "https://a.example/1.png");
+    let attached = json!({"message": "m", "attachments": [{"id": 1, "url": "http://localhost/0.png"}, {"url": "https://a.example/3.jpg"}]});
+    assert_eq!(discord("a.b", &attached)["image"]["url"], "https://a.example/3.jpg");
+    let many: Vec<u32> = (0..100).collect();
+    let embed = discord("a.b", &json!({"message": "m", "numbers": many}));
+    assert_eq!(fields(&embed), [("Numbers", "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …")]);
 }
 
 #[test]
