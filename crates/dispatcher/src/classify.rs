@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::fmt::rfc2822;
-use tidings_dialect::Dialect;
-use tidings_domain::outcome::StatusRule;
+use tidings_dialect::{Dialect, RetryAfter};
+use tidings_domain::outcome::classify;
 use tidings_domain::{DeliveryState, Endpoint, FailureReason, Outcome, Timestamp, schedule};
 use tidings_queue::Message;
 
 use crate::gate::Sign;
 use crate::send::{Answer, NoAnswer};
+use crate::status;
 
 /// The longest wait that a receiver may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -19,27 +20,24 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, dialect: &Dialect) -> Outcome {
     match answer {
         Err(NoAnswer { reason, .. }) => Outcome::retryable(*reason),
-        Ok(answer) => match &endpoint.overrides.final_statuses {
-            None => dialect.status_rule().classify(answer.status.as_u16()),
-            Some(final_) => {
-                let rule = StatusRule {
-                    success: dialect.status_rule().success.clone(),
-                    final_: final_.clone(),
-                };
-                rule.classify(answer.status.as_u16())
-            }
-        },
+        Ok(answer) => {
+            let (usual, own) = (dialect.status_rule(), &endpoint.overrides);
+            let success = own.success_statuses.as_ref().unwrap_or(&usual.success);
+            let final_ = own.final_statuses.as_ref().unwrap_or(&usual.final_);
+            let comes_back = answer.headers.contains_key(header::RETRY_AFTER);
+            classify(answer.status.as_u16(), success, final_, comes_back)
+        }
     }
 }
 
 /// The state of the delivery after the attempt that the message stood for came to `outcome`, and the wait if there
-/// is one.
+/// is one: that of the schedule, or the rest that the receiver asked for if that is longer.
 pub(crate) fn next_state(
     outcome: Outcome,
     message: &Message,
     endpoint: &Endpoint,
     dialect: &Dialect,
-    answer: &Result<Answer, NoAnswer>,
+    rest: Option<Duration>,
     now: Timestamp,
 ) -> (DeliveryState, Option<Duration>) {
     let schedule = endpoint.overrides.schedule.as_ref().unwrap_or(dialect.schedule());
@@ -50,11 +48,7 @@ pub(crate) fn next_state(
             None => (DeliveryState::Exhausted, None),
             Some(wait) => {
                 let wait = schedule::variant(wait, pick(message));
-                let asked = answer
-                    .as_ref()
-                    .ok()
-                    .and_then(|answer| retry_after(answer.status, &answer.headers, now));
-                let wait = wait.max(asked.unwrap_or_default());
+                let wait = wait.max(rest.unwrap_or_default());
                 let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
                 (DeliveryState::Scheduled { due }, Some(wait))
             }
@@ -69,12 +63,12 @@ fn pick(message: &Message) -> u64 {
 
 /// What an answer says about its endpoint, whatever it says about the delivery. 429, 502, 503 and 504 ask for less
 /// (Standard Webhooks, "Status codes").
-pub(crate) fn sign(answer: &Result<Answer, NoAnswer>, outcome: Outcome, now: Timestamp) -> Sign {
+pub(crate) fn sign(answer: &Result<Answer, NoAnswer>, outcome: Outcome, rest: Option<Duration>) -> Sign {
     match answer {
         Err(_) => Sign::Silent,
         Ok(answer) if outcome.is_success() => spent(&answer.headers).map_or(Sign::Well, Sign::Spent),
         Ok(answer) => match answer.status.as_u16() {
-            429 | 502 | 503 | 504 => Sign::Overloaded(retry_after(answer.status, &answer.headers, now)),
+            429 | 502 | 503 | 504 => Sign::Overloaded(rest),
             500..=599 => Sign::Failing,
             _ => Sign::Well,
         },
@@ -87,11 +81,47 @@ pub(crate) fn is_gone(answer: &Result<Answer, NoAnswer>, outcome: Outcome) -> bo
     final_ && answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::GONE)
 }
 
-/// The wait that a receiver asks for with 429 or 503 (RFC 9110, section 10.2.3: seconds or a date), at most a day.
-fn retry_after(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+/// The rest that a receiver asks for with 408, 429 or 503, at most a day.
+pub(crate) fn rest(answer: &Result<Answer, NoAnswer>, dialect: &Dialect, now: Timestamp) -> Option<Duration> {
+    let answer = answer.as_ref().ok()?;
+    if !matches!(answer.status.as_u16(), 408 | 429 | 503) {
         return None;
     }
+    let rest = match dialect.retry_after() {
+        RetryAfter::Header => retry_after(&answer.headers, now)?,
+        RetryAfter::Smallest => smallest_rest(answer, now)?,
+    };
+    Some(rest.min(MAX_RETRY_AFTER))
+}
+
+/// Services that count in seconds here and in milliseconds there mean the smallest of what they say. Discord's API wrote
+/// milliseconds into header and body until its version 8, and does so still where no version is asked for.
+fn smallest_rest(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        retry_after: serde_json::Number,
+    }
+    let body = serde_json::from_slice::<Body>(&answer.body).ok();
+    let in_body = body.and_then(|body| plausible(&body.retry_after.to_string()));
+    let named = |name| answer.headers.get(name)?.to_str().ok().map(str::trim);
+    let in_header = match named("retry-after") {
+        Some(value) => plausible(value).or_else(|| retry_after(&answer.headers, now)),
+        None => None,
+    };
+    let reset = named("x-ratelimit-reset-after").and_then(plausible);
+    [in_header, in_body, reset].into_iter().flatten().min()
+}
+
+/// Seconds; but a whole number of a thousand and more is one of milliseconds.
+fn plausible(text: &str) -> Option<Duration> {
+    match text.parse::<u64>() {
+        Ok(milliseconds @ 1_000..) => Some(Duration::from_millis(milliseconds)),
+        _ => seconds(text),
+    }
+}
+
+/// What `Retry-After` says (RFC 9110, section 10.2.3: seconds or a date).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match seconds(value) {
         Some(wait) => wait,
@@ -118,12 +148,29 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok()
 }
 
-/// A failure in words.
-pub(crate) fn describe(answer: &Result<Answer, NoAnswer>, outcome: Outcome) -> String {
+/// A failure in words, with what follows from the answer.
+pub(crate) fn describe(
+    answer: &Result<Answer, NoAnswer>,
+    outcome: Outcome,
+    endpoint: &Endpoint,
+    rest: Option<Duration>,
+) -> String {
     match answer {
         Err(no_answer) => no_answer.error.clone(),
         Ok(_) if outcome.is_success() => String::new(),
-        Ok(answer) => format!("the endpoint answered {}", answer.status),
+        Ok(answer) => {
+            let answered = format!("the endpoint answered {}", status::named(answer.status));
+            if answer.status.is_redirection() {
+                return format!("{answered}: {}", status::redirected(&answer.headers, &endpoint.url));
+            }
+            match rest {
+                Some(rest) => {
+                    let rest = humantime::format_duration(Duration::from_millis(rest.as_millis() as u64));
+                    format!("{answered} and asked for no request within {rest}")
+                }
+                None => answered,
+            }
+        }
     }
 }
 
@@ -133,47 +180,4 @@ pub(crate) fn unrenderable() -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderName;
-
-    use super::*;
-
-    fn asked(status: u16, value: &str) -> Option<u64> {
-        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
-        retry_after(StatusCode::from_u16(status).unwrap(), &headers, now).map(|wait| wait.as_secs())
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_as_a_date_and_bounded() {
-        assert_eq!(asked(429, "137"), Some(137));
-        assert_eq!(asked(503, "Thu, 01 Jan 2026 00:02:00 GMT"), Some(120));
-        assert_eq!(asked(503, "999999999"), Some(86_400));
-        assert_eq!(asked(503, "Wed, 31 Dec 2025 23:00:00 GMT"), None);
-        assert_eq!(asked(503, "soon"), None);
-        assert_eq!(asked(429, "1.5"), Some(1));
-        assert_eq!(asked(429, "-1"), None);
-        assert_eq!(asked(429, "inf"), None);
-        assert_eq!(asked(500, "137"), None);
-    }
-
-    #[test]
-    fn a_rate_limit_that_is_used_up_says_for_how_long() {
-        let rest = |remaining: &str, reset: &str| {
-            spent(&HeaderMap::from_iter([
-                (
-                    HeaderName::from_static("x-ratelimit-remaining"),
-                    remaining.parse().unwrap(),
-                ),
-                (
-                    HeaderName::from_static("x-ratelimit-reset-after"),
-                    reset.parse().unwrap(),
-                ),
-            ]))
-        };
-        assert_eq!(rest("0", "1.25"), Some(Duration::from_millis(1_250)));
-        assert_eq!(rest("1", "1.25"), None);
-        assert_eq!(rest("0", "0"), None);
-        assert_eq!(rest("0", "soon"), None);
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ mod resolve;
 mod send;
 mod send_test;
 mod settle;
+mod status;
 mod worker;
 
 use std::net::SocketAddr;

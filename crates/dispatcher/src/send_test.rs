@@ -205,7 +205,8 @@ impl Worker {
             (Ok(_), None) => (classify::unrenderable(), String::new()),
             (Ok(_), Some(answer)) => {
                 let outcome = classify::outcome(answer, endpoint, dialect);
-                (outcome, classify::describe(answer, outcome))
+                let rest = classify::rest(answer, dialect, Timestamp::now());
+                (outcome, classify::describe(answer, outcome, endpoint, rest))
             }
         };
         metrics::TESTS.with_label_values(&[outcome.name()]).inc();

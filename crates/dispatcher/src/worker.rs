@@ -224,14 +224,15 @@ impl Worker {
         let duration = started.elapsed();
         let outcome = classify::outcome(&answer, endpoint, dialect);
         let now = Timestamp::now();
-        let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, &answer, now);
-        self.end_pass(pass, endpoint, classify::sign(&answer, outcome, now));
+        let rest = classify::rest(&answer, dialect, now);
+        let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, rest, now);
+        self.end_pass(pass, endpoint, classify::sign(&answer, outcome, rest));
         if classify::is_gone(&answer, outcome) {
             gone::disable(&*self.registry, endpoint.id).await;
         }
         metrics::attempted(outcome, number, duration);
         let in_queue = wait.filter(|wait| self.settler.is_kept_by_queue(*wait));
-        let error = classify::describe(&answer, outcome);
+        let error = classify::describe(&answer, outcome, endpoint, rest);
         let report = report(
             Some(&request),
             Some(&answer),

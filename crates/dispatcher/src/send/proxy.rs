@@ -17,6 +17,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use tidings_domain::FailureReason;
+use tidings_domain::destination::read_url;
 use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
 use url::{Host, Url};
@@ -55,7 +56,7 @@ struct Login {
 pub enum ProxyConfigError {
     /// Not a URL at all. It is not repeated here, because it may hold a password.
     #[error("destinations.proxy is not a URL ({0}): write it like `http://user:password@proxy.example.com:3128`")]
-    NotUrl(url::ParseError),
+    NotUrl(String),
     /// A protocol that is not spoken here.
     #[error("destinations.proxy begins with `{0}://`: use `http://` for HTTP CONNECT or `socks5://`")]
     Scheme(String),
@@ -94,7 +95,7 @@ pub(super) enum Target {
 pub(super) enum TunnelError {
     #[error("the proxy does not speak HTTP")]
     NotHttp(#[source] hyper::Error),
-    #[error("the proxy answered {status} to CONNECT {target}")]
+    #[error("the proxy answered {} to CONNECT {target}", crate::status::named(*.status))]
     Refused { status: StatusCode, target: Target },
     #[error("the proxy sent something before the receiver was asked")]
     Early,
@@ -112,7 +113,7 @@ impl Proxy {
                 Ok(None)
             };
         }
-        let url: Url = url.parse().map_err(ProxyConfigError::NotUrl)?;
+        let url = read_url(url).map_err(|error| ProxyConfigError::NotUrl(error.reason()))?;
         let (protocol, usual_port) = match url.scheme() {
             "http" => (Protocol::Connect, 80),
             "socks5" => (Protocol::Socks5, 1080),

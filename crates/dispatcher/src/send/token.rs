@@ -22,6 +22,7 @@ use url::{Url, form_urlencoded};
 
 use super::authenticate::{basic, bearer};
 use super::{Answer, Deadline, NoAnswer, Outgoing, Sender};
+use crate::status;
 
 /// How many tokens are kept; each takes one or two kB.
 const MAX_TOKENS: u64 = 10_000;
@@ -196,10 +197,10 @@ impl<'a> Server<'a> {
     }
 
     fn read(&self, answer: &Answer, key: Key) -> Result<Token, NoToken> {
-        let status = answer.status;
-        if !status.is_success() {
+        if !answer.status.is_success() {
             return Err(NoToken(self.refusal(answer)));
         }
+        let status = status::named(answer.status);
         if answer.truncated {
             let error = format!("it answered {status} with more than {MAX_ANSWER} bytes, or broke off");
             return Err(NoToken(error));
@@ -222,12 +223,15 @@ impl<'a> Server<'a> {
 
     fn refusal(&self, answer: &Answer) -> String {
         let refused: Refused = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let mut answered = format!("it answered {}", status::named(answer.status));
+        if answer.status.is_redirection() {
+            let target = status::redirected(&answer.headers, self.url);
+            answered = format!("{answered}: {}", self.shown(&target));
+        }
         let said = [refused.error, refused.error_description];
         said.iter()
             .filter(|text| !text.is_empty())
-            .fold(format!("it answered {}", answer.status), |text, more| {
-                format!("{text}: {}", self.shown(more))
-            })
+            .fold(answered, |text, more| format!("{text}: {}", self.shown(more)))
     }
 
     /// The beginning of a text of the server, on one line and without our secret, should it be repeated there.
