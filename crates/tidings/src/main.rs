@@ -10,6 +10,7 @@ mod arguments;
 mod client;
 mod commands;
 mod config;
+mod escape;
 mod output;
 mod pretty;
 mod start;
@@ -62,7 +63,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tidings: {error:#}");
+            // Errors quote what servers and people wrote.
+            eprintln!("tidings: {}", escape::lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

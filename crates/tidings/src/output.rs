@@ -1,4 +1,5 @@
-//! What commands print: for people, or for machines with `--output json`.
+//! What commands print: for people, or for machines with `--output json`. Nothing of what is printed is obeyed by a terminal
+//! but what is written here.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -6,6 +7,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tidings_domain::Timestamp;
 use tidings_proto::timestamp_from;
+
+use crate::escape;
 
 /// The flag of every command that prints things.
 #[derive(Args, Clone, Copy)]
@@ -26,8 +29,28 @@ pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string(document)?)
 }
 
-/// Prints a line. Whoever reads may have seen enough (`| head`): then there is nothing more to do.
+/// Prints a line.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    write(&escape::one_line(text))
+}
+
+/// Prints lines.
+pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
+    write(&escape::lines(text))
+}
+
+/// Prints a line in bold, where a person reads it.
+pub(crate) fn heading(text: &str) -> anyhow::Result<()> {
+    let text = escape::one_line(text);
+    if io::stdout().is_terminal() {
+        write(&format!("\x1b[1m{text}\x1b[0m"))
+    } else {
+        write(&text)
+    }
+}
+
+/// Whoever reads may have seen enough (`| head`): then there is nothing more to do.
+fn write(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => Ok(result?),
@@ -36,6 +59,8 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 
 /// Prints rows under a header, each column as wide as its widest cell.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    let escaped = |row: &Vec<String>| row.iter().map(|cell| escape::one_line(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(escaped).collect();
     let width = |column: usize| {
         let cells = rows
             .iter()
@@ -48,7 +73,7 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()>
         let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    line(&bold(&padded(header.to_vec())))?;
+    heading(&padded(header.to_vec()))?;
     rows.iter()
         .try_for_each(|row| line(&padded(row.iter().map(String::as_str).collect())))
 }
@@ -78,13 +103,4 @@ pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> String {
 /// A time; `None` if there is none.
 pub(crate) fn instant(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
     at.and_then(timestamp_from)
-}
-
-/// Bold, where a person reads it.
-pub(crate) fn bold(text: &str) -> String {
-    if io::stdout().is_terminal() {
-        format!("\x1b[1m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
 }

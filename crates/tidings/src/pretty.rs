@@ -15,8 +15,8 @@ pub(crate) fn pretty(text: &[u8]) -> String {
 /// A text for programs, on one line: the JSON value, or a string if it is none.
 pub(crate) fn value(text: &[u8]) -> Box<RawValue> {
     let text = String::from_utf8_lossy(text);
-    // Strings can't contain line ends, so those of a JSON text are white space.
-    RawValue::from_string(text.replace(['\n', '\r'], " "))
+    // Strings can't contain line ends and tabs, so those of a JSON text are white space.
+    RawValue::from_string(text.replace(['\n', '\r', '\t'], " "))
         .or_else(|_| serde_json::value::to_raw_value(&text))
         .unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn programs_get_the_value_on_one_line() {
         assert_eq!(
-            value(b"{\n \"id\": 12345678901234567890123\r\n}").get(),
+            value(b"{\n\t\"id\": 12345678901234567890123\r\n}").get(),
             "{  \"id\": 12345678901234567890123  }"
         );
         assert_eq!(value(b"no \"json\"\n").get(), r#""no \"json\"\n""#);

@@ -1,7 +1,7 @@
 //! Verifying requests as a receiver does, by the words of the documents alone: no code is shared with what signs.
 
 use axum::http::HeaderMap;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tidings_domain::Timestamp;
@@ -53,7 +53,9 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 /// The key is what the base64 behind `whsec_` says; any other secret is taken as it stands.
 fn keyed(secret: &str) -> Result<Hmac<Sha256>, String> {
     let key = match secret.strip_prefix("whsec_") {
-        Some(encoded) => BASE64_STANDARD.decode(encoded).map_err(|_| "the secret is no base64")?,
+        Some(encoded) => BASE64_STANDARD_NO_PAD
+            .decode(encoded.trim_end_matches('='))
+            .map_err(|_| "the secret is no base64")?,
         None => secret.as_bytes().to_vec(),
     };
     Hmac::new_from_slice(&key).map_err(|error| error.to_string())

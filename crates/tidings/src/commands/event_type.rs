@@ -10,7 +10,7 @@ use tidings_domain::{EventType, Timestamp};
 use tidings_proto::pb;
 
 use crate::client::{Client, ClientArgs, explain};
-use crate::output::{self, Format, OutputArgs, fields, instant, line, table, time};
+use crate::output::{self, Format, OutputArgs, fields, instant, line, lines, table, time};
 
 /// Manages the catalogue of event types: what events mean and look like. Changes take an operator's key.
 ///
@@ -141,7 +141,7 @@ fn one(format: Format, version: &pb::EventTypeVersion) -> anyhow::Result<()> {
     ])?;
     match version.schema.trim_end() {
         "" => Ok(()),
-        schema => line(schema),
+        schema => lines(schema),
     }
 }
 

@@ -5,7 +5,7 @@ use tidings_domain::{DeliveryId, EventId, Timestamp};
 use tidings_proto::pb;
 
 use crate::client::{ClientArgs, explain};
-use crate::output::{self, Format, OutputArgs, bold, instant, line};
+use crate::output::{self, Format, OutputArgs, heading, instant, line};
 
 /// Says what became of an event or a delivery, why, and what happens next. Talks to control, or to standalone; takes a
 /// key with the scope read.
@@ -75,11 +75,11 @@ fn tell(explained: &pb::DeliveryExplanation, indent: &str) -> anyhow::Result<()>
         name => format!("{name} ({})", explained.endpoint_id),
     };
     let delivery = explained.delivery.as_ref().map(|delivery| format!(", {}", delivery.id));
-    line(&bold(&format!(
+    heading(&format!(
         "{name}{}: {}",
         delivery.unwrap_or_default(),
         explained.verdict.replace('_', " ")
-    )))?;
+    ))?;
     for sentence in &explained.sentences {
         line(&format!("{indent}{sentence}"))?;
     }

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// A secret to verify signatures with; may be repeated, as while one replaces another.
-    #[arg(long = "secret", value_name = "SECRET", value_parser = |text: &str| Secret::new(text))]
+    #[arg(long = "secret", value_name = "SECRET", value_parser = Secret::read)]
     secrets: Vec<Secret>,
     /// The status to answer with.
     #[arg(long, value_name = "STATUS", default_value = "200")]
@@ -123,7 +123,7 @@ async fn receive(
     };
     let printed = match listener.format {
         Format::Json => output::json(&received.document()),
-        Format::Text => output::line(&received.describe(listener.headers)),
+        Format::Text => received.print(listener.headers),
     };
     if let Err(error) = printed {
         eprintln!("cannot print: {error:#}");

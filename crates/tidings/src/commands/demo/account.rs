@@ -10,7 +10,7 @@ use super::fixtures::Fixture;
 use super::receivers::Receivers;
 use super::{ROLES, Role, Tenants, documents};
 use crate::client::{Client, explain};
-use crate::output::{bold, line, table};
+use crate::output::{heading, line, table};
 
 /// The account of a demo.
 #[derive(Serialize)]
@@ -220,12 +220,12 @@ impl Account {
             1 => "one thing is wrong".to_owned(),
             n => format!("{n} things are wrong"),
         };
-        line(&bold(&format!(
+        heading(&format!(
             "{} events, {} deliveries, {} requests in {:.1} s: {verdict}",
             self.events,
             self.deliveries.len(),
             self.requests,
             self.seconds
-        )))
+        ))
     }
 }

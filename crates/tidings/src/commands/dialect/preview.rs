@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_dialect::{Dialect, Message, Request};
+use tidings_domain::destination::read_url;
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
 use url::{Position, Url};
 
@@ -54,7 +55,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
     /// Where it would go.
-    #[arg(long, value_name = "URL", default_value = "https://example.com/webhooks")]
+    #[arg(long, value_name = "URL", default_value = "https://example.com/webhooks", value_parser = read_url)]
     url: Url,
     #[command(flatten)]
     config: ConfigArgs,
@@ -98,11 +99,12 @@ impl Args {
         let secrets = self
             .secrets
             .iter()
-            .map(|text| Ok(Secret::new(text.as_str())?))
+            .map(|text| Ok(Secret::read(text)?))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        secrets
-            .iter()
-            .try_for_each(|secret| dialect.check_secret(Some(secret)))?;
+        for secret in &secrets {
+            dialect.check_secret(Some(secret))?;
+            dialect.check_key(secret)?;
+        }
         let (event_type, payload) = self.event(dialect)?;
         let now = Timestamp::now();
         let message = Message {
@@ -149,9 +151,11 @@ fn print(url: &Url, request: &Request) -> anyhow::Result<()> {
         text.push_str(&format!("{name}: {value}\n"));
     }
     text.push_str(&format!("Content-Length: {}\n\n", request.body.len()));
-    // A program gets the very bytes that would be signed and sent, a person a line end behind them.
-    let end: &[u8] = if io::stdout().is_terminal() { b"\n" } else { b"" };
-    match io::stdout().write_all(&[text.as_bytes(), &request.body, end].concat()) {
+    // A program gets the very bytes that would be signed and sent, a person what can be shown of them.
+    if io::stdout().is_terminal() {
+        return output::lines(&format!("{text}{}", String::from_utf8_lossy(&request.body)));
+    }
+    match io::stdout().write_all(&[text.as_bytes(), &request.body].concat()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tidings_dialect::{Dialect, DialectError, Dialects};
 
 use super::document::{Document, EventDocument, Summary, document, summary};
-use crate::output::{self, Format, bold, fields, line, table};
+use crate::output::{self, Format, fields, heading, line, lines, table};
 use crate::pretty::pretty;
 
 /// Prints dialects as rows.
@@ -60,11 +60,9 @@ pub(super) fn one(format: Format, dialect: &Dialect) -> anyhow::Result<()> {
     settings(&document)?;
     events(&document.events)?;
     dialect.samples().iter().try_for_each(|(event_type, payload)| {
-        line(&format!(
-            "\n{}\n{}",
-            bold(&format!("sample {event_type}")),
-            pretty(payload)
-        ))
+        line("")?;
+        heading(&format!("sample {event_type}"))?;
+        lines(&pretty(payload))
     })
 }
 
@@ -88,7 +86,7 @@ pub(super) fn is_right(format: Format, dialect: &Dialect) -> anyhow::Result<()> 
 /// Says what is wrong with a file, and where.
 pub(super) fn is_wrong(format: Format, mistake: &DialectError) -> anyhow::Result<()> {
     match (format, mistake) {
-        (Format::Text, _) => line(&mistake.to_string()),
+        (Format::Text, _) => lines(&mistake.to_string()),
         (
             Format::Json,
             DialectError::Invalid {

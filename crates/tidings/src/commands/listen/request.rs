@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tidings_domain::{Secret, Timestamp};
 
-use crate::output::bold;
+use crate::output::{heading, line, lines};
 use crate::pretty::{self, pretty};
 use crate::verify;
 
@@ -80,8 +80,8 @@ pub(super) struct Document<'a> {
 }
 
 impl Received {
-    /// The request for people.
-    pub(super) fn describe(&self, with_headers: bool) -> String {
+    /// Prints the request for people.
+    pub(super) fn print(&self, with_headers: bool) -> anyhow::Result<()> {
         let signature = match &self.signature {
             Signature::Verified { .. } => "signature verified".into(),
             Signature::Wrong { reason, .. } => format!("NOT VERIFIED: {reason}"),
@@ -95,16 +95,16 @@ impl Received {
         first.extend(self.event_type());
         first.extend(self.event_id().map(str::to_owned));
         first.extend([signature, format!("→ {}", self.answered.as_u16())]);
-        let mut text = bold(&first.join("  "));
+        heading(&first.join("  "))?;
         if with_headers {
             for (name, value) in self.headers() {
-                text.push_str(&format!("\n{name}: {value}"));
+                line(&format!("{name}: {value}"))?;
             }
         }
-        if !self.body.is_empty() {
-            text.push_str(&format!("\n{}\n", pretty(&self.body)));
+        match self.body.as_ref() {
+            [] => Ok(()),
+            body => lines(&format!("{}\n", pretty(body))),
         }
-        text
     }
 
     /// The request for programs.

@@ -1,6 +1,6 @@
 //! `tidings logs --export`: all attempts that a filter lets through, page by page to the standard output.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use tidings_control::logs::csv;
@@ -8,7 +8,7 @@ use tidings_proto::pb;
 
 use super::{PAGE, documents};
 use crate::client::{Client, explain};
-use crate::output;
+use crate::{escape, output};
 
 /// How attempts are written down.
 #[derive(Clone, Copy, ValueEnum)]
@@ -17,6 +17,16 @@ pub(super) enum Format {
     Ndjson,
     /// Comma-separated values; texts that a spreadsheet would take for formulas begin with an apostrophe.
     Csv,
+}
+
+/// Writes rows; to a terminal without what it would obey.
+fn write(rows: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    if out.is_terminal() {
+        out.write_all(escape::lines(&String::from_utf8_lossy(rows)).as_bytes())
+    } else {
+        out.write_all(rows)
+    }
 }
 
 /// Writes attempts, newest first, until there are no more.
@@ -37,7 +47,7 @@ pub(super) async fn export(client: &Client, filter: pb::AttemptFilter, into: For
                 .attempts
                 .iter()
                 .try_for_each(|attempt| output::json(&documents::Attempt::from(attempt)))?,
-            Format::Csv => std::io::stdout().write_all(&csv::rows(&page.attempts)?)?,
+            Format::Csv => write(&csv::rows(&page.attempts)?)?,
         }
         page_token = page.next_page_token;
         if page_token.is_empty() {

@@ -12,7 +12,8 @@ use tonic::{Code, Status};
 
 use super::{PAGE, documents, list_attempts, show};
 use crate::client::{Client, explain};
-use crate::output::{self, Format, bold};
+use crate::escape;
+use crate::output::{self, Format};
 
 /// The widths of the columns of a table whose rows are not known yet.
 const WIDTHS: [usize; 8] = [24, 26, 40, 7, 17, 5, 9, 36];
@@ -30,7 +31,7 @@ pub(super) async fn follow(
         printed: Seen::default(),
     };
     if format == Format::Text {
-        output::line(&bold(&padded(&show::ATTEMPT_HEADER.map(str::to_owned))))?;
+        output::heading(&padded(&show::ATTEMPT_HEADER.map(str::to_owned)))?;
     }
     let mut latest = latest.min(PAGE);
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -124,7 +125,8 @@ impl Printer {
 }
 
 fn padded(cells: &[String]) -> String {
-    let cells = cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:width$}"));
+    let cells = cells.iter().map(|cell| escape::one_line(cell));
+    let cells = cells.zip(WIDTHS).map(|(cell, width)| format!("{cell:width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 

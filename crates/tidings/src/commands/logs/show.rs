@@ -6,7 +6,7 @@ use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
 use super::documents;
-use crate::output::{self, Format, bold, fields, instant, line, table, time};
+use crate::output::{self, Format, fields, heading, instant, line, lines, table, time};
 use crate::pretty::pretty;
 
 /// The columns of [`attempt_row`].
@@ -67,7 +67,10 @@ pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
         &attempt.request_body,
     )?;
     match attempt.status_code {
-        0 => line(&format!("\n{}", bold("no response")))?,
+        0 => {
+            line("")?;
+            heading("no response")?;
+        }
         status => message(&status.to_string(), &attempt.response_headers, &attempt.response_body)?,
     }
     if attempt.response_truncated {
@@ -109,7 +112,7 @@ pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Res
         ("accepted", time(event.accepted_at.as_ref())),
         ("idempotency key", event.idempotency_key),
     ])?;
-    line(&format!("\n{}\n", pretty(&event.payload)))?;
+    lines(&format!("\n{}\n", pretty(&event.payload)))?;
     match found.deliveries.as_slice() {
         [] => line("no deliveries: no endpoint subscribes to it"),
         some => deliveries(format, some),
@@ -181,13 +184,14 @@ fn which(attempt: &pb::Attempt) -> String {
 }
 
 fn message(first_line: &str, headers: &[pb::Header], body: &[u8]) -> anyhow::Result<()> {
-    line(&format!("\n{}", bold(first_line)))?;
+    line("")?;
+    heading(first_line)?;
     for header in headers {
         line(&format!("{}: {}", header.name, header.value))?;
     }
     match body {
         [] => Ok(()),
-        body => line(&format!("\n{}", pretty(body))),
+        body => lines(&format!("\n{}", pretty(body))),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::commands::bench::Report;
 use crate::commands::bench::latency::Latency;
 use crate::commands::bench::load::SteadyRun;
-use crate::output::{bold, line, table};
+use crate::output::{heading, line, table};
 
 /// The metrics that say what the system did about the trouble.
 pub(super) const TELLING_METRICS: [&str; 12] = [
@@ -186,7 +186,7 @@ impl Target {
 impl Report for IsolationReport {
     fn print(&self) -> anyhow::Result<()> {
         let load = |average: Option<f64>| average.map_or_else(|| "?".to_owned(), |load| format!("{load:.1}"));
-        line(&bold(&format!(
+        heading(&format!(
             "{}: {}, {} byte payloads; machine {} % busy before, load average {} before, {} after",
             self.scenario,
             self.engines,
@@ -194,7 +194,7 @@ impl Report for IsolationReport {
             load(self.busy_before),
             load(self.load_before),
             load(self.load_after)
-        )))?;
+        ))?;
         let findings = &self.findings;
         if !findings.latencies.is_empty() {
             line("")?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::Report;
 use super::super::latency::Latency;
 use super::super::load::{SaturatedRun, SteadyRun};
-use crate::output::{bold, table};
+use crate::output::{heading, table};
 
 #[derive(Serialize)]
 pub(super) struct SpeedReport {
@@ -76,13 +76,10 @@ impl Saturated {
 impl Report for SpeedReport {
     fn print(&self) -> anyhow::Result<()> {
         let (steady, saturated) = (&self.steady, &self.saturated);
-        println!(
-            "{}",
-            bold(&format!(
-                "{}, {} byte payloads, {} endpoint(s)",
-                self.engines, self.payload_bytes, self.endpoints
-            ))
-        );
+        heading(&format!(
+            "{}, {} byte payloads, {} endpoint(s)",
+            self.engines, self.payload_bytes, self.endpoints
+        ))?;
         println!(
             "\nsteady, {} events/s: {} events, {} lost",
             steady.events_per_second, steady.events, steady.lost
