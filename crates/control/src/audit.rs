@@ -18,6 +18,7 @@ use tidings_store::replays::Replay;
 use crate::call::Call;
 use crate::http::{endpoints, keys, replays, tenants};
 use crate::messages::{jobs, shown};
+use crate::texts;
 
 /// What can be done with the audit log.
 pub struct AuditLog {
@@ -32,13 +33,16 @@ impl AuditLog {
         if let Some(action) = &query.action {
             check_action(action)?;
         }
+        if let Some(target) = &query.target {
+            texts::check(target, "target")?;
+        }
         let tenant = call.tenant(query.tenant)?;
         Ok(self.registry.audit(&AuditQuery { tenant, ..query }).await?)
     }
 }
 
 pub(crate) fn endpoint(endpoint: &Endpoint) -> Option<Value> {
-    as_json(endpoints::Endpoint::from(shown::show(endpoint)))
+    as_json(endpoints::Endpoint::from(shown::configured(endpoint)))
 }
 
 pub(crate) fn tenant(tenant: &Tenant) -> Option<Value> {

@@ -207,6 +207,7 @@ impl Endpoints {
             ..Endpoint::new(tenant, url, dialect, now())
         };
         self.check(&endpoint)?;
+        self.check_change(None, &endpoint)?;
         Ok(endpoint)
     }
 
@@ -258,6 +259,7 @@ impl Endpoints {
             // A secret that signs no more is not worth keeping.
             endpoint.previous_secret.take_if(|previous| previous.until <= now());
             self.check(&endpoint)?;
+            self.check_change(Some(&before), &endpoint)?;
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
             let after = with_changed_secrets(audit::endpoint(&endpoint), &before, &endpoint);

@@ -14,7 +14,7 @@ use tidings_service::problem::Problem;
 use tidings_store::registry::NewEventTypeVersion;
 
 use crate::call::Call;
-use crate::{Book, now};
+use crate::{Book, now, texts};
 
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 2_000;
@@ -124,6 +124,7 @@ fn checked_description(description: &str) -> Result<String, Problem> {
 }
 
 fn checked_schema(schema: String) -> Result<String, Problem> {
+    texts::check_json(&schema, "schema")?;
     match Schema::compile(&schema) {
         Ok(_) => Ok(schema),
         Err(error) => Err(Problem::invalid("schema_invalid", error.to_string()).at("schema")),

@@ -22,6 +22,7 @@ use crate::Book;
 use crate::call::Call;
 use crate::logs::LogClient;
 use crate::send_test::DispatcherClient;
+use crate::signing::Signing;
 
 /// The most attempts that are shown of a delivery, and asked for of an event.
 const MAX_ATTEMPTS: usize = 50;
@@ -129,7 +130,7 @@ impl Explainer {
         attempts.truncate(MAX_ATTEMPTS);
         // Only what waits depends on what dispatchers think of the endpoint.
         let gate = match endpoint {
-            Some(endpoint) if matches!(delivery.state.as_str(), "pending" | "held") => {
+            Some(endpoint) if matches!(delivery.state.as_str(), "pending" | "scheduled" | "held") => {
                 let asked = timeout_at(until, self.dispatchers.describe(endpoint.id)).await;
                 asked.ok().flatten()
             }
@@ -143,7 +144,18 @@ impl Explainer {
             gate: gate.as_ref(),
             now: Timestamp::now(),
         };
-        let told = of_delivery(&known);
+        let mut told = of_delivery(&known);
+        if !matches!(told.verdict, Verdict::Delivered | Verdict::Cancelled) {
+            let rotation = endpoint.and_then(|endpoint| Signing::of(endpoint, &self.dialects).note(endpoint));
+            told.sentences.extend(rotation);
+        }
+        // A time is a promise, which nobody keeps for an endpoint that is gone or off.
+        let delivery = pb::Delivery {
+            due_at: delivery
+                .due_at
+                .filter(|_| endpoint.is_some_and(|endpoint| endpoint.enabled)),
+            ..delivery
+        };
         pb::DeliveryExplanation {
             endpoint_id: delivery.endpoint_id.clone(),
             endpoint_name: endpoint.map(name).unwrap_or_default(),

@@ -13,7 +13,7 @@ use tidings_store::access::no_such_tenant;
 use url::Url;
 
 use crate::call::Call;
-use crate::{Book, audit, now, to_the_microsecond};
+use crate::{Book, audit, now, texts, to_the_microsecond};
 
 /// How long a replaced key goes on working if nothing else is asked for.
 const OVERLAP: Duration = Duration::from_secs(86_400);
@@ -268,6 +268,7 @@ fn may_give(call: &Call, scopes: &[Scope]) -> Result<(), Problem> {
 
 fn checked_name(name: &str) -> Result<String, Problem> {
     let name = name.trim();
+    texts::check(name, "name")?;
     let length = name.chars().count();
     if length <= ApiKey::MAX_NAME {
         return Ok(name.to_owned());

@@ -21,14 +21,16 @@ pub mod notifier;
 pub mod replays;
 mod seen;
 pub mod send_test;
+mod signing;
 pub mod tenants;
+mod texts;
 
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tidings_dialect::Dialects;
-use tidings_domain::destination::Destinations;
+use tidings_domain::destination::{Destinations, deserialize_url};
 use tidings_domain::{TenantId, Timestamp};
 use tidings_proto::pb::audit_service_server::AuditServiceServer;
 use tidings_proto::pb::endpoint_service_server::EndpointServiceServer;
@@ -68,7 +70,7 @@ pub struct Config {
     pub http_address: String,
     /// Where people's browsers reach this, like `https://webhooks.example.com`; portal links begin with it, and without
     /// it there are none. Standalone takes its own address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "deserialize_url")]
     pub public_url: Option<Url>,
     /// The networks of the load balancers in front, whose word (`X-Forwarded-For`) is taken for where a call comes from;
     /// the audit log keeps it.

@@ -165,8 +165,8 @@ impl Replays {
         self.turn(call, id, ReplayState::Cancelled, "replay.cancelled").await
     }
 
-    /// Sends one delivery again, now; the delivery to look at.
-    pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<DeliveryId, Status> {
+    /// Sends one delivery again, now.
+    pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<pb::RetryDeliveryResponse, Status> {
         call.require(Scope::Manage)?;
         let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
         let (tenant, endpoint) = (
@@ -185,8 +185,22 @@ impl Replays {
             .await
             .map_err(Problem::from)?;
         match retried {
-            Some(Retried::Again(new)) => Ok(new),
-            Some(Retried::Hastened | Retried::UnderWay) => Ok(id),
+            Some(Retried::Again(new)) => Ok(told(
+                new,
+                "sent_again",
+                "It had ended: this new delivery of its event is sent.",
+            )),
+            Some(Retried::Hastened) => Ok(told(id, "due_now", "It waited: its next attempt is due now.")),
+            Some(Retried::AlreadyDue) => Ok(told(
+                id,
+                "already_due",
+                "Its next attempt was already due: nothing changed.",
+            )),
+            Some(Retried::UnderWay) => Ok(told(
+                id,
+                "under_way",
+                "Its attempt is on its way already: nothing changed.",
+            )),
             Some(Retried::NotAgain) => {
                 let detail =
                     "its event only tested the endpoint, or its content was erased: there is nothing left to send";
@@ -237,6 +251,14 @@ impl Replays {
             return Err(Problem::invalid("endpoint_of_other_tenant", detail).at("endpoint_id"));
         }
         Ok(endpoint)
+    }
+}
+
+fn told(delivery: DeliveryId, result: &str, note: &str) -> pb::RetryDeliveryResponse {
+    pb::RetryDeliveryResponse {
+        delivery_id: delivery.to_string(),
+        result: result.to_owned(),
+        note: note.to_owned(),
     }
 }
 

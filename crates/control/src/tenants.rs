@@ -7,7 +7,7 @@ use tidings_store::access::no_such_tenant;
 
 use crate::call::Call;
 use crate::seen::Seen;
-use crate::{Book, audit, now};
+use crate::{Book, audit, now, texts};
 
 /// How often a change is tried again when somebody else changed the tenant meanwhile.
 const TRIES: u32 = 5;
@@ -158,6 +158,7 @@ pub(crate) fn read_validation(name: &str) -> Result<SchemaValidation, Problem> {
 
 fn checked_name(name: &str) -> Result<String, Problem> {
     let name = name.trim();
+    texts::check(name, "name")?;
     let length = name.chars().count();
     if (1..=Tenant::MAX_NAME).contains(&length) {
         return Ok(name.to_owned());

@@ -132,6 +132,8 @@ pub enum Retried {
     Again(DeliveryId),
     /// It waited: its attempt is due now.
     Hastened,
+    /// It waited, and its attempt was due already: nothing changed.
+    AlreadyDue,
     /// It does not wait: its attempt is on its way.
     UnderWay,
     /// Its event's content is gone, or it only tested the endpoint.

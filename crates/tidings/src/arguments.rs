@@ -1,8 +1,12 @@
 //! Values that several commands take on the command line.
 
+use std::io::Read as _;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
+use std::{fs, io};
 
+use anyhow::Context as _;
 use tidings_domain::Timestamp;
 
 /// A point in time: a moment (`2026-01-07T15:30:00Z`) or so long ago (`1h`).
@@ -40,6 +44,33 @@ pub(crate) fn from_now(length: Duration) -> anyhow::Result<prost_types::Timestam
         .checked_add(length)
         .map_err(|_| anyhow::anyhow!("{} is too long", humantime::format_duration(length)))?;
     Ok(tidings_proto::timestamp(at))
+}
+
+/// The secret in a file, or in standard input if the file is `-`. The line end that editors leave behind it is cut off,
+/// which is said; whatever else is around it is refused by whoever reads it.
+pub(crate) fn secret_in(path: &Path) -> anyhow::Result<String> {
+    let is_stdin = path.as_os_str() == "-";
+    let text = if is_stdin {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    let name = if is_stdin {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    };
+    let text = text.with_context(|| format!("cannot read {name}"))?;
+    let secret = text
+        .strip_suffix('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line));
+    if secret.is_some() {
+        eprintln!("tidings: the line end at the end of {name} is not part of the secret");
+    }
+    let secret = secret.unwrap_or(&text);
+    anyhow::ensure!(!secret.is_empty(), "{name} is empty: put the secret in it");
+    Ok(secret.to_owned())
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ async fn what_can_not_be_chosen_is_named() {
             contact("a@example.com\nBcc: b@example.com"),
             "contact_invalid",
             "contact",
-            "\\nBcc",
+            "a line end in it: give one address",
         ),
         (
             Box::new(|e| {

@@ -143,7 +143,7 @@ async fn a_preview_is_the_request_that_would_be_sent() {
     for (more, words) in [
         (["--property", "user.name"], "`user.name` is always sent"),
         (["--setting", "app_tokn=1"], "did you mean `app_token`?"),
-        (["--secret", "whsec_!"], "base64 of 24 to 64 bytes"),
+        (["--secret", "\"hunter2\""], "in quotes"),
     ] {
         fails(&tidings(&[&previewed[..], &more].concat(), &[]).await, &[words]);
     }

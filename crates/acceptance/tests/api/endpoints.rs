@@ -347,6 +347,7 @@ async fn an_endpoint_is_made_changed_switched_and_deleted() {
         name: "CRM".to_owned(),
         enabled: true,
         secret: made.secret.clone(),
+        signing_secret: "current".to_owned(),
         created_at: made.created_at,
         updated_at: made.updated_at,
         ..asked.endpoint.expect("the endpoint")

@@ -251,8 +251,8 @@ async fn a_rotation_that_can_not_be_says_why() {
     invalid(answer, "overlap_invalid", "overlap", "0s to 7d");
     let answer = rotate(operator, endpoint, "the only one", None).await;
     invalid(answer, "secret_unchanged", "secret", "give another");
-    let answer = rotate(operator, endpoint, "whsec_!", None).await;
-    invalid(answer, "secret_invalid", "secret", "base64 of 24 to 64 bytes");
+    let answer = rotate(operator, endpoint, &format!("v1,{NEW}"), None).await;
+    invalid(answer, "secret_invalid", "secret", "`v1,` before it");
     let private = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
     let answer = rotate(operator, endpoint, private, None).await;
     invalid(answer, "secret_invalid", "secret", "give a shared secret");

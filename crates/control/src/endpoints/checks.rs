@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use email_address::{EmailAddress, Options};
 use tidings_dialect::Dialect;
-use tidings_domain::{Endpoint, NoticeKind, Overrides, Subscription};
+use tidings_domain::destination::read_url;
+use tidings_domain::{Endpoint, NoticeKind, Overrides, Subscription, text};
 use tidings_payload::Filter;
 use tidings_service::problem::Problem;
 use url::Url;
 
 use super::Endpoints;
-use crate::now;
+use crate::{now, texts};
 
 const MAX_URL: usize = 2_048;
 /// The longest e-mail address, in bytes: what fits a path of SMTP (RFC 5321, section 4.5.3.1.3).
@@ -28,10 +29,7 @@ impl Endpoints {
         if text.len() > MAX_URL {
             return Err(Problem::invalid("url_invalid", format!("a URL has at most {MAX_URL} bytes")).at("url"));
         }
-        let url: Url = text.parse().map_err(|error| {
-            let detail = format!("`{text}` is not a URL ({error}): write it like `https://example.com/webhooks`");
-            Problem::invalid("url_invalid", detail).at("url")
-        })?;
+        let url = read_url(text).map_err(|error| Problem::invalid("url_invalid", error.to_string()).at("url"))?;
         self.destinations
             .check_url(&url)
             .map_err(|error| Problem::invalid("url_not_allowed", error.to_string()).at("url"))?;
@@ -40,10 +38,32 @@ impl Endpoints {
 
     pub(super) fn check(&self, endpoint: &Endpoint) -> Result<(), Problem> {
         check_name(&endpoint.name)?;
+        check_texts(endpoint)?;
         check_dialect(self.dialect(&endpoint.dialect)?, endpoint)?;
         check_subscriptions(&endpoint.subscriptions, endpoint.operational)?;
         check_contact(endpoint.contact.as_deref())?;
         check_pace(&endpoint.overrides)
+    }
+
+    /// What is asked of an endpoint where it is new or becomes another: that somebody reads what its dialect sends there,
+    /// and that its secret says the key that the dialect takes it for.
+    pub(super) fn check_change(&self, before: Option<&Endpoint>, endpoint: &Endpoint) -> Result<(), Problem> {
+        let changed = |same: fn(&Endpoint, &Endpoint) -> bool| before.is_none_or(|before| !same(before, endpoint));
+        let other_dialect = changed(|one, other| one.dialect == other.dialect);
+        if (other_dialect || changed(|one, other| one.url == other.url))
+            && let Some(reason) = self.dialects.refusal(&endpoint.url, &endpoint.dialect)
+        {
+            return Err(Problem::invalid("url_not_spoken", reason).at("url"));
+        }
+        if other_dialect || changed(|one, other| one.secret == other.secret) {
+            let dialect = self.dialect(&endpoint.dialect)?;
+            endpoint
+                .secret
+                .as_ref()
+                .map_or(Ok(()), |secret| dialect.check_key(secret))
+                .map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))?;
+        }
+        Ok(())
     }
 
     fn dialect(&self, name: &str) -> Result<&Dialect, Problem> {
@@ -56,12 +76,34 @@ impl Endpoints {
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {
+    texts::check(name, "name")?;
     let (length, max) = (name.chars().count(), Endpoint::MAX_NAME);
     if length > max {
         let detail = format!("a name has at most {max} characters, this one has {length}");
         return Err(Problem::invalid("name_invalid", detail).at("name"));
     }
     Ok(())
+}
+
+/// Whether databases can keep what else is chosen freely.
+fn check_texts(endpoint: &Endpoint) -> Result<(), Problem> {
+    let filters = endpoint.subscriptions.iter().filter_map(|it| it.filter.as_ref());
+    let settings = endpoint
+        .overrides
+        .settings
+        .iter()
+        .flat_map(|(name, value)| [name, value]);
+    filters
+        .map(|filter| (filter, "subscriptions"))
+        .chain(
+            endpoint
+                .overrides
+                .properties
+                .iter()
+                .map(|property| (property, "properties")),
+        )
+        .chain(settings.map(|text| (text, "settings")))
+        .try_for_each(|(text, field)| texts::check(text, field))
 }
 
 /// Whether the dialect has what the endpoint chose in it.
@@ -127,6 +169,10 @@ fn check_contact(contact: Option<&str>) -> Result<(), Problem> {
             && !contact.contains(char::is_control)
             && EmailAddress::parse_with_options(contact, options).is_ok()
     };
+    if let Some(stray) = contact.and_then(text::unseen_in) {
+        let detail = format!("the address has {stray}: give one address and nothing else");
+        return Err(Problem::invalid("contact_invalid", detail).at("contact"));
+    }
     match contact {
         Some(contact) if !valid(contact) => {
             let detail = format!(
@@ -189,6 +235,9 @@ mod tests {
             "ops@example.com\r\nBcc: all@example.com",
             "ops@[127.0.0.1]",
             "ops @example.com",
+            "ops@example.com\u{200b}",
+            " ops@example.com",
+            "ops@example.com\nops@example.org",
             &long,
         ] {
             assert!(!valid(contact), "{contact}");

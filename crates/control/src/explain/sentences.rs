@@ -101,13 +101,39 @@ fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> String {
     } else {
         reason(&attempt.failure_reason).to_owned()
     };
-    // For statuses the error says nothing that the number does not.
     let error = match attempt.error.as_str() {
         "" => String::new(),
-        _ if attempt.status_code > 0 && attempt.failure_reason == "status" => String::new(),
+        error if attempt.status_code > 0 && attempt.failure_reason == "status" => beyond_the_status(error).to_owned(),
         error => format!(" ({error})"),
     };
     format!("{number} at {at} failed with {what}{took}{error}.")
+}
+
+/// What the error of an unwelcome status says that the number does not: where a redirect points to, which rest was asked for.
+fn beyond_the_status(error: &str) -> &str {
+    let beyond = [": redirects", " and asked for"]
+        .into_iter()
+        .find_map(|words| error.find(words));
+    beyond.map_or("", |at| &error[at..])
+}
+
+/// The rest that the receiver asked for with the last attempt, if that is why the next one is due when it is.
+fn asked_rest(known: &Known<'_>, due: Timestamp) -> Option<&'static str> {
+    let last = known.attempts.last()?;
+    let (_, rest) = last.error.split_once("asked for no request within ")?;
+    let rest = humantime::parse_duration(rest).ok()?;
+    let took = last
+        .duration
+        .and_then(|took| Duration::try_from(took).ok())
+        .unwrap_or_default();
+    let ended = last
+        .started_at
+        .as_ref()
+        .and_then(timestamp_from)?
+        .checked_add(took)
+        .ok()?;
+    let waits = Duration::try_from(due.duration_since(ended)).ok()?;
+    (waits.abs_diff(rest) <= Duration::from_secs(2)).then_some(", as the endpoint asked (`Retry-After`)")
 }
 
 /// What a reason of failure means, to be put behind "failed with".
@@ -165,35 +191,69 @@ fn retry_it(known: &Known<'_>) -> String {
         "endpoint_deleted" | "erased" | "expired"
     );
     let test = known.attempts.iter().any(|attempt| attempt.test);
-    if gone || test || known.endpoint.is_none() {
+    let Some(endpoint) = known.endpoint.filter(|_| !gone && !test) else {
         return "Nothing more is sent.".into();
-    }
+    };
+    let first = if endpoint.enabled {
+        ""
+    } else {
+        "turns the endpoint on and "
+    };
     format!(
-        "Nothing more is sent, unless somebody asks: POST /api/v2/deliveries/{}/retry.",
+        "Nothing more is sent, unless somebody {first}asks: POST /api/v2/deliveries/{}/retry.",
         known.delivery.id
     )
 }
 
+/// What becomes of a delivery that waits for an endpoint to which nothing is sent.
+fn prevented(known: &Known<'_>) -> Option<String> {
+    match known.endpoint {
+        None => Some("Its endpoint was deleted: nothing more is sent, and it is cancelled when its turn comes.".into()),
+        Some(endpoint) if !endpoint.enabled => Some(format!(
+            "The endpoint is off{}: nothing is sent until it is turned on: POST /api/v2/endpoints/{}/enable.",
+            off_because(endpoint),
+            endpoint.id
+        )),
+        Some(_) => None,
+    }
+}
+
 fn due(known: &Known<'_>) -> String {
+    if let Some(prevented) = prevented(known) {
+        return prevented;
+    }
     let next = known.delivery.attempts + 1;
     let due = known.delivery.due_at.as_ref().and_then(timestamp_from);
-    match due {
-        Some(due) if due > known.now => format!("Attempt {next} is due at {}.", shown(due)),
+    let due = match due {
+        Some(due) if due > known.now => {
+            let asked = asked_rest(known, due).unwrap_or_default();
+            format!("Attempt {next} is due at {}{asked}.", shown(due))
+        }
         _ => format!("Attempt {next} is due now."),
+    };
+    match known.gate {
+        Some(gate) if gate.circuit != "closed" => format!(
+            "{due} The circuit is open{}: unless a probe is answered well until then, it is deferred and held.{}",
+            open_since(gate),
+            circuit(known)
+        ),
+        _ => due,
     }
 }
 
 /// Why a delivery is held, and what ends that.
 fn held(known: &Known<'_>) -> (String, String) {
+    let (why, next) = held_for(known);
+    (why, prevented(known).unwrap_or(next))
+}
+
+fn held_for(known: &Known<'_>) -> (String, String) {
     let pace = "It is sent, at the endpoint's own pace,";
     match known.delivery.reason.as_str() {
         "endpoint_disabled" => match known.endpoint {
             Some(endpoint) if !endpoint.enabled => (
                 format!("Held: the endpoint is off{}.", off_because(endpoint)),
-                format!(
-                    "{pace} when the endpoint is turned on: POST /api/v2/endpoints/{}/enable.",
-                    endpoint.id
-                ),
+                String::new(),
             ),
             _ => (
                 "Held while the endpoint was off.".into(),
@@ -235,6 +295,9 @@ fn off_because(endpoint: &Endpoint) -> String {
 
 /// A delivery that should be sent now: what a dispatcher may wait for.
 fn pending(known: &Known<'_>) -> (String, String) {
+    if let Some(prevented) = prevented(known) {
+        return ("It waits in its lane.".into(), prevented);
+    }
     let next = known.delivery.attempts + 1;
     let soon = format!("Attempt {next} is made as soon as a dispatcher takes it.");
     let Some(gate) = known.gate else {
@@ -369,130 +432,4 @@ fn shown(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use tidings_domain::{Subscription, TenantId};
-
-    use super::*;
-
-    const AT: Timestamp = Timestamp::UNIX_EPOCH;
-
-    fn endpoint(patterns: &[(&str, bool)]) -> Endpoint {
-        let subscriptions = patterns.iter().map(|(pattern, enabled)| Subscription {
-            enabled: *enabled,
-            ..Subscription::to(pattern.parse().unwrap())
-        });
-        Endpoint {
-            subscriptions: subscriptions.collect(),
-            ..Endpoint::new(
-                TenantId::new(),
-                "https://hooks.example.com/in".parse().unwrap(),
-                "standard",
-                AT,
-            )
-        }
-    }
-
-    fn delivery(state: &str, reason: &str) -> pb::Delivery {
-        pb::Delivery {
-            id: "dlv_1".into(),
-            state: state.into(),
-            reason: reason.into(),
-            attempts: 1,
-            due_at: Some(tidings_proto::timestamp("2026-11-21T10:00:00Z".parse().unwrap())),
-            ..pb::Delivery::default()
-        }
-    }
-
-    fn told(delivery: &pb::Delivery, endpoint: Option<&Endpoint>, attempts: &[pb::Attempt]) -> Told {
-        of_delivery(&Known {
-            delivery,
-            endpoint,
-            attempts,
-            attempts_in_all: 6,
-            gate: None,
-            now: AT,
-        })
-    }
-
-    fn failed(status: u32, outcome: &str) -> pb::Attempt {
-        pb::Attempt {
-            number: 1,
-            outcome: outcome.into(),
-            failure_reason: "status".into(),
-            status_code: status,
-            started_at: Some(tidings_proto::timestamp(AT)),
-            duration: Some(tidings_proto::duration(Duration::from_millis(23))),
-            ..pb::Attempt::default()
-        }
-    }
-
-    #[test]
-    fn an_endpoint_that_did_not_want_an_event_says_what_it_wants() {
-        let why = |patterns: &[(&str, bool)]| of_missing(&endpoint(patterns), "feedback.created", Some(AT));
-        assert_eq!(
-            why(&[("issue.*", true), ("comment.created", true)]),
-            (
-                Verdict::NotSubscribed,
-                "Did not match: the endpoint subscribes to `issue.*`, `comment.created` only.".into()
-            )
-        );
-        assert_eq!(why(&[("feedback.*", false)]).0, Verdict::SubscriptionOff);
-        assert_eq!(why(&[("*", true)]).0, Verdict::SubscribedLater);
-        assert_eq!(why(&[]).1, "Did not match: the endpoint subscribes to nothing.");
-        let later = of_missing(
-            &endpoint(&[("*", true)]),
-            "a.b",
-            AT.checked_sub(Duration::from_secs(1)).ok(),
-        );
-        assert_eq!(later.0, Verdict::MadeLater);
-    }
-
-    #[test]
-    fn what_waits_says_how_often_it_failed_and_what_comes_next() {
-        let told = told(&delivery("scheduled", ""), None, &[failed(503, "failed_retryable")]);
-        assert_eq!(told.verdict, Verdict::Waiting);
-        assert_eq!(
-            told.sentences,
-            ["Attempt 1 of 6 at 1970-01-01 00:00:00 UTC failed with 503 after 23 ms."]
-        );
-        assert_eq!(told.next, "Attempt 2 is due at 2026-11-21 10:00:00 UTC.");
-    }
-
-    #[test]
-    fn what_ended_says_whether_it_can_be_had_again() {
-        let endpoint = endpoint(&[]);
-        let final_one = told(
-            &delivery("exhausted", ""),
-            Some(&endpoint),
-            &[failed(404, "failed_final")],
-        );
-        assert_eq!(final_one.sentences[1], "404 is final for this endpoint: given up.");
-        assert!(
-            final_one.next.contains("/api/v2/deliveries/dlv_1/retry"),
-            "{}",
-            final_one.next
-        );
-        let test = pb::Attempt {
-            test: true,
-            ..failed(500, "failed_retryable")
-        };
-        let test = told(&delivery("exhausted", ""), Some(&endpoint), &[test]);
-        assert_eq!(test.sentences[1], "It was a test, which is tried once.");
-        assert_eq!(test.next, "Nothing more is sent.");
-        let gone = told(&delivery("cancelled", "endpoint_deleted"), None, &[]);
-        assert_eq!(gone.next, "Nothing more is sent.");
-    }
-
-    #[test]
-    fn what_is_held_says_what_releases_it() {
-        let mut off = endpoint(&[]);
-        off.enabled = false;
-        off.disabled_reason = Some(DisabledReason::Gone);
-        let told = told(&delivery("held", "endpoint_disabled"), Some(&off), &[]);
-        assert_eq!(
-            told.sentences,
-            ["Held: the endpoint is off, because it answered 410 Gone."]
-        );
-        assert!(told.next.contains("/enable"), "{}", told.next);
-    }
-}
+mod tests;

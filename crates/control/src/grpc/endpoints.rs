@@ -39,7 +39,7 @@ impl EndpointFace {
             ..EndpointChange::default()
         };
         let endpoint = self.endpoints.update(&call, endpoint_id(id)?, change).await?;
-        Ok(Response::new(show(&endpoint)))
+        Ok(Response::new(show(&endpoint, &self.endpoints.dialects)))
     }
 }
 
@@ -54,7 +54,7 @@ impl EndpointService for EndpointFace {
         let asked = request.endpoint.ok_or_else(|| missing("endpoint"))?;
         let new = asked::new_endpoint(asked, !request.disabled)?;
         let endpoint = self.endpoints.create(&call, new).await?;
-        Ok(Response::new(created(&endpoint)))
+        Ok(Response::new(created(&endpoint, &self.endpoints.dialects)))
     }
 
     async fn get_endpoint(&self, request: Request<pb::GetEndpointRequest>) -> Result<Response<pb::Endpoint>, Status> {
@@ -63,7 +63,7 @@ impl EndpointService for EndpointFace {
             .endpoints
             .get(&call, endpoint_id(&request.get_ref().endpoint_id)?)
             .await?;
-        Ok(Response::new(show(&endpoint)))
+        Ok(Response::new(show(&endpoint, &self.endpoints.dialects)))
     }
 
     async fn list_endpoints(
@@ -77,7 +77,10 @@ impl EndpointService for EndpointFace {
         let before = optional(&request.page_token, "page_token")?;
         let endpoints = self.endpoints.list(&call, tenant, before, limit).await?;
         let next_page_token = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
-        let endpoints = endpoints.iter().map(show).collect();
+        let endpoints = endpoints
+            .iter()
+            .map(|endpoint| show(endpoint, &self.endpoints.dialects))
+            .collect();
         Ok(Response::new(pb::ListEndpointsResponse {
             endpoints,
             next_page_token,
@@ -95,7 +98,7 @@ impl EndpointService for EndpointFace {
         let mask = request.update_mask.ok_or_else(|| missing("update_mask"))?;
         let change = asked::change(&asked, &mask.paths)?;
         let endpoint = self.endpoints.update(&call, id, change).await?;
-        Ok(Response::new(show(&endpoint)))
+        Ok(Response::new(show(&endpoint, &self.endpoints.dialects)))
     }
 
     async fn delete_endpoint(
@@ -135,7 +138,7 @@ impl EndpointService for EndpointFace {
         let id = endpoint_id(&request.endpoint_id)?;
         let (secret, overlap) = asked::rotation(&request)?;
         let endpoint = self.endpoints.rotate_secret(&call, id, secret, overlap).await?;
-        Ok(Response::new(rotated(&endpoint)))
+        Ok(Response::new(rotated(&endpoint, &self.endpoints.dialects)))
     }
 
     async fn send_test(&self, request: Request<pb::SendTestRequest>) -> Result<Response<pb::SendTestResponse>, Status> {

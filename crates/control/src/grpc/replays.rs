@@ -130,8 +130,7 @@ impl ReplayService for ReplayFace {
     ) -> Result<Response<pb::RetryDeliveryResponse>, Status> {
         let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().delivery_id, "delivery_id")?;
-        let delivery_id = self.replays.retry(&call, id).await?.to_string();
-        Ok(Response::new(pb::RetryDeliveryResponse { delivery_id }))
+        Ok(Response::new(self.replays.retry(&call, id).await?))
     }
 }
 

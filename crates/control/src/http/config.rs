@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Deserializer, Serialize};
-use tidings_domain::{Endpoint, Secret, Subscription, TenantId, Timestamp};
+use tidings_domain::{Endpoint, Subscription, TenantId, Timestamp};
 use tidings_service::problem::{Document, Problem};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +13,7 @@ use super::Rest;
 use super::request::{Asked, Body, given, renamed};
 use crate::call::Call;
 use crate::endpoints::{DefaultEndpoint, NewDefaultSecret};
+use crate::messages::asked::parse_secret;
 
 /// What stands for a secret that is not shown. Sent back, it leaves the secret as it is.
 const MASK: &str = "********";
@@ -154,9 +155,8 @@ fn secret(asked: Option<Option<String>>) -> Result<NewDefaultSecret, Problem> {
         Some(Some(text)) if text == MASK => NewDefaultSecret::AsShown,
         Some(text) => {
             let text = text.filter(|text| !text.is_empty());
-            let secret = text.map(Secret::new).transpose();
-            let wrong = |error| Problem::invalid("secret_invalid", format!("{error}")).at("secret");
-            NewDefaultSecret::Replaced(secret.map_err(wrong)?)
+            let secret = text.as_deref().map(parse_secret).transpose()?;
+            NewDefaultSecret::Replaced(secret)
         }
     })
 }

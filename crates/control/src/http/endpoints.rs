@@ -121,7 +121,7 @@ async fn create(
     let new = messages::asked::new_endpoint(asked, enabled)?;
     let endpoint = rest.endpoints.create(&call, new).await?;
     let headers = [etag(endpoint.updated_at), location("endpoints", &endpoint.id)];
-    let shown = Endpoint::from(messages::shown::created(&endpoint));
+    let shown = Endpoint::from(messages::shown::created(&endpoint, &rest.dialects));
     Ok((StatusCode::CREATED, headers, Json(shown)))
 }
 
@@ -141,8 +141,10 @@ async fn list(
     let (limit, before) = (limit(which.limit)?, given(which.after.as_deref(), "after")?);
     let endpoints = rest.endpoints.list(&call, tenant, before, limit).await?;
     let next = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
-    let endpoints = endpoints.iter().map(messages::shown::show).map(Endpoint::from);
-    Ok(Json(Page::new(endpoints.collect(), next)))
+    let endpoints = endpoints
+        .iter()
+        .map(|endpoint| messages::shown::show(endpoint, &rest.dialects));
+    Ok(Json(Page::new(endpoints.map(Endpoint::from).collect(), next)))
 }
 
 /// Shows an endpoint
@@ -153,7 +155,7 @@ async fn list(
     responses((status = 200, description = "The endpoint.", body = Endpoint, headers(
         ("ETag" = String, description = "The endpoint's state.")))))]
 async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) -> Result<impl IntoResponse, Problem> {
-    Ok(shown(&rest.endpoints.get(&call, id).await?))
+    Ok(shown(&rest, &rest.endpoints.get(&call, id).await?))
 }
 
 /// Changes an endpoint
@@ -185,7 +187,7 @@ async fn change(
         seen,
         ..messages::asked::change(&asked, &fields)?
     };
-    Ok(shown(&rest.endpoints.update(&call, id, change).await?))
+    Ok(shown(&rest, &rest.endpoints.update(&call, id, change).await?))
 }
 
 /// Deletes an endpoint
@@ -232,7 +234,7 @@ async fn enable(
         cancel_held: asked.unwrap_or_default().held == Held::Cancel,
         ..EndpointChange::default()
     };
-    Ok(shown(&rest.endpoints.update(&call, id, change).await?))
+    Ok(shown(&rest, &rest.endpoints.update(&call, id, change).await?))
 }
 
 /// Turns deliveries off
@@ -250,7 +252,7 @@ async fn disable(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) -
         enabled: Some(false),
         ..EndpointChange::default()
     };
-    Ok(shown(&rest.endpoints.update(&call, id, change).await?))
+    Ok(shown(&rest, &rest.endpoints.update(&call, id, change).await?))
 }
 
 /// Shows an endpoint's secret
@@ -292,7 +294,7 @@ async fn rotate_secret(
         overlap,
     })?;
     let endpoint = rest.endpoints.rotate_secret(&call, id, secret, overlap).await?;
-    Ok(Json(messages::shown::rotated(&endpoint).into()))
+    Ok(Json(messages::shown::rotated(&endpoint, &rest.dialects).into()))
 }
 
 /// Sends a test to an endpoint
@@ -322,7 +324,7 @@ async fn test(
     Ok(Json(sent.attempt.unwrap_or_default().into()))
 }
 
-fn shown(endpoint: &Kept) -> impl IntoResponse + use<> {
-    let shown = Endpoint::from(messages::shown::show(endpoint));
+fn shown(rest: &Rest, endpoint: &Kept) -> impl IntoResponse + use<> {
+    let shown = Endpoint::from(messages::shown::show(endpoint, &rest.dialects));
     ([etag(endpoint.updated_at)], Json(shown))
 }

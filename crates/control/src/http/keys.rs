@@ -35,9 +35,8 @@ struct NewApiKey {
     #[schema(max_length = 100, example = "Publisher in Frankfurt")]
     name: String,
     /// What it may be used for: `publish`, `read`, `manage`; all of them if left out.
-    #[serde(default)]
-    #[schema(example = json!(["publish"]))]
-    scopes: Vec<String>,
+    #[schema(min_items = 1, example = json!(["publish"]))]
+    scopes: Option<Vec<String>>,
     /// When it stops working (RFC 3339); never if left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
@@ -138,7 +137,14 @@ async fn create(
     let new = NewKey {
         tenant: given(asked.tenant_id.as_deref(), "tenant_id")?,
         name: asked.name,
-        scopes: read_scopes(&asked.scopes)?,
+        scopes: match asked.scopes.as_deref() {
+            Some([]) => {
+                let detail =
+                    "a key without scopes is good for nothing: name one, or leave `scopes` out for all of them";
+                return Err(Problem::invalid("scopes_invalid", detail).at("scopes"));
+            }
+            scopes => read_scopes(scopes.unwrap_or_default())?,
+        },
         expires_at: asked.expires_at,
     };
     let (key, token) = rest.keys.create(&call, new).await?;

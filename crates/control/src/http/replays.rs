@@ -132,6 +132,12 @@ pub(crate) struct Replay {
 struct Retry {
     /// The delivery to look at: a new one, or the same whose wait was ended.
     delivery_id: String,
+    /// What came of it: `sent_again` (a new delivery), `due_now` (its wait was ended), `already_due` or `under_way` (nothing
+    /// changed).
+    #[schema(example = "due_now")]
+    result: String,
+    /// The same in a sentence.
+    note: String,
 }
 
 /// Which replays to list.
@@ -303,8 +309,13 @@ async fn retry(
     call: Call,
     Id(id): Id<DeliveryId>,
 ) -> Result<(StatusCode, Json<Retry>), Refusal> {
-    let delivery_id = rest.replays.retry(&call, id).await?.to_string();
-    Ok((StatusCode::ACCEPTED, Json(Retry { delivery_id })))
+    let retried = rest.replays.retry(&call, id).await?;
+    let retry = Retry {
+        delivery_id: retried.delivery_id,
+        result: retried.result,
+        note: retried.note,
+    };
+    Ok((StatusCode::ACCEPTED, Json(retry)))
 }
 
 /// The rate that is asked for; 0 for the usual one.

@@ -19,6 +19,7 @@ use tidings_service::request::{json, required, unreadable};
 use super::{MAX_BODY, Rest};
 use crate::call::Call;
 use crate::seen::Seen;
+use crate::texts;
 
 /// How many entries a page has when the caller does not say.
 const DEFAULT_PAGE: u32 = 50;
@@ -97,7 +98,10 @@ impl<T: DeserializeOwned> FromRequest<Rest> for Body<T> {
                 let detail = "send JSON, with the header `Content-Type: application/json`";
                 Err(Problem::new(Kind::UnsupportedMediaType, "content_type_unknown", detail).at("Content-Type"))
             }
-            body => json(body).map(Self),
+            body => {
+                texts::check_body(body)?;
+                json(body).map(Self)
+            }
         }
     }
 }

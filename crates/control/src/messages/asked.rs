@@ -33,9 +33,10 @@ pub(crate) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndp
         tenant: optional(&asked.tenant_id, "tenant_id")?,
         subscriptions: read_subscriptions(&asked.subscriptions)?,
         overrides: Overrides {
-            schedule: read_schedule(&asked.schedule)?,
+            schedule: read_schedule(&asked)?,
             timeout: read_timeout(asked.timeout.as_ref())?,
-            final_statuses: read_statuses(&asked.final_statuses)?,
+            success_statuses: read_statuses(&asked.success_statuses, "success_statuses")?,
+            final_statuses: read_final_statuses(&asked)?,
             concurrency: Some(asked.concurrency).filter(|cap| *cap > 0),
             rate_limit: read_rate_limit(&asked),
             properties: asked.properties,
@@ -83,15 +84,19 @@ pub(crate) fn rotation(asked: &pb::RotateEndpointSecretRequest) -> Result<(Optio
 fn override_change(asked: &pb::Endpoint, path: &str) -> Result<OverrideChange, Problem> {
     Ok(match path {
         "schedule" => {
-            let schedule = read_schedule(&asked.schedule)?;
+            let schedule = read_schedule(asked)?;
             Box::new(move |overrides| overrides.schedule.clone_from(&schedule))
         }
         "timeout" => {
             let timeout = read_timeout(asked.timeout.as_ref())?;
             Box::new(move |overrides| overrides.timeout = timeout)
         }
+        "success_statuses" => {
+            let statuses = read_statuses(&asked.success_statuses, "success_statuses")?;
+            Box::new(move |overrides| overrides.success_statuses.clone_from(&statuses))
+        }
         "final_statuses" => {
-            let statuses = read_statuses(&asked.final_statuses)?;
+            let statuses = read_final_statuses(asked)?;
             Box::new(move |overrides| overrides.final_statuses.clone_from(&statuses))
         }
         "concurrency" => {
@@ -113,7 +118,7 @@ fn override_change(asked: &pb::Endpoint, path: &str) -> Result<OverrideChange, P
         other => {
             let detail = format!(
                 "`{other}` can't be changed this way: use name, url, dialect, subscriptions, schedule, timeout, \
-                 final_statuses, concurrency, rate_per_second, secret, contact, operational, properties, settings, authentication; \
+                 success_statuses, final_statuses, concurrency, rate_per_second, secret, contact, operational, properties, settings, authentication; \
                  or EnableEndpoint and DisableEndpoint"
             );
             return Err(Problem::invalid("field_unknown", detail).at("update_mask"));
@@ -148,8 +153,9 @@ fn read_new_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     }
 }
 
-fn parse_secret(text: &str) -> Result<Secret, Problem> {
-    Secret::new(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
+/// Reads a secret as it is given, over gRPC and HTTP alike.
+pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
+    Secret::read(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
 }
 
 fn read_authentication(asked: &pb::Endpoint) -> Result<Authentication, Problem> {
@@ -157,7 +163,7 @@ fn read_authentication(asked: &pb::Endpoint) -> Result<Authentication, Problem> 
 }
 
 fn read_contact(text: &str) -> Option<String> {
-    Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+    Some(text).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, Problem> {
@@ -174,12 +180,20 @@ fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, P
         .collect()
 }
 
-fn read_schedule(waits: &[prost_types::Duration]) -> Result<Option<Schedule>, Problem> {
-    if waits.is_empty() {
-        return Ok(None);
-    }
+/// The waits that are chosen: none if they are left to the dialect, an empty schedule if there is to be one attempt.
+fn read_schedule(asked: &pb::Endpoint) -> Result<Option<Schedule>, Problem> {
     let wrong = |detail: String| Problem::invalid("schedule_invalid", detail).at("schedule");
-    let waits = waits
+    match (asked.schedule.is_empty(), asked.no_retries) {
+        (true, false) => return Ok(None),
+        (false, true) => {
+            return Err(wrong(
+                "`no_retries` and waits contradict each other: leave one out".into(),
+            ));
+        }
+        _ => {}
+    }
+    let waits = asked
+        .schedule
         .iter()
         .map(|wait| Duration::try_from(*wait).map_err(|_| wrong("a wait can't be negative".into())))
         .collect::<Result<_, _>>()?;
@@ -193,13 +207,28 @@ fn read_timeout(timeout: Option<&prost_types::Duration>) -> Result<Option<Durati
         .transpose()
 }
 
-fn read_statuses(statuses: &[String]) -> Result<Option<Vec<StatusRange>>, Problem> {
+/// The final statuses that are chosen: none if they are left to the dialect, an empty list if nothing is to be final.
+fn read_final_statuses(asked: &pb::Endpoint) -> Result<Option<Vec<StatusRange>>, Problem> {
+    match (
+        read_statuses(&asked.final_statuses, "final_statuses")?,
+        asked.no_final_statuses,
+    ) {
+        (Some(_), true) => {
+            let detail = "`no_final_statuses` and statuses contradict each other: leave one out";
+            Err(Problem::invalid("status_invalid", detail).at("final_statuses"))
+        }
+        (None, true) => Ok(Some(Vec::new())),
+        (statuses, false) => Ok(statuses),
+    }
+}
+
+fn read_statuses(statuses: &[String], field: &str) -> Result<Option<Vec<StatusRange>>, Problem> {
     if statuses.is_empty() {
         return Ok(None);
     }
     let read = |text: &String| {
         text.parse()
-            .map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at("final_statuses"))
+            .map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at(field))
     };
     statuses.iter().map(read).collect::<Result<_, _>>().map(Some)
 }

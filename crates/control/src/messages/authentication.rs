@@ -2,6 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use tidings_domain::destination::read_url;
 use tidings_domain::{Authentication, Authorization, ClientCertificate, CredentialsIn, Timestamp};
 use tidings_proto::pb::endpoint_authentication::Authorization as Asked;
 use tidings_proto::{pb, timestamp};
@@ -40,12 +41,8 @@ fn read_authorization(asked: Asked) -> Result<Authorization, Problem> {
         Asked::Basic(pb::BasicAuthorization { username, password }) => Authorization::Basic { username, password },
         Asked::Bearer(pb::BearerAuthorization { token }) => Authorization::Bearer { token },
         Asked::Oauth2(asked) => Authorization::Oauth2 {
-            token_url: asked.token_url.parse().map_err(|error| {
-                let detail = format!(
-                    "`token_url` is not a URL ({error}): write it like `https://login.example.com/oauth2/token`"
-                );
-                authorization_invalid(detail)
-            })?,
+            token_url: read_url(&asked.token_url)
+                .map_err(|error| authorization_invalid(format!("`token_url`: {error}")))?,
             client_id: asked.client_id,
             client_secret: asked.client_secret,
             scopes: asked.scopes,

@@ -1,13 +1,27 @@
 //! How answers show endpoints and their secrets.
 
+use tidings_dialect::Dialects;
+use tidings_domain::outcome::StatusRange;
 use tidings_domain::{Endpoint, Schedule, Secret};
 use tidings_proto::{duration, pb, timestamp};
 
 use super::authentication;
 use crate::now;
+use crate::signing::Signing;
 
-/// An endpoint without its secrets.
-pub(crate) fn show(endpoint: &Endpoint) -> pb::Endpoint {
+/// An endpoint without its secrets, with what one should know of it.
+pub(crate) fn show(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
+    let signing = Signing::of(endpoint, dialects);
+    let notes = signing.note(endpoint).into_iter().chain(dropped_headers(endpoint));
+    pb::Endpoint {
+        signing_secret: signing.as_str().to_owned(),
+        notes: notes.collect(),
+        ..configured(endpoint)
+    }
+}
+
+/// An endpoint without its secrets, as it is kept.
+pub(crate) fn configured(endpoint: &Endpoint) -> pb::Endpoint {
     let overrides = &endpoint.overrides;
     pb::Endpoint {
         id: endpoint.id.to_string(),
@@ -32,12 +46,10 @@ pub(crate) fn show(endpoint: &Endpoint) -> pb::Endpoint {
             .map(|wait| duration(*wait))
             .collect(),
         timeout: overrides.timeout.map(duration),
-        final_statuses: overrides
-            .final_statuses
-            .iter()
-            .flatten()
-            .map(ToString::to_string)
-            .collect(),
+        no_retries: overrides.schedule.as_ref().is_some_and(|it| it.waits().is_empty()),
+        success_statuses: written(overrides.success_statuses.as_deref()),
+        final_statuses: written(overrides.final_statuses.as_deref()),
+        no_final_statuses: overrides.final_statuses.as_ref().is_some_and(Vec::is_empty),
         concurrency: overrides.concurrency.unwrap_or(0),
         rate_per_second: overrides.rate_limit.map_or(0, |limit| limit.per_second),
         rate_burst: overrides.rate_limit.map_or(0, |limit| limit.burst),
@@ -57,20 +69,25 @@ pub(crate) fn show(endpoint: &Endpoint) -> pb::Endpoint {
         previous_secret_until: previous_secret_until(endpoint),
         public_key: public_key(endpoint),
         authentication: authentication::show(&endpoint.authentication),
+        signing_secret: String::new(),
+        notes: Vec::new(),
     }
 }
 
 /// An endpoint that was just made: with its secret.
-pub(crate) fn created(endpoint: &Endpoint) -> pb::Endpoint {
+pub(crate) fn created(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
     pb::Endpoint {
         secret: revealed(endpoint.secret.as_ref()),
-        ..show(endpoint)
+        ..show(endpoint, dialects)
     }
 }
 
 /// The secret that an endpoint has since it was rotated.
-pub(crate) fn rotated(endpoint: &Endpoint) -> pb::RotateEndpointSecretResponse {
+pub(crate) fn rotated(endpoint: &Endpoint, dialects: &Dialects) -> pb::RotateEndpointSecretResponse {
+    let signing = Signing::of(endpoint, dialects);
     pb::RotateEndpointSecretResponse {
+        signing_secret: signing.as_str().to_owned(),
+        note: signing.note(endpoint).unwrap_or_default(),
         secret: revealed(endpoint.secret.as_ref()),
         public_key: public_key(endpoint),
         previous_secret_until: previous_secret_until(endpoint),
@@ -80,6 +97,24 @@ pub(crate) fn rotated(endpoint: &Endpoint) -> pb::RotateEndpointSecretResponse {
 /// A secret in the form its receiver holds it; empty if there is none.
 pub(crate) fn revealed(secret: Option<&Secret>) -> String {
     secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default()
+}
+
+fn written(statuses: Option<&[StatusRange]>) -> Vec<String> {
+    statuses.unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+/// A warning of the headers that common proxies drop without a word: their names become variables of CGI programs, where
+/// `X_Key` and `X-Key` would be the same.
+fn dropped_headers(endpoint: &Endpoint) -> Option<String> {
+    let names = endpoint.authentication.headers.keys().filter(|name| name.contains('_'));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Many proxies and servers, nginx among them, drop headers with an underscore in their name: see whether {} arrives, \
+             or use hyphens.",
+            names.join(", ")
+        )
+    })
 }
 
 /// What an ed25519 secret's receiver verifies with; empty for other secrets.

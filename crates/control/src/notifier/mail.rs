@@ -9,8 +9,8 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use minijinja::{AutoEscape, Environment, context};
 use percent_encoding::percent_decode_str;
+use tidings_domain::destination::read_url;
 use tidings_domain::{Endpoint, Notice, NoticeKind, Timestamp};
-use url::Url;
 
 use super::Config;
 
@@ -177,7 +177,7 @@ impl Mailer {
 }
 
 fn transport(config: &Config) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
-    let url = Url::parse(config.smtp_url.reveal()).map_err(|error| MailError::Url(error.to_string()))?;
+    let url = read_url(config.smtp_url.reveal()).map_err(|error| MailError::Url(error.reason()))?;
     let host = url.host_str().ok_or_else(|| MailError::Url("no host".into()))?;
     let host = host.trim_matches(['[', ']']);
     let tls = url
@@ -223,7 +223,7 @@ fn tls_parameters(config: &Config, host: &str) -> Result<TlsParameters, MailErro
 /// Whether this may stand in `List-Unsubscribe` (RFC 2369), where a URL is bare.
 fn is_way_to_unsubscribe(text: &str) -> bool {
     let bare = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>');
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "mailto")) && text.chars().all(bare)
+    read_url(text).is_ok_and(|url| matches!(url.scheme(), "https" | "mailto")) && text.chars().all(bare)
 }
 
 fn templates() -> Result<Environment<'static>, minijinja::Error> {

@@ -212,6 +212,7 @@ impl Replays for Postgres {
         let endpoint = EndpointId::from_uuid(row.try_get("endpoint_id")?);
         let retried = match delivery_state(&row)? {
             DeliveryState::Pending => return Ok(Some(Retried::UnderWay)),
+            DeliveryState::Scheduled { due } if due <= now => return Ok(Some(Retried::AlreadyDue)),
             DeliveryState::Scheduled { .. } | DeliveryState::Held(_) => {
                 let statement = transaction.prepare_cached(HASTEN).await?;
                 transaction.execute(&statement, &[&id.uuid(), &now]).await?;

@@ -210,6 +210,7 @@ impl Replays for Sqlite {
             let Some(known) = known else { return Ok(None) };
             let retried = match known.state {
                 DeliveryState::Pending => return Ok(Some(Retried::UnderWay)),
+                DeliveryState::Scheduled { due } if due <= now => return Ok(Some(Retried::AlreadyDue)),
                 DeliveryState::Scheduled { .. } | DeliveryState::Held(_) => {
                     connection
                         .prepare_cached(

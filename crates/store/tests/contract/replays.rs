@@ -264,6 +264,7 @@ pub(crate) async fn one_delivery_is_sent_again_whatever_became_of_it(store: Arc<
     );
     record(&store, vec![Record::Attempt(Box::new(failed))]).await;
     assert_eq!(retry(id, tenant, at).await, Some(Retried::Hastened));
+    assert_eq!(retry(id, tenant, at).await, Some(Retried::AlreadyDue));
     assert_eq!(state(&store, id).await, Some(DeliveryState::Scheduled { due: at }));
     let swept = store.sweep(at, MINUTE, 10).await.unwrap();
     assert_eq!(

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use clap::Subcommand;
 use tidings_domain::{EndpointId, EventPattern, Secret, TenantId};
 use tidings_proto::pb;
-use url::Url;
 
 pub(super) use self::settings::setting;
 use self::settings::{Settings, Wanted};
@@ -102,11 +101,11 @@ struct CreateArgs {
     tenant: Option<TenantId>,
     /// Where requests go.
     #[arg(long)]
-    url: Url,
+    url: String,
     #[command(flatten)]
     settings: Settings,
     /// Sign with a generated ed25519 key; its receiver verifies with the public key, which is shown.
-    #[arg(long, conflicts_with_all = ["secret", "unsigned"])]
+    #[arg(long, conflicts_with_all = ["secret", "secret_file", "unsigned"])]
     ed25519: bool,
     /// Make it disabled: deliveries are held until it is enabled.
     #[arg(long)]
@@ -126,7 +125,7 @@ struct UpdateArgs {
     endpoint: EndpointId,
     /// Where requests go.
     #[arg(long)]
-    url: Option<Url>,
+    url: Option<String>,
     #[command(flatten)]
     settings: Settings,
     /// What to leave to the dialect or the configuration again, or to empty; may be repeated.
@@ -134,9 +133,10 @@ struct UpdateArgs {
     reset: Vec<String>,
 }
 
-const RESETTABLE: [&str; 8] = [
+const RESETTABLE: [&str; 9] = [
     "schedule",
     "timeout",
+    "success-status",
     "final-status",
     "concurrency",
     "rate",
@@ -236,10 +236,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 async fn create(client: &Client, format: Format, args: CreateArgs) -> anyhow::Result<()> {
     let mut endpoint = args.settings.endpoint();
     endpoint.tenant_id = args.tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
-    endpoint.url = args.url.into();
+    endpoint.url = args.url;
     if endpoint.subscriptions.is_empty() {
         endpoint.subscriptions = vec![Wanted::from(EventPattern::Any).into()];
     }
+    endpoint.secret = args.settings.secret()?.unwrap_or_default();
     if args.ed25519 {
         endpoint.secret = Secret::generate_ed25519().reveal().to_owned();
     }
@@ -262,6 +263,7 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
     let mut paths = args.settings.given();
     paths.extend(args.url.is_some().then_some("url"));
     paths.extend(args.reset.iter().map(|setting| match setting.as_str() {
+        "success-status" => "success_statuses",
         "final-status" => "final_statuses",
         "rate" => "rate_per_second",
         "property" => "properties",
@@ -274,7 +276,8 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
     );
     let mut endpoint = args.settings.endpoint();
     endpoint.id = args.endpoint.to_string();
-    endpoint.url = args.url.map(String::from).unwrap_or_default();
+    endpoint.secret = args.settings.secret()?.unwrap_or_default();
+    endpoint.url = args.url.unwrap_or_default();
     let update_mask = prost_types::FieldMask {
         paths: paths.into_iter().map(str::to_owned).collect(),
     };

@@ -2,6 +2,7 @@
 
 mod shown;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -225,8 +226,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Retry { delivery } => {
             let delivery_id = delivery.to_string();
             let retried = replays.retry_delivery(pb::RetryDeliveryRequest { delivery_id }).await;
-            let retried = retried.map_err(explain)?.into_inner().delivery_id;
-            return output::done(format, "retried", &retried);
+            let retried = retried.map_err(explain)?.into_inner();
+            return match format {
+                Format::Json => output::json(&BTreeMap::from([
+                    ("retried", retried.delivery_id),
+                    ("result", retried.result),
+                    ("note", retried.note),
+                ])),
+                Format::Text => output::line(&format!("retried {}: {}", retried.delivery_id, retried.note)),
+            };
         }
         Command::Recover {
             endpoint,

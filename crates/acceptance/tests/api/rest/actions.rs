@@ -63,6 +63,29 @@ async fn a_secret_is_shown_and_replaced() {
     assert!(rotated["previous_secret_until"].is_string());
     let shown = caller.get(&path).await.is(200);
     assert_eq!(shown["previous_secret_until"], rotated["previous_secret_until"]);
+    assert_eq!(
+        (&rotated["signing_secret"], &shown["signing_secret"]),
+        (&json!("previous"), &json!("previous"))
+    );
+    assert!(
+        rotated["note"].as_str().unwrap().contains("room for one signature"),
+        "{rotated}"
+    );
+    assert_eq!(shown["notes"], json!([rotated["note"]]));
+    let chosen = json!({
+        "dialect": "standard", "schedule": [], "final_statuses": [], "success_statuses": ["2xx", "302"],
+        "authentication": { "headers": { "X_Api_Key": "k-1" } },
+    });
+    let shown = caller.patch(&path, chosen).await.is(200);
+    assert_eq!(shown["signing_secret"], "both");
+    assert!(shown["notes"][1].as_str().unwrap().contains("`X_Api_Key`"), "{shown}");
+    let lists = |shown: &Value| ["schedule", "final_statuses", "success_statuses"].map(|name| shown[name].clone());
+    assert_eq!(lists(&shown), [json!([]), json!([]), json!(["2xx", "302"])]);
+    let taken_back = json!({
+        "dialect": "userhero", "schedule": null, "final_statuses": null, "success_statuses": null, "authentication": null,
+    });
+    let shown = caller.patch(&path, taken_back).await.is(200);
+    assert_eq!(lists(&shown), [Value::Null, Value::Null, Value::Null]);
     let asked = json!({ "secret": "mine", "overlap": "0s" });
     let rotated = caller.post(&format!("{path}/rotate-secret"), asked).await.is(200);
     assert_eq!(

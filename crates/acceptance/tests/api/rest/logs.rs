@@ -199,7 +199,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
     let caller = Caller::new(&system, &tenant.token);
     for (query, code, field) in [
         ("event_type=a%20b", "event_type_invalid", "event_type"),
-        ("status_code=6xx", "status_invalid", "status_code"),
+        ("status_code=10xx", "status_invalid", "status_code"),
         ("status_code=404,none", "status_invalid", "status_code"),
         ("outcome=lost", "name_unknown", "outcome"),
         ("failure_reason=lost", "name_unknown", "failure_reason"),

@@ -43,13 +43,16 @@ struct Fields {
     /// What it wants.
     #[schema(min_items = 1, max_items = 100)]
     subscriptions: Option<Vec<Subscription>>,
-    /// The waits between attempts; the dialect's if left out.
+    /// The waits between attempts, `[]` for a single attempt; the dialect's if left out.
     #[schema(example = json!(["1m", "5m", "2h"]))]
     schedule: Option<Vec<String>>,
     /// The deadline of one attempt, `1s` to `60s`; the dialect's if left out.
     #[schema(example = "30s")]
     timeout: Option<String>,
-    /// The statuses after which nothing more is tried; the dialect's if left out.
+    /// The statuses that mean that an event has arrived, all of them; the dialect's if left out.
+    #[schema(min_items = 1, example = json!(["2xx", "302"]))]
+    success_statuses: Option<Vec<String>>,
+    /// The statuses after which nothing more is tried, `[]` for none; the dialect's if left out.
     #[schema(example = json!(["410", "4xx"]))]
     final_statuses: Option<Vec<String>>,
     /// How many requests may be under way at once from one dispatcher; the configured number if 0.
@@ -130,6 +133,12 @@ impl Fields {
             let detail = "`rate_burst` goes with `rate_per_second`: send both";
             return Err(Problem::invalid("field_missing", detail).at("rate_per_second"));
         }
+        if self.success_statuses.as_ref().is_some_and(Vec::is_empty) {
+            let detail = "without a status that means success no delivery would end well: name one, or send null";
+            return Err(Problem::invalid("status_invalid", detail).at("success_statuses"));
+        }
+        let no_retries = self.schedule.as_ref().is_some_and(Vec::is_empty);
+        let no_final_statuses = self.final_statuses.as_ref().is_some_and(Vec::is_empty);
         let waits = self.schedule.unwrap_or_default();
         let subscriptions = self.subscriptions.unwrap_or_default();
         Ok(pb::Endpoint {
@@ -142,7 +151,10 @@ impl Fields {
                 .map(|wait| duration(wait, "schedule"))
                 .collect::<Result<_, _>>()?,
             timeout: self.timeout.map(|timeout| duration(&timeout, "timeout")).transpose()?,
+            no_retries,
+            success_statuses: self.success_statuses.unwrap_or_default(),
             final_statuses: self.final_statuses.unwrap_or_default(),
+            no_final_statuses,
             concurrency: self.concurrency.unwrap_or_default(),
             rate_per_second: self.rate_per_second.unwrap_or_default(),
             rate_burst: self.rate_burst.unwrap_or_default(),

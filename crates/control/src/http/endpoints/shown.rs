@@ -32,11 +32,13 @@ pub(crate) struct Endpoint {
     /// Since when it fails: when a delivery was given up and none succeeded since.
     #[schema(value_type = Option<String>, format = DateTime)]
     failing_since: Option<Timestamp>,
-    /// The waits between attempts; the dialect's if null.
+    /// The waits between attempts, `[]` for a single attempt; the dialect's if null.
     schedule: Option<Vec<String>>,
     /// The deadline of one attempt; the dialect's if null.
     timeout: Option<String>,
-    /// The statuses after which nothing more is tried; the dialect's if null.
+    /// The statuses that mean that an event has arrived; the dialect's if null.
+    success_statuses: Option<Vec<String>>,
+    /// The statuses after which nothing more is tried, `[]` for none; the dialect's if null.
     final_statuses: Option<Vec<String>>,
     /// How many requests may be under way at once from one dispatcher; the configured number if null.
     concurrency: Option<u32>,
@@ -55,6 +57,12 @@ pub(crate) struct Endpoint {
     /// Until when the secret before the last rotation signs.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
+    /// Which secret signs right now: `current`, `previous` (the one before the last rotation, until
+    /// `previous_secret_until`; the dialect has room for one signature) or `both`; null where none does.
+    #[schema(example = "current")]
+    signing_secret: Option<String>,
+    /// What one should know of it, in sentences: which secret signs during a rotation, what proxies may drop.
+    notes: Vec<String>,
     /// What its requests carry to be let in, beside the signature.
     authentication: Option<Authentication>,
     /// The e-mail address that is told when the endpoint fails or is turned off.
@@ -101,6 +109,12 @@ pub(super) struct RotatedSecret {
     /// When the old secret stops signing; null if it has stopped.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
+    /// Which secret signs until then: `previous` where the dialect has room for one signature, else `both`; `current` if
+    /// the old one has stopped.
+    #[schema(example = "both")]
+    signing_secret: Option<String>,
+    /// The same in a sentence.
+    note: Option<String>,
 }
 
 impl From<pb::Endpoint> for Endpoint {
@@ -117,9 +131,13 @@ impl From<pb::Endpoint> for Endpoint {
             enabled: endpoint.enabled,
             disabled_reason: text(endpoint.disabled_reason),
             failing_since: time(endpoint.failing_since),
-            schedule: schedule.collect::<Option<Vec<_>>>().filter(|waits| !waits.is_empty()),
+            schedule: schedule
+                .collect::<Option<Vec<_>>>()
+                .filter(|waits| !waits.is_empty() || endpoint.no_retries),
             timeout: length(endpoint.timeout),
-            final_statuses: Some(endpoint.final_statuses).filter(|statuses| !statuses.is_empty()),
+            success_statuses: Some(endpoint.success_statuses).filter(|statuses| !statuses.is_empty()),
+            final_statuses: Some(endpoint.final_statuses)
+                .filter(|statuses| !statuses.is_empty() || endpoint.no_final_statuses),
             concurrency: chosen(endpoint.concurrency),
             rate_per_second: chosen(endpoint.rate_per_second),
             rate_burst: chosen(endpoint.rate_burst),
@@ -127,6 +145,8 @@ impl From<pb::Endpoint> for Endpoint {
             unsigned: endpoint.unsigned,
             public_key: text(endpoint.public_key),
             previous_secret_until: time(endpoint.previous_secret_until),
+            signing_secret: text(endpoint.signing_secret),
+            notes: endpoint.notes,
             authentication: endpoint.authentication.map(Into::into),
             contact: text(endpoint.contact),
             operational: endpoint.operational,
@@ -154,6 +174,8 @@ impl From<pb::RotateEndpointSecretResponse> for RotatedSecret {
             secret: rotated.secret,
             public_key: text(rotated.public_key),
             previous_secret_until: time(rotated.previous_secret_until),
+            signing_secret: text(rotated.signing_secret),
+            note: text(rotated.note),
         }
     }
 }

@@ -204,7 +204,7 @@ fn statuses(words: &[String]) -> Result<(Vec<u32>, Vec<u32>), Problem> {
     for word in words {
         match word.as_bytes() {
             b"none" => classes.push(0),
-            [class @ b'1'..=b'5', b'x', b'x'] => classes.push(u32::from(class - b'0')),
+            [class @ b'1'..=b'9', b'x', b'x'] => classes.push(u32::from(class - b'0')),
             _ => codes.push(status(word)?),
         }
     }
@@ -220,7 +220,7 @@ fn statuses(words: &[String]) -> Result<(Vec<u32>, Vec<u32>), Problem> {
 }
 
 fn status(word: &str) -> Result<u32, Problem> {
-    let status = word.parse().ok().filter(|status| (100..=599).contains(status));
+    let status = word.parse().ok().filter(|status| (100..=999).contains(status));
     status.ok_or_else(|| {
         let detail = format!("`{word}` is no status: write it like `404`, `4xx`, or `none` for no answer");
         Problem::invalid("status_invalid", detail).at("status_code")
@@ -241,8 +241,10 @@ mod tests {
         assert_eq!(statuses(&words("4xx,none")), Ok((vec![], vec![4, 0])));
         let (codes, classes) = statuses(&words("404,5xx")).unwrap();
         assert!(classes.is_empty() && codes.len() == 101);
+        assert_eq!(statuses(&words("999,600")), Ok((vec![999, 600], vec![])));
+        assert_eq!(statuses(&words("9xx")), Ok((vec![], vec![9])));
         assert!(codes.contains(&404) && codes.contains(&500) && codes.contains(&599));
-        for wrong in ["404,none", "6xx", "4x", "99", "600", "abc"] {
+        for wrong in ["404,none", "10xx", "0xx", "4x", "99", "1000", "abc"] {
             let problem = statuses(&words(wrong)).unwrap_err();
             assert_eq!(problem.field.as_deref(), Some("status_code"), "{wrong}");
         }

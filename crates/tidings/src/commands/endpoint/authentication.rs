@@ -1,11 +1,13 @@
 //! What an endpoint's requests carry to be let in, as flags.
 
 use std::fs;
+use std::path::Path;
 
 use clap::ValueEnum;
 use tidings_proto::pb;
 use tidings_proto::pb::endpoint_authentication::Authorization;
-use url::Url;
+
+use crate::arguments::secret_in;
 
 /// What requests carry to be let in, beside the signature. What is given replaces all of it.
 #[derive(clap::Args, Default)]
@@ -22,7 +24,7 @@ pub(super) struct AuthenticationArgs {
     bearer: Option<String>,
     /// OAuth2 client credentials: where tokens are asked for.
     #[arg(long = "oauth2-token-url", id = "token_url", value_name = "URL", requires_all = ["client_id", "client_secret"])]
-    token_url: Option<Url>,
+    token_url: Option<String>,
     /// The name that the authorization server knows us by.
     #[arg(
         long = "oauth2-client-id",
@@ -95,7 +97,7 @@ impl AuthenticationArgs {
         }
         let token_url = self.token_url.clone()?;
         Some(Authorization::Oauth2(pb::OAuth2Authorization {
-            token_url: token_url.into(),
+            token_url,
             client_id: self.client_id.clone().unwrap_or_default(),
             client_secret: self.client_secret.clone().unwrap_or_default(),
             scopes: self.scopes.clone(),
@@ -109,10 +111,10 @@ impl AuthenticationArgs {
     }
 }
 
-/// A value, or `@` and the file that holds it. The line break that editors leave at the end of a file is not part of it.
+/// A value, or `@` and the file that holds it.
 fn text(argument: &str) -> Result<String, String> {
     match argument.strip_prefix('@') {
-        Some(path) => Ok(file(path)?.trim_end_matches(['\r', '\n']).to_owned()),
+        Some(path) => secret_in(Path::new(path)).map_err(|error| format!("{error:#}")),
         None => Ok(argument.to_owned()),
     }
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use serde::Serialize;
 use tidings_domain::{EndpointId, Timestamp};
 use tidings_proto::{duration, pb};
 
+use crate::arguments::secret_in;
 use crate::client::{Client, explain};
 use crate::output::{self, Format, fields, instant, time};
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// The new secret [default: a generated one of the kind that the endpoint has].
     #[arg(long, value_name = "SECRET")]
     secret: Option<String>,
-    /// A file that holds the new secret.
+    /// A file that holds the new secret, or - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     secret_file: Option<PathBuf>,
     /// How long the old secret still signs, up to 7d; 0s for not at all.
@@ -41,6 +41,8 @@ struct Document<'a> {
     secret: &'a str,
     public_key: Option<&'a str>,
     previous_secret_until: Option<Timestamp>,
+    signing_secret: Option<&'a str>,
+    note: Option<&'a str>,
 }
 
 pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::Result<()> {
@@ -60,24 +62,25 @@ pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::
             secret: &rotated.secret,
             public_key: Some(rotated.public_key.as_str()).filter(|key| !key.is_empty()),
             previous_secret_until: instant(rotated.previous_secret_until.as_ref()),
+            signing_secret: Some(rotated.signing_secret.as_str()).filter(|name| !name.is_empty()),
+            note: Some(rotated.note.as_str()).filter(|note| !note.is_empty()),
         }),
         Format::Text => fields(&[
             ("secret", rotated.secret),
             ("public key", rotated.public_key),
             ("previous secret until", time(rotated.previous_secret_until.as_ref())),
+            ("signing secret", rotated.signing_secret),
+            ("note", rotated.note),
         ]),
     }
 }
 
 impl Args {
-    /// The secret that is given. The line break that editors leave at the end of a file is not part of it.
+    /// The secret that is given.
     fn secret(&self) -> anyhow::Result<Option<String>> {
-        let Some(path) = &self.secret_file else {
-            return Ok(self.secret.clone());
-        };
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let secret = text.trim_end_matches(['\r', '\n']);
-        anyhow::ensure!(!secret.is_empty(), "{} is empty: put the secret in it", path.display());
-        Ok(Some(secret.to_owned()))
+        match &self.secret_file {
+            Some(path) => secret_in(path).map(Some),
+            None => Ok(self.secret.clone()),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of an endpoint as flags, for `create` and `update` alike.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tidings_domain::{EventPattern, Schedule};
 use tidings_proto::{duration, pb};
 
 use super::authentication::AuthenticationArgs;
+use crate::arguments::secret_in;
 
 /// Settings; what is not given is not changed, or decided by the dialect and the configuration.
 #[derive(clap::Args, Default)]
@@ -26,18 +28,27 @@ pub(super) struct Settings {
     /// The secret that requests are signed with [default for new ones: a generated one].
     #[arg(long, value_name = "SECRET", conflicts_with = "unsigned")]
     secret: Option<String>,
+    /// A file that holds the secret, or - for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["secret", "unsigned"])]
+    secret_file: Option<PathBuf>,
     /// Do not sign requests.
     #[arg(long)]
     unsigned: bool,
-    /// The waits between attempts, like '3s 1m 2h'.
+    /// The waits between attempts, like '3s 1m 2h'; '' for a single attempt.
     #[arg(long, value_name = "WAITS")]
     schedule: Option<Schedule>,
     /// The deadline of one attempt, 1s to 60s.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
+    /// A status that means that an event has arrived, like 2xx or 302; may be repeated, and no other is success then.
+    #[arg(long = "success-status", value_name = "STATUS")]
+    success_statuses: Vec<StatusRange>,
     /// A status after which nothing more is tried, like 410 or 4xx; may be repeated.
     #[arg(long = "final-status", value_name = "STATUS")]
     final_statuses: Vec<StatusRange>,
+    /// No status is final: every failure is tried again.
+    #[arg(long, conflicts_with = "final_statuses")]
+    no_final_status: bool,
     /// How many requests may be under way at once from one dispatcher.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
@@ -71,13 +82,20 @@ pub(super) struct Wanted {
 }
 
 impl Settings {
-    /// The endpoint that these settings describe, without id, tenant and URL.
+    /// The secret that is given.
+    pub(super) fn secret(&self) -> anyhow::Result<Option<String>> {
+        match &self.secret_file {
+            Some(path) => secret_in(path).map(Some),
+            None => Ok(self.secret.clone()),
+        }
+    }
+
+    /// The endpoint that these settings describe, without id, tenant, URL and what [`Settings::secret`] reads.
     pub(super) fn endpoint(&self) -> pb::Endpoint {
         pb::Endpoint {
             name: self.name.clone().unwrap_or_default(),
             subscriptions: self.subscriptions.iter().cloned().map(Into::into).collect(),
             dialect: self.dialect.clone().unwrap_or_default(),
-            secret: self.secret.clone().unwrap_or_default(),
             unsigned: self.unsigned,
             schedule: self
                 .schedule
@@ -86,7 +104,10 @@ impl Settings {
                 .map(|wait| duration(*wait))
                 .collect(),
             timeout: self.timeout.map(duration),
+            no_retries: self.schedule.as_ref().is_some_and(|it| it.waits().is_empty()),
+            success_statuses: self.success_statuses.iter().map(ToString::to_string).collect(),
             final_statuses: self.final_statuses.iter().map(ToString::to_string).collect(),
+            no_final_statuses: self.no_final_status,
             concurrency: self.concurrency.unwrap_or(0),
             rate_per_second: self.rate.unwrap_or(0),
             rate_burst: self.burst.unwrap_or(0),
@@ -105,10 +126,17 @@ impl Settings {
             ("name", self.name.is_some()),
             ("subscriptions", !self.subscriptions.is_empty()),
             ("dialect", self.dialect.is_some()),
-            ("secret", self.secret.is_some() || self.unsigned),
+            (
+                "secret",
+                self.secret.is_some() || self.secret_file.is_some() || self.unsigned,
+            ),
             ("schedule", self.schedule.is_some()),
             ("timeout", self.timeout.is_some()),
-            ("final_statuses", !self.final_statuses.is_empty()),
+            ("success_statuses", !self.success_statuses.is_empty()),
+            (
+                "final_statuses",
+                !self.final_statuses.is_empty() || self.no_final_status,
+            ),
             ("concurrency", self.concurrency.is_some()),
             ("rate_per_second", self.rate.is_some()),
             ("contact", self.contact.is_some()),
@@ -190,7 +218,12 @@ mod tests {
             [3, 60]
         );
         assert_eq!(endpoint.subscriptions[0].pattern, "feedback.*");
-        assert!(endpoint.unsigned && endpoint.timeout.is_none());
+        assert!(endpoint.unsigned && endpoint.timeout.is_none() && !endpoint.no_retries);
+        let settings = parse(&["--schedule", "", "--no-final-status", "--success-status", "302"]).unwrap();
+        assert_eq!(settings.given(), ["schedule", "success_statuses", "final_statuses"]);
+        let endpoint = settings.endpoint();
+        assert!(endpoint.no_retries && endpoint.no_final_statuses);
+        assert_eq!(endpoint.success_statuses, ["302"]);
     }
 
     #[test]
@@ -228,7 +261,7 @@ mod tests {
         let error = |line: &[&str]| parse(line).map(|_| ()).unwrap_err().to_string();
         assert!(error(&["--subscribe", "*.created"]).contains("is not an event pattern"));
         assert!(error(&["--schedule", "soon"]).contains("`soon` is not a duration"));
-        assert!(error(&["--final-status", "9xx"]).contains("is not an HTTP status"));
+        assert!(error(&["--final-status", "10xx"]).contains("is not an HTTP status"));
         assert!(error(&["--secret", "x", "--unsigned"]).contains("cannot be used with"));
         assert!(error(&["--setting", "app_token"]).contains("write it like `app_token=NX-1`"));
         assert!(error(&["--concurrency", "0"]).contains("0 is not in 1.."));

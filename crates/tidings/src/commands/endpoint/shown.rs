@@ -36,9 +36,13 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("operational", yes_or_no(endpoint.operational).into()),
         ("subscriptions", patterns(endpoint)),
         ("dialect", endpoint.dialect.clone()),
-        ("schedule", or_by(waits(endpoint).join(" "), "dialect")),
+        ("schedule", or_by(waits(endpoint), "dialect")),
         ("timeout", or_by(timeout, "dialect")),
-        ("final statuses", or_by(endpoint.final_statuses.join(" "), "dialect")),
+        (
+            "success statuses",
+            or_by(endpoint.success_statuses.join(" "), "dialect"),
+        ),
+        ("final statuses", or_by(final_statuses(endpoint), "dialect")),
         (
             "concurrency",
             or_by(
@@ -54,6 +58,7 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("secret", endpoint.secret.clone()),
         ("public key", endpoint.public_key.clone()),
         ("previous secret", previous_secret(endpoint)),
+        ("note", endpoint.notes.join(" ")),
         ("created", time(endpoint.created_at.as_ref())),
         ("updated", time(endpoint.updated_at.as_ref())),
     ])
@@ -104,6 +109,7 @@ struct Document<'a> {
     subscriptions: Vec<SubscriptionDocument<'a>>,
     dialect: &'a str,
     schedule: Option<Vec<String>>,
+    success_statuses: Option<&'a [String]>,
     timeout: Option<String>,
     final_statuses: Option<&'a [String]>,
     concurrency: Option<u32>,
@@ -117,6 +123,8 @@ struct Document<'a> {
     secret: &'a str,
     public_key: Option<&'a str>,
     previous_secret_until: Option<Timestamp>,
+    signing_secret: Option<&'a str>,
+    notes: &'a [String],
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
 }
@@ -156,9 +164,11 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
             })
             .collect(),
         dialect: &endpoint.dialect,
-        schedule: Some(waits(endpoint)).filter(|waits| !waits.is_empty()),
+        schedule: Some(spelled_waits(endpoint)).filter(|waits| !waits.is_empty() || endpoint.no_retries),
+        success_statuses: Some(endpoint.success_statuses.as_slice()).filter(|statuses| !statuses.is_empty()),
         timeout: endpoint.timeout.map(spelled),
-        final_statuses: Some(endpoint.final_statuses.as_slice()).filter(|statuses| !statuses.is_empty()),
+        final_statuses: Some(endpoint.final_statuses.as_slice())
+            .filter(|statuses| !statuses.is_empty() || endpoint.no_final_statuses),
         concurrency: Some(endpoint.concurrency).filter(|cap| *cap > 0),
         rate_per_second: Some(endpoint.rate_per_second).filter(|rate| *rate > 0),
         rate_burst: Some(endpoint.rate_burst).filter(|burst| *burst > 0),
@@ -169,6 +179,8 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         secret: &endpoint.secret,
         public_key: given(&endpoint.public_key),
         previous_secret_until: instant(endpoint.previous_secret_until.as_ref()),
+        signing_secret: given(&endpoint.signing_secret),
+        notes: &endpoint.notes,
         created_at: instant(endpoint.created_at.as_ref()),
         updated_at: instant(endpoint.updated_at.as_ref()),
     }
@@ -224,7 +236,21 @@ fn patterns(endpoint: &pb::Endpoint) -> String {
     endpoint.subscriptions.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-fn waits(endpoint: &pb::Endpoint) -> Vec<String> {
+fn waits(endpoint: &pb::Endpoint) -> String {
+    if endpoint.no_retries {
+        return "[] (a single attempt)".to_owned();
+    }
+    spelled_waits(endpoint).join(" ")
+}
+
+fn final_statuses(endpoint: &pb::Endpoint) -> String {
+    if endpoint.no_final_statuses {
+        return "[] (every failure is tried again)".to_owned();
+    }
+    endpoint.final_statuses.join(" ")
+}
+
+fn spelled_waits(endpoint: &pb::Endpoint) -> Vec<String> {
     endpoint.schedule.iter().map(|wait| spelled(*wait)).collect()
 }
 

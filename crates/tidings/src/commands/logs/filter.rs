@@ -75,8 +75,8 @@ impl FromStr for StatusFilter {
         };
         let parsed = match text.strip_suffix("xx") {
             _ if text == "none" => Some(Self::Class(0)),
-            Some(class) => number(class, 1..=5).map(Self::Class),
-            None => number(text, 100..=599).map(Self::Code),
+            Some(class) => number(class, 1..=9).map(Self::Class),
+            None => number(text, 100..=999).map(Self::Code),
         };
         parsed.ok_or_else(|| ParseStatusFilterError(text.to_owned()))
     }
@@ -131,12 +131,12 @@ mod tests {
     #[test]
     fn statuses_are_codes_classes_or_none() {
         let filter = parse(&[
-            "--status", "500", "--status", "4xx", "--status", "none", "--status", "503",
+            "--status", "500", "--status", "9xx", "--status", "none", "--status", "999",
         ])
         .unwrap();
-        assert_eq!(filter.status_codes, [500, 503]);
-        assert_eq!(filter.status_classes, [4, 0]);
-        for text in ["", "xx", "6xx", "0xx", "99", "600", "5XX", "500-503"] {
+        assert_eq!(filter.status_codes, [500, 999]);
+        assert_eq!(filter.status_classes, [9, 0]);
+        for text in ["", "xx", "10xx", "0xx", "99", "1000", "5XX", "500-503"] {
             let error = text.parse::<StatusFilter>().unwrap_err().to_string();
             assert!(error.contains("like `500`, a class like `5xx`"), "{error}");
         }
