@@ -147,6 +147,27 @@ impl Queue for Embedded {
         Ok(lanes.numbers().chain([PARKED]).map(depth).collect())
     }
 
+    async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError> {
+        let numbers: Vec<i64> = {
+            let lanes = self.inner.lanes();
+            lanes.numbers().filter(|number| is_of(*number, source)).collect()
+        };
+        let counts = self
+            .inner
+            .store
+            .count_ready(numbers, self.inner.now_ms(), crate::COUNTED)
+            .await
+            .map_err(|error| PublishError::Unavailable(error.to_string()))?;
+        let lanes = self.inner.lanes();
+        let depth = |(number, ready)| Depth {
+            name: queue_name(number),
+            lane: lane_of(number),
+            ready,
+            consumers: lanes.takers_of(number),
+        };
+        Ok(counts.into_iter().map(depth).collect())
+    }
+
     async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
         aside::list(&self.inner, aside, which, limit).await
     }

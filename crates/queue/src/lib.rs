@@ -40,6 +40,10 @@ pub trait Queue: Send + Sync + 'static {
     /// How it stands with each lane, rung and side queue, as far as the queue can tell.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError>;
 
+    /// The same for the queues of one source only, cheap enough to be asked several times a second. The embedded queue
+    /// counts at most [`COUNTED`] messages of each.
+    async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError>;
+
     /// Puts a message of a lane aside that nobody can read or settle, with the reason why, for an operator to look at.
     async fn park(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
         self.publish(aside(ParkedKind::Delivery, body, reason)).await
@@ -68,6 +72,9 @@ pub trait Queue: Send + Sync + 'static {
     /// within `grace`.
     async fn close(&self, grace: Duration);
 }
+
+/// How far the embedded queue counts where it is asked often.
+pub const COUNTED: u32 = 10_000;
 
 /// How it stands with one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

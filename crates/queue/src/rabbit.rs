@@ -195,6 +195,10 @@ impl Queue for Rabbit {
         publishing::depths(&self.shared).await
     }
 
+    async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError> {
+        publishing::depths_of(&self.shared, source).await
+    }
+
     async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
         aside::list(&self.shared, aside, which, limit).await
     }

@@ -11,18 +11,18 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use lapin::options::ConfirmSelectOptions;
-use lapin::{Connection, Event};
+use lapin::{Channel, Connection, Event};
 use tidings_service::Backoff;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::connection::{self, ANSWER, Cure, Failure, answer, explain};
+use super::connection::{self, Cure, Failure, answer, explain};
 use super::declare::{declare, depth};
 use super::publisher::{self, Job};
 use super::status::Side;
 use super::{OPERATOR_RETRY, Shared, backoff};
-use crate::{Depth, Outgoing, PublishError, metrics};
+use crate::{Depth, Outgoing, PublishError, Source, metrics};
 
 /// How publishing stands.
 #[derive(Clone)]
@@ -46,6 +46,8 @@ pub(super) struct Publishers {
     connection: Arc<Connection>,
     jobs: Vec<mpsc::Sender<Job>>,
     next: AtomicUsize,
+    /// The channel on which queues are looked at.
+    looking: Mutex<Option<Channel>>,
 }
 
 impl Publishers {
@@ -90,29 +92,39 @@ pub(super) async fn publish_to(
 
 /// How many messages wait in each queue; what is on its way from a rung to a lane counts nowhere.
 pub(super) async fn depths(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
+    let queues = shared.topology.queues().into_iter().map(|queue| queue.name);
+    look_at(shared, queues.collect()).await
+}
+
+/// The same for the queues of one source.
+pub(super) async fn depths_of(shared: &Shared, source: Source) -> Result<Vec<Depth>, PublishError> {
+    look_at(shared, shared.topology.queues_of(source)).await
+}
+
+/// Looks at queues, on a channel that is kept as long as nothing goes wrong on it.
+async fn look_at(shared: &Shared, queues: Vec<String>) -> Result<Vec<Depth>, PublishError> {
     let unavailable = |failure: Failure| PublishError::Unavailable(failure.reason);
     let publishers = publishers(shared).await?;
-    let channel = answer("open a channel", publishers.connection.create_channel())
-        .await
-        .map_err(unavailable)?;
+    let mut kept = publishers.looking.lock().await;
+    let channel = match kept.take() {
+        Some(channel) => channel,
+        None => answer("open a channel", publishers.connection.create_channel())
+            .await
+            .map_err(unavailable)?,
+    };
     let mut depths = Vec::new();
-    for queue in shared.topology.queues() {
-        match depth(&channel, &queue.name).await.map_err(unavailable)? {
+    for queue in queues {
+        match depth(&channel, &queue).await.map_err(unavailable)? {
             Some((ready, consumers)) => depths.push(Depth {
-                lane: shared.topology.lane_of(&queue.name),
-                name: queue.name,
+                lane: shared.topology.lane_of(&queue),
+                name: queue,
                 ready,
                 consumers,
             }),
-            None => {
-                return Err(PublishError::Unavailable(format!(
-                    "queue {} does not exist",
-                    queue.name
-                )));
-            }
+            None => return Err(PublishError::Unavailable(format!("queue {queue} does not exist"))),
         }
     }
-    let _ = timeout(ANSWER, channel.close(200, "counted".into())).await;
+    *kept = Some(channel);
     Ok(depths)
 }
 
@@ -207,6 +219,7 @@ async fn start(shared: &Shared) -> Result<Generation, Failure> {
         connection: Arc::new(connection),
         jobs: senders,
         next: AtomicUsize::new(0),
+        looking: Mutex::default(),
     });
     Ok(Generation {
         publishers,

@@ -149,6 +149,21 @@ impl Sqlite {
         })
         .await
     }
+
+    /// How many messages of each of these lanes are ready by a time, counted up to `limit`.
+    pub async fn count_ready(&self, lanes: Vec<i64>, now_ms: i64, limit: u32) -> Result<Vec<(i64, u64)>, StoreError> {
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT count(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 AND ready_at_ms <= ?2 LIMIT ?3)",
+            )?;
+            let counts = lanes.into_iter().map(|lane| {
+                let count: i64 = select.query_row(params![lane, now_ms, limit], |row| row.get(0))?;
+                Ok((lane, count.unsigned_abs()))
+            });
+            counts.collect()
+        })
+        .await
+    }
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
