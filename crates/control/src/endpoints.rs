@@ -34,6 +34,8 @@ pub struct Endpoints {
     pub(crate) dialects: Dialects,
     pub(crate) destinations: Destinations,
     pub(crate) max_per_tenant: u32,
+    /// How long events are kept; for ever if zero.
+    pub(crate) retention: Duration,
 }
 
 /// A new endpoint as it is asked for.
@@ -307,8 +309,8 @@ impl Endpoints {
             endpoint.enabled = enabled;
         }
         if change.cancel_held {
-            // Ids bear milliseconds: what was accepted in this one may be held as well.
-            endpoint.cancel_held_before = Some(now() + jiff::SignedDuration::from_millis(1));
+            // The log works it off and takes the time away again.
+            endpoint.cancel_held_before = Some(now());
         }
         for change in &change.overrides {
             change(&mut endpoint.overrides);

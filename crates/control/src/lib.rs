@@ -19,6 +19,7 @@ pub mod logs;
 mod messages;
 pub mod notifier;
 pub mod replays;
+pub mod retention;
 mod seen;
 pub mod send_test;
 mod signing;
@@ -26,6 +27,7 @@ pub mod tenants;
 mod texts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -103,6 +105,8 @@ pub struct Parts {
     pub dialects: Dialects,
     /// Where requests may go.
     pub destinations: Destinations,
+    /// How long events are kept; for ever if zero.
+    pub retention: Duration,
     /// Who makes the requests of tests.
     pub dispatchers: DispatcherClient,
     /// Who knows what became of deliveries.
@@ -147,8 +151,12 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         dialects: parts.dialects.clone(),
         destinations: parts.destinations,
         max_per_tenant: config.max_endpoints_per_tenant,
+        retention: parts.retention,
     });
-    let tenants = Arc::new(Tenants { book: registry.clone() });
+    let tenants = Arc::new(Tenants {
+        book: registry.clone(),
+        dialects: parts.dialects.clone(),
+    });
     let keys = Arc::new(Keys {
         book: registry.clone(),
         public_url: config.public_url.clone(),

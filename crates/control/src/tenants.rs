@@ -1,5 +1,6 @@
 //! Operations on tenants.
 
+use tidings_dialect::Dialects;
 use tidings_domain::key::Token;
 use tidings_domain::{ApiKey, SchemaValidation, Scope, Tenant, TenantId};
 use tidings_service::problem::Problem;
@@ -7,12 +8,14 @@ use tidings_store::access::no_such_tenant;
 
 use crate::call::Call;
 use crate::seen::Seen;
-use crate::{Book, audit, now, texts};
+use crate::{Book, audit, now, retention, texts};
 
 /// How often a change is tried again when somebody else changed the tenant meanwhile.
 const TRIES: u32 = 5;
 /// The longest that a tenant may ask to keep something, days.
 const MAX_RETENTION: u32 = 3_650;
+/// The most endpoints of a tenant that are looked at.
+const MAX_ENDPOINTS: u32 = 10_000;
 /// The largest share of a tenant, deliveries per second.
 const MAX_PER_SECOND: u32 = 100_000;
 /// The largest share of a tenant after a rest, deliveries.
@@ -21,6 +24,7 @@ const MAX_BURST: u32 = 1_000_000;
 /// What can be done with tenants.
 pub struct Tenants {
     pub(crate) book: Book,
+    pub(crate) dialects: Dialects,
 }
 
 /// A change of a tenant: the fields to replace. What is set to none is as it was never chosen.
@@ -74,6 +78,17 @@ impl Tenants {
         Ok(self.book.registry.tenants(before, limit).await?)
     }
 
+    /// Whether payloads of a tenant are kept until its endpoints' deliveries end.
+    async fn check_retention(&self, tenant: &Tenant) -> Result<(), Problem> {
+        let endpoints = self.book.registry.endpoints(tenant.id, None, MAX_ENDPOINTS).await?;
+        let with_schedules = endpoints.iter().filter_map(|endpoint| {
+            let dialect = self.dialects.get(&endpoint.dialect);
+            let own = endpoint.overrides.schedule.as_ref();
+            Some((endpoint, own.or_else(|| dialect.map(|dialect| dialect.schedule()))?))
+        });
+        retention::check_tenant(tenant, with_schedules)
+    }
+
     /// Changes a tenant, from the beginning again if somebody else changed it meanwhile.
     pub async fn update(&self, call: &Call, id: TenantId, change: &TenantChange) -> Result<Tenant, Problem> {
         call.require(Scope::Manage)?;
@@ -86,6 +101,9 @@ impl Tenants {
             change.seen.check("tenant", tenant.updated_at, "tenant_changed")?;
             let (was, before) = (tenant.updated_at, audit::tenant(&tenant));
             change.apply(&mut tenant)?;
+            if change.payload_retention.is_some() {
+                self.check_retention(&tenant).await?;
+            }
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             tenant.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
             let entry = call.entry("tenant.updated", id, Some(id), before, audit::tenant(&tenant));

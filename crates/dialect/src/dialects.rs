@@ -44,6 +44,11 @@ impl Dialects {
         Ok(Self(Arc::new(dialects)))
     }
 
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Dialect> {
+        self.0.values().map(AsRef::as_ref)
+    }
+
     /// The dialect of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {

@@ -54,6 +54,13 @@ impl Schedule {
         &self.0
     }
 
+    /// How long all waits last at the most, with what is added so that retries spread ([`variants`]).
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let longest = |wait: &Duration| variants(*wait).into_iter().max().unwrap_or(*wait);
+        self.0.iter().map(longest).sum()
+    }
+
     /// How many attempts a delivery has at the most.
     #[must_use]
     pub fn attempts(&self) -> u32 {
@@ -135,6 +142,13 @@ impl<'de> Deserialize<'de> for Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_schedule_lasts_as_long_as_its_longest_waits() {
+        let schedule = Schedule::new([1, 60, 600].map(Duration::from_secs).to_vec()).unwrap();
+        assert_eq!(schedule.longest(), Duration::from_secs(1 + 66 + 660));
+        assert_eq!(Schedule::new(Vec::new()).unwrap().longest(), Duration::ZERO);
+    }
 
     #[test]
     fn the_default_is_the_table_in_userheros_document() {

@@ -32,6 +32,38 @@ pub(crate) struct Config {
     pub(crate) notifier: tidings_control::notifier::Config,
 }
 
+impl Config {
+    /// The dialects there are. Their deliveries must be able to end before what they need is forgotten.
+    pub(crate) fn load_dialects(&self) -> anyhow::Result<tidings_dialect::Dialects> {
+        let dialects = self.dialects.load()?;
+        let kept = self.log.retention;
+        for dialect in dialects.iter() {
+            let needed = tidings_control::retention::needed(dialect.schedule());
+            anyhow::ensure!(
+                kept.is_zero() || kept >= needed,
+                "log.retention is {}, but the schedule of the dialect `{}` lasts up to {}, and events must be kept a day \
+                 longer: raise log.retention, or give the dialect shorter waits",
+                humantime::format_duration(kept),
+                dialect.name(),
+                humantime::format_duration(dialect.schedule().longest()),
+            );
+        }
+        Ok(dialects)
+    }
+
+    /// How the ledger is kept where these dialects are used. The grace is meant for attempts of up to a minute, the
+    /// longest that an endpoint can ask for; where a dialect allows more, it is as much longer, so that no attempt that is
+    /// still under way is taken for lost.
+    pub(crate) fn log_for(&self, dialects: &tidings_dialect::Dialects) -> tidings_log::Config {
+        const USUAL: Duration = Duration::from_secs(60);
+        let longest = dialects.iter().map(tidings_dialect::Dialect::timeout).max();
+        tidings_log::Config {
+            grace: self.log.grace + longest.unwrap_or_default().saturating_sub(USUAL),
+            ..self.log.clone()
+        }
+    }
+}
+
 /// Metrics and health of a role (`[monitor]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -168,6 +200,36 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn events_are_kept_for_a_day_longer_than_any_dialect_retries() {
+        let mut config = Config::default();
+        config.log.retention = Duration::from_secs(2 * 86_400);
+        let refused = config.load_dialects().unwrap_err().to_string();
+        assert!(
+            refused.contains("log.retention is 2days") && refused.contains("dialect `"),
+            "{refused}"
+        );
+        for days in [0, 3] {
+            config.log.retention = Duration::from_secs(days * 86_400);
+            config.load_dialects().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_grace_is_longer_where_a_dialect_waits_longer_for_answers() {
+        let directory = tempfile::tempdir().unwrap();
+        let standard = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dialects/standard.toml");
+        let text = std::fs::read_to_string(standard).unwrap();
+        let text = text.replacen("name = \"standard\"", "name = \"patient\"\ntimeout = \"5m\"", 1);
+        std::fs::write(directory.path().join("patient.toml"), text).unwrap();
+        let mut config = Config::default();
+        let grace = config.log.grace;
+        assert_eq!(config.log_for(&config.load_dialects().unwrap()).grace, grace);
+        config.dialects.directory = Some(directory.path().into());
+        let patient = config.log_for(&config.load_dialects().unwrap());
+        assert_eq!(patient.grace, grace + Duration::from_secs(4 * 60));
+    }
 
     #[test]
     fn the_sample_file_lists_every_key_with_its_default() {

@@ -75,7 +75,7 @@ impl Process {
     /// The engines with what ingest, dispatcher and log all need of them; `None` if the process is told to stop
     /// while it waits.
     pub(crate) async fn backbone(&self) -> anyhow::Result<Option<Backbone>> {
-        let dialects = self.config.dialects.load()?;
+        let dialects = self.config.load_dialects()?;
         let topology = topology(&self.config, &dialects)?;
         let token = self.internal_token()?;
         let sealer = self.config.secrets.sealer()?;

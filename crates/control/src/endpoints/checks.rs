@@ -12,7 +12,7 @@ use tidings_service::problem::Problem;
 use url::Url;
 
 use super::Endpoints;
-use crate::{now, texts};
+use crate::{now, retention, texts};
 
 const MAX_URL: usize = 2_048;
 /// The longest e-mail address, in bytes: what fits a path of SMTP (RFC 5321, section 4.5.3.1.3).
@@ -46,7 +46,7 @@ impl Endpoints {
     }
 
     /// What is asked of an endpoint where it is new or becomes another: that somebody reads what its dialect sends there,
-    /// and that its secret says the key that the dialect takes it for.
+    /// that its secret says the key that the dialect takes it for, and that its schedule ends in time.
     pub(super) fn check_change(&self, before: Option<&Endpoint>, endpoint: &Endpoint) -> Result<(), Problem> {
         let changed = |same: fn(&Endpoint, &Endpoint) -> bool| before.is_none_or(|before| !same(before, endpoint));
         let other_dialect = changed(|one, other| one.dialect == other.dialect);
@@ -63,7 +63,18 @@ impl Endpoints {
                 .map_or(Ok(()), |secret| dialect.check_key(secret))
                 .map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))?;
         }
+        if other_dialect || changed(|one, other| one.overrides.schedule == other.overrides.schedule) {
+            self.check_retention(endpoint)?;
+        }
         Ok(())
+    }
+
+    /// Whether what its deliveries need is kept until they end.
+    fn check_retention(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        let dialect = self.dialect(&endpoint.dialect)?;
+        let schedule = endpoint.overrides.schedule.as_ref().unwrap_or(dialect.schedule());
+        let tenant = self.book.cache.tenant(endpoint.tenant);
+        retention::check_schedule(schedule, self.retention, tenant.as_deref())
     }
 
     fn dialect(&self, name: &str) -> Result<&Dialect, Problem> {

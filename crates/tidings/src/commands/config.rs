@@ -32,7 +32,7 @@ enum Command {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Command::Check { config } = args.command;
     let config = config.load()?;
-    config.dialects.load()?;
+    config.load_dialects()?;
     if !config.secrets.keys.is_empty() {
         config.secrets.sealer()?;
     }

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
-    let dialects = process.config.dialects.load()?;
+    let dialects = process.config.load_dialects()?;
     let sealer = process.config.secrets.sealer()?;
     let Some(store) = process.postgres(sealer).await? else {
         return Ok(());
@@ -32,6 +32,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         store,
         dialects,
         destinations: process.config.destinations.rules(),
+        retention: process.config.log.retention,
         dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
         logs: LogClient::new(&process.config.log_client.servers)?,
         others: tidings_ingest::openapi(),

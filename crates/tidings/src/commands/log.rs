@@ -23,7 +23,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let queue = backbone.queue;
     let log = tidings_log::build(
-        &process.config.log,
+        &process.config.log_for(&backbone.dialects),
         tidings_log::Parts {
             access: backbone.access,
             registry: backbone.cache,

@@ -97,7 +97,7 @@ impl Running {
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("cannot make the directory {}", data_dir.display()))?;
         let sealer = sealer(&process.config, &data_dir)?;
-        let dialects = process.config.dialects.load()?;
+        let dialects = process.config.load_dialects()?;
         let topology = topology(&process.config, &dialects)?;
         let shards = topology.shards();
         let (store, queue) = open(&process, engines, sealer, topology, &data_dir).await?;
@@ -121,7 +121,7 @@ impl Running {
         let (registry, access) = process.registry(store.clone(), &token);
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
         let log = tidings_log::build(
-            &process.config.log,
+            &process.config.log_for(&dialects),
             tidings_log::Parts {
                 access: access.clone(),
                 registry: registry.clone(),
@@ -140,6 +140,7 @@ impl Running {
                 store: store.clone(),
                 dialects: dialects.clone(),
                 destinations: process.config.destinations.rules(),
+                retention: process.config.log.retention,
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
                 logs: LogClient::new(&process.config.log_client.servers)?,
                 others: tidings_ingest::openapi(),
