@@ -8,6 +8,7 @@ use rand::{Rng, RngExt};
 use rustix::process::Signal;
 
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
+use crate::lives;
 use crate::system::{Link, Part, System};
 
 macro_rules! faults {
@@ -102,6 +103,12 @@ faults! {
     FreezeDatabase = "freeze-database",
     /// a receiver that answers 503 to everything
     ReceiverDown = "receiver-down",
+    /// kill -9 of both logs while held deliveries are cancelled, which then are sent again
+    CancelHeldThenReplay = "cancel-held-then-replay",
+    /// everything of a tenant erased while its retries wait and it publishes on
+    EraseTenantUnderRetries = "erase-tenant-under-retries",
+    /// kill -9 of the broker between the sweeper's publishes and their confirms, with long lanes of retries
+    UnconfirmedSweep = "unconfirmed-sweep",
 }
 
 /// What a short run does, once each.
@@ -172,6 +179,9 @@ impl Fault {
             Self::FreezeBroker => freeze_engine(system, RabbitMq, long(random)).await,
             Self::FreezeDatabase => freeze_engine(system, PostgreSql, long(random)).await,
             Self::ReceiverDown => receiver_down(system, long(random)).await,
+            Self::CancelHeldThenReplay => lives::cancel_held_then_replay(system, random).await,
+            Self::EraseTenantUnderRetries => lives::erase_tenant_under_retries(system, random).await,
+            Self::UnconfirmedSweep => lives::unconfirmed_sweep(system, random).await,
         }
     }
 }

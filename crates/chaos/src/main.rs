@@ -8,6 +8,7 @@
 mod book;
 mod engines;
 mod faults;
+mod lives;
 mod publisher;
 mod receivers;
 mod report;

@@ -49,6 +49,10 @@ pub(crate) struct Receivers {
     serving: AbortHandle,
 }
 
+/// Paths of which no book is kept.
+const ASIDE: &str = "/aside";
+const ASIDE_DOWN: &str = "/aside/down";
+
 /// Of a hundred deliveries to the flaky endpoint, so many never succeed.
 const DOOMED: u64 = 2;
 /// Of a hundred requests below the fourth, so many fail there.
@@ -123,6 +127,12 @@ impl Receivers {
         format!("http://{}/{}", self.address, endpoint.name())
     }
 
+    /// Where an endpoint is of which no book is kept; it answers 200 to everything, or 503.
+    pub(crate) fn aside(&self, answers: bool) -> String {
+        let path = if answers { ASIDE } else { ASIDE_DOWN };
+        format!("http://{}{path}", self.address)
+    }
+
     /// Whether the flaky endpoint is to answer 503 to everything.
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
@@ -173,6 +183,11 @@ async fn serve(listener: TcpListener, server: Arc<Server>) {
 
 impl Server {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match request.uri().path() {
+            ASIDE => return status(StatusCode::OK),
+            ASIDE_DOWN => return status(StatusCode::SERVICE_UNAVAILABLE),
+            _ => {}
+        }
         let Some((endpoint, event)) = delivery(&request) else {
             return status(StatusCode::NOT_FOUND);
         };

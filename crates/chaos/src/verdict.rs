@@ -240,7 +240,7 @@ fn expected(system: &System, pages: &HashMap<EventId, Page>) -> HashMap<Delivery
     expected
 }
 
-async fn connect(engines: &Engines) -> anyhow::Result<Client> {
+pub(crate) async fn connect(engines: &Engines) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(&engines.database_url(), NoTls)
         .await
         .context("PostgreSQL does not answer")?;
