@@ -78,6 +78,13 @@ pub(crate) static DISABLED_AS_GONE: LazyLock<IntCounter> = LazyLock::new(|| {
     )
 });
 
+pub(crate) static FORGOTTEN: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_deliveries_forgotten_total",
+        "Messages of deliveries of which nothing is on record any more: erased, too old, or never accepted.",
+    )
+});
+
 pub(crate) static UNREADABLE: LazyLock<IntCounter> = LazyLock::new(|| {
     counter(
         "tidings_messages_unreadable_total",
@@ -113,6 +120,7 @@ pub(crate) fn register() {
     LazyLock::force(&FIRST_ATTEMPT_LAG);
     LazyLock::force(&DUPLICATES_DROPPED);
     LazyLock::force(&LEFT_TO_SWEEPER);
+    LazyLock::force(&FORGOTTEN);
     LazyLock::force(&UNREADABLE);
     LazyLock::force(&IN_FLIGHT);
 }

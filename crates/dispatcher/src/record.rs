@@ -92,6 +92,20 @@ pub(crate) fn delivery_moved(message: &Message, step: Step, state: &DeliveryStat
     }
 }
 
+/// The record of a delivery whose message the queue did not take: the ledger keeps it until it is due, and for so long
+/// after that if the queue may have it all the same.
+pub(crate) fn left_to_ledger(message: &Message, due: Timestamp, in_doubt: Duration) -> pb::Record {
+    let due = due.saturating_add(in_doubt).unwrap_or(due);
+    let state = DeliveryState::Scheduled { due };
+    let delivery = pb::DeliveryMoved {
+        in_doubt_us: i64::try_from(in_doubt.as_micros()).unwrap_or(i64::MAX),
+        ..moved(message, message.step.moved(), &state, false)
+    };
+    pb::Record {
+        record: Some(pb::record::Record::Move(delivery)),
+    }
+}
+
 fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::DeliveryMoved {
     let bytes = |uuid: uuid::Uuid| uuid.as_bytes().to_vec();
     pb::DeliveryMoved {
@@ -105,6 +119,7 @@ fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) 
         due_at_us: state.due().map_or(0, micros),
         in_broker,
         at_us: micros(Timestamp::now()),
+        in_doubt_us: 0,
     }
 }
 

@@ -164,9 +164,7 @@ impl Settler {
             metrics::LEFT_TO_SWEEPER.inc();
             tracing::debug!(delivery = %message.delivery, %error, "the next attempt is left to the sweeper");
             if let Some(due) = message.due {
-                let due = due.saturating_add(error.republish_after()).unwrap_or(due);
-                let state = DeliveryState::Scheduled { due };
-                let record = record::delivery_moved(message, message.step.moved(), &state, false);
+                let record = record::left_to_ledger(message, due, error.republish_after());
                 let _ = self.recorder.record(record).await;
             }
         }

@@ -8,7 +8,7 @@ use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestam
 use tidings_proto::pb;
 use tidings_queue::message::Content;
 use tidings_queue::{Incoming, Message};
-use tidings_recorder::{Fetched, Fetcher};
+use tidings_recorder::{Fetcher, Found, Gone, Sought};
 use tidings_service::failpoint;
 use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,9 @@ enum Obstacle {
     Defer(Deferral),
     /// The ledger says that this has been done.
     Done,
+    /// Nothing is left of its event, and nobody asks what became of it. Should its record arrive after all, the sweeper
+    /// publishes it again.
+    Forgotten,
 }
 
 impl Worker {
@@ -101,13 +104,19 @@ impl Worker {
                 metrics::DUPLICATES_DROPPED.inc();
                 Verdict::Acknowledge
             }
+            Err(Obstacle::Forgotten) => {
+                metrics::FORGOTTEN.inc();
+                tracing::debug!(delivery = %message.delivery, "a delivery of which nothing is left ends");
+                Verdict::Acknowledge
+            }
         }
     }
 
     /// Finds the endpoint and the content, and whether the attempt is still to be made.
     async fn prepare(&self, message: &Message, may_be_copy: bool) -> Result<(Arc<Endpoint>, Content), Obstacle> {
-        let content = self.content(message, may_be_copy).await?;
+        // The endpoint first: one that is gone ends the delivery, whatever is left of its event.
         let endpoint = self.endpoint(message).await?;
+        let content = self.content(message, may_be_copy).await?;
         if endpoint.enabled {
             Ok((endpoint, content))
         } else {
@@ -127,19 +136,27 @@ impl Worker {
         if let Some(content) = message.content.as_ref().filter(fresh) {
             return Ok(content.clone());
         }
-        let known = match self.fetcher.fetch(message.delivery).await {
-            Ok(known) => known,
-            Err(_) => return Err(Obstacle::Defer(Deferral::LedgerAway)),
+        let sought = Sought {
+            delivery: message.delivery,
+            event: message.event,
+            tenant: message.tenant,
         };
-        let is_done = |known: &Fetched| known.terminal || known.step.attempt() > message.step.attempt();
-        if known.as_ref().is_some_and(is_done) {
-            return Err(Obstacle::Done);
+        let own = message.content.clone();
+        match self.fetcher.fetch(sought).await {
+            Err(_) => Err(Obstacle::Defer(Deferral::LedgerAway)),
+            Ok(Found::Known(known)) if known.terminal || known.step.attempt() > message.step.attempt() => {
+                Err(Obstacle::Done)
+            }
+            // The ledger may be behind: the event's record is still on the way.
+            Ok(Found::Known(known)) => known.content.or(own).ok_or(Obstacle::Defer(Deferral::LedgerAway)),
+            Ok(Found::NotYet) => own.ok_or(Obstacle::Defer(Deferral::LedgerAway)),
+            Ok(Found::Gone { why, recorded }) => match (why, own) {
+                (Gone::Unknown, Some(content)) => Ok(content),
+                (Gone::Erased, _) if recorded => Err(Obstacle::Cancel(CancelReason::Erased)),
+                _ if recorded => Err(Obstacle::Cancel(CancelReason::Expired)),
+                _ => Err(Obstacle::Forgotten),
+            },
         }
-        // The ledger may be behind: the event's record is still on the way.
-        let content = known
-            .and_then(|known| known.content)
-            .or_else(|| message.content.clone());
-        content.ok_or(Obstacle::Defer(Deferral::LedgerAway))
     }
 
     /// The endpoint. One that is not in the cache may be too new for it, or its secret can't be unsealed, so the

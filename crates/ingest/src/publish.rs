@@ -65,6 +65,7 @@ fn not_in_broker(message: &Message, error: &PublishError) -> pb::Record {
         state: DeliveryState::Scheduled { due }.name().to_owned(),
         due_at_us: micros(due),
         at_us: micros(now),
+        in_doubt_us: i64::try_from(error.republish_after().as_micros()).unwrap_or(i64::MAX),
         ..pb::DeliveryMoved::default()
     };
     pb::Record {

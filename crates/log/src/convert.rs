@@ -67,7 +67,7 @@ fn read_move(delivery: &pb::DeliveryMoved, grace: Duration) -> Result<DeliveryMo
     let at = time_from_micros(delivery.at_us, "at")?;
     let due = match delivery.due_at_us {
         0 => None,
-        us => Some(time_from_micros(us, "due_at")?),
+        us => Some(time_from_micros(us - too_long_in_doubt(delivery, grace), "due_at")?),
     };
     let reason = Some(delivery.reason.as_str()).filter(|reason| !reason.is_empty());
     let state = DeliveryState::from_parts(&delivery.state, reason, due).map_err(unknown)?;
@@ -92,6 +92,12 @@ fn read_move(delivery: &pb::DeliveryMoved, grace: Duration) -> Result<DeliveryMo
         sweep_at,
         at,
     })
+}
+
+/// By how much a delivery that the broker may have is due too late, in microseconds.
+fn too_long_in_doubt(delivery: &pb::DeliveryMoved, grace: Duration) -> i64 {
+    let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+    delivery.in_doubt_us.saturating_sub(grace).max(0)
 }
 
 fn read_attempt(attempt: pb::AttemptMade, grace: Duration) -> Result<Attempt, WireError> {
@@ -219,5 +225,7 @@ pub(crate) fn show_delivery(delivery: &Delivery) -> pb::Delivery {
         due_at: delivery.state.due().map(timestamp),
         attempts: delivery.attempts,
         updated_at: Some(timestamp(delivery.updated_at)),
+        kept_by_ledger: delivery.is_kept_by_ledger(),
+        published_again_at: delivery.sweep_at.map(timestamp),
     }
 }

@@ -14,13 +14,20 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::convert::read_record;
+use crate::gone::Drained;
 use crate::metrics;
 use crate::writer::Writer;
 
 /// How many records are in hand at once.
 const BATCH: u16 = 256;
 
-pub(crate) async fn run(queue: Arc<dyn Queue>, writer: Writer, grace: Duration, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    queue: Arc<dyn Queue>,
+    writer: Writer,
+    drained: Drained,
+    grace: Duration,
+    shutdown: CancellationToken,
+) {
     let mut records = queue.consume(Source::Records, BATCH).await;
     loop {
         let batch = tokio::select! {
@@ -30,6 +37,7 @@ pub(crate) async fn run(queue: Arc<dyn Queue>, writer: Writer, grace: Duration, 
         if batch.is_empty() {
             return;
         }
+        let _in_hand = drained.in_hand();
         tokio::select! {
             // What is not acknowledged comes again.
             () = shutdown.cancelled() => return,

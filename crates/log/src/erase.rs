@@ -1,7 +1,8 @@
-//! Works off erasures, and forgets what tenants want kept for less time than others.
+//! Works off erasures, each for a while so that none waits for another, and forgets what tenants want kept for less
+//! time than others.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidings_domain::{Tenant, Timestamp};
 use tidings_store::erasures::Forgetting;
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long an erasure belongs to who took it without getting on.
 const LEASE: Duration = Duration::from_secs(60);
+/// How long one erasure is worked on while others may wait.
+const TURN: Duration = Duration::from_secs(5);
 /// About how many rows one commit removes.
 const BATCH: u32 = 2_000;
 
@@ -29,18 +32,23 @@ pub(crate) async fn run(store: Arc<dyn Store>, shutdown: CancellationToken) {
     }
 }
 
-/// Works off every erasure on which nobody else works.
+/// Works off every erasure on which nobody else works, in turns.
 async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), StoreError> {
     while let Some(erasure) = store.claim_erasure(Timestamp::now(), LEASE).await? {
+        let began = Instant::now();
         loop {
-            if shutdown.is_cancelled() {
-                return Ok(());
-            }
             let (removed, done) = store.erase_some(&erasure, Timestamp::now(), LEASE, BATCH).await?;
             if done {
                 tracing::info!(erasure = %erasure.id, ?removed, "an erasure has ended");
                 break;
             }
+            if shutdown.is_cancelled() || began.elapsed() > TURN {
+                store.give_back_erasure(erasure.id).await?;
+                break;
+            }
+        }
+        if shutdown.is_cancelled() {
+            break;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::Stream;
 use tidings_domain::{DeliveryId, EventId, Scope, TenantId};
 use tidings_proto::pb::attempt_log_service_server::AttemptLogService;
-use tidings_proto::{micros, pb, uuid};
+use tidings_proto::{WireError, micros, pb, uuid};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, page_size, required};
 use tidings_store::ledger::{DeliveryQuery, Fetched};
@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::backlog::Backlog;
 use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary};
 use crate::filter::{attempt_query, listed_deliveries, listed_events};
+use crate::gone::{Forgetting, Sought};
 use crate::rows::Rows;
 use crate::tail::{Tail, wanted};
 use crate::writer::Writer;
@@ -33,36 +34,17 @@ const MAX_ITEMS: usize = 1_000;
 
 /// The gRPC face of log.
 pub struct Service {
-    ledger: Arc<dyn Ledger>,
-    writer: Writer,
-    tail: Tail,
-    access: Access,
-    grace: Duration,
-    backlog: Backlog,
-    shutdown: CancellationToken,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) writer: Writer,
+    pub(crate) tail: Tail,
+    pub(crate) access: Access,
+    pub(crate) grace: Duration,
+    pub(crate) backlog: Backlog,
+    pub(crate) forgetting: Forgetting,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Service {
-    pub(crate) fn new(
-        ledger: Arc<dyn Ledger>,
-        writer: Writer,
-        tail: Tail,
-        access: Access,
-        grace: Duration,
-        backlog: Backlog,
-        shutdown: CancellationToken,
-    ) -> Self {
-        Self {
-            ledger,
-            writer,
-            tail,
-            access,
-            grace,
-            backlog,
-            shutdown,
-        }
-    }
-
     fn internal<T>(&self, request: &Request<T>) -> Result<(), Problem> {
         self.access.caller(request.metadata().as_ref())?.require_internal()
     }
@@ -99,15 +81,34 @@ impl AttemptLogService for Service {
         request: Request<pb::FetchDeliveriesRequest>,
     ) -> Result<Response<pb::FetchDeliveriesResponse>, Status> {
         self.internal(&request)?;
-        let ids = request.into_inner().delivery_ids;
+        let pb::FetchDeliveriesRequest { delivery_ids: ids, of } = request.into_inner();
         check_items(ids.len(), "delivery_ids")?;
         let ids = ids
             .iter()
             .map(|id| uuid(id, "delivery_id").map(DeliveryId::from_uuid))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Problem::invalid("delivery_id_invalid", error.to_string()).at("delivery_ids"))?;
-        let deliveries = self.ledger.fetch(&ids).await.map_err(Problem::from)?;
-        let deliveries = deliveries.into_iter().map(show_fetched).collect();
+        let of = read_of(&of).map_err(|error| Problem::invalid("of_invalid", error.to_string()).at("of"))?;
+        let fetched = self.ledger.fetch(&ids).await.map_err(Problem::from)?;
+        let sought: Vec<Sought> = ids
+            .into_iter()
+            .enumerate()
+            .map(|(n, id)| (id, of.get(n).copied()))
+            .collect();
+        let mut gone = self.forgetting.of(&sought, &fetched).await.map_err(Problem::from)?;
+        let known = fetched.into_iter().map(|delivery| {
+            let why = gone.remove(&delivery.id).unwrap_or_default().to_owned();
+            pb::FetchedDelivery {
+                gone: why,
+                ..show_fetched(delivery)
+            }
+        });
+        let mut deliveries: Vec<_> = known.collect();
+        deliveries.extend(gone.into_iter().map(|(id, why)| pb::FetchedDelivery {
+            delivery_id: id.uuid().as_bytes().to_vec(),
+            gone: why.to_owned(),
+            ..pb::FetchedDelivery::default()
+        }));
         Ok(Response::new(pb::FetchDeliveriesResponse { deliveries }))
     }
 
@@ -261,6 +262,14 @@ fn may_see(caller: &Caller, tenant: TenantId) -> bool {
 /// What to give back for the next page; empty at the end.
 fn token(next: Option<impl ToString>) -> String {
     next.map(|id| id.to_string()).unwrap_or_default()
+}
+
+fn read_of(of: &[pb::DeliveryOf]) -> Result<Vec<(TenantId, EventId)>, WireError> {
+    let read = |of: &pb::DeliveryOf| {
+        let tenant = TenantId::from_uuid(uuid(&of.tenant_id, "tenant_id")?);
+        Ok((tenant, EventId::from_uuid(uuid(&of.event_id, "event_id")?)))
+    };
+    of.iter().map(read).collect()
 }
 
 fn show_fetched(delivery: Fetched) -> pb::FetchedDelivery {

@@ -3,14 +3,17 @@
 //! Need: every event, delivery and attempt is on record and can be found (guarantees G2 and G4). Mechanism: a gRPC
 //! service writes records in batches and answers questions; beside it run the tasks that keep the ledger true:
 //! the drain of spilled records, the sweeper of overdue deliveries, the releaser of
-//! held ones, the jobs that replay and erase, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
+//! held ones, the jobs that cancel, replay and erase, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
 
 mod backlog;
+mod cancel;
 mod convert;
 mod drain;
 mod erase;
 mod filter;
+mod gone;
 mod grpc;
+mod lanes;
 mod metrics;
 mod queues;
 mod release;
@@ -34,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backlog::Backlog;
+use crate::gone::{Drained, Forgetting};
 use crate::republish::Republisher;
 use crate::tail::{Tail, ToTell};
 use crate::writer::Writer;
@@ -47,7 +51,7 @@ pub struct Config {
     /// How many commits may be under way at once.
     pub writers: usize,
     /// How long after its due time a delivery that the broker keeps is taken for lost and published again. Longer than
-    /// the longest attempt, a minute.
+    /// an attempt, of up to a minute; where a dialect allows more, that is added.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
     /// How often overdue deliveries are looked for.
@@ -57,7 +61,8 @@ pub struct Config {
     pub release_window: usize,
     /// How many day partitions are made ahead.
     pub partitions_ahead: u32,
-    /// How long events, deliveries and attempts are kept, in whole days; for ever if 0. Tenants may keep less.
+    /// How long events, deliveries and attempts are kept, in whole days; for ever if 0. A day longer than any schedule.
+    /// Tenants may keep less.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
     /// How long idempotency keys are kept; at least 24 hours.
@@ -110,6 +115,7 @@ pub struct Log {
     tail: Tail,
     to_tell: ToTell,
     backlog: Backlog,
+    drained: Drained,
     republisher: Republisher,
     shutdown: CancellationToken,
 }
@@ -121,32 +127,48 @@ pub fn build(config: &Config, parts: Parts) -> Log {
     let ledger: Arc<dyn Ledger> = parts.store.clone();
     let (tail, to_tell) = Tail::new();
     let backlog = Backlog::default();
-    let writer = Writer::start(ledger.clone(), tail.clone(), backlog.clone(), config.writers);
-    let service = grpc::Service::new(
-        ledger,
-        writer.clone(),
+    let writer = Writer::start(
+        ledger.clone(),
         tail.clone(),
-        parts.access.clone(),
-        config.grace,
         backlog.clone(),
-        parts.shutdown.clone(),
+        config.retention,
+        config.writers,
     );
+    let drained = Drained::default();
+    let forgetting = Forgetting {
+        ledger: ledger.clone(),
+        retention: config.retention,
+        drained: drained.clone(),
+    };
+    let service = grpc::Service {
+        ledger,
+        writer: writer.clone(),
+        tail: tail.clone(),
+        access: parts.access.clone(),
+        grace: config.grace,
+        backlog: backlog.clone(),
+        forgetting,
+        shutdown: parts.shutdown.clone(),
+    };
     let queues = queues::Service::new(parts.queue.clone(), parts.access);
     Log {
         grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
         queues: QueueServiceServer::new(queues),
         config: config.clone(),
         registry: parts.registry,
-        store: parts.store,
         republisher: Republisher {
             queue: parts.queue.clone(),
+            ledger: parts.store.clone(),
             shards: parts.shards,
+            grace: config.grace,
         },
+        store: parts.store,
         queue: parts.queue,
         writer,
         tail,
         to_tell,
         backlog,
+        drained,
         shutdown: parts.shutdown,
     }
 }
@@ -160,13 +182,21 @@ impl Log {
         let (queue, until) = (self.queue.clone(), shutdown.clone());
         tasks.spawn(async move { queue.watch(until).await });
         tasks.spawn(self.tail.run(self.to_tell, self.store.clone(), shutdown.clone()));
-        tasks.spawn(drain::run(self.queue, self.writer, self.config.grace, shutdown.clone()));
+        tasks.spawn(self.drained.clone().watch(self.queue.clone(), shutdown.clone()));
+        tasks.spawn(drain::run(
+            self.queue,
+            self.writer,
+            self.drained,
+            self.config.grace,
+            shutdown.clone(),
+        ));
         tasks.spawn(sweep::run(
             ledger.clone(),
             self.republisher.clone(),
             self.config.clone(),
             shutdown.clone(),
         ));
+        tasks.spawn(cancel::run(ledger.clone(), shutdown.clone()));
         let replayed_by = self.republisher.clone();
         let release = release::Releaser {
             ledger,

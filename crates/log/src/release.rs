@@ -3,16 +3,19 @@
 //! Need: what was held while an endpoint was disabled, busy or failing is to be delivered as fast as the endpoint takes
 //! it, and no faster: what it does not take would only be held again. Mechanism: of each endpoint so many released
 //! deliveries are under way at once; when all of them were attempted, twice as many follow; when some were put
-//! aside again, half as many, at last a single one now and then. Limit: each replica has windows of its own.
+//! aside again, half as many, at last a single one now and then. Several endpoints are served side by side, those that
+//! take what they get first. Limit: each replica has windows of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, stream};
 use tidings_domain::{
     CancelReason, DeliveryId, DeliveryState, Endpoint, EndpointId, HoldReason, RateLimit, Step, Timestamp,
 };
 use tidings_service::{Bucket, failpoint};
+use tidings_store::ledger::OpenDelivery;
 use tidings_store::{Ledger, RegistryCache, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +38,12 @@ const FIRST_WINDOW: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// How many endpoints are served at once.
+const AT_ONCE: usize = 8;
+
+/// A delivery counts as under way no longer than for so many graces: after one the sweeper cares for it.
+const UNDER_WAY_FOR: u32 = 2;
+
 /// How many deliveries are cancelled in one statement.
 const CANCEL_BATCH: u32 = 1_000;
 
@@ -49,12 +58,18 @@ pub(crate) struct Releaser {
 
 /// What of one endpoint is under way.
 struct Flow {
-    under_way: HashMap<DeliveryId, Step>,
+    under_way: HashMap<DeliveryId, Released>,
     window: usize,
     /// What its rate limit lets through.
     rate: Option<Bucket>,
     pause: Duration,
     not_before: Option<Instant>,
+}
+
+/// A delivery that was released.
+struct Released {
+    step: Step,
+    at: Instant,
 }
 
 impl Releaser {
@@ -96,29 +111,43 @@ impl Releaser {
                 flows.entry(endpoint).or_insert_with(Flow::new);
             }
         }
-        for (endpoint, flow) in flows.iter_mut() {
+        let mut turns: Vec<_> = flows.iter_mut().collect();
+        turns.sort_unstable_by_key(|(_, flow)| flow.pause);
+        let all = stream::iter(turns).for_each_concurrent(AT_ONCE, |(endpoint, flow)| async move {
             if shutdown.is_cancelled() {
-                return Ok(());
+                return;
             }
-            match self.registry.endpoint(*endpoint) {
-                Some(known) if known.enabled => self.serve(&known, flow).await?,
-                Some(_) => {}
-                None => {
-                    let cancelled = self.cancel(*endpoint, CancelReason::EndpointDeleted, None).await?;
-                    tracing::info!(%endpoint, cancelled, "cancelled held deliveries of a deleted endpoint");
-                }
+            if let Err(error) = self.turn(*endpoint, flow).await {
+                tracing::debug!(%endpoint, %error, "its held deliveries can't be released right now");
+            }
+        });
+        all.await;
+        Ok(())
+    }
+
+    /// Does for one endpoint what is to be done.
+    async fn turn(&self, endpoint: EndpointId, flow: &mut Flow) -> Result<(), StoreError> {
+        match self.registry.endpoint(endpoint) {
+            Some(known) if known.enabled => self.serve(&known, flow).await,
+            Some(_) => {
+                // What was on its way is held again, or ends; nobody has to wait for it.
+                flow.under_way.clear();
+                Ok(())
+            }
+            None => {
+                flow.under_way.clear();
+                let cancelled = self.cancel(endpoint, CancelReason::EndpointDeleted, None).await?;
+                tracing::info!(%endpoint, cancelled, "cancelled held deliveries of a deleted endpoint");
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// Releases as many as there is room for under way.
     async fn serve(&self, endpoint: &Endpoint, flow: &mut Flow) -> Result<(), StoreError> {
-        if let Some(before) = endpoint.cancel_held_before {
-            let cancelled = self.cancel(endpoint.id, CancelReason::ByRequest, Some(before)).await?;
-            if cancelled > 0 {
-                tracing::info!(endpoint = %endpoint.id, cancelled, "cancelled held deliveries as asked");
-            }
+        // What was held before somebody asked to cancel it is no longer to be sent; `cancel.rs` is at it.
+        if endpoint.cancel_held_before.is_some() {
+            return Ok(());
         }
         if flow.not_before.is_some_and(|at| at > Instant::now()) || !self.republisher.queue.available() {
             return Ok(());
@@ -134,10 +163,19 @@ impl Releaser {
             .ledger
             .release_held(endpoint.id, Timestamp::now(), self.grace, limit)
             .await?;
-        flow.under_way
-            .extend(held.iter().map(|delivery| (delivery.id, delivery.step)));
+        let at = Instant::now();
+        let released = |delivery: &OpenDelivery| {
+            (
+                delivery.id,
+                Released {
+                    step: delivery.step,
+                    at,
+                },
+            )
+        };
+        flow.under_way.extend(held.iter().map(released));
         failpoint::pass("log::before_release");
-        metrics::RELEASED.inc_by(self.republisher.publish(held).await);
+        metrics::RELEASED.inc_by(self.republisher.publish(held).await.len() as u64);
         Ok(())
     }
 
@@ -149,12 +187,16 @@ impl Releaser {
         }
         let ids: Vec<DeliveryId> = flow.under_way.keys().copied().collect();
         let (mut attempted, mut put_aside) = (0, 0);
-        for (id, step, state) in self.ledger.states(&ids).await? {
+        let states = self.ledger.states(&ids).await?;
+        // Of the others there is nothing left: their event was erased or has become too old.
+        let known: HashSet<DeliveryId> = states.iter().map(|(id, ..)| *id).collect();
+        flow.under_way.retain(|id, _| known.contains(id));
+        for (id, step, state) in states {
             let Some(released) = flow.under_way.get(&id) else {
                 continue;
             };
             match state {
-                _ if state.is_terminal() || step.attempt() > released.attempt() => {
+                _ if state.is_terminal() || step.attempt() > released.step.attempt() => {
                     attempted += 1;
                     flow.under_way.remove(&id);
                 }
@@ -170,6 +212,7 @@ impl Releaser {
                 _ => {}
             }
         }
+        put_aside += flow.give_up(self.grace * UNDER_WAY_FOR);
         flow.adapt(attempted, put_aside, self.max_window);
         Ok(())
     }
@@ -195,6 +238,13 @@ impl Flow {
             pause: FIRST_PAUSE,
             not_before: None,
         }
+    }
+
+    /// Waits no longer for what was released so long ago; how many.
+    fn give_up(&mut self, after: Duration) -> usize {
+        let before = self.under_way.len();
+        self.under_way.retain(|_, released| released.at.elapsed() < after);
+        before - self.under_way.len()
     }
 
     /// How many of these its rate limit lets through now.
@@ -239,11 +289,24 @@ mod tests {
         assert_eq!(flow.window, 32);
         flow.adapt(32, 0, 50);
         assert_eq!(flow.window, 50);
-        flow.under_way.insert(DeliveryId::new(), Step::FIRST);
+        let released = |at| Released { step: Step::FIRST, at };
+        flow.under_way.insert(DeliveryId::new(), released(Instant::now()));
         flow.adapt(49, 0, 50);
         assert_eq!(flow.window, 50, "some are still under way");
         flow.adapt(20, 10, 50);
         assert_eq!((flow.window, flow.not_before), (25, None));
+    }
+
+    #[test]
+    fn what_was_released_long_ago_takes_no_room() {
+        let mut flow = Flow::new();
+        let released = |at| Released { step: Step::FIRST, at };
+        let now = Instant::now();
+        flow.under_way.insert(DeliveryId::new(), released(now));
+        flow.under_way
+            .insert(DeliveryId::new(), released(now - Duration::from_secs(60)));
+        assert_eq!(flow.give_up(Duration::from_secs(50)), 1);
+        assert_eq!(flow.under_way.len(), 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use prost::Message as _;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
-use tidings_queue::LaneKind;
+use tidings_queue::{LaneKind, Source};
 use tidings_service::failpoint;
 use tidings_store::replays::{Replay, ReplayClaim};
 use tidings_store::{Caller, Store, StoreError};
@@ -102,8 +102,8 @@ async fn work(
     while !shutdown.is_cancelled() {
         if looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
             looked = Some(Instant::now());
-            let long = republisher.lanes_with_backlog(BACKLOG).await;
-            if long.iter().any(|lane| lane.kind == LaneKind::Retry) {
+            let retries = republisher.queue.depths_of(Source::Work(LaneKind::Retry)).await;
+            if retries.unwrap_or_default().iter().any(|depth| depth.ready >= BACKLOG) {
                 store.give_back_replay(replay.id, claim).await?;
                 return Ok(Next::Later);
             }

@@ -1,57 +1,78 @@
 //! Putting deliveries from the ledger back into their lanes.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tidings_queue::{Lane, Message, Outgoing, Queue, Route, topology};
-use tidings_store::ledger::OpenDelivery;
+use tidings_domain::{DeliveryState, Timestamp};
+use tidings_queue::{Message, Outgoing, PublishError, Queue, Route};
+use tidings_store::Ledger;
+use tidings_store::ledger::{DeliveryMove, OpenDelivery, Record};
+
+/// After what time a delivery is published again that the queue refused.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Publishes references to deliveries; the dispatcher fetches their content.
 #[derive(Clone)]
 pub(crate) struct Republisher {
     pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) shards: u16,
+    pub(crate) grace: Duration,
 }
 
 impl Republisher {
-    /// The lanes in which at least so many messages wait; none if the queue can't tell.
-    pub(crate) async fn lanes_with_backlog(&self, backlog: u64) -> HashSet<Lane> {
-        let depths = self.queue.depths().await.unwrap_or_default();
-        let long = depths.into_iter().filter(|depth| depth.ready >= backlog);
-        long.filter_map(|depth| depth.lane).collect()
-    }
-
-    /// Whether spilled records wait to be written, as far as the queue can tell.
-    pub(crate) async fn has_records(&self) -> bool {
-        let depths = self.queue.depths().await.unwrap_or_default();
-        depths
-            .iter()
-            .any(|depth| depth.name == topology::RECORDS && depth.ready > 0)
-    }
-
-    /// Publishes these deliveries and returns how many were confirmed. The others stay in the ledger, where
-    /// they are overdue again after the grace.
-    pub(crate) async fn publish(&self, deliveries: Vec<OpenDelivery>) -> u64 {
-        let publishes = deliveries.into_iter().map(|delivery| {
-            let message = Message {
-                delivery: delivery.id,
-                event: delivery.event,
-                tenant: delivery.tenant,
-                endpoint: delivery.endpoint,
-                step: delivery.step,
-                due: delivery.due,
-                content: None,
-            };
-            let to = Route::Work(message.lane(self.shards));
-            self.queue.publish(Outgoing {
-                to,
-                body: message.encode(),
-            })
-        });
-        let results = futures::future::join_all(publishes).await;
-        if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
-            tracing::warn!(%error, "deliveries from the ledger could not be published; they are tried again");
+    /// Publishes these deliveries and returns those that were confirmed. The ledger is told that it keeps the others:
+    /// what the queue surely does not have is due in a moment, what it may have after some time, at most the grace.
+    /// Should that fail as well, they are overdue again when the time is over for which they were hidden.
+    pub(crate) async fn publish(&self, deliveries: Vec<OpenDelivery>) -> Vec<OpenDelivery> {
+        let results = futures::future::join_all(deliveries.iter().map(|delivery| self.publish_one(delivery))).await;
+        let (mut confirmed, mut kept, mut why) = (Vec::new(), Vec::new(), None);
+        for (delivery, result) in deliveries.into_iter().zip(results) {
+            match result {
+                Ok(()) => confirmed.push(delivery),
+                Err(error) => {
+                    kept.push(Record::Move(self.kept(&delivery, &error)));
+                    why = Some(error);
+                }
+            }
         }
-        results.into_iter().filter(Result::is_ok).count() as u64
+        if let Some(error) = why {
+            tracing::warn!(%error, count = kept.len(), "deliveries from the ledger could not be published; they are tried again");
+            if let Err(error) = self.ledger.record(kept).await {
+                tracing::warn!(%error, "they are tried again after the grace only");
+            }
+        }
+        confirmed
+    }
+
+    async fn publish_one(&self, delivery: &OpenDelivery) -> Result<(), PublishError> {
+        let message = Message {
+            delivery: delivery.id,
+            event: delivery.event,
+            tenant: delivery.tenant,
+            endpoint: delivery.endpoint,
+            step: delivery.step,
+            due: delivery.due,
+            content: None,
+        };
+        let to = Route::Work(message.lane(self.shards));
+        let body = message.encode();
+        self.queue.publish(Outgoing { to, body }).await
+    }
+
+    fn kept(&self, delivery: &OpenDelivery, error: &PublishError) -> DeliveryMove {
+        let now = Timestamp::now();
+        let wait = error.republish_after().min(self.grace).max(AGAIN);
+        let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        DeliveryMove {
+            id: delivery.id,
+            event: delivery.event,
+            tenant: delivery.tenant,
+            endpoint: delivery.endpoint,
+            step: delivery.step.moved(),
+            state: DeliveryState::Scheduled { due },
+            sweep_at: Some(due),
+            at: now,
+        }
     }
 }

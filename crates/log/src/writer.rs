@@ -1,14 +1,16 @@
 //! Group commit: records that arrive while commits are under way share the next one.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tidings_domain::Timestamp;
 use tidings_service::failpoint;
 use tidings_store::ledger::Record;
 use tidings_store::{Ledger, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::backlog::Backlog;
+use crate::gone::is_dropped;
 use crate::metrics;
 use crate::tail::Tail;
 
@@ -28,6 +30,8 @@ struct Committer {
     ledger: Arc<dyn Ledger>,
     tail: Tail,
     backlog: Backlog,
+    /// How long events are kept; for ever if zero.
+    retention: Duration,
 }
 
 struct Job {
@@ -36,10 +40,21 @@ struct Job {
 }
 
 impl Writer {
-    pub(crate) fn start(ledger: Arc<dyn Ledger>, tail: Tail, backlog: Backlog, writers: usize) -> Self {
+    pub(crate) fn start(
+        ledger: Arc<dyn Ledger>,
+        tail: Tail,
+        backlog: Backlog,
+        retention: Duration,
+        writers: usize,
+    ) -> Self {
         let (jobs, waiting) = mpsc::channel(1_024);
         let waiting = Arc::new(Mutex::new(waiting));
-        let committer = Committer { ledger, tail, backlog };
+        let committer = Committer {
+            ledger,
+            tail,
+            backlog,
+            retention,
+        };
         for _ in 0..writers.max(1) {
             tokio::spawn(write(committer.clone(), waiting.clone()));
         }
@@ -63,7 +78,13 @@ impl Writer {
 }
 
 impl Committer {
-    async fn commit(&self, records: Vec<Record>) -> Result<(), StoreError> {
+    async fn commit(&self, mut records: Vec<Record>) -> Result<(), StoreError> {
+        // The rest of their event is dropped, so nothing would ever drop them.
+        let now = Timestamp::now();
+        records.retain(|record| match record {
+            Record::Attempt(attempt) => !is_dropped(attempt.summary.delivery, self.retention, now),
+            Record::Event(_) | Record::Move(_) => true,
+        });
         let (count, attempts) = (records.len() as u64, self.tail.pick(&records));
         self.backlog.count(&records);
         let started = Instant::now();

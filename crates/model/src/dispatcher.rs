@@ -51,6 +51,8 @@ pub enum Answer {
     Away,
     /// It has no event of this delivery.
     Unknown,
+    /// It has none, and none is on its way (`log/src/gone.rs`).
+    Gone,
     /// The delivery is open and the attempt not recorded, but the delivery has moved.
     Moved,
     /// The delivery is open and as far as the message.
@@ -297,7 +299,8 @@ fn ask(state: &State, message: Message) -> Answer {
                 Answer::Open
             }
         }
-        _ => Answer::Unknown,
+        _ if state.event_is_on_its_way() => Answer::Unknown,
+        _ => Answer::Gone,
     }
 }
 
@@ -305,6 +308,10 @@ fn check(rule: Rule, state: &mut State, message: Message) -> Option<Phase> {
     let answer = ask(state, message);
     match answer {
         Answer::Over => None,
+        // What is on record ends, the rest is nobody's.
+        Answer::Gone if message.content == Content::Reference => {
+            state.ledger.row.map(|_| rest(message, Standing::Cancelled))
+        }
         Answer::Moved if rule == Rule::AnyMove => {
             state.seen.dropped += 1;
             None

@@ -106,14 +106,16 @@ impl Ledger {
             }
             Record::Attempt { number, after } => {
                 self.attempts |= 1 << number;
+                self.row.get_or_insert(after);
                 self.merge(after);
             }
+            // A move makes no delivery.
             Record::Move(to) => self.merge(to),
         }
     }
 
     fn merge(&mut self, to: Row) {
-        let known = self.row.get_or_insert(to);
+        let Some(known) = &mut self.row else { return };
         if !known.standing.is_terminal() && (to.step > known.step || to.standing.is_terminal()) {
             *known = to;
         }

@@ -18,8 +18,16 @@ pub enum Act {
     Release,
     /// `Releaser::cancel` and `Ledger::cancel_held`.
     CancelHeld,
-    /// `log/src/republish.rs`, `Republisher::publish`. Whether it was confirmed changes nothing.
+    /// `log/src/republish.rs`, `Republisher::publish`: confirmed, or refused because the broker is away; then the ledger
+    /// keeps it.
     Publish(Step),
+    /// The same without an answer.
+    PublishUnanswered {
+        /// What is published.
+        step: Step,
+        /// Whether it is in the lane all the same.
+        landed: bool,
+    },
     /// `log/src/drain.rs`, `write`.
     Drain(Record),
     /// The same, but its acknowledgement is lost.
@@ -34,6 +42,10 @@ pub(crate) fn imaginable(protocol: &Protocol, state: &State, add: &mut dyn FnMut
     }
     for step in state.taken.kinds() {
         add(Cost::Free, Act::Publish(step));
+        if !state.broker_away {
+            add(Cost::Fault, Act::PublishUnanswered { step, landed: true });
+            add(Cost::Fault, Act::PublishUnanswered { step, landed: false });
+        }
     }
     if !state.broker_away {
         for record in state.records.kinds() {
@@ -81,9 +93,18 @@ pub(crate) fn happen(act: Act, state: &mut State) {
         }
         Act::Publish(step) => {
             state.taken.take(&step);
-            if !state.broker_away {
+            if state.broker_away {
+                keep(state, step, Sweep::WhenDue);
+            } else {
                 state.publish(step, Content::Reference, false);
             }
+        }
+        Act::PublishUnanswered { step, landed } => {
+            state.taken.take(&step);
+            if landed {
+                state.publish(step, Content::Reference, false);
+            }
+            keep(state, step, Sweep::Soon);
         }
         Act::Drain(record) => {
             state.ledger.write(&record);
@@ -92,6 +113,12 @@ pub(crate) fn happen(act: Act, state: &mut State) {
         Act::DrainUnacknowledged(record) => state.ledger.write(&record),
         Act::Crash => state.taken.clear(),
     }
+}
+
+/// `Republisher::kept`: what the queue did not take, or may not have, is the ledger's.
+fn keep(state: &mut State, step: Step, sweep: Sweep) {
+    let kept = Row::open(step.moved(), Standing::Scheduled, sweep);
+    state.ledger.write(&Record::Move(kept));
 }
 
 /// Moves the delivery, hides it for the grace and has it published.

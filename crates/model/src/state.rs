@@ -141,6 +141,11 @@ impl State {
             || !(self.messages.is_empty() && self.records.is_empty() && self.taken.is_empty())
     }
 
+    /// Whether the ledger may still hear of the event.
+    pub(crate) fn event_is_on_its_way(&self) -> bool {
+        self.ingest.is_some() || self.records.iter().any(|record| matches!(record, Record::Event(_)))
+    }
+
     /// `recorder/src/recorder.rs`, `Path::write`: to the ledger, past it, or nowhere.
     pub(crate) fn record(&mut self, record: Record) -> bool {
         if !self.log_away {

@@ -67,9 +67,8 @@ impl LogClient {
     }
 
     /// Fetches deliveries with their content.
-    pub(crate) async fn fetch(&self, ids: Vec<Vec<u8>>) -> Result<Vec<pb::FetchedDelivery>, Status> {
+    pub(crate) async fn fetch(&self, request: pb::FetchDeliveriesRequest) -> Result<Vec<pb::FetchedDelivery>, Status> {
         let call = self.inner.clone();
-        let request = pb::FetchDeliveriesRequest { delivery_ids: ids };
         let response = self
             .within_deadline(async move { { call }.fetch_deliveries(request).await })
             .await?;

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use tidings_domain::trace::TraceParent;
-use tidings_domain::{DeliveryId, Step};
+use tidings_domain::{DeliveryId, EventId, Step, TenantId};
 use tidings_proto::pb;
 use tidings_proto::{WireError, time_from_micros};
 use tidings_queue::message::Content;
+use uuid::Uuid;
 
 use crate::batch::{Batcher, Limits};
 use crate::client::LogClient;
@@ -21,7 +22,45 @@ const LIMITS: Limits = Limits {
 /// Asks the ledger about deliveries.
 #[derive(Clone)]
 pub struct Fetcher {
-    batches: Batcher<DeliveryId, Result<Option<Fetched>, FetchError>>,
+    batches: Batcher<Sought, Result<Found, FetchError>>,
+}
+
+/// A delivery that the ledger is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Its event.
+    pub event: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+}
+
+/// What the ledger says of a delivery.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// It is on record.
+    Known(Fetched),
+    /// It is not on record yet.
+    NotYet,
+    /// There is no event, and none will come.
+    Gone {
+        /// Why.
+        why: Gone,
+        /// Whether the delivery itself is on record.
+        recorded: bool,
+    },
+}
+
+/// Why there is no event of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// Everything of its tenant was erased.
+    Erased,
+    /// It became older than events are kept.
+    Expired,
+    /// Its record was never written, and is not on its way either.
+    Unknown,
 }
 
 /// What the ledger knows of a delivery.
@@ -51,25 +90,33 @@ impl Fetcher {
     #[must_use]
     pub fn start(log: LogClient) -> Self {
         Self {
-            batches: Batcher::start(LIMITS, move |ids| fetch(log.clone(), ids)),
+            batches: Batcher::start(LIMITS, move |sought| fetch(log.clone(), sought)),
         }
     }
 
-    /// One delivery with its event's content; `None` if the ledger does not know it (yet).
-    pub async fn fetch(&self, id: DeliveryId) -> Result<Option<Fetched>, FetchError> {
+    /// One delivery with its event's content.
+    pub async fn fetch(&self, sought: Sought) -> Result<Found, FetchError> {
         self.batches
-            .call(id, 0)
+            .call(sought, 0)
             .await
             .unwrap_or_else(|| Err(FetchError::Unavailable("the fetcher has stopped".into())))
     }
 }
 
-async fn fetch(log: LogClient, ids: Vec<DeliveryId>) -> Vec<Result<Option<Fetched>, FetchError>> {
-    let asked = ids.iter().map(|id| id.uuid().as_bytes().to_vec()).collect();
-    match log.fetch(asked).await {
+async fn fetch(log: LogClient, sought: Vec<Sought>) -> Vec<Result<Found, FetchError>> {
+    let bytes = |uuid: Uuid| uuid.as_bytes().to_vec();
+    let of = |sought: &Sought| pb::DeliveryOf {
+        event_id: bytes(sought.event.uuid()),
+        tenant_id: bytes(sought.tenant.uuid()),
+    };
+    let request = pb::FetchDeliveriesRequest {
+        delivery_ids: sought.iter().map(|sought| bytes(sought.delivery.uuid())).collect(),
+        of: sought.iter().map(of).collect(),
+    };
+    match log.fetch(request).await {
         Err(status) => {
             metrics::LOG_FAILURES.inc();
-            vec![Err(FetchError::Unavailable(status.message().to_owned())); ids.len()]
+            vec![Err(FetchError::Unavailable(status.message().to_owned())); sought.len()]
         }
         Ok(found) => {
             let found: HashMap<&[u8], &pb::FetchedDelivery> = found
@@ -77,26 +124,34 @@ async fn fetch(log: LogClient, ids: Vec<DeliveryId>) -> Vec<Result<Option<Fetche
                 .map(|delivery| (delivery.delivery_id.as_slice(), delivery))
                 .collect();
             // Two copies of a message may ask in one batch, and each must learn what the ledger knows.
-            ids.iter()
-                .map(|id| {
-                    let known = found.get(id.uuid().as_bytes().as_slice());
-                    let fetched = known.map(|delivery| read(delivery)).transpose();
-                    fetched.map_err(|e| FetchError::Unreadable(e.to_string()))
-                })
-                .collect()
+            let answer = |sought: &Sought| match found.get(sought.delivery.uuid().as_bytes().as_slice()) {
+                None => Ok(Found::NotYet),
+                Some(delivery) => read(delivery).map_err(|error| FetchError::Unreadable(error.to_string())),
+            };
+            sought.iter().map(answer).collect()
         }
     }
 }
 
-fn read(delivery: &pb::FetchedDelivery) -> Result<Fetched, WireError> {
-    Ok(Fetched {
+fn read(delivery: &pb::FetchedDelivery) -> Result<Found, WireError> {
+    let recorded = delivery.step > 0;
+    let why = match delivery.gone.as_str() {
+        "erased" => Some(Gone::Erased),
+        "expired" => Some(Gone::Expired),
+        "unknown" => Some(Gone::Unknown),
+        _ => None,
+    };
+    if let Some(why) = why.filter(|_| !delivery.terminal) {
+        return Ok(Found::Gone { why, recorded });
+    }
+    Ok(Found::Known(Fetched {
         step: Step::from_number(delivery.step),
         terminal: delivery.terminal,
         content: match delivery.event_type.as_str() {
             "" => None,
             _ => Some(content(delivery)?),
         },
-    })
+    }))
 }
 
 fn content(delivery: &pb::FetchedDelivery) -> Result<Content, WireError> {

@@ -14,5 +14,5 @@ mod recorder;
 
 pub use backlogs::Backlogs;
 pub use client::{Config, LogClient, MAX_MESSAGE};
-pub use fetcher::{FetchError, Fetched, Fetcher};
+pub use fetcher::{FetchError, Fetched, Fetcher, Found, Gone, Sought};
 pub use recorder::{Durable, RecordError, Recorder};

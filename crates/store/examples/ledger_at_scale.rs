@@ -18,7 +18,7 @@ use tidings_domain::{
     Timestamp, Timing,
 };
 use tidings_store::Ledger;
-use tidings_store::ledger::{Attempt, AttemptSummary, DeliveryMove, NewEvent, Record, RequestBody};
+use tidings_store::ledger::{Attempt, AttemptSummary, DeliveryMove, NewEvent, Overdue, Record, RequestBody};
 use tidings_store::postgres::{Config, Postgres, migrate};
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
@@ -133,12 +133,12 @@ async fn measure_all(ledger: &dyn Ledger, open: &Open) {
     println!("  {:<40} {:>10} {:>10}", "", "median", "worst");
     let now = open.now;
     measure("sweep that takes 500", async |_| {
-        assert_eq!(ledger.sweep(now, HOUR, 500).await.unwrap().len(), 500);
+        assert_eq!(ledger.sweep(Overdue::All, now, HOUR, 500).await.unwrap().len(), 500);
     })
     .await;
-    while !ledger.sweep(now, HOUR, 500).await.unwrap().is_empty() {}
+    while !ledger.sweep(Overdue::All, now, HOUR, 500).await.unwrap().is_empty() {}
     measure("sweep that finds nothing", async |_| {
-        assert!(ledger.sweep(now, HOUR, 500).await.unwrap().is_empty());
+        assert!(ledger.sweep(Overdue::All, now, HOUR, 500).await.unwrap().is_empty());
     })
     .await;
     measure("endpoints_with_held, 1,000", async |_| {

@@ -2,7 +2,9 @@
 //!
 //! Need: content goes when people ask for it, and when it is older than it may get. Mechanism: an erasure is a job that
 //! whoever claims it works off in batches, each one commit; days that are older than everybody's retention are dropped
-//! as partitions. Limit: a tenant that keeps less than the others has its rows emptied or removed one by one, because
+//! as partitions. Erasing everything of a tenant is about the events that were accepted before it was asked for (whose
+//! ids are below the erasure's), so that it ends however busy the tenant is; records of those events that arrive later
+//! find the erasure and are passed over ([`crate::Ledger::record`]). Limit: a tenant that keeps less than the others has its rows emptied or removed one by one, because
 //! they share their days' partitions with those of the others.
 
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub struct Erasure {
     pub id: ErasureId,
     /// Whose content.
     pub tenant: TenantId,
-    /// The event whose content; none for everything of the tenant.
+    /// The event whose content; none for everything of the tenant up to the erasure's own id.
     pub event: Option<EventId>,
     /// What was removed so far.
     pub removed: Removed,
@@ -76,7 +78,8 @@ pub trait Erasures: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Erasure>, StoreError>;
 
-    /// Takes an erasure that has not ended and on which nobody works, for as long as `lease`; the oldest first.
+    /// Takes an erasure that has not ended and on which nobody works, for as long as `lease`; the one that has waited
+    /// longest first.
     async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError>;
     /// Removes about so many rows of what the erasure is about, keeps its claim for another `lease`, and ends it when
     /// there is nothing left. What was removed in all, and whether it ended. May be done twice.
@@ -87,6 +90,9 @@ pub trait Erasures: Send + Sync + 'static {
         lease: Duration,
         limit: u32,
     ) -> Result<(Removed, bool), StoreError>;
+
+    /// Lets others go on with an erasure before its lease is over.
+    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
 
     /// Drops the days that lie wholly before a time. Deliveries that are still open are cancelled (`expired`) first. How
     /// many partitions were dropped; a store without partitions removes at most `limit` rows of each kind and says how

@@ -24,11 +24,19 @@ pub use self::query::{AttemptQuery, DeliveryQuery, EventQuery, Page};
 pub trait Ledger: Send + Sync + 'static {
     /// Writes records in one commit, in any order, idempotently.
     ///
+    /// A delivery becomes known by its event or by an attempt, never by a move: what a move tells of a delivery that
+    /// nobody has heard of is either told again once its event arrives, or of an event that was erased or forgotten.
+    /// Records of a tenant's events that are older than an erasure of everything of it are passed over, and attempts of an
+    /// erased event are written without content.
+    ///
     /// The same commit marks an endpoint as failing when a delivery is exhausted and as recovered when one succeeds, and
     /// leaves the notices of it in [`Notices`](crate::Notices). Tests and events that can't be rendered mark nothing.
     async fn record(&self, records: Vec<Record>) -> Result<(), StoreError>;
     /// Deliveries with their events' content; those that the ledger does not know are left out.
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError>;
+
+    /// Those of these events that were erased with everything of their tenant.
+    async fn erased(&self, events: &[(TenantId, EventId)]) -> Result<Vec<EventId>, StoreError>;
 
     /// Attempts, newest first, without headers and bodies.
     async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError>;
@@ -56,10 +64,17 @@ pub trait Ledger: Send + Sync + 'static {
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;
 
     /// Takes open deliveries that nobody is working on although they should be: those whose time to be swept
-    /// has passed. Each is moved one step and hidden for `hide_for`, twice as long with each of its moves up to
-    /// 64 times, so that what merely waits in a long queue is taken less and less often. Any number of sweepers may
-    /// run.
-    async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError>;
+    /// has passed. Each is moved one step and hidden for `hide_for`. Any number of sweepers may run.
+    async fn sweep(
+        &self,
+        which: Overdue,
+        now: Timestamp,
+        hide_for: Duration,
+        limit: u32,
+    ) -> Result<Vec<OpenDelivery>, StoreError>;
+    /// Leaves deliveries that were swept but not published alone until a time. It remains known since when each waits;
+    /// one that has changed meanwhile stays as it is.
+    async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError>;
     /// The endpoints that have held deliveries.
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError>;
     /// Makes held deliveries of an endpoint pending again, oldest first, hidden from the sweeper until
@@ -71,8 +86,12 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
-    /// Cancels held deliveries of an endpoint: all, or those of events accepted before a time (to the millisecond).
-    /// Returns how many.
+    /// Endpoints of which somebody wants what was held before a time cancelled, with that time.
+    async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError>;
+    /// Notes that what was held for an endpoint before a time is cancelled. `false`, and nothing changed, if some still
+    /// is, or somebody has asked anew.
+    async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError>;
+    /// Cancels held deliveries of an endpoint: all, or those that are held since before a time. Returns how many.
     async fn cancel_held(
         &self,
         endpoint: EndpointId,
@@ -277,6 +296,18 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// When it is published again unless something happens before; `None` if nothing is to be published.
+    pub sweep_at: Option<Timestamp>,
+}
+
+impl Delivery {
+    /// Whether the ledger alone keeps it until it is due, and not the queue.
+    #[must_use]
+    pub fn is_kept_by_ledger(&self) -> bool {
+        let due = self.state.due();
+        self.sweep_at
+            .is_some_and(|sweep_at| due.is_some_and(|due| sweep_at <= due))
+    }
 }
 
 /// A delivery as a dispatcher needs it.
@@ -307,6 +338,15 @@ pub struct EventContent {
     pub traceparent: Option<TraceParent>,
 }
 
+/// Which overdue deliveries are swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// All of them.
+    All,
+    /// Those that the ledger alone kept until they were due.
+    KeptByLedger,
+}
+
 /// A delivery that is to be published again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDelivery {
@@ -322,6 +362,8 @@ pub struct OpenDelivery {
     pub step: Step,
     /// When its attempt is (or was) due; `None` if at once.
     pub due: Option<Timestamp>,
+    /// Since when its message should be in its lane, before it was taken.
+    pub since: Timestamp,
     /// Whether the ledger alone kept it until it was due. Otherwise the queue was believed to have it.
     pub kept_by_ledger: bool,
 }

@@ -14,6 +14,7 @@ mod idempotency;
 mod ledger;
 mod messages;
 mod notices;
+mod open;
 mod query;
 mod readers;
 mod record;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_domain::{DeliveryState, EndpointId, EventId, Tenant, TenantId, Timestamp};
-use tidings_store::ledger::{DeliveryQuery, EventQuery, NewEvent, Record};
+use tidings_store::ledger::{DeliveryQuery, EventQuery, NewEvent, Overdue, Record};
 use tidings_store::postgres::{Config, Postgres, migrate};
 use tidings_store::registry::Of;
 use tidings_store::seal::{SealKey, Sealer};
@@ -50,7 +50,8 @@ async fn migrating_twice_applies_once() {
             "0003_claim_token",
             "0004_failing",
             "0005_management",
-            "0006_erasures_without_errors"
+            "0006_erasures_without_errors",
+            "0007_jobs_that_end"
         ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
@@ -70,10 +71,11 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0003_claim_token",
             "0004_failing",
             "0005_management",
-            "0006_erasures_without_errors"
+            "0006_erasures_without_errors",
+            "0007_jobs_that_end"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 6);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 7);
 }
 
 #[tokio::test]
@@ -182,7 +184,12 @@ async fn rows_without_a_partition_move_into_it_when_it_is_made() {
         count(&database, &format!("{indexes} 'deliveries'")).await,
     );
     let swept = store
-        .sweep(day + Duration::from_secs(90_000), Duration::from_secs(60), 10)
+        .sweep(
+            Overdue::All,
+            day + Duration::from_secs(90_000),
+            Duration::from_secs(60),
+            10,
+        )
         .await
         .unwrap();
     assert_eq!(swept.len(), 4, "whatever partition they are in");

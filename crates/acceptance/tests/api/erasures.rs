@@ -126,16 +126,44 @@ async fn content_goes(client: &Client) {
     assert_eq!((listed.len(), &listed[0]), (2, &ended));
 }
 
+/// Retries wait when everything of their tenant is erased. They find nothing, and leave nothing.
+async fn nothing_comes_back(client: &Client) {
+    let tenant = client.create_tenant("retried").await;
+    let receiver = Receiver::start().await;
+    receiver.answer_always(Answer::Status(500));
+    let second = prost_types::Duration { seconds: 1, nanos: 0 };
+    let failing = pb::Endpoint {
+        schedule: vec![second; 3],
+        ..endpoint(&tenant, &receiver.url())
+    };
+    let failing = client.create_endpoint(failing).await;
+    let mut erased = Vec::new();
+    for number in 0..5 {
+        erased.push(client.publish(&tenant, "feedback.created", json!(number)).await);
+    }
+    client.wait_for_all(&erased, &failing, "scheduled").await;
+    erase(client, "", &tenant.id).await;
+    // What is published now goes the same ways behind them.
+    let later = client.publish(&tenant, "feedback.created", json!("later")).await;
+    client
+        .wait_for_all(std::slice::from_ref(&later), &failing, "exhausted")
+        .await;
+    let left = client.deliveries_to(&failing).await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].event_id, later);
+    assert_eq!(client.attempts_of(&later).await.len(), 4);
+}
+
 #[tokio::test]
 async fn content_goes_for_good_embedded() {
     let system = Standalone::start().await;
-    content_goes(&system.operator).await;
+    tokio::join!(content_goes(&system.operator), nothing_comes_back(&system.operator));
 }
 
 #[tokio::test]
 async fn content_goes_for_good_on_the_engines() {
     let system = System::start().await;
-    content_goes(&system.operator).await;
+    tokio::join!(content_goes(&system.operator), nothing_comes_back(&system.operator));
 }
 
 #[tokio::test]

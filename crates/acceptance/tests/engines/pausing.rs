@@ -1,9 +1,11 @@
 //! Endpoints that are off for a while: what is for them waits in the ledger, costs no attempt and is not lost.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use tidings_acceptance::{Client, SOON, System, Tenant, endpoint};
 use tidings_proto::pb;
-use tidings_testkit::{Answer, Receiver};
+use tidings_testkit::{Answer, Receiver, wait_until};
 
 use crate::arrived;
 
@@ -36,7 +38,12 @@ async fn what_is_held_is_sent_once_when_the_endpoint_is_enabled_or_cancelled_if_
     let receiver = Receiver::start().await;
     let operator = &system.operator;
     let tenant = operator.create_tenant("pausing").await;
-    let made = operator.create_endpoint(endpoint(&tenant, &receiver.url())).await;
+    let limited = pb::Endpoint {
+        rate_per_second: 300,
+        rate_burst: 20,
+        ..endpoint(&tenant, &receiver.url())
+    };
+    let made = operator.create_endpoint(limited).await;
 
     disable(operator, &made).await;
     let sent = publish(operator, &tenant).await;
@@ -61,7 +68,28 @@ async fn what_is_held_is_sent_once_when_the_endpoint_is_enabled_or_cancelled_if_
     // What comes afterwards is delivered.
     let later = publish(operator, &tenant).await;
     operator.wait_for_all(&later, &made, "succeeded").await;
-    assert_eq!(arrived(&receiver), (sent.into_iter().chain(later).collect(), 0));
+    let delivered: HashSet<String> = sent.into_iter().chain(later).collect();
+    assert_eq!(arrived(&receiver), (delivered.clone(), 0));
+
+    // So is what was cancelled, when somebody sends it again; that most of it is held for a moment cancels nothing.
+    let rows = pb::LogRows {
+        rows: Some(pb::log_rows::Rows::Deliveries(pb::DeliveryFilter {
+            tenant_id: tenant.id.clone(),
+            states: vec!["cancelled".into()],
+            ..pb::DeliveryFilter::default()
+        })),
+    };
+    let request = pb::CreateReplayRequest {
+        rows: Some(rows),
+        per_second: 10_000,
+        ..pb::CreateReplayRequest::default()
+    };
+    operator.replays().create_replay(request).await.unwrap();
+    let all = delivered.into_iter().chain(cancelled).collect();
+    wait_until(SOON, "all that was cancelled to arrive", async || {
+        arrived(&receiver).0 == all
+    })
+    .await;
 }
 
 #[tokio::test]

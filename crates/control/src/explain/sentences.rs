@@ -58,7 +58,7 @@ pub(super) fn of_delivery(known: &Known<'_>) -> Told {
         "succeeded" => (Verdict::Delivered, None, String::new()),
         "exhausted" => (Verdict::GivenUp, Some(given_up(known)), retry_it(known)),
         "cancelled" => (Verdict::Cancelled, Some(cancelled(known)), retry_it(known)),
-        "scheduled" => (Verdict::Waiting, None, due(known)),
+        "scheduled" => (Verdict::Waiting, overdue(known), due(known)),
         "held" => {
             let (why, next) = held(known);
             (Verdict::Held, Some(why), next)
@@ -229,7 +229,8 @@ fn due(known: &Known<'_>) -> String {
             let asked = asked_rest(known, due).unwrap_or_default();
             format!("Attempt {next} is due at {}{asked}.", shown(due))
         }
-        _ => format!("Attempt {next} is due now."),
+        _ if known.delivery.kept_by_ledger => format!("Attempt {next} is due now."),
+        _ => format!("Attempt {next} is due now.{}", again(known)),
     };
     match known.gate {
         Some(gate) if gate.circuit != "closed" => format!(
@@ -239,6 +240,25 @@ fn due(known: &Known<'_>) -> String {
         ),
         _ => due,
     }
+}
+
+/// Where a delivery is whose time has come, if its attempt is not simply to come.
+fn overdue(known: &Known<'_>) -> Option<String> {
+    let due = known.delivery.due_at.as_ref().and_then(timestamp_from)?;
+    if !known.delivery.kept_by_ledger || (known.delivery.attempts > 0 && due > known.now) {
+        return None;
+    }
+    Some(
+        "It is not in the queue: the ledger keeps it, and publishes it as soon as it is due and the queue takes it."
+            .into(),
+    )
+}
+
+/// When a delivery that should be in the queue is published to it once more.
+fn again(known: &Known<'_>) -> String {
+    let at = known.delivery.published_again_at.as_ref().and_then(timestamp_from);
+    at.map(|at| format!(" If nothing is heard of it by {}, it is published again.", shown(at)))
+        .unwrap_or_default()
 }
 
 /// Why a delivery is held, and what ends that.
@@ -299,7 +319,10 @@ fn pending(known: &Known<'_>) -> (String, String) {
         return ("It waits in its lane.".into(), prevented);
     }
     let next = known.delivery.attempts + 1;
-    let soon = format!("Attempt {next} is made as soon as a dispatcher takes it.");
+    let soon = format!(
+        "Attempt {next} is made as soon as a dispatcher takes it.{}",
+        again(known)
+    );
     let Some(gate) = known.gate else {
         return ("It waits in its lane, or its attempt is under way.".into(), soon);
     };

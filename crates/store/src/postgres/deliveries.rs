@@ -14,7 +14,7 @@ use super::filter::Filter;
 use crate::error::StoreError;
 use crate::ledger::{Delivery, DeliveryQuery, EventContent, Fetched, Page};
 
-const COLUMNS: &str = "id, event_id, tenant_id, endpoint_id, state, reason, due_at, attempts, updated_at";
+const COLUMNS: &str = "id, event_id, tenant_id, endpoint_id, state, reason, due_at, attempts, updated_at, sweep_at";
 
 // The bounds on these statements say nothing new, but partitions are chosen by them: PostgreSQL does not choose
 // by an array whose content it learns only when a prepared statement runs.
@@ -125,6 +125,7 @@ fn delivery(row: &Row) -> Result<Delivery, StoreError> {
         state: state(row)?,
         attempts: row.try_get::<_, i32>("attempts")?.cast_unsigned(),
         updated_at: row.try_get("updated_at")?,
+        sweep_at: row.try_get("sweep_at")?,
     })
 }
 

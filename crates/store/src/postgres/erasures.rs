@@ -24,7 +24,7 @@ const INSERT: &str = "INSERT INTO erasures (id, tenant_id, event_id, state, crea
      VALUES ($1, $2, $3, 'running', $4, $4)";
 const CLAIM: &str = "UPDATE erasures SET claimed_until = $2
      WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND (claimed_until IS NULL OR claimed_until < $1)
-                 ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+                 ORDER BY updated_at LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING ";
 const PROGRESS: &str =
     "UPDATE erasures SET events = events + $2, deliveries = deliveries + $3, attempts = attempts + $4,
@@ -43,14 +43,19 @@ const EMPTY_ATTEMPTS_OF_EVENT: &str = "UPDATE attempts SET request_body = '', pa
      WHERE delivery_id >= $1 AND delivery_id < $2 AND event_id = $3 AND tenant_id = $4 AND id >= $5
        AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL)";
 
-/// What goes with everything of a tenant, after attempts, deliveries and events.
-const REMOVE_BESIDES: [&str; 4] = [
-    "DELETE FROM idempotency_keys WHERE tenant_id = $1",
-    "DELETE FROM notices WHERE tenant_id = $1",
-    "DELETE FROM replays WHERE tenant_id = $1",
+/// What goes with everything of a tenant, after attempts, deliveries and events: what is older than the erasure.
+const REMOVE_BESIDES: [&str; 3] = [
+    "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND event_id < $2",
+    "DELETE FROM notices WHERE tenant_id = $1 AND id < $2",
     // That something was changed stays on record; what it was may name people.
-    "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL WHERE tenant_id = $1",
+    "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
+     WHERE tenant_id = $1 AND id < $2",
 ];
+
+const ERASED: &str = "SELECT asked.event_id FROM unnest($1::uuid[], $2::uuid[]) AS asked (tenant_id, event_id)
+     WHERE EXISTS (SELECT FROM erasures e
+                   WHERE e.tenant_id = asked.tenant_id AND e.event_id IS NULL AND e.id > asked.event_id)";
+const REMOVE_REPLAYS: &str = "DELETE FROM replays WHERE tenant_id = $1 AND id < $2";
 
 const EMPTY_EVENTS: &str = "UPDATE events SET payload = '', erased_at = $4
      WHERE id IN (SELECT id FROM events WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND erased_at IS NULL
@@ -128,11 +133,13 @@ impl Erasures for Postgres {
         let (removed, done) = match erasure.event {
             Some(event) => (erase_event(&transaction, event, erasure.tenant, now).await?, true),
             None => {
-                let removed = remove_some(&transaction, erasure.tenant, limit).await?;
+                let removed = remove_some(&transaction, erasure, limit).await?;
                 let done = removed.is_nothing();
                 if done {
                     for sql in REMOVE_BESIDES {
-                        transaction.execute(sql, &[&erasure.tenant.uuid()]).await?;
+                        transaction
+                            .execute(sql, &[&erasure.tenant.uuid(), &erasure.id.uuid()])
+                            .await?;
                     }
                 }
                 (removed, done)
@@ -159,6 +166,12 @@ impl Erasures for Postgres {
             // Somebody else ended it.
             None => Ok((erasure.removed, true)),
         }
+    }
+
+    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+        let sql = "UPDATE erasures SET claimed_until = NULL WHERE id = $1 AND state = 'running'";
+        self.execute(sql, &[&id.uuid()]).await?;
+        Ok(())
     }
 
     async fn drop_days_before(&self, before: Timestamp, now: Timestamp, _limit: u32) -> Result<u64, StoreError> {
@@ -209,6 +222,19 @@ impl Erasures for Postgres {
     }
 }
 
+impl Postgres {
+    /// Those of these events that are older than an erasure of everything of their tenant.
+    pub(super) async fn erased_of(&self, events: &[(TenantId, EventId)]) -> Result<Vec<EventId>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tenants: Vec<Uuid> = events.iter().map(|(tenant, _)| tenant.uuid()).collect();
+        let ids: Vec<Uuid> = events.iter().map(|(_, event)| event.uuid()).collect();
+        let rows = self.query(ERASED, &[&tenants, &ids]).await?;
+        rows.iter().map(|row| Ok(EventId::from_uuid(row.try_get(0)?))).collect()
+    }
+}
+
 /// Removes the content of one event, and what was not delivered of it.
 async fn erase_event(
     transaction: &Transaction<'_>,
@@ -234,14 +260,28 @@ async fn erase_event(
     })
 }
 
-/// Removes some rows of a tenant: attempts first, so that an event is there as long as anything of it.
-async fn remove_some(transaction: &Transaction<'_>, tenant: TenantId, limit: u32) -> Result<Removed, StoreError> {
+/// Removes some rows of a tenant's events that are older than the erasure: attempts first, so that an event is there as
+/// long as anything of it.
+async fn remove_some(transaction: &Transaction<'_>, erasure: &Erasure, limit: u32) -> Result<Removed, StoreError> {
+    // A replay that is under way is waited for: it would make deliveries of what is removed here.
+    transaction
+        .execute(REMOVE_REPLAYS, &[&erasure.tenant.uuid(), &erasure.id.uuid()])
+        .await?;
     let mut removed = [0; 3];
-    for (table, removed) in ["attempts", "deliveries", "events"].into_iter().zip(&mut removed) {
+    let within = |millis: u64| Uuid::from_u128(u128::from(erasure.id.unix_millis() + millis) << 80);
+    // A delivery is in the millisecond of its event. An attempt that was recorded before the erasure was there to be seen
+    // began before it, by whoever's clock.
+    let bounds = [within(60_000), within(1), within(1)];
+    let tables = [("attempts", "event_id"), ("deliveries", "event_id"), ("events", "id")];
+    for (((table, event), bound), removed) in tables.into_iter().zip(bounds).zip(&mut removed) {
         let sql = format!(
-            "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE tenant_id = $1 ORDER BY id LIMIT $2)"
+            "DELETE FROM {table} WHERE id IN (
+                 SELECT id FROM {table} WHERE tenant_id = $1 AND id < $3 AND {event} < $4 ORDER BY id LIMIT $2)"
         );
-        *removed = transaction.execute(&sql, &[&tenant.uuid(), &i64::from(limit)]).await?;
+        let values = (erasure.tenant.uuid(), i64::from(limit), bound, erasure.id.uuid());
+        *removed = transaction
+            .execute(&sql, &[&values.0, &values.1, &values.2, &values.3])
+            .await?;
         if *removed > 0 {
             break;
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tidings_domain::{AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, Timestamp};
+use tidings_domain::{
+    AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, TenantId, Timestamp,
+};
 
 use super::attempts::attempt_filter;
 use super::deliveries::delivery_filter;
@@ -13,7 +15,7 @@ use super::{Postgres, partitions};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
-    OpenDelivery, Page, Record,
+    OpenDelivery, Overdue, Page, Record,
 };
 
 #[async_trait]
@@ -24,6 +26,10 @@ impl Ledger for Postgres {
 
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError> {
         self.fetch_deliveries(ids).await
+    }
+
+    async fn erased(&self, events: &[(TenantId, EventId)]) -> Result<Vec<EventId>, StoreError> {
+        self.erased_of(events).await
     }
 
     async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError> {
@@ -74,8 +80,18 @@ impl Ledger for Postgres {
         self.read_states(ids).await
     }
 
-    async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError> {
-        self.take_overdue(now, hide_for, limit).await
+    async fn sweep(
+        &self,
+        which: Overdue,
+        now: Timestamp,
+        hide_for: Duration,
+        limit: u32,
+    ) -> Result<Vec<OpenDelivery>, StoreError> {
+        self.take_overdue(which, now, hide_for, limit).await
+    }
+
+    async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
+        self.leave_until(swept, until).await
     }
 
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError> {
@@ -90,6 +106,14 @@ impl Ledger for Postgres {
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
         self.release(endpoint, now, hide_for, limit).await
+    }
+
+    async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        self.list_cancellations().await
+    }
+
+    async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError> {
+        self.close_cancellation(endpoint, before).await
     }
 
     async fn cancel_held(

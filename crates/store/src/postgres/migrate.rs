@@ -48,6 +48,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "erasures_without_errors",
         sql: include_str!("../../../../migrations/0006_erasures_without_errors.sql"),
     },
+    Migration {
+        version: 7,
+        name: "jobs_that_end",
+        sql: include_str!("../../../../migrations/0007_jobs_that_end.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use crate::error::StoreError;
-use crate::ledger::OpenDelivery;
+use crate::ledger::{OpenDelivery, Overdue};
 
 // In these statements `taken` says which rows, and the bounds beside `ANY` which partitions: the join that could
 // say both would be planned without knowing how few rows there are. `least` keeps the moves of a step from
@@ -20,16 +20,23 @@ use crate::ledger::OpenDelivery;
 /// What only the ledger kept is taken when it is due, what the queue should have only after that.
 const SWEEP: &str = "
 WITH taken AS MATERIALIZED (
-    SELECT id, coalesce(sweep_at <= due_at, false) AS kept
-    FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT id, coalesce(sweep_at <= due_at, false) AS kept, greatest(updated_at, due_at) AS since
+    FROM deliveries WHERE sweep_at <= $1 AND (NOT $4 OR sweep_at <= due_at)
+    ORDER BY sweep_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ), moved AS (
-    UPDATE deliveries
-    SET step = least(step + 1, step | 65535), sweep_at = $1 + make_interval(secs => $2::double precision * (1 << least(step & 65535, 6))), updated_at = $1
+    UPDATE deliveries SET step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
     WHERE id = ANY(ARRAY(SELECT id FROM taken))
       AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
     RETURNING id, event_id, tenant_id, endpoint_id, step, due_at
 )
-SELECT moved.*, taken.kept FROM moved JOIN taken USING (id)";
+SELECT moved.*, taken.kept, taken.since FROM moved JOIN taken USING (id)";
+
+/// The time since when it waits goes back to where `SWEEP` found it.
+const PUT_OFF: &str = "
+UPDATE deliveries SET sweep_at = $1, updated_at = least(swept.since, updated_at)
+FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[]) AS swept (id, step, since)
+WHERE deliveries.id = swept.id AND deliveries.step = swept.step AND sweep_at IS NOT NULL
+  AND deliveries.id BETWEEN $5 AND $6";
 
 const RELEASE: &str = "
 WITH taken AS MATERIALIZED (
@@ -39,17 +46,25 @@ UPDATE deliveries
 SET state = 'pending', reason = NULL, step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
-RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept";
+RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept, updated_at AS since";
 
 const CANCEL: &str = "
 WITH taken AS MATERIALIZED (
-    SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' AND id < $5
+    SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' AND updated_at < $5
     ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries
 SET state = 'cancelled', reason = $2, step = least(step + 1, step | 65535), sweep_at = NULL, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)";
+
+const CANCELLATIONS: &str = "SELECT id, cancel_held_before FROM endpoints WHERE cancel_held_before IS NOT NULL";
+/// What somebody else is cancelling right now still counts as held. It is no change of the endpoint that people made, so
+/// `updated_at` stays; should somebody who read it before write the time back, there is nothing left to cancel.
+const END_CANCELLATION: &str = "
+UPDATE endpoints SET cancel_held_before = NULL
+WHERE id = $1 AND cancel_held_before = $2
+  AND NOT EXISTS (SELECT FROM deliveries d WHERE d.endpoint_id = $1 AND d.state = 'held' AND d.updated_at < $2)";
 
 /// Steps from one endpoint to the next in the index of held deliveries, of which there may be millions.
 const ENDPOINTS_WITH_HELD: &str = "
@@ -65,14 +80,45 @@ SELECT endpoint_id FROM with_held WHERE endpoint_id IS NOT NULL";
 impl Postgres {
     pub(super) async fn take_overdue(
         &self,
+        which: Overdue,
         now: Timestamp,
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
+        let kept_only = which == Overdue::KeptByLedger;
         let rows = self
-            .query(SWEEP, &[&now, &hide_for.as_secs_f64(), &i64::from(limit)])
+            .query(SWEEP, &[&now, &after(now, hide_for), &i64::from(limit), &kept_only])
             .await?;
         rows.iter().map(open_delivery).collect()
+    }
+
+    pub(super) async fn leave_until(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
+        let mut swept: Vec<&OpenDelivery> = swept.iter().collect();
+        swept.sort_unstable_by_key(|delivery| delivery.id);
+        let (Some(first), Some(last)) = (swept.first(), swept.last()) else {
+            return Ok(());
+        };
+        let (first, last) = (first.id.uuid(), last.id.uuid());
+        let ids: Vec<Uuid> = swept.iter().map(|delivery| delivery.id.uuid()).collect();
+        let steps: Vec<i32> = swept
+            .iter()
+            .map(|delivery| delivery.step.number().cast_signed())
+            .collect();
+        let since: Vec<Timestamp> = swept.iter().map(|delivery| delivery.since).collect();
+        self.execute(PUT_OFF, &[&until, &ids, &steps, &since, &first, &last])
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn list_cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        let rows = self.query(CANCELLATIONS, &[]).await?;
+        rows.iter()
+            .map(|row| Ok((EndpointId::from_uuid(row.try_get(0)?), row.try_get(1)?)))
+            .collect()
+    }
+
+    pub(super) async fn close_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.execute(END_CANCELLATION, &[&endpoint.uuid(), &before]).await? == 1)
     }
 
     pub(super) async fn list_endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError> {
@@ -108,8 +154,7 @@ impl Postgres {
         now: Timestamp,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        // An id bears the millisecond in which its event was accepted.
-        let before = before.map_or(Uuid::max(), |before| DeliveryId::floor(before).uuid());
+        let before = before.unwrap_or(Timestamp::MAX);
         let (reason, limit) = (reason.as_str(), i64::from(limit));
         self.execute(CANCEL, &[&now, &reason, &limit, &endpoint.uuid(), &before])
             .await
@@ -128,6 +173,7 @@ fn open_delivery(row: &Row) -> Result<OpenDelivery, StoreError> {
         endpoint: EndpointId::from_uuid(row.try_get("endpoint_id")?),
         step: Step::from_number(row.try_get::<_, i32>("step")?.cast_unsigned()),
         due: row.try_get("due_at")?,
+        since: row.try_get("since")?,
         kept_by_ledger: row.try_get("kept")?,
     })
 }

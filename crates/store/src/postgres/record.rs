@@ -115,6 +115,7 @@ impl Postgres {
                 &column(&attempts, |a| a.timing.connect.map(micros)),
                 &column(&attempts, |a| a.timing.tls.map(micros)),
                 &column(&attempts, |a| a.timing.first_byte.map(micros)),
+                &column(&deliveries, |d| d.makes),
             ],
         )
         .await?;
@@ -133,11 +134,16 @@ struct Row<'a> {
     attempts: u32,
     sweep_at: Option<Timestamp>,
     at: Timestamp,
+    /// Whether a delivery that nobody has heard of becomes known by it.
+    makes: bool,
 }
 
 impl<'a> Row<'a> {
     fn moved(to: &'a DeliveryMove) -> Self {
-        Self::after_attempt(to, to.step.attempt().saturating_sub(1))
+        Self {
+            makes: false,
+            ..Self::after_attempt(to, to.step.attempt().saturating_sub(1))
+        }
     }
 
     fn after_attempt(to: &'a DeliveryMove, attempts: u32) -> Self {
@@ -161,6 +167,7 @@ impl<'a> Row<'a> {
             attempts,
             sweep_at,
             at,
+            makes: true,
         }
     }
 
@@ -187,14 +194,16 @@ impl<'a> Merged<'a> {
                 attempts: 0,
                 sweep_at: sweep_at(event, state),
                 at: event.accepted_at,
+                makes: true,
             });
         }
     }
 
-    fn add(&mut self, row: Row<'a>) {
-        match self.0.get(&row.id) {
-            Some(known) if !row.replaces(known) => {}
-            _ => {
+    fn add(&mut self, mut row: Row<'a>) {
+        match self.0.get_mut(&row.id) {
+            Some(known) if !row.replaces(known) => known.makes |= row.makes,
+            known => {
+                row.makes |= known.is_some_and(|known| known.makes);
                 self.0.insert(row.id, row);
             }
         }

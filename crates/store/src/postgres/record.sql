@@ -2,28 +2,54 @@
 -- the same order by everybody, so that batches with common rows wait for each other and never in a circle.
 -- Endpoints are marked in no particular order, but only when their health changes; should two batches meet in a circle
 -- there, PostgreSQL refuses one of them, and it is tried again like any that the database could not take.
+--
+-- An erasure of everything of a tenant is of all events whose ids are below its own: whatever still arrives of those is
+-- passed over. A move makes no row; an attempt does, because its event may be on its way. What is looked up per row is
+-- a subquery that yields a value: a join might change the order.
 WITH new_events AS (
     INSERT INTO events (id, tenant_id, occurred_at, accepted_at, delivery_count, event_type, idempotency_key,
                         traceparent, payload, test)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::text[],
-                         $7::text[], $8::text[], $9::bytea[], $44::boolean[])
+                         $7::text[], $8::text[], $9::bytea[], $44::boolean[]) AS new (id, tenant_id)
+    WHERE (SELECT true FROM erasures e WHERE e.tenant_id = new.tenant_id AND e.event_id IS NULL AND e.id > new.id LIMIT 1)
+          IS NULL
     ON CONFLICT (id) DO NOTHING
 ), new_attempts AS (
     INSERT INTO attempts (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
-                          number, status_code, payload_at, response_truncated, event_type, url, dialect, outcome,
-                          reason, error, remote_address, request_headers, request_body, response_headers,
-                          response_body, test, dns_us, connect_us, tls_us, first_byte_us)
-    SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],
-                         $16::timestamptz[], $17::bigint[], $18::integer[], $19::integer[], $20::integer[],
-                         $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
-                         $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[], $45::boolean[], $55::integer[],
-                         $56::integer[], $57::integer[], $58::integer[])
+                          number, status_code, response_truncated, event_type, url, dialect, outcome, reason, error,
+                          remote_address, request_headers, response_headers, test, dns_us, connect_us, tls_us,
+                          first_byte_us, payload_at, request_body, response_body)
+    SELECT new.id, delivery_id, new.event_id, new.tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
+           number, status_code, response_truncated, event_type, url, dialect, outcome, reason, error,
+           remote_address, request_headers, response_headers, test, dns_us, connect_us, tls_us, first_byte_us,
+           CASE WHEN erased.content THEN NULL ELSE payload_at END,
+           CASE WHEN erased.content THEN '' ELSE request_body END,
+           CASE WHEN erased.content THEN '' ELSE response_body END
+    FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::timestamptz[],
+                $16::timestamptz[], $17::bigint[], $18::integer[], $19::integer[], $20::integer[],
+                $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
+                $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[], $45::boolean[], $55::integer[],
+                $56::integer[], $57::integer[], $58::integer[])
+         AS new (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us, number,
+                 status_code, payload_at, response_truncated, event_type, url, dialect, outcome, reason, error,
+                 remote_address, request_headers, request_body, response_headers, response_body, test, dns_us,
+                 connect_us, tls_us, first_byte_us)
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = new.tenant_id
+                                         AND e.event_id = new.event_id) AS content) AS erased
+    WHERE (SELECT true FROM erasures e
+           WHERE e.tenant_id = new.tenant_id AND e.event_id IS NULL AND e.id > new.event_id LIMIT 1) IS NULL
     ON CONFLICT (id) DO NOTHING
 ), moved AS (
     INSERT INTO deliveries AS known (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts,
                                      state, reason)
-    SELECT * FROM unnest($33::uuid[], $34::uuid[], $35::uuid[], $36::uuid[], $37::timestamptz[], $38::timestamptz[],
-                         $39::timestamptz[], $40::integer[], $41::integer[], $42::text[], $43::text[])
+    SELECT new.id, new.event_id, new.tenant_id, new.endpoint_id, new.updated_at, new.due_at, new.sweep_at, new.step,
+           new.attempts, new.state, new.reason
+    FROM unnest($33::uuid[], $34::uuid[], $35::uuid[], $36::uuid[], $37::timestamptz[], $38::timestamptz[],
+                $39::timestamptz[], $40::integer[], $41::integer[], $42::text[], $43::text[], $59::boolean[])
+         AS new (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts, state, reason, makes)
+    WHERE (new.makes OR (SELECT true FROM deliveries d WHERE d.id = new.id))
+      AND (SELECT true FROM erasures e
+           WHERE e.tenant_id = new.tenant_id AND e.event_id IS NULL AND e.id > new.event_id LIMIT 1) IS NULL
     ON CONFLICT (id) DO UPDATE
     SET updated_at = excluded.updated_at, due_at = excluded.due_at, sweep_at = excluded.sweep_at, step = excluded.step,
         attempts = excluded.attempts, state = excluded.state, reason = excluded.reason

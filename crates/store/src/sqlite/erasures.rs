@@ -73,7 +73,7 @@ impl Erasures for Sqlite {
         let sql = format!(
             "UPDATE erasures SET claimed_until = ?2
              WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND ifnull(claimed_until < ?1, 1)
-                         ORDER BY created_at LIMIT 1)
+                         ORDER BY updated_at LIMIT 1)
              RETURNING {ERASURE}"
         );
         self.write(move |connection| {
@@ -96,9 +96,9 @@ impl Erasures for Sqlite {
             let (removed, done) = match erasure.event {
                 Some(event) => (erase_event(connection, event, erasure.tenant, now)?, true),
                 None => {
-                    let removed = remove_some(connection, erasure.tenant, limit)?;
+                    let removed = remove_some(connection, &erasure, limit)?;
                     if removed.is_nothing() {
-                        remove_besides(connection, erasure.tenant)?;
+                        remove_besides(connection, &erasure)?;
                     }
                     (removed, removed.is_nothing())
                 }
@@ -129,6 +129,15 @@ impl Erasures for Sqlite {
         .await
     }
 
+    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let sql = "UPDATE erasures SET claimed_until = NULL WHERE id = ?1 AND state = 'running'";
+            connection.execute(sql, [blob(id.uuid())])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn drop_days_before(&self, before: Timestamp, _now: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let bounds = [
             ("attempts", blob(AttemptId::floor(before).uuid())),
@@ -136,14 +145,17 @@ impl Erasures for Sqlite {
             ("events", blob(EventId::floor(before).uuid())),
         ];
         self.write(move |connection| {
-            let mut removed = 0;
+            // One table after the other, so that an event is there as long as anything of it.
             for (table, bound) in bounds {
                 let sql = format!(
                     "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id < ?1 ORDER BY id LIMIT ?2)"
                 );
-                removed += connection.prepare_cached(&sql)?.execute(params![bound, limit])?;
+                let removed = connection.prepare_cached(&sql)?.execute(params![bound, limit])?;
+                if removed > 0 {
+                    return Ok(removed as u64);
+                }
             }
-            Ok(removed as u64)
+            Ok(0)
         })
         .await
     }
@@ -235,38 +247,60 @@ fn erase_event(
     Ok(removed(events, deliveries, attempts))
 }
 
-/// Removes some rows of a tenant: attempts first, so that an event is there as long as anything of it.
-fn remove_some(connection: &Connection, tenant: TenantId, limit: u32) -> Result<Removed, StoreError> {
-    let remove = |table: &str| -> Result<usize, StoreError> {
-        let sql =
-            format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE tenant = ?1 ORDER BY id LIMIT ?2)");
-        Ok(connection
-            .prepare_cached(&sql)?
-            .execute(params![blob(tenant.uuid()), limit])?)
+/// Removes some rows of a tenant's events that are older than the erasure: attempts first, so that an event is there as
+/// long as anything of it.
+fn remove_some(connection: &Connection, erasure: &Erasure, limit: u32) -> Result<Removed, StoreError> {
+    // A replay would make deliveries of what is removed here.
+    let replays = "DELETE FROM replays WHERE tenant = ?1 AND id < ?2";
+    connection.execute(replays, [blob(erasure.tenant.uuid()), blob(erasure.id.uuid())])?;
+    let remove = |table: &str, event: &str| -> Result<usize, StoreError> {
+        let sql = format!(
+            "DELETE FROM {table} WHERE id IN (
+                 SELECT id FROM {table} WHERE tenant = ?1 AND {event} < ?2 ORDER BY id LIMIT ?3)"
+        );
+        Ok(connection.prepare_cached(&sql)?.execute(params![
+            blob(erasure.tenant.uuid()),
+            blob(erasure.id.uuid()),
+            limit
+        ])?)
     };
-    let attempts = remove("attempts")?;
+    let attempts = remove("attempts", "event")?;
     if attempts > 0 {
         return Ok(removed(0, 0, attempts));
     }
-    let deliveries = remove("deliveries")?;
+    let deliveries = remove("deliveries", "event")?;
     if deliveries > 0 {
         return Ok(removed(0, deliveries, 0));
     }
-    Ok(removed(remove("events")?, 0, 0))
+    Ok(removed(remove("events", "id")?, 0, 0))
 }
 
-/// What goes with everything of a tenant, after attempts, deliveries and events.
-fn remove_besides(connection: &Connection, tenant: TenantId) -> Result<(), StoreError> {
+/// What goes with everything of a tenant, after attempts, deliveries and events: what is older than the erasure.
+fn remove_besides(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
     for sql in [
-        "DELETE FROM idempotency_keys WHERE tenant = ?1",
-        "DELETE FROM notices WHERE tenant = ?1",
-        "DELETE FROM replays WHERE tenant = ?1",
+        "DELETE FROM idempotency_keys WHERE tenant = ?1 AND event < ?2",
+        "DELETE FROM notices WHERE tenant = ?1 AND id < ?2",
         // That something was changed stays on record; what it was may name people.
-        "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL WHERE tenant = ?1",
+        "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
+         WHERE tenant = ?1 AND id < ?2",
     ] {
-        connection.execute(sql, [blob(tenant.uuid())])?;
+        connection.execute(sql, [blob(erasure.tenant.uuid()), blob(erasure.id.uuid())])?;
     }
     Ok(())
+}
+
+/// Whether everything of the tenant was erased, or is to be, since the event was accepted.
+pub(super) fn is_erased(connection: &Connection, tenant: TenantId, event: EventId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event IS NULL AND id > ?2 LIMIT 1";
+    let mut find = connection.prepare_cached(sql)?;
+    Ok(find.exists([blob(tenant.uuid()), blob(event.uuid())])?)
+}
+
+/// Whether the event's own content was erased.
+pub(super) fn is_event_erased(connection: &Connection, tenant: TenantId, event: EventId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event = ?2 LIMIT 1";
+    let mut find = connection.prepare_cached(sql)?;
+    Ok(find.exists([blob(tenant.uuid()), blob(event.uuid())])?)
 }
 
 fn mark(

@@ -6,18 +6,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row};
 use tidings_domain::trace::TraceParent;
-use tidings_domain::{AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, Timestamp};
-use uuid::Uuid;
+use tidings_domain::{
+    AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, Step, TenantId, Timestamp,
+};
 
-use super::row::{self, blob, id, later, micros, text, time};
-use super::{Sqlite, query, record};
+use super::row::{self, blob, id, text, time};
+use super::{Sqlite, erasures, open, query, record};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary, Fetched,
-    Ledger, OpenDelivery, Page, Record,
+    Ledger, OpenDelivery, Overdue, Page, Record,
 };
+use crate::registry::Of;
 
 #[async_trait]
 impl Ledger for Sqlite {
@@ -38,6 +40,20 @@ impl Ledger for Sqlite {
                 found.extend(select.query_row([blob(id.uuid())], fetched).optional()?);
             }
             Ok(found)
+        })
+        .await
+    }
+
+    async fn erased(&self, events: &[(TenantId, EventId)]) -> Result<Vec<EventId>, StoreError> {
+        let events = events.to_vec();
+        self.read(move |connection| {
+            let mut erased = Vec::new();
+            for (tenant, event) in events {
+                if erasures::is_erased(connection, tenant, event)? {
+                    erased.push(event);
+                }
+            }
+            Ok(erased)
         })
         .await
     }
@@ -145,52 +161,25 @@ impl Ledger for Sqlite {
         .await
     }
 
-    async fn sweep(&self, now: Timestamp, hide_for: Duration, limit: u32) -> Result<Vec<OpenDelivery>, StoreError> {
-        let sql = format!(
-            "SELECT {}, ifnull(sweep_at <= due, 0) AS kept FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2",
-            row::DELIVERY
-        );
-        let taken = |row: &Row<'_>| {
-            Ok(OpenDelivery {
-                kept_by_ledger: row.get("kept")?,
-                ..row::open_delivery(row)?
-            })
-        };
-        self.write(move |connection| {
-            let found = connection
-                .prepare_cached(&sql)?
-                .query_map(params![micros(now), limit], taken)?
-                .collect::<Result<Vec<_>, _>>()?;
-            let mut update = connection
-                .prepare_cached("UPDATE deliveries SET step = ?2, sweep_at = ?3, updated_at = ?4 WHERE id = ?1")?;
-            found
-                .into_iter()
-                .map(|open| {
-                    let hide_for = hide_for * (1 << open.step.moves().min(6));
-                    moved(open, |id, step| {
-                        update.execute(params![id, step, later(now, hide_for), micros(now)])
-                    })
-                })
-                .collect()
-        })
-        .await
+    async fn sweep(
+        &self,
+        which: Overdue,
+        now: Timestamp,
+        hide_for: Duration,
+        limit: u32,
+    ) -> Result<Vec<OpenDelivery>, StoreError> {
+        self.write(move |connection| open::sweep(connection, which, now, hide_for, limit))
+            .await
+    }
+
+    async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
+        let swept = swept.to_vec();
+        self.write(move |connection| open::put_off(connection, &swept, until))
+            .await
     }
 
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError> {
-        // One look-up per endpoint instead of one row per held delivery.
-        let sql = "WITH RECURSIVE held (endpoint) AS (
-                SELECT min(endpoint) FROM deliveries WHERE state = 'held'
-                UNION ALL
-                SELECT (SELECT min(d.endpoint) FROM deliveries d WHERE d.state = 'held' AND d.endpoint > held.endpoint)
-                FROM held WHERE held.endpoint IS NOT NULL
-            )
-            SELECT endpoint FROM held WHERE endpoint IS NOT NULL";
-        self.read(move |connection| {
-            let mut select = connection.prepare_cached(sql)?;
-            let found = select.query_map((), |row| id(row, 0, EndpointId::from_uuid))?;
-            Ok(found.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.read(open::endpoints_with_held).await
     }
 
     async fn release_held(
@@ -200,21 +189,22 @@ impl Ledger for Sqlite {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
-        self.write(move |connection| {
-            let mut update = connection.prepare_cached(
-                "UPDATE deliveries SET state = 'pending', reason = NULL, due = NULL, step = ?2, sweep_at = ?3,
-                    updated_at = ?4
-                 WHERE id = ?1",
-            )?;
-            let release = |open| {
-                moved(open, |id, step| {
-                    update.execute(params![id, step, later(now, hide_for), micros(now)])
-                })
-            };
-            let found = held(connection, endpoint, Uuid::max(), limit)?;
-            found.into_iter().map(release).collect()
-        })
-        .await
+        self.write(move |connection| open::release(connection, endpoint, now, hide_for, limit))
+            .await
+    }
+
+    async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
+        self.read(open::cancellations).await
+    }
+
+    async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError> {
+        let ended = self
+            .change(
+                move |connection| open::end_cancellation(connection, endpoint, before),
+                |tenant| tenant.map(Of::Tenant),
+            )
+            .await?;
+        Ok(ended.is_some())
     }
 
     async fn cancel_held(
@@ -225,24 +215,8 @@ impl Ledger for Sqlite {
         now: Timestamp,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let cancelled = DeliveryState::Cancelled(reason);
-        // An id bears the millisecond in which its event was accepted.
-        let before = before.map_or(Uuid::max(), |before| DeliveryId::floor(before).uuid());
-        self.write(move |connection| {
-            let mut update = connection.prepare_cached(
-                "UPDATE deliveries SET state = ?3, reason = ?4, due = NULL, step = ?2, sweep_at = NULL, updated_at = ?5
-                 WHERE id = ?1",
-            )?;
-            let found = held(connection, endpoint, before, limit)?;
-            let count = found.len() as u64;
-            for open in found {
-                moved(open, |id, step| {
-                    update.execute(params![id, step, cancelled.name(), cancelled.reason(), micros(now)])
-                })?;
-            }
-            Ok(count)
-        })
-        .await
+        self.write(move |connection| open::cancel(connection, endpoint, reason, before, now, limit))
+            .await
     }
 
     async fn prepare_partitions(&self, _now: Timestamp, _days_ahead: u32) -> Result<(), StoreError> {
@@ -254,33 +228,6 @@ impl Ledger for Sqlite {
         self.check_room()?;
         self.write(|_| Ok(())).await
     }
-}
-
-/// Held deliveries of an endpoint, oldest first.
-fn held(
-    connection: &Connection,
-    endpoint: EndpointId,
-    before: Uuid,
-    limit: u32,
-) -> Result<Vec<OpenDelivery>, StoreError> {
-    let sql = format!(
-        "SELECT {} FROM deliveries INDEXED BY deliveries_held
-         WHERE endpoint = ?1 AND state = 'held' AND id < ?2 ORDER BY id LIMIT ?3",
-        row::DELIVERY
-    );
-    let mut select = connection.prepare_cached(&sql)?;
-    let found = select.query_map(params![blob(endpoint.uuid()), blob(before), limit], row::open_delivery)?;
-    Ok(found.collect::<Result<_, _>>()?)
-}
-
-/// Takes a delivery one step on, in the database and in hand.
-fn moved(
-    open: OpenDelivery,
-    update: impl FnOnce([u8; 16], u32) -> rusqlite::Result<usize>,
-) -> Result<OpenDelivery, StoreError> {
-    let step = open.step.moved();
-    update(blob(open.id.uuid()), step.number())?;
-    Ok(OpenDelivery { step, ..open })
 }
 
 fn fetched(row: &Row<'_>) -> rusqlite::Result<Fetched> {

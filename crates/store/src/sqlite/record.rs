@@ -6,26 +6,33 @@ use rusqlite::{Connection, params};
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{DeliveryId, Step, TenantId};
 
-use super::health;
 use super::row::{blob, json, later, length, micros};
+use super::{erasures, health};
 use crate::error::StoreError;
 use crate::health::signs;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
 
 /// Writes records; gives the tenants whose endpoints began to fail or recovered by them.
 pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<TenantId>, StoreError> {
+    // Events first: a move of a delivery that becomes known in the same batch counts.
+    for record in records {
+        if let Record::Event(event) = record
+            && !erasures::is_erased(connection, event.tenant, event.id)?
+        {
+            insert_event(connection, event)?;
+        }
+    }
     let mut ended = HashSet::new();
     for record in records {
         match record {
-            Record::Event(event) => insert_event(connection, event)?,
+            Record::Event(_) => {}
             Record::Attempt(attempt) => {
-                if insert_attempt(connection, attempt)? {
-                    ended.insert(attempt.summary.delivery);
+                let of = &attempt.summary;
+                if !erasures::is_erased(connection, of.tenant, of.event)? && insert_attempt(connection, attempt)? {
+                    ended.insert(of.delivery);
                 }
             }
-            Record::Move(to) => {
-                merge_delivery(connection, to, attempts_before(to.step))?;
-            }
+            Record::Move(to) => update_delivery(connection, to, attempts_before(to.step))?,
         }
     }
     let mut signs = signs(records);
@@ -86,6 +93,7 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
         RequestBody::Around { envelope, payload_at } => (envelope, Some(*payload_at)),
         RequestBody::Whole(body) => (body, None),
     };
+    let content = !erasures::is_event_erased(connection, summary.tenant, summary.event)?;
     connection
         .prepare_cached(
             "INSERT INTO attempts
@@ -116,10 +124,10 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
             summary.next_attempt_at.map(micros),
             attempt.remote_address,
             json(&attempt.request_headers)?,
-            &body[..],
-            payload_at,
+            if content { &body[..] } else { &[] },
+            payload_at.filter(|_| content),
             json(&attempt.response_headers)?,
-            &attempt.response_body[..],
+            if content { &attempt.response_body[..] } else { &[] },
             attempt.response_truncated,
             summary.test,
             attempt.timing.dns.map(length),
@@ -138,7 +146,31 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
     merge_delivery(connection, after, attempts)
 }
 
-/// A terminal state never goes back, and among the others the higher step wins. Returns whether anything changed.
+// A terminal state never goes back, and among the others the higher step wins.
+
+/// Takes a delivery that is known to the state of a move; one that is not stays unknown.
+fn update_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET state = ?2, reason = ?3, due = ?4, step = ?5, attempts = ?6, sweep_at = ?7,
+                updated_at = ?8
+             WHERE id = ?1 AND state NOT IN ('succeeded', 'exhausted', 'cancelled')
+               AND (?5 > step OR ?2 IN ('succeeded', 'exhausted', 'cancelled'))",
+        )?
+        .execute(params![
+            blob(to.id.uuid()),
+            to.state.name(),
+            to.state.reason(),
+            to.state.due().map(micros),
+            to.step.number(),
+            attempts,
+            to.sweep_at.map(micros),
+            micros(to.at),
+        ])?;
+    Ok(())
+}
+
+/// The same after an attempt, which makes the delivery known. Returns whether anything changed.
 fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> Result<bool, StoreError> {
     let changed = connection
         .prepare_cached(

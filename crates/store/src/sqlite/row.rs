@@ -22,7 +22,8 @@ pub(super) const ATTEMPT_REST: &str = "request_headers, request_body, payload_at
      dns_us, connect_us, tls_us, first_byte_us";
 pub(super) const EVENT_SUMMARY: &str =
     "id, tenant, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test, erased_at";
-pub(super) const DELIVERY: &str = "id, event, tenant, endpoint, state, reason, due, step, attempts, updated_at";
+pub(super) const DELIVERY: &str =
+    "id, event, tenant, endpoint, state, reason, due, step, attempts, updated_at, sweep_at";
 
 pub(super) fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
@@ -150,6 +151,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
         state: state(row)?,
         attempts: row.get(8)?,
         updated_at: time(row, 9)?,
+        sweep_at: time_or_none(row, 10)?,
     })
 }
 
@@ -163,7 +165,11 @@ pub(super) fn open_delivery(row: &Row<'_>) -> Result<OpenDelivery> {
         endpoint: delivery.endpoint,
         step: Step::from_number(row.get(7)?),
         due: delivery.state.due(),
-        kept_by_ledger: false,
+        since: delivery
+            .state
+            .due()
+            .map_or(delivery.updated_at, |due| due.max(delivery.updated_at)),
+        kept_by_ledger: delivery.is_kept_by_ledger(),
     })
 }
 

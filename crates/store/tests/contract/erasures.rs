@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::{
-    CancelReason, DeliveryId, DeliveryState, EndpointId, ErasureId, EventId, SignedDuration, Step, TenantId,
+    AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, ErasureId, EventId, SignedDuration, Step, TenantId,
 };
 use tidings_store::Store;
 use tidings_store::erasures::{Erasure, Forgetting, Removed};
@@ -212,4 +212,109 @@ pub(crate) async fn a_tenant_may_keep_less_than_others(store: Arc<dyn Store>) {
         .unwrap();
     assert_eq!(expired.state, DeliveryState::Cancelled(CancelReason::Expired));
     assert_eq!(store.forget(what, now(), 100).await.unwrap(), 0);
+}
+
+/// Works an erasure off.
+async fn erase(store: &Arc<dyn Store>, erasure: &Erasure) -> Removed {
+    loop {
+        let (removed, done) = store.erase_some(erasure, now(), LEASE, 100).await.unwrap();
+        if done {
+            return removed;
+        }
+    }
+}
+
+pub(crate) async fn what_was_erased_does_not_come_back(store: Arc<dyn Store>) {
+    let (tenant, neighbour) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let endpoint = EndpointId::new();
+    let event = failed_event(&store, tenant, 0, endpoint).await;
+    let late = event_at(now() - HOUR, tenant, &[endpoint]);
+    let asked = erasure(tenant, None);
+    store.create_erasure(&asked, &entry()).await.unwrap();
+    let after = |event: &NewEvent, state| to(event, endpoint, Step::FIRST.after_attempt().moved(), state);
+    let again = |event: &NewEvent| {
+        vec![
+            Record::Event(event.clone()),
+            Record::Attempt(Box::new(attempt(event, 2, after(event, DeliveryState::Succeeded)))),
+            Record::Move(after(event, DeliveryState::Cancelled(CancelReason::EndpointDeleted))),
+        ]
+    };
+    // What arrives while it runs, what it removes, and what arrives when it has ended.
+    record(&store, again(&late)).await;
+    assert_eq!(erase(&store, &asked).await.events, 1);
+    for event in [&event, &late] {
+        record(&store, again(event)).await;
+        for one in again(event) {
+            record(&store, vec![one]).await;
+        }
+    }
+    assert_eq!(counts(&store, tenant).await, [0, 0, 0]);
+    let theirs = event_at(now() - HOUR, neighbour, &[endpoint]);
+    let asked = [
+        (tenant, event.id),
+        (tenant, late.id),
+        (neighbour, theirs.id),
+        (neighbour, event.id),
+    ];
+    let mut erased = store.erased(&asked).await.unwrap();
+    erased.sort_unstable();
+    let mut expected = vec![event.id, late.id];
+    expected.sort_unstable();
+    assert_eq!(erased, expected);
+    assert!(store.erased(&[]).await.unwrap().is_empty());
+
+    // Of a single event that was erased, attempts are recorded without content.
+    let event = failed_event(&store, neighbour, 0, endpoint).await;
+    let asked = erasure(neighbour, Some(event.id));
+    store.create_erasure(&asked, &entry()).await.unwrap();
+    store.erase_some(&asked, now(), LEASE, 100).await.unwrap();
+    let mut made = attempt(&event, 2, after(&event, DeliveryState::Succeeded));
+    made.summary.id = AttemptId::new();
+    let id = made.summary.id;
+    record(&store, vec![Record::Attempt(Box::new(made))]).await;
+    let made = store.attempt(id).await.unwrap().unwrap();
+    assert_eq!(made.request_body, RequestBody::Whole(Default::default()));
+    assert!(made.response_body.is_empty());
+    assert_eq!(has_content(&store, &event).await, [false, false]);
+}
+
+pub(crate) async fn an_erasure_leaves_alone_what_is_younger(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let endpoint = EndpointId::new();
+    failed_event(&store, tenant, 1, endpoint).await;
+    let asked = Erasure {
+        id: ErasureId::at(now() - HOUR),
+        ..erasure(tenant, None)
+    };
+    store.create_erasure(&asked, &entry()).await.unwrap();
+    let young = failed_event(&store, tenant, 0, endpoint).await;
+    assert_eq!(erase(&store, &asked).await.events, 1);
+    assert_eq!(counts(&store, tenant).await, [1, 1, 1]);
+    assert_eq!(has_content(&store, &young).await, [true, true]);
+    assert!(store.erased(&[(tenant, young.id)]).await.unwrap().is_empty());
+}
+
+pub(crate) async fn erasures_take_turns(store: Arc<dyn Store>) {
+    let (busy, quiet) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    for _ in 0..3 {
+        failed_event(&store, busy, 1, EndpointId::new()).await;
+    }
+    let first = erasure(busy, None);
+    let second = Erasure {
+        created_at: first.created_at + LEASE,
+        ..erasure(quiet, None)
+    };
+    for asked in [&first, &second] {
+        store.create_erasure(asked, &entry()).await.unwrap();
+    }
+    let at = second.created_at + LEASE;
+    let taken = store.claim_erasure(at, LEASE).await.unwrap().unwrap();
+    assert_eq!(taken.id, first.id);
+    let (_, done) = store.erase_some(&taken, at, LEASE, 1).await.unwrap();
+    assert!(!done);
+    store.give_back_erasure(taken.id).await.unwrap();
+    let next = store.claim_erasure(at, LEASE).await.unwrap().unwrap();
+    assert_eq!(next.id, second.id, "the other waited longer");
+    assert_eq!(store.claim_erasure(at, LEASE).await.unwrap().unwrap().id, first.id);
+    assert_eq!(store.claim_erasure(at, LEASE).await.unwrap(), None);
 }

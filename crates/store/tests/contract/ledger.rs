@@ -7,7 +7,7 @@ use tidings_domain::{
     AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, EventId, HoldReason, Step, TenantId, Timestamp,
 };
 use tidings_store::Store;
-use tidings_store::ledger::{AttemptQuery, DeliveryQuery, Record, RequestBody};
+use tidings_store::ledger::{AttemptQuery, DeliveryQuery, Overdue, Record, RequestBody};
 
 use crate::fixtures::{HOUR, attempt, delivery, event, event_at, failed, now, succeeded, to};
 
@@ -151,7 +151,10 @@ pub(crate) async fn a_terminal_state_is_final(store: Arc<dyn Store>) {
         let accepted = event(TenantId::new(), &[endpoint]);
         let step = Step::FIRST.after_attempt();
         store
-            .record(vec![Record::Move(to(&accepted, endpoint, step, state.clone()))])
+            .record(vec![
+                Record::Move(to(&accepted, endpoint, step, state.clone())),
+                Record::Event(accepted.clone()),
+            ])
             .await
             .unwrap();
         let later = step.after_attempt();
@@ -172,7 +175,7 @@ pub(crate) async fn a_terminal_state_is_final(store: Arc<dyn Store>) {
         assert_eq!((found.state, found.attempts), (state, 1));
         assert!(
             store
-                .sweep(Timestamp::now() + 100 * HOUR, HOUR, 10)
+                .sweep(Overdue::All, Timestamp::now() + 100 * HOUR, HOUR, 10)
                 .await
                 .unwrap()
                 .is_empty()
@@ -204,6 +207,7 @@ pub(crate) async fn the_higher_step_wins_and_the_first_of_equals(store: Arc<dyn 
                 if turned {
                     records.reverse();
                 }
+                records.insert(0, Record::Event(accepted.clone()));
                 record(&store, records, together).await;
                 let found = delivery(&store, accepted.id, endpoint).await.unwrap();
                 assert_eq!(found.state.name(), "held", "{lower} {higher} {turned} {together}");
@@ -219,7 +223,12 @@ pub(crate) async fn the_higher_step_wins_and_the_first_of_equals(store: Arc<dyn 
             DeliveryState::Held(HoldReason::EndpointBusy),
         );
         let second = to(&accepted, endpoint, steps[1], DeliveryState::Pending);
-        record(&store, vec![Record::Move(first), Record::Move(second)], together).await;
+        let records = vec![
+            Record::Event(accepted.clone()),
+            Record::Move(first),
+            Record::Move(second),
+        ];
+        record(&store, records, together).await;
         assert_eq!(
             delivery(&store, accepted.id, endpoint).await.unwrap().state.name(),
             "held"
@@ -233,6 +242,7 @@ pub(crate) async fn a_terminal_state_wins_over_a_higher_step(store: Arc<dyn Stor
         let accepted = event(TenantId::new(), &[endpoint]);
         let higher = Step::FIRST.after_attempt().after_attempt();
         let records = vec![
+            Record::Event(accepted.clone()),
             Record::Move(to(&accepted, endpoint, higher, DeliveryState::Pending)),
             Record::Move(to(
                 &accepted,
@@ -266,6 +276,29 @@ pub(crate) async fn an_attempt_makes_its_delivery_before_the_event_is_known(stor
     let fetched = &store.fetch(&[id]).await.unwrap()[0];
     assert_eq!(fetched.step, Step::FIRST.after_attempt());
     assert!(fetched.content.is_some());
+}
+
+pub(crate) async fn a_move_makes_no_delivery(store: Arc<dyn Store>) {
+    let endpoint = EndpointId::new();
+    let accepted = event(TenantId::new(), &[endpoint]);
+    let moves = [
+        DeliveryState::Held(HoldReason::EndpointBusy),
+        DeliveryState::Cancelled(CancelReason::EndpointDeleted),
+        DeliveryState::Scheduled { due: now() + HOUR },
+    ];
+    for state in moves {
+        let moved = to(&accepted, endpoint, Step::FIRST.moved(), state);
+        store.record(vec![Record::Move(moved)]).await.unwrap();
+        assert_eq!(delivery(&store, accepted.id, endpoint).await, None);
+    }
+    // Once its event arrives it is moved on from its beginning.
+    store.record(vec![Record::Event(accepted.clone())]).await.unwrap();
+    let found = delivery(&store, accepted.id, endpoint).await.unwrap();
+    assert_eq!((found.state, found.attempts), (DeliveryState::Pending, 0));
+    let held = DeliveryState::Held(HoldReason::EndpointBusy);
+    let moved = to(&accepted, endpoint, Step::FIRST.moved(), held.clone());
+    store.record(vec![Record::Move(moved)]).await.unwrap();
+    assert_eq!(delivery(&store, accepted.id, endpoint).await.unwrap().state, held);
 }
 
 pub(crate) async fn fetching_gives_what_a_dispatcher_needs(store: Arc<dyn Store>) {

@@ -68,6 +68,7 @@ macro_rules! contract {
                     the_higher_step_wins_and_the_first_of_equals,
                     a_terminal_state_wins_over_a_higher_step,
                     an_attempt_makes_its_delivery_before_the_event_is_known,
+                    a_move_makes_no_delivery,
                     fetching_gives_what_a_dispatcher_needs,
                     concurrent_batches_with_the_same_rows_agree,
                     big_batches_are_written,
@@ -89,7 +90,9 @@ macro_rules! contract {
                     held_deliveries_are_released_oldest_first,
                     two_releasers_never_take_the_same,
                     held_deliveries_of_a_deleted_endpoint_are_cancelled,
-                    held_deliveries_of_older_events_are_cancelled_on_request,
+                    what_is_put_off_is_known_to_wait_since_before,
+                    what_is_held_when_somebody_asks_is_cancelled_once,
+                    the_end_of_a_cancellation_is_announced,
                     states_tell_how_far_deliveries_are,
                     what_only_the_ledger_keeps_is_told_from_what_the_queue_lost,
                 ]
@@ -121,6 +124,9 @@ macro_rules! contract {
                     everything_of_a_tenant_goes_in_batches,
                     days_that_are_too_old_are_dropped_with_what_is_open_in_them,
                     a_tenant_may_keep_less_than_others,
+                    what_was_erased_does_not_come_back,
+                    an_erasure_leaves_alone_what_is_younger,
+                    erasures_take_turns,
                 ]
                 tail[
                     a_process_hears_what_others_tell_and_not_itself,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tidings_domain::{CancelReason, DeliveryId, DeliveryState, EndpointId, ErasureId, ReplayId, Step, TenantId};
 use tidings_store::Store;
 use tidings_store::erasures::{Erasure, Removed};
-use tidings_store::ledger::{DeliveryQuery, NewEvent, Record};
+use tidings_store::ledger::{DeliveryQuery, NewEvent, Overdue, Record};
 use tidings_store::registry::AuditQuery;
 use tidings_store::replays::{Batch, Progress, Replay, ReplayState, Retried};
 
@@ -133,7 +133,7 @@ pub(crate) async fn a_batch_makes_deliveries_that_are_due_now_and_each_once(stor
 
     let made = DeliveryId::derive_again(event.id, endpoints[0], replay.id);
     assert_eq!(state(&store, made).await, Some(DeliveryState::Scheduled { due: at }));
-    let due = store.sweep(at, MINUTE, 10).await.unwrap();
+    let due = store.sweep(Overdue::All, at, MINUTE, 10).await.unwrap();
     assert_eq!(due.len(), 2);
     assert!(
         due.iter()
@@ -266,7 +266,7 @@ pub(crate) async fn one_delivery_is_sent_again_whatever_became_of_it(store: Arc<
     assert_eq!(retry(id, tenant, at).await, Some(Retried::Hastened));
     assert_eq!(retry(id, tenant, at).await, Some(Retried::AlreadyDue));
     assert_eq!(state(&store, id).await, Some(DeliveryState::Scheduled { due: at }));
-    let swept = store.sweep(at, MINUTE, 10).await.unwrap();
+    let swept = store.sweep(Overdue::All, at, MINUTE, 10).await.unwrap();
     assert_eq!(
         (swept[0].id, swept[0].step.attempt(), swept[0].kept_by_ledger),
         (id, 2, true)

@@ -228,3 +228,33 @@ fn what_is_held_says_what_releases_it() {
     );
     assert!(told.next.contains("/enable"), "{}", told.next);
 }
+
+#[test]
+fn what_was_not_attempted_yet_says_who_has_it() {
+    let at = |second| tidings_proto::timestamp(Timestamp::from_second(second).unwrap());
+    let kept = pb::Delivery {
+        attempts: 0,
+        due_at: Some(at(0)),
+        kept_by_ledger: true,
+        ..delivery("scheduled", "")
+    };
+    let endpoint = endpoint(&[("*", true)]);
+    let told_of = |delivery| told(delivery, Some(&endpoint), &[]);
+    let sentences = told_of(&kept).sentences;
+    assert!(sentences[0].contains("the ledger keeps it"), "{sentences:?}");
+    assert_eq!(told_of(&kept).next, "Attempt 1 is due now.");
+    let in_lane = pb::Delivery {
+        due_at: None,
+        kept_by_ledger: false,
+        published_again_at: Some(at(75)),
+        ..delivery("pending", "")
+    };
+    let told = told_of(&in_lane);
+    assert_eq!(told.sentences, ["It waits in its lane, or its attempt is under way."]);
+    assert!(
+        told.next
+            .ends_with("by 1970-01-01 00:01:15 UTC, it is published again."),
+        "{}",
+        told.next
+    );
+}

@@ -1,0 +1,65 @@
+//! Works off what people asked for when they turned an endpoint on: that what was held for it until then is cancelled.
+//!
+//! Need: a thousand or a million held deliveries are cancelled once, also when the process is killed on the way, and
+//! none that is held afterwards. Mechanism: the endpoint bears the moment, every replica cancels what is held since
+//! before it in batches, and when there is nothing left the moment is taken away. Until then nothing of the endpoint is
+//! released. Limit: a record of something held before that arrives later finds no moment, and is released.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::{CancelReason, EndpointId, Timestamp};
+use tidings_store::{Ledger, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How often is looked for something to cancel.
+const EVERY: Duration = Duration::from_millis(500);
+/// How many deliveries are cancelled in one statement.
+const BATCH: u32 = 1_000;
+
+pub(crate) async fn run(ledger: Arc<dyn Ledger>, shutdown: CancellationToken) {
+    let mut timer = tokio::time::interval(EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        let asked = match ledger.cancellations().await {
+            Ok(asked) => asked,
+            Err(error) => {
+                tracing::debug!(%error, "what is to be cancelled can't be looked for right now");
+                continue;
+            }
+        };
+        for (endpoint, before) in asked {
+            if let Err(error) = cancel(&*ledger, endpoint, before, &shutdown).await {
+                tracing::warn!(%endpoint, %error, "held deliveries can't be cancelled right now; it is taken up again");
+            }
+        }
+    }
+}
+
+/// Cancels what an endpoint has held since before a time.
+async fn cancel(
+    ledger: &dyn Ledger,
+    endpoint: EndpointId,
+    before: Timestamp,
+    shutdown: &CancellationToken,
+) -> Result<(), StoreError> {
+    let mut cancelled = 0;
+    while !shutdown.is_cancelled() {
+        let some = ledger
+            .cancel_held(endpoint, CancelReason::ByRequest, Some(before), Timestamp::now(), BATCH)
+            .await?;
+        cancelled += some;
+        if some == 0 {
+            // Not yet, if another replica is at it: then the next look finds it again.
+            if ledger.end_cancellation(endpoint, before).await? {
+                tracing::info!(%endpoint, cancelled, "cancelled held deliveries as asked");
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Deliveries of which there is no event on record: behind, or gone?
+//!
+//! Need: a message may outlive the rows that it refers to, and must not go round for ever; but a ledger that is behind
+//! must not be taken for one that has forgotten. Mechanism: erased is what an erasure says, too old what is beyond the
+//! retention. Of what remains the record would wait in the records queue; when that has been empty for a while, there is
+//! none. Limit: records that another process has just taken from the queue are seen by nobody, so the while is long, and
+//! a dispatcher only drops its message: should the record come after all, the sweeper publishes another.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidings_domain::{DeliveryId, EventId, TenantId, Timestamp};
+use tidings_queue::{Queue, Source};
+use tidings_store::ledger::Fetched;
+use tidings_store::{Ledger, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How often the records queue is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// For how long it must have been empty.
+const EMPTY_FOR: Duration = Duration::from_secs(60);
+/// An event whose record is younger may still be on its way.
+const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+/// A delivery that is on record without its event is ended, for good, so more time is given for that.
+const COMPLETE_WITHIN: Duration = Duration::from_secs(86_400);
+
+/// A delivery that is asked about, and of what it is, if that was told.
+pub(crate) type Sought = (DeliveryId, Option<(TenantId, EventId)>);
+
+/// Finds out what is gone.
+pub(crate) struct Forgetting {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// How long events are kept; for ever if zero.
+    pub(crate) retention: Duration,
+    pub(crate) drained: Drained,
+}
+
+impl Forgetting {
+    /// Which of these are gone, and why: `erased`, `expired` or `unknown`. `known` is what the ledger has of them.
+    pub(crate) async fn of(
+        &self,
+        sought: &[Sought],
+        known: &[Fetched],
+    ) -> Result<HashMap<DeliveryId, &'static str>, StoreError> {
+        let complete = |fetched: &&Fetched| fetched.terminal || fetched.content.is_some();
+        let complete: HashSet<DeliveryId> = known.iter().filter(complete).map(|fetched| fetched.id).collect();
+        let missing: Vec<&Sought> = sought.iter().filter(|(id, _)| !complete.contains(id)).collect();
+        if missing.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let events: Vec<_> = missing.iter().filter_map(|(_, of)| *of).collect();
+        let erased: HashSet<EventId> = self.ledger.erased(&events).await?.into_iter().collect();
+        let recorded: HashSet<DeliveryId> = known.iter().map(|fetched| fetched.id).collect();
+        let now = Timestamp::now();
+        let why = |(id, of): &&Sought| {
+            let age = age(*id, now);
+            if of.is_some_and(|(_, event)| erased.contains(&event)) {
+                Some("erased")
+            } else if !self.retention.is_zero() && age > self.retention {
+                Some("expired")
+            } else {
+                let within = if recorded.contains(id) {
+                    COMPLETE_WITHIN
+                } else {
+                    KNOWN_WITHIN
+                };
+                (age > within && self.drained.for_long()).then_some("unknown")
+            }
+        };
+        Ok(missing
+            .iter()
+            .filter_map(|sought| Some((sought.0, why(sought)?)))
+            .collect())
+    }
+}
+
+/// Whether the day of the delivery's event is dropped by now, all days being kept for ever if `retention` is zero.
+pub(crate) fn is_dropped(delivery: DeliveryId, retention: Duration, now: Timestamp) -> bool {
+    const DAY: Duration = Duration::from_secs(86_400);
+    !retention.is_zero() && age(delivery, now) > retention + DAY
+}
+
+/// Since when no spilled record waits to be written. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Drained {
+    empty_since: Arc<Mutex<Option<Instant>>>,
+    in_hand: Arc<AtomicUsize>,
+}
+
+impl Drained {
+    /// Looks at the records queue until the process is to stop.
+    pub(crate) async fn watch(self, queue: Arc<dyn Queue>, shutdown: CancellationToken) {
+        let mut timer = tokio::time::interval(LOOK_EVERY);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = timer.tick() => {}
+            }
+            let depths = queue.depths_of(Source::Records).await;
+            self.saw(depths.is_ok_and(|depths| depths.iter().all(|depth| depth.ready == 0)));
+        }
+    }
+
+    /// Records were taken from the queue and are being written for as long as this lives.
+    pub(crate) fn in_hand(&self) -> InHand {
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+        self.saw(false);
+        InHand(self.clone())
+    }
+
+    fn saw(&self, empty: bool) {
+        let empty = empty && self.in_hand.load(Ordering::Relaxed) == 0;
+        let mut since = self.empty_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = if empty {
+            since.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
+    }
+
+    fn for_long(&self) -> bool {
+        let since = *self.empty_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() > EMPTY_FOR)
+    }
+}
+
+/// Records that are being written.
+pub(crate) struct InHand(Drained);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long ago the event was accepted, whose millisecond the delivery's id bears.
+fn age(delivery: DeliveryId, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Duration::from_millis(now.saturating_sub(delivery.unix_millis()))
+}
