@@ -36,6 +36,8 @@ pub struct Endpoints {
     pub(crate) max_per_tenant: u32,
     /// How long events are kept; for ever if zero.
     pub(crate) retention: Duration,
+    /// What the endpoints of a tenant may take in the memory of every process, bytes.
+    pub(crate) max_bytes_per_tenant: usize,
 }
 
 /// A new endpoint as it is asked for.
@@ -123,7 +125,11 @@ impl Endpoints {
     /// The secret of an endpoint.
     pub async fn secret(&self, call: &Call, id: EndpointId) -> Result<Option<Secret>, Problem> {
         call.require(Scope::Manage)?;
-        Ok(self.find(call, id).await?.secret)
+        let endpoint = self.find(call, id).await?;
+        if endpoint.sealed.secret.is_some() {
+            return Err(secret_unreadable());
+        }
+        Ok(endpoint.secret)
     }
 
     /// A tenant's endpoints, newest first.
@@ -173,12 +179,12 @@ impl Endpoints {
         for _ in 0..TRIES {
             let endpoint = self.find(call, id).await?;
             unchanged(seen, &endpoint)?;
-            let (tenant, before) = (Some(endpoint.tenant), audit::endpoint(&endpoint));
-            let entry = call.entry("endpoint.deleted", id, tenant, before, None);
+            let before = audit::endpoint(&endpoint);
+            let entry = call.entry("endpoint.deleted", id, Some(endpoint.tenant), before, None);
             let was = Some(endpoint.updated_at);
             match self.book.registry.delete_endpoint(id, was, &entry).await? {
                 Deletion::Deleted => {
-                    self.book.changed(tenant).await;
+                    self.book.endpoint_changed(&endpoint).await;
                     return Ok(());
                 }
                 Deletion::Gone => return Err(unknown_endpoint(id)),
@@ -221,6 +227,7 @@ impl Endpoints {
             let detail = format!("the tenant has {count} endpoints, as many as it may have: delete one first");
             return Err(Problem::exhausted("too_many_endpoints", detail));
         }
+        self.check_size(endpoint, 0)?;
         let after = audit::endpoint(endpoint);
         let entry = call.entry("endpoint.created", endpoint.id, Some(tenant), None, after);
         registry
@@ -230,8 +237,24 @@ impl Endpoints {
                 StoreError::Conflict(_) => no_such_tenant(tenant),
                 error => error.into(),
             })?;
-        self.book.changed(Some(tenant)).await;
+        self.book.endpoint_changed(endpoint).await;
         Ok(())
+    }
+
+    /// Whether every process has room for the endpoint beside the tenant's others. One that gets no larger than it was has.
+    fn check_size(&self, endpoint: &Endpoint, before: usize) -> Result<(), Problem> {
+        let size = endpoint.size();
+        let all = self.book.bytes(endpoint.tenant, endpoint.id) + size;
+        if all <= self.max_bytes_per_tenant || size <= before {
+            return Ok(());
+        }
+        let [(largest, bytes), ..] = endpoint.sizes();
+        let detail = format!(
+            "with this the tenant's endpoints would take {all} bytes of memory, and may take {} (`control.max_endpoint_bytes_per_tenant`): \
+             this one takes {size}, of which {bytes} are {largest}: shorten them, or delete endpoints",
+            self.max_bytes_per_tenant
+        );
+        Err(Problem::exhausted("endpoints_too_large", detail))
     }
 
     /// An endpoint that the caller may know of; all others do not exist.
@@ -258,16 +281,21 @@ impl Endpoints {
             let was = before.updated_at;
             let mut endpoint = before.clone();
             change(&mut endpoint)?;
+            if !endpoint.unreadable.is_empty() {
+                return Err(unusable(&endpoint));
+            }
             // A secret that signs no more is not worth keeping.
             endpoint.previous_secret.take_if(|previous| previous.until <= now());
+            endpoint.sealed.previous_secret.take_if(|(_, until)| *until <= now());
             self.check(&endpoint)?;
             self.check_change(Some(&before), &endpoint)?;
+            self.check_size(&endpoint, before.size())?;
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));
             let after = with_changed_secrets(audit::endpoint(&endpoint), &before, &endpoint);
             let entry = call.entry(action, id, Some(endpoint.tenant), audit::endpoint(&before), after);
             if self.book.registry.replace_endpoint(&endpoint, was, &entry).await? {
-                self.book.changed(Some(endpoint.tenant)).await;
+                self.book.endpoint_changed(&endpoint).await;
                 return Ok(endpoint);
             }
         }
@@ -280,6 +308,7 @@ impl Endpoints {
         }
         if let Some(url) = &change.url {
             endpoint.url = self.url(url)?;
+            repaired(endpoint, "url");
         }
         if let Some(dialect) = &change.dialect {
             endpoint.dialect.clone_from(dialect);
@@ -287,10 +316,12 @@ impl Endpoints {
         if let Some(secret) = &change.secret {
             endpoint.secret.clone_from(secret);
             endpoint.previous_secret = None;
+            (endpoint.sealed.secret, endpoint.sealed.previous_secret) = (None, None);
         }
         if let Some(authentication) = &change.authentication {
             self.check_authentication(authentication)?;
             endpoint.authentication.clone_from(authentication);
+            endpoint.sealed.authentication = None;
         }
         if let Some(operational) = change.operational {
             endpoint.operational = operational;
@@ -300,6 +331,7 @@ impl Endpoints {
         }
         if let Some(subscriptions) = &change.subscriptions {
             endpoint.subscriptions.clone_from(subscriptions);
+            repaired(endpoint, Endpoint::SUBSCRIPTIONS);
         }
         if let Some(enabled) = change.enabled {
             if enabled && !endpoint.enabled {
@@ -311,6 +343,9 @@ impl Endpoints {
         if change.cancel_held {
             // The log works it off and takes the time away again.
             endpoint.cancel_held_before = Some(now());
+        }
+        if !change.overrides.is_empty() {
+            repaired(endpoint, "overrides");
         }
         for change in &change.overrides {
             change(&mut endpoint.overrides);
@@ -345,7 +380,30 @@ fn unchanged(seen: &Seen, endpoint: &Endpoint) -> Result<(), Problem> {
     seen.check("endpoint", endpoint.updated_at, "endpoint_changed")
 }
 
+/// A part of an endpoint that could not be read was given anew.
+fn repaired(endpoint: &mut Endpoint, part: &str) {
+    endpoint.unreadable.retain(|unreadable| *unreadable != part);
+}
+
+fn unusable(endpoint: &Endpoint) -> Problem {
+    let parts = endpoint.unreadable.join(", ");
+    let detail = format!(
+        "this can't be read of the endpoint as it is stored, and would be lost: {parts}; give it anew in the same request \
+         (for `overrides`, all that differs from the dialect)"
+    );
+    Problem::conflict("endpoint_unreadable", detail)
+}
+
+fn secret_unreadable() -> Problem {
+    let detail = "the endpoint's secret can't be opened: the operator has to add the missing key to `secrets.keys` again, or \
+                  give the endpoint another secret by an update";
+    Problem::conflict("secret_unreadable", detail)
+}
+
 fn rotate(endpoint: &mut Endpoint, given: Option<&Secret>, overlap: Duration) -> Result<(), Problem> {
+    if endpoint.sealed.secret.is_some() {
+        return Err(secret_unreadable());
+    }
     let Some(old) = endpoint.secret.take() else {
         let detail = "requests to this endpoint are not signed: give it a secret by an update";
         return Err(Problem::conflict("endpoint_unsigned", detail).at("endpoint_id"));

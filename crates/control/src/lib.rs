@@ -33,7 +33,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tidings_dialect::Dialects;
 use tidings_domain::destination::{Destinations, deserialize_url};
-use tidings_domain::{TenantId, Timestamp};
+use tidings_domain::{Endpoint, EndpointId, TenantId, Timestamp};
 use tidings_proto::pb::audit_service_server::AuditServiceServer;
 use tidings_proto::pb::endpoint_service_server::EndpointServiceServer;
 use tidings_proto::pb::erasure_service_server::ErasureServiceServer;
@@ -79,6 +79,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// The most endpoints of one tenant: the most deliveries that one event can have.
     pub max_endpoints_per_tenant: u32,
+    /// What the endpoints of one tenant may take together in the memory of every process, bytes.
+    pub max_endpoint_bytes_per_tenant: usize,
 }
 
 impl Default for Config {
@@ -89,6 +91,7 @@ impl Default for Config {
             public_url: None,
             trusted_proxies: Vec::new(),
             max_endpoints_per_tenant: 500,
+            max_endpoint_bytes_per_tenant: 16 * 1024 * 1024,
         }
     }
 }
@@ -151,6 +154,7 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         dialects: parts.dialects.clone(),
         destinations: parts.destinations,
         max_per_tenant: config.max_endpoints_per_tenant,
+        max_bytes_per_tenant: config.max_endpoint_bytes_per_tenant,
         retention: parts.retention,
     });
     let tenants = Arc::new(Tenants {
@@ -250,6 +254,16 @@ impl Book {
     /// here as well should this fail.
     pub(crate) async fn changed(&self, tenant: Option<TenantId>) {
         self.refresh(tenant.map_or(Of::Operators, Of::Tenant)).await;
+    }
+
+    /// The same for a change of one endpoint.
+    pub(crate) async fn endpoint_changed(&self, endpoint: &Endpoint) {
+        self.refresh(Of::Endpoint(endpoint.tenant, endpoint.id)).await;
+    }
+
+    /// What a tenant's endpoints take in the memory of every process, bytes, without this one.
+    pub(crate) fn bytes(&self, tenant: TenantId, without: EndpointId) -> usize {
+        self.cache.bytes(tenant, without)
     }
 
     /// The same for a change of the catalogue.

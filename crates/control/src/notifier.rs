@@ -167,7 +167,7 @@ impl Notifier {
         for endpoint in self.store.endpoints_failing_since(before, BATCH).await? {
             if self
                 .store
-                .disable_endpoint(endpoint, DisabledReason::Failing, &detail, now)
+                .disable_endpoint(endpoint, DisabledReason::Failing, &detail, None, now)
                 .await?
             {
                 metrics::DISABLED_AS_FAILING.inc();

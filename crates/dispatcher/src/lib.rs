@@ -10,6 +10,7 @@ mod gate;
 mod gone;
 mod hands;
 mod metrics;
+mod opened;
 mod record;
 mod resolve;
 mod send;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::gate::Gates;
 use crate::hands::Hands;
+use crate::opened::Opened;
 use crate::send::Sender;
 use crate::settle::Settler;
 use crate::worker::Worker;
@@ -173,6 +175,7 @@ pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
         dialects: parts.dialects,
         gates: Gates::new(config.endpoint_concurrency, config.breaker_failures),
         hands: Hands::default(),
+        opened: Opened::default(),
         sender,
         fetcher: parts.fetcher,
         settler: Settler {

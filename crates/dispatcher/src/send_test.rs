@@ -56,8 +56,12 @@ impl DispatcherService for Service {
         let found = self.worker.registry.endpoint(id).await.map_err(Problem::from)?;
         let endpoint =
             found.ok_or_else(|| Problem::not_found("endpoint_unknown", format!("there is no endpoint {id}")))?;
+        can_be_used(&endpoint)?;
         let dialect = self.worker.dialects.get(&endpoint.dialect).ok_or_else(|| {
-            let detail = format!("there is no dialect `{}` any more: choose another", endpoint.dialect);
+            let detail = format!(
+                "this dispatcher has no dialect `{}`: add its file, or choose another",
+                endpoint.dialect
+            );
             Problem::conflict("dialect_unknown", detail)
         })?;
         let (event_type, payload) = what_to_send(&request, &endpoint, dialect)?;
@@ -87,6 +91,21 @@ impl DispatcherService for Service {
             window,
         }))
     }
+}
+
+/// Whether everything of an endpoint could be read and opened.
+fn can_be_used(endpoint: &Endpoint) -> Result<(), Problem> {
+    if !endpoint.unreadable.is_empty() {
+        let parts = endpoint.unreadable.join(", ");
+        let detail = format!("this can't be read of the endpoint as it is stored: {parts}; give it again by an update");
+        return Err(Problem::conflict("endpoint_unusable", detail));
+    }
+    if !endpoint.sealed.is_empty() {
+        let detail = "what is secret of the endpoint can't be opened: add the missing key to `secrets.keys` of the \
+                      dispatcher, or give the endpoint a new secret";
+        return Err(Problem::conflict("secret_unreadable", detail));
+    }
+    Ok(())
 }
 
 fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {

@@ -198,13 +198,17 @@ impl Settler {
 }
 
 impl Deferral {
-    /// Every name.
-    pub(crate) const NAMES: [&'static str; 5] = [
+    /// Every name, and those of reasons for which deliveries are held at once.
+    pub(crate) const NAMES: [&'static str; 9] = [
         "endpoint_busy",
         "rate_limited",
         "circuit_open",
         "ledger_away",
         "registry_away",
+        "endpoint_disabled",
+        "endpoint_unusable",
+        "dialect_unknown",
+        "secret_unreadable",
     ];
 
     /// Its name in metrics.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gate::{Change, Gates, Pass, Sign};
 use crate::hands::Hands;
+use crate::opened::Opened;
 use crate::record::AttemptReport;
 use crate::send::Sender;
 use crate::settle::{Deferral, Settler, Verdict};
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     pub(crate) dialects: Dialects,
     pub(crate) gates: Gates,
     pub(crate) hands: Hands,
+    pub(crate) opened: Opened,
     pub(crate) sender: Sender,
     pub(crate) fetcher: Fetcher,
     pub(crate) settler: Settler,
@@ -37,9 +39,9 @@ pub(crate) struct Worker {
 
 /// What is to be done with a delivery before it can be attempted.
 enum Obstacle {
-    /// Its endpoint is gone, or can't be used.
+    /// Its endpoint is gone.
     Cancel(CancelReason),
-    /// Its endpoint is off.
+    /// Its endpoint is off, or no request can be made for it before somebody repairs something.
     Hold(HoldReason),
     /// Something is away for a moment.
     Defer(Deferral),
@@ -96,9 +98,9 @@ impl Worker {
             tokio::time::sleep(left).await;
         }
         match self.prepare(message, may_be_copy).await {
-            Ok((endpoint, content)) => self.attempt_in_turn(message, &endpoint, &content).await,
+            Ok((endpoint, dialect, content)) => self.attempt_in_turn(message, &endpoint, dialect, &content).await,
             Err(Obstacle::Cancel(reason)) => self.end(message, DeliveryState::Cancelled(reason)).await,
-            Err(Obstacle::Hold(reason)) => self.settler.moved(message, DeliveryState::Held(reason)).await,
+            Err(Obstacle::Hold(reason)) => self.hold(message, reason).await,
             Err(Obstacle::Defer(why)) => self.settler.deferred(message, why).await,
             Err(Obstacle::Done) => {
                 metrics::DUPLICATES_DROPPED.inc();
@@ -113,14 +115,39 @@ impl Worker {
     }
 
     /// Finds the endpoint and the content, and whether the attempt is still to be made.
-    async fn prepare(&self, message: &Message, may_be_copy: bool) -> Result<(Arc<Endpoint>, Content), Obstacle> {
+    async fn prepare(
+        &self,
+        message: &Message,
+        may_be_copy: bool,
+    ) -> Result<(Arc<Endpoint>, &Dialect, Content), Obstacle> {
         // The endpoint first: one that is gone ends the delivery, whatever is left of its event.
         let endpoint = self.endpoint(message).await?;
         let content = self.content(message, may_be_copy).await?;
-        if endpoint.enabled {
-            Ok((endpoint, content))
-        } else {
-            Err(Obstacle::Hold(HoldReason::EndpointDisabled))
+        if !endpoint.enabled {
+            return Err(Obstacle::Hold(HoldReason::EndpointDisabled));
+        }
+        let (endpoint, dialect) = self.usable(&endpoint)?;
+        Ok((endpoint, dialect, content))
+    }
+
+    /// The endpoint with its secrets, and its dialect. What is missing of it may be back at any time (a key, a file, a row
+    /// that somebody repairs), so it ends nothing.
+    fn usable(&self, endpoint: &Arc<Endpoint>) -> Result<(Arc<Endpoint>, &Dialect), Obstacle> {
+        let (id, dialect) = (endpoint.id, endpoint.dialect.as_str());
+        if !endpoint.unreadable.is_empty() {
+            tracing::debug!(endpoint = %id, parts = ?endpoint.unreadable, "an endpoint can't be read: its delivery is held");
+            return Err(Obstacle::Hold(HoldReason::EndpointUnusable));
+        }
+        let Some(dialect) = self.dialects.get(dialect) else {
+            tracing::debug!(endpoint = %id, dialect, "a dialect does not exist here: a delivery is held");
+            return Err(Obstacle::Hold(HoldReason::DialectUnknown));
+        };
+        match self.opened.open(&*self.registry, endpoint) {
+            Ok(open) => Ok((open, dialect)),
+            Err(error) => {
+                tracing::debug!(endpoint = %id, %error, "an endpoint's secret can't be opened: its delivery is held");
+                Err(Obstacle::Hold(HoldReason::SecretUnreadable))
+            }
         }
     }
 
@@ -159,8 +186,8 @@ impl Worker {
         }
     }
 
-    /// The endpoint. One that is not in the cache may be too new for it, or its secret can't be unsealed, so the
-    /// registry itself is asked before a delivery is given up.
+    /// The endpoint. One that is not in the cache may be too new for it, so the registry itself is asked before a delivery
+    /// is given up.
     async fn endpoint(&self, message: &Message) -> Result<Arc<Endpoint>, Obstacle> {
         if let Some(endpoint) = self.cache.endpoint(message.endpoint) {
             return Ok(endpoint);
@@ -175,33 +202,44 @@ impl Worker {
         }
     }
 
-    async fn attempt_in_turn(&self, message: &Message, endpoint: &Endpoint, content: &Content) -> Verdict {
-        let Some(dialect) = self.dialects.get(&endpoint.dialect) else {
-            tracing::error!(endpoint = %endpoint.id, dialect = endpoint.dialect, "an endpoint's dialect does not exist");
-            return self
-                .end(message, DeliveryState::Cancelled(CancelReason::EndpointUnusable))
-                .await;
-        };
+    async fn attempt_in_turn(
+        &self,
+        message: &Message,
+        endpoint: &Endpoint,
+        dialect: &Dialect,
+        content: &Content,
+    ) -> Verdict {
         let pass = match self.gates.enter(endpoint).await {
             Ok(pass) => pass,
             Err(turned_away) => return self.settler.deferred(message, Deferral::Refused(turned_away)).await,
         };
-        let (record, state, in_queue) = self.attempt(message, endpoint, dialect, content, pass).await;
+        let started = (Timestamp::now(), Instant::now());
+        let rendered = render(dialect, endpoint, message, content, started.0);
+        if let Err(error) = &rendered
+            && is_configuration(error, dialect, endpoint, message, content)
+        {
+            tracing::warn!(endpoint = %endpoint.id, %error, "no request can be made for an endpoint: its delivery is held");
+            return self.hold(message, HoldReason::EndpointUnusable).await;
+        }
+        let attempt = self.attempt(message, endpoint, dialect, content, started, rendered, pass);
+        let (record, state, in_queue) = attempt.await;
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.attempted(message, record, state, in_queue).await
     }
 
-    /// Makes one attempt: renders, sends, judges. Returns its record, the state that follows, and the wait until the
-    /// next attempt if the queue is to keep it.
+    /// Makes one attempt: sends what was rendered, and judges. Returns its record, the state that follows, and the wait
+    /// until the next attempt if the queue is to keep it.
+    #[expect(clippy::too_many_arguments, reason = "they are what an attempt is made of")]
     async fn attempt(
         &self,
         message: &Message,
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
+        (started_at, started): (Timestamp, Instant),
+        rendered: Result<Request, RenderError>,
         pass: Pass,
     ) -> (pb::Record, DeliveryState, Option<Duration>) {
-        let (started_at, started) = (Timestamp::now(), Instant::now());
         let number = message.step.attempt();
         let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
             message,
@@ -217,7 +255,7 @@ impl Worker {
             in_broker,
             test: false,
         };
-        let mut request = match render(dialect, endpoint, message, content, started_at) {
+        let mut request = match rendered {
             Ok(request) => request,
             Err(error) => {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
@@ -245,7 +283,7 @@ impl Worker {
         let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, rest, now);
         self.end_pass(pass, endpoint, classify::sign(&answer, outcome, rest));
         if classify::is_gone(&answer, outcome) {
-            gone::disable(&*self.registry, endpoint.id).await;
+            gone::disable(&*self.registry, endpoint).await;
         }
         metrics::attempted(outcome, number, duration);
         let in_queue = wait.filter(|wait| self.settler.is_kept_by_queue(*wait));
@@ -276,6 +314,11 @@ impl Worker {
         }
     }
 
+    async fn hold(&self, message: &Message, reason: HoldReason) -> Verdict {
+        metrics::DEFERRALS.with_label_values(&[reason.as_str()]).inc();
+        self.settler.moved(message, DeliveryState::Held(reason)).await
+    }
+
     async fn end(&self, message: &Message, state: DeliveryState) -> Verdict {
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.moved(message, state).await
@@ -303,8 +346,109 @@ pub(crate) fn render(
     dialect.render(&rendering, &endpoint.secrets(sent_at))
 }
 
+/// Whether it is how the endpoint is configured that keeps its dialect from making a request, and not this one event: then
+/// the dialect can't write its own samples for it either.
+fn is_configuration(
+    error: &RenderError,
+    dialect: &Dialect,
+    endpoint: &Endpoint,
+    message: &Message,
+    content: &Content,
+) -> bool {
+    match error {
+        RenderError::Payload(_) => return false,
+        RenderError::Secret { .. } => return true,
+        RenderError::Template { .. } | RenderError::Body { .. } | RenderError::Header { .. } => {}
+    }
+    let now = Timestamp::now();
+    let (samples, own) = (dialect.samples(), &content.event_type);
+    let of_its_type = samples.contains_key(own);
+    let mut compared = samples
+        .iter()
+        .filter(|(event_type, _)| !of_its_type || *event_type == own);
+    compared.all(|(event_type, payload)| {
+        let sample = Content {
+            event_type: event_type.clone(),
+            occurred_at: now,
+            accepted_at: now,
+            payload: payload.clone(),
+            traceparent: None,
+        };
+        render(dialect, endpoint, message, &sample, now).is_err()
+    })
+}
+
 fn recorded(report: AttemptReport<'_>) -> pb::Record {
     pb::Record {
         record: Some(pb::record::Record::Attempt(record::attempt(report))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_domain::{DeliveryId, EventId, Secret, Step, TenantId};
+
+    use super::*;
+
+    const FILE: &str = "name = 'acme'
+description = 'Acme'
+body = '{{ payload }}'
+[headers]
+x-title = '{{ data.title }}'
+x-app = '{{ settings.app }}'
+x-secret = '{{ secret }}'
+[settings.app]
+description = 'The app'
+default = 'none'
+[samples]
+'a.b' = '{\"title\": \"short\"}'
+";
+
+    /// Whether it is the configuration that keeps this from being rendered; none if it is rendered.
+    fn at_fault(app: &str, secret: Option<Secret>, event_type: &str, payload: &str) -> Option<bool> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("acme.toml"), FILE).unwrap();
+        let dialects = Dialects::with_directory(directory.path()).unwrap();
+        let dialect = dialects.get("acme").unwrap();
+        let now = Timestamp::now();
+        let mut endpoint = Endpoint::new(TenantId::new(), "https://example.com/".parse().unwrap(), "acme", now);
+        endpoint.overrides.settings.insert("app".into(), app.into());
+        endpoint.secret = secret;
+        let event = EventId::at(now);
+        let message = Message {
+            delivery: DeliveryId::derive(event, endpoint.id),
+            event,
+            tenant: endpoint.tenant,
+            endpoint: endpoint.id,
+            step: Step::FIRST,
+            due: None,
+            content: None,
+        };
+        let content = Content {
+            event_type: event_type.parse().unwrap(),
+            occurred_at: now,
+            accepted_at: now,
+            payload: payload.to_owned().into(),
+            traceparent: None,
+        };
+        let error = render(dialect, &endpoint, &message, &content, now).err()?;
+        Some(is_configuration(&error, dialect, &endpoint, &message, &content))
+    }
+
+    #[test]
+    fn what_no_event_can_be_rendered_with_is_the_configurations_fault() {
+        let long = format!(r#"{{"title": "{}"}}"#, "x".repeat(9_000));
+        assert_eq!(at_fault("app", None, "a.b", r#"{"title": "news"}"#), None);
+        assert_eq!(at_fault("app", None, "a.b", &long), Some(false));
+        assert_eq!(at_fault("app", None, "a.b", "no JSON"), Some(false));
+        for event_type in ["a.b", "type.without_sample"] {
+            assert_eq!(
+                at_fault("two\nlines", None, event_type, r#"{"title": "news"}"#),
+                Some(true)
+            );
+            assert_eq!(at_fault("two\nlines", None, event_type, &long), Some(true));
+        }
+        let key = Some(Secret::generate_ed25519());
+        assert_eq!(at_fault("app", key, "a.b", "{}"), Some(true));
     }
 }

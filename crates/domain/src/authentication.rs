@@ -109,6 +109,39 @@ impl Authentication {
         *self == Self::default()
     }
 
+    /// What its texts take, bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        let certificate = self
+            .client_certificate
+            .as_ref()
+            .map_or(0, |c| c.chain.len() + c.key.len());
+        let authorization = match &self.authorization {
+            None => 0,
+            Some(Authorization::Basic { username, password }) => username.len() + password.len(),
+            Some(Authorization::Bearer { token }) => token.len(),
+            Some(Authorization::Oauth2 {
+                token_url,
+                client_id,
+                client_secret,
+                scopes,
+                audience,
+                ..
+            }) => {
+                let texts = [
+                    token_url.as_str(),
+                    client_id,
+                    client_secret,
+                    audience.as_deref().unwrap_or(""),
+                ];
+                let scopes = scopes.iter().map(String::len).sum::<usize>();
+                texts.map(str::len).iter().sum::<usize>() + scopes
+            }
+        };
+        headers.sum::<usize>() + authorization + certificate + self.trusted_ca.as_ref().map_or(0, String::len)
+    }
+
     /// The same with [`MASK`] in place of every secret: header values, passwords, tokens, private keys. What is
     /// public stays: header names, the username, the authorization server, certificates.
     #[must_use]

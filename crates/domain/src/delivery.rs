@@ -83,7 +83,10 @@ impl DeliveryState {
             "scheduled" => Self::Scheduled {
                 due: due.ok_or_else(unknown)?,
             },
-            "held" => Self::Held(reason.unwrap_or_default().parse().map_err(|_| unknown())?),
+            "held" => Self::Held(match reason {
+                Some(reason) => reason.parse().unwrap_or(HoldReason::Unknown),
+                None => return Err(unknown()),
+            }),
             "succeeded" => Self::Succeeded,
             "exhausted" => Self::Exhausted,
             "cancelled" => Self::Cancelled(reason.unwrap_or_default().parse().map_err(|_| unknown())?),
@@ -141,6 +144,28 @@ reasons! {
         RateLimited = "rate_limited",
         /// Its endpoint fails, and only one request at a time probes it.
         CircuitOpen = "circuit_open",
+        /// Its endpoint's secret, or what its requests carry to be let in, can't be opened: a key is missing.
+        SecretUnreadable = "secret_unreadable",
+        /// The dispatcher whose turn it was does not have its endpoint's dialect.
+        DialectUnknown = "dialect_unknown",
+        /// Its endpoint is configured so that no request can be made: a part that can't be read, a setting that its
+        /// dialect can't work with.
+        EndpointUnusable = "endpoint_unusable",
+        /// Whether its endpoint wants it can't be told before its subscriptions can be read.
+        SubscriptionsUnreadable = "subscriptions_unreadable",
+        /// A newer version held it, for a reason that this one does not know.
+        Unknown = "unknown",
+    }
+}
+
+impl HoldReason {
+    /// Whether no request can be made for its endpoint before somebody repairs something.
+    #[must_use]
+    pub fn needs_repair(self) -> bool {
+        matches!(
+            self,
+            Self::SecretUnreadable | Self::DialectUnknown | Self::EndpointUnusable | Self::SubscriptionsUnreadable
+        )
     }
 }
 
@@ -149,7 +174,7 @@ reasons! {
     CancelReason {
         /// Its endpoint was deleted.
         EndpointDeleted = "endpoint_deleted",
-        /// Its endpoint can no longer be used: a dialect that is gone, a secret that can't be read.
+        /// Its endpoint could no longer be used. Earlier versions ended deliveries so; now they are held.
         EndpointUnusable = "endpoint_unusable",
         /// Somebody cancelled it.
         ByRequest = "by_request",
@@ -241,7 +266,14 @@ mod tests {
             assert_eq!(read.as_ref(), Ok(&state));
             assert!(DeliveryState::NAMES.contains(&state.name()));
         }
-        assert!(DeliveryState::from_parts("held", Some("bored"), None).is_err());
+        assert!(DeliveryState::from_parts("held", None, None).is_err());
+        assert!(DeliveryState::from_parts("bored", None, None).is_err());
+    }
+
+    #[test]
+    fn a_reason_of_a_newer_version_is_held_all_the_same() {
+        let read = DeliveryState::from_parts("held", Some("bored"), None);
+        assert_eq!(read, Ok(DeliveryState::Held(HoldReason::Unknown)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::event::EventType;
 use crate::id::{EndpointId, TenantId};
 use crate::outcome::StatusRange;
 use crate::schedule::Schedule;
+use crate::sealed::Sealed;
 use crate::secret::Secret;
 use crate::subscription::Subscription;
 
@@ -34,6 +35,11 @@ pub struct Endpoint {
     pub previous_secret: Option<PreviousSecret>,
     /// What its requests carry to be let in, beside the signature.
     pub authentication: Authentication,
+    /// What of secrets and authentication was not opened, as it is stored. Those fields are empty where this is not.
+    pub sealed: Sealed,
+    /// Parts of it that are stored in a form that can't be read, by name; they are as in a new endpoint here. Its deliveries
+    /// are held until somebody repairs it.
+    pub unreadable: Vec<&'static str>,
     /// What it wants. An event that matches any of these is delivered once.
     pub subscriptions: Vec<Subscription>,
     /// Whether it gets what Tidings tells its tenant (`endpoint.failing`, …) instead of the tenant's events.
@@ -137,6 +143,8 @@ impl Endpoint {
     pub const MAX_NAME: usize = 200;
     /// The most subscriptions of one endpoint.
     pub const MAX_SUBSCRIPTIONS: usize = 100;
+    /// What [`Endpoint::unreadable`] calls its subscriptions.
+    pub const SUBSCRIPTIONS: &'static str = "subscriptions";
 
     /// A new endpoint that is on, unsigned, and subscribed to nothing yet.
     #[must_use]
@@ -150,6 +158,8 @@ impl Endpoint {
             secret: None,
             previous_secret: None,
             authentication: Authentication::default(),
+            sealed: Sealed::default(),
+            unreadable: Vec::new(),
             subscriptions: Vec::new(),
             operational: false,
             contact: None,
@@ -164,16 +174,66 @@ impl Endpoint {
     }
 
     /// Whether an event of this type becomes a delivery for this endpoint. A disabled endpoint still matches:
-    /// its deliveries are held and not forgotten.
+    /// its deliveries are held and not forgotten. So does one of which nobody can tell.
     #[must_use]
     pub fn wants(&self, event_type: &EventType) -> bool {
-        !self.operational && self.subscriptions.iter().any(|s| s.matches(event_type))
+        !self.operational && (self.is_undecided() || self.subscriptions.iter().any(|s| s.matches(event_type)))
+    }
+
+    /// Whether some of what it subscribes to can't be read: then it may want what matches none of the others.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.unreadable.contains(&Self::SUBSCRIPTIONS)
+    }
+
+    /// Whether requests are to be signed, as far as is stored.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.secret.is_some() || self.sealed.secret.is_some()
+    }
+
+    /// What its largest parts take in memory, bytes, by name and largest first.
+    #[must_use]
+    pub fn sizes(&self) -> [(&'static str, usize); 4] {
+        // What an entry of a list or a map takes beside its text.
+        const ENTRY: usize = 64;
+        let text = |text: &String| ENTRY + text.len();
+        let subscription = |s: &Subscription| 2 * ENTRY + s.pattern.size() + s.filter.as_ref().map_or(0, String::len);
+        let overrides = &self.overrides;
+        let settings = overrides.settings.iter().map(|(name, value)| text(name) + text(value));
+        let secret = |secret: &Option<Secret>| secret.as_ref().map_or(0, |secret| 2 * secret.reveal().len());
+        let previous = self.previous_secret.as_ref().map_or(0, |p| 2 * p.secret.reveal().len());
+        let mut sizes = [
+            (Self::SUBSCRIPTIONS, self.subscriptions.iter().map(subscription).sum()),
+            ("authentication", self.authentication.size().max(self.sealed.size())),
+            (
+                "settings and properties",
+                settings.sum::<usize>() + overrides.properties.iter().map(text).sum::<usize>(),
+            ),
+            (
+                "other fields",
+                size_of::<Self>()
+                    + self.name.len()
+                    + self.url.as_str().len()
+                    + self.contact.as_ref().map_or(0, String::len)
+                    + secret(&self.secret)
+                    + previous,
+            ),
+        ];
+        sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        sizes
+    }
+
+    /// What it takes in memory, bytes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.sizes().iter().map(|(_, size)| size).sum()
     }
 
     /// Whether Tidings tells it this of its tenant's endpoints.
     #[must_use]
     pub fn is_told(&self, event_type: &EventType) -> bool {
-        self.operational && self.subscriptions.iter().any(|s| s.matches(event_type))
+        self.operational && (self.is_undecided() || self.subscriptions.iter().any(|s| s.matches(event_type)))
     }
 
     /// The secrets that sign at this time, the current one first.

@@ -10,7 +10,6 @@ use crate::event::EventType;
 /// A pattern over event types with its own switch, so that a tenant can silence one kind of event without
 /// losing the choice (Userpilot's document: "Toggle the Event so that the events are sent live").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Subscription {
     /// Which event types.
     pub pattern: EventPattern,
@@ -72,6 +71,14 @@ impl EventPattern {
                 .as_str()
                 .strip_prefix(prefix.as_str())
                 .is_some_and(|rest| rest.starts_with('.')),
+        }
+    }
+
+    /// What its text takes, bytes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Under(event_type) | Self::Exact(event_type) => event_type.as_str().len(),
         }
     }
 }

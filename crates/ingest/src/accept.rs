@@ -292,6 +292,7 @@ fn record(
             held: *start == Start::Held(HoldReason::EndpointDisabled),
             behind_others: *start == Start::Held(HoldReason::EndpointBusy),
             filtered: *start == Start::Filtered,
+            subscriptions_unreadable: *start == Start::Held(HoldReason::SubscriptionsUnreadable),
         })
         .collect();
     let accepted = pb::EventAccepted {

@@ -36,7 +36,11 @@ impl Start {
     ) -> Self {
         let mut subscriptions = endpoint.subscriptions.iter().filter(|s| s.matches(event_type));
         if !subscriptions.any(|subscription| filters.let_through(subscription.filter.as_deref(), event)) {
-            Self::Filtered
+            if endpoint.is_undecided() {
+                Self::Held(HoldReason::SubscriptionsUnreadable)
+            } else {
+                Self::Filtered
+            }
         } else if !endpoint.enabled {
             Self::Held(HoldReason::EndpointDisabled)
         } else if backlogs.has(endpoint.id) {
@@ -102,6 +106,34 @@ mod tests {
         let filtered = [("*", true, LOW)];
         assert_eq!(start(&filtered, false, GOOD), Start::Filtered);
         assert_eq!(start(&filtered, false, BAD), Start::Held(HoldReason::EndpointDisabled));
+    }
+
+    #[test]
+    fn what_nobody_can_tell_is_held_and_what_can_be_told_is_not() {
+        let url = "https://crm.example.com/hook".parse().unwrap();
+        let subscription = |pattern: &str| Subscription::to(pattern.parse().unwrap());
+        let endpoint = Endpoint {
+            subscriptions: vec![subscription("comment.*")],
+            unreadable: vec![Endpoint::SUBSCRIPTIONS],
+            ..Endpoint::new(TenantId::new(), url, "standard", Timestamp::UNIX_EPOCH)
+        };
+        let start = |event_type: &str| {
+            let event_type = event_type.parse().unwrap();
+            assert!(endpoint.wants(&event_type));
+            let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, b"{}");
+            Start::of(
+                &endpoint,
+                &event_type,
+                &event,
+                &Filters::default(),
+                &Backlogs::default(),
+            )
+        };
+        assert_eq!(
+            start("feedback.created"),
+            Start::Held(HoldReason::SubscriptionsUnreadable)
+        );
+        assert_eq!(start("comment.created"), Start::AtOnce);
     }
 
     #[test]

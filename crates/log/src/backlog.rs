@@ -106,8 +106,9 @@ impl Held {
 fn turned_away(record: &Record) -> Option<EndpointId> {
     match record {
         Record::Move(to) => match to.state {
-            DeliveryState::Held(HoldReason::EndpointDisabled) => None,
-            DeliveryState::Held(_) => Some(to.endpoint),
+            DeliveryState::Held(HoldReason::EndpointBusy | HoldReason::RateLimited | HoldReason::CircuitOpen) => {
+                Some(to.endpoint)
+            }
             _ => None,
         },
         Record::Event(_) | Record::Attempt(_) => None,

@@ -34,6 +34,8 @@ fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, Wir
             DeliveryState::Held(HoldReason::EndpointDisabled)
         } else if delivery.behind_others {
             DeliveryState::Held(HoldReason::EndpointBusy)
+        } else if delivery.subscriptions_unreadable {
+            DeliveryState::Held(HoldReason::SubscriptionsUnreadable)
         } else if event.not_in_broker {
             DeliveryState::Scheduled { due: accepted_at }
         } else {

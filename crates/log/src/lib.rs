@@ -201,6 +201,7 @@ impl Log {
         let release = release::Releaser {
             ledger,
             registry: self.registry.clone(),
+            source: self.store.clone(),
             republisher: self.republisher,
             grace: self.config.grace,
             max_window: self.config.release_window,

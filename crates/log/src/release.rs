@@ -16,7 +16,7 @@ use tidings_domain::{
 };
 use tidings_service::{Bucket, failpoint};
 use tidings_store::ledger::OpenDelivery;
-use tidings_store::{Ledger, RegistryCache, StoreError};
+use tidings_store::{Ledger, Registry, RegistryCache, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
@@ -50,6 +50,8 @@ const CANCEL_BATCH: u32 = 1_000;
 pub(crate) struct Releaser {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) registry: Arc<RegistryCache>,
+    /// The same at its source: only it knows that an endpoint is gone.
+    pub(crate) source: Arc<dyn Registry>,
     pub(crate) republisher: Republisher,
     pub(crate) grace: Duration,
     pub(crate) max_window: usize,
@@ -64,6 +66,8 @@ struct Flow {
     rate: Option<Bucket>,
     pause: Duration,
     not_before: Option<Instant>,
+    /// Whether no request can be made for it at all, by what became of the last ones.
+    is_blocked: bool,
 }
 
 /// A delivery that was released.
@@ -105,7 +109,9 @@ impl Releaser {
             flows.retain(|endpoint, flow| !flow.under_way.is_empty() || with_held.contains(endpoint));
             // What is held for the first time may be gone in a moment.
             let enabled = |id: &&EndpointId| self.registry.endpoint(**id).is_some_and(|known| known.enabled);
-            let lasting = with_held.iter().filter(|endpoint| flows.contains_key(endpoint));
+            // Behind what no request can be made for nobody waits: each delivery is to say for itself why it is held.
+            let waits = |endpoint: &&EndpointId| flows.get(endpoint).is_some_and(|flow| !flow.is_blocked);
+            let lasting = with_held.iter().filter(waits);
             self.backlog.note(lasting.filter(enabled).copied());
             for endpoint in with_held {
                 flows.entry(endpoint).or_insert_with(Flow::new);
@@ -136,11 +142,19 @@ impl Releaser {
             }
             None => {
                 flow.under_way.clear();
-                let cancelled = self.cancel(endpoint, CancelReason::EndpointDeleted, None).await?;
-                tracing::info!(%endpoint, cancelled, "cancelled held deliveries of a deleted endpoint");
-                Ok(())
+                self.end_if_deleted(endpoint).await
             }
         }
+    }
+
+    /// Cancels what is held of an endpoint if the registry itself says that there is none. The cache may be behind; what it
+    /// lacks for another reason is left alone.
+    async fn end_if_deleted(&self, endpoint: EndpointId) -> Result<(), StoreError> {
+        if self.source.endpoint(endpoint).await?.is_none() {
+            let cancelled = self.cancel(endpoint, CancelReason::EndpointDeleted, None).await?;
+            tracing::info!(%endpoint, cancelled, "cancelled held deliveries of a deleted endpoint");
+        }
+        Ok(())
     }
 
     /// Releases as many as there is room for under way.
@@ -150,6 +164,11 @@ impl Releaser {
             return Ok(());
         }
         if flow.not_before.is_some_and(|at| at > Instant::now()) || !self.republisher.queue.available() {
+            return Ok(());
+        }
+        // No dispatcher can do anything with them before somebody repairs the endpoint.
+        if !endpoint.unreadable.is_empty() {
+            flow.is_blocked = true;
             return Ok(());
         }
         self.look_after(flow).await?;
@@ -186,7 +205,7 @@ impl Releaser {
             return Ok(());
         }
         let ids: Vec<DeliveryId> = flow.under_way.keys().copied().collect();
-        let (mut attempted, mut put_aside) = (0, 0);
+        let (mut attempted, mut put_aside, mut blocked) = (0, 0, 0);
         let states = self.ledger.states(&ids).await?;
         // Of the others there is nothing left: their event was erased or has become too old.
         let known: HashSet<DeliveryId> = states.iter().map(|(id, ..)| *id).collect();
@@ -204,8 +223,9 @@ impl Releaser {
                 DeliveryState::Held(HoldReason::RateLimited) => {
                     flow.under_way.remove(&id);
                 }
-                DeliveryState::Held(_) => {
+                DeliveryState::Held(reason) => {
                     put_aside += 1;
+                    blocked += usize::from(reason.needs_repair());
                     flow.under_way.remove(&id);
                 }
                 DeliveryState::Scheduled { .. } => put_aside += 1,
@@ -213,6 +233,9 @@ impl Releaser {
             }
         }
         put_aside += flow.give_up(self.grace * UNDER_WAY_FOR);
+        if attempted + put_aside > 0 {
+            flow.is_blocked = blocked > 0 && attempted == 0;
+        }
         flow.adapt(attempted, put_aside, self.max_window);
         Ok(())
     }
@@ -237,6 +260,7 @@ impl Flow {
             rate: None,
             pause: FIRST_PAUSE,
             not_before: None,
+            is_blocked: false,
         }
     }
 
@@ -277,6 +301,9 @@ impl Flow {
         }
     }
 }
+
+#[cfg(test)]
+mod behind;
 
 #[cfg(test)]
 mod tests {

@@ -1,28 +1,35 @@
 //! The registry in memory: what ingest matches events against, where dispatchers find endpoints, and how every
 //! request is authenticated.
 //!
-//! A task subscribes to changes, loads everything, and then reloads one tenant per change. When changes may
-//! have been missed it starts over. While the registry is away the cache serves what it has. Loads are made one
-//! after the other, so nothing older ever replaces something newer.
+//! A task subscribes to changes, loads everything, and then reloads what changed: one endpoint, one tenant. When changes
+//! may have been missed it starts over, and now and then it compares marks, should nobody have told it. While the
+//! registry is away the cache serves what it has. Loads are made one after the other, so nothing older ever replaces
+//! something newer. What is secret of endpoints stays sealed here: nobody needs a key to match and to hold.
 
+mod index;
 mod uses;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
+use tidings_domain::{Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
 use tidings_service::backoff::Backoff;
 use tidings_service::health::Component;
 use tidings_service::problem::Problem;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::index::Index;
 use self::uses::KeyUses;
 use crate::access::Caller;
 use crate::error::StoreError;
+use crate::lenient::Unreadable;
+use crate::metrics;
 use crate::registry::{Of, Registry, Snapshot};
+use crate::seal::Sealer;
 
 /// The registry in memory. A look-up costs the same however many tenants there are, and so does a change.
 pub struct RegistryCache {
@@ -38,6 +45,14 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How many changes are taken at once; a tenant that changed often among them is loaded once.
 const CHANGES: usize = 256;
+/// With more changed endpoints of one tenant than this among them, the tenant is loaded instead.
+const ENDPOINTS: usize = 8;
+/// How many tenants are loaded at once when everything is.
+const PAGE: u32 = 256;
+/// How often it is checked whether something changed that nobody announced; so much less often that it takes no more than
+/// a two-hundredth of the time.
+const RESYNC_EVERY: Duration = Duration::from_secs(60);
+const RESYNC_SHARE: u32 = 200;
 
 impl RegistryCache {
     /// Starts a task that loads the registry and follows its changes until `shutdown`. `health` is up while
@@ -87,8 +102,7 @@ impl RegistryCache {
         tenants.filter(chose).cloned().collect()
     }
 
-    /// One endpoint. One whose secret can't be unsealed is not here, so its absence alone does not tell that it
-    /// was deleted.
+    /// One endpoint, its secrets sealed. The cache may be behind, so absence alone does not tell that it was deleted.
     #[must_use]
     pub fn endpoint(&self, id: EndpointId) -> Option<Arc<Endpoint>> {
         self.index().endpoints.get(&id).cloned()
@@ -118,6 +132,53 @@ impl RegistryCache {
             .filter(|endpoint| wanted(endpoint))
             .cloned()
             .collect()
+    }
+
+    /// What the endpoints of a tenant take in memory, bytes, about; without this one.
+    #[must_use]
+    pub fn bytes(&self, tenant: TenantId, without: EndpointId) -> usize {
+        let index = self.index();
+        let endpoints = index
+            .tenants
+            .get(&tenant)
+            .into_iter()
+            .flat_map(|entry| entry.endpoints.iter());
+        endpoints
+            .filter(|endpoint| endpoint.id != without)
+            .map(|endpoint| endpoint.size())
+            .sum()
+    }
+
+    /// What can't be read of the registry.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.index().unreadable.clone()
+    }
+
+    /// For each key that something is sealed with, by name, an endpoint that has something sealed with it.
+    #[must_use]
+    pub fn sealed_with(&self) -> BTreeMap<String, Arc<Endpoint>> {
+        let mut found = BTreeMap::new();
+        for endpoint in self.index().endpoints.values() {
+            for key in endpoint.sealed.parts().filter_map(Sealer::key_of) {
+                found.entry(key).or_insert_with(|| Arc::clone(endpoint));
+            }
+        }
+        found
+    }
+
+    /// The dialects of endpoints that are on, each with how many use it.
+    #[must_use]
+    pub fn dialects(&self) -> BTreeMap<String, usize> {
+        let mut found = BTreeMap::new();
+        let index = self.index();
+        for endpoint in index.endpoints.values().filter(|endpoint| endpoint.enabled) {
+            match found.get_mut(&endpoint.dialect) {
+                Some(count) => *count += 1,
+                None => _ = found.insert(endpoint.dialect.clone(), 1),
+            }
+        }
+        found
     }
 
     /// The newest version of an event type, if it is in the catalogue.
@@ -173,31 +234,92 @@ impl RegistryCache {
     /// Loads a part again, so that a change of one's own is in force when this returns.
     pub async fn refresh(&self, of: Of) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
-        let snapshot = self.registry.snapshot(of).await?;
+        self.load(of).await
+    }
+
+    /// Finds what changed without being announced, by comparing marks, and loads that again: a connection that is open on
+    /// this side only announces nothing and does not end.
+    pub async fn resync(&self) -> Result<(), StoreError> {
+        let _loading = self.loading.lock().await;
+        let marks = self.registry.marks().await?;
+        let stale = self.index().stale(&marks);
+        if stale.len() > PAGE as usize {
+            return self.load(Of::Everything).await;
+        }
+        for tenant in stale {
+            self.load(Of::Tenant(tenant)).await?;
+        }
+        self.load(Of::Operators).await?;
+        self.load(Of::EventTypes).await
+    }
+
+    /// The caller keeps others from loading.
+    async fn load(&self, of: Of) -> Result<(), StoreError> {
         match of {
-            Of::Everything => {
-                let index = Index::of(snapshot);
-                // What it replaces is freed after the lock is given back.
-                let _old = std::mem::replace(&mut *self.index.write().unwrap_or_else(PoisonError::into_inner), index);
-                self.is_loaded.send_replace(true);
+            Of::Everything => return self.load_everything().await,
+            Of::Endpoint(tenant, id) => {
+                let snapshot = self.registry.snapshot(of).await?;
+                // One of a tenant that was made a moment ago comes with it.
+                if self.change(|index| index.replace_endpoint(tenant, id, snapshot)) {
+                    return Ok(());
+                }
+                let snapshot = self.registry.snapshot(Of::Tenant(tenant)).await?;
+                self.change(|index| index.replace_tenants([tenant], snapshot));
             }
-            Of::Tenant(id) => self
-                .index
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace_tenant(id, snapshot),
-            Of::Operators => self
-                .index
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace_operators(snapshot),
-            Of::EventTypes => self
-                .index
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace_event_types(snapshot),
+            Of::Tenant(id) => {
+                let snapshot = self.registry.snapshot(of).await?;
+                self.change(|index| index.replace_tenants([id], snapshot));
+            }
+            Of::Operators => {
+                let snapshot = self.registry.snapshot(of).await?;
+                self.change(|index| index.replace_operators(snapshot));
+            }
+            Of::EventTypes => {
+                let snapshot = self.registry.snapshot(of).await?;
+                self.change(|index| index.replace_event_types(snapshot));
+            }
         }
         Ok(())
+    }
+
+    /// Loads page after page in the place of what is there, so that nothing is in memory twice.
+    async fn load_everything(&self) -> Result<(), StoreError> {
+        let operators = self.registry.snapshot(Of::Operators).await?;
+        self.change(|index| index.replace_operators(operators));
+        let event_types = self.registry.snapshot(Of::EventTypes).await?;
+        self.change(|index| index.replace_event_types(event_types));
+        let (mut seen, mut after) = (HashSet::new(), None);
+        loop {
+            let page = self.registry.snapshot_page(after, PAGE).await?;
+            after = page.next;
+            let here: Vec<TenantId> = page.tenants.iter().map(|tenant| tenant.id).collect();
+            seen.extend(here.iter().copied());
+            self.change(|index| index.replace_tenants(here, page));
+            if after.is_none() {
+                break;
+            }
+        }
+        let gone: Vec<TenantId> = self
+            .index()
+            .tenants
+            .keys()
+            .copied()
+            .filter(|id| !seen.contains(id))
+            .collect();
+        self.change(|index| index.replace_tenants(gone, Snapshot::default()));
+        self.is_loaded.send_replace(true);
+        Ok(())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut index);
+        for kind in metrics::KINDS {
+            let count = index.unreadable.iter().filter(|row| row.kind == kind).count();
+            metrics::UNREADABLE.with_label_values(&[kind]).set(count as i64);
+        }
+        metrics::BYTES.set(index.bytes as i64);
+        changed
     }
 
     async fn follow(&self, health: Component) {
@@ -219,12 +341,24 @@ impl RegistryCache {
         health.up();
         backoff.reset();
         let mut changed = Vec::new();
-        while changes.recv_many(&mut changed, CHANGES).await > 0 {
-            for of in changed.drain(..).collect::<HashSet<Of>>() {
-                self.refresh(of).await?;
+        let mut resync_at = Instant::now() + RESYNC_EVERY;
+        loop {
+            tokio::select! {
+                received = changes.recv_many(&mut changed, CHANGES) => {
+                    if received == 0 {
+                        return Ok(());
+                    }
+                    for of in together(changed.drain(..)) {
+                        self.refresh(of).await?;
+                    }
+                }
+                () = tokio::time::sleep_until(resync_at) => {
+                    let began = Instant::now();
+                    self.resync().await?;
+                    resync_at = began + RESYNC_EVERY.max(began.elapsed() * RESYNC_SHARE);
+                }
             }
         }
-        Ok(())
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {
@@ -232,83 +366,23 @@ impl RegistryCache {
     }
 }
 
-#[derive(Default)]
-struct Index {
-    tenants: HashMap<TenantId, Entry>,
-    endpoints: HashMap<EndpointId, Arc<Endpoint>>,
-    keys: HashMap<TokenHash, Arc<ApiKey>>,
-    operator_keys: Vec<TokenHash>,
-    event_types: HashMap<EventType, Arc<EventTypeVersion>>,
-}
-
-struct Entry {
-    tenant: Arc<Tenant>,
-    endpoints: Arc<[Arc<Endpoint>]>,
-    keys: Vec<TokenHash>,
-}
-
-impl Index {
-    fn of(snapshot: Snapshot) -> Self {
-        let mut index = Self::default();
-        index.add(snapshot);
-        index
+/// Each part that changed once, and a tenant instead of many endpoints of it.
+fn together(changes: impl Iterator<Item = Of>) -> HashSet<Of> {
+    let mut parts: HashSet<Of> = changes.collect();
+    if parts.contains(&Of::Everything) {
+        return HashSet::from([Of::Everything]);
     }
-
-    fn replace_tenant(&mut self, id: TenantId, snapshot: Snapshot) {
-        if let Some(old) = self.tenants.remove(&id) {
-            for endpoint in old.endpoints.iter() {
-                self.endpoints.remove(&endpoint.id);
-            }
-            for hash in &old.keys {
-                self.keys.remove(hash);
-            }
-        }
-        self.add(snapshot);
-    }
-
-    fn replace_operators(&mut self, snapshot: Snapshot) {
-        for hash in std::mem::take(&mut self.operator_keys) {
-            self.keys.remove(&hash);
-        }
-        self.add(snapshot);
-    }
-
-    fn replace_event_types(&mut self, snapshot: Snapshot) {
-        self.event_types.clear();
-        self.add(snapshot);
-    }
-
-    /// Adds whole tenants, all operators' keys and all event types.
-    fn add(&mut self, snapshot: Snapshot) {
-        let mut endpoints: HashMap<TenantId, Vec<Arc<Endpoint>>> = HashMap::new();
-        for endpoint in snapshot.endpoints.into_iter().map(Arc::new) {
-            endpoints
-                .entry(endpoint.tenant)
-                .or_default()
-                .push(Arc::clone(&endpoint));
-            self.endpoints.insert(endpoint.id, endpoint);
-        }
-        let mut keys: HashMap<TenantId, Vec<TokenHash>> = HashMap::new();
-        for key in snapshot.keys {
-            match key.tenant {
-                Some(tenant) => keys.entry(tenant).or_default().push(key.hash),
-                None => self.operator_keys.push(key.hash),
-            }
-            self.keys.insert(key.hash, Arc::new(key));
-        }
-        for tenant in snapshot.tenants {
-            let id = tenant.id;
-            let entry = Entry {
-                tenant: Arc::new(tenant),
-                endpoints: endpoints.remove(&id).unwrap_or_default().into(),
-                keys: keys.remove(&id).unwrap_or_default(),
-            };
-            self.tenants.insert(id, entry);
-        }
-        for newest in snapshot.event_types {
-            self.event_types.insert(newest.event_type.clone(), Arc::new(newest));
+    let mut endpoints: HashMap<TenantId, usize> = HashMap::new();
+    for of in &parts {
+        if let Of::Endpoint(tenant, _) = of {
+            *endpoints.entry(*tenant).or_default() += 1;
         }
     }
+    let many = endpoints.into_iter().filter(|(_, count)| *count > ENDPOINTS);
+    parts.extend(many.map(|(tenant, _)| Of::Tenant(tenant)));
+    let whole: HashSet<Of> = parts.iter().copied().filter(|of| matches!(of, Of::Tenant(_))).collect();
+    parts.retain(|of| !matches!(of, Of::Endpoint(tenant, _) if whole.contains(&Of::Tenant(*tenant))));
+    parts
 }
 
 #[cfg(test)]

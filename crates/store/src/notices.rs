@@ -9,6 +9,7 @@ use tidings_domain::{Notice, Timestamp};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::metrics;
 
 /// How long a notice is hidden after it was taken for the first time, in seconds; doubled each time after.
 const FIRST_HIDE: u64 = 30;
@@ -18,7 +19,8 @@ const LONGEST_HIDE: u64 = 3_600;
 #[async_trait]
 pub trait Notices: Send + Sync + 'static {
     /// Takes notices that are to be told now, oldest first. Each is hidden for a while, 30 seconds at first and longer
-    /// each time up to an hour, in which it must be told and removed. Any number of notifiers may take.
+    /// each time up to an hour, in which it must be told and removed. Any number of notifiers may take. One that this version does not know is
+    /// hidden like the others and passed over: a newer one tells it.
     async fn take_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<Notice>, StoreError>;
     /// Removes a notice that was told, or that nobody wants to hear.
     async fn remove_notice(&self, id: Uuid) -> Result<(), StoreError>;
@@ -29,4 +31,13 @@ pub(crate) fn next_try(now: Timestamp, tries: u32) -> Timestamp {
     let hide = (FIRST_HIDE << tries.min(16)).min(LONGEST_HIDE);
     now.saturating_add(std::time::Duration::from_secs(hide))
         .unwrap_or(Timestamp::MAX)
+}
+
+/// A notice that could be read; another is passed over.
+pub(crate) fn known<E: std::fmt::Display>(read: Result<Notice, E>) -> Option<Notice> {
+    read.map_err(|error| {
+        metrics::PASSED_OVER.with_label_values(&["notice"]).inc();
+        tracing::warn!(%error, "a notice can't be read by this version: it is left to a newer one");
+    })
+    .ok()
 }

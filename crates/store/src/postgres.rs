@@ -28,7 +28,9 @@ mod tls;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+};
 use serde::{Deserialize, Serialize};
 use tidings_service::SecretText;
 use tokio_postgres::Row;
@@ -102,6 +104,7 @@ impl Postgres {
             .wait_timeout(Some(CONNECT_TIMEOUT))
             .create_timeout(Some(2 * CONNECT_TIMEOUT))
             .recycle_timeout(Some(CONNECT_TIMEOUT))
+            .post_create(Hook::async_fn(|client, _| Box::pin(commit_durably(client))))
             .build()
             .map_err(|error| StoreError::Refused(error.to_string()))?;
         let store = Self {
@@ -160,6 +163,13 @@ impl std::fmt::Debug for Postgres {
             .field("connections", &self.pool.status().size)
             .finish_non_exhaustive()
     }
+}
+
+/// What is answered has reached the disk, whatever the database or the role is set to; what is set to more stays so.
+async fn commit_durably(client: &mut ClientWrapper) -> Result<(), HookError> {
+    let sql =
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    client.batch_execute(sql).await.map_err(HookError::Backend)
 }
 
 /// The settings of every connection.

@@ -1,5 +1,7 @@
 //! The registry: tenants, API keys, endpoints and the catalogue of event types, and who changed what of them.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use serde_json::json;
 use tidings_domain::{
@@ -7,8 +9,10 @@ use tidings_domain::{
     Tenant, TenantId, Timestamp,
 };
 use tokio::sync::mpsc;
+use url::Url;
 
 use crate::error::StoreError;
+use crate::lenient::Unreadable;
 
 /// What is known of tenants, keys, endpoints and event types.
 ///
@@ -60,17 +64,20 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Stores a new endpoint. One of a tenant that does not exist is a [`StoreError::Conflict`].
     async fn create_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// One endpoint.
+    /// One endpoint. What can't be opened of its secrets stays sealed, what can't be read is named; `None` only if there is
+    /// no such endpoint.
     async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError>;
-    /// The endpoints of a tenant, newest first, made before `before`.
+    /// The endpoints of a tenant, newest first, made before `before`; each as [`Registry::endpoint`] gives it.
     async fn endpoints(
         &self,
         tenant: TenantId,
         before: Option<EndpointId>,
         limit: u32,
     ) -> Result<Vec<Endpoint>, StoreError>;
+    /// The endpoint of a snapshot with its secrets opened, all of them. [`StoreError::Corrupt`] says why one can't be.
+    fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError>;
     /// Replaces an endpoint that was last changed at `was` (to the microsecond). `false`, and nothing
-    /// changed, if it is gone or has changed since.
+    /// changed, if it is gone or has changed since. What is sealed of it stays as it is stored.
     async fn replace_endpoint(
         &self,
         endpoint: &Endpoint,
@@ -86,12 +93,13 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Deletion, StoreError>;
 
     /// Turns an endpoint off that is on, leaves a notice of it and writes an audit entry in Tidings' own name. `false`,
-    /// and nothing changed, if it is off or gone.
+    /// and nothing changed, if it is off or gone, or if requests go elsewhere by now than to `at`, should that be given.
     async fn disable_endpoint(
         &self,
         id: EndpointId,
         reason: DisabledReason,
         detail: &str,
+        at: Option<&Url>,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
     /// Endpoints that are on and fail since before this time.
@@ -119,8 +127,12 @@ pub trait Registry: Send + Sync + 'static {
     /// Entries of the audit log, newest first.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
 
-    /// Everything, or a part (empty if the tenant is gone).
+    /// Everything, or a part (empty if it is gone). What is secret of endpoints is sealed.
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError>;
+    /// So many tenants with their keys and endpoints, in the order of their ids, beginning behind `after`.
+    async fn snapshot_page(&self, after: Option<TenantId>, limit: u32) -> Result<Snapshot, StoreError>;
+    /// The present mark of each tenant, to find those that changed without being read again.
+    async fn marks(&self) -> Result<HashMap<TenantId, Mark>, StoreError>;
     /// Changes from now on. The channel closes when changes may have been missed: subscribe again, then read
     /// a full snapshot.
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError>;
@@ -133,6 +145,8 @@ pub enum Of {
     Everything,
     /// One tenant with its keys and endpoints.
     Tenant(TenantId),
+    /// One endpoint of this tenant.
+    Endpoint(TenantId, EndpointId),
     /// The operators' keys.
     Operators,
     /// The catalogue of event types.
@@ -142,14 +156,29 @@ pub enum Of {
 /// A part of the registry at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Tenants.
+    /// Tenants. What can't be read of their settings is as in a new tenant.
     pub tenants: Vec<Tenant>,
-    /// Keys, without when they were last used.
+    /// Keys, without when they were last used, and without scopes that this version does not know.
     pub keys: Vec<ApiKey>,
-    /// Endpoints. One whose secrets can't be unsealed is left out, with a warning in the log.
+    /// Endpoints, their secrets sealed, with the names of parts that can't be read.
     pub endpoints: Vec<Endpoint>,
     /// The newest version of each event type.
     pub event_types: Vec<EventTypeVersion>,
+    /// What can't be read of all this, or is left out for that.
+    pub unreadable: Vec<Unreadable>,
+    /// The marks of those tenants that are here with everything they have.
+    pub marks: HashMap<TenantId, Mark>,
+    /// Behind which tenant to go on, if this is a page and not the last.
+    pub next: Option<TenantId>,
+}
+
+/// Something that is different after each change of a tenant, of its keys or of its endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// How many rows there are.
+    pub(crate) rows: i64,
+    /// The sum of what each row's version is known by.
+    pub(crate) versions: i64,
 }
 
 /// What became of a request to remove something.
@@ -250,4 +279,11 @@ pub(crate) fn turned_off(id: EndpointId, reason: DisabledReason, detail: &str, n
         Some(json!({ "enabled": true })),
         Some(json!({ "enabled": false, "disabled_reason": reason.as_str(), "detail": detail })),
     )
+}
+
+/// Where requests of an endpoint would go whose URL can't be read: none is made.
+pub(crate) fn unreadable_url() -> Url {
+    // The top-level domain is reserved for names that do not exist (RFC 6761, section 6.4).
+    #[allow(clippy::unwrap_used, reason = "it is a URL")]
+    "https://unreadable.invalid/".parse().unwrap()
 }

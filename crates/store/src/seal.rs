@@ -70,6 +70,11 @@ impl Sealer {
         Ok(Self { keys })
     }
 
+    /// The names of its keys.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Seals a secret. It opens again only with the same context, for example the id of the row it stands in.
     #[must_use]
     pub fn seal(&self, plain: &[u8], context: &[u8]) -> Vec<u8> {
@@ -121,7 +126,7 @@ impl Sealer {
 
     /// The name of the key that a value is sealed with. Its beginning will do.
     #[must_use]
-    pub(crate) fn key_of(sealed: &[u8]) -> Option<String> {
+    pub fn key_of(sealed: &[u8]) -> Option<String> {
         let [VERSION, length, rest @ ..] = sealed else {
             return None;
         };

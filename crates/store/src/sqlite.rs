@@ -31,7 +31,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tidings_domain::TenantId;
 use tokio::sync::mpsc;
 
 pub use messages::{Cursor, NewMessage, StoredMessage};
@@ -118,13 +117,13 @@ impl Sqlite {
         self.writer.write(work, announce).await
     }
 
-    /// Writes what may change the registry of some tenants, and announces those that `work` names.
+    /// Writes what may change parts of the registry, and announces those that `work` names.
     async fn change_many(
         &self,
-        work: impl FnOnce(&Connection) -> Result<Vec<TenantId>, StoreError> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<Vec<Of>, StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
         let subscribers = Arc::clone(&self.subscribers);
-        let announce = move |tenants: &Vec<TenantId>| announce(&subscribers, tenants.iter().copied().map(Of::Tenant));
+        let announce = move |changed: &Vec<Of>| announce(&subscribers, changed.iter().copied());
         self.writer.write(work, announce).await?;
         Ok(())
     }

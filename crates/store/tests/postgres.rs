@@ -51,7 +51,8 @@ async fn migrating_twice_applies_once() {
             "0004_failing",
             "0005_management",
             "0006_erasures_without_errors",
-            "0007_jobs_that_end"
+            "0007_jobs_that_end",
+            "0008_announce_endpoints"
         ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
@@ -72,10 +73,11 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0004_failing",
             "0005_management",
             "0006_erasures_without_errors",
-            "0007_jobs_that_end"
+            "0007_jobs_that_end",
+            "0008_announce_endpoints"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 7);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 8);
 }
 
 #[tokio::test]
@@ -282,4 +284,34 @@ fn event(accepted_at: Timestamp) -> Record {
         grace: Duration::from_secs(60),
         test: false,
     })
+}
+
+/// Whatever the role or the database is set to: what was answered has reached the disk.
+#[tokio::test]
+async fn commits_are_durable_whatever_the_database_is_set_to() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    database
+        .execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$",
+        )
+        .await;
+    // A trigger writes down what holds for the connection that commits.
+    database
+        .execute(
+            "CREATE TABLE seen (setting text);
+             CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+             CREATE TRIGGER see AFTER INSERT ON tenants EXECUTE FUNCTION see();",
+        )
+        .await;
+    let store = connect(&config).await.unwrap();
+    let tenant = Tenant::new("Acme", Timestamp::now());
+    let (key, _) = tidings_domain::ApiKey::new(Some(tenant.id), vec![], tenant.created_at);
+    let entry = tidings_domain::AuditEntry::new(Timestamp::now(), tidings_domain::Actor::Internal, "test", "nothing");
+    store.create_tenant(&tenant, &key, &entry).await.unwrap();
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM seen WHERE setting = 'on'").await,
+        1
+    );
 }

@@ -109,6 +109,9 @@ pub(crate) struct Standalone {
     pub(crate) grpc_address: String,
     /// Where HTTP is served, metrics and health included.
     pub(crate) http_address: String,
+    /// Whether it starts although secrets are sealed with a key that is gone: deliveries of their endpoints are held until
+    /// each has a new secret.
+    pub(crate) accept_lost_keys: bool,
 }
 
 impl Default for Monitor {
@@ -126,6 +129,7 @@ impl Default for Standalone {
             data_dir: "tidings-data".into(),
             grpc_address: "127.0.0.1:50051".into(),
             http_address: "127.0.0.1:8080".into(),
+            accept_lost_keys: false,
         }
     }
 }

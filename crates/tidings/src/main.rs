@@ -11,6 +11,7 @@ mod client;
 mod commands;
 mod config;
 mod escape;
+mod health;
 mod output;
 mod pretty;
 mod start;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::config::{Config, ConfigArgs};
+use crate::health::{self, Watched, watch_rows};
 
 /// How exactly it is known when keys were last used.
 const NOTE_USES_EVERY: Duration = Duration::from_secs(10);
@@ -139,8 +140,15 @@ impl Process {
         let noting = cache.clone();
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move { noting.note_uses(NOTE_USES_EVERY, shutdown).await });
+        tokio::spawn(watch_rows(cache.clone(), self.health.clone(), self.shutdown.clone()));
         let access = Access::new(cache.clone(), Some(token.reveal()).filter(|token| !token.is_empty()));
         (cache, access)
+    }
+
+    /// Keeps the health true to whether this process can work with all that the registry has; for those that open secrets
+    /// and write requests.
+    pub(crate) fn watch_registry(&self, watched: Watched) {
+        tokio::spawn(health::watch(watched, self.health.clone(), self.shutdown.clone()));
     }
 
     /// The token that roles share.

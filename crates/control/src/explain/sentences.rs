@@ -291,6 +291,26 @@ fn held_for(known: &Known<'_>) -> (String, String) {
                 format!("{pace} when a probe is answered well."),
             )
         }
+        "secret_unreadable" => (
+            "Held: the endpoint's secret, or what its requests carry to be let in, can't be opened.".into(),
+            format!("{pace} when the dispatchers have the key that is missing in `secrets.keys`, or the endpoint has a new secret."),
+        ),
+        "dialect_unknown" => (
+            match known.endpoint {
+                Some(endpoint) => format!("Held: a dispatcher does not have the endpoint's dialect, `{}`.", endpoint.dialect),
+                None => "Held: a dispatcher does not have the endpoint's dialect.".into(),
+            },
+            format!("{pace} when every dispatcher has the dialect's file and was restarted, or the endpoint has another dialect."),
+        ),
+        "endpoint_unusable" => unusable(known, pace),
+        "subscriptions_unreadable" => (
+            "Held: the endpoint's subscriptions can't be read as they are stored, so nobody can tell whether it wants the event.".into(),
+            format!("{pace} when they are given again, if the event is among them."),
+        ),
+        "unknown" => (
+            "Held: a newer version of Tidings did so, for a reason that this one does not know.".into(),
+            format!("{pace} when that reason has passed."),
+        ),
         "rate_limited" => (
             "Held: there are more deliveries than the endpoint's rate limit lets through.".into(),
             format!("{pace} as its rate limit allows."),
@@ -298,6 +318,36 @@ fn held_for(known: &Known<'_>) -> (String, String) {
         _ => (
             "Held: the endpoint has as many requests under way as it takes, and others wait before this one.".into(),
             format!("{pace} after those before it."),
+        ),
+    }
+}
+
+/// Why no request can be made for an endpoint, as far as can be told here.
+fn unusable(known: &Known<'_>, pace: &str) -> (String, String) {
+    match known.endpoint {
+        Some(endpoint) if !endpoint.unreadable.is_empty() => (
+            format!(
+                "Held: this can't be read of the endpoint as it is stored: {}.",
+                endpoint.unreadable.join(", ")
+            ),
+            format!(
+                "{pace} when that is given again: PATCH /api/v2/endpoints/{}.",
+                endpoint.id
+            ),
+        ),
+        Some(endpoint) => (
+            format!(
+                "Held: the dialect `{}` makes no request of any event with the endpoint's settings and secret.",
+                endpoint.dialect
+            ),
+            format!(
+                "{pace} when they fit; POST /api/v2/endpoints/{}/test shows what is wrong.",
+                endpoint.id
+            ),
+        ),
+        None => (
+            "Held: no request could be made for the endpoint as it was configured.".into(),
+            format!("{pace} when that is repaired."),
         ),
     }
 }

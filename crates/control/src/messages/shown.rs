@@ -54,7 +54,7 @@ pub(crate) fn configured(endpoint: &Endpoint) -> pb::Endpoint {
         rate_per_second: overrides.rate_limit.map_or(0, |limit| limit.per_second),
         rate_burst: overrides.rate_limit.map_or(0, |limit| limit.burst),
         secret: String::new(),
-        unsigned: endpoint.secret.is_none(),
+        unsigned: !endpoint.is_signed(),
         created_at: Some(timestamp(endpoint.created_at)),
         updated_at: Some(timestamp(endpoint.updated_at)),
         contact: endpoint.contact.clone().unwrap_or_default(),
@@ -71,6 +71,7 @@ pub(crate) fn configured(endpoint: &Endpoint) -> pb::Endpoint {
         authentication: authentication::show(&endpoint.authentication),
         signing_secret: String::new(),
         notes: Vec::new(),
+        unreadable: unreadable(endpoint),
     }
 }
 
@@ -126,8 +127,25 @@ fn public_key(endpoint: &Endpoint) -> String {
         .unwrap_or_default()
 }
 
+/// What can't be read or opened of an endpoint.
+fn unreadable(endpoint: &Endpoint) -> Vec<String> {
+    let sealed = endpoint.sealed.names();
+    endpoint
+        .unreadable
+        .iter()
+        .copied()
+        .chain(sealed)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// When the secret before the last rotation stops signing; none if it has stopped.
 fn previous_secret_until(endpoint: &Endpoint) -> Option<prost_types::Timestamp> {
-    let until = endpoint.previous_secret.as_ref()?.until;
+    let sealed = endpoint.sealed.previous_secret.as_ref().map(|(_, until)| *until);
+    let until = endpoint
+        .previous_secret
+        .as_ref()
+        .map(|previous| previous.until)
+        .or(sealed)?;
     (now() < until).then(|| timestamp(until))
 }

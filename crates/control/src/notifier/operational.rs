@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use tidings_domain::{DeliveryState, EndpointId, EventId, HoldReason, Notice, NoticeKind, Timestamp};
+use tidings_domain::{DeliveryState, Endpoint, EndpointId, EventId, HoldReason, Notice, NoticeKind, Timestamp};
 use tidings_store::ledger::{NewEvent, Record};
 use tidings_store::{RegistryCache, Store, StoreError};
 
@@ -90,26 +90,26 @@ async fn event(store: &dyn Store, cache: &RegistryCache, notice: &Notice) -> Res
     };
     let payload = serde_json::to_vec(&payload).map_err(|error| StoreError::Refused(error.to_string()))?;
     let due = Timestamp::now();
-    let state = |enabled| {
-        if enabled {
-            DeliveryState::Scheduled { due }
-        } else {
+    let state = |endpoint: &Endpoint| {
+        let matches = endpoint.subscriptions.iter().any(|s| s.matches(&event_type));
+        if !endpoint.enabled {
             DeliveryState::Held(HoldReason::EndpointDisabled)
+        } else if !matches {
+            DeliveryState::Held(HoldReason::SubscriptionsUnreadable)
+        } else {
+            DeliveryState::Scheduled { due }
         }
     };
     Ok(Some(NewEvent {
         id: EventId::from_uuid(notice.id),
         tenant: notice.tenant,
+        deliveries: told.iter().map(|endpoint| (endpoint.id, state(endpoint))).collect(),
         event_type,
         occurred_at: notice.at,
         accepted_at: notice.at,
         payload: Bytes::from(payload),
         idempotency_key: None,
         traceparent: None,
-        deliveries: told
-            .iter()
-            .map(|endpoint| (endpoint.id, state(endpoint.enabled)))
-            .collect(),
         grace: Duration::ZERO,
         test: false,
     }))

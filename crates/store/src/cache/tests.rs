@@ -3,14 +3,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use tidings_domain::key::Token;
-use tidings_domain::{AuditEntry, DisabledReason, EventPattern, KeyId, Scope, Subscription};
+use tidings_domain::{ApiKey, AuditEntry, DisabledReason, EventPattern, KeyId, Scope, Subscription};
 use tidings_service::health::Health;
 use tidings_service::problem::Kind;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
 use crate::access::Access;
-use crate::registry::{AuditQuery, Deletion, NewEventTypeVersion, Rekeyed, SealUse};
+use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Rekeyed, SealUse};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -22,6 +22,8 @@ struct Told {
     is_away: AtomicBool,
     gate: std::sync::Mutex<Option<Arc<Semaphore>>>,
     uses: std::sync::Mutex<Vec<(KeyId, Timestamp)>>,
+    /// What was read.
+    read: std::sync::Mutex<Vec<Of>>,
 }
 
 impl Told {
@@ -35,6 +37,22 @@ impl Told {
     fn change(&self, of: Of, change: impl FnOnce(&mut Snapshot)) {
         change(&mut self.content.lock().unwrap());
         self.subscribers.lock().unwrap().retain(|s| s.try_send(of).is_ok());
+    }
+
+    /// Endpoints and their times of change stand for everything.
+    fn marks_now(&self) -> HashMap<TenantId, Mark> {
+        let content = self.content.lock().unwrap();
+        let mut marks: HashMap<_, _> = content
+            .tenants
+            .iter()
+            .map(|tenant| (tenant.id, Mark { rows: 1, versions: 0 }))
+            .collect();
+        for endpoint in &content.endpoints {
+            let mark = marks.get_mut(&endpoint.tenant).unwrap();
+            mark.rows += 1;
+            mark.versions += endpoint.updated_at.as_microsecond();
+        }
+        marks
     }
 
     fn lose_subscribers(&self) {
@@ -58,12 +76,13 @@ impl Told {
 impl Registry for Told {
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
         let mut found = self.answer(self.content.lock().unwrap().clone())?;
+        self.read.lock().unwrap().push(of);
+        found.marks = self.marks_now();
         match of {
-            Of::Everything => {
-                let gate = self.gate.lock().unwrap().clone();
-                if let Some(gate) = gate {
-                    gate.acquire().await.unwrap().forget();
-                }
+            Of::Everything => unreachable!("the cache reads pages"),
+            Of::Endpoint(_, id) => {
+                found.endpoints.retain(|e| e.id == id);
+                (found.tenants, found.keys, found.event_types) = (vec![], vec![], vec![]);
             }
             Of::Tenant(id) => {
                 found.tenants.retain(|t| t.id == id);
@@ -78,6 +97,35 @@ impl Registry for Told {
             Of::EventTypes => (found.tenants, found.keys, found.endpoints) = (vec![], vec![], vec![]),
         }
         Ok(found)
+    }
+
+    /// Pages of one tenant, so that there are several.
+    async fn snapshot_page(&self, after: Option<TenantId>, _: u32) -> Result<Snapshot, StoreError> {
+        let mut found = self.answer(self.content.lock().unwrap().clone())?;
+        let gate = self.gate.lock().unwrap().take();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        found.event_types = vec![];
+        found.tenants.sort_by_key(|tenant| tenant.id);
+        found
+            .tenants
+            .retain(|tenant| after.is_none_or(|after| tenant.id > after));
+        found.next = (found.tenants.len() > 1).then(|| found.tenants[0].id);
+        found.tenants.truncate(1);
+        let here = found.tenants.first().map(|tenant| tenant.id);
+        found.keys.retain(|key| key.tenant.is_some() && key.tenant == here);
+        found.endpoints.retain(|endpoint| Some(endpoint.tenant) == here);
+        found.marks = self.marks_now();
+        Ok(found)
+    }
+
+    async fn marks(&self) -> Result<HashMap<TenantId, Mark>, StoreError> {
+        self.answer(self.marks_now())
+    }
+
+    fn open(&self, _: &Endpoint) -> Result<Endpoint, StoreError> {
+        unreachable!("the cache opens nothing")
     }
 
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError> {
@@ -153,6 +201,7 @@ impl Registry for Told {
         _: EndpointId,
         _: DisabledReason,
         _: &str,
+        _: Option<&url::Url>,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
@@ -441,4 +490,112 @@ async fn uses_of_keys_are_written_down_and_not_lost_while_the_registry_is_away()
     authenticate(first);
     cache.note_uses(Duration::from_secs(3600), shutdown).await;
     assert_eq!(written(), [(one.key.id, first)], "a last time at the end");
+}
+
+#[tokio::test]
+async fn a_change_of_an_endpoint_reads_that_endpoint() {
+    let (registry, one, other) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&one);
+    registry.add(&other);
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    let of = Of::Endpoint(one.tenant.id, one.endpoint.id);
+    registry.read.lock().unwrap().clear();
+    let untouched = cache.endpoint(other.endpoint.id).unwrap();
+    registry.change(of, |content| content.endpoints[0].enabled = false);
+    let enabled = || cache.endpoint(one.endpoint.id).map(|endpoint| endpoint.enabled);
+    eventually("it is off", || enabled() == Some(false)).await;
+    assert!(!cache.matching(one.tenant.id, &created())[0].enabled);
+    registry.change(of, |content| {
+        content.endpoints.retain(|endpoint| endpoint.id != one.endpoint.id)
+    });
+    eventually("it is gone", || enabled().is_none()).await;
+    assert!(cache.matching(one.tenant.id, &created()).is_empty());
+    assert_eq!(*registry.read.lock().unwrap(), [of, of]);
+    assert!(Arc::ptr_eq(&untouched, &cache.endpoint(other.endpoint.id).unwrap()));
+
+    // One of a tenant that is not known yet brings its tenant.
+    let late = owner();
+    registry.add(&late);
+    registry.change(Of::Endpoint(late.tenant.id, late.endpoint.id), |_| ());
+    eventually("its tenant is known", || cache.tenant(late.tenant.id).is_some()).await;
+    assert!(cache.endpoint(late.endpoint.id).is_some());
+}
+
+#[tokio::test]
+async fn what_nobody_announced_is_found_and_only_that_is_read() {
+    let (registry, one, other, gone) = (Arc::new(Told::default()), owner(), owner(), owner());
+    for owner in [&one, &other, &gone] {
+        registry.add(owner);
+    }
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    {
+        let mut content = registry.content.lock().unwrap();
+        let changed = content
+            .endpoints
+            .iter_mut()
+            .find(|endpoint| endpoint.id == one.endpoint.id)
+            .unwrap();
+        (changed.enabled, changed.updated_at) = (false, changed.updated_at + Duration::from_secs(1));
+        content.tenants.retain(|tenant| tenant.id != gone.tenant.id);
+        content.endpoints.retain(|endpoint| endpoint.tenant != gone.tenant.id);
+    }
+    registry.read.lock().unwrap().clear();
+    cache.resync().await.unwrap();
+    assert!(!cache.endpoint(one.endpoint.id).unwrap().enabled);
+    assert!(cache.tenant(gone.tenant.id).is_none() && cache.endpoint(gone.endpoint.id).is_none());
+    let read: HashSet<Of> = registry.read.lock().unwrap().drain(..).collect();
+    let tenants = [Of::Tenant(one.tenant.id), Of::Tenant(gone.tenant.id)];
+    assert_eq!(
+        read,
+        HashSet::from_iter(tenants.into_iter().chain([Of::Operators, Of::EventTypes]))
+    );
+}
+
+#[tokio::test]
+async fn what_is_gone_after_changes_were_missed_is_gone_here() {
+    let (registry, stays, gone) = (Arc::new(Told::default()), owner(), owner());
+    registry.add(&stays);
+    registry.add(&gone);
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    let before = cache.endpoint(stays.endpoint.id).unwrap();
+    registry
+        .content
+        .lock()
+        .unwrap()
+        .tenants
+        .retain(|tenant| tenant.id != gone.tenant.id);
+    registry
+        .content
+        .lock()
+        .unwrap()
+        .endpoints
+        .retain(|endpoint| endpoint.tenant != gone.tenant.id);
+    registry.lose_subscribers();
+    eventually("the tenant is gone", || cache.tenant(gone.tenant.id).is_none()).await;
+    assert!(cache.endpoint(gone.endpoint.id).is_none());
+    assert!(
+        Arc::ptr_eq(&before, &cache.endpoint(stays.endpoint.id).unwrap()),
+        "it is in memory once"
+    );
+    assert_eq!(cache.bytes(stays.tenant.id, EndpointId::new()), before.size());
+    assert_eq!(cache.bytes(stays.tenant.id, before.id), 0);
+}
+
+#[test]
+fn many_changed_endpoints_are_their_tenant() {
+    let (one, other) = (TenantId::new(), TenantId::new());
+    let few = Of::Endpoint(other, EndpointId::new());
+    let many = (0..=ENDPOINTS).map(|_| Of::Endpoint(one, EndpointId::new()));
+    assert_eq!(together(many.chain([few])), HashSet::from([Of::Tenant(one), few]));
+    assert_eq!(
+        together([few, Of::Tenant(other)].into_iter()),
+        HashSet::from([Of::Tenant(other)])
+    );
+    assert_eq!(
+        together([few, Of::Everything].into_iter()),
+        HashSet::from([Of::Everything])
+    );
 }

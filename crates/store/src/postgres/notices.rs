@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::error::corrupt;
 use crate::error::StoreError;
-use crate::notices::{Notices, next_try};
+use crate::notices::{Notices, known, next_try};
 
 const TAKE: &str = "WITH due AS (
     SELECT id, tries AS tried FROM notices WHERE try_at <= $1 ORDER BY try_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -22,7 +22,7 @@ impl Notices for Postgres {
     async fn take_notices(&self, now: Timestamp, limit: u32) -> Result<Vec<Notice>, StoreError> {
         let next: Vec<Timestamp> = (0..=16).map(|tries| next_try(now, tries)).collect();
         let rows = self.query(TAKE, &[&now, &i64::from(limit), &next]).await?;
-        let mut notices = rows.iter().map(notice).collect::<Result<Vec<_>, _>>()?;
+        let mut notices: Vec<Notice> = rows.iter().filter_map(|row| known(notice(row))).collect();
         notices.sort_by_key(|notice| notice.at);
         Ok(notices)
     }

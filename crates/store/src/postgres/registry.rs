@@ -8,6 +8,8 @@ mod rekey;
 mod snapshot;
 mod tenants;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use tidings_domain::{
     ApiKey, AuditEntry, DisabledReason, Endpoint, EndpointId, EventType, EventTypeVersion, KeyId, Tenant, TenantId,
@@ -15,10 +17,12 @@ use tidings_domain::{
 };
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
+use url::Url;
 
 use super::{Postgres, changes};
 use crate::error::StoreError;
-use crate::registry::{AuditQuery, Deletion, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::sealed;
 
 #[async_trait]
 impl Registry for Postgres {
@@ -106,6 +110,12 @@ impl Registry for Postgres {
         endpoints::list(self, tenant, before, limit).await
     }
 
+    fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError> {
+        let mut open = endpoint.clone();
+        sealed::open(&mut open, &self.sealer)?;
+        Ok(open)
+    }
+
     async fn replace_endpoint(
         &self,
         endpoint: &Endpoint,
@@ -129,9 +139,10 @@ impl Registry for Postgres {
         id: EndpointId,
         reason: DisabledReason,
         detail: &str,
+        at: Option<&Url>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        endpoints::disable(self, id, reason, detail, now).await
+        endpoints::disable(self, id, reason, detail, at.map(Url::as_str), now).await
     }
 
     async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
@@ -173,6 +184,14 @@ impl Registry for Postgres {
 
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
         snapshot::read(self, of).await
+    }
+
+    async fn snapshot_page(&self, after: Option<TenantId>, limit: u32) -> Result<Snapshot, StoreError> {
+        snapshot::read_page(self, after, limit).await
+    }
+
+    async fn marks(&self) -> Result<HashMap<TenantId, Mark>, StoreError> {
+        snapshot::marks(self).await
     }
 
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError> {

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::row::{blob, id, micros};
 use crate::error::StoreError;
 use crate::health::Signs;
+use crate::registry::Of;
 
-/// Marks what the signs say; gives the tenants whose endpoints changed.
-pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<TenantId>, StoreError> {
+/// Marks what the signs say; gives the endpoints that changed.
+pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>, StoreError> {
     let mut changed = Vec::new();
     for one in &signs.exhausted {
         let (after, detail) = (one.after, one.attempt.summary.error.as_str());
@@ -25,7 +26,7 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Ten
             && let Some(tenant) = begin_to_fail(connection, after.endpoint, after.at)?
         {
             insert(connection, &notice(tenant, NoticeKind::EndpointFailing))?;
-            changed.push(tenant);
+            changed.push(Of::Endpoint(tenant, after.endpoint));
         }
         if somebody_listens(connection, after.tenant, after.endpoint)? {
             insert(connection, &notice(after.tenant, NoticeKind::DeliveryExhausted))?;
@@ -45,7 +46,7 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Ten
                 detail: "",
             };
             insert(connection, &notice)?;
-            changed.push(tenant);
+            changed.push(Of::Endpoint(tenant, *endpoint));
         }
     }
     Ok(changed)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Sqlite;
 use super::row::{blob, id, micros, time};
 use crate::error::StoreError;
-use crate::notices::{Notices, next_try};
+use crate::notices::{Notices, known, next_try};
 
 #[async_trait]
 impl Notices for Sqlite {
@@ -19,14 +19,20 @@ impl Notices for Sqlite {
                     "SELECT id, tenant, endpoint, delivery, event, at, tries, kind, detail FROM notices
                      WHERE try_at <= ?1 ORDER BY try_at LIMIT ?2",
                 )?
-                .query_map(params![micros(now), limit], notice)?
+                .query_map(params![micros(now), limit], |row| {
+                    Ok((
+                        row.get::<_, Vec<u8>>(0)?,
+                        row.get::<_, u32>(6).unwrap_or(0),
+                        notice(row),
+                    ))
+                })?
                 .collect::<Result<Vec<_>, _>>()?;
             let mut hide =
                 connection.prepare_cached("UPDATE notices SET tries = tries + 1, try_at = ?2 WHERE id = ?1")?;
-            for notice in &found {
-                hide.execute(params![blob(notice.id), micros(next_try(now, notice.tries))])?;
+            for (id, tries, _) in &found {
+                hide.execute(params![id, micros(next_try(now, *tries))])?;
             }
-            Ok(found)
+            Ok(found.into_iter().filter_map(|(_, _, read)| known(read)).collect())
         })
         .await
     }

@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
 use tidings_domain::trace::TraceParent;
-use tidings_domain::{DeliveryId, Step, TenantId};
+use tidings_domain::{DeliveryId, Step};
 
 use super::row::{blob, json, later, length, micros};
 use super::{erasures, health};
 use crate::error::StoreError;
 use crate::health::signs;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
+use crate::registry::Of;
 
 /// Writes records; gives the tenants whose endpoints began to fail or recovered by them.
-pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<TenantId>, StoreError> {
+pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<Of>, StoreError> {
     // Events first: a move of a delivery that becomes known in the same batch counts.
     for record in records {
         if let Record::Event(event) = record

@@ -8,6 +8,8 @@ mod rekey;
 mod snapshot;
 mod tenants;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tidings_domain::{
@@ -15,12 +17,13 @@ use tidings_domain::{
     Timestamp,
 };
 use tokio::sync::mpsc;
+use url::Url;
 use uuid::Uuid;
 
 use super::Sqlite;
 use crate::error::StoreError;
-use crate::registry::{AuditQuery, Deletion, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
-use crate::sealed::Sealed;
+use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::sealed::{self, Columns, open_what_opens};
 
 #[async_trait]
 impl Registry for Sqlite {
@@ -116,9 +119,9 @@ impl Registry for Sqlite {
     }
 
     async fn create_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<(), StoreError> {
-        let sealed = Sealed::of(endpoint, &self.sealer)?;
+        let sealed = Columns::of(endpoint, &self.sealer)?;
         let (endpoint, entry) = (endpoint.clone(), entry.clone());
-        let changed = Of::Tenant(endpoint.tenant);
+        let changed = Of::Endpoint(endpoint.tenant, endpoint.id);
         let work = move |connection: &Connection| {
             endpoints::insert(connection, &endpoint, &sealed)?;
             audit::insert(connection, &entry)
@@ -128,7 +131,7 @@ impl Registry for Sqlite {
 
     async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
         let found = self.read(move |connection| endpoints::read(connection, id)).await?;
-        found.map(|closed| closed.open(&self.sealer)).transpose()
+        Ok(found.map(|closed| open_what_opens(closed, &self.sealer)))
     }
 
     async fn endpoints(
@@ -140,7 +143,14 @@ impl Registry for Sqlite {
         let found = self
             .read(move |connection| endpoints::list(connection, tenant, before, limit))
             .await?;
-        found.into_iter().map(|closed| closed.open(&self.sealer)).collect()
+        let found = found.into_iter();
+        Ok(found.map(|closed| open_what_opens(closed, &self.sealer)).collect())
+    }
+
+    fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError> {
+        let mut open = endpoint.clone();
+        sealed::open(&mut open, &self.sealer)?;
+        Ok(open)
     }
 
     async fn replace_endpoint(
@@ -149,8 +159,8 @@ impl Registry for Sqlite {
         was: Timestamp,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let sealed = Sealed::of(endpoint, &self.sealer)?;
-        let (endpoint, changed) = (endpoint.clone(), Of::Tenant(endpoint.tenant));
+        let sealed = Columns::of(endpoint, &self.sealer)?;
+        let (endpoint, changed) = (endpoint.clone(), Of::Endpoint(endpoint.tenant, endpoint.id));
         let work = move |connection: &Connection| endpoints::replace(connection, &endpoint, &sealed, was);
         self.change_if(work, entry, move |()| changed).await
     }
@@ -162,11 +172,12 @@ impl Registry for Sqlite {
         entry: &AuditEntry,
     ) -> Result<Deletion, StoreError> {
         let work = move |connection: &Connection| endpoints::delete(connection, id, was);
-        if self.change_if(work, entry, |tenant| Of::Tenant(*tenant)).await? {
+        let changed = move |tenant: &TenantId| Of::Endpoint(*tenant, id);
+        if self.change_if(work, entry, changed).await? {
             return Ok(Deletion::Deleted);
         }
-        match self.read(move |connection| endpoints::read(connection, id)).await? {
-            Some(_) if was.is_some() => Ok(Deletion::Changed),
+        match self.read(move |connection| endpoints::exists(connection, id)).await? {
+            true if was.is_some() => Ok(Deletion::Changed),
             _ => Ok(Deletion::Gone),
         }
     }
@@ -176,11 +187,14 @@ impl Registry for Sqlite {
         id: EndpointId,
         reason: DisabledReason,
         detail: &str,
+        at: Option<&Url>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let detail = detail.to_owned();
-        let work = move |connection: &Connection| endpoints::disable(connection, id, reason, &detail, now);
-        Ok(self.change(work, |tenant| tenant.map(Of::Tenant)).await?.is_some())
+        let (detail, at) = (detail.to_owned(), at.map(ToString::to_string));
+        let work =
+            move |connection: &Connection| endpoints::disable(connection, id, reason, &detail, at.as_deref(), now);
+        let changed = move |tenant: &Option<TenantId>| tenant.map(|tenant| Of::Endpoint(tenant, id));
+        Ok(self.change(work, changed).await?.is_some())
     }
 
     async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
@@ -213,7 +227,7 @@ impl Registry for Sqlite {
     }
 
     async fn event_types(&self, after: Option<EventType>, limit: u32) -> Result<Vec<EventTypeVersion>, StoreError> {
-        self.read(move |connection| event_types::newest(connection, after.as_ref(), limit))
+        self.read(move |connection| event_types::newest(connection, after.as_ref(), limit, &mut Vec::new()))
             .await
     }
 
@@ -235,9 +249,16 @@ impl Registry for Sqlite {
     }
 
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {
-        let sealer = self.sealer.clone();
-        self.read(move |connection| snapshot::read(connection, &sealer, of))
+        self.read(move |connection| snapshot::read(connection, of)).await
+    }
+
+    async fn snapshot_page(&self, after: Option<TenantId>, limit: u32) -> Result<Snapshot, StoreError> {
+        self.read(move |connection| snapshot::read_page(connection, after, limit))
             .await
+    }
+
+    async fn marks(&self) -> Result<HashMap<TenantId, Mark>, StoreError> {
+        self.read(snapshot::marks).await
     }
 
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError> {

@@ -159,19 +159,19 @@ pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn 
 
     assert!(
         store
-            .disable_endpoint(id, DisabledReason::Failing, "it failed", now())
+            .disable_endpoint(id, DisabledReason::Failing, "it failed", None, now())
             .await
             .unwrap()
     );
     assert!(
         !store
-            .disable_endpoint(id, DisabledReason::Gone, "", now())
+            .disable_endpoint(id, DisabledReason::Gone, "", None, now())
             .await
             .unwrap()
     );
     assert!(
         !store
-            .disable_endpoint(EndpointId::new(), DisabledReason::Gone, "", now())
+            .disable_endpoint(EndpointId::new(), DisabledReason::Gone, "", None, now())
             .await
             .unwrap()
     );
@@ -271,4 +271,22 @@ pub(crate) async fn two_notifiers_never_take_the_same(store: Arc<dyn Store>) {
     found.sort_unstable();
     found.dedup();
     assert_eq!(found.len(), taken.len());
+}
+
+pub(crate) async fn what_a_url_said_turns_off_nothing_that_is_elsewhere_by_now(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let here = store.endpoint(id).await.unwrap().unwrap().url;
+    let elsewhere = "https://crm.example.com/elsewhere".parse().unwrap();
+    let gone = async |at| {
+        store
+            .disable_endpoint(id, DisabledReason::Gone, "it is gone", Some(at), now())
+            .await
+            .unwrap()
+    };
+    assert!(!gone(&elsewhere).await);
+    assert!(store.endpoint(id).await.unwrap().unwrap().enabled);
+    assert_eq!(told(&store).await, []);
+    assert!(gone(&here).await);
+    assert!(!store.endpoint(id).await.unwrap().unwrap().enabled);
 }

@@ -18,6 +18,7 @@ mod rekey;
 mod replays;
 mod stores;
 mod tail;
+mod unreadable;
 
 /// Runs the whole suite on the stores that a function opens.
 macro_rules! contract {
@@ -35,6 +36,8 @@ macro_rules! contract {
                     a_tenant_is_replaced_only_if_it_has_not_changed,
                     what_needs_a_tenant_is_refused_without_one,
                     a_snapshot_shows_the_part_asked_for,
+                    everything_is_read_in_pages_of_whole_tenants,
+                    a_mark_is_another_after_each_change_of_its_tenant,
                     changes_are_announced,
                     a_listener_that_left_disturbs_nobody,
                 ]
@@ -102,6 +105,7 @@ macro_rules! contract {
                     tests_and_what_can_not_be_rendered_mark_nothing,
                     single_deliveries_are_told_to_operational_endpoints_but_not_their_own,
                     an_endpoint_is_turned_off_once_with_a_notice,
+                    what_a_url_said_turns_off_nothing_that_is_elsewhere_by_now,
                     a_mark_is_a_change_that_a_replacement_must_know,
                     an_endpoint_that_is_gone_is_not_marked,
                     a_notice_that_is_taken_is_hidden_longer_each_time,

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::{
-    Authorization, Endpoint, EndpointId, PreviousSecret, Schedule, SchemaValidation, Secret, Subscription, Tenant,
-    TenantId, TenantSettings, Timestamp,
+    Authorization, DisabledReason, Endpoint, EndpointId, PreviousSecret, Schedule, SchemaValidation, Secret,
+    Subscription, Tenant, TenantId, TenantSettings, Timestamp,
 };
 use tidings_store::registry::{Deletion, Of};
 use tidings_store::{Store, StoreError};
@@ -258,12 +258,93 @@ pub(crate) async fn a_snapshot_shows_the_part_asked_for(store: Arc<dyn Store>) {
     let part = store.snapshot(Of::Tenant(one)).await.unwrap();
     assert_eq!((part.tenants.len(), part.keys.len()), (1, 1));
     assert_eq!(part.tenants[0].id, one);
-    assert_eq!(part.endpoints, [signed]);
+    assert_eq!(part.endpoints.len(), 1);
+    assert_eq!(
+        (&part.endpoints[0].secret, part.endpoints[0].is_signed()),
+        (&None, true)
+    );
+    assert_eq!(store.open(&part.endpoints[0]).unwrap(), signed);
+    let one_of_it = store.snapshot(Of::Endpoint(one, signed.id)).await.unwrap();
+    assert_eq!(one_of_it.endpoints, part.endpoints);
+    assert!(one_of_it.tenants.is_empty() && one_of_it.keys.is_empty());
+    assert!(
+        store
+            .snapshot(Of::Endpoint(other, signed.id))
+            .await
+            .unwrap()
+            .endpoints
+            .is_empty()
+    );
     let operators = store.snapshot(Of::Operators).await.unwrap();
     assert!(operators.tenants.is_empty() && operators.endpoints.is_empty() && operators.event_types.is_empty());
     assert_eq!(operators.keys, [operator]);
     let nothing = store.snapshot(Of::Tenant(TenantId::new())).await.unwrap();
     assert!(nothing.tenants.is_empty() && nothing.keys.is_empty() && nothing.endpoints.is_empty());
+}
+
+pub(crate) async fn everything_is_read_in_pages_of_whole_tenants(store: Arc<dyn Store>) {
+    let mut tenants = Vec::new();
+    for _ in 0..5 {
+        let tenant = stored_tenant(&store).await;
+        store.create_endpoint(&endpoint(tenant), &entry()).await.unwrap();
+        tenants.push(tenant);
+    }
+    store.create_key(&key(None), &entry()).await.unwrap();
+    let (mut seen, mut after) = (Vec::new(), None);
+    for size in [2, 2, 1] {
+        let page = store.snapshot_page(after, 2).await.unwrap();
+        assert_eq!(
+            (page.tenants.len(), page.keys.len(), page.endpoints.len()),
+            (size, size, size)
+        );
+        let here: Vec<TenantId> = page.tenants.iter().map(|tenant| tenant.id).collect();
+        assert!(page.endpoints.iter().all(|endpoint| here.contains(&endpoint.tenant)));
+        assert!(here.iter().all(|tenant| page.marks.contains_key(tenant)));
+        seen.extend(here);
+        after = page.next;
+    }
+    assert_eq!(after, None);
+    tenants.sort();
+    assert_eq!(seen, tenants);
+    assert!(
+        store
+            .snapshot_page(seen.last().copied(), 2)
+            .await
+            .unwrap()
+            .tenants
+            .is_empty()
+    );
+}
+
+/// Of the marks only that of the tenant that changed is another, and it is the one with which it is read.
+pub(crate) async fn a_mark_is_another_after_each_change_of_its_tenant(store: Arc<dyn Store>) {
+    let (one, other) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let mut endpoint = endpoint(one);
+    let mut before = store.marks().await.unwrap();
+    let mut changed = async || {
+        let now = store.marks().await.unwrap();
+        assert_eq!(now.get(&other), before.get(&other));
+        assert_ne!(now.get(&one), before.get(&one));
+        assert_eq!(
+            store.snapshot(Of::Tenant(one)).await.unwrap().marks.get(&one),
+            now.get(&one)
+        );
+        before = now;
+    };
+    store.create_endpoint(&endpoint, &entry()).await.unwrap();
+    changed().await;
+    let was = std::mem::replace(&mut endpoint.updated_at, now() + Duration::from_secs(1));
+    assert!(store.replace_endpoint(&endpoint, was, &entry()).await.unwrap());
+    changed().await;
+    let mine = key(Some(one));
+    store.create_key(&mine, &entry()).await.unwrap();
+    changed().await;
+    store.replace_key_expiry(mine.id, Some(now()), &entry()).await.unwrap();
+    changed().await;
+    store.delete_endpoint(endpoint.id, None, &entry()).await.unwrap();
+    changed().await;
+    store.delete_tenant(one, &entry()).await.unwrap();
+    assert_eq!(store.marks().await.unwrap().keys().collect::<Vec<_>>(), [&other]);
 }
 
 pub(crate) async fn changes_are_announced(store: Arc<dyn Store>) {
@@ -287,16 +368,32 @@ pub(crate) async fn changes_are_announced(store: Arc<dyn Store>) {
     let tenant = stored_tenant(&store).await;
     announced(Of::Tenant(tenant)).await;
     let mut endpoint = endpoint(tenant);
+    let one = Of::Endpoint(tenant, endpoint.id);
     store.create_endpoint(&endpoint, &entry()).await.unwrap();
-    announced(Of::Tenant(tenant)).await;
+    announced(one).await;
     endpoint.enabled = false;
     store
         .replace_endpoint(&endpoint, endpoint.updated_at, &entry())
         .await
         .unwrap();
-    announced(Of::Tenant(tenant)).await;
+    announced(one).await;
+    let (id, gone) = (endpoint.id, DisabledReason::Gone);
+    endpoint.updated_at = store.endpoint(id).await.unwrap().unwrap().updated_at;
+    let on = Endpoint {
+        enabled: true,
+        ..endpoint.clone()
+    };
+    assert!(
+        store
+            .replace_endpoint(&on, endpoint.updated_at, &entry())
+            .await
+            .unwrap()
+    );
+    announced(one).await;
+    assert!(store.disable_endpoint(id, gone, "", None, now()).await.unwrap());
+    announced(one).await;
     store.delete_endpoint(endpoint.id, None, &entry()).await.unwrap();
-    announced(Of::Tenant(tenant)).await;
+    announced(one).await;
 
     let (mine, operator) = (key(Some(tenant)), key(None));
     store.create_key(&mine, &entry()).await.unwrap();

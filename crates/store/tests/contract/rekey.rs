@@ -116,7 +116,7 @@ async fn rekey(store: &Arc<dyn Store>) -> (u32, Vec<tidings_domain::EndpointId>)
     }
 }
 
-fn secretive(endpoint: Endpoint) -> Endpoint {
+pub(crate) fn secretive(endpoint: Endpoint) -> Endpoint {
     let mut endpoint = Endpoint {
         secret: Some(Secret::generate()),
         previous_secret: Some(PreviousSecret {

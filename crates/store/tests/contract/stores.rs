@@ -34,7 +34,7 @@ pub(crate) async fn sqlite() -> Opened {
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
     config: Config,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Postgres {
@@ -45,10 +45,12 @@ impl Postgres {
             ..Config::default()
         };
         postgres::migrate(&config).await.unwrap();
-        Self {
-            config,
-            _database: database,
-        }
+        Self { config, database }
+    }
+
+    /// Changes something by hand.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await;
     }
 
     pub(crate) async fn open(&self, sealer: Sealer) -> Arc<dyn Store> {
@@ -64,11 +66,18 @@ impl Sqlite {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// Changes something by hand.
+    pub(crate) fn execute(&self, sql: &str) {
+        let file = rusqlite::Connection::open(self.0.path().join("tidings.db")).unwrap();
+        file.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        file.execute_batch(sql).unwrap();
+    }
+
     pub(crate) fn open(&self, sealer: Sealer) -> Arc<dyn Store> {
         Arc::new(sqlite::Sqlite::open(&self.0.path().join("tidings.db"), sealer).unwrap())
     }
 }
 
-fn sealer() -> Sealer {
+pub(crate) fn sealer() -> Sealer {
     Sealer::new(vec![SealKey::new("test", [7; 32]).unwrap()]).unwrap()
 }

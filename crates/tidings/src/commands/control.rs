@@ -5,6 +5,7 @@ use tidings_control::send_test::DispatcherClient;
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
+use crate::health::Watched;
 use crate::start::Process;
 
 /// The role that manages tenants, keys and endpoints.
@@ -22,10 +23,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
     let dialects = process.config.load_dialects()?;
     let sealer = process.config.secrets.sealer()?;
-    let Some(store) = process.postgres(sealer).await? else {
+    let Some(store) = process.postgres(sealer.clone()).await? else {
         return Ok(());
     };
     let (cache, access) = process.registry(store.clone(), &process.config.internal.token);
+    process.watch_registry(Watched {
+        registry: store.clone(),
+        cache: cache.clone(),
+        sealer,
+        dialects: dialects.clone(),
+    });
     let parts = tidings_control::Parts {
         access,
         cache,

@@ -3,6 +3,7 @@
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
+use crate::health::Watched;
 use crate::start::Process;
 
 /// The role that makes attempts.
@@ -22,6 +23,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         return Ok(());
     };
     let queue = backbone.queue;
+    process.watch_registry(Watched {
+        registry: backbone.store.clone(),
+        cache: backbone.cache.clone(),
+        sealer: process.config.secrets.sealer()?,
+        dialects: backbone.dialects.clone(),
+    });
     let (recorder, fetcher) = process.log_clients(queue.clone())?;
     let dispatcher = tidings_dispatcher::build(
         &process.config.dispatcher,

@@ -29,8 +29,8 @@ enum Command {
 
 /// Seals every secret with the first of the configured keys, so that the others can be taken away.
 ///
-/// To change the key: put the new one first in secrets.keys, behind it the old one, and restart every role; run this;
-/// a day later, when the answers kept for Idempotency-Keys are gone as well, run it with --check, take the old key away
+/// To change the key: put the new one last in secrets.keys, behind the old one, and restart every role, so that each can
+/// open what others will seal with it; put it first, and restart every role again; run this; a day later, when the answers kept for Idempotency-Keys are gone as well, run it with --check, take the old key away
 /// and restart again. It may run while the system does (on PostgreSQL), and again
 /// after it was interrupted.
 ///

@@ -1,5 +1,7 @@
 //! `tidings standalone`.
 
+mod keys;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,13 +21,15 @@ use tidings_queue::topology::Topology;
 use tidings_service::config::SecretText;
 use tidings_service::{monitor, serve};
 use tidings_store::registry::Of;
-use tidings_store::seal::{SealKey, Sealer};
+use tidings_store::seal::Sealer;
 use tidings_store::sqlite::Sqlite;
 use tidings_store::{RegistryCache, Store, postgres};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::config::{Config, ConfigArgs};
+use self::keys::Keys;
+use crate::config::ConfigArgs;
+use crate::health::Watched;
 use crate::start::{Process, topology, watch_database};
 
 /// All roles in one process, on SQLite; with --database-url and --amqp-url on PostgreSQL and RabbitMQ.
@@ -96,11 +100,12 @@ impl Running {
         let data_dir = process.config.standalone.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("cannot make the directory {}", data_dir.display()))?;
-        let sealer = sealer(&process.config, &data_dir)?;
+        let keys = Keys::find(&process.config, &data_dir)?;
         let dialects = process.config.load_dialects()?;
         let topology = topology(&process.config, &dialects)?;
         let shards = topology.shards();
-        let (store, queue) = open(&process, engines, sealer, topology, &data_dir).await?;
+        let (store, queue) = open(&process, engines, keys.sealer.clone(), topology, &data_dir).await?;
+        keys.check(&*store, process.config.standalone.accept_lost_keys).await?;
         keep_first_operator_key(&*store, &data_dir).await?;
 
         let listener = serve::bind(&process.config.standalone.grpc_address).await?;
@@ -119,6 +124,12 @@ impl Running {
             .or_else(|| Url::parse(&format!("http://{http_address}")).ok());
 
         let (registry, access) = process.registry(store.clone(), &token);
+        process.watch_registry(Watched {
+            registry: store.clone(),
+            cache: registry.clone(),
+            sealer: keys.sealer,
+            dialects: dialects.clone(),
+        });
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
         let log = tidings_log::build(
             &process.config.log_for(&dialects),
@@ -276,19 +287,6 @@ async fn open(
         _ => process.rabbit(topology),
     };
     Ok((store, queue))
-}
-
-/// The configured keys, or one that is made at the first start and kept with the data.
-fn sealer(config: &Config, data_dir: &Path) -> anyhow::Result<Sealer> {
-    if !config.secrets.keys.is_empty() {
-        return config.secrets.sealer();
-    }
-    let path = data_dir.join("secrets.key");
-    if !path.exists() {
-        write_secret(&path, &SealKey::generate().reveal())?;
-    }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Sealer::new(vec![SealKey::parse(text.trim())?])?)
 }
 
 /// At the first start of all there is an operator's key to make and to keep where commands look for it.

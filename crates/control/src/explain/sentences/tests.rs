@@ -258,3 +258,32 @@ fn what_was_not_attempted_yet_says_who_has_it() {
         told.next
     );
 }
+
+#[test]
+fn what_needs_repair_says_what_and_how() {
+    let mut broken = endpoint(&[]);
+    let mut told = |reason: &str, unreadable: Vec<&'static str>| {
+        broken.unreadable = unreadable;
+        let told = told(&delivery("held", reason), Some(&broken), &[]);
+        (told.sentences.concat(), told.next)
+    };
+    let (why, next) = told("secret_unreadable", vec![]);
+    assert!(
+        why.contains("can't be opened") && next.contains("`secrets.keys`"),
+        "{why} {next}"
+    );
+    let (why, next) = told("dialect_unknown", vec![]);
+    assert!(
+        why.contains("`standard`") && next.contains("dialect's file"),
+        "{why} {next}"
+    );
+    let (why, next) = told("endpoint_unusable", vec!["overrides"]);
+    assert!(why.contains("overrides") && next.contains("PATCH"), "{why} {next}");
+    let (why, next) = told("endpoint_unusable", vec![]);
+    assert!(why.contains("settings") && next.contains("/test"), "{why} {next}");
+    let (why, next) = told("subscriptions_unreadable", vec!["subscriptions"]);
+    assert!(
+        why.contains("subscriptions") && next.contains("given again"),
+        "{why} {next}"
+    );
+}

@@ -73,6 +73,10 @@ pub(crate) struct Endpoint {
     properties: Vec<String>,
     /// Values that the dialect asks for, by name.
     settings: BTreeMap<String, String>,
+    /// What of it can't be read as it is stored, or opened for want of a key; its deliveries are held until that is
+    /// repaired. Left out if everything can be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Option<Timestamp>,
@@ -152,6 +156,7 @@ impl From<pb::Endpoint> for Endpoint {
             operational: endpoint.operational,
             properties: endpoint.properties,
             settings: endpoint.settings.into_iter().collect(),
+            unreadable: endpoint.unreadable,
             created_at: time(endpoint.created_at),
             updated_at: time(endpoint.updated_at),
         }

@@ -1,18 +1,18 @@
 //! Endpoints.
 
-use tidings_domain::{
-    AuditEntry, Authentication, DisabledReason, Endpoint, EndpointId, EventId, Overrides, Subscription, TenantId,
-    Timestamp,
-};
+use serde_json::Value;
+use tidings_domain::{AuditEntry, DisabledReason, Endpoint, EndpointId, EventId, TenantId, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
+use url::Url;
 
 use super::Postgres;
 use crate::error::StoreError;
+use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::postgres::error::corrupt;
 use crate::postgres::filter::Filter;
-use crate::registry::{Deletion, turned_off};
-use crate::sealed::Sealed;
+use crate::registry::{Deletion, turned_off, unreadable_url};
+use crate::sealed::{Columns, open_what_opens, previous_until};
 
 pub(super) const ENDPOINT: &str = "id, tenant_id, name, url, dialect, secret_sealed, subscriptions, enabled, overrides, created_at, updated_at, \
      cancel_held_before, previous_secret_sealed, previous_secret_until, contact, operational, failing_since, \
@@ -31,7 +31,7 @@ const DELETE: &str = "DELETE FROM endpoints WHERE id = $1 AND updated_at = coale
 const DISABLE: &str = "WITH disabled AS (
     UPDATE endpoints SET enabled = false, disabled_reason = $2,
         updated_at = greatest(updated_at + interval '1 microsecond', $3)
-    WHERE id = $1 AND enabled
+    WHERE id = $1 AND enabled AND url = coalesce($12, url)
     RETURNING id, tenant_id
 ), noticed AS (
     INSERT INTO notices (id, tenant_id, endpoint_id, at, try_at, kind, detail)
@@ -48,7 +48,7 @@ pub(super) async fn create(store: &Postgres, endpoint: &Endpoint, entry: &AuditE
 pub(super) async fn read(store: &Postgres, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
     let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE id = $1");
     let row = store.query_opt(&sql, &[&id.uuid()]).await?;
-    row.map(|row| endpoint(store, &row)).transpose()
+    row.map(|row| opened(store, &row)).transpose()
 }
 
 pub(super) async fn list(
@@ -63,7 +63,7 @@ pub(super) async fn list(
     let rows = filter
         .newest(&store.client().await?, ENDPOINT, "endpoints", limit)
         .await?;
-    rows.iter().map(|row| endpoint(store, row)).collect()
+    rows.iter().map(|row| opened(store, row)).collect()
 }
 
 pub(super) async fn replace(
@@ -96,6 +96,7 @@ pub(super) async fn disable(
     id: EndpointId,
     reason: DisabledReason,
     detail: &str,
+    at: Option<&str>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let notice = EventId::at(now).uuid();
@@ -115,6 +116,7 @@ pub(super) async fn disable(
                 &entry.target,
                 &Json(&entry.before),
                 &Json(&entry.after),
+                &at,
             ],
         )
         .await?;
@@ -133,27 +135,64 @@ pub(super) async fn failing_since(
         .collect()
 }
 
-/// Reads a row of the columns [`ENDPOINT`]; gives none, with a warning, if its secrets can't be read: one secret sealed
-/// with a lost key must not keep all others from being used.
-pub(super) fn usable(store: &Postgres, row: &Row) -> Result<Option<Endpoint>, StoreError> {
-    match endpoint(store, row) {
-        Ok(endpoint) => Ok(Some(endpoint)),
-        Err(StoreError::Corrupt(error)) => {
-            let endpoint = EndpointId::from_uuid(row.try_get("id")?);
-            tracing::warn!(%endpoint, error, "endpoint {endpoint} is left out");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// The sealed columns of a row.
-pub(super) fn sealed(row: &Row) -> Result<Sealed, StoreError> {
-    Ok(Sealed {
+pub(super) fn columns(row: &Row) -> Result<Columns, StoreError> {
+    Ok(Columns {
         secret: row.try_get("secret_sealed")?,
         previous_secret: row.try_get("previous_secret_sealed")?,
         authentication: row.try_get("authentication_sealed")?,
     })
+}
+
+/// A row of the columns [`ENDPOINT`], sealed as it is; what can't be read of it is as in a new endpoint.
+pub(super) fn closed(row: &Row) -> Result<Read<Endpoint>, Unreadable> {
+    let required = |column| row.try_get(column).map_err(|error| left_out("endpoint", "", error));
+    let (id, tenant) = (
+        EndpointId::from_uuid(required("id")?),
+        TenantId::from_uuid(required("tenant_id")?),
+    );
+    let sealed = columns(row).map_err(|error| left_out("endpoint", id, error))?;
+    let json = |column| row.try_get::<_, Json<Value>>(column).map(|json| json.0);
+    let mut read = Lenient::default();
+    let url = match row.try_get::<_, &str>("url") {
+        Ok(text) => text.parse::<Url>().map_err(corrupt),
+        Err(error) => Err(error.into()),
+    };
+    let mut endpoint = Endpoint {
+        id,
+        name: read.read("name", row.try_get("name"), String::new()),
+        dialect: read.read("dialect", row.try_get("dialect"), String::new()),
+        sealed: sealed.closed(read.read("previous_secret_until", row.try_get("previous_secret_until"), None)),
+        subscriptions: read.subscriptions(json("subscriptions")),
+        operational: read.read("operational", row.try_get("operational"), false),
+        contact: read.read("contact", row.try_get("contact"), None),
+        enabled: read.read("enabled", row.try_get("enabled"), true),
+        disabled_reason: read
+            .read(
+                "disabled_reason",
+                row.try_get::<_, Option<&str>>("disabled_reason"),
+                None,
+            )
+            .and_then(DisabledReason::from_name),
+        failing_since: read.read("failing_since", row.try_get("failing_since"), None),
+        overrides: read.overrides(json("overrides")),
+        cancel_held_before: read.read("cancel_held_before", row.try_get("cancel_held_before"), None),
+        updated_at: read.time("updated_at", row.try_get("updated_at")),
+        ..Endpoint::new(
+            tenant,
+            read.read("url", url, unreadable_url()),
+            String::new(),
+            read.time("created_at", row.try_get("created_at")),
+        )
+    };
+    endpoint.unreadable = read.unreadable();
+    Ok((endpoint, read.told("endpoint", Some(tenant), id)))
+}
+
+/// A row of the columns [`ENDPOINT`] with what opens of its secrets.
+fn opened(store: &Postgres, row: &Row) -> Result<Endpoint, StoreError> {
+    let (endpoint, _) = closed(row).map_err(|told| corrupt(told.why))?;
+    Ok(open_what_opens(endpoint, &store.sealer))
 }
 
 /// Runs a statement that inserts or replaces an endpoint and takes one time more.
@@ -164,7 +203,7 @@ async fn write(
     time: Timestamp,
     entry: &AuditEntry,
 ) -> Result<bool, StoreError> {
-    let sealed = Sealed::of(endpoint, &store.sealer)?;
+    let sealed = Columns::of(endpoint, &store.sealer)?;
     store
         .change(
             sql,
@@ -181,7 +220,7 @@ async fn write(
                 &endpoint.updated_at,
                 &endpoint.cancel_held_before,
                 &sealed.previous_secret,
-                &endpoint.previous_secret.as_ref().map(|previous| previous.until),
+                &previous_until(endpoint),
                 &endpoint.contact,
                 &endpoint.operational,
                 &endpoint.failing_since,
@@ -192,31 +231,4 @@ async fn write(
             entry,
         )
         .await
-}
-
-fn endpoint(store: &Postgres, row: &Row) -> Result<Endpoint, StoreError> {
-    let mut endpoint = Endpoint {
-        id: EndpointId::from_uuid(row.try_get("id")?),
-        tenant: TenantId::from_uuid(row.try_get("tenant_id")?),
-        name: row.try_get("name")?,
-        url: row.try_get::<_, &str>("url")?.parse().map_err(corrupt)?,
-        dialect: row.try_get("dialect")?,
-        secret: None,
-        previous_secret: None,
-        authentication: Authentication::default(),
-        subscriptions: row.try_get::<_, Json<Vec<Subscription>>>("subscriptions")?.0,
-        operational: row.try_get("operational")?,
-        contact: row.try_get("contact")?,
-        enabled: row.try_get("enabled")?,
-        disabled_reason: row
-            .try_get::<_, Option<&str>>("disabled_reason")?
-            .and_then(DisabledReason::from_name),
-        failing_since: row.try_get("failing_since")?,
-        overrides: row.try_get::<_, Json<Overrides>>("overrides")?.0,
-        cancel_held_before: row.try_get("cancel_held_before")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
-    };
-    sealed(row)?.open_into(&mut endpoint, row.try_get("previous_secret_until")?, &store.sealer)?;
-    Ok(endpoint)
 }

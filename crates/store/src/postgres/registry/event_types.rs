@@ -1,11 +1,11 @@
 //! The catalogue of event types.
 
-use tidings_domain::{AuditEntry, EventType, EventTypeVersion};
+use tidings_domain::{AuditEntry, EventType, EventTypeVersion, Timestamp};
 use tokio_postgres::Row;
 
 use super::{Postgres, audit};
 use crate::error::StoreError;
-use crate::postgres::error::corrupt;
+use crate::lenient::{Read, Unreadable, divide, left_out};
 use crate::registry::NewEventTypeVersion;
 
 pub(super) const NEWEST: &str =
@@ -48,20 +48,26 @@ pub(super) async fn list(
 ) -> Result<Vec<EventTypeVersion>, StoreError> {
     let after = after.map_or("", EventType::as_str);
     let rows = store.query(LIST, &[&after, &i64::from(limit)]).await?;
-    rows.iter().map(version).collect()
+    Ok(divide(rows.iter().map(version), &mut Vec::new()))
 }
 
 pub(super) async fn versions(store: &Postgres, event_type: &EventType) -> Result<Vec<EventTypeVersion>, StoreError> {
     let rows = store.query(VERSIONS, &[&event_type.as_str()]).await?;
-    rows.iter().map(version).collect()
+    Ok(divide(rows.iter().map(version), &mut Vec::new()))
 }
 
-pub(super) fn version(row: &Row) -> Result<EventTypeVersion, StoreError> {
-    Ok(EventTypeVersion {
-        event_type: row.try_get::<_, &str>("event_type")?.parse().map_err(corrupt)?,
-        version: row.try_get::<_, i32>("version")?.cast_unsigned(),
-        description: row.try_get("description")?,
-        schema: row.try_get("schema")?,
-        created_at: row.try_get("created_at")?,
-    })
+/// A row of the catalogue. One whose name is no event type is left out: no event has it.
+pub(super) fn version(row: &Row) -> Result<Read<EventTypeVersion>, Unreadable> {
+    let name: &str = row
+        .try_get("event_type")
+        .map_err(|error| left_out("event_type", "", error))?;
+    let unusable = |error: tokio_postgres::Error| left_out("event_type", name, error);
+    let version = EventTypeVersion {
+        event_type: name.parse().map_err(|error| left_out("event_type", name, error))?,
+        version: row.try_get::<_, i32>("version").map_err(unusable)?.cast_unsigned(),
+        description: row.try_get("description").map_err(unusable)?,
+        schema: row.try_get("schema").map_err(unusable)?,
+        created_at: row.try_get("created_at").unwrap_or(Timestamp::UNIX_EPOCH),
+    };
+    Ok((version, None))
 }

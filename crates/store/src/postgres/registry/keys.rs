@@ -2,12 +2,13 @@
 
 use deadpool_postgres::GenericClient;
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, AuditEntry, KeyId, Scope, TenantId, Timestamp};
+use tidings_domain::{ApiKey, AuditEntry, KeyId, TenantId, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Postgres, audit};
 use crate::error::StoreError;
+use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::postgres::error::corrupt;
 
 /// Without when they were last used.
@@ -84,7 +85,7 @@ pub(super) async fn rotate(
 pub(super) async fn read(store: &Postgres, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
     let sql = format!("SELECT {KEY} FROM api_keys WHERE id = $1");
     let row = store.query_opt(&sql, &[&id.uuid()]).await?;
-    row.as_ref().map(key).transpose()
+    row.as_ref().map(readable).transpose()
 }
 
 pub(super) async fn list(
@@ -103,7 +104,7 @@ pub(super) async fn list(
             store.query(&sql, &[&with_portal]).await?
         }
     };
-    rows.iter().map(key).collect()
+    rows.iter().map(readable).collect()
 }
 
 pub(super) async fn note_uses(store: &Postgres, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
@@ -136,26 +137,35 @@ pub(super) async fn insert(client: &impl GenericClient, key: &ApiKey) -> Result<
     Ok(())
 }
 
-/// A row of the columns [`KEY`] or [`UNUSED_KEY`].
-pub(super) fn key(row: &Row) -> Result<ApiKey, StoreError> {
-    let scopes: Vec<&str> = row.try_get("scopes")?;
-    let hash: &[u8] = row.try_get("token_hash")?;
-    Ok(ApiKey {
-        id: KeyId::from_uuid(row.try_get("id")?),
-        tenant: row.try_get::<_, Option<_>>("tenant_id")?.map(TenantId::from_uuid),
-        name: row.try_get("name")?,
-        scopes: scopes
-            .into_iter()
-            .map(|scope| scope.parse::<Scope>().map_err(corrupt))
-            .collect::<Result<_, _>>()?,
-        hint: row.try_get("hint")?,
-        hash: TokenHash::from_bytes(
-            hash.try_into()
-                .map_err(|_| corrupt("a token's hash has not 32 bytes"))?,
-        ),
-        portal: row.try_get("portal")?,
-        expires_at: row.try_get("expires_at")?,
-        created_at: row.try_get("created_at")?,
-        last_used_at: row.try_get("last_used_at")?,
-    })
+/// A row of the columns [`KEY`] or [`UNUSED_KEY`]. One whose expiry or owner can't be read is left out: it opens nothing.
+pub(super) fn key(row: &Row) -> Result<Read<ApiKey>, Unreadable> {
+    let id = KeyId::from_uuid(row.try_get("id").map_err(|error| left_out("key", "", error))?);
+    let unusable = |error: tokio_postgres::Error| left_out("key", id, error);
+    let hash: &[u8] = row.try_get("token_hash").map_err(unusable)?;
+    let hash = hash
+        .try_into()
+        .map_err(|_| left_out("key", id, "a token's hash has not 32 bytes"))?;
+    let scopes: Vec<&str> = row.try_get("scopes").map_err(unusable)?;
+    let mut read = Lenient::default();
+    let key = ApiKey {
+        id,
+        tenant: row
+            .try_get::<_, Option<_>>("tenant_id")
+            .map_err(unusable)?
+            .map(TenantId::from_uuid),
+        name: read.read("name", row.try_get("name"), String::new()),
+        scopes: read.scopes(scopes.into_iter()),
+        hint: read.read("hint", row.try_get("hint"), String::new()),
+        hash: TokenHash::from_bytes(hash),
+        portal: row.try_get("portal").map_err(unusable)?,
+        expires_at: row.try_get("expires_at").map_err(unusable)?,
+        created_at: read.time("created_at", row.try_get("created_at")),
+        last_used_at: read.read("last_used_at", row.try_get("last_used_at"), None),
+    };
+    let tenant = key.tenant;
+    Ok((key, read.told("key", tenant, id)))
+}
+
+fn readable(row: &Row) -> Result<ApiKey, StoreError> {
+    Ok(key(row).map_err(|told| corrupt(told.why))?.0)
 }

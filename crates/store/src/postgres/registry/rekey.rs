@@ -7,7 +7,7 @@ use super::{Postgres, endpoints};
 use crate::error::StoreError;
 use crate::postgres::error::corrupt;
 use crate::registry::{Rekeyed, SealUse};
-use crate::sealed::Sealed;
+use crate::sealed::Columns;
 
 const READ: &str = "SELECT id, secret_sealed, previous_secret_sealed, authentication_sealed FROM endpoints
      WHERE id > $1 ORDER BY id LIMIT $2";
@@ -16,7 +16,7 @@ const WRITE: &str = "UPDATE endpoints SET secret_sealed = $2, previous_secret_se
        AND authentication_sealed IS NOT DISTINCT FROM $7";
 /// A sealed value names its key behind a byte of its form and one of the name's length.
 const USES: &str = "
-SELECT convert_from(substring(sealed FROM 3 FOR get_byte(sealed, 1)), 'UTF8') AS key,
+SELECT CASE WHEN length(sealed) > 2 THEN substring(sealed FROM 3 FOR get_byte(sealed, 1)) ELSE '' END AS key,
        count(*) FILTER (WHERE is_secret) AS secrets, count(*) FILTER (WHERE NOT is_secret) AS answers
 FROM (
     SELECT secret_sealed AS sealed, true AS is_secret FROM endpoints
@@ -32,7 +32,7 @@ pub(super) async fn uses(store: &Postgres) -> Result<Vec<SealUse>, StoreError> {
     rows.iter()
         .map(|row| {
             Ok(SealUse {
-                key: row.try_get("key")?,
+                key: String::from_utf8_lossy(row.try_get("key")?).into_owned(),
                 secrets: count(row, "secrets")?,
                 answers: count(row, "answers")?,
             })
@@ -46,7 +46,7 @@ pub(super) async fn rekey(store: &Postgres, after: Option<EndpointId>, limit: u3
     let mut rekeyed = Rekeyed::default();
     for row in &rows {
         let id = EndpointId::from_uuid(row.try_get("id")?);
-        let old = endpoints::sealed(row)?;
+        let old = endpoints::columns(row)?;
         match old.resealed(id, &store.sealer) {
             Ok(Some(new)) => rekeyed.sealed += u32::from(write(store, id, &new, &old).await?),
             Ok(None) => {}
@@ -60,7 +60,7 @@ pub(super) async fn rekey(store: &Postgres, after: Option<EndpointId>, limit: u3
 }
 
 /// Replaces what is sealed, unless it has changed since it was read.
-async fn write(store: &Postgres, id: EndpointId, new: &Sealed, old: &Sealed) -> Result<bool, StoreError> {
+async fn write(store: &Postgres, id: EndpointId, new: &Columns, old: &Columns) -> Result<bool, StoreError> {
     let written = store
         .execute(
             WRITE,

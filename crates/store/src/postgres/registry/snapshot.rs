@@ -1,63 +1,138 @@
 //! The registry, or a part of it, at one moment.
 
+use std::collections::HashMap;
+
 use deadpool_postgres::GenericClient;
+use tidings_domain::TenantId;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
+use uuid::Uuid;
 
 use super::{Postgres, endpoints, event_types, keys, tenants};
 use crate::error::StoreError;
-use crate::registry::{Of, Snapshot};
+use crate::lenient::divide;
+use crate::registry::{Mark, Of, Snapshot};
+
+/// A row's `xmin` is the transaction that wrote it: later ones are greater, so the sum over as many rows differs after
+/// any change.
+const MARKS: &str = "SELECT tenant, count(*) AS rows, sum(version)::bigint AS versions FROM (
+    SELECT id AS tenant, xmin::text::bigint AS version FROM tenants
+    UNION ALL SELECT tenant_id, xmin::text::bigint FROM api_keys
+    UNION ALL SELECT tenant_id, xmin::text::bigint FROM endpoints
+) AS everything WHERE tenant BETWEEN $1 AND $2 GROUP BY tenant";
+
+/// Tenants by their ids, both ends included.
+type Range = (Uuid, Uuid);
+
+const ALL: Range = (Uuid::nil(), Uuid::max());
 
 pub(super) async fn read(store: &Postgres, of: Of) -> Result<Snapshot, StoreError> {
     let mut client = store.client().await?;
-    // One transaction, so that the tables are seen at one moment.
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let transaction = moment(&mut client).await?;
     let mut snapshot = Snapshot::default();
-    if matches!(of, Of::Everything | Of::Tenant(_)) {
-        let rows = select(&transaction, tenants::TENANT, "tenants", of, "id").await?;
-        snapshot.tenants = rows.iter().map(tenants::tenant).collect::<Result<_, _>>()?;
-        let rows = select(&transaction, endpoints::ENDPOINT, "endpoints", of, "tenant_id").await?;
-        snapshot.endpoints = rows
-            .iter()
-            .filter_map(|row| endpoints::usable(store, row).transpose())
-            .collect::<Result<_, _>>()?;
-    }
-    if of != Of::EventTypes {
-        let rows = select(&transaction, keys::UNUSED_KEY, "api_keys", of, "tenant_id").await?;
-        snapshot.keys = rows.iter().map(keys::key).collect::<Result<_, _>>()?;
-    }
-    if matches!(of, Of::Everything | Of::EventTypes) {
-        let statement = transaction.prepare_cached(event_types::NEWEST).await?;
-        let rows = transaction.query(&statement, &[]).await?;
-        snapshot.event_types = rows.iter().map(event_types::version).collect::<Result<_, _>>()?;
+    match of {
+        Of::Everything => {
+            read_tenants(&transaction, ALL, u32::MAX, &mut snapshot).await?;
+            read_operators(&transaction, &mut snapshot).await?;
+            read_event_types(&transaction, &mut snapshot).await?;
+        }
+        Of::Tenant(id) => read_tenants(&transaction, (id.uuid(), id.uuid()), 1, &mut snapshot).await?,
+        Of::Endpoint(tenant, id) => {
+            let sql = format!(
+                "SELECT {} FROM endpoints WHERE tenant_id = $1 AND id = $2",
+                endpoints::ENDPOINT
+            );
+            let rows = select(&transaction, &sql, &[&tenant.uuid(), &id.uuid()]).await?;
+            snapshot.endpoints = divide(rows.iter().map(endpoints::closed), &mut snapshot.unreadable);
+        }
+        Of::Operators => read_operators(&transaction, &mut snapshot).await?,
+        Of::EventTypes => read_event_types(&transaction, &mut snapshot).await?,
     }
     Ok(snapshot)
 }
 
-/// The rows of a table of tenants' things that belong to a part of the registry; `tenant` is the column that names
-/// whose they are.
+pub(super) async fn read_page(store: &Postgres, after: Option<TenantId>, limit: u32) -> Result<Snapshot, StoreError> {
+    let first = after.map_or(Uuid::nil(), |after| {
+        Uuid::from_u128(after.uuid().as_u128().saturating_add(1))
+    });
+    let mut client = store.client().await?;
+    let transaction = moment(&mut client).await?;
+    let mut snapshot = Snapshot::default();
+    read_tenants(&transaction, (first, Uuid::max()), limit, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+pub(super) async fn marks(store: &Postgres) -> Result<HashMap<TenantId, Mark>, StoreError> {
+    read_marks(&store.client().await?, ALL).await
+}
+
+/// One transaction, so that the tables are seen at one moment.
+async fn moment(client: &mut deadpool_postgres::Client) -> Result<deadpool_postgres::Transaction<'_>, StoreError> {
+    let transaction = client.build_transaction();
+    let isolated = transaction.isolation_level(IsolationLevel::RepeatableRead);
+    Ok(isolated.read_only(true).start().await?)
+}
+
+/// The first tenants of a range with their keys and endpoints.
+async fn read_tenants(
+    client: &impl GenericClient,
+    (first, last): Range,
+    limit: u32,
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {} FROM tenants WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3",
+        tenants::TENANT
+    );
+    let rows = select(client, &sql, &[&first, &last, &i64::from(limit)]).await?;
+    let is_last = rows.len() < limit as usize;
+    let told = &mut snapshot.unreadable;
+    snapshot.tenants = divide(rows.iter().map(tenants::tenant), told);
+    snapshot.next = snapshot.tenants.last().map(|tenant| tenant.id).filter(|_| !is_last);
+    let last = snapshot.next.map_or(last, TenantId::uuid);
+
+    let of_these =
+        |columns: &str, table: &str| format!("SELECT {columns} FROM {table} WHERE tenant_id BETWEEN $1 AND $2");
+    let sql = of_these(endpoints::ENDPOINT, "endpoints");
+    let rows = select(client, &sql, &[&first, &last]).await?;
+    snapshot.endpoints = divide(rows.iter().map(endpoints::closed), told);
+    let sql = of_these(keys::UNUSED_KEY, "api_keys");
+    let rows = select(client, &sql, &[&first, &last]).await?;
+    snapshot.keys = divide(rows.iter().map(keys::key), told);
+    snapshot.marks = read_marks(client, (first, last)).await?;
+    Ok(())
+}
+
+async fn read_operators(client: &impl GenericClient, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let sql = format!("SELECT {} FROM api_keys WHERE tenant_id IS NULL", keys::UNUSED_KEY);
+    let rows = select(client, &sql, &[]).await?;
+    let keys = divide(rows.iter().map(keys::key), &mut snapshot.unreadable);
+    snapshot.keys.extend(keys);
+    Ok(())
+}
+
+async fn read_event_types(client: &impl GenericClient, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let rows = select(client, event_types::NEWEST, &[]).await?;
+    snapshot.event_types = divide(rows.iter().map(event_types::version), &mut snapshot.unreadable);
+    Ok(())
+}
+
+async fn read_marks(client: &impl GenericClient, (first, last): Range) -> Result<HashMap<TenantId, Mark>, StoreError> {
+    let rows = select(client, MARKS, &[&first, &last]).await?;
+    let mark = |row: &Row| {
+        let mark = Mark {
+            rows: row.try_get("rows")?,
+            versions: row.try_get("versions")?,
+        };
+        Ok((TenantId::from_uuid(row.try_get("tenant")?), mark))
+    };
+    rows.iter().map(mark).collect()
+}
+
 async fn select(
     client: &impl GenericClient,
-    columns: &str,
-    table: &str,
-    of: Of,
-    tenant: &str,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
-    let all = format!("SELECT {columns} FROM {table}");
-    let rows = match of {
-        Of::Everything | Of::EventTypes => client.query(&client.prepare_cached(&all).await?, &[]).await,
-        Of::Operators => {
-            let sql = format!("{all} WHERE {tenant} IS NULL");
-            client.query(&client.prepare_cached(&sql).await?, &[]).await
-        }
-        Of::Tenant(id) => {
-            let statement = client.prepare_cached(&format!("{all} WHERE {tenant} = $1")).await?;
-            client.query(&statement, &[&id.uuid()]).await
-        }
-    };
-    Ok(rows?)
+    Ok(client.query(&client.prepare_cached(sql).await?, values).await?)
 }

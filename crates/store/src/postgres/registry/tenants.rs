@@ -1,11 +1,14 @@
 //! Tenants.
 
-use tidings_domain::{ApiKey, AuditEntry, Tenant, TenantId, TenantSettings, Timestamp};
+use serde_json::Value;
+use tidings_domain::{ApiKey, AuditEntry, Tenant, TenantId, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::{Postgres, audit, keys};
 use crate::error::StoreError;
+use crate::lenient::{Lenient, Read, Unreadable, left_out};
+use crate::postgres::error::corrupt;
 use crate::postgres::filter::Filter;
 
 pub(super) const TENANT: &str = "id, name, settings, created_at, updated_at";
@@ -41,14 +44,14 @@ pub(super) async fn create(
 pub(super) async fn read(store: &Postgres, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let sql = format!("SELECT {TENANT} FROM tenants WHERE id = $1");
     let row = store.query_opt(&sql, &[&id.uuid()]).await?;
-    row.as_ref().map(tenant).transpose()
+    row.as_ref().map(readable).transpose()
 }
 
 pub(super) async fn list(store: &Postgres, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
     let mut filter = Filter::default();
     filter.and_some("id < $", before.map(TenantId::uuid));
     let rows = filter.newest(&store.client().await?, TENANT, "tenants", limit).await?;
-    rows.iter().map(tenant).collect()
+    rows.iter().map(readable).collect()
 }
 
 pub(super) async fn replace(
@@ -67,13 +70,20 @@ pub(super) async fn replace(
         .await
 }
 
-/// A row of the columns [`TENANT`].
-pub(super) fn tenant(row: &Row) -> Result<Tenant, StoreError> {
-    Ok(Tenant {
-        id: TenantId::from_uuid(row.try_get("id")?),
-        name: row.try_get("name")?,
-        settings: row.try_get::<_, Json<TenantSettings>>("settings")?.0,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
-    })
+/// A row of the columns [`TENANT`]; what can't be read of it is as in a new tenant.
+pub(super) fn tenant(row: &Row) -> Result<Read<Tenant>, Unreadable> {
+    let id = TenantId::from_uuid(row.try_get("id").map_err(|error| left_out("tenant", "", error))?);
+    let mut read = Lenient::default();
+    let tenant = Tenant {
+        id,
+        name: read.read("name", row.try_get("name"), String::new()),
+        settings: read.settings(row.try_get::<_, Json<Value>>("settings").map(|json| json.0)),
+        created_at: read.time("created_at", row.try_get("created_at")),
+        updated_at: read.time("updated_at", row.try_get("updated_at")),
+    };
+    Ok((tenant, read.told("tenant", Some(id), id)))
+}
+
+fn readable(row: &Row) -> Result<Tenant, StoreError> {
+    Ok(tenant(row).map_err(|told| corrupt(told.why))?.0)
 }

@@ -1,16 +1,14 @@
 //! Endpoints.
 
 use rusqlite::{Connection, Row, params};
-use tidings_domain::{
-    AuditEntry, Authentication, DisabledReason, Endpoint, EndpointId, NoticeKind, TenantId, Timestamp,
-};
+use tidings_domain::{AuditEntry, DisabledReason, Endpoint, EndpointId, NoticeKind, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::{all, audit, execute, one};
 use crate::error::StoreError;
-use crate::registry::turned_off;
-use crate::seal::Sealer;
-use crate::sealed::Sealed;
+use crate::lenient::{Lenient, Read, Unreadable, left_out};
+use crate::registry::{turned_off, unreadable_url};
+use crate::sealed::{Columns, previous_until};
 use crate::sqlite::health::{self, Noticed};
 use crate::sqlite::row::{blob, from_json, id, json, micros, text, time, time_or_none};
 
@@ -18,22 +16,7 @@ pub(super) const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subsc
      created_at, updated_at, cancel_held_before, previous_secret, previous_secret_until, contact, operational, \
      failing_since, disabled_reason, authentication";
 
-/// An endpoint without its secrets, and its secrets sealed.
-pub(super) struct Closed {
-    pub(super) endpoint: Endpoint,
-    sealed: Sealed,
-    previous_until: Option<Timestamp>,
-}
-
-impl Closed {
-    pub(super) fn open(self, sealer: &Sealer) -> Result<Endpoint, StoreError> {
-        let mut endpoint = self.endpoint;
-        self.sealed.open_into(&mut endpoint, self.previous_until, sealer)?;
-        Ok(endpoint)
-    }
-}
-
-pub(super) fn insert(connection: &Connection, endpoint: &Endpoint, sealed: &Sealed) -> Result<(), StoreError> {
+pub(super) fn insert(connection: &Connection, endpoint: &Endpoint, sealed: &Columns) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO endpoints ({ENDPOINT})
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?19, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
@@ -42,9 +25,16 @@ pub(super) fn insert(connection: &Connection, endpoint: &Endpoint, sealed: &Seal
     Ok(())
 }
 
-pub(super) fn read(connection: &Connection, id: EndpointId) -> Result<Option<Closed>, StoreError> {
+pub(super) fn read(connection: &Connection, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
     let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE id = ?1");
-    one(connection, &sql, [blob(id.uuid())], closed)
+    let found = one(connection, &sql, [blob(id.uuid())], |row| Ok(closed(row)))?;
+    found.map(readable).transpose()
+}
+
+/// Whether there is an endpoint of this id, readable or not.
+pub(super) fn exists(connection: &Connection, id: EndpointId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM endpoints WHERE id = ?1";
+    Ok(one(connection, sql, [blob(id.uuid())], |_| Ok(()))?.is_some())
 }
 
 pub(super) fn list(
@@ -52,16 +42,17 @@ pub(super) fn list(
     tenant: TenantId,
     before: Option<EndpointId>,
     limit: u32,
-) -> Result<Vec<Closed>, StoreError> {
+) -> Result<Vec<Endpoint>, StoreError> {
     let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     let (tenant, before) = (blob(tenant.uuid()), blob(before.map_or(Uuid::max(), EndpointId::uuid)));
-    all(connection, &sql, params![tenant, before, limit], closed)
+    let found = all(connection, &sql, params![tenant, before, limit], |row| Ok(closed(row)))?;
+    found.into_iter().map(readable).collect()
 }
 
 pub(super) fn replace(
     connection: &Connection,
     endpoint: &Endpoint,
-    sealed: &Sealed,
+    sealed: &Columns,
     was: Timestamp,
 ) -> Result<Option<()>, StoreError> {
     let sql = "UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
@@ -93,11 +84,12 @@ pub(super) fn disable(
     endpoint: EndpointId,
     reason: DisabledReason,
     detail: &str,
+    at: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<TenantId>, StoreError> {
     let sql = "UPDATE endpoints SET enabled = 0, disabled_reason = ?2, updated_at = max(updated_at + 1, ?3)
-               WHERE id = ?1 AND enabled RETURNING tenant";
-    let values = params![blob(endpoint.uuid()), reason.as_str(), micros(now)];
+               WHERE id = ?1 AND enabled AND url = coalesce(?4, url) RETURNING tenant";
+    let values = params![blob(endpoint.uuid()), reason.as_str(), micros(now), at];
     let disabled = one(connection, sql, values, |row| id(row, 0, TenantId::from_uuid))?;
     if let Some(tenant) = disabled {
         let notice = Noticed {
@@ -129,37 +121,47 @@ pub(super) fn failing_since(
     })
 }
 
-/// A row of the columns [`ENDPOINT`].
-pub(super) fn closed(row: &Row<'_>) -> rusqlite::Result<Closed> {
-    let endpoint = Endpoint {
-        id: id(row, 0, EndpointId::from_uuid)?,
-        tenant: id(row, 1, TenantId::from_uuid)?,
-        name: row.get(2)?,
-        url: text(row, 3)?,
-        dialect: row.get(4)?,
-        secret: None,
-        previous_secret: None,
-        authentication: Authentication::default(),
-        subscriptions: from_json(row, 6)?,
-        operational: row.get(15)?,
-        contact: row.get(14)?,
-        enabled: row.get(7)?,
-        disabled_reason: row.get_ref(17)?.as_str_or_null()?.and_then(DisabledReason::from_name),
-        failing_since: time_or_none(row, 16)?,
-        overrides: from_json(row, 8)?,
-        created_at: time(row, 9)?,
-        updated_at: time(row, 10)?,
-        cancel_held_before: time_or_none(row, 11)?,
+/// A row of the columns [`ENDPOINT`], sealed as it is; what can't be read of it is as in a new endpoint.
+pub(super) fn closed(row: &Row<'_>) -> Result<Read<Endpoint>, Unreadable> {
+    let unusable = |error: rusqlite::Error| left_out("endpoint", "", error);
+    let endpoint = id(row, 0, EndpointId::from_uuid).map_err(unusable)?;
+    let tenant = id(row, 1, TenantId::from_uuid).map_err(unusable)?;
+    let mut read = Lenient::default();
+    let sealed = Columns {
+        secret: read.read("secret", row.get(5), None),
+        previous_secret: read.read("previous_secret", row.get(12), None),
+        authentication: read.read("authentication", row.get(18), None),
     };
-    Ok(Closed {
-        endpoint,
-        sealed: Sealed {
-            secret: row.get(5)?,
-            previous_secret: row.get(12)?,
-            authentication: row.get(18)?,
-        },
-        previous_until: time_or_none(row, 13)?,
-    })
+    let mut closed = Endpoint {
+        id: endpoint,
+        name: read.read("name", row.get(2), String::new()),
+        dialect: read.read("dialect", row.get(4), String::new()),
+        sealed: sealed.closed(read.read("previous_secret_until", time_or_none(row, 13), None)),
+        subscriptions: read.subscriptions(from_json(row, 6)),
+        operational: read.read("operational", row.get(15), false),
+        contact: read.read("contact", row.get(14), None),
+        enabled: read.read("enabled", row.get(7), true),
+        disabled_reason: read
+            .read("disabled_reason", row.get::<_, Option<String>>(17), None)
+            .and_then(|name| DisabledReason::from_name(&name)),
+        failing_since: read.read("failing_since", time_or_none(row, 16), None),
+        overrides: read.overrides(from_json(row, 8)),
+        cancel_held_before: read.read("cancel_held_before", time_or_none(row, 11), None),
+        updated_at: read.time("updated_at", time(row, 10)),
+        ..Endpoint::new(
+            tenant,
+            read.read("url", text(row, 3), unreadable_url()),
+            String::new(),
+            read.time("created_at", time(row, 9)),
+        )
+    };
+    closed.unreadable = read.unreadable();
+    Ok((closed, read.told("endpoint", Some(tenant), endpoint)))
+}
+
+fn readable(read: Result<Read<Endpoint>, Unreadable>) -> Result<Endpoint, StoreError> {
+    let (endpoint, _) = read.map_err(|told| StoreError::Corrupt(told.why))?;
+    Ok(endpoint)
 }
 
 /// Runs a statement that inserts or replaces an endpoint and takes one time more.
@@ -167,7 +169,7 @@ fn write(
     connection: &Connection,
     sql: &str,
     endpoint: &Endpoint,
-    sealed: &Sealed,
+    sealed: &Columns,
     time: Timestamp,
 ) -> Result<Option<()>, StoreError> {
     let values = params![
@@ -183,7 +185,7 @@ fn write(
         micros(endpoint.updated_at),
         endpoint.cancel_held_before.map(micros),
         sealed.previous_secret,
-        endpoint.previous_secret.as_ref().map(|previous| micros(previous.until)),
+        previous_until(endpoint).map(micros),
         endpoint.contact,
         endpoint.operational,
         endpoint.failing_since.map(micros),

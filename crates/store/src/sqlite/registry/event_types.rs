@@ -1,12 +1,13 @@
 //! The catalogue of event types.
 
 use rusqlite::{Connection, Row, params};
-use tidings_domain::{EventType, EventTypeVersion};
+use tidings_domain::{EventType, EventTypeVersion, Timestamp};
 
 use super::{all, execute};
 use crate::error::StoreError;
+use crate::lenient::{Read, Unreadable, divide, left_out};
 use crate::registry::NewEventTypeVersion;
-use crate::sqlite::row::{micros, text, time};
+use crate::sqlite::row::{micros, time};
 
 const VERSION: &str = "event_type, version, description, schema, created_at";
 
@@ -31,6 +32,7 @@ pub(super) fn newest(
     connection: &Connection,
     after: Option<&EventType>,
     limit: u32,
+    told: &mut Vec<Unreadable>,
 ) -> Result<Vec<EventTypeVersion>, StoreError> {
     let sql = format!(
         "SELECT {VERSION} FROM event_types AS one
@@ -39,12 +41,14 @@ pub(super) fn newest(
          ORDER BY event_type LIMIT ?2"
     );
     let after = after.map_or("", EventType::as_str);
-    all(connection, &sql, params![after, limit], version)
+    let rows = all(connection, &sql, params![after, limit], |row| Ok(version(row)))?;
+    Ok(divide(rows.into_iter(), told))
 }
 
 pub(super) fn versions(connection: &Connection, event_type: &EventType) -> Result<Vec<EventTypeVersion>, StoreError> {
     let sql = format!("SELECT {VERSION} FROM event_types WHERE event_type = ?1 ORDER BY version DESC");
-    all(connection, &sql, [event_type.as_str()], version)
+    let rows = all(connection, &sql, [event_type.as_str()], |row| Ok(version(row)))?;
+    Ok(divide(rows.into_iter(), &mut Vec::new()))
 }
 
 pub(super) fn delete(connection: &Connection, event_type: &EventType) -> Result<Option<()>, StoreError> {
@@ -52,12 +56,16 @@ pub(super) fn delete(connection: &Connection, event_type: &EventType) -> Result<
     execute(connection, sql, [event_type.as_str()])
 }
 
-fn version(row: &Row<'_>) -> rusqlite::Result<EventTypeVersion> {
-    Ok(EventTypeVersion {
-        event_type: text(row, 0)?,
-        version: row.get(1)?,
-        description: row.get(2)?,
-        schema: row.get(3)?,
-        created_at: time(row, 4)?,
-    })
+/// A row of the catalogue. One whose name is no event type is left out: no event has it.
+fn version(row: &Row<'_>) -> Result<Read<EventTypeVersion>, Unreadable> {
+    let name: String = row.get(0).map_err(|error| left_out("event_type", "", error))?;
+    let unusable = |error: rusqlite::Error| left_out("event_type", &name, error);
+    let version = EventTypeVersion {
+        event_type: name.parse().map_err(|error| left_out("event_type", &name, error))?,
+        version: row.get(1).map_err(unusable)?,
+        description: row.get(2).map_err(unusable)?,
+        schema: row.get(3).map_err(unusable)?,
+        created_at: time(row, 4).unwrap_or(Timestamp::UNIX_EPOCH),
+    };
+    Ok((version, None))
 }

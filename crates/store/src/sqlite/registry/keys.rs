@@ -6,6 +6,7 @@ use tidings_domain::{ApiKey, KeyId, TenantId, Timestamp};
 
 use super::{all, execute, one, tenant_or_none};
 use crate::error::StoreError;
+use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::registry::Of;
 use crate::sqlite::row::{blob, id, micros, time, time_or_none};
 
@@ -72,7 +73,8 @@ pub(super) fn rotate(
 
 pub(super) fn read(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
     let sql = format!("SELECT {KEY} FROM api_keys WHERE id = ?1");
-    one(connection, &sql, [blob(id.uuid())], key)
+    let found = one(connection, &sql, [blob(id.uuid())], |row| Ok(key(row)))?;
+    found.map(readable).transpose()
 }
 
 pub(super) fn list(
@@ -82,7 +84,8 @@ pub(super) fn list(
 ) -> Result<Vec<ApiKey>, StoreError> {
     let sql = format!("SELECT {KEY} FROM api_keys WHERE tenant IS ?1 AND (NOT portal OR ?2) ORDER BY id DESC");
     let tenant = tenant.map(|id| blob(id.uuid()));
-    all(connection, &sql, params![tenant, with_portal], key)
+    let found = all(connection, &sql, params![tenant, with_portal], |row| Ok(key(row)))?;
+    found.into_iter().map(readable).collect()
 }
 
 /// Lets a key expire at another time; gives whose it is.
@@ -110,25 +113,29 @@ pub(super) fn note_uses(connection: &Connection, uses: &[(KeyId, Timestamp)]) ->
     Ok(())
 }
 
-/// A row of the columns [`KEY`] or [`UNUSED_KEY`].
-pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
-    let scopes: String = row.get(3)?;
-    Ok(ApiKey {
-        id: id(row, 0, KeyId::from_uuid)?,
-        tenant: tenant_or_none(row, 1)?,
-        name: row.get(2)?,
-        scopes: scopes
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
-            })?,
-        hint: row.get(4)?,
-        hash: TokenHash::from_bytes(row.get(5)?),
-        portal: row.get(6)?,
-        expires_at: time_or_none(row, 7)?,
-        created_at: time(row, 8)?,
-        last_used_at: time_or_none(row, 9)?,
-    })
+/// A row of the columns [`KEY`] or [`UNUSED_KEY`]. One whose expiry or owner can't be read is left out: it opens nothing.
+pub(super) fn key(row: &Row<'_>) -> Result<Read<ApiKey>, Unreadable> {
+    let key = id(row, 0, KeyId::from_uuid).map_err(|error| left_out("key", "", error))?;
+    let unusable = |error: rusqlite::Error| left_out("key", key, error);
+    let scopes: String = row.get(3).map_err(unusable)?;
+    let tenant = tenant_or_none(row, 1).map_err(unusable)?;
+    let mut read = Lenient::default();
+    let found = ApiKey {
+        id: key,
+        tenant,
+        name: read.read("name", row.get(2), String::new()),
+        scopes: read.scopes(scopes.split_whitespace()),
+        hint: read.read("hint", row.get(4), String::new()),
+        hash: TokenHash::from_bytes(row.get(5).map_err(unusable)?),
+        portal: row.get(6).map_err(unusable)?,
+        expires_at: time_or_none(row, 7).map_err(unusable)?,
+        created_at: read.time("created_at", time(row, 8)),
+        last_used_at: read.read("last_used_at", time_or_none(row, 9), None),
+    };
+    Ok((found, read.told("key", tenant, key)))
+}
+
+fn readable(read: Result<Read<ApiKey>, Unreadable>) -> Result<ApiKey, StoreError> {
+    let (key, _) = read.map_err(|told| StoreError::Corrupt(told.why))?;
+    Ok(key)
 }

@@ -10,7 +10,7 @@ use super::{all, execute};
 use crate::error::StoreError;
 use crate::registry::{Rekeyed, SealUse};
 use crate::seal::Sealer;
-use crate::sealed::Sealed;
+use crate::sealed::Columns;
 use crate::sqlite::row::{blob, id};
 
 pub(super) fn rekey(
@@ -22,7 +22,7 @@ pub(super) fn rekey(
     let sql = "SELECT id, secret, previous_secret, authentication FROM endpoints WHERE id > ?1 ORDER BY id LIMIT ?2";
     let after = blob(after.map_or(Uuid::nil(), EndpointId::uuid));
     let found = all(connection, sql, params![after, limit], |row| {
-        let sealed = Sealed {
+        let sealed = Columns {
             secret: row.get(1)?,
             previous_secret: row.get(2)?,
             authentication: row.get(3)?,
@@ -68,7 +68,7 @@ pub(super) fn uses(connection: &Connection) -> Result<Vec<SealUse>, StoreError> 
     Ok(uses.into_values().collect())
 }
 
-fn write(connection: &Connection, id: EndpointId, new: &Sealed) -> Result<(), StoreError> {
+fn write(connection: &Connection, id: EndpointId, new: &Columns) -> Result<(), StoreError> {
     let sql = "UPDATE endpoints SET secret = ?2, previous_secret = ?3, authentication = ?4 WHERE id = ?1";
     let values = params![blob(id.uuid()), new.secret, new.previous_secret, new.authentication];
     execute(connection, sql, values)?;

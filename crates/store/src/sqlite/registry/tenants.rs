@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{all, execute, one};
 use crate::error::StoreError;
+use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::sqlite::row::{blob, from_json, id, json, micros, time};
 
 pub(super) const TENANT: &str = "id, name, settings, created_at, updated_at";
@@ -25,13 +26,15 @@ pub(super) fn insert(connection: &Connection, tenant: &Tenant) -> Result<(), Sto
 
 pub(super) fn read(connection: &Connection, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let sql = format!("SELECT {TENANT} FROM tenants WHERE id = ?1");
-    one(connection, &sql, [blob(id.uuid())], tenant)
+    let found = one(connection, &sql, [blob(id.uuid())], |row| Ok(tenant(row)))?;
+    found.map(readable).transpose()
 }
 
 pub(super) fn list(connection: &Connection, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
     let sql = format!("SELECT {TENANT} FROM tenants WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
     let before = blob(before.map_or(Uuid::max(), TenantId::uuid));
-    all(connection, &sql, params![before, limit], tenant)
+    let found = all(connection, &sql, params![before, limit], |row| Ok(tenant(row)))?;
+    found.into_iter().map(readable).collect()
 }
 
 pub(super) fn replace(connection: &Connection, tenant: &Tenant, was: Timestamp) -> Result<Option<()>, StoreError> {
@@ -50,13 +53,21 @@ pub(super) fn delete(connection: &Connection, id: TenantId) -> Result<Option<()>
     execute(connection, "DELETE FROM tenants WHERE id = ?1", [blob(id.uuid())])
 }
 
-/// A row of the columns [`TENANT`].
-pub(super) fn tenant(row: &Row<'_>) -> rusqlite::Result<Tenant> {
-    Ok(Tenant {
-        id: id(row, 0, TenantId::from_uuid)?,
-        name: row.get(1)?,
-        settings: from_json(row, 2)?,
-        created_at: time(row, 3)?,
-        updated_at: time(row, 4)?,
-    })
+/// A row of the columns [`TENANT`]; what can't be read of it is as in a new tenant.
+pub(super) fn tenant(row: &Row<'_>) -> Result<Read<Tenant>, Unreadable> {
+    let tenant = id(row, 0, TenantId::from_uuid).map_err(|error| left_out("tenant", "", error))?;
+    let mut read = Lenient::default();
+    let found = Tenant {
+        id: tenant,
+        name: read.read("name", row.get(1), String::new()),
+        settings: read.settings(from_json(row, 2)),
+        created_at: read.time("created_at", time(row, 3)),
+        updated_at: read.time("updated_at", time(row, 4)),
+    };
+    Ok((found, read.told("tenant", Some(tenant), tenant)))
+}
+
+fn readable(read: Result<Read<Tenant>, Unreadable>) -> Result<Tenant, StoreError> {
+    let (tenant, _) = read.map_err(|told| StoreError::Corrupt(told.why))?;
+    Ok(tenant)
 }

@@ -59,6 +59,7 @@ pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()>
         ("public key", endpoint.public_key.clone()),
         ("previous secret", previous_secret(endpoint)),
         ("note", endpoint.notes.join(" ")),
+        ("unreadable", endpoint.unreadable.join(", ")),
         ("created", time(endpoint.created_at.as_ref())),
         ("updated", time(endpoint.updated_at.as_ref())),
     ])
@@ -125,6 +126,8 @@ struct Document<'a> {
     previous_secret_until: Option<Timestamp>,
     signing_secret: Option<&'a str>,
     notes: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unreadable: &'a [String],
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
 }
@@ -181,6 +184,7 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         previous_secret_until: instant(endpoint.previous_secret_until.as_ref()),
         signing_secret: given(&endpoint.signing_secret),
         notes: &endpoint.notes,
+        unreadable: &endpoint.unreadable,
         created_at: instant(endpoint.created_at.as_ref()),
         updated_at: instant(endpoint.updated_at.as_ref()),
     }
@@ -196,7 +200,9 @@ fn health(endpoint: &pb::Endpoint) -> String {
     };
     let failing = time(endpoint.failing_since.as_ref());
     let failing = (!failing.is_empty()).then(|| format!("failing since {failing}"));
-    let signs: Vec<String> = disabled.into_iter().chain(failing).collect();
+    let unreadable =
+        (!endpoint.unreadable.is_empty()).then(|| "held, because something of it can't be read".to_owned());
+    let signs: Vec<String> = disabled.into_iter().chain(failing).chain(unreadable).collect();
     if signs.is_empty() {
         "ok".to_owned()
     } else {

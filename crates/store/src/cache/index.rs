@@ -1,0 +1,149 @@
+//! What the cache looks things up in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidings_domain::key::TokenHash;
+use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId};
+
+use crate::lenient::Unreadable;
+use crate::registry::{Mark, Snapshot};
+
+#[derive(Default)]
+pub(super) struct Index {
+    pub(super) tenants: HashMap<TenantId, Entry>,
+    pub(super) endpoints: HashMap<EndpointId, Arc<Endpoint>>,
+    pub(super) keys: HashMap<TokenHash, Arc<ApiKey>>,
+    operator_keys: Vec<TokenHash>,
+    pub(super) event_types: HashMap<EventType, Arc<EventTypeVersion>>,
+    /// What can't be read of all this.
+    pub(super) unreadable: Vec<Unreadable>,
+    /// What endpoints take, bytes.
+    pub(super) bytes: usize,
+}
+
+pub(super) struct Entry {
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) endpoints: Arc<[Arc<Endpoint>]>,
+    keys: Vec<TokenHash>,
+    /// The mark under which all this was read; none if a part of it was read later than the rest.
+    mark: Option<Mark>,
+}
+
+impl Index {
+    /// The tenants that are not as these marks say.
+    pub(super) fn stale(&self, marks: &HashMap<TenantId, Mark>) -> Vec<TenantId> {
+        let gone = self.tenants.keys().filter(|id| !marks.contains_key(id));
+        let known = |id: &TenantId| self.tenants.get(id).and_then(|entry| entry.mark);
+        let changed = marks.iter().filter(|(id, mark)| known(id) != Some(**mark));
+        gone.chain(changed.map(|(id, _)| id)).copied().collect()
+    }
+
+    /// Puts what is known of these tenants now in the place of what was; those of which nothing is known are gone.
+    pub(super) fn replace_tenants(&mut self, ids: impl IntoIterator<Item = TenantId>, snapshot: Snapshot) {
+        let mut before = HashMap::new();
+        for id in ids {
+            let Some(old) = self.tenants.remove(&id) else {
+                continue;
+            };
+            for endpoint in old.endpoints.iter() {
+                before.extend(self.endpoints.remove(&endpoint.id).map(|old| (old.id, old)));
+                self.bytes -= endpoint.size();
+            }
+            for hash in &old.keys {
+                self.keys.remove(hash);
+            }
+            self.unreadable.retain(|row| row.tenant != Some(id));
+        }
+        self.add_tenants(snapshot, &before);
+    }
+
+    /// Puts one endpoint, or its absence, in the place of what was. `false`, and nothing done, if its tenant is not known.
+    pub(super) fn replace_endpoint(&mut self, tenant: TenantId, id: EndpointId, snapshot: Snapshot) -> bool {
+        let Some(entry) = self.tenants.get_mut(&tenant) else {
+            return false;
+        };
+        let new = snapshot.endpoints.into_iter().next().map(Arc::new);
+        let others = entry.endpoints.iter().filter(|endpoint| endpoint.id != id);
+        entry.endpoints = others.chain(&new).cloned().collect();
+        entry.mark = None;
+        let old = match &new {
+            Some(new) => self.endpoints.insert(id, Arc::clone(new)),
+            None => self.endpoints.remove(&id),
+        };
+        self.bytes -= old.map_or(0, |old| old.size());
+        self.bytes += new.map_or(0, |new| new.size());
+        let shown = id.to_string();
+        self.unreadable.retain(|row| row.kind != "endpoint" || row.id != shown);
+        self.note(snapshot.unreadable);
+        true
+    }
+
+    pub(super) fn replace_operators(&mut self, snapshot: Snapshot) {
+        for hash in std::mem::take(&mut self.operator_keys) {
+            self.keys.remove(&hash);
+        }
+        for key in snapshot.keys {
+            self.operator_keys.push(key.hash);
+            self.keys.insert(key.hash, Arc::new(key));
+        }
+        self.unreadable.retain(|row| row.kind != "key" || row.tenant.is_some());
+        self.note(snapshot.unreadable);
+    }
+
+    /// One that is as it was stays the same value, so that what was compiled of it stays good.
+    pub(super) fn replace_event_types(&mut self, snapshot: Snapshot) {
+        let before = std::mem::take(&mut self.event_types);
+        for newest in snapshot.event_types {
+            let kept = before.get(&newest.event_type).filter(|old| ***old == newest).cloned();
+            let event_type = newest.event_type.clone();
+            self.event_types
+                .insert(event_type, kept.unwrap_or_else(|| Arc::new(newest)));
+        }
+        self.unreadable.retain(|row| row.kind != "event_type");
+        self.note(snapshot.unreadable);
+    }
+
+    /// Adds whole tenants. An endpoint that is as it was `before` is the same value, so that what others keep for it stays
+    /// good.
+    fn add_tenants(&mut self, mut snapshot: Snapshot, before: &HashMap<EndpointId, Arc<Endpoint>>) {
+        let mut endpoints: HashMap<TenantId, Vec<Arc<Endpoint>>> = HashMap::new();
+        for endpoint in snapshot.endpoints {
+            let endpoint = match before.get(&endpoint.id) {
+                Some(old) if **old == endpoint => Arc::clone(old),
+                _ => Arc::new(endpoint),
+            };
+            self.bytes += endpoint.size();
+            self.endpoints.insert(endpoint.id, Arc::clone(&endpoint));
+            endpoints.entry(endpoint.tenant).or_default().push(endpoint);
+        }
+        let mut keys: HashMap<TenantId, Vec<TokenHash>> = HashMap::new();
+        for key in snapshot.keys {
+            if let Some(tenant) = key.tenant {
+                keys.entry(tenant).or_default().push(key.hash);
+                self.keys.insert(key.hash, Arc::new(key));
+            }
+        }
+        for tenant in snapshot.tenants {
+            let id = tenant.id;
+            let entry = Entry {
+                tenant: Arc::new(tenant),
+                endpoints: endpoints.remove(&id).unwrap_or_default().into(),
+                keys: keys.remove(&id).unwrap_or_default(),
+                mark: snapshot.marks.remove(&id),
+            };
+            self.tenants.insert(id, entry);
+        }
+        self.note(snapshot.unreadable);
+    }
+
+    fn note(&mut self, unreadable: Vec<Unreadable>) {
+        for row in unreadable {
+            if !self.unreadable.contains(&row) {
+                let Unreadable { kind, id, why, .. } = &row;
+                tracing::warn!(kind, id, why, "something of the registry can't be read");
+                self.unreadable.push(row);
+            }
+        }
+    }
+}
