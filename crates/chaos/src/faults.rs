@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
 use crate::lives;
+use crate::rollout;
 use crate::system::{Link, Part, System};
 
 macro_rules! faults {
@@ -109,6 +110,10 @@ faults! {
     EraseTenantUnderRetries = "erase-tenant-under-retries",
     /// kill -9 of the broker between the sweeper's publishes and their confirms, with long lanes of retries
     UnconfirmedSweep = "unconfirmed-sweep",
+    /// the key that seals secrets changed, role by role while endpoints change: in two phases as documented, or in one
+    RotateKeys = "rotate-keys",
+    /// an endpoint in a dialect that control has and dispatchers do not, until they get it, one after the other
+    DialectSkew = "dialect-skew",
 }
 
 /// What a short run does, once each.
@@ -182,6 +187,8 @@ impl Fault {
             Self::CancelHeldThenReplay => lives::cancel_held_then_replay(system, random).await,
             Self::EraseTenantUnderRetries => lives::erase_tenant_under_retries(system, random).await,
             Self::UnconfirmedSweep => lives::unconfirmed_sweep(system, random).await,
+            Self::RotateKeys => rollout::rotate_keys(system, random).await,
+            Self::DialectSkew => rollout::dialect_skew(system, random).await,
         }
     }
 }
@@ -406,7 +413,7 @@ async fn receiver_down(system: &mut System, away: Duration) -> anyhow::Result<St
     Ok(format!("for {away:.1?}"))
 }
 
-async fn restart(system: &mut System, part: Part) -> anyhow::Result<()> {
+pub(crate) async fn restart(system: &mut System, part: Part) -> anyhow::Result<()> {
     let role = system.role(part);
     role.terminate(STOPPED_WITHIN).await?;
     role.spawn()?;
@@ -415,7 +422,7 @@ async fn restart(system: &mut System, part: Part) -> anyhow::Result<()> {
 }
 
 /// Shorter than the grace.
-fn short(random: &mut impl Rng) -> Duration {
+pub(crate) fn short(random: &mut impl Rng) -> Duration {
     Duration::from_millis(random.random_range(200..3_000))
 }
 

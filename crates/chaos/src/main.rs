@@ -13,6 +13,7 @@ mod publisher;
 mod receivers;
 mod report;
 mod role;
+mod rollout;
 mod schedule;
 mod system;
 mod verdict;

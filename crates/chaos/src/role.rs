@@ -80,6 +80,30 @@ impl Role {
         self.name
     }
 
+    /// What a variable is set to, `TIDINGS_` left out.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let name = format!("TIDINGS_{name}");
+        let found = self.program.variables.iter().rev().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a variable for the lives to come, or takes it away.
+    pub(crate) fn set(&mut self, name: &str, value: Option<String>) {
+        let name = format!("TIDINGS_{name}");
+        self.program.variables.retain(|(known, _)| *known != name);
+        self.program.variables.extend(value.map(|value| (name, value)));
+    }
+
+    /// Runs a subcommand that ends by itself, with the configuration of this role.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.program.run(arguments).await
+    }
+
+    /// A directory of its own beside the logs.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        self.log.with_file_name(name)
+    }
+
     /// Starts the process and waits for nothing.
     pub(crate) fn spawn(&mut self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;

@@ -249,9 +249,14 @@ impl System {
     }
 }
 
+/// A key that seals secrets, as it is configured.
+pub(crate) fn new_key(name: &str) -> String {
+    format!("{name}:{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))
+}
+
 /// What all processes share. Clocks are shortened, so that minutes show what takes hours; nothing else is special.
 fn program(tidings: &Path, engines: &Engines) -> Program {
-    let key = format!("chaos:{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()));
+    let key = new_key("chaos");
     Program {
         path: tidings.to_owned(),
         variables: Vec::new(),
