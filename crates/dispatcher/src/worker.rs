@@ -186,13 +186,17 @@ impl Worker {
             Ok(pass) => pass,
             Err(turned_away) => return self.settler.deferred(message, Deferral::Refused(turned_away)).await,
         };
-        let (record, state, in_queue) = self.attempt(message, endpoint, dialect, content, pass).await;
+        let made = self.attempt(message, endpoint, dialect, content, pass).await;
+        let (record, state, in_queue) = match made {
+            Ok(made) => made,
+            Err(why) => return self.settler.deferred(message, why).await,
+        };
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.attempted(message, record, state, in_queue).await
     }
 
     /// Makes one attempt: renders, sends, judges. Returns its record, the state that follows, and the wait until the
-    /// next attempt if the queue is to keep it.
+    /// next attempt if the queue is to keep it; or why it could not be made.
     async fn attempt(
         &self,
         message: &Message,
@@ -200,7 +204,7 @@ impl Worker {
         dialect: &Dialect,
         content: &Content,
         pass: Pass,
-    ) -> (pb::Record, DeliveryState, Option<Duration>) {
+    ) -> Result<(pb::Record, DeliveryState, Option<Duration>), Deferral> {
         let (started_at, started) = (Timestamp::now(), Instant::now());
         let number = message.step.attempt();
         let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
@@ -223,7 +227,7 @@ impl Worker {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
                 metrics::attempted(outcome, number, started.elapsed());
                 let report = report(None, None, started.elapsed(), outcome, error.to_string(), &state, false);
-                return (recorded(report), state, None);
+                return Ok((recorded(report), state, None));
             }
         };
         if number == 1 {
@@ -238,7 +242,14 @@ impl Worker {
             .send(endpoint, &mut request, content.traceparent.as_ref(), timeout)
             .await;
         drop(in_flight);
-        let duration = started.elapsed();
+        if let Err(none) = &answer
+            && none.ours
+        {
+            tracing::warn!(endpoint = %endpoint.id, error = %none.error, "no connection is to be had; a delivery is deferred");
+            return Err(Deferral::NoConnection);
+        }
+        let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
+        let duration = started.elapsed().saturating_sub(waited);
         let outcome = classify::outcome(&answer, endpoint, dialect);
         let now = Timestamp::now();
         let rest = classify::rest(&answer, dialect, now);
@@ -259,7 +270,7 @@ impl Worker {
             &state,
             in_queue.is_some(),
         );
-        (recorded(report), state, in_queue)
+        Ok((recorded(report), state, in_queue))
     }
 
     /// Lets the next request through and says what became of the endpoint's circuit.

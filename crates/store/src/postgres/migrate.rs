@@ -53,6 +53,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "jobs_that_end",
         sql: include_str!("../../../../migrations/0007_jobs_that_end.sql"),
     },
+    Migration {
+        version: 8,
+        name: "sent_again",
+        sql: include_str!("../../../../migrations/0008_sent_again.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
