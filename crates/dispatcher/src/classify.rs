@@ -125,12 +125,18 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match seconds(value) {
         Some(wait) => wait,
-        None => {
-            let at = rfc2822::parse(value).ok()?.timestamp();
-            Duration::try_from(at.duration_since(now)).ok()?
-        }
+        None => Duration::try_from(date(value)?.duration_since(now)).ok()?,
     };
     Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// A date in any of HTTP's three forms, two of them obsolete (RFC 9110, section 5.6.7), or as mail has it, with another
+/// zone for one.
+fn date(text: &str) -> Option<Timestamp> {
+    match httpdate::parse_http_date(text) {
+        Ok(at) => Timestamp::try_from(at).ok(),
+        Err(_) => Some(rfc2822::parse(text).ok()?.timestamp()),
+    }
 }
 
 /// How long until the endpoint takes more, if this answer says that its rate limit is used up (Discord's documentation,
@@ -156,7 +162,7 @@ pub(crate) fn describe(
     rest: Option<Duration>,
 ) -> String {
     match answer {
-        Err(no_answer) => no_answer.error.clone(),
+        Err(no_answer) => no_answer.error.to_string(),
         Ok(_) if outcome.is_success() => String::new(),
         Ok(answer) => {
             let answered = format!("the endpoint answered {}", status::named(answer.status));

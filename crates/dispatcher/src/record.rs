@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tidings_dialect::Request;
+use http::header;
+use tidings_dialect::{Request, SpelledName};
 use tidings_domain::{AttemptId, DeliveryState, Endpoint, Outcome, Step, Timestamp, Timing};
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
@@ -43,10 +44,10 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
             }
         },
     };
-    let timing = match report.answer {
-        None => Timing::default(),
-        Some(Ok(answer)) => answer.timing,
-        Some(Err(none)) => none.timing,
+    let (timing, sent_again) = match report.answer {
+        None => (Timing::default(), &None),
+        Some(Ok(answer)) => (answer.timing, &answer.sent_again),
+        Some(Err(none)) => (none.timing, &none.sent_again),
     };
     let answer = report.answer.and_then(|answer| answer.as_ref().ok());
     pb::AttemptMade {
@@ -65,7 +66,10 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
             .map(|reason| reason.to_string())
             .unwrap_or_default(),
         error: report.error,
-        request_headers: report.request.map(request_headers).unwrap_or_default(),
+        request_headers: report
+            .request
+            .map(|request| request_headers(request, answer.is_some_and(|answer| answer.is_http2)))
+            .unwrap_or_default(),
         request_body,
         payload_spliced: payload_offset.is_some(),
         payload_offset: payload_offset.unwrap_or(0),
@@ -82,6 +86,7 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
         connect_us: part(timing.connect),
         tls_us: part(timing.tls),
         first_byte_us: part(timing.first_byte),
+        sent_again: sent_again.as_deref().unwrap_or_default().to_owned(),
     }
 }
 
@@ -128,13 +133,19 @@ fn part(took: Option<Duration>) -> Option<u32> {
     took.map(|took| u32::try_from(took.as_micros()).unwrap_or(u32::MAX))
 }
 
-/// The headers as sent; what is secret in them is not kept.
-pub(crate) fn request_headers(request: &Request) -> Vec<pb::Header> {
+/// The headers as sent, which over HTTP/2 is in lower case and with the host beside them (RFC 9113, sections 8.2 and
+/// 8.3.1); what is secret in them is not kept.
+pub(crate) fn request_headers(request: &Request, over_http2: bool) -> Vec<pb::Header> {
+    let name = |name: &SpelledName| match name.name() {
+        &header::HOST if over_http2 => ":authority".to_owned(),
+        lower if over_http2 => lower.as_str().to_owned(),
+        _ => name.as_str().to_owned(),
+    };
     request
         .headers
         .iter()
-        .map(|(name, value)| pb::Header {
-            name: name.as_str().to_owned(),
+        .map(|(spelled, value)| pb::Header {
+            name: name(spelled),
             value: if value.is_sensitive() {
                 "***".to_owned()
             } else {

@@ -3,15 +3,17 @@
 //! Need: [`Network`](crate::send::Network) connects to the addresses given here and to no others, so a name that changes its mind between
 //! the check and the connection gains nothing; and one tenant's slow names must not hold up another's. Mechanism:
 //! the names of `/etc/hosts`, then the system's name servers, asked without a thread per question (getaddrinfo needs
-//! one). Who stops waiting stops asking; questions for the same name at the same time are one. Limit: both files are
-//! read once, at the start; names are taken as they stand, so search domains and `ndots` do not apply.
+//! one). Both families and all name servers are asked at the same time, so that none that is silent is waited for for
+//! long (RFC 8305, section 3). Who stops waiting stops asking; questions for the same name at the same time are one.
+//! Limit: both files are read once, at the start; names are taken as they stand, so search domains and `ndots` do not
+//! apply.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
@@ -25,6 +27,21 @@ pub(crate) mod tests;
 /// How many answers are remembered. An answer can hold thousands of addresses (about 1 MB in memory), and who owns
 /// the name decides about that; the name server next door remembers answers too.
 const REMEMBERED: u64 = 256;
+
+/// The longest time that an answer is remembered, whatever its owner says; and that there is no address, because names
+/// and endpoints are made together and whoever makes the endpoint first has the name a moment later.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+const ABSENCE_REMEMBERED_FOR: Duration = Duration::from_secs(10);
+
+/// How long the second family is waited for when the first has given addresses (RFC 8305, section 3).
+const SECOND_FAMILY: Duration = Duration::from_millis(50);
+
+/// How long it is waited for when of the first it was said that there is no such name.
+const ABSENT_FAMILY: Duration = Duration::from_millis(500);
+
+/// How long all name servers together have for an answer, and how often they are asked.
+const ROUND: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 2;
 
 /// How many addresses of one name are tried.
 const MAX_ADDRESSES: usize = 16;
@@ -50,6 +67,16 @@ pub(crate) enum ResolveError {
     Blocked { name: String, address: IpAddr },
 }
 
+impl ResolveError {
+    /// Nothing was heard of a name for so long.
+    pub(crate) fn no_answer(name: &str, within: Duration) -> Self {
+        Self::Dns {
+            name: name.to_owned(),
+            why: format!("no name server answered within {within:?}"),
+        }
+    }
+}
+
 impl GuardedResolver {
     /// Asks these name servers, or the system's if there are none.
     pub(crate) fn new(rules: Destinations, nameservers: &[SocketAddr]) -> Result<Self, NetError> {
@@ -71,8 +98,11 @@ impl GuardedResolver {
         config: ResolverConfig,
         mut options: ResolverOpts,
     ) -> Result<Self, NetError> {
-        // IPv4 first, because more machines can send it; the client tries the other family soon after (RFC 8305).
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.timeout = ROUND;
+        options.attempts = ROUNDS;
+        options.num_concurrent_reqs = config.name_servers().len().max(1);
+        options.positive_max_ttl = Some(REMEMBERED_FOR);
+        options.negative_max_ttl = Some(ABSENCE_REMEMBERED_FOR);
         options.use_hosts_file = ResolveHosts::Never;
         options.cache_size = REMEMBERED;
         let servers = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
@@ -108,10 +138,9 @@ impl GuardedResolver {
         absolute.set_fqdn(true);
         let mut found = in_hosts(hosts, &absolute);
         if found.is_empty() {
-            found = match servers.lookup_ip(absolute).await {
-                Ok(answer) => answer.iter().collect(),
-                Err(error) => return Err(explain(name.to_owned(), &error)),
-            };
+            found = of_both_families(servers, absolute)
+                .await
+                .map_err(|error| explain(name.to_owned(), &error))?;
         }
         if found.is_empty() {
             return Err(ResolveError::Nothing { name: name.to_owned() });
@@ -123,6 +152,56 @@ impl GuardedResolver {
     pub(crate) fn rules(&self) -> &Destinations {
         &self.0.rules
     }
+}
+
+/// IPv4 first, because more machines can send it; the other family is tried soon after. The other family's silence or
+/// failure does not matter once there are addresses of one.
+async fn of_both_families(servers: &TokioResolver, name: Name) -> Result<Vec<IpAddr>, NetError> {
+    let of = async |family| {
+        let answer = servers.lookup(name.clone(), family).await?;
+        let records = answer.answers().iter();
+        Ok(records.filter_map(|record| record.data.ip_addr()).collect::<Vec<_>>())
+    };
+    let (mut ipv4, mut ipv6) = (pin!(of(RecordType::A)), pin!(of(RecordType::AAAA)));
+    let (first, first_is_ipv4) = tokio::select! {
+        biased;
+        found = &mut ipv4 => (found, true),
+        found = &mut ipv6 => (found, false),
+    };
+    let second = async { if first_is_ipv4 { ipv6.await } else { ipv4.await } };
+    let second = match &first {
+        Ok(found) if !found.is_empty() => {
+            let found = tokio::time::timeout(SECOND_FAMILY, second).await;
+            found.unwrap_or_else(|_| Ok(Vec::new()))
+        }
+        // Some name servers say so of one family where they know the other (RFC 4074, section 4.2).
+        Err(error) if is_absent(error) => match tokio::time::timeout(ABSENT_FAMILY, second).await {
+            Ok(second) => second,
+            Err(_) => return first,
+        },
+        _ => second.await,
+    };
+    let (ipv4, ipv6) = if first_is_ipv4 {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    match (ipv4, ipv6) {
+        (Ok(ipv4), Ok(ipv6)) => Ok([ipv4, ipv6].concat()),
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
+        // What is known of one family says less than why nothing is of the other.
+        (Err(error), _) | (_, Err(error)) if !has_no_records(&error) => Err(error),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// Whether there is no such name, in neither family.
+fn is_absent(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain)
+}
+
+fn has_no_records(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)))
 }
 
 /// What `/etc/resolv.conf` says. Without it the server on this machine is asked, which is also what the C library
@@ -169,7 +248,9 @@ fn explain(name: String, error: &NetError) -> ResolveError {
         NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code.to_string(),
         NetError::Dns(DnsError::ResponseCode(code)) => code.to_string(),
         NetError::Timeout => "no name server answered in time".to_owned(),
-        other => other.to_string(),
+        NetError::Io(_) | NetError::NoConnections => "no name server can be reached".to_owned(),
+        NetError::Busy => "the name servers have too much to do".to_owned(),
+        _ => "the name servers' answers can't be used".to_owned(),
     };
     ResolveError::Dns { name, why }
 }

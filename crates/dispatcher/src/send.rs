@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tidings_dialect::{Request, SpelledName};
 use tidings_domain::destination::Destinations;
 use tidings_domain::trace::TraceParent;
@@ -19,25 +18,34 @@ use crate::resolve::GuardedResolver;
 
 use self::client::Clients;
 use self::connect::Network;
-use self::connection::RemoteAddress;
-use self::http_client::HttpClient;
+use self::http_client::{HttpClient, Reply};
 use self::spelling::Spellings;
 use self::token::Tokens;
 
+mod addresses;
 mod authenticate;
+mod broken;
 mod client;
 mod connect;
 mod connection;
+mod handshake;
+mod head;
 mod http_client;
+mod lease;
+mod outbound;
+mod pool;
 mod proxy;
 #[cfg(test)]
 mod servers;
 mod spelling;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod token;
+mod trust;
 mod unpack;
+mod usual;
 
 pub use self::proxy::{Proxy, ProxyConfigError};
 
@@ -45,9 +53,8 @@ pub use self::proxy::{Proxy, ProxyConfigError};
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_VALUE: usize = 1_024;
 
-/// How long making a connection may take, the name's lookup and the TLS handshake included. A request's deadline
-/// covers these too, but a connection that is still being made when its request gets another one goes on without
-/// that request, and a receiver that never ends the handshake would hold a socket for ever.
+/// How long making a connection may take, the name's lookup and the TLS handshake included, for requests that have more
+/// time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends requests over pooled connections.
@@ -62,8 +69,9 @@ pub(crate) struct Sender {
 struct Outgoing<'a> {
     url: &'a Url,
     headers: &'a [(SpelledName, HeaderValue)],
+    /// How many of them, the first, are spelled as usual.
+    added: usize,
     body: Bytes,
-    traceparent: Option<&'a TraceParent>,
 }
 
 /// When an attempt ends, whatever it is doing then.
@@ -72,6 +80,8 @@ struct Deadline {
     at: Instant,
     /// How long it had, for those who read why it failed.
     within: Duration,
+    /// How long it was put off.
+    waited: Duration,
 }
 
 impl Deadline {
@@ -79,7 +89,14 @@ impl Deadline {
         Self {
             at: Instant::now() + within,
             within,
+            waited: Duration::ZERO,
         }
+    }
+
+    /// What this time was spent with is no part of the attempt.
+    fn put_off(&mut self, by: Duration) {
+        self.at += by;
+        self.waited += by;
     }
 
     /// How long the attempt has been under way.
@@ -102,15 +119,40 @@ pub(crate) struct Answer {
     pub(crate) truncated: bool,
     /// None if only the proxy knows.
     pub(crate) remote_address: Option<IpAddr>,
+    pub(crate) is_http2: bool,
     pub(crate) timing: Timing,
+    /// Why the request was sent a second time, if it was.
+    pub(crate) sent_again: Option<Box<str>>,
+    /// How long it waited for a connection that others made, which is no part of the attempt.
+    pub(crate) waited: Duration,
 }
 
 /// Why nothing came back.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     pub(crate) reason: FailureReason,
-    pub(crate) error: String,
+    pub(crate) error: Box<str>,
     pub(crate) timing: Timing,
+    /// Why the request was sent a second time, if it was.
+    pub(crate) sent_again: Option<Box<str>>,
+    /// How long it waited for a connection that others made, which is no part of the attempt.
+    pub(crate) waited: Duration,
+    /// Whether nothing was asked of the receiver, because there was no connection to be had for it here: then this is no
+    /// attempt.
+    pub(crate) ours: bool,
+}
+
+impl NoAnswer {
+    fn new(reason: FailureReason, error: impl Into<Box<str>>) -> Self {
+        Self {
+            reason,
+            error: error.into(),
+            timing: Timing::default(),
+            sent_again: None,
+            waited: Duration::ZERO,
+            ours: false,
+        }
+    }
 }
 
 impl Sender {
@@ -171,11 +213,13 @@ impl Sender {
                 .headers
                 .push((header::AUTHORIZATION.into(), token.header.clone()));
         }
+        let body = request.body.clone();
+        let added = usual::add_usual(&mut request.headers, &endpoint.url, body.len(), traceparent);
         let outgoing = Outgoing {
             url: &endpoint.url,
             headers: &request.headers,
-            body: request.body.clone(),
-            traceparent,
+            added,
+            body,
         };
         let answer = self.exchange(&client, outgoing, deadline, self.max_response).await?;
         // One attempt is one request: the next one asks for a new token.
@@ -190,28 +234,21 @@ impl Sender {
         &self,
         client: &HttpClient,
         outgoing: Outgoing<'_>,
-        deadline: Deadline,
+        mut deadline: Deadline,
         max_response: usize,
     ) -> Result<Answer, NoAnswer> {
-        let mut headers = HeaderMap::with_capacity(outgoing.headers.len() + 4);
-        headers.insert(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static(unpack::ACCEPT_ENCODING),
-        );
+        let mut headers = HeaderMap::with_capacity(outgoing.headers.len());
         headers.extend(
             outgoing
                 .headers
                 .iter()
                 .map(|(name, value)| (Some(name.name().clone()), value.clone())),
         );
-        if let Some(Ok(trace)) = outgoing.traceparent.map(|trace| HeaderValue::from_str(trace.as_str())) {
-            headers.append("traceparent", trace);
-        }
-        let spelling = self.spellings.of(outgoing.headers).await;
-        let (response, timing) = client
-            .post(outgoing.url, headers, spelling, outgoing.body, deadline)
+        let spelling = self.spellings.of(&outgoing.headers[outgoing.added..]).await;
+        let reply = client
+            .post(outgoing.url, headers, spelling, outgoing.body, &mut deadline)
             .await?;
-        Ok(read(response, timing, deadline, max_response).await)
+        Ok(read(reply, deadline, max_response).await)
     }
 }
 
@@ -231,31 +268,44 @@ impl Answer {
 
 /// Reads what is kept of a response. The status is the receiver's answer: a body that is too long, too slow
 /// or broken is cut off and does not change it.
-async fn read(response: Response<Incoming>, timing: Timing, deadline: Deadline, max_response: usize) -> Answer {
-    let (head, mut stream) = response.into_parts();
+async fn read(reply: Reply, deadline: Deadline, max_response: usize) -> Answer {
     let mut body = BytesMut::new();
-    let cut_off = loop {
-        match tokio::time::timeout_at(deadline.at, stream.frame()).await {
-            Ok(None) => break false,
-            Ok(Some(Ok(frame))) => {
-                // Trailers are not kept.
-                let Some(chunk) = frame.data_ref() else { continue };
-                let room = max_response - body.len();
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    break true;
+    let mut cut_off = true;
+    if let Some((mut stream, lease)) = reply.rest {
+        loop {
+            match tokio::time::timeout_at(deadline.at, stream.frame()).await {
+                Ok(None) => {
+                    cut_off = false;
+                    lease.give_back(&reply.headers).await;
+                    break;
+                }
+                Ok(Some(Ok(frame))) => {
+                    // Trailers are not kept.
+                    let Some(chunk) = frame.data_ref() else { continue };
+                    let room = max_response - body.len();
+                    body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    if chunk.len() > room {
+                        break;
+                    }
+                }
+                Ok(Some(Err(_))) => break,
+                Err(_) => {
+                    lease.retire();
+                    break;
                 }
             }
-            Ok(Some(Err(_))) | Err(_) => break true,
         }
-    };
-    let (body, not_whole) = unpack::unpack(&head.headers, body.freeze(), max_response);
+    }
+    let (body, not_whole) = unpack::unpack(&reply.headers, body.freeze(), max_response);
     Answer {
-        status: head.status,
-        headers: head.headers,
+        status: reply.status,
+        headers: reply.headers,
         body,
         truncated: cut_off || not_whole,
-        remote_address: head.extensions.get().map(|RemoteAddress(address)| *address),
-        timing,
+        remote_address: reply.remote,
+        is_http2: reply.is_http2,
+        timing: reply.timing,
+        sent_again: reply.sent_again,
+        waited: deadline.waited,
     }
 }

@@ -37,6 +37,8 @@ pub(crate) enum Deferral {
     LedgerAway,
     /// The registry can't be asked.
     RegistryAway,
+    /// There is no connection to be had, for reasons that are not the receiver's failure.
+    NoConnection,
 }
 
 /// What the caller is to do with the message in its hands.
@@ -199,12 +201,13 @@ impl Settler {
 
 impl Deferral {
     /// Every name, and those of reasons for which deliveries are held at once.
-    pub(crate) const NAMES: [&'static str; 9] = [
+    pub(crate) const NAMES: [&'static str; 10] = [
         "endpoint_busy",
         "rate_limited",
         "circuit_open",
         "ledger_away",
         "registry_away",
+        "no_connection",
         "endpoint_disabled",
         "endpoint_unusable",
         "dialect_unknown",
@@ -217,6 +220,7 @@ impl Deferral {
             Self::Refused(turned) => turned.why.hold_reason().as_str(),
             Self::LedgerAway => "ledger_away",
             Self::RegistryAway => "registry_away",
+            Self::NoConnection => "no_connection",
         }
     }
 }

@@ -221,14 +221,17 @@ impl Worker {
             tracing::warn!(endpoint = %endpoint.id, %error, "no request can be made for an endpoint: its delivery is held");
             return self.hold(message, HoldReason::EndpointUnusable).await;
         }
-        let attempt = self.attempt(message, endpoint, dialect, content, started, rendered, pass);
-        let (record, state, in_queue) = attempt.await;
+        let made = self.attempt(message, endpoint, dialect, content, started, rendered, pass);
+        let (record, state, in_queue) = match made.await {
+            Ok(made) => made,
+            Err(why) => return self.settler.deferred(message, why).await,
+        };
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.attempted(message, record, state, in_queue).await
     }
 
     /// Makes one attempt: sends what was rendered, and judges. Returns its record, the state that follows, and the wait
-    /// until the next attempt if the queue is to keep it.
+    /// until the next attempt if the queue is to keep it; or why it could not be made.
     #[expect(clippy::too_many_arguments, reason = "they are what an attempt is made of")]
     async fn attempt(
         &self,
@@ -239,7 +242,7 @@ impl Worker {
         (started_at, started): (Timestamp, Instant),
         rendered: Result<Request, RenderError>,
         pass: Pass,
-    ) -> (pb::Record, DeliveryState, Option<Duration>) {
+    ) -> Result<(pb::Record, DeliveryState, Option<Duration>), Deferral> {
         let number = message.step.attempt();
         let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
             message,
@@ -261,7 +264,7 @@ impl Worker {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
                 metrics::attempted(outcome, number, started.elapsed());
                 let report = report(None, None, started.elapsed(), outcome, error.to_string(), &state, false);
-                return (recorded(report), state, None);
+                return Ok((recorded(report), state, None));
             }
         };
         if number == 1 {
@@ -276,7 +279,14 @@ impl Worker {
             .send(endpoint, &mut request, content.traceparent.as_ref(), timeout)
             .await;
         drop(in_flight);
-        let duration = started.elapsed();
+        if let Err(none) = &answer
+            && none.ours
+        {
+            tracing::warn!(endpoint = %endpoint.id, error = %none.error, "no connection is to be had; a delivery is deferred");
+            return Err(Deferral::NoConnection);
+        }
+        let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
+        let duration = started.elapsed().saturating_sub(waited);
         let outcome = classify::outcome(&answer, endpoint, dialect);
         let now = Timestamp::now();
         let rest = classify::rest(&answer, dialect, now);
@@ -297,7 +307,7 @@ impl Worker {
             &state,
             in_queue.is_some(),
         );
-        (recorded(report), state, in_queue)
+        Ok((recorded(report), state, in_queue))
     }
 
     /// Lets the next request through and says what became of the endpoint's circuit.

@@ -95,11 +95,11 @@ pub struct UnknownOutcome(String);
 pub enum FailureReason {
     /// The receiver answered with a status that is not success.
     Status,
-    /// Connecting, sending and reading did not end within the deadline.
+    /// Connecting, sending and waiting for the status did not end within the deadline.
     Timeout,
-    /// The host name did not resolve.
+    /// The host name did not resolve, or not in time.
     Dns,
-    /// No connection could be made, or it broke.
+    /// No connection could be made.
     Connect,
     /// The TLS handshake failed.
     Tls,
@@ -107,7 +107,7 @@ pub enum FailureReason {
     BlockedAddress,
     /// The operator's proxy could not be reached, or refused.
     Proxy,
-    /// What came back is not an HTTP response.
+    /// What came back is not an HTTP response, or nothing came back before the connection ended.
     Protocol,
     /// No token was to be had from the endpoint's authorization server.
     Authorization,

@@ -141,6 +141,7 @@ fn read_attempt(attempt: pb::AttemptMade, grace: Duration) -> Result<Attempt, Wi
         response_truncated: attempt.response_truncated,
         remote_address: attempt.remote_address,
         timing,
+        sent_again: attempt.sent_again,
     })
 }
 
@@ -195,6 +196,7 @@ pub(crate) fn show_attempt(attempt: &Attempt, payload: &[u8]) -> pb::Attempt {
         response_truncated: attempt.response_truncated,
         remote_address: attempt.remote_address.clone(),
         timing: Some(timing(attempt.timing)),
+        sent_again: attempt.sent_again.clone(),
         ..show_summary(&attempt.summary)
     }
 }

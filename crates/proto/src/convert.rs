@@ -117,6 +117,7 @@ pub fn attempt_made(made: &pb::AttemptMade, payload: &[u8]) -> Result<pb::Attemp
         remote_address: made.remote_address.clone(),
         test: made.test,
         timing: Some(timing(timing_of(made))),
+        sent_again: made.sent_again.clone(),
     })
 }
 

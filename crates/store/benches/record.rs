@@ -144,6 +144,7 @@ fn attempt(event: &NewEvent) -> Attempt {
         response_truncated: false,
         remote_address: "192.0.2.1:443".into(),
         timing: Timing::default(),
+        sent_again: String::new(),
     }
 }
 

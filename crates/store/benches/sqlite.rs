@@ -116,6 +116,7 @@ fn event_and_attempt((tenant, endpoint): (TenantId, EndpointId)) -> [Record; 2] 
         response_truncated: false,
         remote_address: "203.0.113.7:443".into(),
         timing: Timing::default(),
+        sent_again: String::new(),
     };
     [Record::Event(event), Record::Attempt(Box::new(attempt))]
 }

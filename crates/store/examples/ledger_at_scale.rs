@@ -282,6 +282,7 @@ fn failed(event: &NewEvent, at: Timestamp) -> Attempt {
         response_truncated: false,
         remote_address: "192.0.2.1:443".into(),
         timing: Timing::default(),
+        sent_again: String::new(),
     }
 }
 

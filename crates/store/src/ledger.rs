@@ -199,6 +199,8 @@ pub struct Attempt {
     pub remote_address: String,
     /// How long its parts took, to the microsecond.
     pub timing: Timing,
+    /// Why the request was sent a second time within it; empty if it was sent once.
+    pub sent_again: String,
 }
 
 /// Header lines in order.

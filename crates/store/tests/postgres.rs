@@ -52,7 +52,8 @@ async fn migrating_twice_applies_once() {
             "0005_management",
             "0006_erasures_without_errors",
             "0007_jobs_that_end",
-            "0008_announce_endpoints"
+            "0008_announce_endpoints",
+            "0009_sent_again"
         ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
@@ -74,10 +75,11 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0005_management",
             "0006_erasures_without_errors",
             "0007_jobs_that_end",
-            "0008_announce_endpoints"
+            "0008_announce_endpoints",
+            "0009_sent_again"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 8);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 9);
 }
 
 #[tokio::test]

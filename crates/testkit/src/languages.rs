@@ -30,6 +30,19 @@ pub fn command(program: &Path) -> Command {
     command
 }
 
+/// Node.js without any library, as it is on this machine, or else as it is installed here.
+///
+/// # Panics
+///
+/// When it can be neither found nor installed.
+pub fn node() -> Command {
+    let there = Command::new("node").arg("--version").output();
+    if !there.is_ok_and(|version| version.status.success()) {
+        LazyLock::force(&INSTALLED);
+    }
+    Command::new("node")
+}
+
 /// Where the libraries are.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -1,10 +1,13 @@
-//! A TCP proxy that can be cut, for tests of what happens while something is away.
+//! A TCP proxy that can be cut, or makes a server be far away, for tests of what happens then.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::address::{Reserved, bound};
@@ -17,6 +20,7 @@ const BACKLOG: u32 = 128;
 pub struct FaultProxy {
     reserved: Reserved,
     target: SocketAddr,
+    distance: Duration,
     forwarding: Option<JoinHandle<()>>,
 }
 
@@ -27,6 +31,15 @@ impl FaultProxy {
     ///
     /// When the URL names neither a port nor a host that resolves.
     pub async fn start(server: &str) -> Self {
+        Self::start_far_from(server, Duration::ZERO).await
+    }
+
+    /// The same, with everything on its way for so long in each direction, ends included.
+    ///
+    /// # Panics
+    ///
+    /// As [`FaultProxy::start`] does.
+    pub async fn start_far_from(server: &str, distance: Duration) -> Self {
         let url = Url::parse(server).unwrap_or_else(|error| panic!("{server} is not a URL: {error}"));
         let (host, port) = (url.host_str().expect("a host"), url.port().expect("a port"));
         let mut found = tokio::net::lookup_host((host, port)).await.expect("the host resolves");
@@ -34,6 +47,7 @@ impl FaultProxy {
         let mut proxy = Self {
             reserved: Reserved::address(),
             target,
+            distance,
             forwarding: None,
         };
         proxy.restore();
@@ -65,7 +79,7 @@ impl FaultProxy {
             let listener = bound(self.reserved.socket())
                 .listen(BACKLOG)
                 .expect("the port is reserved");
-            self.forwarding = Some(tokio::spawn(forward(listener, self.target)));
+            self.forwarding = Some(tokio::spawn(forward(listener, self.target, self.distance)));
         }
     }
 }
@@ -78,7 +92,7 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn forward(listener: TcpListener, target: SocketAddr) {
+async fn forward(listener: TcpListener, target: SocketAddr, distance: Duration) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -87,7 +101,15 @@ async fn forward(listener: TcpListener, target: SocketAddr) {
                     let Ok(mut server) = TcpStream::connect(target).await else { return };
                     let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
                     // It ends when either side leaves.
-                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                    if distance.is_zero() {
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                        return;
+                    }
+                    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                    let _ = tokio::join!(
+                        carry(from_client, to_server, distance),
+                        carry(from_server, to_client, distance)
+                    );
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -95,16 +117,58 @@ async fn forward(listener: TcpListener, target: SocketAddr) {
     }
 }
 
+/// Writes what is read, so much later, and so its end.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    distance: Duration,
+) -> std::io::Result<()> {
+    let (sent, mut on_its_way) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let sending = async move {
+        loop {
+            let mut bytes = Vec::with_capacity(16 * 1024);
+            let read = from.read_buf(&mut bytes).await;
+            let ends = !matches!(read, Ok(count) if count > 0);
+            if sent.send((Instant::now() + distance, bytes)).is_err() || ends {
+                return;
+            }
+        }
+    };
+    let arriving = async move {
+        while let Some((at, bytes)) = on_its_way.recv().await {
+            tokio::time::sleep_until(at).await;
+            if bytes.is_empty() {
+                return to.shutdown().await;
+            }
+            to.write_all(&bytes).await?;
+        }
+        Ok(())
+    };
+    tokio::join!(sending, arriving).1
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
     use super::*;
     use crate::{Receiver, wait_until};
 
     const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn from_far_away_everything_arrives_later() {
+        let receiver = Receiver::start().await;
+        let distance = Duration::from_millis(40);
+        let proxy = FaultProxy::start_far_from(&receiver.url(), distance).await;
+        let mut connection = connect(&proxy).await.unwrap();
+        for _ in 0..2 {
+            let began = std::time::Instant::now();
+            connection.write_all(REQUEST).await.unwrap();
+            assert!(connection.read(&mut [0; 1024]).await.unwrap() > 0);
+            assert!(began.elapsed() >= distance * 2);
+        }
+        connection.shutdown().await.unwrap();
+        assert_eq!(connection.read(&mut [0; 1024]).await.unwrap(), 0);
+    }
 
     async fn connect(proxy: &FaultProxy) -> std::io::Result<TcpStream> {
         TcpStream::connect(proxy.reserved.socket()).await

@@ -59,7 +59,8 @@ pub enum Answer {
     After(Duration, Box<Answer>),
     /// Nothing, ever; the connection stays open.
     Hang,
-    /// The connection is closed without an answer.
+    /// The connection is closed without an answer, and so is the next one if the very same request comes over it: whoever
+    /// finds a connection closed that was used before sends again. That is not recorded as another request.
     Disconnect,
 }
 
@@ -73,6 +74,8 @@ struct Shared {
 struct Script {
     next: VecDeque<Answer>,
     afterwards: Answer,
+    /// The headers and body of the last request that was left without an answer.
+    left: Option<(HeaderMap, Bytes)>,
 }
 
 impl Receiver {
@@ -83,6 +86,7 @@ impl Receiver {
         let script = Mutex::new(Script {
             next: VecDeque::new(),
             afterwards: Answer::Status(200),
+            left: None,
         });
         let shared = Arc::new(Shared {
             requests: watch::Sender::new(Vec::new()),
@@ -193,7 +197,14 @@ impl Shared {
     /// Records a request; the answer is chosen in the same order in which requests are recorded.
     fn record(&self, received: Received) -> Answer {
         let mut script = self.script();
+        let left = script.left.take();
+        if left.is_some_and(|(headers, body)| headers == received.headers && body == received.body) {
+            return Answer::Disconnect;
+        }
         let answer = script.next.pop_front().unwrap_or_else(|| script.afterwards.clone());
+        if matches!(answer, Answer::Disconnect) {
+            script.left = Some((received.headers.clone(), received.body.clone()));
+        }
         self.requests.send_modify(|requests| requests.push(received));
         answer
     }

@@ -622,6 +622,7 @@ async fn an_attempt_shows_what_was_sent_and_what_came_back() {
             response_truncated: false,
             remote_address: String::new(),
             timing: None,
+            sent_again: String::new(),
             ..attempt
         };
         assert_eq!(summary, listed);

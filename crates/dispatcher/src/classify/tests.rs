@@ -18,7 +18,10 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Answer, N
         body: Bytes::copy_from_slice(body.as_bytes()),
         truncated: false,
         remote_address: None,
+        is_http2: false,
         timing: Timing::default(),
+        sent_again: None,
+        waited: Duration::ZERO,
     })
 }
 
@@ -44,6 +47,12 @@ fn retry_after_is_read_as_seconds_or_as_a_date_and_bounded() {
     assert_eq!(asked(429, "137"), Some(137));
     assert_eq!(asked(429, "3000"), Some(3000));
     assert_eq!(asked(503, "Thu, 01 Jan 2026 00:02:00 GMT"), Some(120));
+    assert_eq!(asked(503, "Thursday, 01-Jan-26 00:02:00 GMT"), Some(120));
+    assert_eq!(asked(503, "Thu Jan  1 00:02:00 2026"), Some(120));
+    assert_eq!(asked(503, "Thu Jan 01 00:02:00 2026"), Some(120));
+    assert_eq!(asked(503, "Thu, 01 Jan 2026 01:02:00 +0100"), Some(120));
+    assert_eq!(asked(429, "Sun Nov  6 08:49:37 1994"), None);
+    assert_eq!(asked(429, "Sunday, 06-Nov-94 08:49:37 GMT"), None);
     assert_eq!(asked(503, "999999999"), Some(86_400));
     assert_eq!(asked(503, "Wed, 31 Dec 2025 23:00:00 GMT"), None);
     assert_eq!(asked(503, "soon"), None);

@@ -38,6 +38,11 @@ pub(crate) enum Reply {
 impl NameServer {
     /// Starts one that answers by name and by how often this name's IPv4 addresses were asked for before.
     pub(crate) async fn start(reply: impl Fn(&str, usize) -> Reply + Send + 'static) -> Self {
+        Self::start_by_family(move |name, _, before| reply(name, before)).await
+    }
+
+    /// The same, by the family as well.
+    pub(super) async fn start_by_family(reply: impl Fn(&str, RecordType, usize) -> Reply + Send + 'static) -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let address = socket.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
@@ -56,7 +61,7 @@ impl NameServer {
                     }
                     count.saturating_sub(1)
                 };
-                let mut reply = reply(&name, before);
+                let mut reply = reply(&name, query.query_type(), before);
                 let socket = socket.clone();
                 tokio::spawn(async move {
                     while let Reply::After(wait, later) = reply {
@@ -260,4 +265,88 @@ async fn who_stops_waiting_stops_asking() {
     // It would be asked again after a third of a second.
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(server.asked(), asked);
+}
+
+/// A name server that tells the families apart: by name, what each is answered with.
+async fn by_family(reply: impl Fn(&str, RecordType) -> Reply + Send + 'static) -> NameServer {
+    NameServer::start_by_family(move |name, family, _| reply(name, family)).await
+}
+
+fn address(family: RecordType) -> Reply {
+    let v6: IpAddr = "2606:4700::1111".parse().unwrap();
+    Reply::Addresses(vec![if family == RecordType::A { PUBLIC } else { v6 }], 60)
+}
+
+#[tokio::test]
+async fn a_family_that_is_silent_or_fails_is_not_waited_for() {
+    let server = by_family(|name, family| {
+        let (kind, silent) = name.split_once('.').unwrap();
+        let other = (silent == "a.example.") == (family == RecordType::A);
+        match kind {
+            _ if !other => address(family),
+            "silent" => Reply::Silence,
+            "slow" => Reply::After(Duration::from_secs(20), Box::new(address(family))),
+            "failing" => Reply::Code(ResponseCode::ServFail),
+            "refusing" => Reply::Code(ResponseCode::Refused),
+            _ => Reply::Code(ResponseCode::NoError),
+        }
+    })
+    .await;
+    let resolver = resolver(&server);
+    let started = Instant::now();
+    for kind in ["silent", "slow", "failing", "refusing", "empty"] {
+        for silent in ["a.example", "aaaa.example"] {
+            let found = look_up(&resolver, &format!("{kind}.{silent}")).await.unwrap();
+            assert_eq!(found.len(), 1, "{kind} {silent}");
+            assert_eq!(found[0].is_ipv4(), silent == "aaaa.example", "{kind} {silent}");
+        }
+    }
+    // Each waits for 50 ms at most, where a silent name server has seconds.
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_name_server_that_is_silent_is_not_waited_for() {
+    let silent = NameServer::start(|_, _| Reply::Silence).await;
+    let other = NameServer::start(|_, _| Reply::Silence).await;
+    let server = NameServer::start(|_, _| Reply::Addresses(vec![PUBLIC], 60)).await;
+    let servers = [silent.address, other.address, server.address];
+    let resolver = GuardedResolver::new(Destinations::default(), &servers).unwrap();
+    let started = Instant::now();
+    for number in 0..5 {
+        let found = look_up(&resolver, &format!("{number}.example")).await.unwrap();
+        assert_eq!(found, [PUBLIC]);
+    }
+    assert!(started.elapsed() < ROUND, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn that_there_is_no_address_is_remembered_for_seconds_only() {
+    let options = |resolver: &GuardedResolver| resolver.0.servers.options().clone();
+    let server = NameServer::start(|_, _| Reply::Silence).await;
+    let options = options(&resolver(&server));
+    assert_eq!(options.negative_max_ttl, Some(ABSENCE_REMEMBERED_FOR));
+    assert_eq!(options.positive_max_ttl, Some(REMEMBERED_FOR));
+    assert!(ABSENCE_REMEMBERED_FOR <= Duration::from_secs(60) && REMEMBERED_FOR <= Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn why_there_is_no_address_is_said_in_our_words() {
+    let server = by_family(|name, family| match name {
+        "v4-broken.example." if family == RecordType::A => Reply::Code(ResponseCode::ServFail),
+        "v4-broken.example." => Reply::Code(ResponseCode::NoError),
+        "refused.example." => Reply::Code(ResponseCode::Refused),
+        _ => Reply::Silence,
+    })
+    .await;
+    let resolver = resolver(&server);
+    for (name, why) in [
+        (
+            "v4-broken.example",
+            "`v4-broken.example` does not resolve: Server Failure",
+        ),
+        ("refused.example", "`refused.example` does not resolve: Query Refused"),
+    ] {
+        assert_eq!(look_up(&resolver, name).await.unwrap_err().to_string(), why);
+    }
 }

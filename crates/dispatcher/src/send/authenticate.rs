@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue, header};
 use tidings_dialect::{Request, SpelledName};
-use tidings_domain::{Authentication, Authorization, FailureReason, Timing};
+use tidings_domain::{Authentication, Authorization, FailureReason};
 
 use super::NoAnswer;
 
@@ -54,9 +54,6 @@ fn secret(text: &str) -> Option<HeaderValue> {
 
 /// What is checked when it is configured fails here only if another version stored it.
 fn unusable(name: &str) -> NoAnswer {
-    NoAnswer {
-        reason: FailureReason::Authorization,
-        error: format!("the header `{name}` of the endpoint's authentication can't be sent: set it again"),
-        timing: Timing::default(),
-    }
+    let error = format!("the header `{name}` of the endpoint's authentication can't be sent: set it again");
+    NoAnswer::new(FailureReason::Authorization, error)
 }

@@ -10,16 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use sha2::{Digest as _, Sha256};
-use tidings_domain::{Authentication, ClientCertificate, FailureReason, Timing};
+use tidings_domain::{Authentication, ClientCertificate, FailureReason};
 
 use super::connect::Network;
 use super::http_client::HttpClient;
+use super::trust::Pinned;
 use super::{NoAnswer, SenderError};
 
 /// How many clients with a certificate or an authority of their own are kept, and for how long without a request. What
@@ -39,15 +40,15 @@ pub(super) struct Clients {
 pub(super) enum CertificateError {
     #[error("the endpoint's {0} has no certificate that can be read: give PEM")]
     Unreadable(&'static str),
-    #[error("the endpoint's trusted CA can't be used: {0}")]
-    Authority(rustls::Error),
+    #[error("the endpoint's trusted CA can't be used: give X.509 certificates in PEM")]
+    Authority,
     #[error("the private key of the endpoint's client certificate can't be read: give PEM of an unencrypted key")]
     Key,
     #[error(
-        "the endpoint's client certificate can't be used: {0}; give the certificate first, then those that lead to an \
+        "the endpoint's client certificate can't be used: give the certificate first, then those that lead to an \
          authority, and the key that belongs to the first"
     )]
-    Certificate(rustls::Error),
+    Certificate,
     #[error("no client could be made: {0}")]
     Client(String),
 }
@@ -123,7 +124,11 @@ impl Making {
             None => builder
                 .dangerous()
                 .with_custom_certificate_verifier(self.verifier.clone()),
-            Some(pem) => builder.with_root_certificates(roots(pem)?),
+            Some(pem) => {
+                let pinned = Pinned::new(certificates("trusted CA", pem)?, self.provider.clone());
+                let pinned = pinned.map_err(|_| CertificateError::Authority)?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+            }
         };
         let config = match certificate {
             None => builder.with_no_client_auth(),
@@ -131,7 +136,7 @@ impl Making {
                 let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| CertificateError::Key)?;
                 builder
                     .with_client_auth_cert(certificates("client certificate", chain)?, key)
-                    .map_err(CertificateError::Certificate)?
+                    .map_err(|_| CertificateError::Certificate)?
             }
         };
         Ok(config)
@@ -140,20 +145,8 @@ impl Making {
 
 impl From<CertificateError> for NoAnswer {
     fn from(error: CertificateError) -> Self {
-        Self {
-            reason: FailureReason::Tls,
-            error: error.to_string(),
-            timing: Timing::default(),
-        }
+        Self::new(FailureReason::Tls, error.to_string())
     }
-}
-
-fn roots(pem: &str) -> Result<RootCertStore, CertificateError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("trusted CA", pem)? {
-        roots.add(certificate).map_err(CertificateError::Authority)?;
-    }
-    Ok(roots)
 }
 
 fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, CertificateError> {

@@ -2,29 +2,27 @@
 //!
 //! Need: a connection goes to an address that was checked for it, whatever the name says a moment later, and its parts
 //! are measured. Mechanism: one place does all three, and what is connected to is the list that the check left over.
-//! Limit: a literal address is checked in the URL ([`HttpClient`](super::http_client::HttpClient)) and once more here.
+//! A lookup has a bound of its own, so that a name server does not take the receiver's time. Limit: a literal address is checked in the URL ([`HttpClient`](super::http_client::HttpClient)) and once more here.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::Name;
 use rustls::pki_types::ServerName;
 use tidings_domain::FailureReason;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tower::Service;
 use url::Host;
 
+use super::addresses::{self, Unreachable};
+use super::broken::{causes, tls_error};
 use super::connection::Connection;
 use super::proxy::{Proxy, Target, TunnelError};
 use super::timing::{self, Part};
+use super::trust;
 use crate::resolve::{GuardedResolver, ResolveError};
 
 #[cfg(test)]
@@ -33,10 +31,8 @@ mod tests;
 /// How many addresses of a host a proxy is asked for; directly, the client tries all.
 const PROXY_TRIES: usize = 3;
 
-/// How long a connection may be silent before the other side is asked whether it is still there.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The longest time that a name is looked up; of an attempt that has less, half of its time.
+const LOOKUP: Duration = Duration::from_secs(5);
 
 /// The network as requests see it.
 pub(crate) struct Network {
@@ -46,13 +42,6 @@ pub(crate) struct Network {
     pub(crate) connect_timeout: Duration,
 }
 
-/// Makes the connections of an HTTP client.
-#[derive(Clone)]
-pub(super) struct Connector {
-    network: Arc<Network>,
-    tls: TlsConnector,
-}
-
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
@@ -60,14 +49,14 @@ pub(super) enum ConnectError {
     Resolve(#[from] ResolveError),
     #[error("{0} is not an allowed address")]
     NotAllowed(IpAddr),
-    #[error("no connection")]
-    Tcp(#[source] BoxError),
+    #[error("no connection: {0}")]
+    Tcp(Unreachable),
     #[error("the TLS handshake failed")]
-    Tls(#[source] std::io::Error),
+    Tls(#[source] io::Error),
     #[error("`{0}` can't be a server's name in TLS")]
     ServerName(String),
-    #[error("the proxy {proxy} can't be reached")]
-    NoProxy { proxy: String, source: BoxError },
+    #[error("the proxy {proxy} can't be reached: {why}")]
+    NoProxy { proxy: String, why: String },
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
     #[error("no connection within {0:?}")]
@@ -77,12 +66,30 @@ pub(super) enum ConnectError {
 }
 
 impl Network {
-    async fn connect(&self, uri: &Uri, tls: &TlsConnector) -> Result<Connection, ConnectError> {
+    /// Connects to the host of a URL, for an attempt that has so much time in all.
+    pub(super) async fn connect(
+        &self,
+        uri: &Uri,
+        tls: &TlsConnector,
+        within: Duration,
+    ) -> Result<Connection, ConnectError> {
+        let longest = self.connect_timeout;
+        timeout(longest, self.connect_patiently(uri, tls, within.min(longest)))
+            .await
+            .map_err(|_| ConnectError::Timeout(longest))?
+    }
+
+    async fn connect_patiently(
+        &self,
+        uri: &Uri,
+        tls: &TlsConnector,
+        within: Duration,
+    ) -> Result<Connection, ConnectError> {
         let encrypted = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
         let host = uri.host().ok_or(ConnectError::NoHost)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let (tcp, remote) = self.reach(host, port).await?;
+        let (tcp, remote) = self.reach(host, port, within).await?;
         if !encrypted {
             return Ok(Connection::plain(tcp, remote));
         }
@@ -94,7 +101,12 @@ impl Network {
     }
 
     /// A connection, and the address at its end as far as it is known here.
-    async fn reach(&self, host: &str, port: u16) -> Result<(TcpStream, Option<IpAddr>), ConnectError> {
+    async fn reach(
+        &self,
+        host: &str,
+        port: u16,
+        within: Duration,
+    ) -> Result<(TcpStream, Option<IpAddr>), ConnectError> {
         let literal = host.parse::<IpAddr>().ok();
         if let (Some(proxy), None) = (self.proxy.as_ref().filter(|proxy| proxy.resolves), literal) {
             timing::begin(Part::Connect);
@@ -106,36 +118,50 @@ impl Network {
             Some(address) => return Err(ConnectError::NotAllowed(address)),
             None => {
                 timing::begin(Part::Dns);
-                self.resolver.allowed_addresses(host).await?
+                let longest = LOOKUP.min(within / 2);
+                match timeout(longest, self.resolver.allowed_addresses(host)).await {
+                    Ok(found) => found?,
+                    Err(_) => return Err(ResolveError::no_answer(host, longest).into()),
+                }
             }
         };
         timing::begin(Part::Connect);
         match &self.proxy {
             None => {
-                let tcp = connect_to(addresses, port).await.map_err(ConnectError::Tcp)?;
+                let tcp = addresses::connect(addresses, port).await.map_err(ConnectError::Tcp)?;
                 let remote = tcp.peer_addr().ok().map(|address| address.ip());
                 Ok((tcp, remote))
             }
             Some(proxy) => {
-                let (tcp, remote) = self.reach_one(proxy, addresses, port).await?;
+                let (tcp, remote) = self.reach_one(proxy, addresses, port, within).await?;
                 Ok((tcp, Some(remote)))
             }
         }
     }
 
-    /// A proxy is told one address at a time.
+    /// A proxy is told one address at a time, and each has a part of the time.
     async fn reach_one(
         &self,
         proxy: &Proxy,
         addresses: Vec<IpAddr>,
         port: u16,
+        within: Duration,
     ) -> Result<(TcpStream, IpAddr), ConnectError> {
+        let tries = addresses.len().min(PROXY_TRIES);
+        let part = within / (tries as u32 + 1);
         let mut failure = ConnectError::NoHost;
-        for address in addresses.into_iter().take(PROXY_TRIES) {
+        for (number, address) in addresses.into_iter().take(tries).enumerate() {
             let target = Target::Address(SocketAddr::new(address, port));
-            match self.reach_through(proxy, target).await {
+            let reaching = self.reach_through(proxy, target);
+            let reached = if number + 1 == tries {
+                reaching.await
+            } else {
+                let late = |_| Err(ConnectError::Timeout(part));
+                timeout(part, reaching).await.unwrap_or_else(late)
+            };
+            match reached {
                 Ok(tcp) => return Ok((tcp, address)),
-                Err(error) if error.reason() == FailureReason::Connect => failure = error,
+                Err(error) if error.is_of_address() => failure = error,
                 Err(error) => return Err(error),
             }
         }
@@ -144,67 +170,21 @@ impl Network {
 
     /// Where the proxy is, is the operator's choice: its address is not checked.
     async fn reach_through(&self, proxy: &Proxy, target: Target) -> Result<TcpStream, ConnectError> {
-        let unreachable = |source: BoxError| ConnectError::NoProxy {
+        let unreachable = |why: String| ConnectError::NoProxy {
             proxy: proxy.to_string(),
-            source,
+            why,
         };
         let addresses = match &proxy.host {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
             Host::Domain(name) => {
                 let found = self.resolver.addresses(name).await;
-                found.map_err(|error| unreachable(error.into()))?
+                found.map_err(|error| unreachable(error.to_string()))?
             }
         };
-        let tcp = connect_to(addresses, proxy.port).await.map_err(unreachable)?;
+        let tcp = addresses::connect(addresses, proxy.port).await;
+        let tcp = tcp.map_err(|error| unreachable(error.to_string()))?;
         Ok(proxy.tunnel(tcp, target).await?)
-    }
-}
-
-/// Connects to one of these addresses and to no other; the families take turns (RFC 8305).
-async fn connect_to(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, BoxError> {
-    let addresses: Vec<_> = addresses
-        .into_iter()
-        .map(|address| SocketAddr::new(address, port))
-        .collect();
-    let found =
-        tower::service_fn(move |_: Name| std::future::ready(Ok::<_, Infallible>(addresses.clone().into_iter())));
-    let mut connector = HttpConnector::new_with_resolver(found);
-    connector.set_nodelay(true);
-    connector.set_keepalive(Some(TCP_KEEPALIVE));
-    // The name stands for the addresses above, which say the port too.
-    let tcp = connector.call(Uri::from_static("http://found")).await?;
-    Ok(tcp.into_inner())
-}
-
-impl Connector {
-    pub(super) fn new(network: Arc<Network>, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self {
-            network,
-            tls: TlsConnector::from(tls),
-        }
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Connection;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { network, tls } = self.clone();
-        Box::pin(async move {
-            let within = network.connect_timeout;
-            let connection = tokio::time::timeout(within, network.connect(&uri, &tls))
-                .await
-                .map_err(|_| ConnectError::Timeout(within))??;
-            timing::connected();
-            Ok(connection)
-        })
     }
 }
 
@@ -219,5 +199,35 @@ impl ConnectError {
             Self::Tunnel(error) => error.reason(),
             Self::Timeout(_) => FailureReason::Timeout,
         }
+    }
+
+    /// For those who read why an attempt failed.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Tls(error) => match tls_error(error) {
+                Some(error) => trust::explain(error),
+                None => "the receiver closed the connection during the TLS handshake".into(),
+            },
+            Self::Tunnel(error) => causes(error)
+                .map(|cause| cause.to_string())
+                .collect::<Vec<_>>()
+                .join(": "),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the receiver, or the way there, took no connection.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    /// Whether nothing was wrong but that this machine has no room for another connection.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Tcp(error) if error.is_ours())
+    }
+
+    /// Whether another address of the host may do better.
+    fn is_of_address(&self) -> bool {
+        matches!(self.reason(), FailureReason::Connect | FailureReason::Timeout)
     }
 }

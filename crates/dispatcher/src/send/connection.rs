@@ -1,87 +1,44 @@
-//! A connection to a receiver, as the HTTP client needs it.
+//! A connection to a receiver, as the HTTP library needs it.
 
-use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{self, Connected};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-type Io = TokioIo<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
+use super::tap::{Tap, Tapped};
+
+pub(super) type Io = TokioIo<Tapped<Either<TcpStream, Box<TlsStream<TcpStream>>>>>;
 
 /// A connection, encrypted or not.
 pub(super) struct Connection {
-    io: Io,
-    remote: Option<IpAddr>,
+    pub(super) io: Io,
+    pub(super) tap: Arc<Tap>,
+    /// The address at its end; none if only the proxy knows.
+    pub(super) remote: Option<IpAddr>,
+    /// Whether HTTP/2 was agreed upon.
+    pub(super) is_http2: bool,
 }
 
-/// The address that a response came from, in its extensions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RemoteAddress(pub(super) IpAddr);
-
 impl Connection {
-    /// `remote` is none if only the proxy knows.
     pub(super) fn plain(tcp: TcpStream, remote: Option<IpAddr>) -> Self {
-        let io = TokioIo::new(Either::Left(tcp));
-        Self { io, remote }
+        Self::over(Either::Left(tcp), remote, false)
     }
 
     pub(super) fn encrypted(tls: TlsStream<TcpStream>, remote: Option<IpAddr>) -> Self {
-        let io = TokioIo::new(Either::Right(Box::new(tls)));
-        Self { io, remote }
+        let is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        Self::over(Either::Right(Box::new(tls)), remote, is_http2)
     }
 
-    fn io(self: Pin<&mut Self>) -> Pin<&mut Io> {
-        Pin::new(&mut self.get_mut().io)
-    }
-}
-
-impl connect::Connection for Connection {
-    fn connected(&self) -> Connected {
-        let mut connected = Connected::new();
-        if let Some(remote) = self.remote {
-            connected = connected.extra(RemoteAddress(remote));
+    fn over(stream: Either<TcpStream, Box<TlsStream<TcpStream>>>, remote: Option<IpAddr>, is_http2: bool) -> Self {
+        let tap = Arc::new(Tap::new());
+        Self {
+            io: TokioIo::new(Tapped::new(stream, tap.clone())),
+            tap,
+            remote,
+            is_http2,
         }
-        match self.io.inner() {
-            Either::Right(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => connected.negotiated_h2(),
-            _ => connected,
-        }
-    }
-}
-
-impl Read for Connection {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_read(context, buffer)
-    }
-}
-
-impl Write for Connection {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.io().poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.io().poll_write_vectored(context, parts)
     }
 }

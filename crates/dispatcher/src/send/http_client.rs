@@ -1,186 +1,315 @@
-//! The HTTP client: requests over pooled connections that [`Connector`] makes, and why one of them got no response.
+//! The HTTP client: requests over pooled connections that [`Network`] makes, and why one of them got no response.
+//!
+//! Need: a connection that ends while a request is on its way says nothing of the receiver, and must not cost an attempt.
+//! Mechanism: such a request is sent again at once on a new connection, once (RFC 9112, section 9.3.1); what the
+//! receiver says that it has not begun, twice; one that it wants in HTTP/1.1, in HTTP/1.1. Limit: what broke on a new
+//! connection is the receiver's doing, and not sent again.
 
-use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::Full;
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::capture_connection;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tidings_domain::{FailureReason, Timing};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::connect::{ConnectError, Connector, Network};
-use super::timing;
+use super::broken::{Broken, Kind};
+use super::connect::{ConnectError, Network};
+use super::connection::Connection;
+use super::handshake::handshake;
+use super::head;
+use super::lease::Lease;
+use super::outbound::{Outbound, Taken};
+use super::pool::{Found, Origin, Pool};
+use super::timing::{self, Part};
 use super::{Deadline, NoAnswer};
-
-/// How much of an HTTP/2 response may arrive before it is read, bytes: of one stream and of one connection.
-const STREAM_WINDOW: u32 = 128 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// After what silence an HTTP/2 connection with requests under way is asked for a sign of life, and how long that may
-/// take. All requests to a host share one connection, so one that died unnoticed would fail them all.
-const PING_AFTER: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a connection waits for another request, and how many of a host do.
-const IDLE: Duration = Duration::from_secs(60);
-const MAX_IDLE: usize = 64;
-
-/// How often a request is sent again that its receiver says it has not begun to work on.
-const MAX_RESENDS: usize = 2;
 
 /// Sends requests. Clients that present themselves differently in TLS have pools of their own.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
-    client: Client<Connector, Full<Bytes>>,
     network: Arc<Network>,
+    /// Offers HTTP/2 and HTTP/1.1, or HTTP/1.1 alone.
+    tls: TlsConnector,
+    tls_http1: TlsConnector,
+    pool: Arc<Pool>,
+}
+
+/// The beginning of a response.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// None if what followed the status can't be read.
+    pub(super) rest: Option<(Incoming, Lease)>,
+    /// None if only the proxy knows.
+    pub(super) remote: Option<IpAddr>,
+    pub(super) is_http2: bool,
+    pub(super) timing: Timing,
+    pub(super) sent_again: Option<Box<str>>,
+}
+
+/// A request, as often as it is sent.
+struct Outgoing {
+    uri: Uri,
+    headers: HeaderMap,
+    spelling: Extensions,
+    body: Bytes,
+}
+
+/// Why there is no response.
+struct Failure {
+    reason: FailureReason,
+    words: String,
+    /// Whether nothing was asked of the receiver, because of what is short here.
+    ours: bool,
 }
 
 impl HttpClient {
     /// A client with connections of its own.
     pub(crate) fn new(network: Arc<Network>, mut tls: ClientConfig) -> Self {
+        let mut http1 = tls.clone();
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let connector = Connector::new(network.clone(), Arc::new(tls));
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .http1_title_case_headers(true)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(PING_AFTER)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(connector);
-        Self { client, network }
+        Self {
+            network,
+            tls: TlsConnector::from(Arc::new(tls)),
+            tls_http1: TlsConnector::from(Arc::new(http1)),
+            pool: Pool::new(),
+        }
     }
 
-    /// Posts a body, its headers' names spelled like this or else as usual (`Host`), and waits for the head of the response, redirect or not, until the deadline.
+    /// Posts a body, its headers' names spelled like this or else as usual (`Host`), and waits for the head of the
+    /// response, redirect or not, until the deadline. Waiting for a connection that other requests make puts it off.
     pub(crate) async fn post(
         &self,
         url: &Url,
         headers: HeaderMap,
         spelling: Extensions,
         body: Bytes,
-        deadline: Deadline,
-    ) -> Result<(Response<Incoming>, Timing), NoAnswer> {
-        let failed = |reason, error: String, timing| NoAnswer { reason, error, timing };
+        deadline: &mut Deadline,
+    ) -> Result<Reply, NoAnswer> {
         if let Err(error) = self.network.resolver.rules().check_url(url) {
-            return Err(failed(
-                FailureReason::BlockedAddress,
-                error.to_string(),
-                Timing::default(),
-            ));
+            return Err(NoAnswer::new(FailureReason::BlockedAddress, error.to_string()));
         }
-        let uri: Uri = url.as_str().parse().map_err(|error| {
-            failed(
-                FailureReason::Protocol,
-                format!("no request: {error}"),
-                Timing::default(),
-            )
-        })?;
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        *request.extensions_mut() = spelling;
-        let accept = request.headers_mut().entry(header::ACCEPT);
-        accept.or_insert(HeaderValue::from_static("*/*"));
-
-        let connection = capture_connection(&mut request);
-        let exchange = tokio::time::timeout_at(deadline.at, self.exchange(request));
-        let has_connection = || connection.connection_metadata().is_some();
-        match timing::measured(exchange, has_connection).await {
-            (Ok(Ok(response)), timing) => {
+        let unusable = |why: String| NoAnswer::new(FailureReason::Protocol, format!("no request: {why}"));
+        let uri: Uri = url.as_str().parse().map_err(|error| unusable(format!("{error}")))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
+            return Err(unusable("the URL has no host".into()));
+        };
+        let outgoing = Outgoing {
+            uri,
+            headers,
+            spelling,
+            body,
+        };
+        let mut sent_again = None;
+        let exchange = self.exchange((scheme, authority), &outgoing, deadline, &mut sent_again);
+        let (exchanged, timing) = timing::measured(exchange).await;
+        match exchanged {
+            Ok(reply) => {
                 let first_byte = Some(deadline.elapsed());
-                Ok((response, Timing { first_byte, ..timing }))
+                Ok(Reply {
+                    timing: Timing { first_byte, ..timing },
+                    sent_again,
+                    ..reply
+                })
             }
-            (Ok(Err(error)), timing) => Err(failed(judge(&error), explain(&error), timing)),
-            (Err(_), timing) => {
-                let error = format!("no response within {:?}", deadline.within);
-                Err(failed(FailureReason::Timeout, error, timing))
+            Err(Failure { reason, words, ours }) => Err(NoAnswer {
+                timing,
+                sent_again,
+                ours,
+                waited: deadline.waited,
+                ..NoAnswer::new(reason, words)
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        origin: Origin,
+        outgoing: &Outgoing,
+        deadline: &mut Deadline,
+        sent_again: &mut Option<Box<str>>,
+    ) -> Result<Reply, Failure> {
+        let mut made_again = [0; Kind::COUNT];
+        let mut anew = false;
+        loop {
+            let mut lease = self.connection(&origin, &outgoing.uri, anew, deadline).await?;
+            let (request, taken) = outgoing.request(lease.is_http2());
+            let sent = timeout_at(deadline.at, lease.send(request)).await;
+            let (late, was_read) = (sent.is_err(), matches!(sent, Ok(Ok(_))));
+            let broken = match sent {
+                Ok(Ok(response)) => match Broken::idle_timeout(&response, lease.reused) {
+                    Some(broken) if made_again[broken.kind as usize] == 0 => broken,
+                    _ => return Ok(reply(response, lease)),
+                },
+                Ok(Err(error)) => Broken::of(error, lease.tap(), lease.is_http2()),
+                Err(_) => Broken::late(&taken, lease.tap(), outgoing.body.len(), deadline),
+            };
+            if let Some(reply) = status_alone(&lease, &broken).filter(|_| !was_read) {
+                return Ok(reply);
+            }
+            let allowed = broken.kind.sent_again_at_most(lease.reused);
+            let count = &mut made_again[broken.kind as usize];
+            if late {
+                lease.retire();
+            } else {
+                drop(lease);
+            }
+            if *count >= allowed {
+                return Err(Failure::of(broken));
+            }
+            *count += 1;
+            anew = true;
+            if broken.kind == Kind::Http1Required {
+                self.pool.use_http1(&origin);
+            }
+            if broken.kind != Kind::NotSent {
+                *sent_again = Some(broken.words.into());
             }
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, legacy::Error> {
-        for _ in 0..MAX_RESENDS {
-            match self.client.request(request.clone()).await {
-                Err(error) if was_not_begun(&error) => {}
-                other => return other,
+    /// A connection that is there, or a new one; or one that becomes free while that is being made.
+    async fn connection(
+        &self,
+        origin: &Origin,
+        uri: &Uri,
+        anew: bool,
+        deadline: &mut Deadline,
+    ) -> Result<Lease, Failure> {
+        let mut making = if anew {
+            self.pool.make(origin)
+        } else {
+            match self.pool.find(origin) {
+                Found::Connection(lease) => return Ok(lease),
+                Found::Nothing(making) => making,
+            }
+        };
+        let began = Instant::now();
+        let found = making.wait().await;
+        deadline.put_off(began.elapsed());
+        if let Some(lease) = found {
+            return Ok(lease);
+        }
+        let made = tokio::select! {
+            made = timeout_at(deadline.at, self.make(origin, uri, deadline)) => made,
+            lease = making.other(), if !anew => {
+                timing::forget();
+                return Ok(lease);
+            }
+        };
+        let connection = match made {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(self.no_connection(origin, &error)),
+            Err(_) => return Err(Failure::of(Broken::not_connected(deadline))),
+        };
+        timing::connected();
+        handshake(connection, making)
+            .await
+            .map_err(|error| Failure::of(Broken::of_handshake(&error)))
+    }
+
+    async fn make(&self, origin: &Origin, uri: &Uri, deadline: &Deadline) -> Result<Connection, ConnectError> {
+        let tls = if self.pool.uses_http1(origin) {
+            &self.tls_http1
+        } else {
+            &self.tls
+        };
+        self.network.connect(uri, tls, deadline.within).await
+    }
+
+    /// A receiver that takes requests on the connections it has, and no more connections, has only too much to do.
+    fn no_connection(&self, origin: &Origin, error: &ConnectError) -> Failure {
+        let busy = error.is_refused() && self.pool.has_connections(origin);
+        Failure {
+            reason: error.reason(),
+            words: error.in_words(),
+            ours: busy || error.is_ours(),
+        }
+    }
+}
+
+fn reply(response: Response<Incoming>, lease: Lease) -> Reply {
+    let (head, body) = response.into_parts();
+    Reply {
+        status: head.status,
+        headers: head.headers,
+        remote: lease.remote(),
+        is_http2: lease.is_http2(),
+        rest: Some((body, lease)),
+        timing: Timing::default(),
+        sent_again: None,
+    }
+}
+
+/// The answer, if nothing of it but its status can be read.
+fn status_alone(lease: &Lease, broken: &Broken) -> Option<Reply> {
+    if lease.is_http2() || broken.kind == Kind::NotSent {
+        return None;
+    }
+    let (status, headers) = head::read(&lease.tap().head())?;
+    Some(Reply {
+        status,
+        headers,
+        rest: None,
+        remote: lease.remote(),
+        is_http2: false,
+        timing: Timing::default(),
+        sent_again: None,
+    })
+}
+
+impl Outgoing {
+    /// As it is sent over this version of HTTP: the host is a header in one and a part of the URL in the other.
+    fn request(&self, is_http2: bool) -> (Request<Outbound>, Taken) {
+        let (body, taken) = Outbound::new(self.body.clone());
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = self.headers.clone();
+        if is_http2 {
+            *request.version_mut() = Version::HTTP_2;
+            *request.uri_mut() = self.uri.clone();
+            request.headers_mut().remove(header::HOST);
+        } else {
+            let target = self.uri.path_and_query().cloned();
+            *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+            *request.extensions_mut() = self.spelling.clone();
+            let authority = self.uri.authority().map(|authority| authority.as_str());
+            if let Some(Ok(host)) = authority.map(HeaderValue::from_str) {
+                request.headers_mut().entry(header::HOST).or_insert(host);
             }
         }
-        self.client.request(request).await
+        (request, taken)
     }
 }
 
-/// A connection that its receiver is closing in good order, or a stream that it refused (RFC 9113, section 8.7).
-fn was_not_begun(error: &legacy::Error) -> bool {
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<h2::Error>())
-        .any(|error| {
-            let reason = error.reason();
-            error.is_remote()
-                && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
-                    || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
-        })
-}
-
-/// Finds out at which step a request failed, from the errors that led to the failure.
-fn judge(error: &legacy::Error) -> FailureReason {
-    let mut reason = FailureReason::Protocol;
-    for cause in causes(error) {
-        if let Some(connect) = cause.downcast_ref::<ConnectError>() {
-            return connect.reason();
-        }
-        if is_tls(cause) {
-            return FailureReason::Tls;
-        }
-        let http = cause.downcast_ref::<hyper::Error>();
-        if http.is_some_and(hyper::Error::is_timeout) {
-            return FailureReason::Timeout;
-        }
-        if cause.is::<std::io::Error>() || http.is_some_and(hyper::Error::is_incomplete_message) {
-            reason = FailureReason::Connect;
+impl Failure {
+    fn of(broken: Broken) -> Self {
+        Self {
+            reason: broken.reason,
+            words: broken.words,
+            ours: false,
         }
     }
-    reason
 }
 
-/// TLS errors travel inside I/O errors, which may lie in each other.
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    error.is::<rustls::Error>()
-        || error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .is_some_and(|inner| is_tls(inner))
-}
-
-/// An error's causes, each once.
-fn explain(error: &legacy::Error) -> String {
-    let mut text = String::new();
-    for cause in causes(error) {
-        let part = cause.to_string();
-        if !text.ends_with(&part) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&part);
+impl Broken {
+    /// The deadline came before there was a connection.
+    fn not_connected(deadline: &Deadline) -> Self {
+        let (reason, doing) = match timing::under_way() {
+            Some(Part::Dns) => (FailureReason::Dns, "the host's name was still being looked up"),
+            Some(Part::Tls) => (FailureReason::Timeout, "the TLS handshake had not ended"),
+            Some(Part::Connect) | None => (FailureReason::Timeout, "there was no connection yet"),
+        };
+        let words = format!("no response within {:?}: {doing}", deadline.within);
+        Self {
+            kind: Kind::Final,
+            reason,
+            words,
         }
     }
-    if text.is_empty() {
-        "the request failed".into()
-    } else {
-        text
-    }
-}
-
-fn causes(error: &legacy::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(error.source(), |&cause| cause.source())
 }

@@ -10,6 +10,10 @@ use tidings_domain::{Authentication, TenantId, Timestamp};
 use tokio::io::AsyncReadExt as _;
 
 mod authenticate;
+mod connections;
+mod heads;
+mod http2;
+mod node;
 mod receiver;
 mod tls;
 mod token;
@@ -159,7 +163,11 @@ async fn a_compressed_body_that_unpacks_to_nothing_is_cut_off_as_well() {
     let for_ever = Then::Repeat(EMPTY_BLOCK.repeat(10_000).into());
     let (answer, took) = attempt("http", saying(head, for_ever)).await;
     let answer = answer.unwrap();
-    assert_eq!((answer.body.len(), answer.truncated), (0, true));
+    assert_eq!(
+        (answer.body.len(), answer.truncated),
+        (MAX_RESPONSE, true),
+        "it stays packed"
+    );
     assert!(took < DEADLINE, "{took:?}");
 }
 
@@ -188,7 +196,7 @@ async fn a_body_that_breaks_off_leaves_the_status() {
         headers("content-length: 1000\r\n") + "half",
         headers("transfer-encoding: chunked\r\n") + "3e8\r\nhalf",
         headers("transfer-encoding: chunked\r\n") + "4\r\nhalf\r\nnonsense\r\n",
-        headers("content-encoding: gzip\r\ncontent-length: 4\r\n") + "half",
+        headers("content-encoding: gzip\r\ncontent-length: 8\r\n") + "half",
     ] {
         let (answer, took) = attempt("http", saying(body, Then::Close)).await;
         let answer = answer.unwrap();
@@ -202,14 +210,6 @@ async fn a_receiver_that_does_not_answer_is_given_up_at_the_deadline() {
     let (answer, took) = attempt("http", async |caller: Caller| caller.wait().await).await;
     assert_eq!(reason(answer), FailureReason::Timeout);
     assert!(took >= DEADLINE);
-
-    let (answer, _) = attempt("http", async |mut caller: Caller| {
-        caller.request().await?;
-        caller.send("HTTP/1.1 200 OK\r\nx: ").await?;
-        caller.send_for_ever("x", Duration::from_millis(100)).await
-    })
-    .await;
-    assert_eq!(reason(answer), FailureReason::Timeout);
 
     for interim in [
         "HTTP/1.1 100 Continue\r\n\r\n",
@@ -225,16 +225,13 @@ async fn a_receiver_that_does_not_answer_is_given_up_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_or_too_much_of_it_is_refused_at_once() {
-    let lines: String = (0..10_000).map(|n| format!("x-{n}: y\r\n")).collect();
+async fn what_is_not_http_is_refused_at_once() {
     for response in [
         "SSH-2.0-OpenSSH_9.6\r\n".to_owned(),
         "HTTP/1.1 abc OK\r\n\r\n".to_owned(),
-        headers("no colon\r\n"),
-        headers(&format!("x: {}\r\n", "y".repeat(1024 * 1024))),
-        headers(&lines),
-        headers("content-length: 2\r\ncontent-length: 3\r\n"),
-        headers("content-length: 18446744073709551614\r\n"),
+        "HTTP/1.1 2000 OK\r\n\r\n".to_owned(),
+        format!("HTTP/1.1 {}", "2".repeat(1024 * 1024)),
+        "<html>400 Bad Request</html>\n".repeat(40_000),
     ] {
         let (answer, took) = attempt("http", saying(response, Then::Wait)).await;
         assert_eq!(reason(answer), FailureReason::Protocol);
@@ -340,20 +337,6 @@ async fn a_connection_that_was_closed_while_idle_costs_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_connection_that_closes_on_a_request_fails_the_attempt() {
-    let receiver = Receiver::start(async |mut caller: Caller| {
-        caller.request().await?;
-        caller.send(OK).await?;
-        caller.request().await.map(drop)
-    })
-    .await;
-    let (sender, url) = (sender(), receiver.url("http"));
-    send(&sender, &url).await.unwrap();
-    assert_eq!(reason(send(&sender, &url).await), FailureReason::Connect);
-    assert_eq!(receiver.connections(), 1);
-}
-
-#[tokio::test]
 async fn a_connection_that_nobody_waits_for_any_more_is_given_up_too() {
     let server = NameServer::start(|_, before| match before {
         0 => Reply::Addresses(vec![Ipv4Addr::LOCALHOST.into()], 0),
@@ -368,7 +351,7 @@ async fn a_connection_that_nobody_waits_for_any_more_is_given_up_too() {
         }
     })
     .await;
-    let connect_timeout = Duration::from_millis(300);
+    let connect_timeout = Duration::from_millis(650);
     let sender = Sender::connecting_within(connect_timeout, loopback(), None, &[server.address], MAX_RESPONSE).unwrap();
     let url: Url = format!("http://shop.example:{}/", receiver.address.port())
         .parse()
@@ -407,7 +390,7 @@ async fn a_name_is_looked_up_within_the_deadline() {
     };
     let sender = Sender::new(rules, None, &[server.address], MAX_RESPONSE).unwrap();
     for (name, expected) in [
-        ("slow.example", FailureReason::Timeout),
+        ("slow.example", FailureReason::Dns),
         ("empty.example", FailureReason::Dns),
         ("absent.example", FailureReason::Dns),
     ] {

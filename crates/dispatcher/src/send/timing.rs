@@ -2,7 +2,7 @@
 //!
 //! Need: who looks at a slow endpoint wants to know whether its name server, its network, its TLS or itself is slow.
 //! Mechanism: the client makes a connection within the task of the request that asked for it, so a value of that task
-//! is where [`Connector`](super::connect::Connector) notes what it begins. Limit: a request that began to connect and
+//! is where [`Network`](super::connect::Network) notes what it begins. Limit: a request that began to connect and
 //! then got a connection that became free says nothing of its beginnings, because it did not need them.
 
 use std::cell::Cell;
@@ -29,20 +29,15 @@ pub(super) enum Part {
 struct Watch {
     timing: Timing,
     under_way: Option<(Part, Instant)>,
-    connected: bool,
 }
 
-/// Runs a request and says what the parts of its connection took. `has_connection` says, when it is over, whether it
-/// got one, be it its own or another's.
-pub(super) async fn measured<T>(request: impl Future<Output = T>, has_connection: impl Fn() -> bool) -> (T, Timing) {
+/// Runs a request and says what the parts of its connection took.
+pub(super) async fn measured<T>(request: impl Future<Output = T>) -> (T, Timing) {
     let request = async {
         let output = request.await;
         (output, WATCH.with(Cell::get))
     };
     let (output, watch) = WATCH.scope(Cell::default(), request).await;
-    if has_connection() && !watch.connected {
-        return (output, Timing::default());
-    }
     (output, watch.part_over().timing)
 }
 
@@ -56,13 +51,21 @@ pub(super) fn begin(part: Part) {
 
 /// The connection stands.
 pub(super) fn connected() {
-    change(|watch| Watch {
-        connected: true,
-        ..watch.part_over()
-    });
+    change(Watch::part_over);
 }
 
-/// A connection that its request did not wait for is made in a task of its own, where nothing is measured.
+/// What was begun was not needed.
+pub(super) fn forget() {
+    change(|_| Watch::default());
+}
+
+/// The part that has begun and is not over.
+pub(super) fn under_way() -> Option<Part> {
+    let watch = WATCH.try_with(Cell::get).ok()?;
+    watch.under_way.map(|(part, _)| part)
+}
+
+/// Outside of a request nothing is measured.
 fn change(next: impl FnOnce(Watch) -> Watch) {
     let _ = WATCH.try_with(|watch| watch.set(next(watch.get())));
 }

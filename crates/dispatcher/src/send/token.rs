@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
 use http::{HeaderValue, header};
 use moka::Expiry;
 use moka::future::Cache;
@@ -17,10 +18,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tidings_domain::authentication::MASK;
-use tidings_domain::{Authorization, CredentialsIn, EndpointId, FailureReason, Timing};
+use tidings_domain::{Authorization, CredentialsIn, EndpointId, FailureReason};
 use url::{Url, form_urlencoded};
 
 use super::authenticate::{basic, bearer};
+use super::usual::add_usual;
 use super::{Answer, Deadline, NoAnswer, Outgoing, Sender};
 use crate::status;
 
@@ -53,8 +55,21 @@ pub(super) struct Token {
 
 /// Why there is no token. Those who waited for the same one share the reason.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct NoToken(String);
+#[error("{why}")]
+struct NoToken {
+    why: String,
+    /// Whether nothing was asked, because of what is short here.
+    ours: bool,
+}
+
+impl NoToken {
+    fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            ours: false,
+        }
+    }
+}
 
 impl Tokens {
     pub(super) fn new() -> Self {
@@ -93,13 +108,12 @@ impl Sender {
         let why = match tokio::time::timeout_at(deadline.at, asking).await {
             Ok(Ok(token)) => return Ok(Some(token)),
             Ok(Err(error)) => error,
-            Err(_) => Arc::new(NoToken(format!("no answer within {:?}", deadline.within))),
+            Err(_) => Arc::new(NoToken::new(format!("no answer within {:?}", deadline.within))),
         };
         let host = server.url.host_str().unwrap_or_default();
         Err(NoAnswer {
-            reason: FailureReason::Authorization,
-            error: format!("no token from {host}: {why}"),
-            timing: Timing::default(),
+            ours: why.ours,
+            ..NoAnswer::new(FailureReason::Authorization, format!("no token from {host}: {why}"))
         })
     }
 
@@ -108,19 +122,25 @@ impl Sender {
         let json = HeaderValue::from_static("application/json");
         let mut headers = vec![(header::CONTENT_TYPE.into(), form), (header::ACCEPT.into(), json)];
         if server.credentials_in == CredentialsIn::Header {
-            let unusable = || NoToken("`client_id` and `client_secret` can't be sent: set them again".into());
+            let unusable = || NoToken::new("`client_id` and `client_secret` can't be sent: set them again");
             let (id, secret) = server.form_encoded();
             headers.push((header::AUTHORIZATION.into(), basic(&id, &secret).ok_or_else(unusable)?));
         }
+        let body: Bytes = server.body().into();
+        let added = add_usual(&mut headers, server.url, body.len(), None);
         let outgoing = Outgoing {
             url: server.url,
             headers: &headers,
-            body: server.body().into(),
-            traceparent: None,
+            added,
+            body,
         };
         let client = self.clients.shared();
         let answer = self.exchange(client, outgoing, deadline, MAX_ANSWER).await;
-        server.read(&answer.map_err(|none| NoToken(none.error))?, key)
+        let answer = answer.map_err(|none| NoToken {
+            why: none.error.into(),
+            ours: none.ours,
+        })?;
+        server.read(&answer, key)
     }
 }
 
@@ -198,25 +218,26 @@ impl<'a> Server<'a> {
 
     fn read(&self, answer: &Answer, key: Key) -> Result<Token, NoToken> {
         if !answer.status.is_success() {
-            return Err(NoToken(self.refusal(answer)));
+            return Err(NoToken::new(self.refusal(answer)));
         }
         let status = status::named(answer.status);
         if answer.truncated {
             let error = format!("it answered {status} with more than {MAX_ANSWER} bytes, or broke off");
-            return Err(NoToken(error));
+            return Err(NoToken::new(error));
         }
         let granted: Granted = serde_json::from_slice(&answer.body)
-            .map_err(|_| NoToken(format!("it answered {status} without an `access_token` in JSON")))?;
+            .map_err(|_| NoToken::new(format!("it answered {status} without an `access_token` in JSON")))?;
         if let Some(kind) = granted.token_type.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
             let kind = self.shown(&kind);
-            return Err(NoToken(format!(
+            return Err(NoToken::new(format!(
                 "it gave a token of type `{kind}`, only bearer tokens can be sent"
             )));
         }
         let header = bearer(&granted.access_token).filter(|_| !granted.access_token.is_empty());
         Ok(Token {
             key,
-            header: header.ok_or_else(|| NoToken(format!("it answered {status} with a token that can't be sent")))?,
+            header: header
+                .ok_or_else(|| NoToken::new(format!("it answered {status} with a token that can't be sent")))?,
             kept_for: kept_for(granted.expires_in.as_ref()),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! The packed bytes are read first, under the same bound as any body, and unpacked afterwards. Unpacking on the way
 //! would bound what comes out and not what goes in: a gzip stream may go on for as long as the receiver likes
-//! without ever giving a byte.
+//! without ever giving a byte. A body that is not what its headers say stays as it came.
 
 use std::io::{BufReader, Read};
 
@@ -15,24 +15,57 @@ pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 /// The largest window of a zstd frame, as a power of two: 8 MB, which RFC 8878, section 3.1.1.1.2 recommends.
 const ZSTD_WINDOW: u32 = 23;
 
+/// What came out of a packed body.
+struct Unpacked {
+    body: Vec<u8>,
+    end: End,
+}
+
+#[derive(PartialEq, Eq)]
+enum End {
+    Whole,
+    /// There is more than is kept.
+    TooLong,
+    Broken,
+}
+
 /// The body as the headers say it is packed, up to so many bytes, and whether that is less than the whole. A body
-/// that is packed in another way, or more than once, stays as it is.
+/// that is packed in another way, or more than once, stays as it is, and so does one that can't be unpacked.
 pub(super) fn unpack(headers: &HeaderMap, packed: Bytes, max: usize) -> (Bytes, bool) {
     let encoding = headers
         .get(header::CONTENT_ENCODING)
-        .map_or(&b""[..], |value| value.as_bytes());
+        .map_or(&b""[..], |value| value.as_bytes().trim_ascii());
     if packed.is_empty() {
         return (packed, false);
     }
-    match &*encoding.to_ascii_lowercase() {
-        b"gzip" => first(max, flate2::read::MultiGzDecoder::new(&*packed)),
-        b"deflate" => first(max, flate2::read::ZlibDecoder::new(&*packed)),
+    let unpacked = match &*encoding.to_ascii_lowercase() {
+        // RFC 9110, section 8.4.1.3: `x-gzip` is the same.
+        b"gzip" | b"x-gzip" => first(max, flate2::read::MultiGzDecoder::new(&*packed)),
+        b"deflate" => deflated(max, &packed),
         b"br" => first(max, brotli::Decompressor::new(&*packed, 4096)),
         b"zstd" => match zstd(&packed) {
             Ok(unpacking) => first(max, unpacking),
-            Err(_) => (Bytes::new(), true),
+            Err(_) => return (packed, false),
         },
-        _ => (packed, false),
+        _ => return (packed, false),
+    };
+    // Texts that were never packed may look packed to a decoder for a while.
+    let as_it_came = unpacked.end == End::Broken && (unpacked.body.is_empty() || is_text(&packed));
+    if as_it_came {
+        (packed, false)
+    } else {
+        let whole = unpacked.end == End::Whole;
+        (unpacked.body.into(), !whole)
+    }
+}
+
+/// RFC 9110, section 8.4.1.2: some send what zlib wraps without the wrapping.
+fn deflated(max: usize, packed: &[u8]) -> Unpacked {
+    let wrapped = first(max, flate2::read::ZlibDecoder::new(packed));
+    if wrapped.end == End::Broken && wrapped.body.is_empty() {
+        first(max, flate2::read::DeflateDecoder::new(packed))
+    } else {
+        wrapped
     }
 }
 
@@ -43,9 +76,132 @@ fn zstd(packed: &[u8]) -> std::io::Result<zstd::Decoder<'static, BufReader<&[u8]
 }
 
 /// What can be unpacked of a body that is broken or cut off is kept.
-fn first(max: usize, unpacking: impl Read) -> (Bytes, bool) {
+fn first(max: usize, unpacking: impl Read) -> Unpacked {
     let mut body = Vec::new();
-    let whole = unpacking.take(max as u64 + 1).read_to_end(&mut body).is_ok() && body.len() <= max;
+    let read = unpacking.take(max as u64 + 1).read_to_end(&mut body);
+    let end = match read {
+        Err(_) => End::Broken,
+        Ok(_) if body.len() > max => End::TooLong,
+        Ok(_) => End::Whole,
+    };
     body.truncate(max);
-    (body.into(), !whole)
+    Unpacked { body, end }
+}
+
+/// Whether people can read it; the end may be in the middle of a character.
+fn is_text(bytes: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    let is_blank = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r');
+    valid && bytes.iter().all(|byte| !byte.is_ascii_control() || is_blank(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+
+    use super::*;
+
+    const MAX: usize = 64 * 1024;
+
+    fn unpacked(encoding: &str, packed: &[u8]) -> (Vec<u8>, bool) {
+        let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, encoding.parse().unwrap())]);
+        let (body, truncated) = unpack(&headers, packed.to_vec().into(), MAX);
+        (body.to_vec(), truncated)
+    }
+
+    fn pack(encoding: &str, text: &[u8]) -> Vec<u8> {
+        let fast = Compression::fast();
+        match encoding {
+            "gzip" | "x-gzip" => {
+                let mut packing = flate2::write::GzEncoder::new(Vec::new(), fast);
+                packing.write_all(text).unwrap();
+                packing.finish().unwrap()
+            }
+            "deflate" => {
+                let mut packing = flate2::write::ZlibEncoder::new(Vec::new(), fast);
+                packing.write_all(text).unwrap();
+                packing.finish().unwrap()
+            }
+            "raw" => {
+                let mut packing = flate2::write::DeflateEncoder::new(Vec::new(), fast);
+                packing.write_all(text).unwrap();
+                packing.finish().unwrap()
+            }
+            "br" => {
+                let mut packing = brotli::CompressorWriter::new(Vec::new(), 4096, 1, 22);
+                packing.write_all(text).unwrap();
+                packing.into_inner()
+            }
+            _ => zstd::encode_all(text, 1).unwrap(),
+        }
+    }
+
+    /// A text that does not get short.
+    fn long(length: usize) -> Vec<u8> {
+        let mut state = 7_u32;
+        let letters = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b'a' + (state >> 24) as u8 % 26
+        });
+        letters.take(length).collect()
+    }
+
+    #[test]
+    fn every_coding_is_unpacked() {
+        for encoding in ["gzip", "x-gzip", "X-GZip", "deflate", "br", "zstd"] {
+            let packed = pack(&encoding.to_ascii_lowercase(), b"it works");
+            assert_eq!(unpacked(encoding, &packed), (b"it works".to_vec(), false), "{encoding}");
+        }
+        assert_eq!(
+            unpacked("deflate", &pack("raw", b"it works")),
+            (b"it works".to_vec(), false)
+        );
+    }
+
+    #[test]
+    fn what_is_not_packed_stays_as_it_came() {
+        for encoding in ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "gzip, br", "x"] {
+            for body in [
+                &b"it works"[..],
+                b"{\"ok\":true}",
+                b"x^ a text that begins like zlib",
+                b"h\xc3\xa9llo\n",
+                b"a",
+                &[0x80; 40],
+                &[0xff, 0xfe, 0xfd, 0xfc],
+                &long(40_000),
+            ] {
+                assert_eq!(unpacked(encoding, body), (body.to_vec(), false), "{encoding} {body:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_breaks_at_once_stays_as_it_came() {
+        let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff][..], &[0xff; 20]].concat();
+        let zlib = [&[0x78, 0x9c][..], &[0xff; 20]].concat();
+        let zstd = [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xff; 20]].concat();
+        for (encoding, body) in [("gzip", gzip), ("deflate", zlib), ("zstd", zstd)] {
+            let as_it_came = (body.clone(), false);
+            assert_eq!(unpacked(encoding, &body), as_it_came, "{encoding}");
+        }
+    }
+
+    #[test]
+    fn of_what_breaks_later_the_beginning_is_kept() {
+        // Several of the largest blocks.
+        let text = long(400_000);
+        for encoding in ["gzip", "deflate", "raw", "br", "zstd"] {
+            let packed = pack(encoding, &text);
+            let name = if encoding == "raw" { "deflate" } else { encoding };
+            let (body, truncated) = unpacked(name, &packed[..packed.len() * 3 / 4]);
+            assert!(truncated, "{encoding}");
+            assert!(!body.is_empty() && text.starts_with(&body), "{encoding}");
+        }
+    }
 }

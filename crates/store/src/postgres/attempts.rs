@@ -17,7 +17,7 @@ use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, Page, Reques
 const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_type, number, started_at, duration_us, \
                        url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
 const CONTENT: &str = "request_headers, request_body, payload_at, response_headers, response_body, \
-                       response_truncated, remote_address, dns_us, connect_us, tls_us, first_byte_us";
+                       response_truncated, remote_address, dns_us, connect_us, tls_us, first_byte_us, sent_again";
 
 /// What the partial indexes on `attempts` are made for, in their words.
 const TROUBLE: &str = "(outcome <> 'succeeded' OR status_code NOT BETWEEN 200 AND 299)";
@@ -164,6 +164,7 @@ fn attempt(row: &Row) -> Result<Attempt, StoreError> {
             tls: length(row, "tls_us")?,
             first_byte: length(row, "first_byte_us")?,
         },
+        sent_again: row.try_get::<_, Option<String>>("sent_again")?.unwrap_or_default(),
     })
 }
 

@@ -58,6 +58,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "announce_endpoints",
         sql: include_str!("../../../../migrations/0008_announce_endpoints.sql"),
     },
+    Migration {
+        version: 9,
+        name: "sent_again",
+        sql: include_str!("../../../../migrations/0009_sent_again.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

@@ -116,6 +116,9 @@ impl Postgres {
                 &column(&attempts, |a| a.timing.tls.map(micros)),
                 &column(&attempts, |a| a.timing.first_byte.map(micros)),
                 &column(&deliveries, |d| d.makes),
+                &column(&attempts, |a| {
+                    (!a.sent_again.is_empty()).then(|| a.sent_again.replace('\0', "\u{fffd}"))
+                }),
             ],
         )
         .await?;

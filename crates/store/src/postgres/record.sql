@@ -18,10 +18,11 @@ WITH new_events AS (
     INSERT INTO attempts (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
                           number, status_code, response_truncated, event_type, url, dialect, outcome, reason, error,
                           remote_address, request_headers, response_headers, test, dns_us, connect_us, tls_us,
-                          first_byte_us, payload_at, request_body, response_body)
+                          first_byte_us, sent_again, payload_at, request_body, response_body)
     SELECT new.id, delivery_id, new.event_id, new.tenant_id, endpoint_id, started_at, next_attempt_at, duration_us,
            number, status_code, response_truncated, event_type, url, dialect, outcome, reason, error,
            remote_address, request_headers, response_headers, test, dns_us, connect_us, tls_us, first_byte_us,
+           sent_again,
            CASE WHEN erased.content THEN NULL ELSE payload_at END,
            CASE WHEN erased.content THEN '' ELSE request_body END,
            CASE WHEN erased.content THEN '' ELSE response_body END
@@ -29,11 +30,11 @@ WITH new_events AS (
                 $16::timestamptz[], $17::bigint[], $18::integer[], $19::integer[], $20::integer[],
                 $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
                 $28::text[], $29::text[], $30::bytea[], $31::text[], $32::bytea[], $45::boolean[], $55::integer[],
-                $56::integer[], $57::integer[], $58::integer[])
+                $56::integer[], $57::integer[], $58::integer[], $60::text[])
          AS new (id, delivery_id, event_id, tenant_id, endpoint_id, started_at, next_attempt_at, duration_us, number,
                  status_code, payload_at, response_truncated, event_type, url, dialect, outcome, reason, error,
                  remote_address, request_headers, request_body, response_headers, response_body, test, dns_us,
-                 connect_us, tls_us, first_byte_us)
+                 connect_us, tls_us, first_byte_us, sent_again)
     CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = new.tenant_id
                                          AND e.event_id = new.event_id) AS content) AS erased
     WHERE (SELECT true FROM erasures e

@@ -101,9 +101,9 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
                 (id, delivery, event, tenant, endpoint, event_type, number, started_at, duration, url, dialect,
                  outcome, reason, error, status_code, next_attempt_at, remote_address, request_headers,
                  request_body, payload_at, response_headers, response_body, response_truncated, test, dns_us,
-                 connect_us, tls_us, first_byte_us)
+                 connect_us, tls_us, first_byte_us, sent_again)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                 ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)
+                 ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -135,6 +135,7 @@ fn insert_attempt(connection: &Connection, attempt: &Attempt) -> Result<bool, St
             attempt.timing.connect.map(length),
             attempt.timing.tls.map(length),
             attempt.timing.first_byte.map(length),
+            (!attempt.sent_again.is_empty()).then_some(&attempt.sent_again),
         ])?;
     let Some(after) = &attempt.after else {
         return Ok(false);

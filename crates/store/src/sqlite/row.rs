@@ -19,7 +19,7 @@ use crate::ledger::{Attempt, AttemptSummary, Delivery, EventSummary, OpenDeliver
 pub(super) const ATTEMPT_SUMMARY: &str = "id, delivery, event, tenant, endpoint, event_type, number, started_at, \
      duration, url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
 pub(super) const ATTEMPT_REST: &str = "request_headers, request_body, payload_at, response_headers, response_body, response_truncated, remote_address, \
-     dns_us, connect_us, tls_us, first_byte_us";
+     dns_us, connect_us, tls_us, first_byte_us, sent_again";
 pub(super) const EVENT_SUMMARY: &str =
     "id, tenant, event_type, occurred_at, accepted_at, idempotency_key, delivery_count, test, erased_at";
 pub(super) const DELIVERY: &str =
@@ -123,6 +123,7 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt> {
             tls: length_or_none(row, 26)?,
             first_byte: length_or_none(row, 27)?,
         },
+        sent_again: row.get::<_, Option<String>>(28)?.unwrap_or_default(),
     })
 }
 

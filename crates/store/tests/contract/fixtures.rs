@@ -169,6 +169,7 @@ pub(crate) fn attempt(event: &NewEvent, number: u32, after: DeliveryMove) -> Att
             tls: Some(Duration::from_millis(30)),
             first_byte: Some(Duration::from_micros(12_000)),
         },
+        sent_again: "the receiver closed the connection without an answer".into(),
     }
 }
 

@@ -94,6 +94,7 @@ pub(crate) async fn an_attempt_reads_back(store: Arc<dyn Store>) {
     assert!(read.response_truncated);
     assert_eq!(read.remote_address, made.remote_address);
     assert_eq!(read.timing, made.timing);
+    assert_eq!(read.sent_again, made.sent_again);
 
     let read = store.attempt(whole.summary.id).await.unwrap().unwrap();
     assert_eq!(read.summary.status_code, None);

@@ -44,6 +44,8 @@ pub(in crate::http) struct Attempt {
     remote_address: Option<String>,
     /// How long its parts took.
     timing: Timing,
+    /// Why the request was sent a second time within it, on a new connection; null if it was sent once.
+    sent_again: Option<String>,
 }
 
 /// How long the parts of an attempt took; the whole is its `duration`.
@@ -137,6 +139,7 @@ impl From<pb::Attempt> for Attempt {
             response_truncated: attempt.response_truncated,
             remote_address: text(std::mem::take(&mut attempt.remote_address)),
             timing: attempt.timing.unwrap_or_default().into(),
+            sent_again: text(std::mem::take(&mut attempt.sent_again)),
             summary: attempt.into(),
         }
     }

@@ -1,13 +1,13 @@
 //! Names that say one thing when they are checked and another when they are connected to.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use tidings_domain::destination::Destinations;
 
 use super::*;
 use crate::resolve::tests::{NameServer, Reply};
-use crate::send::connection::RemoteAddress;
 use crate::send::http_client::HttpClient;
 use crate::send::servers::{SecureReceiver, Slowness, plain_receiver, seen};
 use crate::send::{Deadline, NoAnswer};
@@ -35,11 +35,17 @@ async fn client(rules: Destinations, names: &NameServer) -> HttpClient {
 }
 
 async fn post(client: &HttpClient, url: &str) -> Result<Option<IpAddr>, NoAnswer> {
-    let (url, deadline) = (url.parse().unwrap(), Deadline::after(Duration::from_secs(5)));
-    let (response, _) = client
-        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+    let (url, mut deadline) = (url.parse().unwrap(), Deadline::after(Duration::from_secs(5)));
+    let reply = client
+        .post(
+            &url,
+            HeaderMap::new(),
+            http::Extensions::new(),
+            "{}".into(),
+            &mut deadline,
+        )
         .await?;
-    Ok(response.extensions().get().map(|RemoteAddress(address)| *address))
+    Ok(reply.remote)
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use super::*;
 use crate::resolve::GuardedResolver;
 use crate::resolve::tests::{NameServer, Reply};
 use crate::send::connect::Network;
-use crate::send::connection::RemoteAddress;
 use crate::send::http_client::HttpClient;
 use crate::send::servers::{SecureReceiver, Slowness, TestProxy, Then, plain_receiver, seen};
 use crate::send::{Deadline, NoAnswer};
@@ -62,13 +61,19 @@ impl Setting {
 
 /// The address that a response came from.
 async fn post(client: &HttpClient, url: &str) -> Result<Option<IpAddr>, NoAnswer> {
-    let deadline = Deadline::after(Duration::from_secs(5));
+    let mut deadline = Deadline::after(Duration::from_secs(5));
     let url = url.parse().unwrap();
-    let (response, _) = client
-        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+    let reply = client
+        .post(
+            &url,
+            HeaderMap::new(),
+            http::Extensions::new(),
+            "{}".into(),
+            &mut deadline,
+        )
         .await?;
-    assert_eq!(response.status(), StatusCode::OK);
-    Ok(response.extensions().get().map(|RemoteAddress(address)| *address))
+    assert_eq!(reply.status, StatusCode::OK);
+    Ok(reply.remote)
 }
 
 #[tokio::test]
@@ -282,12 +287,18 @@ async fn a_proxy_that_is_down_or_does_not_know_us_is_told_as_such() {
 
     let silent = TestProxy::connect(|_| Then::Silence).await;
     let client = setting.client(&format!("http://{}", silent.address), false);
-    let deadline = Deadline::after(Duration::from_millis(300));
+    let mut deadline = Deadline::after(Duration::from_millis(300));
     let url = setting.url().parse().unwrap();
     let failed = client
-        .post(&url, HeaderMap::new(), http::Extensions::new(), "{}".into(), deadline)
+        .post(
+            &url,
+            HeaderMap::new(),
+            http::Extensions::new(),
+            "{}".into(),
+            &mut deadline,
+        )
         .await;
-    assert_eq!(failed.unwrap_err().reason, FailureReason::Timeout);
+    assert_eq!(failed.err().unwrap().reason, FailureReason::Timeout);
 }
 
 #[tokio::test]

@@ -79,8 +79,9 @@ impl Scene {
     async fn send(&self) -> Result<Answer, NoAnswer> {
         let mut request = request("{}");
         let answer = self.sender.send(&self.endpoint, &mut request, None, DEADLINE).await;
-        let recorded = record::request_headers(&request);
-        assert!(recorded.iter().all(|header| header.value == "***"), "{recorded:?}");
+        let recorded = record::request_headers(&request, false);
+        let mut tokens = recorded.iter().filter(|header| header.name == "Authorization");
+        assert!(tokens.all(|header| header.value == "***"), "{recorded:?}");
         answer
     }
 
@@ -94,7 +95,7 @@ impl Scene {
         );
         assert!(!refused.error.contains("s3cret"), "{}", refused.error);
         assert_eq!(self.receiver.connections(), 0);
-        refused.error
+        refused.error.into()
     }
 
     fn asked(&self) -> Vec<String> {

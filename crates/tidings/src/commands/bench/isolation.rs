@@ -8,6 +8,7 @@
 mod backlog;
 mod flood;
 mod hang;
+mod http2;
 mod kill;
 mod many;
 mod replay;
@@ -57,6 +58,8 @@ enum Scenario {
     Hang,
     /// Of 500 endpoints, 50 never answer.
     Many,
+    /// Two tenants at one HTTP/2 host that takes ten requests at once on a connection; one of them is slow.
+    Http2,
     /// A tenant publishes as fast as it can, another a little.
     Flood,
     /// What was held for a disabled endpoint is let go.
@@ -107,6 +110,7 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
     let mut findings = match args.scenario {
         Scenario::Hang => hang::run(&bench).await,
         Scenario::Many => many::run(&bench).await,
+        Scenario::Http2 => http2::run(&bench).await,
         Scenario::Flood => flood::run(&bench).await,
         Scenario::Backlog => backlog::run(&bench).await,
         Scenario::Replay => replay::run(&bench).await,

@@ -118,12 +118,15 @@ impl<'a> Load<'a> {
                 _ => create_tenant(&control, plan.name).await?,
             };
             let event_type = format!("{}.endpoint_{number}", plan.name);
-            let address = sink.addresses[number % sink.addresses.len()];
             let (rate_per_second, rate_burst) = plan.rate_limit.unwrap_or_default();
             let endpoint = pb::Endpoint {
                 tenant_id: tenant.clone(),
                 name: event_type.clone(),
-                url: format!("http://{address}/"),
+                url: sink.url(number),
+                authentication: sink.certificate.as_ref().map(|certificate| pb::EndpointAuthentication {
+                    trusted_ca: certificate.clone(),
+                    ..pb::EndpointAuthentication::default()
+                }),
                 subscriptions: vec![pb::Subscription {
                     pattern: event_type.clone(),
                     disabled: false,

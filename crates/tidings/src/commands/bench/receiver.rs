@@ -11,6 +11,8 @@ use tidings_domain::EventId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+mod http2;
+
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// Nanoseconds since the first call: the clock of all latencies.
@@ -32,6 +34,10 @@ pub(super) enum Manner {
 pub(super) struct Sink {
     /// Where it listens.
     pub(super) addresses: Vec<SocketAddr>,
+    /// What requests are for that it counts.
+    path: &'static str,
+    /// The certificate that it shows, if it speaks TLS.
+    pub(super) certificate: Option<String>,
     arrived: Arc<Arrived>,
 }
 
@@ -65,7 +71,35 @@ impl Sink {
                 }
             });
         }
-        Ok(Self { addresses, arrived })
+        Ok(Self {
+            addresses,
+            path: "/",
+            certificate: None,
+            arrived,
+        })
+    }
+
+    /// Listens on one port for HTTP/2, takes so many requests at once on each connection, and answers those for each
+    /// path after so long.
+    pub(super) async fn start_http2<const PATHS: usize>(
+        streams: u32,
+        paths: [(&'static str, Duration); PATHS],
+    ) -> anyhow::Result<[Self; PATHS]> {
+        let (address, certificate, arrived) = http2::start(streams, paths).await?;
+        let mut arrived = arrived.into_iter();
+        Ok(paths.map(|(path, _)| Self {
+            addresses: vec![address],
+            path,
+            certificate: Some(certificate.clone()),
+            arrived: arrived.next().unwrap_or_default(),
+        }))
+    }
+
+    /// Where one of its endpoints leads.
+    pub(super) fn url(&self, number: usize) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let address = self.addresses[number % self.addresses.len()];
+        format!("{scheme}://{address}{}", self.path)
     }
 
     /// How many requests have come.
@@ -103,9 +137,13 @@ impl Sink {
 
 impl Arrived {
     fn note(&self, request: &[u8]) {
+        self.note_event(event_id(request));
+    }
+
+    fn note_event(&self, event: Option<EventId>) {
         let now = now();
         self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some(event) = event_id(request) {
+        if let Some(event) = event {
             let mut events = self.events();
             let arrival = events.entry(event).or_insert(Arrival { first: now, times: 0 });
             arrival.times += 1;

@@ -38,6 +38,8 @@ pub(super) struct FullAttempt<'a> {
     attempt: Attempt<'a>,
     remote_address: Option<&'a str>,
     timing: Timing,
+    /// Why the request was sent a second time within it.
+    sent_again: Option<&'a str>,
     request: Message<'a>,
     response: Option<Message<'a>>,
     response_truncated: bool,
@@ -134,6 +136,7 @@ impl<'a> From<&'a pb::Attempt> for FullAttempt<'a> {
             attempt: attempt.into(),
             remote_address: given(&attempt.remote_address),
             timing: attempt.timing.unwrap_or_default().into(),
+            sent_again: given(&attempt.sent_again),
             request: message(&attempt.request_headers, &attempt.request_body),
             response: answered.then(|| message(&attempt.response_headers, &attempt.response_body)),
             response_truncated: attempt.response_truncated,

@@ -55,6 +55,7 @@ pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
         ("took", format!("{:.1} ms{}", milliseconds(attempt), parts(attempt))),
         ("outcome", outcome(attempt)),
         ("error", attempt.error.clone()),
+        ("sent again", attempt.sent_again.clone()),
         ("next", time(attempt.next_attempt_at.as_ref())),
     ])?;
     let address = match attempt.remote_address.as_str() {

@@ -1,0 +1,210 @@
+//! The connections of one HTTP client, kept from one request to the next.
+//!
+//! Need: requests to a host share connections, and none of them waits for another tenant's. Mechanism: over HTTP/1.1 a
+//! connection has one request at a time; over HTTP/2 as many as the receiver allows, and when all streams are taken
+//! another connection is made. None is used for longer than [`MAX_AGE`], so that a name's new address is found, nor
+//! after its receiver said that it would close it, nor after it has become silent. Limit: how many there are to a host
+//! is bounded by how many requests the gates let through.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use http::uri::{Authority, Scheme};
+use hyper::client::conn::http1;
+use moka::sync::Cache;
+
+use self::host::{Host, Idle, Taken};
+use super::lease::{Channel, Lease};
+use super::outbound::Outbound;
+
+mod host;
+mod making;
+
+pub(super) use self::host::{About, PING_AFTER, PING_TIMEOUT, Shared};
+pub(super) use self::making::Making;
+
+/// How long a connection waits for another request, and how many of a host do.
+const IDLE: Duration = Duration::from_secs(60);
+const MAX_IDLE: usize = 64;
+
+/// How old a connection becomes: it takes no more requests then.
+const MAX_AGE: Duration = Duration::from_secs(90);
+
+/// How often it is looked for connections that are of no use any more.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
+/// How many hosts are remembered that want HTTP/1.1, and for how long.
+const MAX_HTTP1_HOSTS: u64 = 10_000;
+const HTTP1_FOR: Duration = Duration::from_secs(3_600);
+
+/// What connections lead to.
+pub(super) type Origin = (Scheme, Authority);
+
+/// The connections of one client.
+pub(super) struct Pool {
+    hosts: Mutex<HashMap<Origin, Host>>,
+    /// Those that want HTTP/1.1; few have any.
+    http1_only: OnceLock<Cache<Origin, ()>>,
+    reaping: AtomicBool,
+}
+
+/// What there is for a request.
+pub(super) enum Found {
+    Connection(Lease),
+    Nothing(Making),
+}
+
+impl Pool {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            hosts: Mutex::default(),
+            http1_only: OnceLock::new(),
+            reaping: AtomicBool::new(false),
+        })
+    }
+
+    /// A connection, or the right to make one.
+    pub(super) fn find(self: &Arc<Self>, origin: &Origin) -> Found {
+        let mut hosts = self.hosts();
+        let host = hosts.entry(origin.clone()).or_default();
+        match host.take() {
+            Taken::One(sender, about) => Found::Connection(self.lease(origin, Channel::One(sender), about)),
+            Taken::Stream(shared) => Found::Connection(self.lease_stream(origin, shared)),
+            Taken::Nothing { renews } => {
+                host.renewing |= renews;
+                let waits = !renews && host.waiting < host.making * host.width.saturating_sub(1);
+                Found::Nothing(self.making(origin, host, waits, renews))
+            }
+        }
+    }
+
+    /// The right to make a connection, whatever there is.
+    pub(super) fn make(self: &Arc<Self>, origin: &Origin) -> Making {
+        let mut hosts = self.hosts();
+        let host = hosts.entry(origin.clone()).or_default();
+        self.making(origin, host, false, false)
+    }
+
+    fn making(self: &Arc<Self>, origin: &Origin, host: &mut Host, waits: bool, renews: bool) -> Making {
+        *(if waits { &mut host.waiting } else { &mut host.making }) += 1;
+        Making {
+            pool: self.clone(),
+            origin: origin.clone(),
+            freed: host.freed.clone(),
+            waits,
+            renews,
+        }
+    }
+
+    fn take(self: &Arc<Self>, origin: &Origin) -> Option<Lease> {
+        let mut hosts = self.hosts();
+        match hosts.get_mut(origin)?.take() {
+            Taken::One(sender, about) => Some(self.lease(origin, Channel::One(sender), about)),
+            Taken::Stream(shared) => Some(self.lease_stream(origin, shared)),
+            Taken::Nothing { .. } => None,
+        }
+    }
+
+    fn lease(self: &Arc<Self>, origin: &Origin, channel: Channel, about: Arc<About>) -> Lease {
+        Lease::new(self.clone(), origin.clone(), channel, about, true)
+    }
+
+    fn lease_stream(self: &Arc<Self>, origin: &Origin, shared: Arc<Shared>) -> Lease {
+        let about = shared.about.clone();
+        self.lease(origin, Channel::Stream(shared), about)
+    }
+
+    /// Whether the host has HTTP/2 connections, none of which took another request.
+    pub(super) fn has_connections(&self, origin: &Origin) -> bool {
+        let mut hosts = self.hosts();
+        let live = |shared: &Arc<Shared>| shared.is_usable(Instant::now());
+        hosts.get_mut(origin).is_some_and(|host| host.shared.iter().any(live))
+    }
+
+    /// Keeps a connection for the next request, for so long or less.
+    pub(super) fn put(
+        self: &Arc<Self>,
+        origin: &Origin,
+        sender: http1::SendRequest<Outbound>,
+        about: Arc<About>,
+        kept_for: Option<Duration>,
+    ) {
+        let now = Instant::now();
+        let idle_until = now + kept_for.unwrap_or(IDLE).min(IDLE);
+        let until = idle_until.min(about.made_at + MAX_AGE);
+        if until <= now {
+            return;
+        }
+        let mut hosts = self.hosts();
+        let host = hosts.entry(origin.clone()).or_default();
+        if host.idle.len() >= MAX_IDLE {
+            host.idle.remove(0);
+        }
+        host.idle.push(Idle { sender, about, until });
+        host.freed.notify_one();
+        drop(hosts);
+        self.reap_now_and_then();
+    }
+
+    /// A connection is used by nobody else from now on. One that was silent makes its host's idle ones suspect as well.
+    pub(super) fn retire(&self, origin: &Origin, channel: Option<&Channel>) {
+        let mut hosts = self.hosts();
+        let Some(host) = hosts.get_mut(origin) else { return };
+        match channel {
+            Some(Channel::Stream(silent)) => host.shared.retain(|shared| !Arc::ptr_eq(shared, silent)),
+            Some(Channel::One(_)) | None => host.idle.clear(),
+        }
+    }
+
+    /// The host is asked in HTTP/1.1 only, for a while.
+    pub(super) fn use_http1(&self, origin: &Origin) {
+        let http1_only = self.http1_only.get_or_init(|| {
+            let cache = Cache::builder().max_capacity(MAX_HTTP1_HOSTS);
+            cache.time_to_live(HTTP1_FOR).build()
+        });
+        http1_only.insert(origin.clone(), ());
+        if let Some(host) = self.hosts().get_mut(origin) {
+            host.shared.clear();
+            host.width = 0;
+        }
+    }
+
+    pub(super) fn uses_http1(&self, origin: &Origin) -> bool {
+        self.http1_only.get().is_some_and(|hosts| hosts.contains_key(origin))
+    }
+
+    fn reap_now_and_then(self: &Arc<Self>) {
+        if self.reaping.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let pool = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while !Weak::upgrade(&pool).is_none_or(|pool| pool.reap()) {
+                tokio::time::sleep(REAP_EVERY).await;
+            }
+        });
+    }
+
+    /// Lets go of what is of no use any more; whether nothing is left.
+    fn reap(&self) -> bool {
+        let now = Instant::now();
+        let mut hosts = self.hosts();
+        hosts.retain(|_, host| {
+            host.idle.retain(|idle| idle.is_usable(now));
+            host.shared
+                .retain(|shared| shared.is_usable(now) && !shared.is_idle_for(IDLE, now));
+            !host.idle.is_empty() || !host.shared.is_empty() || host.making + host.waiting > 0
+        });
+        let nothing = hosts.is_empty();
+        if nothing {
+            self.reaping.store(false, Ordering::Relaxed);
+        }
+        nothing
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, HashMap<Origin, Host>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

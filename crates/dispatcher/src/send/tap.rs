@@ -1,0 +1,219 @@
+//! What passes through a connection, as far as it says what became of a request.
+//!
+//! Need: whether a receiver had begun to answer when a connection broke, and with what status, decides what follows, and
+//! the HTTP library tells neither. Mechanism: each connection notes what is read from it and written to it. A write that
+//! fails counts as done here, because the answer to a request that was not read to its end may lie in the socket
+//! already (RFC 9112, section 9.6); the reading says how it ends. Limit: of a head 64 KiB are kept.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is kept of what was read since the request began, bytes.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// How much is kept of what was read last, bytes: a GOAWAY frame with a few words.
+const TAIL: usize = 64;
+
+/// What passed through one connection.
+pub(super) struct Tap(Mutex<Passed>);
+
+struct Passed {
+    head: Vec<u8>,
+    /// How much more of it is kept.
+    room: usize,
+    nothing_read: bool,
+    written: usize,
+    read_at: Instant,
+    /// The last bytes that were read.
+    tail: [u8; TAIL],
+    /// A write failed.
+    broken: bool,
+}
+
+impl Tap {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Passed {
+            head: Vec::new(),
+            room: 16,
+            nothing_read: true,
+            written: 0,
+            read_at: Instant::now(),
+            tail: [0; TAIL],
+            broken: false,
+        }))
+    }
+
+    /// A request begins that has the connection for itself: from now on its answer is kept.
+    pub(super) fn begin(&self) {
+        let mut passed = self.passed();
+        passed.head.clear();
+        passed.room = MAX_KEPT;
+        passed.nothing_read = true;
+        passed.written = 0;
+    }
+
+    /// The head of the answer was understood: nothing more of it needs to be kept.
+    pub(super) fn understood(&self) {
+        self.passed().room = 0;
+    }
+
+    /// Whether no byte of an answer has come.
+    pub(super) fn nothing_read(&self) -> bool {
+        self.passed().nothing_read
+    }
+
+    /// What came since the request began, or the connection did.
+    pub(super) fn head(&self) -> Vec<u8> {
+        self.passed().head.clone()
+    }
+
+    /// How many bytes were handed over since the request began.
+    pub(super) fn written(&self) -> usize {
+        self.passed().written
+    }
+
+    /// When something came last.
+    pub(super) fn read_at(&self) -> Instant {
+        self.passed().read_at
+    }
+
+    /// Whether the last that came over HTTP/2 was that the connection ends for this reason (RFC 9113, section 6.8: type,
+    /// flags, stream, last stream, reason). The HTTP library does not tell it to the requests that had been begun.
+    pub(super) fn went_away_for(&self, reason: h2::Reason) -> bool {
+        let reason = u32::from(reason).to_be_bytes();
+        let passed = self.passed();
+        passed
+            .tail
+            .windows(14)
+            .any(|frame| frame[..6] == [7, 0, 0, 0, 0, 0] && frame[10..] == reason)
+    }
+
+    /// Whether nothing can be written any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.passed().broken
+    }
+
+    fn read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut passed = self.passed();
+        passed.read_at = Instant::now();
+        passed.nothing_read = false;
+        let last = bytes.len().min(TAIL);
+        passed.tail.copy_within(last.., 0);
+        passed.tail[TAIL - last..].copy_from_slice(&bytes[bytes.len() - last..]);
+        let kept = bytes.len().min(passed.room);
+        if kept > 0 {
+            passed.room -= kept;
+            passed.head.extend_from_slice(&bytes[..kept]);
+        }
+    }
+
+    fn passed(&self) -> MutexGuard<'_, Passed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream whose bytes are noted.
+pub(super) struct Tapped<S> {
+    stream: S,
+    tap: Arc<Tap>,
+    /// A write failed: the rest is written to nowhere.
+    deaf: bool,
+}
+
+impl<S> Tapped<S> {
+    pub(super) fn new(stream: S, tap: Arc<Tap>) -> Self {
+        Self {
+            stream,
+            tap,
+            deaf: false,
+        }
+    }
+
+    /// What a write came to, if it was one of so many bytes.
+    fn wrote(&mut self, result: io::Result<usize>, wanted: usize) -> io::Result<usize> {
+        match result {
+            Ok(count) => {
+                self.tap.passed().written += count;
+                Ok(count)
+            }
+            Err(error) if is_end(&error) => {
+                self.deaf = true;
+                self.tap.passed().broken = true;
+                Ok(wanted)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the other side is gone.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected
+    )
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.tap.read(&buffer.filled()[before..]);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.stream)
+            .poll_write(context, bytes)
+            .map(|result| self.wrote(result, bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wanted = parts.iter().map(|part| part.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(wanted));
+        }
+        Pin::new(&mut self.stream)
+            .poll_write_vectored(context, parts)
+            .map(|result| self.wrote(result, wanted))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream)
+            .poll_flush(context)
+            .map(|result| self.wrote(result.map(|()| 0), 0).map(drop))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
