@@ -17,6 +17,7 @@ use tidings_queue::Queue;
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
 use tidings_service::config::SecretText;
+use tidings_service::tls::ClientTls;
 use tidings_service::{monitor, serve};
 use tidings_store::registry::Of;
 use tidings_store::seal::{SealKey, Sealer};
@@ -99,6 +100,9 @@ impl Running {
         let sealer = sealer(&process.config, &data_dir)?;
         let dialects = process.config.load_dialects()?;
         let topology = topology(&process.config, &dialects)?;
+        if engines.rabbit {
+            process.config.amqp.check()?;
+        }
         let shards = topology.shards();
         let (store, queue) = open(&process, engines, sealer, topology, &data_dir).await?;
         keep_first_operator_key(&*store, &data_dir).await?;
@@ -111,6 +115,8 @@ impl Running {
         let here = vec![format!("http://{}", reachable(grpc))];
         process.config.log_client.servers = here.clone();
         process.config.dispatcher_client.servers = here;
+        process.config.log_client.tls = ClientTls::default();
+        process.config.dispatcher_client.tls = ClientTls::default();
 
         let http_address = process.config.standalone.http_address.clone();
         let public_url = &mut process.config.control.public_url;
@@ -142,7 +148,7 @@ impl Running {
                 destinations: process.config.destinations.rules(),
                 retention: process.config.log.retention,
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
-                logs: LogClient::new(&process.config.log_client.servers)?,
+                logs: LogClient::new(&process.config.log_client.servers, &process.config.log_client.tls)?,
                 others: tidings_ingest::openapi(),
                 shutdown: process.shutdown.clone(),
             },
