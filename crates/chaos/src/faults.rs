@@ -8,6 +8,7 @@ use rand::{Rng, RngExt};
 use rustix::process::Signal;
 
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
+use crate::engines::{Broker, Node};
 use crate::lives;
 use crate::rollout;
 use crate::system::{Link, Part, System};
@@ -114,7 +115,16 @@ faults! {
     RotateKeys = "rotate-keys",
     /// an endpoint in a dialect that control has and dispatchers do not, until they get it, one after the other
     DialectSkew = "dialect-skew",
+    /// kill -9 of the node of a cluster that the most connections lead to
+    KillNode = "kill-node",
+    /// that node stands still for up to a minute
+    FrozenNode = "frozen-node",
+    /// kill -9 of two of a cluster's three nodes: no queue has a majority
+    LostQuorum = "lost-quorum",
 }
+
+/// What a run on a cluster does unless told otherwise, once each.
+pub(crate) const ON_CLUSTER: [Fault; 3] = [Fault::KillNode, Fault::LostQuorum, Fault::FrozenNode];
 
 /// What a short run does, once each.
 pub(crate) const SHORT: [Fault; 8] = [
@@ -144,6 +154,27 @@ impl std::str::FromStr for Fault {
 }
 
 impl Fault {
+    /// Whether it can be done to a system with this broker.
+    pub(crate) fn fits(self, broker: Broker) -> bool {
+        match self {
+            Self::KillNode | Self::FrozenNode | Self::LostQuorum => broker == Broker::Cluster,
+            // The way to a cluster is several, and none of them goes through a link that can be cut.
+            Self::CutBroker => broker == Broker::Node,
+            _ => true,
+        }
+    }
+
+    /// The longest that no receiver may get any request while it lasts and until it is recovered from, if something is
+    /// promised: a confirmation is waited for, and then there are 10 s to go on elsewhere.
+    pub(crate) fn longest_silence(self, lasted: Duration) -> Option<Duration> {
+        const CONFIRM_AND_GO_ON: Duration = Duration::from_secs(20);
+        match self {
+            Self::KillNode | Self::FrozenNode => Some(CONFIRM_AND_GO_ON),
+            Self::LostQuorum => Some(lasted + CONFIRM_AND_GO_ON),
+            _ => None,
+        }
+    }
+
     /// Breaks something, waits, and takes the cause away. Gives back what was drawn.
     pub(crate) async fn inflict(self, system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
         use Part::{Control, Dispatcher1, Dispatcher2, Ingest, Log1, Log2};
@@ -189,6 +220,9 @@ impl Fault {
             Self::UnconfirmedSweep => lives::unconfirmed_sweep(system, random).await,
             Self::RotateKeys => rollout::rotate_keys(system, random).await,
             Self::DialectSkew => rollout::dialect_skew(system, random).await,
+            Self::KillNode => kill_node(system, long(random)).await,
+            Self::FrozenNode => frozen_node(system, Duration::from_secs(random.random_range(30..60))).await,
+            Self::LostQuorum => lost_quorum(system, Duration::from_secs(20)).await,
         }
     }
 }
@@ -411,6 +445,35 @@ async fn receiver_down(system: &mut System, away: Duration) -> anyhow::Result<St
     tokio::time::sleep(away).await;
     system.receivers.set_down(false);
     Ok(format!("for {away:.1?}"))
+}
+
+async fn kill_node(system: &mut System, away: Duration) -> anyhow::Result<String> {
+    let node = system.engines.connected_node().await?;
+    system.engines.signal_node(node, "KILL").await?;
+    tokio::time::sleep(away).await;
+    system.engines.start_node(node).await?;
+    Ok(format!("{node}, away for {away:.1?} and a start"))
+}
+
+async fn frozen_node(system: &mut System, away: Duration) -> anyhow::Result<String> {
+    let node = system.engines.connected_node().await?;
+    system.engines.signal_node(node, "STOP").await?;
+    tokio::time::sleep(away).await;
+    system.engines.signal_node(node, "CONT").await?;
+    Ok(format!("{node} for {away:.1?}"))
+}
+
+async fn lost_quorum(system: &mut System, away: Duration) -> anyhow::Result<String> {
+    let stays = system.engines.connected_node().await?;
+    let go = Node::ALL.into_iter().filter(|node| *node != stays);
+    for node in go.clone() {
+        system.engines.signal_node(node, "KILL").await?;
+    }
+    tokio::time::sleep(away).await;
+    for node in go {
+        system.engines.start_node(node).await?;
+    }
+    Ok(format!("all but {stays}, away for {away:.1?} and a start"))
 }
 
 pub(crate) async fn restart(system: &mut System, part: Part) -> anyhow::Result<()> {

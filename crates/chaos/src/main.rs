@@ -29,7 +29,8 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::book::Book;
-use crate::faults::{Fault, SHORT};
+use crate::engines::Broker;
+use crate::faults::{Fault, ON_CLUSTER, SHORT};
 use crate::publisher::Publisher;
 use crate::report::Run;
 use crate::schedule::Schedule;
@@ -45,6 +46,10 @@ struct Options {
     /// Instead: the most important faults, once each.
     #[arg(long)]
     short: bool,
+    /// Attack a system on a cluster of three RabbitMQ nodes with the broker's defaults; without other faults, what only a
+    /// cluster can suffer, once each.
+    #[arg(long, conflicts_with = "short")]
+    cluster: bool,
     /// What faults are drawn from; random if left out.
     #[arg(long)]
     seed: Option<u64>,
@@ -106,11 +111,16 @@ async fn attack(options: Options) -> anyhow::Result<bool> {
 }
 
 async fn run(options: Options, state: &Path) -> anyhow::Result<bool> {
+    let broker = if options.cluster { Broker::Cluster } else { Broker::Node };
+    if let Some(fault) = options.faults.iter().find(|fault| !fault.fits(broker)) {
+        let how = if options.cluster { "without" } else { "with" };
+        bail!("{} is possible {how} --cluster only", fault.name());
+    }
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     println!("chaos: --seed {seed}, logs in {}", state.display());
     let tidings = program(options.tidings.clone())?;
     let book = Arc::new(Book::open());
-    let mut system = System::start(&tidings, state.join("logs"), seed, book.clone()).await?;
+    let mut system = System::start(&tidings, broker, state.join("logs"), seed, book.clone()).await?;
     let outcome = inflict(&options, seed, &mut system, book).await;
     let run = match outcome {
         Ok(run) => run,
@@ -140,8 +150,13 @@ async fn inflict(options: &Options, seed: u64, system: &mut System, book: Arc<Bo
     let (faults, lasting) = match (options.faults.is_empty(), options.short) {
         (false, _) => (options.faults.clone(), None),
         (true, true) => (SHORT.to_vec(), None),
+        (true, false) if options.cluster => (ON_CLUSTER.to_vec(), None),
         (true, false) => (
-            Fault::ALL.to_vec(),
+            Fault::ALL
+                .iter()
+                .copied()
+                .filter(|fault| fault.fits(Broker::Node))
+                .collect(),
             Some(Duration::from_secs_f64(options.minutes * 60.0)),
         ),
     };

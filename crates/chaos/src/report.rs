@@ -26,7 +26,12 @@ pub(crate) struct Run {
 impl Run {
     /// Whether nothing is wrong.
     pub(crate) fn passed(&self) -> bool {
-        self.verdict.failures().is_empty() && self.misdeeds.is_empty()
+        self.verdict.failures().is_empty() && self.misdeeds.is_empty() && self.broken().is_empty()
+    }
+
+    /// What was promised of faults and not kept.
+    fn broken(&self) -> Vec<String> {
+        self.faults.iter().filter_map(Inflicted::broken).collect()
     }
 
     /// Everything that was counted.
@@ -51,6 +56,8 @@ impl Run {
                 "repeated",
                 "first request",
                 "caught up",
+                "longest silence",
+                "longest wait",
                 "what was drawn",
             ],
             self.faults.iter().map(fault_row).collect(),
@@ -59,8 +66,13 @@ impl Run {
             text,
             "\nTimes of recovery count from the end of a fault, when every process is ready again, to the next request at any \
              receiver, and until no accepted event has waited for its first request for more than {CAUGHT_UP:?}; – where the \
-             next fault came before that. Delays count from the answer to the publisher to the first request."
+             next fault came before that. Silence is the longest time without a request at any receiver, from the begin of a \
+             fault until the system has caught up; wait the longest that an accepted event had waited for its first request \
+             meanwhile. Delays count from the answer to the publisher to the first request."
         );
+        for broken in self.broken() {
+            let _ = writeln!(text, "\n{broken}");
+        }
         for (name, examples) in self.verdict.failures() {
             let _ = writeln!(text, "\n{name}: {}, of them", examples.len());
             for example in examples.iter().take(EXAMPLES) {
@@ -155,6 +167,8 @@ fn fault_row(inflicted: &Inflicted) -> Vec<String> {
         inflicted.repeated.to_string(),
         seconds(inflicted.first_request),
         seconds(inflicted.caught_up),
+        seconds(Some(inflicted.felt.silence)),
+        seconds(Some(inflicted.felt.wait)),
         inflicted.detail.clone(),
     ]
 }

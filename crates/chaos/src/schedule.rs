@@ -1,5 +1,6 @@
 //! Which fault comes when, and how long the system takes to recover from each.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -48,6 +49,50 @@ pub(crate) struct Inflicted {
     pub(crate) first_request: Option<Duration>,
     /// From its end until the system has caught up; none if the next fault came before.
     pub(crate) caught_up: Option<Duration>,
+    /// How the receivers fared from its begin until the system had caught up.
+    pub(crate) felt: Felt,
+}
+
+/// What receivers felt of a fault.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Felt {
+    /// The longest time in which none of them got a request.
+    pub(crate) silence: Duration,
+    /// The longest that an accepted event waited for its first request.
+    pub(crate) wait: Duration,
+}
+
+impl Inflicted {
+    /// What was promised and not kept.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let promised = self.fault.longest_silence(self.lasted)?;
+        let name = self.fault.name();
+        if self.felt.silence > promised {
+            let silence = seconds(Some(self.felt.silence));
+            return Some(format!(
+                "{name}: no receiver got a request for {silence}, more than {promised:.0?}"
+            ));
+        }
+        let caught_up = self.caught_up.is_none();
+        caught_up.then(|| format!("{name}: not caught up {PATIENCE:.0?} after its end"))
+    }
+}
+
+impl Felt {
+    /// Looks for ever.
+    async fn watch(&mut self, book: &Book) -> Infallible {
+        let mut requests = book.standing().requests;
+        let mut since = Instant::now();
+        loop {
+            let standing = book.standing();
+            if standing.requests != requests {
+                (requests, since) = (standing.requests, Instant::now());
+            }
+            self.silence = self.silence.max(since.elapsed());
+            self.wait = self.wait.max(standing.oldest_wait);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 impl Schedule {
@@ -111,19 +156,29 @@ impl Schedule {
         let name = fault.name();
         let (at, before) = (start.elapsed(), book.standing());
         log(at, &format!("{name}: begins"));
-        let detail = fault.inflict(system, &mut self.random).await;
-        let detail = detail.with_context(|| format!("{name} failed"))?;
-        system.heal().await.with_context(|| format!("after {name}"))?;
-        let (end, after) = (Instant::now(), book.standing());
-        let lasted = start.elapsed() - at;
-        log(start.elapsed(), &format!("{name}: over ({detail})"));
-        let (first_request, caught_up) = recovery(book, after.requests, end, hasty).await;
+        let mut felt = Felt::default();
+        let suffering = async {
+            let detail = fault.inflict(system, &mut self.random).await;
+            let detail = detail.with_context(|| format!("{name} failed"))?;
+            system.heal().await.with_context(|| format!("after {name}"))?;
+            let (end, after) = (Instant::now(), book.standing());
+            let lasted = start.elapsed() - at;
+            log(start.elapsed(), &format!("{name}: over ({detail})"));
+            let recovered = recovery(book, after.requests, end, hasty).await;
+            anyhow::Ok((detail, after, lasted, recovered))
+        };
+        let (detail, after, lasted, (first_request, caught_up)) = tokio::select! {
+            suffered = suffering => suffered?,
+            never = felt.watch(book) => match never {},
+        };
         log(
             start.elapsed(),
             &format!(
-                "{name}: first request after {}, caught up after {}",
+                "{name}: first request after {}, caught up after {}; longest silence {}, longest wait {}",
                 seconds(first_request),
-                seconds(caught_up)
+                seconds(caught_up),
+                seconds(Some(felt.silence)),
+                seconds(Some(felt.wait)),
             ),
         );
         Ok(Inflicted {
@@ -136,6 +191,7 @@ impl Schedule {
             repeated: 0,
             first_request,
             caught_up,
+            felt,
         })
     }
 }

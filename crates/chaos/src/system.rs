@@ -14,7 +14,7 @@ use tidings_proto::pb;
 use tidings_testkit::{FaultProxy, Reserved};
 
 use crate::book::Book;
-use crate::engines::Engines;
+use crate::engines::{Broker, Engines};
 use crate::receivers::{Endpoint, Receivers, event_type};
 use crate::role::{Program, Role};
 
@@ -117,10 +117,16 @@ impl Link {
 
 impl System {
     /// Starts everything; what runs when this is given up ends.
-    pub(crate) async fn start(tidings: &Path, logs: PathBuf, seed: u64, book: Arc<Book>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        tidings: &Path,
+        broker: Broker,
+        logs: PathBuf,
+        seed: u64,
+        book: Arc<Book>,
+    ) -> anyhow::Result<Self> {
         let _ = fs::remove_dir_all(&logs);
         fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
-        let engines = Engines::start().await?;
+        let engines = Engines::start(broker).await?;
         let receivers = Receivers::start(seed, book).await?;
 
         let addresses: Vec<_> = (0..6).map(|_| Reserved::address()).collect();
@@ -130,7 +136,7 @@ impl System {
         let mut links = Vec::new();
         for link in Link::ALL {
             let target = match link {
-                Link::IngestToBroker | Link::DispatcherToBroker | Link::LogToBroker => engines.amqp_url(),
+                Link::IngestToBroker | Link::DispatcherToBroker | Link::LogToBroker => engines.amqp_url_of_one(),
                 Link::IngestToDatabase | Link::DispatcherToDatabase | Link::LogToDatabase => engines.database_url(),
                 Link::IngestToLog | Link::DispatcherToLog => log1.url(),
             };
@@ -142,10 +148,15 @@ impl System {
         let program = program(tidings, &engines);
         program.run(&["migrate"]).await?;
         let operator = program.run(&["admin", "bootstrap"]).await?;
-        let through = |broker: Link, database: Link| {
+        let through = |to_broker: Link, database: Link| {
+            let amqp_url = match broker {
+                Broker::Node => way(to_broker, &engines.amqp_url()),
+                // Roles have to see all its nodes.
+                Broker::Cluster => engines.amqp_url(),
+            };
             program
                 .clone()
-                .with("AMQP__URL", way(broker, &engines.amqp_url()))
+                .with("AMQP__URL", amqp_url)
                 .with("DATABASE__URL", way(database, &engines.database_url()))
         };
         let mut roles = Vec::new();
@@ -257,19 +268,23 @@ pub(crate) fn new_key(name: &str) -> String {
 /// What all processes share. Clocks are shortened, so that minutes show what takes hours; nothing else is special.
 fn program(tidings: &Path, engines: &Engines) -> Program {
     let key = new_key("chaos");
-    Program {
+    let program = Program {
         path: tidings.to_owned(),
         variables: Vec::new(),
     }
     .with("DATABASE__URL", engines.database_url())
     .with("AMQP__URL", engines.amqp_url())
     .with("AMQP__SHARDS", "4")
-    .with("AMQP__DELAYS", "[\"2s\", \"3s\"]")
-    .with("DISPATCHER__CHECK_AFTER", "3s")
-    .with("LOG__GRACE", "5s")
-    .with("SECRETS__KEYS", format!("[{key:?}]"))
-    .with("INTERNAL__TOKEN", Token::generate().reveal())
-    .with("DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]")
+    .with("AMQP__DELAYS", "[\"2s\", \"3s\"]");
+    let program = match engines.broker() {
+        Broker::Node => program.with("DISPATCHER__CHECK_AFTER", "3s").with("LOG__GRACE", "5s"),
+        // What is asked there is how long things stand still, which a short grace would hide.
+        Broker::Cluster => program.with("AMQP__MANAGEMENT_URL", engines.management_url()),
+    };
+    program
+        .with("SECRETS__KEYS", format!("[{key:?}]"))
+        .with("INTERNAL__TOKEN", Token::generate().reveal())
+        .with("DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]")
 }
 
 fn wanted(kind: Endpoint, tenant: &Tenant, receivers: &Receivers) -> pb::Endpoint {

@@ -11,6 +11,7 @@ use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_service::client::{ClientError, channel};
 use tidings_service::problem::Problem;
+use tidings_service::tls::ClientTls;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
@@ -27,9 +28,9 @@ const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 pub struct LogClient(AttemptLogServiceClient<Channel>);
 
 impl LogClient {
-    /// A client for these servers (`log_client.servers`). Nothing is connected yet.
-    pub fn new(servers: &[String]) -> Result<Self, ClientError> {
-        let channel = channel("log_client.servers", servers, CONNECT_TIMEOUT)?;
+    /// A client for these servers (`log_client.servers`, `log_client.tls`). Nothing is connected yet.
+    pub fn new(servers: &[String], tls: &ClientTls) -> Result<Self, ClientError> {
+        let channel = channel("log_client.servers", servers, tls, CONNECT_TIMEOUT)?;
         let client = AttemptLogServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
         Ok(Self(client))
     }

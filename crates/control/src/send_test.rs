@@ -9,6 +9,7 @@ use tidings_proto::pb::dispatcher_service_client::DispatcherServiceClient;
 use tidings_service::client::{ClientError, InternalChannel, internal_channel};
 use tidings_service::config::SecretText;
 use tidings_service::problem::Problem;
+use tidings_service::tls::ClientTls;
 
 use tonic::{Code, Status};
 
@@ -28,12 +29,15 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 pub struct Config {
     /// Where dispatchers listen; several replicas are used in turn.
     pub servers: Vec<String>,
+    /// For servers `https://`.
+    pub tls: ClientTls,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             servers: vec!["http://127.0.0.1:50054".into()],
+            tls: ClientTls::default(),
         }
     }
 }
@@ -46,7 +50,7 @@ impl DispatcherClient {
     /// A client for the configured servers. Nothing is connected yet.
     pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
         let key = "dispatcher_client.servers";
-        let channel = internal_channel(key, &config.servers, CONNECT_TIMEOUT, internal_token)?;
+        let channel = internal_channel(key, &config.servers, &config.tls, CONNECT_TIMEOUT, internal_token)?;
         let client = DispatcherServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
         Ok(Self(client))
     }

@@ -8,12 +8,12 @@
 //! crash, after which duplicates are allowed (guarantee G3), and a commit per message would halve the rate.
 
 mod aside;
+mod clock;
 mod keeper;
 mod lanes;
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tidings_store::StoreError;
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use self::clock::Clock;
 use self::keeper::{Job, Returned};
 use self::lanes::{Held, Lanes};
 use crate::topology::{self, Topology};
@@ -49,8 +50,7 @@ struct Inner {
     returned: mpsc::UnboundedSender<Returned>,
     /// A lane has become empty enough to be read on.
     unread: Notify,
-    /// The latest time that was told: time must not go back, or order would.
-    clock: AtomicI64,
+    clock: Clock,
     closing: CancellationToken,
 }
 
@@ -77,7 +77,7 @@ impl Embedded {
             acknowledged,
             returned,
             unread: Notify::new(),
-            clock: AtomicI64::new(0),
+            clock: Clock::new(),
             closing: closing.clone(),
         });
         inner.unread.notify_one();
@@ -223,11 +223,7 @@ impl Inner {
     }
 
     fn now_ms(&self) -> i64 {
-        let wall = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let wall = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
-        self.clock.fetch_max(wall, Ordering::Relaxed).max(wall)
+        self.clock.now_ms()
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {

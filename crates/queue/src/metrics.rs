@@ -100,6 +100,20 @@ pub(crate) static STUCK: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     )
 });
 
+pub(crate) static WATCHED: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "tidings_queue_watched",
+        "1 while the management API answers; without it nothing is known of stuck messages, members and policies.",
+    )
+});
+
+pub(crate) static TOO_FEW_MEMBERS: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "tidings_queue_too_few_members",
+        "Queues with fewer than three members on a cluster of three nodes or more.",
+    )
+});
+
 pub(crate) static POLICY_CONFLICTS: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(
         "tidings_queue_policy_conflicts",

@@ -5,14 +5,18 @@
 //! as a whole and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged one
 //! by one. While there is no connection, publishing fails at once, so that callers can turn to the ledger.
 
+mod addresses;
 mod aside;
 mod canary;
+mod check;
 mod connection;
 mod consuming;
 mod declare;
+mod line;
 mod management;
 mod publisher;
 mod publishing;
+mod routes;
 mod status;
 mod subscription;
 
@@ -20,17 +24,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use lapin::uri::AMQPUri;
 use serde::{Deserialize, Serialize};
+use tidings_service::tls::ClientTls;
 use tidings_service::{Backoff, Component, SecretText};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::connection::{Cure, Failure};
+use self::connection::{Broker, Cure, Failure};
 use self::consuming::Generation;
+use self::declare::Declared;
+use self::line::Line;
 use self::publishing::Link;
+use self::routes::Routes;
 use self::status::{Side, Status};
 use self::subscription::Subscription;
 use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
@@ -40,16 +47,17 @@ use crate::{Aside, Depth, Incoming, Outgoing, Parked, PublishError, Queue, Settl
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `amqp://user:password@host:port/vhost`; `amqps://` for TLS. A vhost of its own is best.
+    /// `amqp://user:password@host:port/vhost`; `amqps://` for TLS. The nodes of a cluster are named in one URL:
+    /// `amqp://user:password@a:5672,b:5672/vhost`. A vhost of its own is best.
     pub url: SecretText,
-    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in rungs and for
-    /// policies that change our queues. Empty for not at all.
+    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in rungs, for queues
+    /// with too few members and for policies that change our queues; several nodes as in `url`. Empty for not at all.
     pub management_url: SecretText,
     /// Shards of each lane, 1 to 100. Fixed once messages wait.
     pub shards: u16,
     /// Delays that get a rung besides the base rungs; those that schedules and dialects name need no mention.
     pub delays: Vec<humantime_serde::Serde<Duration>>,
-    /// How long a connection attempt may take.
+    /// How long connecting to one address may take.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// How long the broker may take to confirm a message.
@@ -66,7 +74,17 @@ pub struct Config {
     pub redeliver_after: Duration,
     /// How many channels publish side by side, at least 1.
     pub publish_channels: u16,
+    /// How often exchanges, queues and bindings are looked at, and made again where they are missing; zero for never.
+    #[serde(with = "humantime_serde")]
+    pub check_every: Duration,
+    /// For `amqps://`.
+    pub tls: ClientTls,
 }
+
+/// A configuration with which the broker can't be reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
 
 impl Default for Config {
     fn default() -> Self {
@@ -81,11 +99,25 @@ impl Default for Config {
             settle: Duration::from_secs(3),
             redeliver_after: Duration::from_secs(1),
             publish_channels: 2,
+            check_every: Duration::from_secs(60),
+            tls: ClientTls::default(),
         }
     }
 }
 
 impl Config {
+    /// Says what is wrong with URLs and files, before anything is tried with them.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.broker().map_err(ConfigError)?;
+        management::Nodes::parse(self.management_url.reveal())
+            .map_err(|reason| ConfigError(format!("amqp.management_url is of no use: {reason}")))?;
+        Ok(())
+    }
+
+    fn broker(&self) -> Result<Broker, String> {
+        Broker::new(self.url.reveal(), self.tls.clone(), self.connect_timeout)
+    }
+
     /// The topology with this configuration's shards and delays.
     pub fn topology(&self) -> Result<Topology, TopologyError> {
         Topology::new(self.shards)?.with_delays(self.delays.iter().map(|delay| **delay))
@@ -105,9 +137,11 @@ pub struct Rabbit {
 struct Shared {
     config: Config,
     topology: Topology,
-    uri: Result<AMQPUri, String>,
+    broker: Result<Broker, String>,
+    declared_before: Declared,
     status: Status,
     link: watch::Sender<Link>,
+    routes: Arc<Routes>,
     /// Whether the topology was declared and nobody has missed anything of it since.
     declared: watch::Sender<bool>,
     /// Nothing more is handed out; what is being worked on can still be settled and published.
@@ -126,11 +160,13 @@ impl Rabbit {
         metrics::register();
         let closing = CancellationToken::new();
         let shared = Arc::new(Shared {
-            uri: parse(config.url.reveal()),
+            broker: config.broker(),
+            declared_before: Declared::default(),
             config,
             topology,
             status: Status::new(health),
             link: watch::Sender::new(Link::Down("not connected yet".into())),
+            routes: Arc::default(),
             declared: watch::Sender::new(false),
             ending: shutdown.child_token(),
             closing: closing.clone(),
@@ -228,13 +264,20 @@ impl Queue for Rabbit {
 }
 
 impl Shared {
-    async fn dial(&self, side: Side) -> Result<lapin::Connection, Failure> {
-        match &self.uri {
-            Ok(uri) => connection::dial(uri, &format!("tidings {}", side.as_str()), self.config.connect_timeout).await,
+    async fn dial(&self, side: Side) -> Result<Line, Failure> {
+        match &self.broker {
+            Ok(broker) => broker.dial(&format!("tidings {}", side.as_str())).await,
             Err(reason) => Err(Failure {
                 reason: reason.clone(),
                 cure: Cure::Operator,
             }),
+        }
+    }
+
+    /// Lets other addresses have a try first after a connection was lost.
+    fn leave(&self, line: &Line, failure: &Failure) {
+        if let (Ok(broker), Cure::Retry) = (&self.broker, failure.cure) {
+            broker.addresses.failed(line.address.socket);
         }
     }
 }
@@ -246,16 +289,6 @@ fn backoff() -> Backoff {
 
 /// How often to look whether somebody has done what a failure asks for.
 const OPERATOR_RETRY: Duration = Duration::from_secs(30);
-
-fn parse(url: &str) -> Result<AMQPUri, String> {
-    /// Seconds; a connection that is silent for twice as long is lost.
-    const HEARTBEAT: u16 = 20;
-    let mut uri: AMQPUri = url
-        .parse()
-        .map_err(|error| format!("the AMQP URL is not valid: {error}"))?;
-    uri.query.heartbeat.get_or_insert(HEARTBEAT);
-    Ok(uri)
-}
 
 #[cfg(test)]
 mod tests {
@@ -274,16 +307,23 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_is_asked_for_unless_the_url_names_one() {
-        assert_eq!(parse("amqp://localhost").unwrap().query.heartbeat, Some(20));
-        assert_eq!(
-            parse("amqp://localhost/v?heartbeat=7").unwrap().query.heartbeat,
-            Some(7)
-        );
+    fn what_can_not_work_is_refused_before_it_is_tried() {
+        let wrong = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert_eq!(Config::default().check(), Ok(()));
+        assert!(wrong(|config| config.url = "http://mq".into()).starts_with("the AMQP URL is not valid: "));
         assert!(
-            parse("http://localhost")
-                .unwrap_err()
-                .starts_with("the AMQP URL is not valid")
+            wrong(|config| config.management_url = "mq:15672".into()).starts_with("amqp.management_url is of no use")
         );
+        let plain = wrong(|config| config.tls.ca_file = Some("/nowhere".into()));
+        assert!(plain.contains("TLS needs amqps://"), "{plain}");
+        let missing = wrong(|config| {
+            config.url = "amqps://mq".into();
+            config.tls.ca_file = Some("/nowhere".into());
+        });
+        assert!(missing.starts_with("amqp.tls: /nowhere can't be used as "), "{missing}");
     }
 }

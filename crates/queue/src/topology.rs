@@ -87,11 +87,21 @@ pub struct QueueSpec {
     pub bindings: Vec<(String, String)>,
 }
 
+impl QueueSpec {
+    /// Whether it is one of [`Topology::probes`].
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.name.starts_with(&probe_prefix())
+    }
+}
+
 /// The value of an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Argument {
     /// A text.
     Text(&'static str),
+    /// A number, as a text.
+    Digits(u16),
     /// A whole number.
     Number(i64),
 }
@@ -159,6 +169,20 @@ impl Topology {
         (rung_name(self.rungs[0]), CANARY_KEY.to_owned())
     }
 
+    /// The queues that messages are published to for nothing but their confirmation.
+    pub fn probes(&self) -> impl Iterator<Item = String> + use<> {
+        (0..PROBES).map(|number| format!("{}{number}", probe_prefix()))
+    }
+
+    /// The other shards of a lane, beginning with the next.
+    pub fn other_shards(&self, lane: Lane) -> impl Iterator<Item = Lane> + use<> {
+        let shards = self.shards;
+        (1..shards).map(move |step| Lane {
+            shard: (lane.shard + step) % shards,
+            ..lane
+        })
+    }
+
     /// Whether the queue of this name is a rung.
     #[must_use]
     pub fn is_rung(&self, queue: &str) -> bool {
@@ -198,6 +222,11 @@ impl Topology {
             arguments: Vec::new(),
         };
         let mut exchanges = vec![
+            // The broker refuses to declare it with another value: who has another number of shards is found out.
+            Exchange {
+                arguments: vec![("alternate-exchange", Argument::Digits(self.shards))],
+                ..exchange(SHARDS, ExchangeKind::Fanout)
+            },
             exchange(UNROUTED, ExchangeKind::Fanout),
             exchange(PARKED, ExchangeKind::Fanout),
             exchange(RECORDS, ExchangeKind::Direct),
@@ -239,6 +268,10 @@ impl Topology {
                 vec![("x-max-length", Argument::Number(100))],
             ),
         ];
+        queues.extend(self.probes().map(|name| {
+            let newest = vec![("x-max-length", Argument::Number(1))];
+            quorum(&name, Vec::new(), newest)
+        }));
         queues.extend(self.lanes().map(|lane| {
             let bindings = vec![(WORK.to_owned(), lane_key(lane)), (DUE.to_owned(), lane_key(lane))];
             // No length limit, because a full queue would stall the rungs that end in it.
@@ -277,11 +310,16 @@ impl Default for Topology {
 
 const WORK: &str = "tidings.work";
 const DUE: &str = "tidings.due";
+/// An exchange that nobody uses: it keeps the number of shards on which the processes agreed.
+pub(crate) const SHARDS: &str = "tidings.shards";
 pub(crate) const UNROUTED: &str = "tidings.unrouted";
 pub(crate) const PARKED: &str = "tidings.parked";
 /// The queue of records that the ledger could not take.
 pub const RECORDS: &str = "tidings.records";
 const CANARY_KEY: &str = "canary";
+
+/// As many as a usual cluster has nodes, so that each leads one.
+const PROBES: u8 = 3;
 
 /// How often a message of a lane is handed out before the broker parks it. 4.x drops messages after 20 times unless
 /// told otherwise.
@@ -301,6 +339,10 @@ pub(crate) fn work_queue(lane: Lane) -> String {
 
 pub(crate) fn canary_queue() -> String {
     format!("tidings.canary.{VERSION}")
+}
+
+fn probe_prefix() -> String {
+    format!("{}.probe", canary_queue())
 }
 
 /// Whose connection has this queue watches the canary.
@@ -348,6 +390,7 @@ mod tests {
         assert_eq!(
             described,
             [
+                "Fanout tidings.shards [(\"alternate-exchange\", Digits(2))]",
                 "Fanout tidings.unrouted []",
                 "Fanout tidings.parked []",
                 "Direct tidings.records []",
@@ -381,12 +424,15 @@ mod tests {
         let queues = topology().queues();
         let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
         assert_eq!(
-            names[..11],
+            names[..14],
             [
                 "tidings.unrouted",
                 "tidings.parked",
                 "tidings.records",
                 "tidings.canary.v1",
+                "tidings.canary.v1.probe0",
+                "tidings.canary.v1.probe1",
+                "tidings.canary.v1.probe2",
                 "tidings.work.v1.live.00",
                 "tidings.work.v1.live.01",
                 "tidings.work.v1.bulk.00",
@@ -396,7 +442,7 @@ mod tests {
                 "tidings.delay.v1.1000",
             ]
         );
-        assert_eq!(names.len(), 10 + 19);
+        assert_eq!(names.len(), 13 + 19);
         assert!(
             queues
                 .iter()

@@ -10,6 +10,8 @@ mod damage;
 mod embedded_only;
 #[path = "contract/places.rs"]
 mod places;
+#[path = "contract/reaching.rs"]
+mod reaching;
 #[path = "contract/suite.rs"]
 mod suite;
 

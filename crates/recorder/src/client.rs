@@ -9,6 +9,7 @@ use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_service::client::{ClientError, InternalChannel, internal_channel};
 use tidings_service::config::SecretText;
+use tidings_service::tls::ClientTls;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -24,6 +25,8 @@ pub struct Config {
     /// How long a call may take before its records are spilled.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
+    /// For servers `https://`.
+    pub tls: ClientTls,
 }
 
 impl Default for Config {
@@ -31,6 +34,7 @@ impl Default for Config {
         Self {
             servers: vec!["http://127.0.0.1:50052".into()],
             deadline: Duration::from_secs(2),
+            tls: ClientTls::default(),
         }
     }
 }
@@ -45,7 +49,8 @@ pub struct LogClient {
 impl LogClient {
     /// A client for the configured servers. Nothing is connected yet.
     pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
-        let channel = internal_channel("log_client.servers", &config.servers, config.deadline, internal_token)?;
+        let key = "log_client.servers";
+        let channel = internal_channel(key, &config.servers, &config.tls, config.deadline, internal_token)?;
         let inner = AttemptLogServiceClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);

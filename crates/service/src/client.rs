@@ -9,6 +9,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::SecretText;
+use crate::tls::{ClientTls, TlsError};
 
 /// Calls to a role with the token that roles share. Cheap to clone; reconnects by itself.
 pub type InternalChannel = InterceptedService<Channel, InternalToken>;
@@ -38,6 +39,22 @@ pub enum ClientError {
         /// What it says.
         server: String,
     },
+    /// TLS that can't be set up, or is set and not asked for.
+    #[error("{key}: {source}", key = key.replace(".servers", ".tls"))]
+    Tls {
+        /// The key of the configuration that names the servers.
+        key: &'static str,
+        /// Why.
+        source: TlsError,
+    },
+    /// Settings of TLS for a server without.
+    #[error("{key}: `{server}` is without TLS, for which there are settings: write it like `https://log:50052`")]
+    NoTls {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What it says.
+        server: String,
+    },
     /// A token that can't be a header.
     #[error("internal.token must be visible ASCII")]
     Token,
@@ -48,25 +65,42 @@ pub enum ClientError {
 pub fn internal_channel(
     key: &'static str,
     servers: &[String],
+    tls: &ClientTls,
     connect_timeout: Duration,
     token: &SecretText,
 ) -> Result<InternalChannel, ClientError> {
-    let channel = channel(key, servers, connect_timeout)?;
+    let channel = channel(key, servers, tls, connect_timeout)?;
     let token = format!("Bearer {}", token.reveal())
         .parse()
         .map_err(|_| ClientError::Token)?;
     Ok(InterceptedService::new(channel, InternalToken(token)))
 }
 
-/// The same without the token, for calls that are made in the name of somebody else.
-pub fn channel(key: &'static str, servers: &[String], connect_timeout: Duration) -> Result<Channel, ClientError> {
+/// The same without the token, for calls that are made in the name of somebody else. Servers `https://` are reached with
+/// TLS, checked by `tls`.
+pub fn channel(
+    key: &'static str,
+    servers: &[String],
+    tls: &ClientTls,
+    connect_timeout: Duration,
+) -> Result<Channel, ClientError> {
     let endpoints = servers
         .iter()
         .map(|server| {
-            let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address {
+            let wrong = || ClientError::Address {
                 key,
                 server: server.clone(),
-            })?;
+            };
+            let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| wrong())?;
+            let endpoint = if endpoint.uri().scheme_str() == Some("https") {
+                let tls = tls.grpc().map_err(|source| ClientError::Tls { key, source })?;
+                endpoint.tls_config(tls).map_err(|_| wrong())?
+            } else if tls.is_set() {
+                let server = server.clone();
+                return Err(ClientError::NoTls { key, server });
+            } else {
+                endpoint
+            };
             Ok(endpoint
                 .connect_timeout(connect_timeout)
                 .tcp_nodelay(true)

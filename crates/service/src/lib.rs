@@ -19,6 +19,7 @@ pub mod request;
 pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;
 
 pub use backoff::Backoff;
 pub use bucket::Bucket;

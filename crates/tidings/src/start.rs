@@ -78,6 +78,7 @@ impl Process {
     pub(crate) async fn backbone(&self) -> anyhow::Result<Option<Backbone>> {
         let dialects = self.config.load_dialects()?;
         let topology = topology(&self.config, &dialects)?;
+        self.config.amqp.check()?;
         let token = self.internal_token()?;
         let sealer = self.config.secrets.sealer()?;
         let shards = topology.shards();

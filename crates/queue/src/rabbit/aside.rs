@@ -4,11 +4,12 @@
 use futures::future::join_all;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
-use lapin::{Acker, Channel, Connection};
+use lapin::{Acker, Channel};
 use tokio::time::timeout;
 
 use super::Shared;
-use super::connection::{self, ANSWER, Failure, answer};
+use super::connection::{ANSWER, Failure, answer};
+use super::line::Line;
 use super::publishing::publish;
 use super::status::Side;
 use crate::{Aside, MessageError, Outgoing, Parked, PublishError, Settle, Settled, Which, metrics};
@@ -77,7 +78,7 @@ async fn settle_one(
 
 /// Takes from a queue what was in it when the first message was taken.
 struct Reader {
-    connection: Connection,
+    line: Line,
     channel: Channel,
     aside: Aside,
     /// Known from the first message on: the count that the broker gives otherwise lags behind what was just given back.
@@ -86,16 +87,16 @@ struct Reader {
 
 impl Reader {
     async fn open(shared: &Shared, aside: Aside) -> Result<Self, PublishError> {
-        let connection = shared.dial(Side::Consuming).await.map_err(unavailable)?;
-        match answer("open a channel", connection.create_channel()).await {
+        let line = shared.dial(Side::Consuming).await.map_err(unavailable)?;
+        match answer("open a channel", line.create_channel()).await {
             Ok(channel) => Ok(Self {
-                connection,
+                line,
                 channel,
                 aside,
                 left: None,
             }),
             Err(failure) => {
-                connection::close(&connection).await;
+                line.close().await;
                 Err(unavailable(failure))
             }
         }
@@ -151,7 +152,7 @@ impl Reader {
         if given_back.is_ok() {
             let _ = timeout(ANSWER, self.channel.close(200, "done".into())).await;
         }
-        connection::close(&self.connection).await;
+        self.line.close().await;
     }
 }
 

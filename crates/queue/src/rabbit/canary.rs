@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::Shared;
 use super::connection::{ANSWER, Failure, answer, code, explain};
 use super::consuming::Generation;
+use super::declare::depth;
 use super::publishing::publish_to;
 use crate::{metrics, topology};
 
@@ -44,8 +45,13 @@ pub(super) async fn watch(shared: &Shared, mut generations: watch::Receiver<Opti
 }
 
 async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallible, Failure> {
-    let channel = answer("open a channel", generation.connection.create_channel()).await?;
-    claim(&channel).await?;
+    let channel = answer("open a channel", generation.line.create_channel()).await?;
+    // The claim alone would tell too, but the broker logs an error for each that comes late.
+    match depth(&channel, &topology::canary_queue()).await? {
+        Some((_, 0)) => claim(&channel).await?,
+        Some(_) => return Err(Failure::passing("another process does")),
+        None => return Err(Failure::passing("its queue is missing")),
+    }
     let options = BasicConsumeOptions {
         no_ack: true,
         ..Default::default()
@@ -59,7 +65,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
         timer.tick().await;
         let canary = Uuid::now_v7().to_string();
         let sent = Instant::now();
-        let published = publish_to(shared, shared.topology.canary_address(), canary.clone().into()).await;
+        let published = publish_to(shared, shared.topology.canary_address().into(), canary.clone().into()).await;
         // Whether publishing works is seen elsewhere.
         if published.is_err() {
             continue;

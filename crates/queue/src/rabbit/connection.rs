@@ -1,12 +1,16 @@
-//! Connections to the broker: dialled, closed and their errors put into words, each within a limit.
+//! Connections to the broker: dialled, watched and their errors put into words, each within a limit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties, Error, ErrorKind, Event};
+use lapin::{Connection, Error, ErrorKind, Event};
+use tidings_service::tls::ClientTls;
 use tokio::time::timeout;
+
+use super::addresses::{Address, Addresses};
+use super::line::Line;
 
 /// How long the broker may take for one answer, or the network to take one frame.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
@@ -40,22 +44,80 @@ impl Failure {
     }
 }
 
-/// Opens a connection that the broker lists under this name.
-pub(super) async fn dial(uri: &AMQPUri, name: &str, limit: Duration) -> Result<Connection, Failure> {
-    let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let at = format!("{}:{}", uri.authority.host, uri.authority.port);
-    match timeout(limit, Connection::connect_uri(uri.clone(), properties)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(Failure::passing(format!("can't connect to {at}: {}", explain(&error)))),
-        Err(_) => Err(Failure::passing(format!(
-            "can't connect to {at}: no answer within {limit:?}"
-        ))),
+/// Where the broker is, and how it is spoken to there.
+#[derive(Debug)]
+pub(super) struct Broker {
+    pub(super) addresses: Addresses,
+    tls: ClientTls,
+    /// For one address.
+    limit: Duration,
+}
+
+impl Broker {
+    /// Says what is wrong with the configuration, if anything.
+    pub(super) fn new(url: &str, tls: ClientTls, limit: Duration) -> Result<Self, String> {
+        let addresses = Addresses::parse(url)?;
+        if tls.is_set() && !addresses.is_tls() {
+            return Err("amqp.tls is set, but amqp.url begins with amqp://: TLS needs amqps://".into());
+        }
+        tls.rustls().map_err(|error| format!("amqp.tls: {error}"))?;
+        Ok(Self { addresses, tls, limit })
+    }
+
+    /// Opens a connection that the broker lists under this name, at the first address that answers.
+    pub(super) async fn dial(&self, name: &str) -> Result<Line, Failure> {
+        let (addresses, mut failures) = self.addresses.resolve(self.limit).await;
+        for address in addresses {
+            let socket = address.socket;
+            let at = format!("{}:{}", address.uri.authority.host, socket.port());
+            let why = match timeout(self.limit, self.open(address, name)).await {
+                Ok(Ok(line)) => return Ok(line),
+                Ok(Err(why)) => why,
+                Err(_) => format!("no answer within {:?}", self.limit),
+            };
+            self.addresses.failed(socket);
+            failures.push(format!("can't connect to {at}: {why}"));
+        }
+        Err(Failure::passing(failures.join("; ")))
+    }
+
+    async fn open(&self, address: Address, name: &str) -> Result<Line, String> {
+        let tls = if self.addresses.is_tls() {
+            let host = self.tls.server_name.clone();
+            let host = host.unwrap_or_else(|| address.uri.authority.host.clone());
+            // Read anew each time: files may have been renewed.
+            let config = self.tls.rustls().map_err(|error| error.to_string())?;
+            Some((Arc::new(config), host))
+        } else {
+            None
+        };
+        Line::open(address, tls, name).await.map_err(|error| explain(&error))
     }
 }
 
+/// How long the broker may take where it waits for a node that stands still: until it counts as down.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Waits for one answer of the broker, but not for ever.
 pub(super) async fn answer<T>(what: &str, future: impl Future<Output = lapin::Result<T>>) -> Result<T, Failure> {
-    match timeout(ANSWER, future).await {
+    within(ANSWER, what, future).await
+}
+
+/// The same where other nodes may have to answer first.
+pub(super) async fn patient_answer<T>(
+    what: &str,
+    future: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Failure> {
+    within(PATIENCE, what, future).await
+}
+
+/// The same with a limit of the caller's.
+pub(super) async fn within<T>(
+    limit: Duration,
+    what: &str,
+    future: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Failure> {
+    match timeout(limit, future).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             let cure = if code(&error) == Some(404) {
@@ -68,7 +130,7 @@ pub(super) async fn answer<T>(what: &str, future: impl Future<Output = lapin::Re
                 cure,
             })
         }
-        Err(_) => Err(Failure::passing(format!("{what}: no answer within {ANSWER:?}"))),
+        Err(_) => Err(Failure::passing(format!("{what}: no answer within {limit:?}"))),
     }
 }
 
@@ -80,13 +142,6 @@ pub(super) fn events(connection: &Connection) -> BoxStream<'static, Event> {
         .events_listener()
         .filter(move |event| std::future::ready(!of_a_channel(event)))
         .boxed()
-}
-
-/// Closes a connection whose channels are closed or lost. The client can hang here when a channel is half
-/// closed or the broker blocks, hence the limit; dropping the connection then ends it.
-pub(super) async fn close(connection: &Connection) {
-    const LIMIT: Duration = Duration::from_secs(5);
-    let _ = timeout(LIMIT, connection.close(200, "bye".into())).await;
 }
 
 /// An error in the operator's words.

@@ -3,21 +3,25 @@
 //! It is apart from the publishing one because a broker with an alarm stops reading from a connection that
 //! publishes, and acknowledgements must go on.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
-use lapin::{Connection, Event};
+use lapin::Event;
+use lapin::options::BasicQosOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use super::connection::{self, Cure, Failure, explain};
+use super::connection::{self, Cure, Failure, answer, explain, within};
+use super::line::Line;
 use super::status::Side;
 use super::{Shared, backoff};
 use crate::metrics;
 
 /// One connection that subscriptions open their channels on.
 pub(super) struct Generation {
-    pub(super) connection: Connection,
+    pub(super) line: Line,
     failures: mpsc::Sender<Failure>,
 }
 
@@ -44,9 +48,9 @@ pub(super) async fn keep(shared: Arc<Shared>, generations: Arc<watch::Sender<Opt
             dialled = shared.dial(Side::Consuming) => dialled,
         };
         let failure = match dialled {
-            Ok(connection) => {
+            Ok(line) => {
                 backoff.reset();
-                match run(&shared, &generations, connection).await {
+                match run(&shared, &generations, line).await {
                     None => return,
                     Some(failure) => failure,
                 }
@@ -64,22 +68,21 @@ pub(super) async fn keep(shared: Arc<Shared>, generations: Arc<watch::Sender<Opt
     }
 }
 
-async fn run(
-    shared: &Shared,
-    generations: &watch::Sender<Option<Arc<Generation>>>,
-    connection: Connection,
-) -> Option<Failure> {
-    let mut events = connection::events(&connection);
+async fn run(shared: &Shared, generations: &watch::Sender<Option<Arc<Generation>>>, line: Line) -> Option<Failure> {
+    let mut events = connection::events(&line);
     let (failures, mut failed) = mpsc::channel(1);
-    let generation = Arc::new(Generation { connection, failures });
+    let generation = Arc::new(Generation { line, failures });
     let up = metrics::CONNECTIONS.with_label_values(&[Side::Consuming.as_str()]);
     up.set(1);
     generations.send_replace(Some(generation.clone()));
     shared.status.up(Side::Consuming);
+    let silence = silence(&generation.line, shared.config.confirm_timeout);
+    tokio::pin!(silence);
     let failure = loop {
         tokio::select! {
             () = shared.closing.cancelled() => break None,
             Some(failure) = failed.recv() => break Some(failure),
+            failure = &mut silence => break Some(failure),
             event = events.next() => match event {
                 Some(Event::Error(error)) => break Some(Failure::passing(format!("connection lost: {}", explain(&error)))),
                 Some(_) => {}
@@ -89,12 +92,29 @@ async fn run(
     };
     up.set(0);
     generations.send_replace(None);
-    if failure.is_none() {
+    if let Some(failure) = &failure {
+        metrics::RECONNECTS.with_label_values(&[Side::Consuming.as_str()]).inc();
+        shared.leave(&generation.line, failure);
+    } else {
         shared.subscriptions.close();
         shared.subscriptions.wait().await;
-    } else {
-        metrics::RECONNECTS.with_label_values(&[Side::Consuming.as_str()]).inc();
     }
-    connection::close(&generation.connection).await;
+    generation.line.close().await;
+    failure
+}
+
+/// Ends when the broker answers nothing any more. Heartbeats tell it too, but after twice their interval, and nothing is
+/// delivered until then.
+async fn silence(line: &Line, limit: Duration) -> Failure {
+    let watch = async {
+        let channel = answer("open a channel", line.create_channel()).await?;
+        loop {
+            sleep(limit / 2).await;
+            // The node that has the connection answers this by itself, however its queues and other nodes are.
+            let asked = channel.basic_qos(1, BasicQosOptions { global: false });
+            within(limit, "does the broker answer", asked).await?;
+        }
+    };
+    let Err::<Infallible, _>(failure) = watch.await;
     failure
 }

@@ -1,4 +1,12 @@
-//! Declaring the topology: once per publishing connection, never on the data path, and idempotent.
+//! Declaring the topology: when a publishing connection starts, never on the data path, and idempotent.
+//!
+//! What exists is looked at passively. Only what is missing is declared and bound here, because a cluster one of whose
+//! nodes stands still answers a look and keeps a change waiting. What exists is compared with what this version would
+//! declare once in each process.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -8,12 +16,44 @@ use tokio::time::timeout;
 use super::connection::{ANSWER, Cure, Failure, answer, code, explain};
 use crate::topology::{self, Argument, QueueSpec, Topology};
 
-/// Declares everything and says whether any queue is new. A new queue must rest for some seconds: a quorum
+/// What this process knows of earlier declarations.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    /// Everything that exists was compared.
+    compared: AtomicBool,
+    /// Queues that were made before leaders were placed, and can't be changed.
+    unplaced: Mutex<HashSet<String>>,
+}
+
+/// Declares what is missing and says whether any queue is new. A new queue must rest for some seconds: a quorum
 /// queue that was killed right after its declaration came back empty.
-pub(super) async fn declare(connection: &Connection, topology: &Topology) -> Result<bool, Failure> {
+pub(super) async fn declare(
+    connection: &Connection,
+    topology: &Topology,
+    declared: &Declared,
+) -> Result<bool, Failure> {
     let queues = topology.queues();
-    let any_new = any_missing(connection, &queues).await?;
+    let missing = missing(connection, &queues).await?;
+    if missing.is_empty() && declared.compared.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
     let channel = answer("open a channel", connection.create_channel()).await?;
+    declare_exchanges(&channel, topology).await?;
+    for queue in missing.iter().copied() {
+        declare_queue(&channel, queue, Leader::Placed).await?;
+        bind(&channel, queue).await?;
+    }
+    let _ = timeout(ANSWER, channel.close(200, "declared".into())).await;
+    if !declared.compared.load(Ordering::Relaxed) {
+        let existing = queues.iter().filter(|queue| !missing.contains(queue));
+        compare(connection, existing, declared).await?;
+        declared.compared.store(true, Ordering::Relaxed);
+    }
+    Ok(!missing.is_empty())
+}
+
+/// Declares every exchange; those that exist stay as they are.
+pub(super) async fn declare_exchanges(channel: &Channel, topology: &Topology) -> Result<(), Failure> {
     for exchange in topology.exchanges() {
         let kind = match exchange.kind {
             topology::ExchangeKind::Direct => ExchangeKind::Direct,
@@ -23,38 +63,36 @@ pub(super) async fn declare(connection: &Connection, topology: &Topology) -> Res
             durable: true,
             ..Default::default()
         };
-        let declared =
+        let declaring =
             channel.exchange_declare(exchange.name.as_str().into(), kind, options, table(&exchange.arguments));
-        explained("exchange", &exchange.name, declared).await?;
-    }
-    for queue in &queues {
-        let options = QueueDeclareOptions {
-            durable: true,
-            ..Default::default()
-        };
-        let declared = channel.queue_declare(queue.name.as_str().into(), options, table(&queue.arguments));
-        explained("queue", &queue.name, declared).await?;
-        for (exchange, key) in &queue.bindings {
-            let (name, exchange, key) = (queue.name.as_str(), exchange.as_str(), key.as_str());
-            let options = QueueBindOptions::default();
-            let bound = channel.queue_bind(name.into(), exchange.into(), key.into(), options, FieldTable::default());
-            answer(&format!("bind queue {name}"), bound).await?;
+        match declared("exchange", &exchange.name, declaring).await? {
+            Ok(()) => {}
+            Err(mismatch) if exchange.name == topology::SHARDS => {
+                return Err(Failure {
+                    reason: format!(
+                        "amqp.shards is {} here and another number where the queues were declared ({mismatch}): set the \
+                         same for all roles. To change it for all, stop them, and delete the exchange {}",
+                        topology.shards(),
+                        topology::SHARDS,
+                    ),
+                    cure: Cure::Operator,
+                });
+            }
+            Err(mismatch) => return Err(other_arguments("exchange", &exchange.name, &mismatch)),
         }
     }
-    let _ = timeout(ANSWER, channel.close(200, "declared".into())).await;
-    Ok(any_new)
+    Ok(())
 }
 
-/// Asks for each queue. The broker answers for one that is missing by closing the channel.
-async fn any_missing(connection: &Connection, queues: &[QueueSpec]) -> Result<bool, Failure> {
-    let channel = answer("open a channel", connection.create_channel()).await?;
-    for queue in queues {
-        if depth(&channel, &queue.name).await?.is_none() {
-            return Ok(true);
-        }
+/// Binds a queue as it has to be; bindings that exist stay.
+pub(super) async fn bind(channel: &Channel, queue: &QueueSpec) -> Result<(), Failure> {
+    for (exchange, key) in &queue.bindings {
+        let (name, exchange, key) = (queue.name.as_str(), exchange.as_str(), key.as_str());
+        let options = QueueBindOptions::default();
+        let bound = channel.queue_bind(name.into(), exchange.into(), key.into(), options, FieldTable::default());
+        answer(&format!("bind queue {name}"), bound).await?;
     }
-    let _ = timeout(ANSWER, channel.close(200, "looked".into())).await;
-    Ok(false)
+    Ok(())
 }
 
 /// How many messages of a queue are ready, and how many consumers it has; `None` if it does not exist, after which the
@@ -65,12 +103,8 @@ pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<(u64,
         durable: true,
         ..Default::default()
     };
-    match timeout(
-        ANSWER,
-        channel.queue_declare(queue.into(), options, FieldTable::default()),
-    )
-    .await
-    {
+    let looking = channel.queue_declare(queue.into(), options, FieldTable::default());
+    match timeout(ANSWER, looking).await {
         Ok(Ok(state)) => Ok(Some((state.message_count().into(), state.consumer_count()))),
         Ok(Err(error)) if code(&error) == Some(404) => Ok(None),
         Ok(Err(error)) => Err(Failure::passing(format!("look at queue {queue}: {}", explain(&error)))),
@@ -80,18 +114,102 @@ pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<(u64,
     }
 }
 
-async fn explained<T>(what: &str, name: &str, declared: impl Future<Output = lapin::Result<T>>) -> Result<T, Failure> {
-    match timeout(ANSWER, declared).await {
-        Ok(Ok(value)) => Ok(value),
-        // The broker's message names the argument and both values.
-        Ok(Err(error)) if code(&error) == Some(406) => Err(Failure {
-            reason: format!(
-                "{what} {name} exists with other arguments ({}): when it is empty, delete it by hand and it will be \
-                 declared again; else let a release raise the version in its name",
-                explain(&error)
-            ),
-            cure: Cure::Operator,
-        }),
+/// The queues that do not exist. The broker answers for one that is missing by closing the channel.
+async fn missing<'a>(connection: &Connection, queues: &'a [QueueSpec]) -> Result<Vec<&'a QueueSpec>, Failure> {
+    let mut missing = Vec::new();
+    let mut channel = answer("open a channel", connection.create_channel()).await?;
+    for queue in queues {
+        if depth(&channel, &queue.name).await?.is_none() {
+            missing.push(queue);
+            channel = answer("open a channel", connection.create_channel()).await?;
+        }
+    }
+    let _ = timeout(ANSWER, channel.close(200, "looked".into())).await;
+    Ok(missing)
+}
+
+/// Where the leader of a queue is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leader {
+    /// On the node that leads the fewest.
+    Placed,
+    /// On the node that declares it, as it was before leaders were placed.
+    Anywhere,
+}
+
+/// Declares queues that exist, which the broker refuses when an argument differs, and binds them. The place of the leader
+/// is an argument too, and only a queue that was made since has it; neighbours are mostly of one age.
+async fn compare(
+    connection: &Connection,
+    queues: impl Iterator<Item = &QueueSpec>,
+    known: &Declared,
+) -> Result<(), Failure> {
+    let mut leader = Leader::Placed;
+    let mut binds = true;
+    let mut channel = answer("open a channel", connection.create_channel()).await?;
+    for queue in queues {
+        if known.unplaced().contains(&queue.name) {
+            leader = Leader::Anywhere;
+        }
+        if let Err(mismatch) = try_declare(&channel, queue, leader).await? {
+            if !mismatch.contains(LEADER_LOCATOR) {
+                return Err(other_arguments("queue", &queue.name, &mismatch));
+            }
+            leader = match leader {
+                Leader::Placed => Leader::Anywhere,
+                Leader::Anywhere => Leader::Placed,
+            };
+            channel = answer("open a channel", connection.create_channel()).await?;
+            declare_queue(&channel, queue, leader).await?;
+        }
+        if leader == Leader::Anywhere {
+            known.unplaced().insert(queue.name.clone());
+        }
+        if binds && let Err(failure) = bind(&channel, queue).await {
+            // They are most probably there, and looked after later; a node that stands still is not waited for.
+            tracing::warn!(reason = failure.reason, "bindings can't be renewed right now");
+            binds = false;
+            channel = answer("open a channel", connection.create_channel()).await?;
+        }
+    }
+    let _ = timeout(ANSWER, channel.close(200, "compared".into())).await;
+    Ok(())
+}
+
+impl Declared {
+    fn unplaced(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.unplaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn declare_queue(channel: &Channel, queue: &QueueSpec, leader: Leader) -> Result<(), Failure> {
+    try_declare(channel, queue, leader)
+        .await?
+        .map_err(|mismatch| other_arguments("queue", &queue.name, &mismatch))
+}
+
+async fn try_declare(channel: &Channel, queue: &QueueSpec, leader: Leader) -> Result<Result<(), String>, Failure> {
+    let options = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    let mut arguments = table(&queue.arguments);
+    if leader == Leader::Placed {
+        arguments.insert(LEADER_LOCATOR.into(), AMQPValue::LongString("balanced".into()));
+    }
+    let declaring = channel.queue_declare(queue.name.as_str().into(), options, arguments);
+    declared("queue", &queue.name, declaring).await
+}
+
+/// The inner error is what the broker says of another argument: it names the argument and both values.
+async fn declared<T>(
+    what: &str,
+    name: &str,
+    declaring: impl Future<Output = lapin::Result<T>>,
+) -> Result<Result<(), String>, Failure> {
+    match timeout(ANSWER, declaring).await {
+        Ok(Ok(_)) => Ok(Ok(())),
+        Ok(Err(error)) if code(&error) == Some(406) => Ok(Err(explain(&error))),
         Ok(Err(error)) => Err(Failure::passing(format!("declare {what} {name}: {}", explain(&error)))),
         Err(_) => Err(Failure::passing(format!(
             "declare {what} {name}: no answer within {ANSWER:?}"
@@ -99,11 +217,25 @@ async fn explained<T>(what: &str, name: &str, declared: impl Future<Output = lap
     }
 }
 
+fn other_arguments(what: &str, name: &str, mismatch: &str) -> Failure {
+    Failure {
+        reason: format!(
+            "{what} {name} exists with other arguments ({mismatch}): when it is empty, delete it by hand and it will be \
+             declared again; else let a release raise the version in its name"
+        ),
+        cure: Cure::Operator,
+    }
+}
+
+/// Spreads leaders over the nodes; without it all are on the node that the first process connected to.
+const LEADER_LOCATOR: &str = "x-queue-leader-locator";
+
 fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in arguments {
         let value = match value {
             Argument::Text(text) => AMQPValue::LongString((*text).into()),
+            Argument::Digits(number) => AMQPValue::LongString(number.to_string().into()),
             Argument::Number(number) => AMQPValue::LongLongInt(*number),
         };
         table.insert((*name).into(), value);

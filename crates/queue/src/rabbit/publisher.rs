@@ -5,18 +5,21 @@
 //! whichever confirm completes next, so only the whole batch tells which messages were returned.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::connection::{ANSWER, Failure, explain};
 use super::publishing::Link;
+use super::routes::{Address, Confirmed, Routes};
 use crate::PublishError;
 
 /// Larger batches gain little and make a lost one dearer.
@@ -24,26 +27,35 @@ const MAX_BATCH: usize = 256;
 
 /// One message and who waits for the answer.
 pub(super) struct Job {
-    pub(super) exchange: String,
-    pub(super) key: String,
+    pub(super) to: Address,
     pub(super) body: Bytes,
     pub(super) reply: oneshot::Sender<Result<(), PublishError>>,
 }
 
+/// What the publishers of one generation have in common.
+pub(super) struct Common {
+    pub(super) link: watch::Receiver<Link>,
+    pub(super) confirm_timeout: Duration,
+    pub(super) confirmed: Confirmed,
+    pub(super) routes: Arc<Routes>,
+    /// Told when a message had no way to go.
+    pub(super) returned: Arc<Notify>,
+}
+
 /// Publishes until nobody can send jobs any more, then closes the channel; `Err` when the channel is of no
 /// use. Jobs that are dropped without an answer have an unknown outcome.
-pub(super) async fn run(
-    channel: Channel,
-    mut jobs: mpsc::Receiver<Job>,
-    link: watch::Receiver<Link>,
-    confirm_timeout: Duration,
-) -> Result<(), Failure> {
+pub(super) async fn run(channel: Channel, mut jobs: mpsc::Receiver<Job>, common: Arc<Common>) -> Result<(), Failure> {
     let mut ids = MessageIds::new();
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
         batch.retain(|job| !job.reply.is_closed());
-        let outcomes = confirmed_in_time(&channel, &batch, &mut ids, &link, confirm_timeout).await?;
+        let outcomes = confirmed_in_time(&channel, &batch, &mut ids, &common).await?;
         for (job, outcome) in batch.drain(..).zip(outcomes) {
+            match &outcome {
+                Ok(()) => common.confirmed.note(),
+                Err(PublishError::Unroutable(_)) => common.returned.notify_one(),
+                Err(_) => {}
+            }
             let _ = job.reply.send(outcome);
         }
     }
@@ -57,19 +69,27 @@ async fn confirmed_in_time(
     channel: &Channel,
     batch: &[Job],
     ids: &mut MessageIds,
-    link: &watch::Receiver<Link>,
-    confirm_timeout: Duration,
+    common: &Common,
 ) -> Result<Vec<Result<(), PublishError>>, Failure> {
-    let publishing = publish_all(channel, batch, ids);
+    let limit = common.confirm_timeout;
+    let answered: Vec<_> = batch.iter().map(|_| AtomicBool::new(false)).collect();
+    let publishing = publish_all(channel, batch, &answered, ids);
     tokio::pin!(publishing);
     loop {
-        match timeout(confirm_timeout, &mut publishing).await {
+        match timeout(limit, &mut publishing).await {
             Ok(Ok(outcomes)) => return Ok(outcomes),
             Ok(Err(error)) => return Err(Failure::passing(explain(&error))),
-            Err(_) if link.borrow().is_blocked() => {}
+            Err(_) if common.link.borrow().is_blocked() => {}
             Err(_) => {
+                // With nothing confirmed at all it is the connection, not these queues.
+                let any = answered.iter().any(|answered| answered.load(Ordering::Relaxed));
+                if any || common.confirmed.within(limit) {
+                    let jobs = batch.iter().zip(&answered);
+                    let silent = jobs.filter(|(_, answered)| !answered.load(Ordering::Relaxed));
+                    common.routes.avoid(silent.map(|(job, _)| &job.to));
+                }
                 return Err(Failure::passing(format!(
-                    "messages were not confirmed within {confirm_timeout:?}"
+                    "messages were not confirmed within {limit:?}"
                 )));
             }
         }
@@ -79,6 +99,7 @@ async fn confirmed_in_time(
 async fn publish_all(
     channel: &Channel,
     batch: &[Job],
+    answered: &[AtomicBool],
     ids: &mut MessageIds,
 ) -> lapin::Result<Vec<Result<(), PublishError>>> {
     let ids: Vec<String> = batch.iter().map(|_| ids.next()).collect();
@@ -86,20 +107,22 @@ async fn publish_all(
     // delivery tags is the order on the wire.
     let written = batch.iter().zip(&ids).map(|(job, id)| publish(channel, job, id));
     let confirms = try_join_all(written).await?;
+    let confirms = confirms.into_iter().zip(answered).map(async |(confirm, answered)| {
+        let confirmation = confirm.await;
+        answered.store(true, Ordering::Relaxed);
+        confirmation
+    });
     let confirmations = try_join_all(confirms).await?;
     let returned: HashSet<&str> = confirmations.iter().filter_map(returned_id).collect();
     let outcomes = batch
         .iter()
         .zip(&ids)
         .zip(&confirmations)
-        .map(|((job, id), confirmation)| {
-            let to = || format!("{} {}", job.exchange, job.key);
-            match confirmation {
-                _ if returned.contains(id.as_str()) => Err(PublishError::Unroutable(to())),
-                Confirmation::Ack(_) => Ok(()),
-                Confirmation::Nack(_) => Err(PublishError::Rejected(to())),
-                Confirmation::NotRequested => Err(PublishError::Unknown("the channel is not in confirm mode".into())),
-            }
+        .map(|((job, id), confirmation)| match confirmation {
+            _ if returned.contains(id.as_str()) => Err(PublishError::Unroutable(job.to.to_string())),
+            Confirmation::Ack(_) => Ok(()),
+            Confirmation::Nack(_) => Err(PublishError::Rejected(job.to.to_string())),
+            Confirmation::NotRequested => Err(PublishError::Unknown("the channel is not in confirm mode".into())),
         });
     Ok(outcomes.collect())
 }
@@ -116,8 +139,8 @@ async fn publish(channel: &Channel, job: &Job, id: &str) -> lapin::Result<lapin:
         .with_message_id(id.into());
     channel
         .basic_publish(
-            job.exchange.as_str().into(),
-            job.key.as_str().into(),
+            job.to.exchange.as_str().into(),
+            job.to.key.as_str().into(),
             options,
             &job.body,
             properties,

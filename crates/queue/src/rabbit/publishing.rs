@@ -1,7 +1,9 @@
 //! The publishing connection: dialled for ever, declared upon, shared by a few publishers.
 //!
 //! Connection, channels and publishers are one generation. Any error or timeout ends it; callers whose
-//! messages were under way get "unknown", and the next generation starts afresh.
+//! messages were under way get "unknown", and the next generation starts afresh. It is of use once the broker has
+//! confirmed a message, and only while it confirms some: a cluster without a majority takes connections and keeps
+//! nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,20 +11,24 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::select_ok;
 use futures::stream::BoxStream;
 use lapin::options::ConfirmSelectOptions;
-use lapin::{Channel, Connection, Event};
+use lapin::{Channel, Event};
 use tidings_service::Backoff;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::check;
 use super::connection::{self, Cure, Failure, answer, explain};
 use super::declare::{declare, depth};
-use super::publisher::{self, Job};
+use super::line::Line;
+use super::publisher::{self, Common, Job};
+use super::routes::{Address, Confirmed};
 use super::status::Side;
 use super::{OPERATOR_RETRY, Shared, backoff};
-use crate::{Depth, Outgoing, PublishError, Source, metrics};
+use crate::{Depth, Outgoing, PublishError, Route, Source, metrics};
 
 /// How publishing stands.
 #[derive(Clone)]
@@ -43,7 +49,8 @@ impl Link {
 
 /// The publishers of one generation.
 pub(super) struct Publishers {
-    connection: Arc<Connection>,
+    line: Arc<Line>,
+    common: Arc<Common>,
     jobs: Vec<mpsc::Sender<Job>>,
     next: AtomicUsize,
     /// The channel on which queues are looked at.
@@ -59,41 +66,58 @@ impl Publishers {
 
 /// Publishes one message and waits for its confirmation.
 pub(super) async fn publish(shared: &Shared, outgoing: Outgoing) -> Result<(), PublishError> {
-    let address = shared.topology.address(outgoing.to)?;
-    publish_to(shared, address, outgoing.body).await
+    let to = way(shared, outgoing.to)?;
+    publish_to(shared, to, outgoing.body).await
 }
 
 /// Publishes one message to an exchange, with a routing key.
-pub(super) async fn publish_to(
-    shared: &Shared,
-    (exchange, key): (String, String),
-    body: Bytes,
-) -> Result<(), PublishError> {
-    let jobs = publishers(shared).await?.pick();
-    let (reply, confirmation) = oneshot::channel();
-    let job = Job {
-        exchange,
-        key,
-        body,
-        reply,
+pub(super) async fn publish_to(shared: &Shared, to: Address, body: Bytes) -> Result<(), PublishError> {
+    publishers(shared).await?.publish(to, body).await
+}
+
+/// The address of a route; for a lane whose queue is avoided, that of another shard: whoever works on one works on all.
+fn way(shared: &Shared, route: Route) -> Result<Address, PublishError> {
+    let address = Address::from(shared.topology.address(route)?);
+    if !shared.routes.avoids(&address) {
+        return Ok(address);
+    }
+    let others = match route {
+        Route::Work(lane) => shared.topology.other_shards(lane).map(Route::Work).collect(),
+        _ => Vec::new(),
     };
-    let limit = shared.config.confirm_timeout;
-    let confirmed = async {
-        if jobs.send(job).await.is_err() {
-            return Err(PublishError::Unavailable("the connection was lost".into()));
+    for other in others {
+        let other = Address::from(shared.topology.address(other)?);
+        if !shared.routes.avoids(&other) {
+            return Ok(other);
         }
-        drop(jobs);
-        let lost = || PublishError::Unknown("the connection was lost before the broker answered".into());
-        confirmation.await.unwrap_or_else(|_| Err(lost()))
-    };
-    let late = |_| Err(PublishError::Unknown(format!("no answer within {limit:?}")));
-    timeout(limit, confirmed).await.unwrap_or_else(late)
+    }
+    Err(PublishError::Unavailable(format!(
+        "the broker did not confirm messages to {address} a moment ago"
+    )))
+}
+
+impl Publishers {
+    async fn publish(&self, to: Address, body: Bytes) -> Result<(), PublishError> {
+        let (reply, confirmation) = oneshot::channel();
+        let jobs = self.pick();
+        let limit = self.common.confirm_timeout;
+        let confirmed = async {
+            if jobs.send(Job { to, body, reply }).await.is_err() {
+                return Err(PublishError::Unavailable("the connection was lost".into()));
+            }
+            drop(jobs);
+            let lost = || PublishError::Unknown("the connection was lost before the broker answered".into());
+            confirmation.await.unwrap_or_else(|_| Err(lost()))
+        };
+        let late = |_| Err(PublishError::Unknown(format!("no answer within {limit:?}")));
+        timeout(limit, confirmed).await.unwrap_or_else(late)
+    }
 }
 
 /// How many messages wait in each queue; what is on its way from a rung to a lane counts nowhere.
 pub(super) async fn depths(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
-    let queues = shared.topology.queues().into_iter().map(|queue| queue.name);
-    look_at(shared, queues.collect()).await
+    let queues = shared.topology.queues().into_iter().filter(|queue| !queue.is_probe());
+    look_at(shared, queues.map(|queue| queue.name).collect()).await
 }
 
 /// The same for the queues of one source.
@@ -108,7 +132,7 @@ async fn look_at(shared: &Shared, queues: Vec<String>) -> Result<Vec<Depth>, Pub
     let mut kept = publishers.looking.lock().await;
     let channel = match kept.take() {
         Some(channel) => channel,
-        None => answer("open a channel", publishers.connection.create_channel())
+        None => answer("open a channel", publishers.line.create_channel())
             .await
             .map_err(unavailable)?,
     };
@@ -154,8 +178,8 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         };
         let failure = match started {
             Ok(generation) => {
-                backoff.reset();
-                match generation.run(&shared).await {
+                let ended = generation.run(&shared, &mut backoff).await;
+                match ended {
                     None => break,
                     Some(failure) => failure,
                 }
@@ -183,24 +207,54 @@ fn wait_after(failure: &Failure, backoff: &mut Backoff) -> Duration {
 /// One connection with its channels.
 struct Generation {
     publishers: Arc<Publishers>,
-    tasks: JoinSet<Result<(), Failure>>,
+    tasks: Tasks,
     events: BoxStream<'static, Event>,
 }
 
 async fn start(shared: &Shared) -> Result<Generation, Failure> {
-    let connection = shared.dial(Side::Publishing).await?;
-    let events = connection::events(&connection);
-    if declare(&connection, &shared.topology).await? && !shared.config.settle.is_zero() {
-        let settle = shared.config.settle;
-        let reason = format!("declared new queues; taking messages in {settle:?}");
-        shared.link.send_replace(Link::Down(reason.clone()));
-        shared.status.down(Side::Publishing, &Failure::passing(reason));
-        sleep(settle).await;
+    let line = shared.dial(Side::Publishing).await?;
+    let made = make(shared, &line).await;
+    match made {
+        Ok((tasks, jobs, common)) => Ok(Generation {
+            events: connection::events(&line),
+            publishers: Arc::new(Publishers {
+                line: Arc::new(line),
+                common,
+                jobs,
+                next: AtomicUsize::new(0),
+                looking: Mutex::default(),
+            }),
+            tasks,
+        }),
+        Err(failure) => {
+            shared.leave(&line, &failure);
+            Err(failure)
+        }
     }
-    let mut tasks = JoinSet::new();
-    let mut senders = Vec::new();
+}
+
+type Tasks = JoinSet<Result<(), Failure>>;
+
+async fn make(shared: &Shared, line: &Line) -> Result<(Tasks, Vec<mpsc::Sender<Job>>, Arc<Common>), Failure> {
+    if !*shared.declared.borrow() && declare(line, &shared.topology, &shared.declared_before).await? {
+        let settle = shared.config.settle;
+        if !settle.is_zero() {
+            let reason = format!("declared new queues; taking messages in {settle:?}");
+            shared.link.send_replace(Link::Down(reason.clone()));
+            shared.status.down(Side::Publishing, &Failure::passing(reason));
+            sleep(settle).await;
+        }
+    }
+    let common = Arc::new(Common {
+        link: shared.link.subscribe(),
+        confirm_timeout: shared.config.confirm_timeout,
+        confirmed: Confirmed::default(),
+        routes: shared.routes.clone(),
+        returned: Arc::new(Notify::new()),
+    });
+    let (mut tasks, mut senders) = (JoinSet::new(), Vec::new());
     for _ in 0..shared.config.publish_channels.max(1) {
-        let channel = answer("open a channel", connection.create_channel()).await?;
+        let channel = answer("open a channel", line.create_channel()).await?;
         answer(
             "turn on confirms",
             channel.confirm_select(ConfirmSelectOptions::default()),
@@ -208,24 +262,9 @@ async fn start(shared: &Shared) -> Result<Generation, Failure> {
         .await?;
         let (sender, jobs) = mpsc::channel(WAITING_JOBS);
         senders.push(sender);
-        tasks.spawn(publisher::run(
-            channel,
-            jobs,
-            shared.link.subscribe(),
-            shared.config.confirm_timeout,
-        ));
+        tasks.spawn(publisher::run(channel, jobs, common.clone()));
     }
-    let publishers = Arc::new(Publishers {
-        connection: Arc::new(connection),
-        jobs: senders,
-        next: AtomicUsize::new(0),
-        looking: Mutex::default(),
-    });
-    Ok(Generation {
-        publishers,
-        tasks,
-        events,
-    })
+    Ok((tasks, senders, common))
 }
 
 /// Per publisher: two batches.
@@ -233,37 +272,45 @@ const WAITING_JOBS: usize = 512;
 
 impl Generation {
     /// Serves until something fails, or until the queue is closed (`None`) and what is under way has ended.
-    async fn run(mut self, shared: &Shared) -> Option<Failure> {
+    async fn run(mut self, shared: &Shared, backoff: &mut Backoff) -> Option<Failure> {
         let up = metrics::CONNECTIONS.with_label_values(&[Side::Publishing.as_str()]);
         up.set(1);
-        shared.link.send_replace(Link::Up(self.publishers.clone()));
-        shared.status.up(Side::Publishing);
         shared.declared.send_replace(true);
-        let failure = self.watch(shared).await;
+        let failure = self.watch(shared, backoff).await;
         up.set(0);
+        let line = self.publishers.line.clone();
         match &failure {
             Some(failure) => {
                 metrics::RECONNECTS
                     .with_label_values(&[Side::Publishing.as_str()])
                     .inc();
                 shared.link.send_replace(Link::Down(failure.reason.clone()));
+                shared.leave(&line, failure);
+                if failure.cure == Cure::Declare {
+                    shared.declared.send_replace(false);
+                }
                 self.tasks.shutdown().await;
             }
             None => {
                 shared.link.send_replace(Link::Down("the queue is closing".into()));
             }
         }
-        let connection = self.publishers.connection.clone();
         drop(self.publishers);
         // Without senders the publishers finish what they have and close their channels.
         while self.tasks.join_next().await.is_some() {}
-        connection::close(&connection).await;
+        line.close().await;
         failure
     }
 
-    async fn watch(&mut self, shared: &Shared) -> Option<Failure> {
+    async fn watch(&mut self, shared: &Shared, backoff: &mut Backoff) -> Option<Failure> {
         let mut blocked_since = None;
+        let mut usable = false;
         let mut declared = shared.declared.subscribe();
+        let publishers = self.publishers.clone();
+        let (proofs, mut proven) = mpsc::channel(1);
+        let proving = prove(shared, &publishers, proofs);
+        let checking = check::watch(shared, &publishers.line, &publishers.common.returned);
+        tokio::pin!(proving, checking);
         let failure = loop {
             tokio::select! {
                 () = shared.closing.cancelled() => break None,
@@ -276,6 +323,15 @@ impl Generation {
                     Ok(Ok(())) => Failure::passing("a publisher ended"),
                     Err(error) => Failure::passing(format!("a publisher failed: {error}")),
                 }),
+                failure = &mut proving => break Some(failure),
+                failure = &mut checking, if usable => break Some(failure),
+                Some(()) = proven.recv() => {
+                    usable = true;
+                    backoff.reset();
+                    if blocked_since.is_none() {
+                        self.announce(shared);
+                    }
+                }
                 event = self.events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => {
                         blocked_since.get_or_insert_with(Instant::now);
@@ -285,8 +341,7 @@ impl Generation {
                     }
                     Some(Event::ConnectionUnblocked) => {
                         count_blocked(blocked_since.take());
-                        shared.link.send_replace(Link::Up(self.publishers.clone()));
-                        shared.status.up(Side::Publishing);
+                        self.announce(shared);
                     }
                     Some(Event::Error(error)) => break Some(Failure::passing(format!("connection lost: {}", explain(&error)))),
                     Some(_) => {}
@@ -296,6 +351,49 @@ impl Generation {
         };
         count_blocked(blocked_since);
         failure
+    }
+
+    fn announce(&self, shared: &Shared) {
+        shared.link.send_replace(Link::Up(self.publishers.clone()));
+        shared.status.up(Side::Publishing);
+    }
+}
+
+/// Publishes messages of its own whenever nothing else was confirmed for a while, and ends when those are not confirmed
+/// either. The first confirmation is told.
+async fn prove(shared: &Shared, publishers: &Publishers, proofs: mpsc::Sender<()>) -> Failure {
+    /// Two of these and the limit for a confirmation, at the most, pass until a broker that keeps nothing is noticed.
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut proven = false;
+    loop {
+        if !proven || !publishers.common.confirmed.within(EVERY) {
+            // They are led by different nodes: one of them is enough, or a node that stands still would hide the others.
+            let probes = shared.topology.probes().map(|queue| {
+                let to = Address::from((String::new(), queue));
+                Box::pin(publishers.publish(to, Bytes::from_static(b"probe")))
+            });
+            match select_ok(probes).await {
+                Ok(_) if proven => {}
+                Ok(_) => {
+                    proven = true;
+                    let _ = proofs.send(()).await;
+                }
+                Err(_) if shared.link.borrow().is_blocked() => {}
+                Err(PublishError::Unroutable(to)) => {
+                    return Failure {
+                        reason: format!("queue {to} is missing; declaring it again"),
+                        cure: Cure::Declare,
+                    };
+                }
+                Err(error) => {
+                    return Failure::passing(format!(
+                        "the broker takes connections and confirms no message ({error}): a cluster needs a majority of \
+                         its nodes"
+                    ));
+                }
+            }
+        }
+        sleep(EVERY).await;
     }
 }
 

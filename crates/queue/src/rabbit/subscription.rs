@@ -1,4 +1,7 @@
-//! One call of `consume`: a channel with a consumer per queue, subscribed again on every new connection.
+//! One call of `consume`: a channel and a consumer for each queue, subscribed again on every new connection.
+//!
+//! Channels are apart because the broker answers for one queue after the other on each, and a queue whose leader stands
+//! still would keep all of them waiting.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::future::{join_all, try_join_all};
+use futures::stream::{self, BoxStream, FuturesUnordered};
 
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
@@ -16,8 +20,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shared;
-use super::connection::{ANSWER, Failure, answer, explain};
+use super::connection::{ANSWER, Failure, answer, explain, patient_answer};
 use super::consuming::Generation;
+use super::line::Line;
 use crate::{Acknowledge, Incoming, Source, metrics};
 
 /// What a caller of `consume` asked for.
@@ -55,35 +60,31 @@ impl Subscription {
     }
 
     async fn consume(&self, shared: &Shared, generation: &Generation) -> Result<Leftover, Failure> {
-        let channel = answer("open a channel", generation.connection.create_channel()).await?;
-        answer(
-            "set the prefetch",
-            channel.basic_qos(self.prefetch, BasicQosOptions { global: false }),
-        )
-        .await?;
-        let mut tags = Vec::new();
-        let mut consumers = Vec::new();
-        for queue in shared.topology.queues_of(self.source) {
-            let options = BasicConsumeOptions::default();
-            let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
-            let consumer = answer(&format!("consume queue {queue}"), consumer).await?;
-            tags.push(consumer.tag());
-            consumers.push(with_end(consumer));
-        }
-        let mut deliveries: Deliveries = stream::select_all(consumers);
+        let queues = shared.topology.queues_of(self.source);
+        let mut starting: FuturesUnordered<_> = queues
+            .into_iter()
+            .map(|queue| start(&generation.line, queue, self.prefetch))
+            .collect();
+        let mut started = Vec::new();
+        let mut deliveries = Deliveries::new();
         let (dropped, mut returned) = mpsc::unbounded_channel();
         let mut returns = Returns::new(shared.config.redeliver_after);
         let taken = metrics::Taken::of(self.source);
         loop {
             tokio::select! {
-                delivery = deliveries.next() => match delivery {
-                    Some(Some(Ok(delivery))) => {
+                Some(consumer) = starting.next() => {
+                    let (channel, consumer) = consumer?;
+                    started.push((channel, consumer.tag()));
+                    deliveries.push(with_end(consumer));
+                }
+                Some(delivery) = deliveries.next() => match delivery {
+                    Some(Ok(delivery)) => {
                         taken.count(delivery.redelivered);
                         // The channel has room for all that the prefetch allows; a closed one is seen below.
                         let _ = self.messages.send(incoming(delivery, &dropped)).await;
                     }
-                    Some(Some(Err(error))) => return Err(Failure::passing(format!("consuming failed: {}", explain(&error)))),
-                    Some(None) | None => return Err(Failure::passing("the broker cancelled a consumer: was its queue deleted?")),
+                    Some(Err(error)) => return Err(Failure::passing(format!("consuming failed: {}", explain(&error)))),
+                    None => return Err(Failure::passing("the broker cancelled a consumer: was its queue deleted?")),
                 },
                 Some(acker) = returned.recv() => returns.push(acker),
                 acker = returns.next_due() => give_back(&acker).await?,
@@ -93,8 +94,7 @@ impl Subscription {
         }
         let unwanted = returns.waiting.into_iter().map(|(_, acker)| acker).collect();
         Ok(Leftover {
-            channel,
-            tags,
+            started,
             deliveries,
             unwanted,
             returned,
@@ -102,10 +102,21 @@ impl Subscription {
     }
 }
 
+/// Consumes a queue on a channel of its own. The broker may take its time over a queue whose leader stands still; whether
+/// the connection lives is seen elsewhere.
+async fn start(line: &Line, queue: String, prefetch: u16) -> Result<(Channel, Consumer), Failure> {
+    let channel = answer("open a channel", line.create_channel()).await?;
+    let qos = channel.basic_qos(prefetch, BasicQosOptions { global: false });
+    answer("set the prefetch", qos).await?;
+    let options = BasicConsumeOptions::default();
+    let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
+    let consumer = patient_answer(&format!("consume queue {queue}"), consumer).await?;
+    Ok((channel, consumer))
+}
+
 /// A subscription that takes nothing more while some of its messages are still being worked on.
 struct Leftover {
-    channel: Channel,
-    tags: Vec<ShortString>,
+    started: Vec<(Channel, ShortString)>,
     deliveries: Deliveries,
     unwanted: Vec<Acker>,
     returned: mpsc::UnboundedReceiver<Acker>,
@@ -113,20 +124,25 @@ struct Leftover {
 
 impl Leftover {
     /// Gives back what nobody has taken, waits until the last message is acknowledged or dropped, then closes
-    /// the channel. When the queue is closed, all that is unsettled goes back with the channel.
+    /// the channels. When the queue is closed, all that is unsettled goes back with them.
     async fn settle(mut self, shared: &Shared) {
         tokio::select! {
             _ = self.give_all_back() => {}
             () = shared.closing.cancelled() => {}
         }
-        let _ = timeout(ANSWER, self.channel.close(200, "done".into())).await;
+        let closing = self
+            .started
+            .iter()
+            .map(|(channel, _)| channel.close(200, "done".into()));
+        let _ = timeout(ANSWER, join_all(closing)).await;
     }
 
     async fn give_all_back(&mut self) -> Result<(), Failure> {
-        for tag in &self.tags {
-            let cancelled = self.channel.basic_cancel(tag.clone(), BasicCancelOptions::default());
-            answer("cancel", cancelled).await?;
-        }
+        let cancelling = self.started.iter().map(|(channel, tag)| {
+            let cancelled = channel.basic_cancel(tag.clone(), BasicCancelOptions::default());
+            answer("cancel", cancelled)
+        });
+        try_join_all(cancelling).await?;
         // The client has some that it was sent before it was told of the cancellation.
         while let Some(delivery) = self.deliveries.next().await {
             self.unwanted

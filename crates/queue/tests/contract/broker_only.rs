@@ -89,6 +89,53 @@ async fn a_queue_with_other_arguments_is_named() {
     ends_at_once(&*queue).await;
 }
 
+/// Queues that an earlier version made say nothing of their leader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_of_an_earlier_version_stay_and_new_ones_are_spread() {
+    let broker = Broker::new().await;
+    let channel = channel(&broker).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(1_000_000_000));
+    declare(&channel, "tidings.records", arguments.clone()).await;
+    let queue = broker.open().await;
+    publish_all(&*queue, Route::Records, ["kept".into()]).await;
+    queue.close(SOON).await;
+    arguments.insert(
+        "x-queue-leader-locator".into(),
+        AMQPValue::LongString("balanced".into()),
+    );
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(100));
+    arguments.insert(
+        "x-dead-letter-exchange".into(),
+        AMQPValue::LongString("tidings.parked".into()),
+    );
+    declare(&channel, "tidings.work.v1.live.00", arguments).await;
+    let queue = broker.open().await;
+    let mut messages = queue.consume(Source::Records, 1).await;
+    assert_eq!(text(&next(&mut messages).await), "kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_another_number_of_shards_is_refused() {
+    let broker = Broker::new().await;
+    let first = broker.open().await;
+    let health = Health::new();
+    let other = Rabbit::start(
+        broker.config(),
+        tidings_queue::topology::Topology::new(3).unwrap(),
+        health.component("rabbitmq"),
+        CancellationToken::new(),
+    );
+    wait_until(SOON, "the reason", async || {
+        reason(&health).contains("amqp.shards is 3 here")
+    })
+    .await;
+    assert!(reason(&health).contains("current is '2'"), "{}", reason(&health));
+    ends_at_once(&*other).await;
+    first.publish(message(Route::Work(live(0)), "")).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_without_a_queue_is_unroutable() {
     let broker = Broker::new().await;
@@ -508,7 +555,7 @@ async fn ends_at_once(queue: &dyn Queue) {
     assert!(timeout(AT_ONCE, messages.recv()).await.unwrap().is_none());
 }
 
-fn reason(health: &Health) -> String {
+pub(crate) fn reason(health: &Health) -> String {
     health.missing().into_iter().map(|missing| missing.reason).collect()
 }
 
@@ -528,7 +575,7 @@ pub(crate) async fn declare(channel: &Channel, name: &str, arguments: FieldTable
 }
 
 /// The same URL by way of another address, and the address it named.
-fn through(url: &str, at: SocketAddr) -> (String, String) {
+pub(crate) fn through(url: &str, at: SocketAddr) -> (String, String) {
     let (before, rest) = url.split_once('@').unwrap();
     let (target, vhost) = rest.split_once('/').unwrap();
     (format!("{before}@{at}/{vhost}"), target.to_owned())

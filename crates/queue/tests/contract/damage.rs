@@ -80,6 +80,31 @@ async fn a_lane_without_its_binding_is_unroutable_and_no_other() {
     .await;
 }
 
+/// Both ways into a lane, and a rung that nobody consumes: their loss ends no connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_of_the_topology_is_made_again() {
+    let broker = Broker::new().await;
+    let mut config = broker.config();
+    config.check_every = Duration::from_millis(200);
+    let (queue, health) = broker.start(config);
+    timeout(SOON, health.wait_until(true)).await.unwrap();
+    unbind(&broker, "tidings.work.v1.live.01", "tidings.work", "live.01").await;
+    unbind(&broker, "tidings.work.v1.retry.01", "tidings.due", "retry.01").await;
+    broker.0.delete_queue("tidings.delay.v1.5000").await;
+    for to in [Route::Work(live(1)), Route::Delay(Duration::from_secs(5), retry(1))] {
+        wait_until(SOON, "a way", async || queue.publish(message(to, "")).await.is_ok()).await;
+    }
+    let mut messages = queue.consume(RETRY, 10).await;
+    wait_until(SOON, "the way out of a rung", async || {
+        queue
+            .publish(message(Route::Delay(RUNG, retry(1)), "due"))
+            .await
+            .unwrap();
+        matches!(timeout(2 * RUNG, messages.recv()).await, Ok(Some(_)))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rung_that_is_full_refuses_and_keeps_what_it_has() {
     const ROOM: u64 = 20;
@@ -281,11 +306,8 @@ async fn bind(broker: &Broker, queue: &str, exchange: &str, key: &str) {
 }
 
 /// Sets a policy for queues whose names match.
-async fn put_policy(broker: &Broker, pattern: &str, definition: &str) {
-    let mut url = running().await.rabbitmq_api.clone();
-    url.path_segments_mut()
-        .unwrap()
-        .extend(["api", "policies", broker.0.name(), "of-a-test"]);
+pub(crate) async fn put_policy(broker: &Broker, pattern: &str, definition: &str) {
+    let url = policy(broker).await;
     let body = format!(
         r#"{{"pattern": {}, "definition": {definition}, "apply-to": "queues"}}"#,
         serde_json::Value::from(format!("^{pattern}$"))
@@ -297,4 +319,19 @@ async fn put_policy(broker: &Broker, pattern: &str, definition: &str) {
             .unwrap();
     });
     put.await.unwrap();
+}
+
+/// Takes it away again.
+pub(crate) async fn delete_policy(broker: &Broker) {
+    let url = policy(broker).await;
+    let deleted = tokio::task::spawn_blocking(move || ureq::delete(url.as_str()).call().unwrap());
+    deleted.await.unwrap();
+}
+
+async fn policy(broker: &Broker) -> url::Url {
+    let mut url = running().await.rabbitmq_api.clone();
+    url.path_segments_mut()
+        .unwrap()
+        .extend(["api", "policies", broker.0.name(), "of-a-test"]);
+    url
 }

@@ -72,6 +72,8 @@ pub(crate) fn config(url: &str) -> rabbit::Config {
     rabbit::Config {
         url: url.into(),
         settle: Duration::ZERO,
+        // Tests that break something look at it before it is repaired.
+        check_every: Duration::ZERO,
         ..Default::default()
     }
 }

@@ -1,8 +1,10 @@
 //! `tidings config`.
 
+use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::config::ConfigArgs;
+use crate::start::topology;
 
 /// Checks the configuration.
 ///
@@ -32,7 +34,10 @@ enum Command {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Command::Check { config } = args.command;
     let config = config.load()?;
-    config.load_dialects()?;
+    topology(&config, &config.load_dialects()?)?;
+    config.amqp.check()?;
+    config.log_client.tls.rustls().context("log_client.tls")?;
+    config.dispatcher_client.tls.rustls().context("dispatcher_client.tls")?;
     if !config.secrets.keys.is_empty() {
         config.secrets.sealer()?;
     }

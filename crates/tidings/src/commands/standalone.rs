@@ -19,6 +19,7 @@ use tidings_queue::Queue;
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
 use tidings_service::config::SecretText;
+use tidings_service::tls::ClientTls;
 use tidings_service::{monitor, serve};
 use tidings_store::registry::Of;
 use tidings_store::seal::Sealer;
@@ -103,6 +104,9 @@ impl Running {
         let keys = Keys::find(&process.config, &data_dir)?;
         let dialects = process.config.load_dialects()?;
         let topology = topology(&process.config, &dialects)?;
+        if engines.rabbit {
+            process.config.amqp.check()?;
+        }
         let shards = topology.shards();
         let (store, queue) = open(&process, engines, keys.sealer.clone(), topology, &data_dir).await?;
         keys.check(&*store, process.config.standalone.accept_lost_keys).await?;
@@ -116,6 +120,8 @@ impl Running {
         let here = vec![format!("http://{}", reachable(grpc))];
         process.config.log_client.servers = here.clone();
         process.config.dispatcher_client.servers = here;
+        process.config.log_client.tls = ClientTls::default();
+        process.config.dispatcher_client.tls = ClientTls::default();
 
         let http_address = process.config.standalone.http_address.clone();
         let public_url = &mut process.config.control.public_url;
@@ -153,7 +159,7 @@ impl Running {
                 destinations: process.config.destinations.rules(),
                 retention: process.config.log.retention,
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
-                logs: LogClient::new(&process.config.log_client.servers)?,
+                logs: LogClient::new(&process.config.log_client.servers, &process.config.log_client.tls)?,
                 others: tidings_ingest::openapi(),
                 shutdown: process.shutdown.clone(),
             },
