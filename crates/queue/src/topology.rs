@@ -149,7 +149,7 @@ impl Topology {
             }
             Route::Delay(delay, _) => Err(PublishError::NoRung(delay)),
             Route::Records => Ok((RECORDS.to_owned(), RECORDS.to_owned())),
-            Route::Parked => Ok((PARKED.to_owned(), PARKED.to_owned())),
+            Route::Parked => Ok((TO_PARKED.to_owned(), TO_PARKED.to_owned())),
         }
     }
 
@@ -199,7 +199,7 @@ impl Topology {
         };
         let mut exchanges = vec![
             exchange(UNROUTED, ExchangeKind::Fanout),
-            exchange(PARKED, ExchangeKind::Fanout),
+            exchange(TO_PARKED, ExchangeKind::Fanout),
             exchange(RECORDS, ExchangeKind::Direct),
             // Publishers use this one: it has no alternate exchange, so that a message without a queue comes back.
             exchange(WORK, ExchangeKind::Direct),
@@ -229,8 +229,12 @@ impl Topology {
             ),
             quorum(
                 PARKED,
-                own_exchange(PARKED),
-                vec![("x-max-length", Argument::Number(1_000_000)), KEPT],
+                own_exchange(TO_PARKED),
+                vec![
+                    ("x-max-length", Argument::Number(1_000_000)),
+                    ("x-overflow", Argument::Text("reject-publish")),
+                    KEPT,
+                ],
             ),
             quorum(RECORDS, own_exchange(RECORDS), vec![KEPT]),
             quorum(
@@ -244,7 +248,7 @@ impl Topology {
             // No length limit, because a full queue would stall the rungs that end in it.
             let arguments = vec![
                 ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-                ("x-dead-letter-exchange", Argument::Text(PARKED)),
+                ("x-dead-letter-exchange", Argument::Text(TO_PARKED)),
             ];
             quorum(&work_queue(lane), bindings, arguments)
         }));
@@ -278,7 +282,13 @@ impl Default for Topology {
 const WORK: &str = "tidings.work";
 const DUE: &str = "tidings.due";
 pub(crate) const UNROUTED: &str = "tidings.unrouted";
-pub(crate) const PARKED: &str = "tidings.parked";
+/// What is parked may be the only copy: when this is full, more is refused and stays where it is.
+pub(crate) const PARKED: &str = "tidings.parked.v2";
+const TO_PARKED: &str = "tidings.parked";
+
+/// Queues of earlier versions with the exchange that they were bound to. They get nothing more, and what is in them is
+/// still shown and settled.
+pub(crate) const RETIRED: [(&str, &str); 1] = [("tidings.parked", TO_PARKED)];
 /// The queue of records that the ledger could not take.
 pub const RECORDS: &str = "tidings.records";
 const CANARY_KEY: &str = "canary";
@@ -384,7 +394,7 @@ mod tests {
             names[..11],
             [
                 "tidings.unrouted",
-                "tidings.parked",
+                "tidings.parked.v2",
                 "tidings.records",
                 "tidings.canary.v1",
                 "tidings.work.v1.live.00",
@@ -440,7 +450,21 @@ mod tests {
                 ("x-delivery-limit", Number(1_000_000_000))
             ]
         );
-        assert_eq!(queue("tidings.parked").arguments, queue("tidings.unrouted").arguments);
+        let parked = queue("tidings.parked.v2");
+        assert_eq!(
+            parked.arguments[1..],
+            [
+                ("x-max-length", Number(1_000_000)),
+                ("x-overflow", Text("reject-publish")),
+                ("x-delivery-limit", Number(1_000_000_000))
+            ]
+        );
+        assert_eq!(parked.bindings, [binding("tidings.parked", "tidings.parked")]);
+        assert!(
+            queues
+                .iter()
+                .all(|queue| RETIRED.iter().all(|(retired, _)| queue.name != *retired))
+        );
         assert_eq!(
             queue("tidings.records").arguments[1..],
             [("x-delivery-limit", Number(1_000_000_000))]

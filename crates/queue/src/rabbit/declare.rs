@@ -42,7 +42,29 @@ pub(super) async fn declare(connection: &Connection, topology: &Topology) -> Res
         }
     }
     let _ = timeout(ANSWER, channel.close(200, "declared".into())).await;
+    retire(connection).await?;
     Ok(any_new)
+}
+
+/// Unbinds queues of earlier versions, so that nothing more goes into them.
+async fn retire(connection: &Connection) -> Result<(), Failure> {
+    for (queue, exchange) in topology::RETIRED {
+        let channel = answer("open a channel", connection.create_channel()).await?;
+        // The broker answers for one that is missing by closing the channel.
+        if let Some((messages, _)) = depth(&channel, queue).await? {
+            let unbound = channel.queue_unbind(queue.into(), exchange.into(), exchange.into(), FieldTable::default());
+            answer(&format!("unbind queue {queue}"), unbound).await?;
+            let _ = timeout(ANSWER, channel.close(200, "unbound".into())).await;
+            if messages > 0 {
+                tracing::info!(
+                    queue,
+                    messages,
+                    "a queue of an earlier version is not empty; what is in it is still shown"
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Asks for each queue. The broker answers for one that is missing by closing the channel.

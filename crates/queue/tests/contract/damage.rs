@@ -281,7 +281,7 @@ async fn bind(broker: &Broker, queue: &str, exchange: &str, key: &str) {
 }
 
 /// Sets a policy for queues whose names match.
-async fn put_policy(broker: &Broker, pattern: &str, definition: &str) {
+pub(crate) async fn put_policy(broker: &Broker, pattern: &str, definition: &str) {
     let mut url = running().await.rabbitmq_api.clone();
     url.path_segments_mut()
         .unwrap()
