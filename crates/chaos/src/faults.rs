@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rustix::process::Signal;
 
+use crate::crowd;
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
 use crate::lives;
 use crate::rollout;
@@ -114,6 +115,8 @@ faults! {
     RotateKeys = "rotate-keys",
     /// an endpoint in a dialect that control has and dispatchers do not, until they get it, one after the other
     DialectSkew = "dialect-skew",
+    /// a crowd of another tenant's endpoints that answer well, each after twenty seconds
+    SlowCrowd = "slow-crowd",
 }
 
 /// What a short run does, once each.
@@ -189,6 +192,7 @@ impl Fault {
             Self::UnconfirmedSweep => lives::unconfirmed_sweep(system, random).await,
             Self::RotateKeys => rollout::rotate_keys(system, random).await,
             Self::DialectSkew => rollout::dialect_skew(system, random).await,
+            Self::SlowCrowd => crowd::gather(system).await,
         }
     }
 }

@@ -136,13 +136,9 @@ mod tests {
             let event_type = event_type.parse().unwrap();
             assert!(endpoint.wants(&event_type));
             let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, b"{}");
-            Start::of(
-                &endpoint,
-                &event_type,
-                &event,
-                &Filters::default(),
-                &Backlogs::default(),
-            )
+            let filters = Filters::default().of(endpoint.tenant);
+            let mut asking = filters.asking_at_leisure(1_000);
+            Start::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
         };
         assert_eq!(
             start("feedback.created"),

@@ -6,12 +6,14 @@
 //! receivers and system share one machine, so a figure says something only beside the one it is compared with.
 
 mod backlog;
+mod filters;
 mod flood;
 mod hang;
 mod kill;
 mod many;
 mod replay;
 mod report;
+mod slow;
 
 use std::time::Duration;
 
@@ -57,6 +59,10 @@ enum Scenario {
     Hang,
     /// Of 500 endpoints, 50 never answer.
     Many,
+    /// Seventy endpoints of a tenant answer well, each after 25 s.
+    Slow,
+    /// A tenant publishes large lists to a hundred endpoints with many heavy filters each.
+    Filters,
     /// A tenant publishes as fast as it can, another a little.
     Flood,
     /// What was held for a disabled endpoint is let go.
@@ -107,6 +113,8 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
     let mut findings = match args.scenario {
         Scenario::Hang => hang::run(&bench).await,
         Scenario::Many => many::run(&bench).await,
+        Scenario::Slow => slow::run(&bench).await,
+        Scenario::Filters => filters::run(&bench).await,
         Scenario::Flood => flood::run(&bench).await,
         Scenario::Backlog => backlog::run(&bench).await,
         Scenario::Replay => replay::run(&bench).await,
