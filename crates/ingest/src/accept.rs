@@ -48,7 +48,7 @@ pub(crate) struct Accepted {
     pub(crate) event: EventId,
     pub(crate) duplicate: bool,
     pub(crate) deliveries: u32,
-    /// In what its payload is not as its tenant wants it to be.
+    /// In what its payload is not as its tenant wants it to be, and which endpoints' filters did not decide.
     pub(crate) warnings: Vec<String>,
 }
 

@@ -73,7 +73,8 @@ struct AcceptedBody {
     duplicate: bool,
     /// How many endpoints it goes to.
     deliveries: u32,
-    /// In what the payload is not as the schema of its event type says, where the tenant wants to be told of that.
+    /// In what the payload is not as the schema of its event type says, where the tenant wants to be told of that, and
+    /// which endpoints do not get the event because their content filters were stopped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
