@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use rustix::process::Signal;
 
+use crate::crowd;
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
 use crate::engines::{Broker, Node};
 use crate::lives;
@@ -121,6 +122,8 @@ faults! {
     FrozenNode = "frozen-node",
     /// kill -9 of two of a cluster's three nodes: no queue has a majority
     LostQuorum = "lost-quorum",
+    /// a crowd of another tenant's endpoints that answer well, each after twenty seconds
+    SlowCrowd = "slow-crowd",
 }
 
 /// What a run on a cluster does unless told otherwise, once each.
@@ -223,6 +226,7 @@ impl Fault {
             Self::KillNode => kill_node(system, long(random)).await,
             Self::FrozenNode => frozen_node(system, Duration::from_secs(random.random_range(30..60))).await,
             Self::LostQuorum => lost_quorum(system, Duration::from_secs(20)).await,
+            Self::SlowCrowd => crowd::gather(system).await,
         }
     }
 }

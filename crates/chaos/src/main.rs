@@ -6,6 +6,7 @@
 //! `docs/reliability.md` says what that shows. Development only.
 
 mod book;
+mod crowd;
 mod engines;
 mod faults;
 mod lives;

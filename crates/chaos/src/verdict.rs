@@ -294,7 +294,8 @@ async fn leftovers(engines: &Engines) -> anyhow::Result<Vec<String>> {
     loop {
         let mut queues = engines.queues().await?;
         queues.retain(|queue| queue.messages > 0);
-        let aside = |name: &str| name == "tidings.parked" || name == "tidings.unrouted" || name.contains("canary");
+        let aside =
+            |name: &str| name.starts_with("tidings.parked") || name == "tidings.unrouted" || name.contains("canary");
         if queues.iter().all(|queue| aside(&queue.name)) || start.elapsed() > LEFTOVERS {
             let described = queues.iter().map(|queue| format!("{} {}", queue.name, queue.messages));
             return Ok(described.collect());

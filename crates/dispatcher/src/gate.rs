@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use self::breaker::{Breaker, Circuit, Passage};
 use self::window::Window;
+use crate::places::Pace;
 
 /// How long a delivery waits in hand for its turn.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -71,6 +72,8 @@ pub(crate) enum Sign {
 /// All gates of a dispatcher.
 pub(crate) struct Gates {
     default_cap: u32,
+    /// The highest cap, whatever an endpoint asks for: a lane has so many places for it and no more.
+    highest_cap: u32,
     breaker_threshold: u32,
     /// How many dispatchers share the rate limits.
     dispatchers: AtomicU32,
@@ -96,6 +99,7 @@ struct State {
 /// The right to have one request under way.
 pub(crate) struct Pass {
     gate: Arc<Gate>,
+    pace: Pace,
     begun_at: Instant,
     settled: bool,
 }
@@ -110,9 +114,10 @@ enum Entry {
 }
 
 impl Gates {
-    pub(crate) fn new(default_cap: u32, breaker_threshold: u32) -> Self {
+    pub(crate) fn new(default_cap: u32, highest_cap: u32, breaker_threshold: u32) -> Self {
         Self {
             default_cap,
+            highest_cap: highest_cap.max(1),
             breaker_threshold,
             dispatchers: AtomicU32::new(1),
             gates: Mutex::new(HashMap::new()),
@@ -127,13 +132,18 @@ impl Gates {
         let give_up = begun + PATIENCE;
         loop {
             let now = Instant::now();
-            let entry = gate.state().try_enter(share, now);
+            let (entry, pace) = {
+                let mut state = gate.state();
+                let pace = state.window.pace(now);
+                (state.try_enter(share, now), pace)
+            };
             let (why, until) = match entry {
                 Entry::Open => {
                     // There may be room for one more; whoever waits next looks for itself.
                     gate.freed.notify_one();
                     return Ok(Pass {
                         gate,
+                        pace,
                         begun_at: now,
                         settled: false,
                     });
@@ -199,7 +209,8 @@ impl Gates {
     }
 
     fn gate(&self, endpoint: &Endpoint) -> Arc<Gate> {
-        let cap = endpoint.overrides.concurrency.unwrap_or(self.default_cap).max(1);
+        let cap = endpoint.overrides.concurrency.unwrap_or(self.default_cap);
+        let cap = cap.clamp(1, self.highest_cap);
         let mut gates = self.gates();
         let gate = gates.entry(endpoint.id).or_insert_with(|| {
             let now = Instant::now();
@@ -292,6 +303,18 @@ pub(crate) enum Change {
 }
 
 impl Pass {
+    /// How quickly the endpoint answers, as far as this dispatcher has seen before.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// There is no place for the request: the delivery is turned away after all.
+    pub(crate) fn give_up(self) -> TurnedAway {
+        let gate = self.gate.clone();
+        drop(self);
+        gate.state().turn_away(Refusal::Busy, Duration::ZERO, Instant::now())
+    }
+
     /// The request has ended, and this is what it says about the endpoint.
     pub(crate) fn end(mut self, sign: Sign) -> Change {
         self.settled = true;

@@ -11,6 +11,7 @@ mod gone;
 mod hands;
 mod metrics;
 mod opened;
+mod places;
 mod record;
 mod resolve;
 mod send;
@@ -38,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use crate::gate::Gates;
 use crate::hands::Hands;
 use crate::opened::Opened;
+use crate::places::Places;
 use crate::send::Sender;
 use crate::settle::Settler;
 use crate::worker::Worker;
@@ -55,12 +57,17 @@ pub struct Config {
     /// After how many failures in a row an endpoint is only probed, one request at a time, until it answers again;
     /// 0 for never. Failures are missing answers, 5xx and 429.
     pub breaker_failures: u32,
-    /// How many deliveries of one `live` queue (a shard of first attempts) may be in hand.
+    /// How many deliveries of one `live` queue (a shard of first attempts) may be in hand. Of an endpoint
+    /// that usually takes longer than a second to answer, at most a tenth of them may be under way, of all such endpoints of
+    /// a tenant half. The same goes for the other lanes.
     pub prefetch_live: u16,
     /// How many deliveries of one `bulk` queue (first attempts beyond a tenant's share) may be in hand.
     pub prefetch_bulk: u16,
     /// How many deliveries of one `retry` queue may be in hand.
     pub prefetch_retry: u16,
+    /// How many bytes of payload the requests under way may have together; a tenant's at most half of that. What is
+    /// beyond is put aside.
+    pub max_in_flight: usize,
     /// How much of a response is read and kept, bytes.
     pub max_response: usize,
     /// The age after which a first attempt is checked against the ledger before it is made, because the sweeper
@@ -81,9 +88,21 @@ impl Default for Config {
             prefetch_live: 200,
             prefetch_bulk: 100,
             prefetch_retry: 50,
+            max_in_flight: 256 * 1024 * 1024,
             max_response: 64 * 1024,
             check_after: Duration::from_secs(15),
             grace: Duration::from_secs(35),
+        }
+    }
+}
+
+impl Config {
+    /// How many deliveries of one queue of this kind may be in hand.
+    fn prefetch(&self, kind: LaneKind) -> u16 {
+        match kind {
+            LaneKind::Live => self.prefetch_live,
+            LaneKind::Bulk => self.prefetch_bulk,
+            LaneKind::Retry => self.prefetch_retry,
         }
     }
 }
@@ -173,9 +192,14 @@ pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
         cache: parts.cache.clone(),
         registry: parts.registry,
         dialects: parts.dialects,
-        gates: Gates::new(config.endpoint_concurrency, config.breaker_failures),
+        gates: Gates::new(
+            config.endpoint_concurrency,
+            u32::from(config.prefetch_live) / 2,
+            config.breaker_failures,
+        ),
         hands: Hands::default(),
         opened: Opened::default(),
+        places: Places::new(parts.shards, |kind| config.prefetch(kind), config.max_in_flight),
         sender,
         fetcher: parts.fetcher,
         settler: Settler {
@@ -206,11 +230,8 @@ impl Dispatcher {
         }
         let tasks = TaskTracker::new();
         // Each lane has its own bound on what is in hand, so that no lane takes another's place.
-        for (kind, prefetch) in [
-            (LaneKind::Live, self.config.prefetch_live),
-            (LaneKind::Bulk, self.config.prefetch_bulk),
-            (LaneKind::Retry, self.config.prefetch_retry),
-        ] {
+        for kind in LaneKind::ALL {
+            let prefetch = self.config.prefetch(kind);
             let mut messages = self.queue.consume(Source::Work(kind), prefetch).await;
             let (worker, shutdown, work) = (self.worker.clone(), shutdown.clone(), tasks.clone());
             tasks.spawn(async move {
@@ -221,7 +242,7 @@ impl Dispatcher {
                     };
                     let Some(incoming) = incoming else { return };
                     let worker = worker.clone();
-                    work.spawn(async move { worker.handle(incoming).await });
+                    work.spawn(async move { worker.handle(incoming, kind).await });
                 }
             });
         }

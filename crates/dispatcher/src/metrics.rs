@@ -47,6 +47,15 @@ pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
+pub(crate) static NO_PLACE: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "tidings_places_refused_total",
+        "Deliveries put aside because a share was used up: an endpoint's or a tenant's of a lane's places, that of all \
+         slow endpoints, or the memory for payloads.",
+        &["share"],
+    )
+});
+
 pub(crate) static DUPLICATES_DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
     let help = "Messages whose attempt the ledger already knew; nothing was sent for them.";
     counter("tidings_duplicates_dropped_total", help)
@@ -92,6 +101,13 @@ pub(crate) static UNREADABLE: LazyLock<IntCounter> = LazyLock::new(|| {
     )
 });
 
+pub(crate) static RECORDS_PARKED: LazyLock<IntCounter> = LazyLock::new(|| {
+    counter(
+        "tidings_records_refused_total",
+        "Records of attempts and deliveries that the log service refused and that were parked; their deliveries went on.",
+    )
+});
+
 pub(crate) static QUEUE_DEPTH: LazyLock<IntGaugeVec> =
     LazyLock::new(|| gauges("tidings_queue_depth", "Messages that wait, by queue.", &["queue"]));
 
@@ -114,6 +130,9 @@ pub(crate) fn register() {
     for reason in Deferral::NAMES {
         DEFERRALS.with_label_values(&[reason]);
     }
+    for share in ["endpoint", "tenant", "slow", "memory"] {
+        NO_PLACE.with_label_values(&[share]);
+    }
     LazyLock::force(&CIRCUITS_OPEN);
     LazyLock::force(&CIRCUITS_OPENED);
     LazyLock::force(&DISABLED_AS_GONE);
@@ -122,6 +141,7 @@ pub(crate) fn register() {
     LazyLock::force(&LEFT_TO_SWEEPER);
     LazyLock::force(&FORGOTTEN);
     LazyLock::force(&UNREADABLE);
+    LazyLock::force(&RECORDS_PARKED);
     LazyLock::force(&IN_FLIGHT);
 }
 

@@ -111,6 +111,16 @@ pub(crate) fn left_to_ledger(message: &Message, due: Timestamp, in_doubt: Durati
     }
 }
 
+/// What an attempt's record says of its delivery, without the attempt. Nothing of a record that says no more than that.
+pub(crate) fn outcome_alone(record: pb::Record) -> Option<pb::Record> {
+    match record.record? {
+        pb::record::Record::Attempt(attempt) => Some(pb::Record {
+            record: Some(pb::record::Record::Move(attempt.delivery?)),
+        }),
+        pb::record::Record::Move(_) | pb::record::Record::Event(_) => None,
+    }
+}
+
 fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::DeliveryMoved {
     let bytes = |uuid: uuid::Uuid| uuid.as_bytes().to_vec();
     pb::DeliveryMoved {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use tidings_domain::{DeliveryState, HoldReason, Timestamp};
 use tidings_proto::pb;
 use tidings_queue::{Lane, LaneKind, Message, Outgoing, Queue, Route};
@@ -174,8 +175,9 @@ impl Settler {
     }
 
     /// Waits for a record to become durable, as long as it takes: what is in hand stays in hand, so that an
-    /// outage of everything slows the lanes down instead of spinning them.
-    async fn make_durable(&self, message: &Message, record: pb::Record) -> Verdict {
+    /// outage of everything slows the lanes down instead of spinning them. A record that is refused is put aside, and
+    /// the delivery goes on: of an attempt whose details can't be recorded at least the outcome is.
+    async fn make_durable(&self, message: &Message, mut record: pb::Record) -> Verdict {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             match self.recorder.record(record.clone()).await {
@@ -184,10 +186,16 @@ impl Settler {
                     tracing::warn!(delivery = %message.delivery, log, queue, "a record waits: nothing can take it");
                 }
                 Err(RecordError::Refused(reason)) => {
-                    tracing::error!(delivery = %message.delivery, reason, "a record was refused: the message is parked");
-                    return self
-                        .park(message.encode(), &format!("its record was refused: {reason}"))
-                        .await;
+                    if self.put_aside(&record, &reason).await {
+                        metrics::RECORDS_PARKED.inc();
+                        tracing::error!(delivery = %message.delivery, reason,
+                            "a record was refused and is parked; see `tidings queue parked list`");
+                        match record::outcome_alone(record) {
+                            Some(outcome) => record = outcome,
+                            None => return Verdict::Acknowledge,
+                        }
+                        continue;
+                    }
                 }
                 Err(RecordError::Stopped) => return Verdict::Leave,
             }
@@ -196,6 +204,15 @@ impl Settler {
                 () = tokio::time::sleep(backoff.next()) => {}
             }
         }
+    }
+
+    /// Parks a record that the ledger refuses.
+    async fn put_aside(&self, record: &pb::Record, reason: &str) -> bool {
+        let parked = self.queue.park_record(record.encode_to_vec().into(), reason).await;
+        if let Err(error) = &parked {
+            tracing::warn!(%error, "a record that was refused waits: it can't be parked");
+        }
+        parked.is_ok()
     }
 }
 
@@ -234,3 +251,6 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use tidings_dialect::{Dialect, Dialects, RenderError, Request};
 use tidings_domain::{CancelReason, DeliveryState, Endpoint, HoldReason, Timestamp};
 use tidings_proto::pb;
 use tidings_queue::message::Content;
-use tidings_queue::{Incoming, Message};
+use tidings_queue::{Incoming, Lane, LaneKind, Message};
 use tidings_recorder::{Fetcher, Found, Gone, Sought};
 use tidings_service::failpoint;
 use tidings_store::{Registry, RegistryCache};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::gate::{Change, Gates, Pass, Sign};
 use crate::hands::Hands;
 use crate::opened::Opened;
+use crate::places::{Places, Wish};
 use crate::record::AttemptReport;
 use crate::send::Sender;
 use crate::settle::{Deferral, Settler, Verdict};
@@ -31,6 +32,7 @@ pub(crate) struct Worker {
     pub(crate) gates: Gates,
     pub(crate) hands: Hands,
     pub(crate) opened: Opened,
+    pub(crate) places: Places,
     pub(crate) sender: Sender,
     pub(crate) fetcher: Fetcher,
     pub(crate) settler: Settler,
@@ -53,12 +55,12 @@ enum Obstacle {
 }
 
 impl Worker {
-    /// Works on a message and settles it.
-    pub(crate) async fn handle(&self, incoming: Incoming) {
+    /// Works on a message from a lane of this kind and settles it.
+    pub(crate) async fn handle(&self, incoming: Incoming, kind: LaneKind) {
         let verdict = match Message::decode(incoming.body.clone()) {
             Ok(message) => {
                 let in_hand = self.hands.take(message.delivery).await;
-                self.work(&message, incoming.redelivered || in_hand.waited).await
+                self.work(&message, kind, incoming.redelivered || in_hand.waited).await
             }
             Err(error) => {
                 metrics::UNREADABLE.inc();
@@ -87,7 +89,7 @@ impl Worker {
         }
     }
 
-    async fn work(&self, message: &Message, may_be_copy: bool) -> Verdict {
+    async fn work(&self, message: &Message, kind: LaneKind, may_be_copy: bool) -> Verdict {
         if let Some(left) = message
             .due
             .and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok())
@@ -98,7 +100,7 @@ impl Worker {
             tokio::time::sleep(left).await;
         }
         match self.prepare(message, may_be_copy).await {
-            Ok((endpoint, dialect, content)) => self.attempt_in_turn(message, &endpoint, dialect, &content).await,
+            Ok((endpoint, dialect, content)) => self.attempt_in_turn(message, kind, &endpoint, dialect, &content).await,
             Err(Obstacle::Cancel(reason)) => self.end(message, DeliveryState::Cancelled(reason)).await,
             Err(Obstacle::Hold(reason)) => self.hold(message, reason).await,
             Err(Obstacle::Defer(why)) => self.settler.deferred(message, why).await,
@@ -205,6 +207,7 @@ impl Worker {
     async fn attempt_in_turn(
         &self,
         message: &Message,
+        kind: LaneKind,
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
@@ -212,6 +215,20 @@ impl Worker {
         let pass = match self.gates.enter(endpoint).await {
             Ok(pass) => pass,
             Err(turned_away) => return self.settler.deferred(message, Deferral::Refused(turned_away)).await,
+        };
+        let wish = Wish {
+            lane: Lane {
+                kind,
+                shard: endpoint.id.shard(self.settler.shards),
+            },
+            tenant: message.tenant,
+            endpoint: endpoint.id,
+            pace: pass.pace(),
+            bytes: content.payload.len(),
+        };
+        let Some(_place) = self.places.take(wish) else {
+            let turned_away = pass.give_up();
+            return self.settler.deferred(message, Deferral::Refused(turned_away)).await;
         };
         let started = (Timestamp::now(), Instant::now());
         let rendered = render(dialect, endpoint, message, content, started.0);

@@ -180,6 +180,8 @@ reasons! {
         ByRequest = "by_request",
         /// Content filters kept its event back; nothing was sent.
         Filtered = "filtered",
+        /// Its endpoint's content filters were stopped before they said whether it wants the event; nothing was sent.
+        FilterUndecided = "filter_undecided",
         /// Its event's content was erased.
         Erased = "erased",
         /// It was still open when its event became older than events are kept.

@@ -13,30 +13,33 @@ use tidings_payload::EventView;
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
-use tidings_recorder::Durable;
+use tidings_recorder::{Durable, RecordError};
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, Claim, ClaimToken};
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::filters::Filters;
+use crate::judge::Judge;
 use crate::publish::Publisher;
+use crate::room::Room;
 use crate::schemas::Schemas;
 use crate::share::Shares;
 use crate::validate::{Draft, ValidEvent, validate};
 use crate::wanting::{Start, Wanting};
 use crate::{Config, Parts, metrics};
 
+/// The code of the problem of an idempotency key that stands for another event.
+pub(crate) const KEY_REUSED: &str = "idempotency_key_reused";
+
 /// Accepts events.
 pub(crate) struct Acceptor {
     pub(crate) config: Config,
     parts: Parts,
     publisher: Arc<Publisher>,
-    filters: Filters,
+    judge: Judge,
     schemas: Schemas,
-    /// One permit per KiB of payload under way.
-    room: Arc<Semaphore>,
+    room: Room,
 }
 
 /// An event that is durable.
@@ -45,13 +48,12 @@ pub(crate) struct Accepted {
     pub(crate) event: EventId,
     pub(crate) duplicate: bool,
     pub(crate) deliveries: u32,
-    /// In what its payload is not as its tenant wants it to be.
+    /// In what its payload is not as its tenant wants it to be, and which endpoints' filters did not decide.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Acceptor {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
-        let room = Arc::new(Semaphore::new(config.max_in_flight.div_ceil(1024)));
         let publisher = Arc::new(Publisher {
             queue: parts.queue.clone(),
             recorder: parts.recorder.clone(),
@@ -60,12 +62,12 @@ impl Acceptor {
             shards: parts.shards,
         });
         Self {
+            judge: Judge::new(config.max_in_flight / 4),
+            room: Room::new(config.max_in_flight),
             config,
             parts,
             publisher,
-            filters: Filters::default(),
             schemas: Schemas::default(),
-            room,
         }
     }
 
@@ -88,16 +90,15 @@ impl Acceptor {
     async fn try_accept(&self, caller: &Caller, draft: Draft) -> Result<Accepted, Problem> {
         let tenant = self.tenant(caller, draft.tenant)?;
         let event = validate(draft, &self.config, Timestamp::now())?;
-        let kib = u32::try_from(event.payload.len().div_ceil(1024)).unwrap_or(u32::MAX);
-        let _room = self.room.acquire_many(kib).await;
+        let room = self.room.take(event.payload.len()).await;
         let accepted_at = Timestamp::now();
         match event.idempotency_key.clone() {
             None => {
                 let id = EventId::at(accepted_at);
-                self.make_durable(tenant, id, accepted_at, event, Published::Never)
+                self.make_durable(tenant, id, accepted_at, event, Published::Never, room)
                     .await
             }
-            Some(key) => self.accept_once(tenant, &key, accepted_at, event).await,
+            Some(key) => self.accept_once(tenant, &key, accepted_at, event, room).await,
         }
     }
 
@@ -119,6 +120,7 @@ impl Acceptor {
         key: &str,
         accepted_at: Timestamp,
         event: ValidEvent,
+        room: Option<OwnedSemaphorePermit>,
     ) -> Result<Accepted, Problem> {
         let fingerprint = fingerprint(&event);
         let new_id = EventId::at(accepted_at);
@@ -138,7 +140,7 @@ impl Acceptor {
         } else {
             Published::Perhaps
         };
-        let accepted = self.make_durable(tenant, id, accepted_at, event, published).await;
+        let accepted = self.make_durable(tenant, id, accepted_at, event, published, room).await;
         let settled = match &accepted {
             Ok(_) => self.parts.idempotency.settle(tenant, key, token).await,
             Err(_) => self.parts.idempotency.release(tenant, key, token).await,
@@ -162,9 +164,10 @@ impl Acceptor {
                 Claim::Claimed { event, token } => return Ok(Ours::New(event, token)),
                 Claim::Duplicate(id) => return Ok(Ours::Known(id)),
                 Claim::OtherContent(id) => {
-                    let detail =
-                        format!("this idempotency key was used for {id}, which has another type, time or payload");
-                    return Err(Problem::conflict("idempotency_key_reused", detail).at("idempotency_key"));
+                    let detail = format!(
+                        "this idempotency key was used for {id}, which has another type, time or payload (byte for byte)"
+                    );
+                    return Err(Problem::conflict(KEY_REUSED, detail).at("idempotency_key"));
                 }
                 Claim::InFlight(_) if Instant::now() > give_up => {
                     return Err(keys_unavailable("another publish holds the key"));
@@ -183,17 +186,24 @@ impl Acceptor {
         accepted_at: Timestamp,
         event: ValidEvent,
         published: Published,
+        room: Option<OwnedSemaphorePermit>,
     ) -> Result<Accepted, Problem> {
-        let (endpoints, warnings) = self.judge(tenant, &event)?;
-        let goes_to = endpoints
-            .iter()
-            .filter(|wanting| wanting.start != Start::Filtered)
-            .count();
+        let (endpoints, warnings) = self.judge(tenant, &event).await?;
+        let count = |is: fn(Start) -> bool| endpoints.iter().filter(|wanting| is(wanting.start)).count();
+        let (goes_to, undecided) = (
+            count(|start| !start.is_over()),
+            count(|start| start == Start::Undecided),
+        );
         let queue_is_there = self.parts.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
         match self.parts.recorder.record(record).await {
             Ok(Durable::InLedger) => {}
             Ok(Durable::Spilled) => metrics::ACCEPTED_SPILLED.inc(),
+            Err(RecordError::Refused(reason)) => {
+                tracing::error!(%tenant, reason, "an event's record was refused, and so is the event");
+                let detail = "the event can't be recorded as it is, and publishing it again does not help: see the service's log";
+                return Err(Problem::internal("record_refused", detail));
+            }
             Err(error) => {
                 let detail = format!("the event could not be made durable, publish it again: {error}");
                 return Err(Problem::unavailable("not_durable", detail).with_retry_after(Duration::from_secs(1)));
@@ -201,16 +211,24 @@ impl Acceptor {
         }
         failpoint::pass("ingest::before_publish");
         if queue_is_there {
+            let payload = event.payload.len();
             let messages = messages(tenant, id, accepted_at, event, &endpoints);
-            self.publish(match published {
-                Published::Never => messages,
+            let more_room = match published {
+                Published::Never => self.room.for_copies(payload, messages.len()),
                 // A reference is checked against the ledger before anything is sent.
-                Published::Perhaps => messages.iter().map(Message::reference).collect(),
-            })
-            .await;
+                Published::Perhaps => None,
+            };
+            match more_room {
+                Some(more_room) => self.publish(messages, (room, more_room)).await,
+                None => {
+                    self.publish(messages.iter().map(Message::reference).collect(), ())
+                        .await
+                }
+            }
         }
         failpoint::pass("ingest::before_answer");
-        metrics::DELIVERIES_FILTERED.inc_by((endpoints.len() - goes_to) as u64);
+        metrics::DELIVERIES_FILTERED.inc_by((endpoints.len() - goes_to - undecided) as u64);
+        metrics::FILTERS_UNDECIDED.inc_by(undecided as u64);
         Ok(Accepted {
             event: id,
             duplicate: false,
@@ -221,24 +239,39 @@ impl Acceptor {
 
     /// Who wants the event, and in what its payload is not as its tenant wants it to be. The payload is read for that only
     /// where there is a filter or a schema to read it for.
-    fn judge(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Wanting>, Vec<String>), Problem> {
+    async fn judge(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Wanting>, Vec<String>), Problem> {
         let Parts { registry, recorder, .. } = &self.parts;
-        let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
-        let warnings = self.schemas.check(registry, tenant, &event.event_type, &view)?;
-        let matching = registry.matching(tenant, &event.event_type).into_iter();
-        let endpoints = matching.map(|endpoint| {
-            let start = Start::of(&endpoint, &event.event_type, &view, &self.filters, recorder.backlogs());
-            Wanting { endpoint, start }
-        });
-        Ok((endpoints.collect(), warnings))
+        let (mut warnings, judging) = {
+            let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
+            let warnings = self.schemas.check(registry, tenant, &event.event_type, &view)?;
+            let matching = registry.matching(tenant, &event.event_type);
+            (
+                warnings,
+                self.judge.judge(tenant, matching, event, &view, recorder.backlogs()),
+            )
+        };
+        let endpoints = judging.await?;
+        let undecided = endpoints.iter().filter(|wanting| wanting.start == Start::Undecided);
+        warnings.extend(undecided.map(|Wanting { endpoint, .. }| {
+            let id = endpoint.id;
+            format!(
+                "{id} does not get the event: its content filters take too long for this payload (filter_undecided)"
+            )
+        }));
+        Ok((endpoints, warnings))
     }
 
     /// Publishes messages and waits for that, but not for long: the event is safe already, and a broker that stands
     /// still must not make its publisher wait.
-    async fn publish(&self, messages: Vec<Message>) {
+    ///
+    /// The room that the payload takes is taken as long as it is published.
+    async fn publish<R: Send + 'static>(&self, messages: Vec<Message>, room: R) {
         const LONG: Duration = Duration::from_secs(1);
         let publisher = self.publisher.clone();
-        let publishing = tokio::spawn(async move { publisher.publish(messages).await });
+        let publishing = tokio::spawn(async move {
+            publisher.publish(messages).await;
+            drop(room);
+        });
         let _ = tokio::time::timeout(LONG, publishing).await;
     }
 }
@@ -291,7 +324,9 @@ fn record(
             endpoint_id: bytes(endpoint.id.uuid()),
             held: *start == Start::Held(HoldReason::EndpointDisabled),
             behind_others: *start == Start::Held(HoldReason::EndpointBusy),
-            filtered: *start == Start::Filtered,
+            // Who does not know of the second says the first.
+            filtered: start.is_over(),
+            filter_undecided: *start == Start::Undecided,
             subscriptions_unreadable: *start == Start::Held(HoldReason::SubscriptionsUnreadable),
         })
         .collect();

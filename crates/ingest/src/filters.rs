@@ -1,48 +1,128 @@
 //! The content filters of subscriptions, ready to be asked.
 //!
-//! Need: the registry has filters as texts, and to compile one takes a thousand times as long as to ask it. Mechanism: what was
-//! compiled is kept by its text, so endpoints with the same filter share it. Limit: when [`MAX_MEMORY`] is reached everything is let
-//! go, and what is still in use is compiled again.
+//! Need: the registry has filters as texts, and to compile one takes a thousand times as long as to ask it. Mechanism:
+//! what was compiled is kept by tenant and text, so endpoints with the same filter share it; of a tenant those that were
+//! asked last, up to [`OF_TENANT`]. Limit: when all together reach [`OF_ALL`], the tenant that has most loses what it has,
+//! and what is still in use is compiled again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tidings_payload::{EventView, Filter};
+use tidings_domain::TenantId;
+use tidings_payload::{Decision, EventView, Filter};
+use tokio::sync::Semaphore;
 
-/// How much memory compiled filters may take, bytes: some 60,000 usual ones.
-const MAX_MEMORY: usize = 128 * 1024 * 1024;
+/// How much memory a tenant's compiled filters may take, bytes: some 10,000 usual ones.
+const OF_TENANT: usize = 32 * 1024 * 1024;
+/// How much memory all compiled filters may take, bytes.
+const OF_ALL: usize = 256 * 1024 * 1024;
 /// What an entry takes beside its text and filter, bytes.
 const ENTRY: usize = 128;
 
 /// The content filters that were asked before.
 #[derive(Default)]
-pub(crate) struct Filters(RwLock<Compiled>);
+pub(crate) struct Filters(RwLock<HashMap<TenantId, Arc<TenantFilters>>>);
+
+/// Those of one tenant.
+pub(crate) struct TenantFilters {
+    compiled: Mutex<Compiled>,
+    /// What takes long is evaluated for one of the tenant's events at a time.
+    pub(crate) turn: Arc<Semaphore>,
+    /// How many bytes of payload wait for their turn.
+    pub(crate) waiting: Mutex<usize>,
+}
 
 #[derive(Default)]
 struct Compiled {
-    /// None for a text that is no filter.
-    by_text: HashMap<Box<str>, Option<Arc<Filter>>>,
+    by_text: HashMap<Box<str>, Entry>,
     memory: usize,
+    /// Counts what was asked, so that it is known what was asked last.
+    asked: u64,
 }
 
+struct Entry {
+    /// None for a text that is no filter.
+    filter: Option<Arc<Filter>>,
+    memory: usize,
+    asked: u64,
+}
+
+/// How filters are asked about one event: within so many steps, and compiled if need be or not.
+pub(crate) struct Asking<'a> {
+    filters: &'a TenantFilters,
+    pub(crate) steps: u32,
+    may_compile: bool,
+}
+
+/// A filter must be compiled first, where that may not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotCompiled;
+
 impl Filters {
-    /// Whether a subscription with this filter, or without one, wants the event.
-    pub(crate) fn let_through(&self, filter: Option<&str>, event: &EventView<'_>) -> bool {
-        match filter {
-            None => true,
-            Some(text) => self.compiled(text).is_some_and(|filter| filter.matches(event)),
+    /// Those of a tenant.
+    pub(crate) fn of(&self, tenant: TenantId) -> Arc<TenantFilters> {
+        let known = self.read(tenant);
+        known.unwrap_or_else(|| {
+            let mut tenants = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            tenants.entry(tenant).or_insert_with(TenantFilters::none).clone()
+        })
+    }
+
+    /// Lets go of what there is too much of; to be called when something was compiled.
+    pub(crate) fn keep_within_bounds(&self) {
+        let mut tenants = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let memory = |filters: &Arc<TenantFilters>| filters.compiled().memory;
+        let mut all: usize = tenants.values().map(memory).sum();
+        while all > OF_ALL
+            && let Some((tenant, most)) = tenants.iter().map(|(id, of)| (*id, memory(of))).max_by_key(|(_, m)| *m)
+        {
+            tenants.remove(&tenant);
+            all -= most;
         }
     }
 
-    fn compiled(&self, text: &str) -> Option<Arc<Filter>> {
-        let known = self
-            .0
+    fn read(&self, tenant: TenantId) -> Option<Arc<TenantFilters>> {
+        self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .by_text
-            .get(text)
-            .cloned();
-        known.unwrap_or_else(|| self.compile(text))
+            .get(&tenant)
+            .cloned()
+    }
+}
+
+impl TenantFilters {
+    fn none() -> Arc<Self> {
+        Arc::new(Self {
+            compiled: Mutex::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            waiting: Mutex::new(0),
+        })
+    }
+
+    /// Asks filters that are compiled already.
+    pub(crate) fn asking(&self, steps: u32) -> Asking<'_> {
+        Asking {
+            filters: self,
+            steps,
+            may_compile: false,
+        }
+    }
+
+    /// Asks filters, and compiles those that are not.
+    pub(crate) fn asking_at_leisure(&self, steps: u32) -> Asking<'_> {
+        Asking {
+            may_compile: true,
+            ..self.asking(steps)
+        }
+    }
+
+    fn known(&self, text: &str) -> Option<Option<Arc<Filter>>> {
+        let mut compiled = self.compiled();
+        compiled.asked += 1;
+        let now = compiled.asked;
+        let entry = compiled.by_text.get_mut(text)?;
+        entry.asked = now;
+        Some(entry.filter.clone())
     }
 
     fn compile(&self, text: &str) -> Option<Arc<Filter>> {
@@ -54,15 +134,53 @@ impl Filters {
                 None
             }
         };
-        let memory = ENTRY + text.len() + filter.as_ref().map_or(0, |filter| filter.memory());
-        let mut compiled = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if compiled.memory + memory > MAX_MEMORY {
-            *compiled = Compiled::default();
-        }
-        if compiled.by_text.insert(text.into(), filter.clone()).is_none() {
-            compiled.memory += memory;
-        }
+        self.compiled().keep(text, filter.clone());
         filter
+    }
+
+    fn compiled(&self) -> MutexGuard<'_, Compiled> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Compiled {
+    fn keep(&mut self, text: &str, filter: Option<Arc<Filter>>) {
+        let memory = ENTRY + text.len() + filter.as_ref().map_or(0, |filter| filter.memory());
+        while self.memory + memory > OF_TENANT
+            && let Some(oldest) = self.by_text.iter().min_by_key(|(_, entry)| entry.asked)
+        {
+            let oldest = oldest.0.clone();
+            self.forget(&oldest);
+        }
+        self.forget(text);
+        self.memory += memory;
+        let entry = Entry {
+            filter,
+            memory,
+            asked: self.asked,
+        };
+        self.by_text.insert(text.into(), entry);
+    }
+
+    fn forget(&mut self, text: &str) {
+        if let Some(entry) = self.by_text.remove(text) {
+            self.memory -= entry.memory;
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// Whether a subscription with this filter, or without one, wants the event.
+    pub(crate) fn ask(&mut self, filter: Option<&str>, event: &EventView<'_>) -> Result<Decision, NotCompiled> {
+        let Some(text) = filter else {
+            return Ok(Decision::Wanted);
+        };
+        let filter = match self.filters.known(text) {
+            Some(known) => known,
+            None if self.may_compile => self.filters.compile(text),
+            None => return Err(NotCompiled),
+        };
+        Ok(filter.map_or(Decision::Unwanted, |filter| filter.decide(event, &mut self.steps)))
     }
 }
 
@@ -72,45 +190,93 @@ mod tests {
 
     use super::*;
 
-    fn let_through(filters: &Filters, filter: Option<&str>, payload: &str) -> bool {
+    fn ask(asking: &mut Asking<'_>, filter: Option<&str>, payload: &str) -> Result<Decision, NotCompiled> {
         let event_type = "feedback.created".parse().unwrap();
-        filters.let_through(
-            filter,
-            &EventView::new(&event_type, Timestamp::UNIX_EPOCH, payload.as_bytes()),
-        )
+        let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, payload.as_bytes());
+        asking.ask(filter, &event)
+    }
+
+    /// A filter that is taken to need much memory, because it seems to have many regular expressions.
+    fn large(number: usize) -> String {
+        format!("payload.n == {number} || type == '{}'", "matches ".repeat(60))
     }
 
     #[test]
     fn a_filter_is_compiled_once_and_asked_for_each_event() {
-        let filters = Filters::default();
+        let filters = TenantFilters::none();
         let low = Some("payload.rating <= 2");
-        assert!(let_through(&filters, low, r#"{"rating": 1}"#));
-        assert!(!let_through(&filters, low, r#"{"rating": 3}"#));
-        assert!(let_through(&filters, None, "not even JSON"));
-        let first = filters.compiled("payload.rating <= 2").unwrap();
-        assert!(Arc::ptr_eq(&first, &filters.compiled("payload.rating <= 2").unwrap()));
+        assert_eq!(ask(&mut filters.asking(100), low, r#"{"rating": 1}"#), Err(NotCompiled));
+        let mut leisure = filters.asking_at_leisure(100);
+        assert_eq!(ask(&mut leisure, low, r#"{"rating": 1}"#), Ok(Decision::Wanted));
+        assert_eq!(
+            ask(&mut filters.asking(100), low, r#"{"rating": 3}"#),
+            Ok(Decision::Unwanted)
+        );
+        assert_eq!(ask(&mut filters.asking(0), None, "not even JSON"), Ok(Decision::Wanted));
+        assert_eq!(
+            ask(&mut filters.asking(2), low, r#"{"rating": 1}"#),
+            Ok(Decision::Undecided)
+        );
     }
 
     #[test]
     fn what_is_no_filter_matches_nothing() {
-        let filters = Filters::default();
+        let filters = TenantFilters::none();
         for _ in 0..2 {
-            assert!(!let_through(&filters, Some("rating <= "), r#"{"rating": 1}"#));
+            let answer = ask(
+                &mut filters.asking_at_leisure(100),
+                Some("rating <= "),
+                r#"{"rating": 1}"#,
+            );
+            assert_eq!(answer, Ok(Decision::Unwanted));
         }
     }
 
     #[test]
-    fn memory_is_bounded() {
-        let filters = Filters::default();
-        for number in 0..40 {
-            let parts = (0..70)
-                .map(|part| format!("payload.a.matches('{part}x')"))
-                .collect::<Vec<_>>();
-            let text = format!("payload.n == {number} || {}", parts[..60].join(" || "));
-            assert!(let_through(&filters, Some(&text), &format!(r#"{{"n": {number}}}"#)));
-            let compiled = filters.0.read().unwrap();
-            assert!(compiled.memory <= MAX_MEMORY);
-            assert!((1..40).contains(&compiled.by_text.len()));
+    fn of_a_tenant_s_filters_those_are_kept_that_were_asked_last() {
+        let filters = TenantFilters::none();
+        let used = Some("payload.n >= 0");
+        for number in 0..20 {
+            let text = large(number);
+            for filter in [Some(text.as_str()), used] {
+                let answer = ask(
+                    &mut filters.asking_at_leisure(1_000),
+                    filter,
+                    &format!(r#"{{"n": {number}}}"#),
+                );
+                assert_eq!(answer, Ok(Decision::Wanted));
+            }
+            assert!(filters.compiled().memory <= OF_TENANT);
         }
+        let kept = filters.compiled().by_text.len();
+        assert!((3..20).contains(&kept), "{kept}");
+        assert_eq!(ask(&mut filters.asking(100), used, r#"{"n": 1}"#), Ok(Decision::Wanted));
+        assert_eq!(ask(&mut filters.asking(100), Some(&large(0)), "{}"), Err(NotCompiled));
+    }
+
+    #[test]
+    fn a_tenant_with_many_filters_does_not_make_others_compile_theirs_again() {
+        let filters = Filters::default();
+        let (quiet, used) = (TenantId::new(), Some("payload.n >= 0"));
+        let compile = |tenant, filter: &str| {
+            let of = filters.of(tenant);
+            let mut asking = of.asking_at_leisure(1_000);
+            ask(&mut asking, Some(filter), r#"{"n": 1}"#).unwrap();
+            filters.keep_within_bounds();
+        };
+        compile(quiet, used.unwrap());
+        for _ in 0..OF_ALL / OF_TENANT + 2 {
+            let tenant = TenantId::new();
+            (0..8).for_each(|number| compile(tenant, &large(number)));
+        }
+        let all = filters.0.read().unwrap();
+        let memory: usize = all.values().map(|of| of.compiled().memory).sum();
+        assert!(memory <= OF_ALL && memory > OF_ALL / 2);
+        drop(all);
+        let of_quiet = filters.of(quiet);
+        assert_eq!(
+            ask(&mut of_quiet.asking(100), used, r#"{"n": 1}"#),
+            Ok(Decision::Wanted)
+        );
     }
 }

@@ -12,16 +12,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{Scope, TenantId, Timestamp};
-use tidings_service::problem::{Document, Problem};
+use tidings_service::body::{FORM, check_headers};
+use tidings_service::idempotency_key;
+use tidings_service::problem::{Document, Kind, Problem};
 use tidings_service::request::json;
 use tidings_store::{Access, Caller};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::accept::{Accepted, Acceptor};
+use crate::accept::{Accepted, Acceptor, KEY_REUSED};
+use crate::flaw;
 use crate::grpc::check_batch;
 use crate::validate::Draft;
 
@@ -69,7 +73,8 @@ struct AcceptedBody {
     duplicate: bool,
     /// How many endpoints it goes to.
     deliveries: u32,
-    /// In what the payload is not as the schema of its event type says, where the tenant wants to be told of that.
+    /// In what the payload is not as the schema of its event type says, where the tenant wants to be told of that, and
+    /// which endpoints do not get the event because their content filters were stopped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
@@ -121,7 +126,9 @@ pub(crate) fn router(acceptor: Arc<Acceptor>, access: Access) -> Router {
         (status = 202, description = "The event was accepted.", body = AcceptedBody),
         (status = 404, description = "There is no such tenant.", body = Document,
             content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key stands for another event.", body = Document,
+        (status = 415, description = "The body is packed, or not JSON in UTF-8.", body = Document,
+            content_type = "application/problem+json"),
+        (status = 422, description = "The idempotency key stands for another event.", body = Document,
             content_type = "application/problem+json"),
     ))]
 async fn publish(
@@ -130,10 +137,11 @@ async fn publish(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = publisher(&ingest.access, &headers)?;
-    let mut event: Event = json(&body_of(body, &ingest.acceptor)?)?;
-    if let Some(key) = headers.get("idempotency-key") {
-        let key = key.to_str().unwrap_or_default().to_owned();
-        if event.idempotency_key.as_ref().is_some_and(|other| *other != key) {
+    let mut event: Event = read(&headers, body, &ingest.acceptor)?;
+    if let Some(key) = key_of(&headers)? {
+        let named = |other: &String| idempotency_key::read(other, "idempotency_key");
+        let other = event.idempotency_key.as_ref().map(named).transpose()?;
+        if other.is_some_and(|other| other != key) {
             let detail = "the header `Idempotency-Key` and the field `idempotency_key` differ: send one of them";
             return Err(Problem::invalid("idempotency_key_ambiguous", detail).at("idempotency_key"));
         }
@@ -157,7 +165,7 @@ async fn publish_batch(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = publisher(&ingest.access, &headers)?;
-    let batch: Batch = json(&body_of(body, &ingest.acceptor)?)?;
+    let batch: Batch = read(&headers, body, &ingest.acceptor)?;
     check_batch(batch.events.len(), ingest.acceptor.config.max_batch)?;
     let results = batch
         .events
@@ -187,6 +195,26 @@ fn publisher(access: &Access, headers: &HeaderMap) -> Result<Caller, Problem> {
     Ok(caller)
 }
 
+/// The idempotency key of the header, if there is one.
+fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let key = values.next().map(|key| key.to_str().unwrap_or_default());
+    // Two keys are none.
+    let key = key.map(|key| if values.next().is_none() { key } else { "" });
+    key.map(|key| idempotency_key::read(key, "idempotency_key")).transpose()
+}
+
+/// A body as JSON. A payload in it that is none is refused in the same words as one that comes over gRPC.
+fn read<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    acceptor: &Acceptor,
+) -> Result<T, Problem> {
+    check_headers(headers, &[FORM])?;
+    let body = body_of(body, acceptor)?;
+    json(&body).map_err(|problem| flaw::in_payload(&body).unwrap_or(problem))
+}
+
 fn body_of(body: Result<Bytes, BytesRejection>, acceptor: &Acceptor) -> Result<Bytes, Problem> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
@@ -209,7 +237,15 @@ async fn accept(ingest: &Ingest, caller: &Caller, headers: &HeaderMap, event: Ev
             .and_then(|v| v.to_str().ok())
             .and_then(TraceParent::parse),
     };
-    ingest.acceptor.accept(caller, draft).await
+    let accepted = ingest.acceptor.accept(caller, draft).await;
+    accepted.map_err(|problem| match problem.code {
+        // Over HTTP this has a status of its own, on every route; gRPC has no such code.
+        KEY_REUSED => Problem {
+            kind: Kind::Unprocessable,
+            ..problem
+        },
+        _ => problem,
+    })
 }
 
 impl From<Accepted> for AcceptedBody {

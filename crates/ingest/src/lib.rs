@@ -7,10 +7,13 @@
 
 mod accept;
 mod filters;
+mod flaw;
 mod grpc;
 mod http;
+mod judge;
 mod metrics;
 mod publish;
+mod room;
 mod schemas;
 mod share;
 mod validate;

@@ -18,6 +18,17 @@ pub(crate) static DELIVERIES_FILTERED: LazyLock<IntCounter> = LazyLock::new(|| {
     counter("tidings_deliveries_filtered_total", help)
 });
 
+pub(crate) static FILTERS_UNDECIDED: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Deliveries of accepted events that ended because content filters were stopped before they decided.";
+    counter("tidings_filters_undecided_total", help)
+});
+
+pub(crate) static JUDGED_IN_TURN: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help =
+        "Events whose content filters took long, or had to be compiled, and were asked on a thread of their own.";
+    counter("tidings_filters_asked_in_turn_total", help)
+});
+
 pub(crate) static NOT_AS_DESCRIBED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Events whose payload is not as the schema of their type says, by what happened: warned, rejected.";
     counters("tidings_events_not_as_described_total", help, &["result"])
@@ -59,6 +70,8 @@ pub(crate) fn register() {
     for lane in ["live", "bulk"] {
         PUBLISHED.with_label_values(&[lane]);
     }
+    LazyLock::force(&FILTERS_UNDECIDED);
+    LazyLock::force(&JUDGED_IN_TURN);
     LazyLock::force(&DELIVERIES_CREATED);
     LazyLock::force(&DELIVERIES_FILTERED);
     LazyLock::force(&PUBLISH_SECONDS);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{EventType, TenantId, Timestamp};
+use tidings_service::body::not_plain;
+use tidings_service::idempotency_key;
 use tidings_service::problem::Problem;
 
 use crate::Config;
@@ -26,7 +28,7 @@ pub(crate) struct Draft {
 }
 
 /// An event that is fit to be accepted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ValidEvent {
     pub(crate) event_type: EventType,
     pub(crate) payload: Bytes,
@@ -46,15 +48,14 @@ pub(crate) fn validate(draft: Draft, config: &Config, now: Timestamp) -> Result<
     check_payload(&draft.payload, config.max_payload)?;
     let occurred_at = draft.occurred_at.unwrap_or(now);
     check_occurred_at(occurred_at, now)?;
-    if let Some(key) = &draft.idempotency_key {
-        check_key(key)?;
-    }
+    let read = |key: String| idempotency_key::read(&key, "idempotency_key");
+    let idempotency_key = draft.idempotency_key.map(read).transpose()?;
     Ok(ValidEvent {
         event_type,
         payload: draft.payload,
         occurred_at,
         occurred_at_given: draft.occurred_at.is_some(),
-        idempotency_key: draft.idempotency_key,
+        idempotency_key,
         traceparent: draft.traceparent,
     })
 }
@@ -64,13 +65,22 @@ fn check_payload(payload: &[u8], max: usize) -> Result<(), Problem> {
         let detail = format!("the payload has {} bytes; at most {max} are accepted", payload.len());
         return Err(Problem::too_large("payload_too_large", detail).at("payload"));
     }
-    tidings_dialect::canonical::check(payload).map_err(|error| {
-        Problem::invalid(
-            "payload_not_json",
-            format!("the payload is not one JSON text in UTF-8: {error}"),
-        )
-        .at("payload")
-    })
+    check_is_json(payload)
+}
+
+/// Whether a payload is JSON; the place of what is wrong is counted from its beginning.
+pub(crate) fn check_is_json(payload: &[u8]) -> Result<(), Problem> {
+    let why = match (not_plain(payload), tidings_dialect::canonical::check(payload)) {
+        (_, Ok(())) => return Ok(()),
+        (Some(why), Err(_)) => why.to_owned(),
+        (None, Err(error)) => {
+            let before = payload.get(..error.at).unwrap_or_default();
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            format!("{error} (line {line})")
+        }
+    };
+    let detail = format!("the payload is not one JSON text in UTF-8: {why}");
+    Err(Problem::invalid("payload_not_json", detail).at("payload"))
 }
 
 fn check_occurred_at(occurred_at: Timestamp, now: Timestamp) -> Result<(), Problem> {
@@ -88,14 +98,6 @@ fn check_occurred_at(occurred_at: Timestamp, now: Timestamp) -> Result<(), Probl
 
 fn jiff_duration(length: Duration) -> tidings_domain::SignedDuration {
     tidings_domain::SignedDuration::from_secs(length.as_secs() as i64)
-}
-
-fn check_key(key: &str) -> Result<(), Problem> {
-    if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Ok(());
-    }
-    let detail = "an idempotency key has 1 to 255 visible ASCII characters and no spaces: a UUID is a good one";
-    Err(Problem::invalid("idempotency_key_invalid", detail).at("idempotency_key"))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tidings_domain::{Endpoint, EventType, HoldReason};
-use tidings_payload::EventView;
+use tidings_payload::{Decision, EventView};
 use tidings_recorder::Backlogs;
 
-use crate::filters::Filters;
+use crate::filters::{Asking, NotCompiled};
 
 /// An endpoint that wants events of this type.
 pub(crate) struct Wanting {
@@ -23,6 +23,8 @@ pub(crate) enum Start {
     Held(HoldReason),
     /// It is over: the endpoint wants such events, and its filters not this one.
     Filtered,
+    /// It is over: the endpoint's filters were stopped before they said whether it wants the event.
+    Undecided,
 }
 
 impl Start {
@@ -31,23 +33,35 @@ impl Start {
         endpoint: &Endpoint,
         event_type: &EventType,
         event: &EventView<'_>,
-        filters: &Filters,
+        filters: &mut Asking<'_>,
         backlogs: &Backlogs,
-    ) -> Self {
-        let mut subscriptions = endpoint.subscriptions.iter().filter(|s| s.matches(event_type));
-        if !subscriptions.any(|subscription| filters.let_through(subscription.filter.as_deref(), event)) {
-            if endpoint.is_undecided() {
-                Self::Held(HoldReason::SubscriptionsUnreadable)
-            } else {
-                Self::Filtered
+    ) -> Result<Self, NotCompiled> {
+        let mut decision = Decision::Unwanted;
+        for subscription in endpoint.subscriptions.iter().filter(|s| s.matches(event_type)) {
+            match filters.ask(subscription.filter.as_deref(), event)? {
+                Decision::Unwanted => {}
+                Decision::Undecided => decision = Decision::Undecided,
+                Decision::Wanted => {
+                    decision = Decision::Wanted;
+                    break;
+                }
             }
-        } else if !endpoint.enabled {
-            Self::Held(HoldReason::EndpointDisabled)
-        } else if backlogs.has(endpoint.id) {
-            Self::Held(HoldReason::EndpointBusy)
-        } else {
-            Self::AtOnce
         }
+        Ok(match decision {
+            Decision::Unwanted | Decision::Undecided if endpoint.is_undecided() => {
+                Self::Held(HoldReason::SubscriptionsUnreadable)
+            }
+            Decision::Unwanted => Self::Filtered,
+            Decision::Undecided => Self::Undecided,
+            Decision::Wanted if !endpoint.enabled => Self::Held(HoldReason::EndpointDisabled),
+            Decision::Wanted if backlogs.has(endpoint.id) => Self::Held(HoldReason::EndpointBusy),
+            Decision::Wanted => Self::AtOnce,
+        })
+    }
+
+    /// Whether it ends where it begins.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::Filtered | Self::Undecided)
     }
 }
 
@@ -56,9 +70,14 @@ mod tests {
     use tidings_domain::{Subscription, TenantId, Timestamp};
 
     use super::*;
+    use crate::filters::Filters;
 
     /// How a delivery begins to an endpoint with these patterns and filters.
     fn start(subscriptions: &[(&str, bool, Option<&str>)], enabled: bool, payload: &str) -> Start {
+        start_within(1_000, subscriptions, enabled, payload)
+    }
+
+    fn start_within(steps: u32, subscriptions: &[(&str, bool, Option<&str>)], enabled: bool, payload: &str) -> Start {
         let subscription = |(pattern, enabled, filter): &(&str, bool, Option<&str>)| Subscription {
             pattern: pattern.parse().unwrap(),
             enabled: *enabled,
@@ -72,13 +91,9 @@ mod tests {
         };
         let event_type = "feedback.created".parse().unwrap();
         let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, payload.as_bytes());
-        Start::of(
-            &endpoint,
-            &event_type,
-            &event,
-            &Filters::default(),
-            &Backlogs::default(),
-        )
+        let filters = Filters::default().of(endpoint.tenant);
+        let mut asking = filters.asking_at_leisure(steps);
+        Start::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
     }
 
     const LOW: Option<&str> = Some("payload.rating <= 2");
@@ -121,13 +136,9 @@ mod tests {
             let event_type = event_type.parse().unwrap();
             assert!(endpoint.wants(&event_type));
             let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, b"{}");
-            Start::of(
-                &endpoint,
-                &event_type,
-                &event,
-                &Filters::default(),
-                &Backlogs::default(),
-            )
+            let filters = Filters::default().of(endpoint.tenant);
+            let mut asking = filters.asking_at_leisure(1_000);
+            Start::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
         };
         assert_eq!(
             start("feedback.created"),
@@ -139,5 +150,16 @@ mod tests {
     #[test]
     fn without_a_filter_the_payload_is_not_read() {
         assert_eq!(start(&[("*", true, None)], true, "no JSON"), Start::AtOnce);
+    }
+
+    #[test]
+    fn where_a_filter_is_stopped_only_another_subscription_can_decide() {
+        let filtered = [("feedback.*", true, LOW)];
+        assert_eq!(start_within(2, &filtered, true, BAD), Start::Undecided);
+        assert_eq!(start_within(2, &filtered, false, BAD), Start::Undecided);
+        assert_eq!(
+            start_within(2, &[filtered[0], ("*", true, None)], true, BAD),
+            Start::AtOnce
+        );
     }
 }

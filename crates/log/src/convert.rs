@@ -28,7 +28,9 @@ pub(crate) fn read_record(record: pb::Record, grace: Duration) -> Result<Record,
 fn read_event(event: pb::EventAccepted, grace: Duration) -> Result<NewEvent, WireError> {
     let accepted_at = time_from_micros(event.accepted_at_us, "accepted_at")?;
     let delivery = |delivery: &pb::NewDelivery| {
-        let state = if delivery.filtered {
+        let state = if delivery.filter_undecided {
+            DeliveryState::Cancelled(CancelReason::FilterUndecided)
+        } else if delivery.filtered {
             DeliveryState::Cancelled(CancelReason::Filtered)
         } else if delivery.held {
             DeliveryState::Held(HoldReason::EndpointDisabled)

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::convert::read_record;
 use crate::gone::Drained;
 use crate::metrics;
-use crate::writer::Writer;
+use crate::writer::{Writer, is_refusal};
 
 /// How many records are in hand at once.
 const BATCH: u16 = 256;
@@ -85,12 +85,12 @@ async fn write(queue: &dyn Queue, writer: &Writer, grace: Duration, batch: Vec<I
     }
 }
 
-/// Writes records, waiting for the database as long as it takes; an error is one that waiting does not mend.
+/// Writes records, waiting for the database as long as it takes; an error is one of the records themselves.
 async fn persist(writer: &Writer, records: Vec<Record>) -> Result<(), Arc<StoreError>> {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         match writer.write(records.clone()).await {
-            Err(error) if error.is_transient() => tokio::time::sleep(backoff.next()).await,
+            Err(error) if !is_refusal(&error) => tokio::time::sleep(backoff.next()).await,
             result => return result,
         }
     }

@@ -25,7 +25,7 @@ use crate::filter::{attempt_query, listed_deliveries, listed_events};
 use crate::gone::{Forgetting, Sought};
 use crate::rows::Rows;
 use crate::tail::{Tail, wanted};
-use crate::writer::Writer;
+use crate::writer::{Writer, is_refusal};
 
 /// The largest request or answer between roles, bytes: 1000 records with their payloads.
 pub(crate) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
@@ -71,8 +71,8 @@ impl AttemptLogService for Service {
             Ok(()) => Ok(Response::new(pb::RecordResponse {
                 backlogged_endpoint_ids: self.backlog.endpoint_ids(),
             })),
-            Err(error) if error.is_transient() => Err(Status::unavailable(error.to_string())),
-            Err(error) => Err(Status::failed_precondition(error.to_string())),
+            Err(error) if is_refusal(&error) => Err(Status::failed_precondition(error.to_string())),
+            Err(error) => Err(Status::unavailable(error.to_string())),
         }
     }
 

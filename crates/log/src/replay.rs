@@ -3,18 +3,19 @@
 //! Need: a million deliveries are sent again, no faster than asked, and a process that is killed loses nothing of it.
 //! Mechanism: each replica takes a replay on which nobody works and goes through its rows in batches; a batch's
 //! deliveries and the replay's mark are one commit, and the sweeper publishes what that commit made. The deliveries go to
-//! the retry lane, behind nobody's first attempts, and no more are made while many wait there: others' retries do as
-//! well. Limit: one replica works on one replay at a time; those that wait take turns after `TURN`.
+//! the retry lane, behind nobody's first attempts, and no more are made for an endpoint in whose lane many wait: others'
+//! retries do as well. Limit: one replica works on one replay at a time; those that wait take turns after `TURN`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
-use tidings_queue::{LaneKind, Source};
+use tidings_queue::{Lane, LaneKind, Source};
 use tidings_service::failpoint;
-use tidings_store::replays::{Replay, ReplayClaim};
+use tidings_store::replays::{Batch, Replay, ReplayClaim};
 use tidings_store::{Caller, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -35,10 +36,14 @@ const BACKLOG: u64 = 2_000;
 /// How often the lanes are looked at while a replay gets on.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// When the next replay is to be taken.
+/// How many replays whose lanes are long are passed over at a time.
+const PASSED_OVER: usize = 32;
+
+/// What is to be done with a replay that was worked on.
 enum Next {
-    AtOnce,
-    /// When fewer messages wait.
+    /// Nothing: it has ended, or was given back.
+    Done,
+    /// It goes on when fewer messages wait where it sends to; until others had their turn it is kept.
     Later,
 }
 
@@ -50,11 +55,12 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
             () = shutdown.cancelled() => return,
             _ = timer.tick() => {}
         }
-        loop {
+        let mut passed_over = Vec::new();
+        while passed_over.len() < PASSED_OVER {
             match store.claim_replay(Timestamp::now(), LEASE).await {
                 Ok(Some((replay, claim))) => match work(&*store, &republisher, &replay, claim, &shutdown).await {
-                    Ok(Next::AtOnce) => {}
-                    Ok(Next::Later) => break,
+                    Ok(Next::Done) => {}
+                    Ok(Next::Later) => passed_over.push((replay.id, claim)),
                     Err(error) => {
                         tracing::warn!(replay = %replay.id, %error, "a replay could not go on; it is taken up again");
                         break;
@@ -67,13 +73,19 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
                 }
             }
             if shutdown.is_cancelled() {
-                return;
+                break;
+            }
+        }
+        for (id, claim) in passed_over {
+            // One that can't be given back is free when its lease ends.
+            if let Err(error) = store.give_back_replay(id, claim).await {
+                tracing::debug!(replay = %id, %error, "a replay could not be given back");
             }
         }
     }
 }
 
-/// Works on a replay until it ends, is paused or cancelled, too much waits to be sent, or it is another's turn.
+/// Works on a replay until it ends, is paused or cancelled, too much waits where it sends to, or it is another's turn.
 async fn work(
     store: &dyn Store,
     republisher: &Republisher,
@@ -91,34 +103,36 @@ async fn work(
             store
                 .end_replay(replay.id, claim, Some(&error), Timestamp::now())
                 .await?;
-            return Ok(Next::AtOnce);
+            return Ok(Next::Done);
         }
     };
     let per_second = replay.per_second.max(1);
     let size = per_second.min(BATCH);
-    let (began, mut looked) = (Instant::now(), None::<Instant>);
+    let (began, mut looked, mut long) = (Instant::now(), None::<Instant>, HashSet::new());
     let mut mark = replay.progress.walked_to;
     let mut made = replay.progress.deliveries;
     while !shutdown.is_cancelled() {
         if looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
             looked = Some(Instant::now());
             let retries = republisher.queue.depths_of(Source::Work(LaneKind::Retry)).await;
-            if retries.unwrap_or_default().iter().any(|depth| depth.ready >= BACKLOG) {
-                store.give_back_replay(replay.id, claim).await?;
-                return Ok(Next::Later);
-            }
+            let retries = retries.unwrap_or_default().into_iter();
+            let with_backlog = retries.filter(|depth| depth.ready >= BACKLOG);
+            long = with_backlog.filter_map(|depth| depth.lane).collect();
         }
         let Some(batch) = rows.batch(store, mark, replay.to, size).await? else {
             store.end_replay(replay.id, claim, None, Timestamp::now()).await?;
             tracing::info!(replay = %replay.id, deliveries = made, "a replay has ended");
-            return Ok(Next::AtOnce);
+            return Ok(Next::Done);
         };
+        if goes_to(&batch, &long, republisher.shards) {
+            return Ok(Next::Later);
+        }
         mark = Some(batch.last);
         failpoint::pass("log::before_replay_batch");
         let now = Timestamp::now();
         // Somebody paused or cancelled it, or it took too long and belongs to another.
         let Some(progress) = store.replay_batch(replay, claim, batch, now, LEASE).await? else {
-            return Ok(Next::AtOnce);
+            return Ok(Next::Done);
         };
         let new = progress.deliveries.saturating_sub(made);
         made = progress.deliveries;
@@ -133,5 +147,43 @@ async fn work(
         }
     }
     store.give_back_replay(replay.id, claim).await?;
-    Ok(Next::AtOnce)
+    Ok(Next::Done)
+}
+
+/// Whether some of a batch goes to one of these lanes.
+fn goes_to(batch: &Batch, lanes: &HashSet<Lane>, shards: u16) -> bool {
+    batch.again.iter().any(|(_, endpoint)| {
+        let shard = endpoint.shard(shards);
+        let kind = LaneKind::Retry;
+        lanes.contains(&Lane { kind, shard })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_domain::{EndpointId, EventId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_sent_to_a_long_lane_waits_for_it() {
+        const SHARDS: u16 = 8;
+        let endpoint = EndpointId::new();
+        let batch = Batch {
+            rows: 1,
+            last: Uuid::nil(),
+            again: vec![(EventId::new(), endpoint)],
+        };
+        let lane = |kind, shard| HashSet::from([Lane { kind, shard }]);
+        let own = endpoint.shard(SHARDS);
+        assert!(goes_to(&batch, &lane(LaneKind::Retry, own), SHARDS));
+        assert!(!goes_to(&batch, &lane(LaneKind::Retry, (own + 1) % SHARDS), SHARDS));
+        assert!(!goes_to(&batch, &lane(LaneKind::Live, own), SHARDS));
+        let nothing = Batch {
+            again: Vec::new(),
+            ..batch
+        };
+        assert!(!goes_to(&nothing, &lane(LaneKind::Retry, own), SHARDS));
+    }
 }

@@ -71,7 +71,7 @@ impl Writer {
         let stopped = || Arc::new(StoreError::Unavailable("the writer has stopped".into()));
         self.jobs.send(Job { records, done }).await.map_err(|_| stopped())?;
         match result.await.map_err(|_| stopped())? {
-            Err(error) if !error.is_transient() => self.committer.commit(retry).await.map_err(Arc::new),
+            Err(error) if is_refusal(&error) => self.committer.commit(retry).await.map_err(Arc::new),
             result => result,
         }
     }
@@ -103,6 +103,12 @@ impl Committer {
             }
         }
     }
+}
+
+/// Whether the fault lies in the records, so that they will never be taken. Whatever else a database answers is about its
+/// own state, and passes.
+pub(crate) fn is_refusal(error: &StoreError) -> bool {
+    matches!(error, StoreError::Refused(_) | StoreError::Conflict(_))
 }
 
 async fn write(committer: Committer, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {

@@ -7,7 +7,7 @@ use tidings_domain::{EventType, Timestamp};
 
 /// An event as rules see it. Its payload is read when the first rule looks, and once for all rules.
 ///
-/// Of members with the same name the last counts. Whole numbers up to 64 bits with sign are exact, all others are
+/// Of members with the same name the last counts. Whole numbers of 64 bits, with a sign or without, are exact, all others are
 /// 64-bit floating point numbers. A payload nested more than 127 deep, or with a number beyond floating point, is valid
 /// JSON but can't be read by rules.
 #[derive(Debug)]

@@ -40,6 +40,17 @@ pub struct Verdict {
     pub error: Option<String>,
 }
 
+/// What came of asking a filter within a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The event is wanted.
+    Wanted,
+    /// It is not, or the filter can't be evaluated on it.
+    Unwanted,
+    /// Nobody knows: the steps were used up before there was an answer.
+    Undecided,
+}
+
 impl Filter {
     /// The longest filter, bytes.
     pub const MAX_LENGTH: usize = 2_000;
@@ -90,7 +101,22 @@ impl Filter {
         }
     }
 
+    /// What the filter says about an event within a budget of steps, of which it takes what it needs. It never takes more
+    /// than [`Filter::MAX_STEPS`].
+    #[must_use]
+    pub fn decide(&self, event: &EventView<'_>, budget: &mut u32) -> Decision {
+        let steps = Self::MAX_STEPS.min(*budget);
+        let mut evaluation = Evaluation::of(event, steps);
+        let truth = evaluation.truth(&self.rule);
+        *budget -= steps - evaluation.steps_left();
+        match truth {
+            Ok(true) => Decision::Wanted,
+            Err(Failure::TooManySteps) => Decision::Undecided,
+            Ok(false) | Err(_) => Decision::Unwanted,
+        }
+    }
+
     fn evaluate<'a>(&'a self, event: &'a EventView<'_>) -> Result<bool, Failure<'a>> {
-        Evaluation::of(event).truth(&self.rule)
+        Evaluation::of(event, Self::MAX_STEPS).truth(&self.rule)
     }
 }

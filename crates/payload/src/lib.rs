@@ -10,5 +10,5 @@ mod filter;
 mod schema;
 
 pub use event::EventView;
-pub use filter::{Filter, FilterError, Verdict};
+pub use filter::{Decision, Filter, FilterError, Verdict};
 pub use schema::{Schema, SchemaError, Violation};

@@ -11,7 +11,7 @@ use prost::Message as _;
 use tidings_domain::Timestamp;
 use uuid::Uuid;
 
-use crate::topology::{DELIVERY_LIMIT, PARKED, UNROUTED};
+use crate::topology::{DELIVERY_LIMIT, PARKED, RETIRED, UNROUTED};
 use crate::{Message, MessageError, Route};
 
 /// A queue of messages that were put aside.
@@ -84,6 +84,12 @@ impl Aside {
             Self::Parked => PARKED,
             Self::Unrouted => UNROUTED,
         }
+    }
+
+    /// The queue's name, and before it those that it had in earlier versions.
+    pub(crate) fn queues(self) -> impl Iterator<Item = &'static str> {
+        let retired = RETIRED.into_iter().filter(move |_| self == Self::Parked);
+        retired.map(|(name, _)| name).chain([self.as_str()])
     }
 }
 

@@ -159,7 +159,7 @@ impl Topology {
             }
             Route::Delay(delay, _) => Err(PublishError::NoRung(delay)),
             Route::Records => Ok((RECORDS.to_owned(), RECORDS.to_owned())),
-            Route::Parked => Ok((PARKED.to_owned(), PARKED.to_owned())),
+            Route::Parked => Ok((TO_PARKED.to_owned(), TO_PARKED.to_owned())),
         }
     }
 
@@ -228,7 +228,7 @@ impl Topology {
                 ..exchange(SHARDS, ExchangeKind::Fanout)
             },
             exchange(UNROUTED, ExchangeKind::Fanout),
-            exchange(PARKED, ExchangeKind::Fanout),
+            exchange(TO_PARKED, ExchangeKind::Fanout),
             exchange(RECORDS, ExchangeKind::Direct),
             // Publishers use this one: it has no alternate exchange, so that a message without a queue comes back.
             exchange(WORK, ExchangeKind::Direct),
@@ -258,8 +258,12 @@ impl Topology {
             ),
             quorum(
                 PARKED,
-                own_exchange(PARKED),
-                vec![("x-max-length", Argument::Number(1_000_000)), KEPT],
+                own_exchange(TO_PARKED),
+                vec![
+                    ("x-max-length", Argument::Number(1_000_000)),
+                    ("x-overflow", Argument::Text("reject-publish")),
+                    KEPT,
+                ],
             ),
             quorum(RECORDS, own_exchange(RECORDS), vec![KEPT]),
             quorum(
@@ -277,7 +281,7 @@ impl Topology {
             // No length limit, because a full queue would stall the rungs that end in it.
             let arguments = vec![
                 ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-                ("x-dead-letter-exchange", Argument::Text(PARKED)),
+                ("x-dead-letter-exchange", Argument::Text(TO_PARKED)),
             ];
             quorum(&work_queue(lane), bindings, arguments)
         }));
@@ -313,7 +317,13 @@ const DUE: &str = "tidings.due";
 /// An exchange that nobody uses: it keeps the number of shards on which the processes agreed.
 pub(crate) const SHARDS: &str = "tidings.shards";
 pub(crate) const UNROUTED: &str = "tidings.unrouted";
-pub(crate) const PARKED: &str = "tidings.parked";
+/// What is parked may be the only copy: when this is full, more is refused and stays where it is.
+pub(crate) const PARKED: &str = "tidings.parked.v2";
+const TO_PARKED: &str = "tidings.parked";
+
+/// Queues of earlier versions with the exchange that they were bound to. They get nothing more, and what is in them is
+/// still shown and settled.
+pub(crate) const RETIRED: [(&str, &str); 1] = [("tidings.parked", TO_PARKED)];
 /// The queue of records that the ledger could not take.
 pub const RECORDS: &str = "tidings.records";
 const CANARY_KEY: &str = "canary";
@@ -427,7 +437,7 @@ mod tests {
             names[..14],
             [
                 "tidings.unrouted",
-                "tidings.parked",
+                "tidings.parked.v2",
                 "tidings.records",
                 "tidings.canary.v1",
                 "tidings.canary.v1.probe0",
@@ -486,7 +496,21 @@ mod tests {
                 ("x-delivery-limit", Number(1_000_000_000))
             ]
         );
-        assert_eq!(queue("tidings.parked").arguments, queue("tidings.unrouted").arguments);
+        let parked = queue("tidings.parked.v2");
+        assert_eq!(
+            parked.arguments[1..],
+            [
+                ("x-max-length", Number(1_000_000)),
+                ("x-overflow", Text("reject-publish")),
+                ("x-delivery-limit", Number(1_000_000_000))
+            ]
+        );
+        assert_eq!(parked.bindings, [binding("tidings.parked", "tidings.parked")]);
+        assert!(
+            queues
+                .iter()
+                .all(|queue| RETIRED.iter().all(|(retired, _)| queue.name != *retired))
+        );
         assert_eq!(
             queue("tidings.records").arguments[1..],
             [("x-delivery-limit", Number(1_000_000_000))]

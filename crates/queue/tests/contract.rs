@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+#[path = "contract/aside.rs"]
+mod aside;
 #[path = "contract/broker_only.rs"]
 mod broker_only;
 #[path = "contract/damage.rs"]

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::join_all;
 use prost::Message as _;
 use tidings_proto::pb;
-use tidings_queue::{Outgoing, Queue, Route};
+use tidings_queue::{Outgoing, PublishError, Queue, Route};
 use tonic::{Code, Status};
 
 use crate::backlogs::Backlogs;
@@ -22,8 +23,8 @@ const LIMITS: Limits = Limits {
     concurrent: 4,
 };
 
-/// After a failure the log service is left alone for this long, so that an outage costs each record one publish
-/// and not also a deadline.
+/// After a failure the log service is asked only for what the queue does not take, for this long, so that an outage
+/// costs each record one publish and not also a deadline.
 const REST: Duration = Duration::from_millis(500);
 
 /// Makes records durable.
@@ -105,65 +106,106 @@ struct Path {
     rest_until_ms: AtomicU64,
 }
 
+/// Why the log service did not take a record.
+enum Untaken {
+    /// It has read the record and will never take it.
+    Refused(String),
+    /// It, or what it needs, is away.
+    Away(String),
+}
+
 impl Path {
+    /// Tries the log service and then the queue; while the log service rests the other way round, because another
+    /// replica of it may be up. Nothing is refused that one of them can take.
     async fn write(self: Arc<Self>, records: Vec<pb::Record>) -> Vec<Result<Durable, RecordError>> {
-        let count = records.len();
         if self.resting() {
-            return self.spill(records, "it was away a moment ago").await;
-        }
-        // Cloning is cheap for the large parts: payloads and bodies are shared buffers.
-        match self.log.record(records.clone()).await {
-            Ok(backlogged) => {
-                self.backlogs.hear(backlogged);
-                metrics::RECORDS_WRITTEN.inc_by(count as u64);
-                vec![Ok(Durable::InLedger); count]
-            }
-            Err(status) if is_refusal(&status) => self.write_one_by_one(records).await,
-            Err(status) => {
-                self.rest();
-                metrics::LOG_FAILURES.inc();
-                tracing::warn!(code = ?status.code(), error = status.message(), count, "log service away: spilling records");
-                self.spill(records, status.message()).await
-            }
+            self.queue_first(records).await
+        } else {
+            self.log_first(records).await
         }
     }
 
-    /// One record of the batch is bad; the others must not suffer for it.
-    async fn write_one_by_one(&self, records: Vec<pb::Record>) -> Vec<Result<Durable, RecordError>> {
-        let mut results = Vec::with_capacity(records.len());
-        for record in records {
-            results.push(match self.log.record(vec![record.clone()]).await {
-                Ok(_) => Ok(Durable::InLedger),
-                Err(status) if is_refusal(&status) => Err(RecordError::Refused(status.message().to_owned())),
-                Err(status) => self.spill_one(&record, status.message()).await,
+    async fn log_first(&self, records: Vec<pb::Record>) -> Vec<Result<Durable, RecordError>> {
+        // Cloning is cheap for the large parts: payloads and bodies are shared buffers.
+        let written = self.to_log(records.clone()).await;
+        let results = records
+            .iter()
+            .zip(written)
+            .map(async |(record, written)| match written {
+                Ok(()) => Ok(Durable::InLedger),
+                Err(Untaken::Refused(reason)) => Err(RecordError::Refused(reason)),
+                Err(Untaken::Away(log)) => match self.spill(record).await {
+                    Ok(()) => Ok(Durable::Spilled),
+                    Err(error) => Err(RecordError::Unavailable {
+                        log,
+                        queue: error.to_string(),
+                    }),
+                },
             });
+        join_all(results).await
+    }
+
+    async fn queue_first(&self, records: Vec<pb::Record>) -> Vec<Result<Durable, RecordError>> {
+        let spilled = join_all(records.iter().map(|record| self.spill(record))).await;
+        let left = records
+            .into_iter()
+            .zip(&spilled)
+            .filter(|(_, spilled)| spilled.is_err());
+        let mut written = self.to_log(left.map(|(record, _)| record).collect()).await.into_iter();
+        let results = spilled.into_iter().map(|spilled| match spilled {
+            Ok(()) => Ok(Durable::Spilled),
+            Err(error) => match written.next() {
+                Some(Ok(())) => Ok(Durable::InLedger),
+                Some(Err(Untaken::Refused(reason))) => Err(RecordError::Refused(reason)),
+                Some(Err(Untaken::Away(log))) => Err(RecordError::Unavailable {
+                    log,
+                    queue: error.to_string(),
+                }),
+                None => Err(RecordError::Stopped),
+            },
+        });
+        results.collect()
+    }
+
+    /// Writes records to the log service, with a result for each. A batch that is refused is halved until those are
+    /// found that are bad, so that the others do not suffer for them; one for which the service is away is not.
+    async fn to_log(&self, records: Vec<pb::Record>) -> Vec<Result<(), Untaken>> {
+        let mut results = Vec::with_capacity(records.len());
+        let mut parts = vec![records];
+        while let Some(mut part) = parts.pop().filter(|part| !part.is_empty()) {
+            let count = part.len();
+            match self.log.record(part.clone()).await {
+                Ok(backlogged) => {
+                    self.backlogs.hear(backlogged);
+                    metrics::RECORDS_WRITTEN.inc_by(count as u64);
+                    results.extend((0..count).map(|_| Ok(())));
+                }
+                Err(status) if is_refusal(&status) && count > 1 => {
+                    parts.push(part.split_off(count / 2));
+                    parts.push(part);
+                }
+                Err(status) if is_refusal(&status) => {
+                    results.push(Err(Untaken::Refused(status.message().to_owned())));
+                }
+                Err(status) => {
+                    self.rest();
+                    metrics::LOG_FAILURES.inc();
+                    let left = count + parts.iter().map(Vec::len).sum::<usize>();
+                    tracing::warn!(code = ?status.code(), error = status.message(), left, "log service away");
+                    results.extend((0..left).map(|_| Err(Untaken::Away(status.message().to_owned()))));
+                    break;
+                }
+            }
         }
         results
     }
 
-    async fn spill(&self, records: Vec<pb::Record>, why: &str) -> Vec<Result<Durable, RecordError>> {
-        futures::future::join_all(records.iter().map(|record| self.spill_one(record, why))).await
-    }
-
-    async fn spill_one(&self, record: &pb::Record, why: &str) -> Result<Durable, RecordError> {
+    async fn spill(&self, record: &pb::Record) -> Result<(), PublishError> {
         let body = Bytes::from(record.encode_to_vec());
-        match self
-            .queue
-            .publish(Outgoing {
-                to: Route::Records,
-                body,
-            })
-            .await
-        {
-            Ok(()) => {
-                metrics::RECORDS_SPILLED.inc();
-                Ok(Durable::Spilled)
-            }
-            Err(error) => Err(RecordError::Unavailable {
-                log: why.to_owned(),
-                queue: error.to_string(),
-            }),
-        }
+        let to = Route::Records;
+        self.queue.publish(Outgoing { to, body }).await?;
+        metrics::RECORDS_SPILLED.inc();
+        Ok(())
     }
 
     fn resting(&self) -> bool {
@@ -180,7 +222,8 @@ impl Path {
     }
 }
 
-/// Whether the service has read the records and will never take them.
+/// Whether the service has read the records and will never take one of them. What fails for any other reason, the
+/// database's state among them, is taken elsewhere.
 fn is_refusal(status: &Status) -> bool {
     matches!(
         status.code(),

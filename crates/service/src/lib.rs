@@ -6,12 +6,14 @@
 
 pub mod auth;
 pub mod backoff;
+pub mod body;
 pub mod bucket;
 pub mod client;
 pub mod config;
 pub mod failpoint;
 pub mod fallback;
 pub mod health;
+pub mod idempotency_key;
 pub mod metrics;
 pub mod monitor;
 pub mod problem;

@@ -4,6 +4,7 @@ use std::{fmt::Display, str::FromStr};
 
 use serde::Deserialize;
 
+use crate::body::check_plain;
 use crate::problem::Problem;
 
 /// How many entries a page has when the caller does not say.
@@ -13,6 +14,7 @@ const MAX_PAGE: u32 = 200;
 
 /// A JSON body. What is wrong with one is said in serde's words, which name the field that is missing or unknown.
 pub fn json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    check_plain(body)?;
     // Serde takes an array for an object whose fields it lists in their order.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::invalid(

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::combinators::WithTrailers;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -55,6 +58,8 @@ pub enum Answer {
         /// The body.
         body: Bytes,
     },
+    /// What a gRPC service answers to a unary call: this code, with an empty message if it is 0 (OK).
+    Grpc(i32),
     /// The answer, so much later.
     After(Duration, Box<Answer>),
     /// Nothing, ever; the connection stays open.
@@ -230,7 +235,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Disconnected> {
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, Disconnected> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Disconnected)?.to_bytes();
     let mut answer = shared.record(Received {
@@ -244,6 +249,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         match answer {
             Answer::Status(status) => return Ok(response(status, &[], Bytes::new())),
             Answer::Full { status, headers, body } => return Ok(response(status, &headers, body)),
+            Answer::Grpc(code) => return Ok(grpc(code)),
             Answer::After(delay, later) => {
                 tokio::time::sleep(delay).await;
                 answer = *later;
@@ -254,13 +260,28 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     }
 }
 
-fn response(status: u16, headers: &[(String, String)], body: Bytes) -> Response<Full<Bytes>> {
+type Body = Either<Full<Bytes>, WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
+
+fn grpc(code: i32) -> Response<Body> {
+    /// Not packed, no bytes long.
+    const EMPTY_MESSAGE: &[u8] = &[0; 5];
+    let message = Bytes::from_static(if code == 0 { EMPTY_MESSAGE } else { &[] });
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from(code))]);
+    let mut response = Response::new(Either::Right(
+        Full::new(message).with_trailers(ready(Some(Ok(trailers)))),
+    ));
+    let content_type = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn response(status: u16, headers: &[(String, String)], body: Bytes) -> Response<Body> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
     }
     response
-        .body(Full::new(body))
+        .body(Either::Left(Full::new(body)))
         .expect("the scripted status and headers are valid")
 }
 

@@ -88,11 +88,18 @@ async fn an_event_is_accepted_and_found() {
         accepted.body,
         json!({ "event_id": id, "duplicate": false, "deliveries": 0 })
     );
-    let again = post(url(), &tenant.token, &headers, body).await;
-    assert_eq!(
-        again.body,
-        json!({ "event_id": id, "duplicate": true, "deliveries": 0 })
-    );
+    for key in ["fb-1", "\"fb-1\"", "\"fb-1\";v=1"] {
+        let again = post(url(), &tenant.token, &[("idempotency-key", key)], body).await;
+        assert_eq!(
+            again.body,
+            json!({ "event_id": id, "duplicate": true, "deliveries": 0 }),
+            "{key}"
+        );
+    }
+    for key in ["\"fb-1", "fb-1\"", "\"\"", "fb 1"] {
+        let answer = post(url(), &tenant.token, &[("idempotency-key", key)], body).await;
+        answer.is_problem(400, "idempotency_key_invalid", "idempotency_key", "255");
+    }
 
     let request = tidings_proto::pb::GetEventRequest { event_id: id };
     let found = system
@@ -111,7 +118,7 @@ async fn an_event_is_accepted_and_found() {
     let other = r#"{"event_type": "feedback.created", "payload": {"id": 2}}"#;
     let answer = post(url(), &tenant.token, &headers, other).await;
     answer.is_problem(
-        409,
+        422,
         "idempotency_key_reused",
         "idempotency_key",
         "another type, time or payload",
@@ -134,6 +141,36 @@ async fn what_is_wrong_with_a_request_is_named() {
 
     publish("").await.is_problem(400, "request_invalid", "", "EOF");
     publish("hello").await.is_problem(400, "request_invalid", "", "line 1");
+    publish("\u{feff}{}")
+        .await
+        .is_problem(400, "request_invalid", "", "byte order mark");
+    // As over gRPC: the field, and the place within the payload.
+    let answer = publish("{\"event_type\": \"a\", \"payload\": {\"a\":\n 01}, \"occurred_at\": null}").await;
+    answer.is_problem(
+        400,
+        "payload_not_json",
+        "payload",
+        "not JSON at byte 8: a comma or the end of its container was expected (line 2)",
+    );
+    for (name, value, code, field) in [
+        (
+            "content-encoding",
+            "gzip",
+            "content_encoding_unknown",
+            "Content-Encoding",
+        ),
+        ("content-type", "text/plain", "content_type_unknown", "Content-Type"),
+        (
+            "content-type",
+            "application/json; charset=utf-16",
+            "charset_unknown",
+            "Content-Type",
+        ),
+    ] {
+        let url = format!("{}/api/v2/events", system.servers.http);
+        let answer = post(url, &tenant.token, &[(name, value)], "{}").await;
+        answer.is_problem(415, code, field, "");
+    }
     publish(r#"{"payload": 1}"#)
         .await
         .is_problem(400, "field_missing", "event_type", "missing field");

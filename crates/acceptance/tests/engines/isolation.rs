@@ -142,3 +142,41 @@ async fn an_endpoint_that_fails_is_probed_and_gets_everything_when_it_is_back() 
     println!("{asked} requests before it was back, {} in all", broken.count());
     assert!(asked < 60, "{asked} requests to an endpoint that hangs");
 }
+
+/// More endpoints of one tenant than a lane has places for take their time: another tenant's event does not wait for them.
+#[tokio::test]
+async fn a_crowd_of_slow_endpoints_does_not_take_every_place() {
+    const CROWD: usize = 10;
+    let mut system = System::prepare().await;
+    system.set("TIDINGS_AMQP__SHARDS", "1");
+    system.set("TIDINGS_DISPATCHER__PREFETCH_LIVE", "20");
+    system.start_roles().await;
+    let operator = &system.operator;
+    let (slow, quick) = (Receiver::start().await, Receiver::start().await);
+    // Longer than anybody waits here, and still in time.
+    slow.answer_always(Answer::Status(200).after(Duration::from_secs(28)));
+    let (crowd, other) = tokio::join!(operator.create_tenant("crowd"), operator.create_tenant("other"));
+    let endpoints = (0..CROWD).map(|_| operator.create_endpoint(endpoint(&crowd, &slow.url())));
+    futures::future::join_all(endpoints).await;
+    let made = operator.create_endpoint(endpoint(&other, &quick.url())).await;
+
+    let publishes = (0..6).map(|number| operator.publish(&crowd, "slow.test", json!({ "number": number })));
+    futures::future::join_all(publishes).await;
+    slow.wait_for(CROWD, SOON).await;
+    let publishes = (0..20).map(|number| operator.publish(&other, "quick.test", json!({ "number": number })));
+    let events = futures::future::join_all(publishes).await;
+    // None of the crowd's places is free before the first answer.
+    quick.wait_for(events.len(), Duration::from_secs(20)).await;
+    operator.wait_for_all(&events, &made, "succeeded").await;
+    let attempts: u32 = operator
+        .deliveries_to(&made)
+        .await
+        .iter()
+        .map(|delivery| delivery.attempts)
+        .sum();
+    assert_eq!(attempts as usize, events.len());
+    assert!(
+        system.dispatcher.metric("tidings_places_refused_total").await > 0.0,
+        "shares were used up"
+    );
+}

@@ -179,6 +179,11 @@ fn cancelled(known: &Known<'_>) -> String {
         }
         "by_request" => format!("Cancelled at {at}: somebody asked for it when the endpoint was turned on again."),
         "filtered" => "Not sent: the event type matched a subscription, but the content filter did not match.".into(),
+        "filter_undecided" => {
+            "Not sent: the content filters of the endpoint take too long for this payload and were stopped before they \
+             said whether it is wanted. Make them simpler, and replay the event if it is."
+                .into()
+        }
         "erased" => format!("Cancelled at {at}: the event's content was erased."),
         "expired" => format!("Cancelled at {at}: the event became older than events are kept."),
         other => format!("Cancelled at {at}: {other}."),

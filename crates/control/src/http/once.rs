@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
+use tidings_service::idempotency_key;
 use tidings_service::problem::{Kind, Problem};
 use tidings_store::answers::{Answer, AnswerClaim, AnswerKey};
 use tidings_store::{Answers, ClaimToken};
@@ -26,8 +27,6 @@ use crate::send_test;
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Longer than any operation takes: a test waits for its receiver as long as a dialect may.
 const LEASE: Duration = send_test::DEADLINE.saturating_add(Duration::from_secs(20));
-/// The longest key, bytes.
-const MAX_KEY: usize = 255;
 /// The headers that are part of an answer.
 const KEPT_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, ETAG, LOCATION];
 
@@ -70,7 +69,8 @@ async fn answer(rest: &Rest, request: Request, next: Next) -> Result<Response, P
         }
         AnswerClaim::Answered(answer) => given_again(answer),
         AnswerClaim::OtherRequest => {
-            let detail = "this key was used for another request within the last day: choose a new one for each request";
+            let detail = "this key was used within the last day for another request, which differs in its path or a byte of its body: choose \
+                          a new key for each request";
             Err(Problem::new(Kind::Unprocessable, "idempotency_key_reused", detail).at(IDEMPOTENCY_KEY))
         }
         AnswerClaim::InFlight => {
@@ -81,22 +81,12 @@ async fn answer(rest: &Rest, request: Request, next: Next) -> Result<Response, P
     }
 }
 
-/// The key, in quotes as the draft has it (a string of RFC 9651) or without.
+/// The key; a request has one.
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let text = values.next().filter(|_| values.next().is_none());
-    let text = text.and_then(|value| value.to_str().ok()).map(str::trim);
-    let bare = |text: &str| {
-        text.strip_prefix('"')
-            .and_then(|text| text.strip_suffix('"'))
-            .map(str::to_owned)
-    };
-    let key = text.map(|text| bare(text).unwrap_or_else(|| text.to_owned()));
-    let is_key = |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    key.filter(is_key).ok_or_else(|| {
-        let detail = format!("a key has 1 to {MAX_KEY} visible ASCII characters, and a request one key");
-        Problem::invalid("idempotency_key_invalid", detail).at(IDEMPOTENCY_KEY)
-    })
+    let text = text.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    idempotency_key::read(text, IDEMPOTENCY_KEY)
 }
 
 /// The request with its body read, and what must be the same for two requests to be one.

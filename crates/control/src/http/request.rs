@@ -8,12 +8,13 @@ use std::time::Duration;
 use axum::RequestExt as _;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
-use http::header::{CONTENT_TYPE, IF_MATCH};
+use http::StatusCode;
+use http::header::IF_MATCH;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use tidings_domain::Timestamp;
-use tidings_service::problem::{Kind, Problem};
+use tidings_service::body::check_headers;
+use tidings_service::problem::Problem;
 use tidings_service::request::{json, required, unreadable};
 
 use super::{MAX_BODY, Rest};
@@ -87,18 +88,15 @@ impl<T: DeserializeOwned> FromRequest<Rest> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Rest) -> Result<Self, Problem> {
-        let is_other = request.headers().contains_key(CONTENT_TYPE) && !is_json(request.headers());
+        let headers = check_headers(request.headers(), &[]);
         let body: Bytes = request.extract().await.map_err(unread)?;
         match body.as_ref() {
             [] => json(b"null").map(Self).map_err(|_| {
                 let detail = "this takes a body: see /api/v2/openapi.json";
                 Problem::invalid("body_missing", detail)
             }),
-            _ if is_other => {
-                let detail = "send JSON, with the header `Content-Type: application/json`";
-                Err(Problem::new(Kind::UnsupportedMediaType, "content_type_unknown", detail).at("Content-Type"))
-            }
             body => {
+                headers?;
                 texts::check_body(body)?;
                 json(body).map(Self)
             }
@@ -113,13 +111,6 @@ fn unread(rejection: axum::extract::rejection::BytesRejection) -> Problem {
         }
         _ => Problem::invalid("request_unreadable", rejection.body_text()),
     }
-}
-
-/// `application/json`, whatever its parameters.
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = media_type.and_then(|text| text.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Which state of a thing the caller decides upon (RFC 9110, section 13.1.1). Tags that were not given out by

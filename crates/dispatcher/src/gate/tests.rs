@@ -23,7 +23,7 @@ fn capped(cap: u32) -> Endpoint {
 }
 
 fn gates() -> Gates {
-    Gates::new(9, 3)
+    Gates::new(9, 50, 3)
 }
 
 #[tokio::test(start_paused = true)]

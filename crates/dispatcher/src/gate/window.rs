@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::places::Pace;
+
 /// How many requests may be under way to an endpoint of which nothing is known.
 const FIRST: u32 = 4;
 
 /// An endpoint is never taken for stalled before this time without any answer.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
+
+/// An endpoint is quick if it usually answers within this time.
+const QUICK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -58,9 +63,22 @@ impl Window {
         (self.under_way, self.size)
     }
 
-    /// Whether requests end, so that waiting for room makes sense.
+    /// Whether a request is likely to end within the patience, so that waiting for room makes sense: some have ended
+    /// lately, and as many are under way as are needed for the next end to be near.
     pub(crate) fn is_moving(&self, patience: Duration, now: Instant) -> bool {
-        now.saturating_duration_since(self.last_sign) < patience.max(self.usual)
+        let is_near = self.usual <= patience * 2 * self.under_way.max(1);
+        is_near && now.saturating_duration_since(self.last_sign) < patience.max(self.usual)
+    }
+
+    /// How quickly answers come.
+    pub(crate) fn pace(&self, now: Instant) -> Pace {
+        if self.usual.is_zero() {
+            Pace::Unknown
+        } else if self.usual >= QUICK || (self.under_way > 0 && self.is_stalled(now)) {
+            Pace::Slow
+        } else {
+            Pace::Quick
+        }
     }
 
     pub(crate) fn begin(&mut self, now: Instant) {
@@ -162,5 +180,31 @@ mod tests {
         window.answered_after(Duration::from_secs(2));
         assert!(window.has_room(start + 1_100 * MS));
         assert!(window.is_moving(250 * MS, start + 1_100 * MS) && !window.is_moving(250 * MS, start + 2_100 * MS));
+    }
+
+    #[test]
+    fn an_endpoint_is_slow_that_usually_is_or_has_fallen_silent() {
+        let start = Instant::now();
+        let mut window = Window::new(32, start);
+        assert_eq!(window.pace(start), Pace::Unknown);
+        window.answered_after(50 * MS);
+        assert_eq!(window.pace(start + 5_000 * MS), Pace::Quick, "nothing is asked of it");
+        window.begin(start);
+        assert_eq!(window.pace(start + 900 * MS), Pace::Quick);
+        assert_eq!(window.pace(start + 1_100 * MS), Pace::Slow);
+        let mut window = Window::new(32, start);
+        window.answered_after(1_000 * MS);
+        assert_eq!(window.pace(start), Pace::Slow);
+    }
+
+    #[test]
+    fn nobody_waits_for_an_end_that_is_far() {
+        let start = Instant::now();
+        let mut window = Window::new(64, start);
+        window.answered_after(25_000 * MS);
+        (0..32).for_each(|_| window.begin(start));
+        assert!(!window.is_moving(250 * MS, start), "one ends each 800 ms");
+        (0..32).for_each(|_| window.begin(start));
+        assert!(window.is_moving(250 * MS, start), "one ends each 400 ms");
     }
 }

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-use super::Filter;
 use super::calculate::{calculate, convert, negative};
 use super::failure::Failure;
 use super::rule::{Comparison, Conversion, Quantifier, Rule, TextTest};
@@ -26,12 +25,18 @@ type Evaluated<'a> = Result<Value<'a>, Failure<'a>>;
 type Truth<'a> = Result<bool, Failure<'a>>;
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn of(event: &'a EventView<'a>) -> Self {
+    /// An evaluation in so many steps at most.
+    pub(super) fn of(event: &'a EventView<'a>, steps: u32) -> Self {
         Self {
             event,
             elements: Vec::new(),
-            steps_left: Filter::MAX_STEPS,
+            steps_left: steps,
         }
+    }
+
+    /// How many steps were not needed.
+    pub(super) fn steps_left(&self) -> u32 {
+        self.steps_left
     }
 
     /// Whether a rule holds.
@@ -161,7 +166,7 @@ impl<'a> Evaluation<'a> {
             one: one.kind(),
             other: other.kind(),
         };
-        one.order(other).ok_or_else(no_order)
+        one.order(other)?.ok_or_else(no_order)
     }
 
     /// Whether two values are the same. Values of different kinds never are.
@@ -191,7 +196,7 @@ impl<'a> Evaluation<'a> {
             }
             _ => {
                 self.spend_on_texts(one, other)?;
-                Ok(one.order(other) == Some(Ordering::Equal))
+                Ok(one.order(other)? == Some(Ordering::Equal))
             }
         }
     }

@@ -20,6 +20,8 @@ pub(super) enum Failure<'a> {
     NoOrder { one: &'static str, other: &'static str },
     #[error("{0} divides by zero or goes beyond 64 bits")]
     Arithmetic(&'static str),
+    #[error("a number of more than 64 bits is not exact: compare it as text, if it can be published as one")]
+    Inexact,
     #[error("{0} can't read this text")]
     NotReadableAs(&'static str),
     #[error(

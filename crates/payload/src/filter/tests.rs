@@ -145,7 +145,7 @@ fn arithmetic_never_wraps() {
     );
     cannot_tell("1 / (payload.rating - 2) > 0", "/ divides by zero");
     cannot_tell("(-9223372036854775807 - 1) / -1 > 0", "beyond 64 bits");
-    cannot_tell("(-9223372036854775807 - 1) % -1 > 0", "beyond 64 bits");
+    holds("(-9223372036854775807 - 1) % -1 == 0");
     cannot_tell("-(-9223372036854775807 - 1) > 0", "- divides by zero or goes beyond");
     cannot_tell("payload.message + 'x' == 'y'", "+ needs numbers, not text");
     does_not_hold("1.0 / 0.0 < 5 || 0.0 / 0.0 == 0.0 / 0.0");
@@ -341,4 +341,100 @@ proptest! {
             prop_assert!(!verdict.matched || verdict.error.is_none());
         }
     }
+}
+
+/// What a filter says about this payload.
+fn of_payload(filter: &str, payload: &str) -> Verdict {
+    let event_type = "feedback.created".parse().unwrap();
+    let event = EventView::new(&event_type, tidings_domain::Timestamp::UNIX_EPOCH, payload.as_bytes());
+    Filter::compile(filter).unwrap().verdict(&event)
+}
+
+#[test]
+fn numbers_of_more_than_63_bits_are_exact_or_not_told_from_each_other() {
+    let compared = |one: &str, comparison: &str, other: &str| {
+        let payload = format!(r#"{{"a": {one}, "b": {other}}}"#);
+        of_payload(&format!("payload.a {comparison} payload.b"), &payload)
+    };
+    let holds = |one, comparison, other| {
+        let verdict = compared(one, comparison, other);
+        assert_eq!(
+            verdict,
+            Verdict {
+                matched: true,
+                error: None
+            },
+            "{one} {comparison} {other}"
+        );
+    };
+    let inexact = |verdict: Verdict| {
+        assert!(verdict.error.unwrap().contains("more than 64 bits"));
+    };
+    holds("9223372036854775807", "<", "9223372036854775808");
+    holds("9223372036854775808", "!=", "9223372036854775809");
+    holds("18446744073709551614", "<", "18446744073709551615");
+    holds("18446744073709551615", "==", "18446744073709551615");
+    holds("18446744073709551615", ">", "-9223372036854775808");
+    holds("18446744073709551615", "<", "18446744073709551616");
+    holds("18446744073709551616", "<", "36893488147419103232");
+    for (one, other) in [
+        ("18446744073709551616", "18446744073709551617"),
+        ("-18446744073709551616", "-18446744073709551617"),
+        ("100000000000000000000000000000", "100000000000000000000000000001"),
+    ] {
+        for comparison in ["==", "!=", "<", ">="] {
+            inexact(compared(one, comparison, other));
+        }
+    }
+    let ids = r#"{"id": 18446744073709551617, "ids": [1, 18446744073709551618], "seen": [18446744073709551618]}"#;
+    inexact(of_payload("payload.id in payload.ids", ids));
+    inexact(of_payload("payload.ids == payload.ids", ids));
+    inexact(of_payload("payload.id - payload.seen[0] == 0", ids));
+    inexact(of_payload("string(payload.id) == string(payload.seen[0])", ids));
+    let large = r#"{"id": 18446744073709551615}"#;
+    assert!(
+        of_payload(
+            "payload.id % 10 == 5 && string(payload.id) == '18446744073709551615'",
+            large
+        )
+        .matched
+    );
+    assert!(
+        of_payload(
+            "int('18446744073709551615') == payload.id && -payload.id == 0 || true",
+            large
+        )
+        .matched
+    );
+    assert!(
+        of_payload("payload.id + 1 > 0", large)
+            .error
+            .unwrap()
+            .contains("beyond 64 bits")
+    );
+}
+
+#[test]
+fn a_budget_is_shared_and_what_it_is_not_enough_for_is_undecided() {
+    let event_type = "feedback.created".parse().unwrap();
+    let event = EventView::new(
+        &event_type,
+        tidings_domain::Timestamp::UNIX_EPOCH,
+        br#"{"tags": ["a", "b", "c"]}"#,
+    );
+    let filter = Filter::compile("payload.tags.exists(tag, tag == 'c')").unwrap();
+    let mut budget = 1_000;
+    assert_eq!(filter.decide(&event, &mut budget), Decision::Wanted);
+    let needed = 1_000 - budget;
+    assert!((4..100).contains(&needed), "{needed}");
+    let mut budget = needed + needed - 1;
+    assert_eq!(filter.decide(&event, &mut budget), Decision::Wanted);
+    assert_eq!(filter.decide(&event, &mut budget), Decision::Undecided);
+    assert_eq!(budget, 0);
+    let decisive = Filter::compile("type == 'feedback.created' || payload.tags.all(tag, tag == 'c')").unwrap();
+    assert_eq!(
+        decisive.decide(&event, &mut 8),
+        Decision::Wanted,
+        "the rest is not needed"
+    );
 }

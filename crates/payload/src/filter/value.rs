@@ -6,12 +6,15 @@ use std::cmp::Ordering;
 use serde_json::{Map, Number, Value as Json};
 use tidings_domain::Timestamp;
 
+use super::failure::Failure;
+
 /// What a part of a filter gives. Lists and maps are the payload's own, and so is most text.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'a> {
     Null,
     Bool(bool),
-    Int(i64),
+    /// A whole number of 64 bits, with a sign or without.
+    Int(i128),
     Double(f64),
     Text(Cow<'a, str>),
     List(&'a [Json]),
@@ -34,7 +37,7 @@ impl<'a> From<&'a Json> for Value<'a> {
 
 impl From<&Number> for Value<'_> {
     fn from(number: &Number) -> Self {
-        match number.as_i64() {
+        match number.as_i128() {
             Some(int) => Self::Int(int),
             None => Self::Double(number.as_f64().unwrap_or(f64::NAN)),
         }
@@ -55,10 +58,15 @@ impl Value<'_> {
         }
     }
 
-    /// How two scalars compare; values without an order have none. Numbers compare by what they are worth.
-    pub(super) fn order(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
+    /// How two scalars compare; values without an order have none. Numbers compare by what they are worth, and those
+    /// that were rounded into the same one can't be compared.
+    pub(super) fn order<'f>(&self, other: &Self) -> Result<Option<Ordering>, Failure<'f>> {
+        Ok(match (self, other) {
             (Self::Int(one), Self::Int(other)) => Some(one.cmp(other)),
+            (Self::Double(one), Self::Double(other)) if one == other => {
+                exact(*one)?;
+                Some(Ordering::Equal)
+            }
             (Self::Double(one), Self::Double(other)) => one.partial_cmp(other),
             (Self::Int(one), Self::Double(other)) => order_mixed(*one, *other),
             (Self::Double(one), Self::Int(other)) => order_mixed(*other, *one).map(Ordering::reverse),
@@ -66,14 +74,24 @@ impl Value<'_> {
             (Self::Bool(one), Self::Bool(other)) => Some(one.cmp(other)),
             (Self::Time(one), Self::Time(other)) => Some(one.cmp(other)),
             _ => None,
-        }
+        })
     }
 }
 
+/// 2⁶⁴, the first floating point number beyond the whole numbers.
+const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+
+/// A floating point number that nothing hangs on but what it says. One beyond the whole numbers may stand for any of
+/// hundreds of numbers that a payload can have, such as two different ids.
+pub(super) fn exact<'f>(double: f64) -> Result<f64, Failure<'f>> {
+    if double.is_finite() && double.abs() >= BEYOND {
+        return Err(Failure::Inexact);
+    }
+    Ok(double)
+}
+
 /// Compares without rounding the whole number, which has more digits than a floating point number.
-fn order_mixed(int: i64, double: f64) -> Option<Ordering> {
-    /// 2⁶³, the first floating point number beyond the whole numbers.
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+fn order_mixed(int: i128, double: f64) -> Option<Ordering> {
     if double.is_nan() {
         None
     } else if double >= BEYOND {
@@ -82,6 +100,6 @@ fn order_mixed(int: i64, double: f64) -> Option<Ordering> {
         Some(Ordering::Greater)
     } else {
         let by_fraction = 0.0_f64.partial_cmp(&double.fract())?;
-        Some(int.cmp(&(double.trunc() as i64)).then(by_fraction))
+        Some(int.cmp(&(double.trunc() as i128)).then(by_fraction))
     }
 }

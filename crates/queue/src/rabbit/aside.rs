@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::Shared;
 use super::connection::{ANSWER, Failure, answer};
+use super::declare;
 use super::line::Line;
 use super::publishing::publish;
 use super::status::Side;
@@ -76,11 +77,13 @@ async fn settle_one(
     }
 }
 
-/// Takes from a queue what was in it when the first message was taken.
+/// Takes from queues, one after the other, what was in each when its first message was taken.
 struct Reader {
     line: Line,
     channel: Channel,
     aside: Aside,
+    queue: &'static str,
+    to_come: Vec<&'static str>,
     /// Known from the first message on: the count that the broker gives otherwise lags behind what was just given back.
     left: Option<u32>,
 }
@@ -88,12 +91,18 @@ struct Reader {
 impl Reader {
     async fn open(shared: &Shared, aside: Aside) -> Result<Self, PublishError> {
         let line = shared.dial(Side::Consuming).await.map_err(unavailable)?;
-        match answer("open a channel", line.create_channel()).await {
-            Ok(channel) => Ok(Self {
-                line,
+        let opened = async {
+            let to_come = existing(&line, aside).await?;
+            Ok((to_come, answer("open a channel", line.create_channel()).await?))
+        };
+        match opened.await {
+            Ok((mut to_come, channel)) => Ok(Self {
                 channel,
                 aside,
-                left: None,
+                left: if to_come.is_empty() { Some(0) } else { None },
+                queue: to_come.pop().unwrap_or(aside.as_str()),
+                to_come,
+                line,
             }),
             Err(failure) => {
                 line.close().await;
@@ -112,6 +121,7 @@ impl Reader {
                 taken.push((parked, acker));
                 if matches!(which, Which::One(_)) {
                     self.left = Some(0);
+                    self.to_come.clear();
                 }
             }
         }
@@ -119,21 +129,25 @@ impl Reader {
     }
 
     async fn next(&mut self) -> Result<Option<(Parked, Acker)>, PublishError> {
-        if self.left == Some(0) {
-            return Ok(None);
-        }
-        let queue = self.aside.as_str();
-        let get = self.channel.basic_get(queue.into(), BasicGetOptions::default());
-        let got = answer(&format!("look into queue {queue}"), get)
-            .await
-            .map_err(unavailable)?;
-        let Some(BasicGetMessage {
-            delivery,
-            message_count,
-        }) = got
-        else {
-            self.left = Some(0);
-            return Ok(None);
+        let (delivery, message_count) = loop {
+            if self.left == Some(0) {
+                let Some(queue) = self.to_come.pop() else {
+                    return Ok(None);
+                };
+                (self.queue, self.left) = (queue, None);
+            }
+            let queue = self.queue;
+            let get = self.channel.basic_get(queue.into(), BasicGetOptions::default());
+            let got = answer(&format!("look into queue {queue}"), get)
+                .await
+                .map_err(unavailable)?;
+            match got {
+                Some(BasicGetMessage {
+                    delivery,
+                    message_count,
+                }) => break (delivery, message_count),
+                None => self.left = Some(0),
+            }
         };
         self.left = Some(self.left.map_or(message_count, |left| left - 1));
         let message_id = delivery.properties.message_id().clone();
@@ -154,6 +168,22 @@ impl Reader {
         }
         self.line.close().await;
     }
+}
+
+/// The queues of messages put aside that there are, the first to be read last.
+async fn existing(connection: &Connection, aside: Aside) -> Result<Vec<&'static str>, Failure> {
+    let mut existing = Vec::new();
+    for queue in aside.queues() {
+        if queue != aside.as_str() {
+            let channel = answer("open a channel", connection.create_channel()).await?;
+            if declare::depth(&channel, queue).await?.is_none() {
+                continue;
+            }
+            let _ = timeout(ANSWER, channel.close(200, "looked".into())).await;
+        }
+        existing.insert(0, queue);
+    }
+    Ok(existing)
 }
 
 fn unavailable(failure: Failure) -> PublishError {

@@ -47,6 +47,7 @@ pub(super) async fn declare(
     if !declared.compared.load(Ordering::Relaxed) {
         let existing = queues.iter().filter(|queue| !missing.contains(queue));
         compare(connection, existing, declared).await?;
+        retire(connection).await?;
         declared.compared.store(true, Ordering::Relaxed);
     }
     Ok(!missing.is_empty())
@@ -91,6 +92,27 @@ pub(super) async fn bind(channel: &Channel, queue: &QueueSpec) -> Result<(), Fai
         let options = QueueBindOptions::default();
         let bound = channel.queue_bind(name.into(), exchange.into(), key.into(), options, FieldTable::default());
         answer(&format!("bind queue {name}"), bound).await?;
+    }
+    Ok(())
+}
+
+/// Unbinds queues of earlier versions, so that nothing more goes into them.
+async fn retire(connection: &Connection) -> Result<(), Failure> {
+    for (queue, exchange) in topology::RETIRED {
+        let channel = answer("open a channel", connection.create_channel()).await?;
+        // The broker answers for one that is missing by closing the channel.
+        if let Some((messages, _)) = depth(&channel, queue).await? {
+            let unbound = channel.queue_unbind(queue.into(), exchange.into(), exchange.into(), FieldTable::default());
+            answer(&format!("unbind queue {queue}"), unbound).await?;
+            let _ = timeout(ANSWER, channel.close(200, "unbound".into())).await;
+            if messages > 0 {
+                tracing::info!(
+                    queue,
+                    messages,
+                    "a queue of an earlier version is not empty; what is in it is still shown"
+                );
+            }
+        }
     }
     Ok(())
 }

@@ -187,7 +187,7 @@ pub(crate) async fn parked_messages_stay_and_are_shown(place: &impl Place) {
         .await
         .unwrap();
     wait_until(SOON, "three in the queue", async || {
-        depth(&*queue, "tidings.parked").await == 3
+        depth(&*queue, "tidings.parked.v2").await == 3
     })
     .await;
     queue.close(GRACE).await;

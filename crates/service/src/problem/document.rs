@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tonic_types::StatusExt;
 
 use super::{Kind, Problem};
+use crate::body::PACKED;
 
 /// A problem as another role put it, to be handed on over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +91,13 @@ impl From<&Problem> for Document {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        respond(self.kind, self.retry_after, Document::from(&self))
+        let mut response = respond(self.kind, self.retry_after, Document::from(&self));
+        if self.code == PACKED {
+            // What a packed body may be packed with (RFC 9110, section 15.5.16).
+            let nothing = HeaderValue::from_static("identity");
+            response.headers_mut().insert(ACCEPT_ENCODING, nothing);
+        }
+        response
     }
 }
 

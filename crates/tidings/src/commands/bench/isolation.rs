@@ -6,6 +6,7 @@
 //! receivers and system share one machine, so a figure says something only beside the one it is compared with.
 
 mod backlog;
+mod filters;
 mod flood;
 mod hang;
 mod http2;
@@ -13,6 +14,7 @@ mod kill;
 mod many;
 mod replay;
 mod report;
+mod slow;
 
 use std::time::Duration;
 
@@ -60,6 +62,10 @@ enum Scenario {
     Many,
     /// Two tenants at one HTTP/2 host that takes ten requests at once on a connection; one of them is slow.
     Http2,
+    /// Seventy endpoints of a tenant answer well, each after 25 s.
+    Slow,
+    /// A tenant publishes large lists to a hundred endpoints with many heavy filters each.
+    Filters,
     /// A tenant publishes as fast as it can, another a little.
     Flood,
     /// What was held for a disabled endpoint is let go.
@@ -111,6 +117,8 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
         Scenario::Hang => hang::run(&bench).await,
         Scenario::Many => many::run(&bench).await,
         Scenario::Http2 => http2::run(&bench).await,
+        Scenario::Slow => slow::run(&bench).await,
+        Scenario::Filters => filters::run(&bench).await,
         Scenario::Flood => flood::run(&bench).await,
         Scenario::Backlog => backlog::run(&bench).await,
         Scenario::Replay => replay::run(&bench).await,

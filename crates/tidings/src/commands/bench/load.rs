@@ -37,6 +37,8 @@ pub(super) struct Plan {
     pub(super) disabled: bool,
     /// Requests per second and at once that each endpoint wants at the most.
     pub(super) rate_limit: Option<(u32, u32)>,
+    /// How many filters each endpoint has that look through all of a payload and want none; the payload is a list then.
+    pub(super) filters: usize,
     /// The size of a payload, bytes.
     pub(super) payload: usize,
 }
@@ -50,6 +52,7 @@ impl Plan {
             own_tenants: false,
             disabled: false,
             rate_limit: None,
+            filters: 0,
             payload,
         }
     }
@@ -127,11 +130,7 @@ impl<'a> Load<'a> {
                     trusted_ca: certificate.clone(),
                     ..pb::EndpointAuthentication::default()
                 }),
-                subscriptions: vec![pb::Subscription {
-                    pattern: event_type.clone(),
-                    disabled: false,
-                    ..pb::Subscription::default()
-                }],
+                subscriptions: subscriptions(plan, number, &event_type),
                 rate_per_second,
                 rate_burst,
                 ..pb::Endpoint::default()
@@ -153,7 +152,7 @@ impl<'a> Load<'a> {
             log: Client::connect(&system.log, &system.operator).await?,
             sink,
             targets,
-            filler: "x".repeat(plan.payload.saturating_sub(32)),
+            filler: filler(plan),
             next: AtomicU64::new(0),
         };
         load.wait_until_known().await?;
@@ -458,10 +457,35 @@ impl<'a> Load<'a> {
         pb::PublishRequest {
             tenant_id: target.tenant.clone(),
             event_type: target.event_type.clone(),
-            payload: format!("{{\"n\":{number},\"filler\":\"{}\"}}", self.filler).into(),
+            payload: format!("{{\"n\":{number},\"filler\":{}}}", self.filler).into(),
             ..pb::PublishRequest::default()
         }
     }
+}
+
+/// To the endpoint's own type, and to those of all others as far as its filters let them through: no event.
+fn subscriptions(plan: Plan, endpoint: usize, event_type: &str) -> Vec<pb::Subscription> {
+    let own = pb::Subscription {
+        pattern: event_type.to_owned(),
+        ..pb::Subscription::default()
+    };
+    let filtered = (0..plan.filters).map(|number| pb::Subscription {
+        pattern: format!("{}.*", plan.name),
+        filter: format!(
+            "payload.filler.exists(x, x == {})",
+            2 + endpoint * plan.filters + number
+        ),
+        ..pb::Subscription::default()
+    });
+    std::iter::once(own).chain(filtered).collect()
+}
+
+fn filler(plan: Plan) -> String {
+    let bytes = plan.payload.saturating_sub(32);
+    if plan.filters == 0 {
+        return format!("\"{}\"", "x".repeat(bytes));
+    }
+    format!("[{}1]", "1,".repeat(bytes / 2))
 }
 
 async fn create_tenant(control: &Client, name: &str) -> anyhow::Result<String> {

@@ -26,6 +26,8 @@ pub(super) fn now() -> u64 {
 pub(super) enum Manner {
     /// It answers at once that all is well.
     Answers,
+    /// It answers that all is well, so much later.
+    AnswersAfter(Duration),
     /// It reads requests and never answers.
     Hangs,
 }
@@ -166,7 +168,12 @@ async fn serve(mut stream: TcpStream, manner: Manner, arrived: Arc<Arrived>) {
         while let Some(end) = request_end(&buffer) {
             arrived.note(&buffer[..end]);
             buffer.drain(..end);
-            if manner == Manner::Answers && stream.write_all(ANSWER).await.is_err() {
+            match manner {
+                Manner::Hangs => continue,
+                Manner::Answers => {}
+                Manner::AnswersAfter(wait) => tokio::time::sleep(wait).await,
+            }
+            if stream.write_all(ANSWER).await.is_err() {
                 return;
             }
         }

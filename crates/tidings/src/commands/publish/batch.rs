@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use tidings_domain::{TenantId, Timestamp};
 use tidings_proto::pb;
 use tidings_proto::pb::publish_result::Result as Answer;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tidings_service::body::not_plain;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -77,6 +78,11 @@ pub(super) async fn publish(
             Box::new(opened.with_context(|| format!("cannot open {}", path.display()))?)
         }
     };
+    let mut input = BufReader::new(input);
+    let beginning = input.fill_buf().await.context("cannot read the batch")?;
+    if let Some(why) = not_plain(beginning) {
+        anyhow::bail!("the batch can't be read, and nothing of it was published: {why}");
+    }
     let (events, flawed) = (mpsc::channel(AHEAD), mpsc::channel(AHEAD));
     let tenant = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
     let reading = tokio::spawn(read(input, tenant, events.0, flawed.0));
@@ -114,12 +120,12 @@ pub(super) async fn publish(
 
 /// Reads lines until there are no more or nobody takes them; returns the numbers of those that are events.
 async fn read(
-    input: impl AsyncRead + Unpin,
+    input: impl AsyncBufRead + Unpin,
     tenant: String,
     events: mpsc::Sender<pb::PublishStreamRequest>,
     flawed: mpsc::Sender<Outcome>,
 ) -> anyhow::Result<BTreeSet<u64>> {
-    let mut lines = BufReader::new(input).lines();
+    let mut lines = input.lines();
     let mut numbers = BTreeSet::new();
     let mut number = 0;
     while let Some(text) = lines.next_line().await.context("cannot read the batch")? {

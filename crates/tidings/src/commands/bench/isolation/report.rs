@@ -27,6 +27,8 @@ pub(super) const TELLING_METRICS: [&str; 12] = [
 
 /// How much longer an event may take beside somebody else's trouble (guarantee G5).
 const MAX_RATIO: f64 = 1.2;
+/// The same beside a tenant that takes all that one tenant may.
+const MAX_CROWDED_RATIO: f64 = 1.5;
 /// How much memory a dispatcher may need, MiB.
 const MAX_MEMORY: f64 = 200.0;
 
@@ -112,6 +114,32 @@ impl Findings {
         );
         let what = format!("{name}: p99, times the other");
         self.bound(&what, times(beside.p99, alone.p99), "", Target::AtMost(MAX_RATIO));
+    }
+
+    /// How much longer it took to publish events beside the trouble than alone.
+    pub(super) fn compare_publishing(&mut self, name: &str, alone: &SteadyRun, beside: &SteadyRun) {
+        let (alone, beside) = (Latency::of(&alone.acknowledged), Latency::of(&beside.acknowledged));
+        self.fact("alone: publish, p99", alone.p99, "ms");
+        self.fact(&format!("{name}: publish, p99"), beside.p99, "ms");
+        let what = format!("{name}: publish, p99, times the other");
+        self.bound(
+            &what,
+            beside.p99 / alone.p99.max(0.001),
+            "",
+            Target::AtMost(MAX_CROWDED_RATIO),
+        );
+    }
+
+    /// As [`Findings::compare`], with what is allowed beside a tenant that takes all that it may.
+    pub(super) fn compare_crowded(&mut self, name: &str, alone: &SteadyRun, beside: &SteadyRun) {
+        let (alone, beside) = (Latency::of(&alone.delivered), Latency::of(&beside.delivered));
+        let what = format!("{name}: p99, times the other");
+        self.bound(
+            &what,
+            beside.p99 / alone.p99.max(0.001),
+            "",
+            Target::AtMost(MAX_CROWDED_RATIO),
+        );
     }
 
     /// How much of what was accepted was delivered.

@@ -1,0 +1,86 @@
+//! Memory for payloads that are under way: bounded over all requests, until they are durable and published.
+//!
+//! Need: what waits for the log service, or for a broker that stands still, lies in memory. Mechanism: a permit for
+//! each KiB of a payload, which lives as long as the payload does. An event for many endpoints would be in memory, and in
+//! the queue, once for each: its messages carry the payload only if there is room for all of these copies, and otherwise
+//! refer to the ledger. Limit: what else an event takes is not counted.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most that the messages of one event may carry together, bytes.
+const CARRIED: usize = 4 * 1024 * 1024;
+
+/// One permit per KiB.
+pub(crate) struct Room {
+    permits: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Room {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let all = kib(bytes).clamp(1, u32::MAX >> 3);
+        Self {
+            permits: Arc::new(Semaphore::new(all as usize)),
+            all,
+        }
+    }
+
+    /// Room for a payload, as soon as there is some; all that there is, if it needs more.
+    pub(crate) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = kib(bytes).min(self.all);
+        self.permits.clone().acquire_many_owned(permits).await.ok()
+    }
+
+    /// Room for the other copies of a payload for which there is room already. Nothing if there would be too many, or
+    /// if there is no room for them now.
+    pub(crate) fn for_copies(&self, bytes: usize, copies: usize) -> Option<OwnedSemaphorePermit> {
+        if bytes.saturating_mul(copies) > CARRIED && copies > 1 {
+            return None;
+        }
+        let permits = kib(bytes.saturating_mul(copies.saturating_sub(1)));
+        self.permits.clone().try_acquire_many_owned(permits).ok()
+    }
+}
+
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    #[tokio::test]
+    async fn a_payload_that_needs_more_than_all_waits_for_all() {
+        let room = Room::new(10 * KIB);
+        let large = room.take(100 * KIB).await;
+        assert!(large.is_some() && room.permits.available_permits() == 0);
+        drop(large);
+        assert_eq!(room.permits.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn copies_are_carried_while_there_is_room_for_them() {
+        let room = Room::new(10 * KIB);
+        let first = room.take(2 * KIB).await;
+        let copies = room.for_copies(2 * KIB, 4);
+        assert!(copies.is_some() && room.permits.available_permits() == 2);
+        assert!(room.for_copies(2 * KIB, 3).is_none(), "two of them have no room");
+        assert!(room.for_copies(2 * KIB, 1).is_some(), "the only one has room already");
+        drop((first, copies));
+        assert_eq!(room.permits.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_large_payload_for_many_endpoints_is_not_carried() {
+        let room = Room::new(1024 * KIB * KIB);
+        assert!(room.for_copies(256 * KIB, 16).is_some());
+        assert!(room.for_copies(256 * KIB, 17).is_none());
+        assert!(room.for_copies(100, 500).is_some());
+        assert!(room.for_copies(2 * CARRIED, 1).is_some());
+    }
+}
