@@ -48,6 +48,7 @@ fn recorder(log: &Receiver, queue: Arc<dyn Queue>) -> Recorder {
     let config = Config {
         servers: vec![format!("http://{}", log.address())],
         deadline: Duration::from_secs(10),
+        ..Config::default()
     };
     Recorder::start(LogClient::new(&config, &SecretText::from("internal")).unwrap(), queue)
 }

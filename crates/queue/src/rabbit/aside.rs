@@ -4,7 +4,7 @@
 use futures::future::join_all;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
-use lapin::{Acker, Channel};
+use lapin::{Acker, Channel, Connection};
 use tokio::time::timeout;
 
 use super::Shared;
