@@ -13,6 +13,7 @@ mod erase;
 mod event_type;
 mod explain;
 mod filter;
+mod health;
 mod ingest;
 mod listen;
 mod log;
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Endpoint(Box<endpoint::Args>),
     EventType(event_type::Args),
     Filter(filter::Args),
+    Health(health::Args),
     Dialect(dialect::Args),
     Publish(publish::Args),
     Logs(Box<logs::Args>),
@@ -72,6 +74,7 @@ impl Command {
             Self::Endpoint(args) => endpoint::run(*args).await,
             Self::EventType(args) => event_type::run(args).await,
             Self::Filter(args) => filter::run(args).await,
+            Self::Health(args) => health::run(args).await,
             Self::Dialect(args) => dialect::run(args),
             Self::Publish(args) => publish::run(args).await,
             Self::Logs(args) => logs::run(*args).await,
