@@ -22,12 +22,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin_role(&args.config).await?;
     let dialects = process.config.dialects.load()?;
     let sealer = process.config.secrets.sealer()?;
-    let Some(store) = process.postgres(sealer).await? else {
+    let Some(store) = process.postgres(sealer.clone()).await? else {
         return Ok(());
     };
     let (cache, access) = process.registry(store.clone(), &process.config.internal.token);
     let parts = tidings_control::Parts {
-        access,
+        access: access.clone(),
         cache,
         store,
         dialects,
@@ -50,7 +50,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let listener = serve::bind(&process.config.control.grpc_address).await?;
     process.serve_grpc("control-grpc", listener, routes.routes());
     let http_address = process.config.control.http_address.clone();
-    process.serve_http("control-http", &http_address, control.http).await?;
+    let console = process.console(control.http.clone(), access, sealer)?;
+    let router = control.http.merge(console);
+    process.serve_http("control-http", &http_address, router).await?;
 
     let notifier = tokio::spawn(control.notifier.run(process.shutdown.clone()));
 

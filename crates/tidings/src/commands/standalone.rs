@@ -100,7 +100,7 @@ impl Running {
         let dialects = process.config.dialects.load()?;
         let topology = topology(&process.config, &dialects)?;
         let shards = topology.shards();
-        let (store, queue) = open(&process, engines, sealer, topology, &data_dir).await?;
+        let (store, queue) = open(&process, engines, sealer.clone(), topology, &data_dir).await?;
         keep_first_operator_key(&*store, &data_dir).await?;
 
         let listener = serve::bind(&process.config.standalone.grpc_address).await?;
@@ -161,7 +161,7 @@ impl Running {
         let dispatcher = tidings_dispatcher::build(
             &process.config.dispatcher,
             tidings_dispatcher::Parts {
-                access,
+                access: access.clone(),
                 cache: registry.clone(),
                 registry: store.clone(),
                 dialects,
@@ -191,7 +191,9 @@ impl Running {
         process.ready_soon().await;
         process.serve_grpc("standalone-grpc", listener, routes.routes());
         let monitor = monitor::router(process.health.clone());
-        let router = ingest.http.merge(control.http).merge(monitor);
+        let rest = ingest.http.merge(control.http);
+        let console = process.console(rest.clone(), access, sealer)?;
+        let router = rest.merge(console).merge(monitor);
         process.serve_http("standalone-http", &http_address, router).await?;
         let tasks = vec![
             tokio::spawn(log.run()),
