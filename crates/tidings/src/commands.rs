@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod bench;
 mod config;
+mod console;
 mod control;
 mod demo;
 mod dialect;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Admin(admin::Args),
     Secrets(secrets::Args),
     Config(config::Args),
+    Console(console::Args),
     Tenant(tenant::Args),
     Audit(audit::Args),
     Endpoint(Box<endpoint::Args>),
@@ -69,6 +71,7 @@ impl Command {
             Self::Admin(args) => admin::run(args).await,
             Self::Secrets(args) => secrets::run(args).await,
             Self::Config(args) => config::run(args),
+            Self::Console(args) => console::run(args).await,
             Self::Tenant(args) => tenant::run(args).await,
             Self::Audit(args) => audit::run(args).await,
             Self::Endpoint(args) => endpoint::run(*args).await,
