@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     process.watch_registry(Watched {
         registry: store.clone(),
         cache: cache.clone(),
-        sealer,
+        sealer: sealer.clone(),
         dialects: dialects.clone(),
     });
     let parts = tidings_control::Parts {

@@ -133,7 +133,7 @@ impl Running {
         process.watch_registry(Watched {
             registry: store.clone(),
             cache: registry.clone(),
-            sealer: keys.sealer,
+            sealer: keys.sealer.clone(),
             dialects: dialects.clone(),
         });
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
