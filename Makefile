@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test ci bench bench-registry bench-isolation chaos chaos-short chaos-cluster lint fmt services-up services-down
+.PHONY: help run demo test ci bench bench-registry bench-isolation chaos chaos-short chaos-cluster deploy-check lint fmt services-up services-down
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -60,6 +60,9 @@ chaos-short: ## The same with the most important faults, once each, on a debug b
 chaos-cluster: ## What only a cluster can suffer, on three RabbitMQ nodes with the broker's defaults; a debug build, 6 minutes
 	@$(build_for_tests)
 	@target/debug/chaos --cluster --drain 300 $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+deploy-check: ## Chart, manifests, rules and dashboards, by helm, Kubernetes' schemas and promtool
+	@scripts/deploy-check
 
 lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed
 	cargo clippy --workspace --all-targets -- -D warnings

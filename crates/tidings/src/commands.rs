@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod bench;
 mod config;
+mod console;
 mod control;
 mod demo;
 mod dialect;
@@ -13,6 +14,7 @@ mod erase;
 mod event_type;
 mod explain;
 mod filter;
+mod health;
 mod ingest;
 mod listen;
 mod log;
@@ -38,11 +40,13 @@ pub(crate) enum Command {
     Admin(admin::Args),
     Secrets(secrets::Args),
     Config(config::Args),
+    Console(console::Args),
     Tenant(tenant::Args),
     Audit(audit::Args),
     Endpoint(Box<endpoint::Args>),
     EventType(event_type::Args),
     Filter(filter::Args),
+    Health(health::Args),
     Dialect(dialect::Args),
     Publish(publish::Args),
     Logs(Box<logs::Args>),
@@ -67,11 +71,13 @@ impl Command {
             Self::Admin(args) => admin::run(args).await,
             Self::Secrets(args) => secrets::run(args).await,
             Self::Config(args) => config::run(args),
+            Self::Console(args) => console::run(args).await,
             Self::Tenant(args) => tenant::run(args).await,
             Self::Audit(args) => audit::run(args).await,
             Self::Endpoint(args) => endpoint::run(*args).await,
             Self::EventType(args) => event_type::run(args).await,
             Self::Filter(args) => filter::run(args).await,
+            Self::Health(args) => health::run(args).await,
             Self::Dialect(args) => dialect::run(args),
             Self::Publish(args) => publish::run(args).await,
             Self::Logs(args) => logs::run(*args).await,

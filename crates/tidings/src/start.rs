@@ -168,6 +168,17 @@ impl Process {
         Ok((Recorder::start(client.clone(), queue), Fetcher::start(client)))
     }
 
+    /// The console's pages over the REST operations of this process.
+    pub(crate) fn console(&self, rest: axum::Router, access: Access, sealer: Sealer) -> anyhow::Result<axum::Router> {
+        let parts = tidings_console::Parts {
+            rest,
+            access,
+            sealer,
+            public_url: self.config.control.public_url.clone(),
+        };
+        Ok(tidings_console::router(&self.config.console, parts)?)
+    }
+
     /// Serves HTTP until the process stops; returns the port.
     pub(crate) async fn serve_http(
         &mut self,

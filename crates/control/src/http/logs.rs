@@ -13,6 +13,7 @@ use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::HeaderMap;
+use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use tidings_domain::AttemptId;
 use tidings_proto::pb;
 use tidings_service::problem::Document;
@@ -40,6 +41,8 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(export))
         .routes(routes!(watch))
         .routes(routes!(show))
+        .routes(routes!(request_body))
+        .routes(routes!(response_body))
 }
 
 /// Lists attempts
@@ -57,10 +60,14 @@ async fn list(
     call: Call,
     Asked(asked): Asked<With<Part>>,
 ) -> Result<Json<Page<LogEntry>>, Refusal> {
+    let has_bodies = asked.rest.bodies()?;
     let question = asked.into_message()?;
     let page = rest.logs.list(&call.authorization, question).await.map_err(as_asked)?;
     let attempts = stream::iter(page.attempts)
-        .map(|attempt| with_bodies(&rest, &call, attempt))
+        .map(async |attempt| match has_bodies {
+            true => with_bodies(&rest, &call, attempt).await,
+            false => Ok(attempt),
+        })
         .buffered(AT_ONCE)
         .map_ok(LogEntry::from)
         .try_collect()
@@ -122,6 +129,39 @@ async fn watch(
 async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Json<Attempt>, Refusal> {
     let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
     Ok(Json(attempt.into()))
+}
+
+/// Downloads a request's body
+///
+/// Byte for byte as it was sent, which is what was signed. Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/logs/{attempt_id}/request-body", operation_id = "download_request_body",
+    tag = "webhooks", params(("attempt_id" = String, Path, description = "The attempt's id.")),
+    responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
+async fn request_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Response, Refusal> {
+    let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
+    Ok(file(&format!("{id}-request"), attempt.request_body))
+}
+
+/// Downloads a response's body
+///
+/// Byte for byte what was kept of it. Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/logs/{attempt_id}/response-body", operation_id = "download_response_body",
+    tag = "webhooks", params(("attempt_id" = String, Path, description = "The attempt's id.")),
+    responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
+async fn response_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Response, Refusal> {
+    let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
+    Ok(file(&format!("{id}-response"), attempt.response_body))
+}
+
+/// Bytes that others wrote: saved as a file and never opened as a page, whatever is in them.
+fn file(name: &str, bytes: Vec<u8>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.bin\"")),
+        (CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    (headers, bytes).into_response()
 }
 
 /// The attempt in full, or as it is if its time to be kept has just ended.

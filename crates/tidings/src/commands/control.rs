@@ -30,11 +30,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     process.watch_registry(Watched {
         registry: store.clone(),
         cache: cache.clone(),
-        sealer,
+        sealer: sealer.clone(),
         dialects: dialects.clone(),
     });
     let parts = tidings_control::Parts {
-        access,
+        access: access.clone(),
         cache,
         store,
         dialects,
@@ -58,7 +58,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let listener = serve::bind(&process.config.control.grpc_address).await?;
     process.serve_grpc("control-grpc", listener, routes.routes());
     let http_address = process.config.control.http_address.clone();
-    process.serve_http("control-http", &http_address, control.http).await?;
+    let console = process.console(control.http.clone(), access, sealer)?;
+    let router = control.http.merge(console);
+    process.serve_http("control-http", &http_address, router).await?;
 
     let notifier = tokio::spawn(control.notifier.run(process.shutdown.clone()));
 

@@ -133,7 +133,7 @@ impl Running {
         process.watch_registry(Watched {
             registry: store.clone(),
             cache: registry.clone(),
-            sealer: keys.sealer,
+            sealer: keys.sealer.clone(),
             dialects: dialects.clone(),
         });
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
@@ -179,7 +179,7 @@ impl Running {
         let dispatcher = tidings_dispatcher::build(
             &process.config.dispatcher,
             tidings_dispatcher::Parts {
-                access,
+                access: access.clone(),
                 cache: registry.clone(),
                 registry: store.clone(),
                 dialects,
@@ -209,7 +209,9 @@ impl Running {
         process.ready_soon().await;
         process.serve_grpc("standalone-grpc", listener, routes.routes());
         let monitor = monitor::router(process.health.clone());
-        let router = ingest.http.merge(control.http).merge(monitor);
+        let rest = ingest.http.merge(control.http);
+        let console = process.console(rest.clone(), access, keys.sealer.clone())?;
+        let router = rest.merge(console).merge(monitor);
         process.serve_http("standalone-http", &http_address, router).await?;
         let tasks = vec![
             tokio::spawn(log.run()),

@@ -74,6 +74,9 @@ pub(super) struct Part {
     /// Where the last page ended: its `next`.
     #[param(pattern = "^att_[0-9a-f]{32}$")]
     after: Option<String>,
+    /// `false` leaves out the beginnings of the bodies.
+    #[param(value_type = Option<bool>, default = true)]
+    bodies: Option<String>,
 }
 
 /// When they were begun, and how they are written down.
@@ -130,10 +133,25 @@ impl With<Part> {
             until,
             limit: asked,
             after,
+            bodies: _,
         } = self.rest;
         // What is no number is none of those that a page can have.
         let asked = asked.map(|text| text.parse().unwrap_or(0));
         question(self.filter, [since, until], after, limit(asked)?)
+    }
+}
+
+impl Part {
+    /// Whether the list shows the beginnings of bodies.
+    pub(super) fn bodies(&self) -> Result<bool, Problem> {
+        match self.bodies.as_deref() {
+            None | Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => {
+                let detail = format!("`{other}` is neither `true` nor `false`");
+                Err(Problem::invalid("bodies_invalid", detail).at("bodies"))
+            }
+        }
     }
 }
 

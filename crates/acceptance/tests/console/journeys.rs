@@ -1,0 +1,215 @@
+//! What the products' documents say that people do on their screens, step by step.
+
+use serde_json::json;
+use tidings_acceptance::{SOON, Standalone};
+use tidings_testkit::{Answer, Receiver, wait_until};
+
+use crate::browser::Browser;
+use crate::{attempted, revoke_first_key, seeded, signed_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_connected_tested_changed_turned_off_and_deleted() {
+    let system = Standalone::start().await;
+    let tenant = system.operator.create_tenant("Acme").await;
+    let receiver = Receiver::start().await;
+    let mut browser = signed_in(&system, &tenant.token).await;
+
+    // Userback: "Select Connect under Webhooks and add your webhook URL."
+    let page = browser.open("/webhooks").await;
+    page.shows("Connect your first webhook");
+    let page = browser.open(&page.link("/webhooks/new")).await;
+    let fields = [
+        ("name", "CRM"),
+        ("url", "not a url"),
+        ("dialect", "userhero"),
+        ("event", "feedback.created"),
+    ];
+    let page = browser.submit(&page, "/webhooks/new", &fields).await;
+    assert_eq!(page.status, 400);
+    page.shows("role=\"alert\"")
+        .shows("value=\"CRM\"")
+        .shows("value=\"not a url\"");
+    let url = receiver.url();
+    let fields = [("url", url.as_str()), ("off", "on")];
+    let page = browser.submit(&page, "/webhooks/new", &fields).await;
+    page.shows("The webhook is there.");
+
+    // Userpilot: "You can send a test event before enabling the webhook live."
+    let test = page.path.split('?').next().unwrap().to_owned();
+    receiver.answer_next([Answer::full(200, &[("x-seen", "yes")], "thank you")]);
+    let page = browser.submit(&page, &test, &[]).await;
+    page.shows("The receiver accepted the test.")
+        .shows("thank you")
+        .shows("x-seen");
+    let sent = receiver.wait_for(1, SOON).await;
+    assert!(sent[0].header("x-userhero-signature").is_some());
+    let page = browser.submit(&page, &test, &[("payload", "{")]).await;
+    page.shows("The payload is not JSON.");
+
+    // "You can also include up to 10 user/company properties", and the eleventh is refused with its reason.
+    let settings = test.replace("/test", "/settings");
+    let page = browser.open(&settings).await;
+    let properties: Vec<_> = (0..11).map(|number| format!("user.p{number}")).collect();
+    let page = browser
+        .submit(&page, &settings, &[("properties", &properties.join("\n"))])
+        .await;
+    assert_eq!(page.status, 400);
+    page.shows("At most 10 properties").shows("user.p10");
+    let page = browser
+        .submit(
+            &page,
+            &settings,
+            &[("properties", ""), ("schedule", "1m 5m"), ("event", "*")],
+        )
+        .await;
+    page.shows("Saved.").shows("value=\"1m 5m\"");
+
+    // "Toggle the Status column to enable the Webhook."
+    let list = browser.open("/webhooks").await;
+    list.shows("CRM").shows(">Off<");
+    let enable = test.replace("/test", "/enable");
+    let page = browser.open(&enable).await;
+    let page = browser.submit(&page, &enable, &[]).await;
+    page.shows("Send test");
+    system.operator.ingest_is_up_to_date().await;
+    let event = system
+        .operator
+        .publish(&tenant, "feedback.created", json!({ "id": "fb_1" }))
+        .await;
+    attempted(&system.operator, &event).await;
+
+    // UserHero: "Toggle Enabled off", "Click Delete", "Confirm deletion".
+    let endpoint = test.trim_end_matches("/test").to_owned();
+    let page = browser.open(&endpoint).await;
+    page.shows(">Works<");
+    let page = browser.submit(&page, &format!("{endpoint}/disable"), &[]).await;
+    page.shows("Somebody turned it off.");
+    system.operator.ingest_is_up_to_date().await;
+    let held = system
+        .operator
+        .publish(&tenant, "feedback.created", json!({ "id": "fb_2" }))
+        .await;
+    system.operator.wait_for_state(&held, "held").await;
+    let delete = format!("{endpoint}/delete");
+    let page = browser.open(&delete).await;
+    let page = browser.submit(&page, &delete, &[("confirm", "something else")]).await;
+    assert_eq!(page.status, 422);
+    let page = browser.submit(&page, &delete, &[("confirm", "CRM")]).await;
+    page.shows("Connect your first webhook");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_searched_and_read_byte_for_byte() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+
+    let page = browser.open("/webhooks/logs").await;
+    assert_eq!(rows(&page.text), 2);
+    let page = browser
+        .open("/webhooks/logs?status_code=5xx&event_type=feedback.created")
+        .await;
+    assert_eq!(rows(&page.text), 1);
+    page.shows("value=\"5xx\"");
+    let page = browser.open("/webhooks/logs?status_code=nonsense").await;
+    assert_eq!(page.status, 400);
+    page.shows("role=\"alert\"").shows("value=\"nonsense\"");
+    let page = browser.open("/webhooks/logs?since=2020-01-01&until=2020-01-31").await;
+    page.shows("No attempt matches.");
+
+    // The full payload and the response, as they were.
+    let page = browser.open("/webhooks/logs?status_code=200").await;
+    let page = browser.open(&page.link("/webhooks/logs/att_")).await;
+    page.shows("12345678901234567890")
+        .shows("thanks kestrel")
+        .shows("x-from")
+        .shows("curl -X POST");
+    let file = browser.open(&page.link("/request-body")).await;
+    assert_eq!(file.body, seeded.receiver.requests()[0].body);
+    assert_eq!(file.headers["content-type"], "application/octet-stream");
+    assert!(file.headers["content-disposition"].starts_with("attachment"));
+    for view in ["raw", "hex"] {
+        let page = browser.open(&format!("{}?view={view}", page.path)).await;
+        assert_eq!(page.status, 200);
+    }
+
+    // The failed one: what is planned, what became of the event, and once more now.
+    let page = browser.open("/webhooks/logs?status_code=503").await;
+    let attempt = browser.open(&page.link("/webhooks/logs/att_")).await;
+    attempt.shows("Planned").shows("&#60;script&#62;alert");
+    let page = browser.open(&attempt.link("/webhooks/events/evt_")).await;
+    page.shows("What became of it").shows("Waiting");
+    let retry = attempt
+        .forms()
+        .into_iter()
+        .find(|form| form.action.ends_with("/retry"))
+        .unwrap();
+    let page = browser.submit(&attempt, &retry.action, &[]).await;
+    page.shows("Delivery");
+    system.operator.wait_for_state(&seeded.events[1], "succeeded").await;
+
+    // FeedbackPulse's people read German.
+    browser.language = "de-DE,de;q=0.9";
+    let page = browser.open("/webhooks/logs").await;
+    page.shows("<html lang=\"de\">")
+        .shows("Ereignistyp")
+        .shows("Statuscode");
+
+    let export = browser.open("/webhooks/logs/export?format=csv").await;
+    assert!(
+        export.headers["content-type"].starts_with("text/csv"),
+        "{:?}",
+        export.headers
+    );
+    let page = browser.open(&format!("/webhooks/go?q={}", seeded.events[0])).await;
+    page.shows("feedback.created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_all_tenants_and_looks_as_they_do() {
+    let system = Standalone::start().await;
+    let one = seeded(&system, "kestrel").await;
+    let other = seeded(&system, "heron").await;
+    let mut browser = Browser::new(&system.servers.http);
+    let page = browser.open("/admin/webhook-logs").await;
+    assert_eq!(page.status, 401);
+    let fields = [("key", system.operator_token.as_str())];
+    let page = browser.submit(&page, "/webhooks/session", &fields).await;
+    assert_eq!(page.path, "/admin/webhook-logs");
+    page.shows(&one.tenant.id).shows(&other.tenant.id);
+    let page = browser
+        .open(&format!("/admin/webhook-logs?tenant_id={}", one.tenant.id))
+        .await;
+    assert!(!page.text.contains("heron"), "{}", page.text);
+
+    let tenant = format!("/admin/tenants/{}", one.tenant.id);
+    let page = browser.open(&tenant).await;
+    let page = browser.submit(&page, &format!("{tenant}/look"), &[]).await;
+    assert_eq!(page.path, "/webhooks");
+    page.shows("endpoint kestrel").shows("read-only");
+    assert!(!page.text.contains("heron"));
+
+    let page = browser.open("/admin/tenants").await;
+    let page = browser.submit(&page, "/admin/tenants", &[("name", "Globex")]).await;
+    page.shows("Globex").shows("tk_");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_its_key() {
+    let system = Standalone::start().await;
+    let tenant = system.operator.create_tenant("Acme").await;
+    let mut browser = signed_in(&system, &tenant.token).await;
+    assert_eq!(browser.open("/webhooks/logs").await.status, 200);
+    revoke_first_key(&system, &tenant).await;
+    wait_until(SOON, "the session to end", async || {
+        browser.open("/webhooks/logs").await.status == 401
+    })
+    .await;
+    browser.open("/webhooks/logs").await.shows("Your session has ended");
+}
+
+/// The rows of the list of attempts.
+fn rows(text: &str) -> usize {
+    text.split_once("<tbody>")
+        .map_or(0, |(_, body)| body.matches("<tr>").count())
+}

@@ -1,0 +1,327 @@
+# Die Texte der Konsole auf Deutsch.
+
+webhooks = Webhooks
+skip = Zum Inhalt
+navigation = Hauptmenü
+times-in = Zeiten in
+back-to-product = Zurück zum Produkt
+sign-out = Abmelden
+read-only = Sie können hier alles ansehen und nichts ändern: Dieser Link oder Schlüssel erlaubt nur das Lesen.
+
+nav-endpoints = Endpunkte
+nav-logs = Webhook-Logs
+nav-deliveries = Zustellungen
+nav-events = Ereignisse
+nav-replays = Wiederholungen
+nav-tenants = Mandanten
+go-label = Zu einer ID gehen
+go-placeholder = ID öffnen …
+go-unknown = Keine Seite hat diese ID. IDs beginnen mit att_, dlv_, ep_, evt_ oder rpl_.
+page-unknown = Diese Seite gibt es nicht.
+
+ago-seconds = { $n ->
+    [one] vor { $n } Sekunde
+   *[other] vor { $n } Sekunden
+}
+ago-minutes = { $n ->
+    [one] vor { $n } Minute
+   *[other] vor { $n } Minuten
+}
+ago-hours = { $n ->
+    [one] vor { $n } Stunde
+   *[other] vor { $n } Stunden
+}
+ago-days = { $n ->
+    [one] vor { $n } Tag
+   *[other] vor { $n } Tagen
+}
+in-seconds = { $n ->
+    [one] in { $n } Sekunde
+   *[other] in { $n } Sekunden
+}
+in-minutes = { $n ->
+    [one] in { $n } Minute
+   *[other] in { $n } Minuten
+}
+in-hours = { $n ->
+    [one] in { $n } Stunde
+   *[other] in { $n } Stunden
+}
+in-days = { $n ->
+    [one] in { $n } Tag
+   *[other] in { $n } Tagen
+}
+
+sign-in = Anmelden
+sign-in-help = Öffnen Sie den Link, den Sie von Ihrem Produkt erhalten haben, oder fügen Sie ihn hier ein. Ein Schlüssel mit dem Recht „read“ geht ebenso.
+sign-in-admin-help = Fügen Sie einen Betreiber-Schlüssel ein. Auf dem Rechner, auf dem Tidings läuft, öffnet „tidings console“ diese Seite angemeldet.
+sign-in-key = Link oder Schlüssel
+sign-in-unknown = Dieser Link oder Schlüssel gilt nicht: Er ist abgelaufen, wurde gelöscht oder ist falsch geschrieben.
+sign-in-no-read = Dieser Schlüssel darf nicht lesen. Verwenden Sie einen mit dem Recht „read“.
+sign-in-ended = Ihre Sitzung ist beendet: Ihr Schlüssel oder Link wurde gelöscht oder ist abgelaufen.
+sign-in-operator-only = Diese Seite ist für Betreiber. Melden Sie sich mit einem Betreiber-Schlüssel an.
+
+refused = Das wurde abgelehnt
+refused-not-found = Hier ist nichts
+refused-forbidden = Das dürfen Sie nicht
+refused-away = Das kann gerade nicht gezeigt werden
+refused-home = Zurück zum Anfang
+
+connect = Verbinden
+connect-title = Verbinden Sie Ihren ersten Webhook
+connect-intro = Tidings sendet einen HTTP-POST an eine URL von Ihnen, sobald etwas geschieht.
+connect-url = Geben Sie die URL an, die die Ereignisse empfängt.
+connect-events = Wählen Sie, welche Ereignisse sie bekommt.
+connect-test = Senden Sie einen Test und sehen Sie, was Ihr Empfänger antwortet.
+create-webhook = Webhook anlegen
+created = Angelegt
+create = Anlegen
+create-off = Ausgeschaltet lassen, bis ich ihn einschalte
+made = Der Webhook ist angelegt. Senden Sie ihm einen Test, um zu sehen, dass er funktioniert.
+cancel = Abbrechen
+status = Zustand
+name = Name
+name-placeholder = Produktion
+url = URL
+url-hint = Wohin die Anfragen gehen. URLs von Slack und Discord bekommen Nachrichten in deren eigenem Format.
+dialect = Format
+dialect-by-url = Wie es zur URL passt
+events = Ereignisse
+events-hint = Nur gewählte Ereignisse werden gesendet; ist keines gewählt, wird nichts gesendet.
+all-events = Alle Ereignisse
+find-events = Ereignistypen suchen
+patterns = Muster, eines je Zeile, zum Beispiel feedback.*
+event-trigger = Auslöser
+latest-attempts = Letzte Versuche
+none-yet = Noch nichts gesendet
+no-events = Keine Ereignisse: Nichts wird gesendet
+enabled = Eingeschaltet
+on = Ein
+off = Aus
+turn-on = Einschalten
+turn-off = Ausschalten
+turn-on-name = { $name } einschalten
+turn-off-name = { $name } ausschalten
+secret = Geheimnis
+secret-optional = Geheimnis (freiwillig)
+secret-hint = Damit werden Anfragen signiert. Bleibt das Feld leer, wird eines erzeugt, wo das Format es braucht.
+contact = E-Mail-Adresse
+contact-hint = Bekommt eine Nachricht, wenn der Webhook endgültig fehlschlägt oder ausgeschaltet wird.
+next-page = Weitere
+
+overview = Übersicht
+settings = Einstellungen
+endpoint-pages = Dieser Webhook
+since = seit
+n-held = { $n } zurückgehalten
+n-scheduled = { $n } warten auf ihren nächsten Versuch
+send-test = Test senden
+recover = Nachholen
+delete = Löschen
+all-attempts = Alle Versuche
+time = Zeit
+result = Ergebnis
+event-type = Ereignistyp
+duration = Dauer
+next = Nächster
+test = Test
+
+health-new = Neu
+health-works = Funktioniert
+health-quiet = Still
+health-failing = Schlägt fehl
+health-off = Aus
+health-turned-off = Ausgeschaltet
+health-new-advice = Noch wurde nichts gesendet. Senden Sie einen Test, um zu sehen, dass Ihr Empfänger ihn versteht.
+health-works-advice = Anfragen werden mit Erfolg beantwortet.
+health-quiet-advice = Seit einer Woche wurde nichts gesendet: Kein Ereignis, das dieser Webhook abonniert, wurde veröffentlicht.
+health-failing-advice = Eine Zustellung wurde aufgegeben, und seitdem gelang keine. Sehen Sie sich die letzten Versuche an, bringen Sie den Empfänger in Ordnung und holen Sie nach, was er verpasst hat.
+health-off-advice = Jemand hat ihn ausgeschaltet. Was inzwischen veröffentlicht wird, wird zurückgehalten und beim Einschalten nach Ihrer Wahl gesendet oder verworfen.
+health-turned-off-advice = Tidings hat ihn ausgeschaltet, weil der Empfänger verschwunden ist (410) oder tagelang alles fehlschlug. Bringen Sie den Empfänger in Ordnung und schalten Sie ihn ein.
+
+enable-nothing-held = Für diesen Webhook wird nichts zurückgehalten.
+enable-held = { $n } Zustellungen wurden zurückgehalten, während er aus war. Was soll mit ihnen geschehen?
+enable-release = Senden, so schnell der Empfänger sie annimmt
+enable-cancel = Verwerfen
+delete-title = Diesen Webhook löschen?
+delete-explained = Er bekommt keine Anfragen mehr. Sein Log bleibt. Das lässt sich nicht rückgängig machen.
+delete-waiting = { $n } Zustellungen warten auf diesen Webhook. Sie werden abgebrochen.
+delete-confirm = Geben Sie zur Bestätigung „{ $name }“ ein
+delete-now = Löschen
+
+saved = Gespeichert.
+save = Speichern
+special-subscriptions = Diese bleiben, wie sie sind; Filter werden über die Schnittstelle geändert.
+delivery = Zustellung
+schedule = Wartezeiten zwischen den Versuchen
+schedule-hint = Durch Leerzeichen getrennt, zum Beispiel 1m 5m 2h. Bleibt das Feld leer: { $usual }
+timeout = Zeitlimit einer Anfrage
+concurrency = Gleichzeitige Anfragen
+rate = Anfragen je Sekunde
+properties = Eigenschaften
+properties-label = Bis zu { $n } Eigenschaften, die zusätzlich gesendet werden, eine je Zeile
+settings-too-many-properties = Höchstens { $n } Eigenschaften können gesendet werden. Nehmen Sie einige heraus.
+settings-number = Geben Sie eine ganze Zahl an oder lassen Sie das Feld leer.
+settings-conflict = Jemand hat diesen Webhook geändert, während Sie ihn bearbeitet haben. Ihre Eingaben stehen noch unten; öffnen Sie die Einstellungen in einem weiteren Tab, um die Änderung zu sehen, und speichern Sie von dort.
+
+test-explained = Sendet sofort ein Beispiel, auch wenn der Webhook aus ist. Im Log ist es als Test gekennzeichnet, und es wird nie wiederholt.
+load-sample = Beispiel laden
+payload = Inhalt
+test-no-json = Der Inhalt ist kein JSON.
+test-succeeded = Der Empfänger hat den Test angenommen.
+test-failed = Der Empfänger hat den Test nicht angenommen.
+test-nothing-yet = Anfrage und Antwort erscheinen hier.
+details = Einzelheiten
+
+secret-explained = Mit diesem Geheimnis prüft Ihr Empfänger, dass Anfragen von hier kommen.
+unsigned = Anfragen an diesen Webhook werden nicht signiert.
+previous-secret = Das Geheimnis vor dem letzten Wechsel signiert noch bis
+public-key = Öffentlicher Schlüssel:
+reveal = Geheimnis zeigen
+secret-hide = Verlassen Sie diese Seite, um es zu verbergen. Nur wer Webhooks verwalten darf, kann es sehen.
+rotate-title = Geheimnis wechseln
+rotate-explained = Das alte Geheimnis signiert noch eine Weile, damit Sie Ihren Empfänger umstellen können, ohne eine Anfrage zu verlieren.
+rotate-secret = Neues Geheimnis
+rotate-generated = Wird erzeugt, wenn das Feld leer bleibt
+overlap = Das alte signiert noch
+overlap-none = Gar nicht
+rotate = Wechseln
+rotated = Das Geheimnis wurde gewechselt.
+
+recover-explained = Sendet erneut, was aufgegeben wurde, ohne die Ereignisse, die später ankamen. Erste Versuche neuer Ereignisse warten nicht dahinter.
+recover-reach = Aufgegeben in den
+last-hours = letzten { $n } h
+count = Zählen
+n-exhausted = { $n ->
+    [one] { $n } Zustellung wurde aufgegeben.
+   *[other] { $n } Zustellungen wurden aufgegeben.
+}
+at-least = Es können mehr sein.
+recover-start = Erneut senden
+
+logs-title = Webhook-Logs
+logs-all-tenants = Webhook-Logs aller Mandanten
+tenant = Mandant
+status-code = Statuscode
+outcome = Ausgang
+any = Alle
+from-day = Von
+to-day = Bis
+endpoint = Endpunkt
+endpoints = Endpunkte
+more-filters = Weitere Filter
+failure-reason = Grund
+error-contains = Fehler enthält
+min-duration = Dauerte mindestens
+per-page = Je Seite
+search = Suchen
+clear = Zurücksetzen
+logs-none = Kein Versuch passt.
+logs-near = Diese Ereignisse passen zu Typ und Zeit. Öffnen Sie eines, um zu sehen, warum nichts gesendet wurde:
+logs-look-further = Noch nichts gefunden. Die Suche hat einen Teil des Logs durchgesehen und kann weitergehen.
+look-further = Weiter zurück suchen
+logs-no-time = „{ $text }“ ist kein Tag.
+nothing-found = Nichts gefunden.
+older = Ältere
+n-endpoints = { $n ->
+    [one] { $n } Endpunkt
+   *[other] { $n } Endpunkte
+}
+tail-start = Live verfolgen
+tail-stop = Wird verfolgt …
+tail-new = neu – zeigen
+attempt = Versuch
+attempts = Versuche
+attempt-n = Versuch { $n }
+no-answer = Keine Antwort
+send-again = Erneut senden
+try-now = Jetzt versuchen
+a-test = Ein Test
+event = Ereignis
+phases = Phasen
+first-byte = erstes Byte
+timeline = Verlauf
+planned = Geplant
+views = Darstellung der Inhalte
+view-laid-out = Gegliedert
+view-raw = Wie gesendet
+view-hex = Hexadezimal
+as-curl = Als curl-Befehl
+request = Anfrage
+response = Antwort
+request-headers = Kopfzeilen der Anfrage
+response-headers = Kopfzeilen der Antwort
+n-bytes = { $n } Bytes
+download = Herunterladen
+response-cut = die Antwort ging weiter
+from-address = von { $address }
+body-cut = Nur der Anfang wird gezeigt. Laden Sie alles herunter, um es zu sehen.
+
+state = Zustand
+due = Fällig
+changed = Geändert
+state-pending = Steht an
+state-scheduled = Geplant
+state-held = Zurückgehalten
+state-succeeded = Zugestellt
+state-exhausted = Aufgegeben
+state-cancelled = Abgebrochen
+outcome-succeeded = Gelungen
+outcome-failed-retryable = Fehlgeschlagen, wird wiederholt
+outcome-failed-final = Endgültig fehlgeschlagen
+reason-status = Status
+reason-timeout = Zeit abgelaufen
+reason-dns = Name nicht gefunden
+reason-connect = Keine Verbindung
+reason-tls = TLS fehlgeschlagen
+reason-blocked-address = Adresse nicht erlaubt
+reason-proxy = Proxy fehlgeschlagen
+reason-protocol = Kein HTTP
+reason-authorization = Kein Token
+reason-render = Nicht darstellbar
+cause-endpoint-disabled = der Webhook ist aus
+cause-endpoint-deleted = der Webhook wurde gelöscht
+cause-by-request = jemand hat es verlangt
+cause-filtered = ein Filter hielt es zurück
+cause-erased = der Inhalt wurde gelöscht
+verdict-delivered = Zugestellt
+verdict-given-up = Aufgegeben
+verdict-cancelled = Abgebrochen
+verdict-waiting = Wartet
+verdict-under-way = Unterwegs
+verdict-held = Zurückgehalten
+verdict-not-subscribed = Nicht abonniert
+verdict-subscription-off = Abonnement ist aus
+verdict-subscribed-later = Später abonniert
+verdict-made-later = Später angelegt
+verdict-operational = Nur Betriebsereignisse
+
+accepted = Angenommen
+occurred = Geschehen
+idempotency-key = Idempotenz-Schlüssel
+what-became = Was daraus wurde
+no-endpoint-at-all = Es gab keinen Endpunkt, an den es gehen konnte.
+erased = Der Inhalt wurde gelöscht am
+
+replay = Wiederholung
+replays-explained = Aufträge, die erneut senden, was das Log hat.
+rows = Zeilen
+deliveries = Zustellungen
+skipped = Ausgelassen
+replay-progress = { $walked } von { $matched } Zeilen durchgegangen.
+replay-made = { $deliveries } Zustellungen gemacht, { $skipped } Zeilen ausgelassen.
+replay-running = Läuft
+replay-paused = Angehalten
+replay-succeeded = Fertig
+replay-cancelled = Beendet
+replay-failed = Fehlgeschlagen
+ended = Beendet
+pause = Anhalten
+resume = Fortsetzen
+stop-replay = Beenden
+
+id = ID
+tenant-new = Neuer Mandant
+tenant-made = { $name } ist angelegt. Das ist der Schlüssel; er wird nur jetzt gezeigt:
+no-tenants = Es gibt noch keinen Mandanten.
+see-what-they-see = Ansehen, was sie sehen

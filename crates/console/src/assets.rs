@@ -1,0 +1,103 @@
+//! Style and script, compiled in. Their names bear a hash of their content, so that browsers may keep them for ever.
+
+use std::io::Write as _;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use crate::Console;
+
+/// How hard brotli tries (0 to 11), and how far it looks back (as a power of two). It works once, at the start.
+const QUALITY: u32 = 9;
+const WINDOW: u32 = 20;
+
+/// The files that pages refer to.
+pub(crate) struct Assets {
+    pub(crate) style: Asset,
+    pub(crate) script: Asset,
+    icon: Asset,
+}
+
+/// One file.
+pub(crate) struct Asset {
+    /// Its name, with the hash.
+    pub(crate) name: String,
+    media_type: &'static str,
+    plain: &'static [u8],
+    compressed: Vec<u8>,
+}
+
+impl Assets {
+    pub(crate) fn new() -> Self {
+        Self {
+            style: Asset::new(
+                "console",
+                "css",
+                "text/css; charset=utf-8",
+                include_bytes!("../assets/console.css"),
+            ),
+            script: Asset::new(
+                "console",
+                "js",
+                "text/javascript; charset=utf-8",
+                include_bytes!("../assets/console.js"),
+            ),
+            icon: Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
+        }
+    }
+
+    pub(crate) fn icon(&self) -> &str {
+        &self.icon.name
+    }
+
+    fn find(&self, name: &str) -> Option<&Asset> {
+        [&self.style, &self.script, &self.icon]
+            .into_iter()
+            .find(|asset| asset.name == name)
+    }
+}
+
+impl Asset {
+    fn new(stem: &str, extension: &str, media_type: &'static str, plain: &'static [u8]) -> Self {
+        let hash = hex::encode(&Sha256::digest(plain)[..6]);
+        Self {
+            name: format!("{stem}-{hash}.{extension}"),
+            media_type,
+            plain,
+            compressed: compressed(plain),
+        }
+    }
+}
+
+fn compressed(plain: &[u8]) -> Vec<u8> {
+    let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, QUALITY, WINDOW);
+    // Writing to memory does not fail.
+    let _ = writer.write_all(plain);
+    writer.into_inner()
+}
+
+pub(crate) async fn serve(State(console): State<Console>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let Some(asset) = console.assets.find(&name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let kept = [
+        (CONTENT_TYPE, asset.media_type),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (VARY, "accept-encoding"),
+    ];
+    let takes_brotli = headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .split(',')
+                .any(|coding| coding.trim().split(';').next() == Some("br"))
+        });
+    match takes_brotli {
+        true => (kept, [(CONTENT_ENCODING, "br")], asset.compressed.clone()).into_response(),
+        false => (kept, asset.plain).into_response(),
+    }
+}

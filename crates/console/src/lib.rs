@@ -1,0 +1,135 @@
+//! The console: people see, test, repair and understand their webhooks in a browser.
+//!
+//! Pages are rendered on the server; links are links and forms are forms, so that every page works without scripts. A
+//! page's handler calls the REST operations of this process with the visitor's own key: rights, checks, audit entries
+//! and idempotency are theirs, and the console has none of its own. It never opens the store.
+
+mod admin;
+mod assets;
+mod form;
+mod headers;
+mod rest;
+mod session;
+mod shapes;
+mod show;
+mod sign_in;
+mod tenant;
+mod texts;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tidings_store::Access;
+use tidings_store::seal::Sealer;
+use tower_http::csrf::{self, CsrfLayer};
+use url::Url;
+
+use crate::assets::Assets;
+use crate::rest::Rest;
+use crate::texts::Texts;
+
+/// How the console presents itself (`[console]`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The product's name, in the header of every page.
+    pub product: String,
+    /// Where "back to the product" leads; without it there is no such link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back_url: Option<Url>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            product: "Tidings".into(),
+            back_url: None,
+        }
+    }
+}
+
+/// The parts that the console is made of.
+pub struct Parts {
+    /// Everything under `/api/v2` that this process serves.
+    pub rest: Router,
+    /// Who a key belongs to.
+    pub access: Access,
+    /// Seals sessions.
+    pub sealer: Sealer,
+    /// Where browsers reach this process: decides whether cookies need HTTPS, and which path links begin with.
+    pub public_url: Option<Url>,
+}
+
+/// Why the console can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// `control.public_url` has no origin.
+    #[error("`control.public_url` is not a URL that browsers can open: {0}")]
+    PublicUrl(#[from] csrf::ConfigError),
+}
+
+/// What every handler works with. Cheap to clone.
+#[derive(Clone)]
+struct Console(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    rest: Rest,
+    access: Access,
+    sealer: Sealer,
+    texts: Texts,
+    assets: Assets,
+    /// The path of `public_url` without its last slash: what every link begins with.
+    base: String,
+    /// Whether browsers come over HTTPS.
+    is_secure: bool,
+}
+
+impl std::ops::Deref for Console {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The pages under `/webhooks` and `/admin`.
+pub fn router(config: &Config, parts: Parts) -> Result<Router, ConsoleError> {
+    let base = parts
+        .public_url
+        .as_ref()
+        .map(|url| url.path().trim_end_matches('/').to_owned());
+    let console = Console(Arc::new(Inner {
+        config: config.clone(),
+        rest: Rest::new(parts.rest),
+        access: parts.access,
+        sealer: parts.sealer,
+        texts: Texts::new(),
+        assets: Assets::new(),
+        base: base.unwrap_or_default(),
+        is_secure: parts.public_url.as_ref().is_some_and(|url| url.scheme() == "https"),
+    }));
+    let home = format!("{}/webhooks", console.base);
+    let mut csrf = CsrfLayer::new();
+    if let Some(url) = &parts.public_url {
+        csrf = csrf.add_trusted_origin(url.origin().ascii_serialization())?;
+    }
+    let router = Router::new()
+        .route("/", get(async move || (StatusCode::SEE_OTHER, Redirect::to(&home))))
+        .route("/webhooks/assets/{name}", get(assets::serve))
+        .route("/webhooks/session", post(sign_in::sign_in))
+        .route("/webhooks/sign-out", post(sign_in::sign_out))
+        .route("/webhooks/preferences", post(sign_in::prefer))
+        .merge(tenant::router())
+        .merge(admin::router())
+        .layer(csrf)
+        .layer(from_fn_with_state(console.clone(), sign_in::welcome_strangers))
+        .layer(from_fn(headers::protect));
+    Ok(router.with_state(console))
+}

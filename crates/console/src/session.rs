@@ -1,0 +1,118 @@
+//! A session is a key in a sealed cookie and nothing else: it ends with the key, on every replica, within a second.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Console;
+
+/// Binds a sealed session to what it is, so that nothing else that is sealed with the same key opens as one.
+const CONTEXT: &[u8] = b"console session";
+
+/// Which of the two sessions a browser may have at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Realm {
+    /// A tenant's people, under `/webhooks`.
+    Tenant,
+    /// Operators, under `/admin`.
+    Admin,
+}
+
+impl Realm {
+    /// The realm of a path.
+    pub(crate) fn of(path: &str) -> Self {
+        match path == "/admin" || path.starts_with("/admin/") {
+            true => Self::Admin,
+            false => Self::Tenant,
+        }
+    }
+
+    /// Where the realm begins.
+    pub(crate) fn home(self) -> &'static str {
+        match self {
+            Self::Tenant => "/webhooks",
+            Self::Admin => "/admin",
+        }
+    }
+
+    /// Where the realm's log is.
+    pub(crate) fn logs(self) -> &'static str {
+        match self {
+            Self::Tenant => "/webhooks/logs",
+            Self::Admin => "/admin/webhook-logs",
+        }
+    }
+
+    /// How long a session lasts at most.
+    fn length(self) -> SignedDuration {
+        match self {
+            Self::Tenant => SignedDuration::from_hours(12),
+            Self::Admin => SignedDuration::from_hours(8),
+        }
+    }
+
+    /// With HTTPS the name's prefix makes browsers refuse the cookie from other hosts and plain HTTP (RFC 6265bis, 4.1.3).
+    fn cookie(self, is_secure: bool) -> &'static str {
+        match (self, is_secure) {
+            (Self::Tenant, true) => "__Host-tidings",
+            (Self::Tenant, false) => "tidings",
+            (Self::Admin, true) => "__Host-tidings-admin",
+            (Self::Admin, false) => "tidings-admin",
+        }
+    }
+}
+
+/// The content of the cookie.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    token: String,
+    /// Unix seconds.
+    until: i64,
+}
+
+impl Console {
+    /// The `Set-Cookie` that begins a session with this token.
+    pub(crate) fn begin_session(&self, realm: Realm, token: &str) -> Option<HeaderValue> {
+        let until = Timestamp::now().saturating_add(realm.length()).ok()?.as_second();
+        let sealed = Sealed {
+            token: token.to_owned(),
+            until,
+        };
+        let sealed = self.sealer.seal(&serde_json::to_vec(&sealed).ok()?, CONTEXT);
+        self.set_cookie(realm, &BASE64_URL_SAFE_NO_PAD.encode(sealed), realm.length().as_secs())
+    }
+
+    /// The `Set-Cookie` that ends a session.
+    pub(crate) fn end_session(&self, realm: Realm) -> Option<HeaderValue> {
+        self.set_cookie(realm, "", 0)
+    }
+
+    /// The token of the session that the request belongs to.
+    pub(crate) fn token(&self, realm: Realm, headers: &HeaderMap) -> Option<String> {
+        let value = cookie(headers, realm.cookie(self.is_secure))?;
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(value).ok()?;
+        let session: Sealed = serde_json::from_slice(&self.sealer.open(&sealed, CONTEXT).ok()?).ok()?;
+        (session.until > Timestamp::now().as_second()).then_some(session.token)
+    }
+
+    fn set_cookie(&self, realm: Realm, value: &str, seconds: i64) -> Option<HeaderValue> {
+        let name = realm.cookie(self.is_secure);
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        HeaderValue::from_str(&text).ok()
+    }
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}

@@ -1,0 +1,214 @@
+//! What the pages read out of the operations' answers; fields that no page shows are left out.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidings_domain::Timestamp;
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) dialect: String,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) enabled: bool,
+    pub(crate) disabled_reason: Option<String>,
+    pub(crate) failing_since: Option<Timestamp>,
+    pub(crate) schedule: Option<Vec<String>>,
+    pub(crate) timeout: Option<String>,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) rate_per_second: Option<u32>,
+    pub(crate) unsigned: bool,
+    pub(crate) public_key: Option<String>,
+    pub(crate) previous_secret_until: Option<Timestamp>,
+    pub(crate) contact: Option<String>,
+    #[serde(default)]
+    pub(crate) properties: Vec<String>,
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Subscription {
+    pub(crate) pattern: String,
+    pub(crate) disabled: bool,
+    pub(crate) filter: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) id: String,
+    pub(crate) delivery_id: String,
+    pub(crate) event_id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) endpoint_id: String,
+    pub(crate) event_type: String,
+    pub(crate) number: u32,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) duration: Option<String>,
+    pub(crate) url: String,
+    pub(crate) dialect: String,
+    pub(crate) outcome: String,
+    pub(crate) failure_reason: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) status_code: Option<u16>,
+    pub(crate) next_attempt_at: Option<Timestamp>,
+    pub(crate) test: bool,
+    #[serde(default)]
+    pub(crate) request_headers: Vec<Header>,
+    #[serde(default)]
+    pub(crate) response_headers: Vec<Header>,
+    #[serde(default)]
+    pub(crate) response_truncated: bool,
+    #[serde(default)]
+    pub(crate) remote_address: Option<String>,
+    #[serde(default)]
+    pub(crate) timing: Timing,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+#[derive(Clone, Default, Deserialize)]
+pub(crate) struct Timing {
+    pub(crate) dns: Option<String>,
+    pub(crate) connect: Option<String>,
+    pub(crate) tls: Option<String>,
+    pub(crate) first_byte: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Delivery {
+    pub(crate) id: String,
+    pub(crate) event_id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) endpoint_id: String,
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) due_at: Option<Timestamp>,
+    pub(crate) attempts: u32,
+    pub(crate) updated_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) event_type: String,
+    pub(crate) occurred_at: Option<Timestamp>,
+    pub(crate) accepted_at: Option<Timestamp>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) delivery_count: u32,
+    pub(crate) test: bool,
+    pub(crate) erased_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) payload: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct EventExplanation {
+    pub(crate) sentences: Vec<String>,
+    pub(crate) deliveries: Vec<Explanation>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Explanation {
+    pub(crate) delivery_id: Option<String>,
+    pub(crate) endpoint_id: String,
+    pub(crate) endpoint_name: Option<String>,
+    pub(crate) verdict: String,
+    pub(crate) sentences: Vec<String>,
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct EventType {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) description: Option<String>,
+    #[serde(default)]
+    pub(crate) sample: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Dialect {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) schedule: Vec<String>,
+    pub(crate) timeout: String,
+    pub(crate) event_types: Vec<String>,
+    pub(crate) settings: BTreeMap<String, Setting>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Setting {
+    pub(crate) description: String,
+    pub(crate) default: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Replay {
+    pub(crate) id: String,
+    pub(crate) tenant_id: String,
+    pub(crate) endpoint_id: Option<String>,
+    pub(crate) state: String,
+    pub(crate) matched: u64,
+    pub(crate) matched_at_least: bool,
+    pub(crate) walked: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) skipped: u64,
+    pub(crate) error: Option<String>,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+/// How many rows a replay would go through.
+#[derive(Deserialize)]
+pub(crate) struct Preview {
+    pub(crate) rows: u64,
+    pub(crate) at_least: bool,
+}
+
+/// Where a delivery is sent again.
+#[derive(Deserialize)]
+pub(crate) struct Retry {
+    pub(crate) delivery_id: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Secret {
+    pub(crate) secret: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct NewTenant {
+    pub(crate) tenant: Tenant,
+    pub(crate) token: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PortalLink {
+    pub(crate) url: String,
+}

@@ -1,0 +1,186 @@
+//! Signing in by a portal link or a key, signing out, and choosing language and time zone.
+//!
+//! A link bears its token in the fragment, which browsers send to nobody. The page that strangers get has a script that
+//! takes it out of the address bar and submits it; without scripts people paste the link into the same form.
+
+use askama::Template;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{HeaderName, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
+use tidings_domain::Scope;
+use url::Url;
+
+use crate::Console;
+use crate::form::Form;
+use crate::session::Realm;
+use crate::texts::Language;
+use crate::visitor::{LANGUAGE_COOKIE, Reader, Visitor, ZONE_COOKIE};
+
+/// A year, in seconds: how long a browser keeps what its user prefers.
+const KEPT: u32 = 365 * 86_400;
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    v: &'a Reader,
+    realm: Realm,
+    /// The page to go on to, below the console's path.
+    next: &'a str,
+    /// The key of the sentence that says why signing in failed.
+    problem: Option<&'static str>,
+}
+
+/// Shows who has no session that works how to begin one, at whatever page they ask for.
+pub(crate) async fn welcome_strangers(State(console): State<Console>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_open = path == "/" || path.starts_with("/webhooks/assets/");
+    let is_open = is_open || ["/webhooks/session", "/webhooks/preferences", "/webhooks/sign-out"].contains(&path);
+    if is_open {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let Some(visitor) = Visitor::of(&console, &parts) else {
+        let reader = Reader::of(&console, &parts);
+        let expired = has_session(&console, &parts).then_some("sign-in-ended");
+        // What is submitted without a session can't be submitted again after signing in.
+        let next = if parts.method == Method::GET {
+            &reader.path
+        } else {
+            Realm::of(parts.uri.path()).home()
+        };
+        return welcome(&reader, next, expired);
+    };
+    if visitor.realm == Realm::Admin && !visitor.is_operator() {
+        return welcome(&visitor, Realm::Admin.home(), Some("sign-in-operator-only"));
+    }
+    next.run(Request::from_parts(parts, body)).await
+}
+
+fn has_session(console: &Console, parts: &Parts) -> bool {
+    console.token(Realm::of(parts.uri.path()), &parts.headers).is_some()
+}
+
+fn welcome(reader: &Reader, next: &str, problem: Option<&'static str>) -> Response {
+    let realm = Realm::of(next);
+    let page = SignInPage {
+        v: reader,
+        realm,
+        next,
+        problem,
+    };
+    reader.page(StatusCode::UNAUTHORIZED, &page)
+}
+
+/// Exchanges a token, or the link that bears it, for a session.
+pub(crate) async fn sign_in(State(console): State<Console>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let reader = Reader::of(&console, &parts);
+    let form = Form::from_request(Request::from_parts(parts.clone(), body), &()).await;
+    let Ok(Form(fields)) = form else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let next = local(fields.text("next"));
+    let token = token_in(fields.text("key"));
+    let found = Visitor::with_token(&console, &parts, Realm::Tenant, &token);
+    let Some(visitor) = found else {
+        return welcome(&reader, &next, Some("sign-in-unknown"));
+    };
+    if visitor.caller.require(Scope::Read).is_err() {
+        return welcome(&reader, &next, Some("sign-in-no-read"));
+    }
+    let realm = if visitor.is_operator() {
+        Realm::Admin
+    } else {
+        Realm::Tenant
+    };
+    let next = if Realm::of(&next) == realm {
+        next.as_str()
+    } else {
+        realm.home()
+    };
+    let Some(cookie) = console.begin_session(realm, &token) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    ([(SET_COOKIE, cookie)], reader.redirect(next)).into_response()
+}
+
+/// Ends the session of the realm that the form names.
+pub(crate) async fn sign_out(State(console): State<Console>, reader: Reader, Form(fields): Form) -> Response {
+    let realm = Realm::of(fields.text("realm"));
+    let clear = (CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
+    let Some(cookie) = console.end_session(realm) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    ([(SET_COOKIE, cookie), clear], reader.redirect(realm.home())).into_response()
+}
+
+/// Keeps the language or the time zone that somebody prefers.
+pub(crate) async fn prefer(reader: Reader, Form(fields): Form) -> Response {
+    let back = local(fields.text("back"));
+    let mut response = reader.redirect(back);
+    let secure = if reader.console.is_secure { "; Secure" } else { "" };
+    let language =
+        Language::named(fields.text("language")).map(|language| (LANGUAGE_COOKIE, language.code().to_owned()));
+    let zone = fields.given("zone").filter(|zone| *zone == "UTC");
+    let zone = zone.map(|zone| (ZONE_COOKIE, zone.to_owned()));
+    for (name, value) in language.into_iter().chain(zone) {
+        let text = format!("{name}={value}; Path=/; Max-Age={KEPT}; SameSite=Lax{secure}");
+        if let Ok(cookie) = HeaderValue::from_str(&text) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+/// The token in what somebody pasted: the token itself, or a link with it in its fragment.
+fn token_in(pasted: &str) -> String {
+    let fragment = Url::parse(pasted)
+        .ok()
+        .and_then(|url| url.fragment().map(str::to_owned));
+    let fragment = fragment.as_deref().unwrap_or(pasted);
+    fragment.strip_prefix("token=").unwrap_or(fragment).trim().to_owned()
+}
+
+/// A path of the console, never another host's.
+fn local(path: &str) -> String {
+    let is_local = path.starts_with("/webhooks") || path.starts_with("/admin");
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.contains('\\');
+    if is_local && is_plain {
+        path.to_owned()
+    } else {
+        "/webhooks".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_and_its_token_are_the_same_to_the_form() {
+        assert_eq!(token_in("tk_abc"), "tk_abc");
+        assert_eq!(token_in("token=tk_abc"), "tk_abc");
+        assert_eq!(token_in("https://hooks.example.com/webhooks#token=tk_abc"), "tk_abc");
+    }
+
+    #[test]
+    fn no_form_leads_away() {
+        assert_eq!(
+            local("/webhooks/logs?status_code=5xx"),
+            "/webhooks/logs?status_code=5xx"
+        );
+        for wrong in [
+            "//evil.example",
+            "https://evil.example/webhooks",
+            "/\\evil.example",
+            "",
+            "/webhooks\r\nX: y",
+        ] {
+            assert_eq!(local(wrong), "/webhooks", "{wrong:?}");
+        }
+    }
+}
