@@ -101,7 +101,6 @@ fn string_length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     fn laid_out(text: &str) -> String {
         let tokens = super::laid_out(text.as_bytes(), usize::MAX).unwrap();

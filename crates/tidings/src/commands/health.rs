@@ -38,9 +38,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let answer = tokio::time::timeout(args.timeout, answer).await;
     let (status, body) = answer
-        .with_context(|| format!("{url} did not answer within {}", humantime::format_duration(args.timeout)))?
+        .with_context(|| {
+            format!(
+                "{url} did not answer within {}",
+                humantime::format_duration(args.timeout)
+            )
+        })?
         .with_context(|| format!("{url} does not answer"))?;
-    ensure!(status.is_success(), "{url} says {status}: {}", String::from_utf8_lossy(&body));
+    ensure!(
+        status.is_success(),
+        "{url} says {status}: {}",
+        String::from_utf8_lossy(&body)
+    );
     println!("{}", String::from_utf8_lossy(&body));
     Ok(())
 }
