@@ -374,7 +374,7 @@ async fn what_is_wrong_with_a_question_is_named() {
             |f| f.status_codes = vec![99],
             "status_invalid",
             "status_codes",
-            "99 is not in 100..=599",
+            "99 is not in 100..=999",
         ),
         (
             |f| f.status_classes = vec![6],

@@ -58,6 +58,8 @@ async fn a_secret_is_shown_and_replaced() {
         json!({ "secret": first })
     );
 
+    // A dialect with room for one signature.
+    caller.patch(&path, json!({ "dialect": "userhero" })).await.is(200);
     let rotated = caller.post(&format!("{path}/rotate-secret"), Value::Null).await.is(200);
     assert!(rotated["secret"].as_str().unwrap().starts_with("whsec_") && rotated["secret"] != first);
     assert!(rotated["previous_secret_until"].is_string());
