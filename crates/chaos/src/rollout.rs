@@ -107,7 +107,6 @@ async fn speak(system: &System, dialect: &str) -> anyhow::Result<()> {
         update_mask: Some(prost_types::FieldMask {
             paths: vec!["dialect".to_owned()],
         }),
-        ..pb::UpdateEndpointRequest::default()
     };
     // The connection may be that of before control's restart.
     for _ in 0..TRIES {

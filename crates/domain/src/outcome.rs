@@ -188,7 +188,7 @@ impl StatusRule {
 #[must_use]
 pub fn classify(status: u16, success: &[StatusRange], final_: &[StatusRange], comes_back: bool) -> Outcome {
     let invites = status == 408 || (status == 429 && comes_back);
-    let ends = |range: &StatusRange| range.contains(status) && !(invites && !range.is_single());
+    let ends = |range: &StatusRange| (!invites || range.is_single()) && range.contains(status);
     if success.iter().any(|range| range.contains(status)) {
         Outcome::Succeeded
     } else if final_.iter().any(ends) {

@@ -1,5 +1,7 @@
 //! Which way a record takes, with a log service that answers as it is told and queues that are there or away.
 
+#![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

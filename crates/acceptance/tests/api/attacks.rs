@@ -147,7 +147,11 @@ async fn headers_are_not_injected_and_templates_not_evaluated() {
             "authentication": { "headers": { "x-own": value } }
         });
         let (status, code) = attacker.post("/endpoints", asked.to_string()).await;
-        let expected = if value.contains('\0') { "text_invalid" } else { "authentication_invalid" };
+        let expected = if value.contains('\0') {
+            "text_invalid"
+        } else {
+            "authentication_invalid"
+        };
         assert_eq!((status, code.as_str()), (400, expected), "{value:?}");
     }
     for name in ["webhook-id", "Host", "content-length", "x evil", "x-evil:"] {

@@ -196,12 +196,12 @@ async fn the_flags_of_an_endpoint_reach_it_and_are_shown() {
     let rotated = &documents(&run(&[&rotated[..], &json].concat()).await)[0];
     assert_eq!(rotated["secret"], "the new one");
     let shown = printed(&run(&["get", id]).await);
-    let shown = shown.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    for line in [
-        "health ok",
-        "settings app_token=NX-1",
-        "previous secret signs until 2",
-    ] {
+    let shown = shown
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    for line in ["health ok", "settings app_token=NX-1", "previous secret signs until 2"] {
         assert!(shown.contains(line), "{line:?} is not in:\n{shown}");
     }
     let taken_back = [

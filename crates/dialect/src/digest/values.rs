@@ -43,7 +43,7 @@ pub(super) fn name_in(object: &str) -> Option<String> {
         let member = members.iter().find(|member| in_snake_case(&member.key) == **name)?;
         scalar(member.value)
     };
-    NAMES.iter().find_map(|name| named(name)).map(Cow::into_owned)
+    NAMES.iter().find_map(named).map(Cow::into_owned)
 }
 
 /// The URL that an item of a list is, or has.
@@ -54,7 +54,7 @@ pub(super) fn url_of(item: &str) -> Option<String> {
     } else {
         let members = members(item)?;
         let of = |name: &&str| members.iter().find(|member| in_snake_case(&member.key) == **name);
-        let member = URLS.iter().find_map(|name| of(name))?;
+        let member = URLS.iter().find_map(of)?;
         scalar(member.value)?.into_owned()
     };
     links::looks_like_a_link(&text).then_some(text)
