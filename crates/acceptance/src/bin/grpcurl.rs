@@ -1,4 +1,4 @@
-//! A stand-in for `grpcurl`, as far as the README uses it, so that the README can be tested where there is none:
+//! A stand-in for `grpcurl`, as far as the documents use it, so that they can be tested where there is none:
 //!
 //! `grpcurl -plaintext -H 'name: value' -d '{json}' host:port package.Service/Method`
 //!

@@ -1,4 +1,4 @@
-//! The README's five-minute tour, as somebody who copies it into a terminal would walk it.
+//! The five-minute tour (`docs/tour.md`), as somebody who copies it into a terminal would walk it.
 //!
 //! What is fenced as `sh tour` runs in order in one session of bash, what is fenced as `sh tour-background` beside it
 //! until the end. Between two blocks a reader reads; here, what was published is waited for.
@@ -15,7 +15,7 @@ async fn the_tour_works_as_it_is_written() {
     let receiver = Reserved::address();
     let mut session = server.session();
     let mut outputs = Vec::new();
-    for block in blocks(&document("README.md")) {
+    for block in blocks(&document("docs/tour.md")) {
         let commands = server
             .found_by(&block.commands)
             .replace("127.0.0.1:4000", &receiver.socket().to_string())
