@@ -38,6 +38,9 @@ pub(crate) struct Wish {
     pub(crate) bytes: usize,
 }
 
+/// As many places as an endpoint that answers within a second needs for some sixteen requests per second.
+const ENOUGH: u32 = 16;
+
 /// The places of all lanes.
 pub(crate) struct Places {
     shards: u16,
@@ -154,7 +157,8 @@ impl Shares {
         let places = u32::from(places);
         let of = |share: u32, whole: u32| (places * share / whole).max(1);
         Self {
-            endpoint: of(1, 10),
+            // A tenth, or a third where that is few: what is released must come faster than what follows it.
+            endpoint: of(1, 10).max(of(1, 3).min(ENOUGH)),
             tenant: of(1, 2),
             all: of(3, 4),
             tenant_with_first: of(3, 4),
@@ -298,7 +302,11 @@ mod tests {
     fn an_endpoint_that_is_not_quick_gets_a_share() {
         let places = places();
         let in_hand = |pace| fill(&places, TenantId::new(), pace, &some_endpoints::<1>()).len();
-        assert_eq!([Pace::Unknown, Pace::Slow].map(in_hand), [4, 4]);
+        assert_eq!(
+            [Pace::Unknown, Pace::Slow].map(in_hand),
+            [13, 13],
+            "a third of few places"
+        );
         let (tenant, [quick]) = (TenantId::new(), some_endpoints());
         let taken: Vec<_> = (0..40).map(|_| places.take(wish(tenant, quick, Pace::Quick))).collect();
         assert!(
