@@ -58,27 +58,38 @@ pub fn internal_channel(
     Ok(InterceptedService::new(channel, InternalToken(token)))
 }
 
+/// Whether these are servers that a channel can be made to.
+pub fn check(key: &'static str, servers: &[String]) -> Result<(), ClientError> {
+    endpoints(key, servers).map(|_| ())
+}
+
 /// The same without the token, for calls that are made in the name of somebody else.
 pub fn channel(key: &'static str, servers: &[String], connect_timeout: Duration) -> Result<Channel, ClientError> {
-    let endpoints = servers
-        .iter()
-        .map(|server| {
-            let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address {
-                key,
-                server: server.clone(),
-            })?;
-            Ok(endpoint
-                .connect_timeout(connect_timeout)
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(Duration::from_secs(10))
-                .keep_alive_timeout(Duration::from_secs(5))
-                .initial_stream_window_size(4 * 1024 * 1024)
-                .initial_connection_window_size(8 * 1024 * 1024))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let endpoints = endpoints(key, servers)?.into_iter().map(|endpoint| {
+        endpoint
+            .connect_timeout(connect_timeout)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .initial_stream_window_size(4 * 1024 * 1024)
+            .initial_connection_window_size(8 * 1024 * 1024)
+    });
+    let endpoints: Vec<_> = endpoints.collect();
     match endpoints.as_slice() {
-        [] => Err(ClientError::NoServers(key)),
         [only] => Ok(only.connect_lazy()),
         _ => Ok(Channel::balance_list(endpoints.into_iter())),
     }
+}
+
+fn endpoints(key: &'static str, servers: &[String]) -> Result<Vec<Endpoint>, ClientError> {
+    if servers.is_empty() {
+        return Err(ClientError::NoServers(key));
+    }
+    let endpoint = |server: &String| {
+        Endpoint::from_shared(server.clone()).map_err(|_| ClientError::Address {
+            key,
+            server: server.clone(),
+        })
+    };
+    servers.iter().map(endpoint).collect()
 }

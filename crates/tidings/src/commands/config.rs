@@ -32,11 +32,15 @@ enum Command {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Command::Check { config } = args.command;
     let config = config.load()?;
-    config.load_dialects()?;
-    if !config.secrets.keys.is_empty() {
-        config.secrets.sealer()?;
+    let found = config.check();
+    for warning in &found.warnings {
+        eprintln!("warning: {warning}");
     }
-    config.notifier.check()?;
+    anyhow::ensure!(
+        found.errors.is_empty(),
+        "the configuration is not usable:\n  {}",
+        found.errors.join("\n  ")
+    );
     print!("{}", toml::to_string(&config)?);
     Ok(())
 }
