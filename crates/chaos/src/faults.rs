@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
 use crate::lives;
+use crate::revoke::revoke_while_streaming;
 use crate::system::{Link, Part, System};
 
 macro_rules! faults {
@@ -109,6 +110,8 @@ faults! {
     EraseTenantUnderRetries = "erase-tenant-under-retries",
     /// kill -9 of the broker between the sweeper's publishes and their confirms, with long lanes of retries
     UnconfirmedSweep = "unconfirmed-sweep",
+    /// a key deleted while a stream of publishes and a live tail are open with it
+    RevokeWhileStreaming = "revoke-while-streaming",
 }
 
 /// What a short run does, once each.
@@ -182,6 +185,7 @@ impl Fault {
             Self::CancelHeldThenReplay => lives::cancel_held_then_replay(system, random).await,
             Self::EraseTenantUnderRetries => lives::erase_tenant_under_retries(system, random).await,
             Self::UnconfirmedSweep => lives::unconfirmed_sweep(system, random).await,
+            Self::RevokeWhileStreaming => revoke_while_streaming(system, random).await,
         }
     }
 }

@@ -12,6 +12,7 @@ mod lives;
 mod publisher;
 mod receivers;
 mod report;
+mod revoke;
 mod role;
 mod schedule;
 mod system;
