@@ -74,6 +74,7 @@ impl Supervisor {
         F: Future<Output: Outcome + Send> + Send + 'static,
     {
         let component = self.health.component(task);
+        component.up();
         self.tasks.spawn(keep(task, component, self.shutdown.clone(), run));
     }
 
@@ -88,7 +89,6 @@ async fn keep<F>(task: &'static str, component: Component, shutdown: Cancellatio
 where
     F: Future<Output: Outcome>,
 {
-    component.up();
     let restarts = RESTARTS.with_label_values(&[task]);
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
