@@ -1,5 +1,7 @@
 //! What is done to the system, one function each; all of them end with the cause being gone.
 
+mod database;
+
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -109,6 +111,10 @@ faults! {
     EraseTenantUnderRetries = "erase-tenant-under-retries",
     /// kill -9 of the broker between the sweeper's publishes and their confirms, with long lanes of retries
     UnconfirmedSweep = "unconfirmed-sweep",
+    /// another password for the processes' role in PostgreSQL, and all its connections ended
+    RotatePassword = "rotate-password",
+    /// a long read of the ledger while partitions are to be made and dropped
+    PartitionUnderLongRead = "partition-under-long-read",
 }
 
 /// What a short run does, once each.
@@ -182,6 +188,8 @@ impl Fault {
             Self::CancelHeldThenReplay => lives::cancel_held_then_replay(system, random).await,
             Self::EraseTenantUnderRetries => lives::erase_tenant_under_retries(system, random).await,
             Self::UnconfirmedSweep => lives::unconfirmed_sweep(system, random).await,
+            Self::RotatePassword => database::rotate_password(system, long(random)).await,
+            Self::PartitionUnderLongRead => database::partition_under_long_read(system, long(random) * 2).await,
         }
     }
 }

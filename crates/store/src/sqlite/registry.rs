@@ -8,6 +8,8 @@ mod rekey;
 mod snapshot;
 mod tenants;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tidings_domain::{
@@ -40,7 +42,7 @@ impl Registry for Sqlite {
     }
 
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
-        self.read(move |connection| tenants::list(connection, before, limit))
+        self.search(move |connection| tenants::list(connection, before, limit))
             .await
     }
 
@@ -91,7 +93,7 @@ impl Registry for Sqlite {
     }
 
     async fn keys(&self, tenant: Option<TenantId>, with_portal: bool) -> Result<Vec<ApiKey>, StoreError> {
-        self.read(move |connection| keys::list(connection, tenant, with_portal))
+        self.search(move |connection| keys::list(connection, tenant, with_portal))
             .await
     }
 
@@ -138,7 +140,7 @@ impl Registry for Sqlite {
         limit: u32,
     ) -> Result<Vec<Endpoint>, StoreError> {
         let found = self
-            .read(move |connection| endpoints::list(connection, tenant, before, limit))
+            .search(move |connection| endpoints::list(connection, tenant, before, limit))
             .await?;
         found.into_iter().map(|closed| closed.open(&self.sealer)).collect()
     }
@@ -183,8 +185,13 @@ impl Registry for Sqlite {
         Ok(self.change(work, |tenant| tenant.map(Of::Tenant)).await?.is_some())
     }
 
-    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
-        self.read(move |connection| endpoints::failing_since(connection, before, limit))
+    async fn endpoints_failing_for(
+        &self,
+        period: Duration,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EndpointId>, StoreError> {
+        self.read(move |connection| endpoints::failing_for(connection, period, now, limit))
             .await
     }
 
@@ -195,7 +202,7 @@ impl Registry for Sqlite {
     }
 
     async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError> {
-        self.read(rekey::uses).await
+        self.search(rekey::uses).await
     }
 
     async fn create_event_type_version(
@@ -231,7 +238,7 @@ impl Registry for Sqlite {
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| audit::list(connection, &query)).await
+        self.search(move |connection| audit::list(connection, &query)).await
     }
 
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {

@@ -13,6 +13,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0005_management.sql"),
     include_str!("schema/0006_erasures_without_errors.sql"),
     include_str!("schema/0007_jobs_that_end.sql"),
+    include_str!("schema/0008_upkeep.sql"),
+    include_str!("schema/0009_endpoint_health.sql"),
 ];
 
 /// Applies what is missing. A schema of a newer version is a [`StoreError::Schema`].

@@ -1,7 +1,7 @@
 //! The registry, or a part of it, at one moment.
 
 use deadpool_postgres::GenericClient;
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::Row;
 
 use super::{Postgres, endpoints, event_types, keys, tenants};
 use crate::error::StoreError;
@@ -10,12 +10,7 @@ use crate::registry::{Of, Snapshot};
 pub(super) async fn read(store: &Postgres, of: Of) -> Result<Snapshot, StoreError> {
     let mut client = store.client().await?;
     // One transaction, so that the tables are seen at one moment.
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let transaction = client.moment().await?;
     let mut snapshot = Snapshot::default();
     if matches!(of, Of::Everything | Of::Tenant(_)) {
         let rows = select(&transaction, tenants::TENANT, "tenants", of, "id").await?;
