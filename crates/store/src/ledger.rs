@@ -366,6 +366,8 @@ pub struct OpenDelivery {
     pub since: Timestamp,
     /// Whether the ledger alone kept it until it was due. Otherwise the queue was believed to have it.
     pub kept_by_ledger: bool,
+    /// Whether it was held because nobody could tell whether its endpoint wants it.
+    pub undecided: bool,
 }
 
 impl RequestBody {

@@ -40,13 +40,14 @@ WHERE deliveries.id = swept.id AND deliveries.step = swept.step AND sweep_at IS 
 
 const RELEASE: &str = "
 WITH taken AS MATERIALIZED (
-    SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT id, reason FROM deliveries WHERE endpoint_id = $4 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries
 SET state = 'pending', reason = NULL, step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
-RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept, updated_at AS since";
+RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept, updated_at AS since,
+    (SELECT taken.reason = 'subscriptions_unreadable' FROM taken WHERE taken.id = deliveries.id) AS undecided";
 
 const CANCEL: &str = "
 WITH taken AS MATERIALIZED (
@@ -175,5 +176,11 @@ fn open_delivery(row: &Row) -> Result<OpenDelivery, StoreError> {
         due: row.try_get("due_at")?,
         since: row.try_get("since")?,
         kept_by_ledger: row.try_get("kept")?,
+        // Only what is released can be.
+        undecided: row
+            .try_get::<_, Option<bool>>("undecided")
+            .ok()
+            .flatten()
+            .unwrap_or(false),
     })
 }

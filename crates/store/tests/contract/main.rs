@@ -91,6 +91,7 @@ macro_rules! contract {
                     nothing_terminal_or_held_is_swept,
                     two_sweepers_never_take_the_same,
                     held_deliveries_are_released_oldest_first,
+                    what_was_held_undecided_is_told_from_the_rest,
                     two_releasers_never_take_the_same,
                     held_deliveries_of_a_deleted_endpoint_are_cancelled,
                     what_is_put_off_is_known_to_wait_since_before,
