@@ -377,10 +377,10 @@ async fn what_is_wrong_with_a_question_is_named() {
             "99 is not in 100..=999",
         ),
         (
-            |f| f.status_classes = vec![6],
+            |f| f.status_classes = vec![10],
             "status_invalid",
             "status_classes",
-            "6 is not in 0..=5",
+            "10 is not in 0..=9",
         ),
         (
             |f| f.outcomes = vec!["lost".into()],
