@@ -53,7 +53,7 @@ chaos: ## Break a running system for a while, count what became of every event (
 	@cargo build --release --quiet --package tidings --package tidings-chaos
 	@target/release/chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-chaos-short: ## The same with the most important faults, once each, on a debug build, which takes 300 events/s on no slow machine
+chaos-short: ## The same with the most important faults, once each, on a debug build, at 120 events/s
 	@$(build_for_tests)
 	@target/debug/chaos --short --rate 120 $(if $(SEED),--seed $(SEED)) $(ARGS)
 

@@ -1,4 +1,4 @@
-//! What must never happen: another tenant's word on a page, a script that others wrote, a form from elsewhere.
+//! Attacks on the console: another tenant's word on a page, a script that others wrote, a form from elsewhere.
 
 use std::collections::BTreeSet;
 

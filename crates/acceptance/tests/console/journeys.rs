@@ -1,4 +1,4 @@
-//! What the products' documents say that people do on their screens, step by step.
+//! The steps that people take on screens according to the products' documents.
 
 use serde_json::json;
 use tidings_acceptance::{SOON, Standalone};

@@ -101,7 +101,6 @@ fn string_length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-
     fn laid_out(text: &str) -> String {
         let tokens = super::laid_out(text.as_bytes(), usize::MAX).unwrap();
         tokens.iter().map(|token| token.text.as_str()).collect()
