@@ -3,6 +3,7 @@
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tidings_testkit::{Binary, Reserved, wait_until};
 
 use crate::SOON;
@@ -82,10 +83,26 @@ impl Role {
         self.process = Some(Binary::start(&mut command));
     }
 
-    /// Waits until the process says that it is ready.
+    /// Waits until the process says that it is ready and misses nothing but, maybe, the log service: that may be started
+    /// after it.
     pub async fn ready(&self) {
-        let ready = async || self.try_get("/readyz").await.is_some_and(|answer| answer.status == 200);
+        let complete = |answer: Response| {
+            let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+            let missing = body["missing"].as_array().cloned().unwrap_or_default();
+            answer.status == 200 && missing.iter().all(|missing| missing["component"] == "log")
+        };
+        let ready = async || self.try_get("/readyz").await.is_some_and(complete);
         wait_until(SOON, &format!("{} to be ready", self.name), ready).await;
+    }
+
+    /// Whether the process says that it is able to do its job.
+    pub async fn is_ready(&self) -> bool {
+        self.try_get("/readyz").await.is_some_and(|answer| answer.status == 200)
+    }
+
+    /// Asks the process to stop and waits for nothing.
+    pub fn ask_to_stop(&mut self) {
+        self.running().ask_to_stop();
     }
 
     /// Kills the process like a power cut would.
@@ -119,7 +136,7 @@ impl Role {
         self.process.as_mut().unwrap_or_else(|| panic!("{name} does not run"))
     }
 
-    /// What the monitor (`/metrics`, `/healthz`, `/readyz`) answers.
+    /// What the monitor (`/metrics`, `/healthz`, `/readyz`, `/status`) answers.
     pub async fn get(&self, path: &str) -> Response {
         let answer = self.try_get(path).await;
         answer.unwrap_or_else(|| panic!("the monitor of {} does not answer {path}", self.name))

@@ -21,7 +21,7 @@ pub struct Standalone {
     /// Where it listens.
     pub servers: Servers,
     data: TempDir,
-    _grpc: Reserved,
+    _addresses: [Reserved; 2],
 }
 
 impl Standalone {
@@ -55,7 +55,7 @@ impl Standalone {
 
     async fn start_wrapped(wrapper: impl FnOnce(&str) -> Vec<String>, more: &[(&str, &str)]) -> Self {
         let data = TempDir::new().expect("a temporary directory can be made");
-        let (grpc, http) = (Reserved::address(), Reserved::address());
+        let [grpc, http, monitor] = [(); 3].map(|()| Reserved::address());
         let servers = Servers {
             ingest: grpc.url(),
             http: http.url(),
@@ -67,6 +67,7 @@ impl Standalone {
             ("STANDALONE__DATA_DIR", data.path().display().to_string()),
             ("STANDALONE__GRPC_ADDRESS", grpc.socket().to_string()),
             ("STANDALONE__HTTP_ADDRESS", http.socket().to_string()),
+            ("STANDALONE__MONITOR_ADDRESS", monitor.socket().to_string()),
             ("DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]".to_owned()),
         ];
         let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
@@ -74,7 +75,7 @@ impl Standalone {
         let variables = variables
             .map(|(name, value)| (format!("TIDINGS_{name}"), value))
             .collect();
-        let mut process = Role::new("standalone", http, variables);
+        let mut process = Role::new("standalone", monitor, variables);
         process.wrap(wrapper(&data.path().display().to_string()));
         process.start().await;
         let root = format!("/proc/{}/root", process.running().id());
@@ -88,7 +89,7 @@ impl Standalone {
             operator_token,
             servers,
             data,
-            _grpc: grpc,
+            _addresses: [grpc, http],
         }
     }
 

@@ -11,6 +11,7 @@ use crate::crowd;
 use crate::engines::Engine::{self, PostgreSql, RabbitMq};
 use crate::engines::{Broker, Node};
 use crate::lives;
+use crate::revoke::revoke_while_streaming;
 use crate::rollout;
 use crate::system::{Link, Part, System};
 
@@ -124,6 +125,8 @@ faults! {
     LostQuorum = "lost-quorum",
     /// a crowd of another tenant's endpoints that answer well, each after twenty seconds
     SlowCrowd = "slow-crowd",
+    /// a key deleted while a stream of publishes and a live tail are open with it
+    RevokeWhileStreaming = "revoke-while-streaming",
 }
 
 /// What a run on a cluster does unless told otherwise, once each.
@@ -227,6 +230,7 @@ impl Fault {
             Self::FrozenNode => frozen_node(system, Duration::from_secs(random.random_range(30..60))).await,
             Self::LostQuorum => lost_quorum(system, Duration::from_secs(20)).await,
             Self::SlowCrowd => crowd::gather(system).await,
+            Self::RevokeWhileStreaming => revoke_while_streaming(system, random).await,
         }
     }
 }

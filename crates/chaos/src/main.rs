@@ -13,6 +13,7 @@ mod lives;
 mod publisher;
 mod receivers;
 mod report;
+mod revoke;
 mod role;
 mod rollout;
 mod schedule;

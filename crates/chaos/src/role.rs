@@ -118,7 +118,7 @@ impl Role {
         Ok(())
     }
 
-    /// Waits until the process says that it is ready; starts it again should it end meanwhile, as a supervisor would.
+    /// Waits until the process says that it is ready and misses nothing; starts it again should it end meanwhile, as a supervisor would.
     /// Gives back how often it ended.
     pub(crate) async fn ready(&mut self, deadline: Duration) -> anyhow::Result<Vec<ExitStatus>> {
         let start = Instant::now();
@@ -130,7 +130,7 @@ impl Role {
             }
             let answer = get(&format!("{}/readyz", self.monitor.url())).await;
             match answer {
-                Ok(answer) if answer.status == 200 => return Ok(ends),
+                Ok(answer) if answer.status == 200 && answer.body.contains(r#""missing":[]"#) => return Ok(ends),
                 answer if start.elapsed() > deadline => {
                     let said = answer.map_or_else(|error| error.to_string(), |answer| answer.body);
                     bail!("{} is not ready after {deadline:?}: {said}\n{}", self.name, self.tail());

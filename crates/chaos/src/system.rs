@@ -28,6 +28,10 @@ const SCHEDULE: [i64; 3] = [1, 2, 3];
 #[derive(Debug)]
 pub(crate) struct System {
     pub(crate) receivers: Receivers,
+    /// What was promised, and what arrived.
+    pub(crate) book: Arc<Book>,
+    /// Where the processes listen.
+    pub(crate) servers: Servers,
     /// Speaks to ingest with the operator's key.
     pub(crate) client: Client,
     /// Whose events are published.
@@ -127,7 +131,7 @@ impl System {
         let _ = fs::remove_dir_all(&logs);
         fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
         let engines = Engines::start(broker).await?;
-        let receivers = Receivers::start(seed, book).await?;
+        let receivers = Receivers::start(seed, book.clone()).await?;
 
         let addresses: Vec<_> = (0..6).map(|_| Reserved::address()).collect();
         let [ingest, http, rest, log1, log2, control] = &addresses[..] else {
@@ -206,6 +210,8 @@ impl System {
         }
         Ok(Self {
             receivers,
+            book,
+            servers,
             client,
             tenant,
             endpoints,
@@ -283,6 +289,8 @@ fn program(tidings: &Path, engines: &Engines) -> Program {
     };
     program
         .with("SECRETS__KEYS", format!("[{key:?}]"))
+        // Balancers are believed to look every second or so; nobody balances here.
+        .with("MONITOR__DRAIN", "500ms")
         .with("INTERNAL__TOKEN", Token::generate().reveal())
         .with("DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]")
 }

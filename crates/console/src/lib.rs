@@ -23,8 +23,11 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use tidings_service::problem::Problem;
+use tidings_service::serve::Payer;
 use tidings_store::Access;
 use tidings_store::seal::Sealer;
 use tower_http::csrf::{self, CsrfLayer};
@@ -32,6 +35,7 @@ use url::Url;
 
 use crate::assets::Assets;
 use crate::rest::Rest;
+use crate::session::Realm;
 use crate::texts::Texts;
 
 /// How the console presents itself (`[console]`).
@@ -99,8 +103,34 @@ impl std::ops::Deref for Console {
     }
 }
 
+/// The pages, and who asks for them.
+pub struct Pages {
+    /// Everything under `/webhooks` and `/admin`.
+    pub router: Router,
+    /// Knows callers by their sessions as well as by their keys.
+    pub visitors: Visitors,
+}
+
+/// Tells whom requests come from, before their bodies are read.
+pub struct Visitors(Console);
+
+impl Visitors {
+    /// Whose share of the memory for requests the body that follows these headers counts to.
+    pub fn payer(&self, headers: &HeaderMap) -> Result<Payer, Problem> {
+        let Visitors(console) = self;
+        let mut of_sessions = [Realm::Tenant, Realm::Admin]
+            .into_iter()
+            .filter_map(|realm| console.token(realm, headers))
+            .filter_map(|token| console.access.payer_with(&token).ok());
+        match of_sessions.next() {
+            Some(payer) if !headers.contains_key(AUTHORIZATION) => Ok(payer),
+            _ => console.access.payer(headers),
+        }
+    }
+}
+
 /// The pages under `/webhooks` and `/admin`.
-pub fn router(config: &Config, parts: Parts) -> Result<Router, ConsoleError> {
+pub fn pages(config: &Config, parts: Parts) -> Result<Pages, ConsoleError> {
     let base = parts
         .public_url
         .as_ref()
@@ -131,5 +161,8 @@ pub fn router(config: &Config, parts: Parts) -> Result<Router, ConsoleError> {
         .layer(csrf)
         .layer(from_fn_with_state(console.clone(), sign_in::welcome_strangers))
         .layer(from_fn(headers::protect));
-    Ok(router.with_state(console))
+    Ok(Pages {
+        router: router.with_state(console.clone()),
+        visitors: Visitors(console),
+    })
 }

@@ -27,12 +27,12 @@ pub(crate) mod tenants;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use tidings_dialect::Dialects;
 use tidings_service::fallback;
+use tidings_service::limit::limited;
 use tidings_store::Answers;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
@@ -100,11 +100,10 @@ pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
     api.merge(others);
     document::complete(&mut api);
     let api = Json(api);
-    router
+    let router = router
         .route_layer(from_fn_with_state(rest.clone(), once::once))
         .route(&format!("{BASE}/openapi.json"), get(async || api))
         .method_not_allowed_fallback(fallback::wrong_method)
-        .fallback(fallback::unknown_route)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(rest)
+        .fallback(fallback::unknown_route);
+    limited(router, MAX_BODY).with_state(rest)
 }

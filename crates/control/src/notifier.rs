@@ -14,10 +14,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tidings_domain::{DisabledReason, Notice, Timestamp};
-use tidings_service::SecretText;
+use tidings_service::{Health, SecretText, Supervisor};
 use tidings_store::{RegistryCache, Store, StoreError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -99,13 +100,30 @@ impl Notifier {
     }
 
     /// Runs until the token is cancelled.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let work = async {
-            self.cache.loaded().await;
-            // Side by side: neither mails nor many failing endpoints hold up the events.
-            tokio::join!(self.tell(), self.send_mails(), self.turn_off());
-        };
-        shutdown.run_until_cancelled(work).await;
+    pub async fn run(self, health: Health, shutdown: CancellationToken) {
+        let (notifier, supervisor) = (Arc::new(self), Supervisor::new(health, shutdown.clone()));
+        // Side by side: neither mails nor many failing endpoints hold up the events.
+        let works: [(&'static str, fn(Arc<Self>) -> BoxFuture<'static, ()>); 3] = [
+            ("notifier", |this| async move { this.tell().await }.boxed()),
+            ("notifier_mails", |this| async move { this.send_mails().await }.boxed()),
+            ("notifier_disabling", |this| {
+                async move { this.turn_off().await }.boxed()
+            }),
+        ];
+        for (task, work) in works {
+            let (notifier, shutdown) = (notifier.clone(), shutdown.clone());
+            supervisor.spawn(task, move || {
+                let (notifier, shutdown) = (notifier.clone(), shutdown.clone());
+                async move {
+                    let work = async {
+                        notifier.cache.loaded().await;
+                        work(notifier.clone()).await;
+                    };
+                    shutdown.run_until_cancelled(work).await;
+                }
+            });
+        }
+        supervisor.ended().await;
     }
 
     async fn tell(&self) {

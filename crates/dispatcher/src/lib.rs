@@ -32,6 +32,7 @@ use tidings_proto::pb::dispatcher_service_server::DispatcherServiceServer;
 use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
 use tidings_service::config::SecretText;
+use tidings_service::{Health, Supervisor};
 use tidings_store::{Access, Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -172,6 +173,8 @@ pub struct Parts {
     pub recorder: Recorder,
     /// Where contents come from.
     pub fetcher: Fetcher,
+    /// How the process is.
+    pub health: Health,
 }
 
 /// A dispatcher, ready to run.
@@ -182,6 +185,7 @@ pub struct Dispatcher {
     queue: Arc<dyn Queue>,
     cache: Arc<RegistryCache>,
     worker: Arc<Worker>,
+    health: Health,
 }
 
 /// Puts a dispatcher together.
@@ -217,6 +221,7 @@ pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
         queue: parts.queue,
         cache: parts.cache,
         worker,
+        health: parts.health,
     })
 }
 
@@ -228,40 +233,73 @@ impl Dispatcher {
             () = self.cache.loaded() => {}
             () = shutdown.cancelled() => return,
         }
-        let tasks = TaskTracker::new();
+        let (tasks, supervisor) = (TaskTracker::new(), Supervisor::new(self.health, shutdown.clone()));
         // Each lane has its own bound on what is in hand, so that no lane takes another's place.
         for kind in LaneKind::ALL {
+            let task = match kind {
+                LaneKind::Live => "consumer_live",
+                LaneKind::Bulk => "consumer_bulk",
+                LaneKind::Retry => "consumer_retry",
+            };
             let prefetch = self.config.prefetch(kind);
-            let mut messages = self.queue.consume(Source::Work(kind), prefetch).await;
-            let (worker, shutdown, work) = (self.worker.clone(), shutdown.clone(), tasks.clone());
-            tasks.spawn(async move {
-                loop {
-                    let incoming = tokio::select! {
-                        () = shutdown.cancelled() => return,
-                        incoming = messages.recv() => incoming,
-                    };
-                    let Some(incoming) = incoming else { return };
-                    let worker = worker.clone();
-                    work.spawn(async move { worker.handle(incoming, kind).await });
-                }
+            let (queue, worker, tasks, shutdown) =
+                (self.queue.clone(), self.worker.clone(), tasks.clone(), shutdown.clone());
+            supervisor.spawn(task, move || {
+                consume(
+                    queue.clone(),
+                    kind,
+                    prefetch,
+                    worker.clone(),
+                    tasks.clone(),
+                    shutdown.clone(),
+                )
             });
         }
-        tasks.spawn(look_at_queues(
-            self.queue.clone(),
-            self.worker.clone(),
-            shutdown.clone(),
-        ));
-        tasks.spawn(self.worker.clone().forget_idle(shutdown.clone()));
+        supervisor.spawn("queue_depths", {
+            let (queue, worker, shutdown) = (self.queue.clone(), self.worker.clone(), shutdown.clone());
+            move || look_at_queues(queue.clone(), worker.clone(), shutdown.clone())
+        });
+        supervisor.spawn("idle_gates", {
+            let (worker, shutdown) = (self.worker.clone(), shutdown.clone());
+            move || worker.clone().forget_idle(shutdown.clone())
+        });
         shutdown.cancelled().await;
         self.worker.settler.stop_waiting(self.config.grace);
-        tasks.close();
-        if tokio::time::timeout(self.config.grace, tasks.wait()).await.is_err() {
+        let ended = async {
+            supervisor.ended().await;
+            tasks.close();
+            tasks.wait().await;
+        };
+        if tokio::time::timeout(self.config.grace, ended).await.is_err() {
             let cut_off = tasks.len();
             tracing::warn!(
                 cut_off,
                 "deliveries were cut off at the end of the grace; they will come again"
             );
         }
+    }
+}
+
+/// Hands the messages of a lane to the worker, each as a task of its own, until the process is to stop.
+async fn consume(
+    queue: Arc<dyn Queue>,
+    kind: LaneKind,
+    prefetch: u16,
+    worker: Arc<Worker>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) -> Result<(), &'static str> {
+    let mut messages = queue.consume(Source::Work(kind), prefetch).await;
+    loop {
+        let incoming = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            incoming = messages.recv() => incoming,
+        };
+        let Some(incoming) = incoming else {
+            return Err("the queue hands out no more messages");
+        };
+        let worker = worker.clone();
+        tasks.spawn(async move { worker.handle(incoming, kind).await });
     }
 }
 

@@ -1,7 +1,8 @@
 //! `tidings.v1.EventService`.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use tidings_domain::Scope;
@@ -19,6 +20,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::accept::{Accepted, Acceptor};
 use crate::validate::Draft;
+
+/// How long a stream whose caller is no longer known waits for the answers that are due.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The gRPC face of ingest.
 pub struct Service {
@@ -84,12 +88,17 @@ impl EventService for Service {
 
     /// Reads on only while fewer than `stream_window` events are under way and their answers are being taken,
     /// so a slow queue or a slow client holds the stream and nothing piles up here. When the process is asked to
-    /// stop, it reads no more; what was read is answered.
+    /// stop, it reads no more; what was read is answered. So it is when the caller's key is deleted, expires or loses its
+    /// scope, and then the stream ends with the reason.
     async fn publish_stream(
         &self,
         request: Request<Streaming<pb::PublishStreamRequest>>,
     ) -> Result<Response<Self::PublishStreamStream>, Status> {
         let publisher = self.publisher(request.metadata())?;
+        let (access, credential) = (
+            self.access.clone(),
+            self.access.credential(request.metadata().as_ref())?,
+        );
         let mut events = request.into_inner();
         let acceptor = self.acceptor.clone();
         let window = acceptor.config.stream_window.max(1);
@@ -97,13 +106,22 @@ impl EventService for Service {
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
             let slots = Arc::new(Semaphore::new(window));
-            loop {
+            let mut lost = pin!(access.lost(&credential, Scope::Publish));
+            let refusal = loop {
                 let Ok(slot) = slots.clone().acquire_owned().await else {
                     return;
                 };
-                let Some(Some(Ok(event))) = shutdown.run_until_cancelled(events.next()).await else {
-                    return;
+                let event = tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    refusal = &mut lost => break refusal,
+                    event = events.next() => event,
                 };
+                let Some(Ok(event)) = event else { return };
+                // It may have been lost a moment ago.
+                let caller = access.holder(&credential);
+                if let Err(refusal) = caller.and_then(|caller| caller.require(Scope::Publish)) {
+                    break refusal;
+                }
                 let (acceptor, publisher, answers) = (acceptor.clone(), publisher.clone(), answers.clone());
                 tokio::spawn(async move {
                     let sequence = event.sequence;
@@ -116,7 +134,11 @@ impl EventService for Service {
                     let _ = answers.send(Ok(answer)).await;
                     drop(slot);
                 });
-            }
+            };
+            // What was read before is answered first, if the client takes answers at all.
+            let all = u32::try_from(window).unwrap_or(u32::MAX);
+            let _ = tokio::time::timeout(ANSWERED_WITHIN, slots.acquire_many(all)).await;
+            let _ = tokio::time::timeout(ANSWERED_WITHIN, answers.send(Err(refusal.into()))).await;
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -19,6 +19,7 @@ use tidings_domain::trace::TraceParent;
 use tidings_domain::{Scope, TenantId, Timestamp};
 use tidings_service::body::{FORM, check_headers};
 use tidings_service::idempotency_key;
+use tidings_service::limit::{limited, too_large};
 use tidings_service::problem::{Document, Kind, Problem};
 use tidings_service::request::json;
 use tidings_store::{Access, Caller};
@@ -109,12 +110,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 pub(crate) fn router(acceptor: Arc<Acceptor>, access: Access) -> Router {
-    let limit = DefaultBodyLimit::max(acceptor.config.max_request);
-    Router::new()
+    let most = acceptor.config.max_request;
+    let routes = Router::new()
         .route("/api/v2/events", post(publish))
-        .route("/api/v2/events/batch", post(publish_batch))
-        .layer(limit)
-        .with_state(Ingest { acceptor, access })
+        .route("/api/v2/events/batch", post(publish_batch));
+    limited(routes, most).with_state(Ingest { acceptor, access })
 }
 
 /// Publishes an event
@@ -217,10 +217,7 @@ fn read<T: DeserializeOwned>(
 
 fn body_of(body: Result<Bytes, BytesRejection>, acceptor: &Acceptor) -> Result<Bytes, Problem> {
     body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("a request has at most {} bytes", acceptor.config.max_request);
-            Problem::too_large("request_too_large", detail)
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(acceptor.config.max_request),
         _ => Problem::invalid("request_unreadable", rejection.body_text()),
     })
 }

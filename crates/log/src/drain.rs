@@ -21,26 +21,27 @@ use crate::writer::{Writer, is_refusal};
 /// How many records are in hand at once.
 const BATCH: u16 = 256;
 
+/// Writes what was spilled until the process is to stop.
 pub(crate) async fn run(
     queue: Arc<dyn Queue>,
     writer: Writer,
     drained: Drained,
     grace: Duration,
     shutdown: CancellationToken,
-) {
+) -> Result<(), &'static str> {
     let mut records = queue.consume(Source::Records, BATCH).await;
     loop {
         let batch = tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return Ok(()),
             batch = take(&mut records) => batch,
         };
         if batch.is_empty() {
-            return;
+            return Err("the queue hands out no more records");
         }
         let _in_hand = drained.in_hand();
         tokio::select! {
             // What is not acknowledged comes again.
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return Ok(()),
             () = write(&*queue, &writer, grace, batch) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! `tidings.v1.AttemptLogService`.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,16 +213,26 @@ impl AttemptLogService for Service {
         request: Request<pb::WatchAttemptsRequest>,
     ) -> Result<Response<Self::WatchAttemptsStream>, Status> {
         let caller = self.reader(&request)?;
+        let (access, credential) = (
+            self.access.clone(),
+            self.access.credential(request.metadata().as_ref())?,
+        );
         let query = attempt_query(&caller, &request.into_inner().filter.unwrap_or_default())?;
         let mut attempts = self.tail.subscribe();
         let (sender, receiver) = mpsc::channel(64);
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
             let mut missed = 0;
+            let mut lost = pin!(access.lost(&credential, Scope::Read));
             loop {
                 let attempt = tokio::select! {
                     () = sender.closed() => return,
                     () = shutdown.cancelled() => return,
+                    refusal = &mut lost => {
+                        // A client that takes nothing learns it when the stream ends.
+                        let _ = sender.try_send(Err(refusal.into()));
+                        return;
+                    }
                     attempt = attempts.recv() => attempt,
                 };
                 match attempt {
@@ -231,7 +241,12 @@ impl AttemptLogService for Service {
                             attempt: Some(show_summary(&attempt)),
                             missed,
                         };
-                        if sender.send(Ok(message)).await.is_err() {
+                        // A client that takes nothing must not outlive its key.
+                        let sent = tokio::select! {
+                            sent = sender.send(Ok(message)) => sent,
+                            _ = &mut lost => return,
+                        };
+                        if sent.is_err() {
                             return;
                         }
                         missed = 0;

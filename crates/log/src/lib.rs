@@ -32,15 +32,16 @@ use serde::{Deserialize, Serialize};
 use tidings_proto::pb::attempt_log_service_server::AttemptLogServiceServer;
 use tidings_proto::pb::queue_service_server::QueueServiceServer;
 use tidings_queue::Queue;
+use tidings_service::{Health, Supervisor};
 use tidings_store::{Access, Ledger, RegistryCache, Store};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::backlog::Backlog;
 use crate::gone::{Drained, Forgetting};
 use crate::republish::Republisher;
 use crate::tail::{Tail, ToTell};
-use crate::writer::Writer;
+use crate::writer::{Committer, Writer};
 
 /// How the ledger is kept (`[log]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -97,6 +98,8 @@ pub struct Parts {
     pub queue: Arc<dyn Queue>,
     /// How many shards the lanes have.
     pub shards: u16,
+    /// How the process is.
+    pub health: Health,
     /// Cancelled when the process is to stop.
     pub shutdown: CancellationToken,
 }
@@ -117,6 +120,7 @@ pub struct Log {
     backlog: Backlog,
     drained: Drained,
     republisher: Republisher,
+    health: Health,
     shutdown: CancellationToken,
 }
 
@@ -127,13 +131,13 @@ pub fn build(config: &Config, parts: Parts) -> Log {
     let ledger: Arc<dyn Ledger> = parts.store.clone();
     let (tail, to_tell) = Tail::new();
     let backlog = Backlog::default();
-    let writer = Writer::start(
-        ledger.clone(),
-        tail.clone(),
-        backlog.clone(),
-        config.retention,
-        config.writers,
-    );
+    let committer = Committer {
+        ledger: ledger.clone(),
+        tail: tail.clone(),
+        backlog: backlog.clone(),
+        retention: config.retention,
+    };
+    let writer = Writer::start(committer, config.writers, &parts.health);
     let drained = Drained::default();
     let forgetting = Forgetting {
         ledger: ledger.clone(),
@@ -169,6 +173,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         to_tell,
         backlog,
         drained,
+        health: parts.health,
         shutdown: parts.shutdown,
     }
 }
@@ -176,42 +181,74 @@ pub fn build(config: &Config, parts: Parts) -> Log {
 impl Log {
     /// Runs the tasks that keep the ledger true until the process is to stop. What they hold is finished first.
     pub async fn run(self) {
-        let shutdown = self.shutdown;
-        let ledger: Arc<dyn Ledger> = self.store.clone();
-        let tasks = TaskTracker::new();
-        let (queue, until) = (self.queue.clone(), shutdown.clone());
-        tasks.spawn(async move { queue.watch(until).await });
-        tasks.spawn(self.tail.run(self.to_tell, self.store.clone(), shutdown.clone()));
-        tasks.spawn(self.drained.clone().watch(self.queue.clone(), shutdown.clone()));
-        tasks.spawn(drain::run(
-            self.queue,
-            self.writer,
-            self.drained,
-            self.config.grace,
-            shutdown.clone(),
-        ));
-        tasks.spawn(sweep::run(
-            ledger.clone(),
-            self.republisher.clone(),
-            self.config.clone(),
-            shutdown.clone(),
-        ));
-        tasks.spawn(cancel::run(ledger.clone(), shutdown.clone()));
-        let replayed_by = self.republisher.clone();
-        let release = release::Releaser {
-            ledger,
-            registry: self.registry.clone(),
-            source: self.store.clone(),
-            republisher: self.republisher,
-            grace: self.config.grace,
-            max_window: self.config.release_window,
-            backlog: self.backlog,
-        };
-        tasks.spawn(release.run(shutdown.clone()));
-        tasks.spawn(replay::run(self.store.clone(), replayed_by, shutdown.clone()));
-        tasks.spawn(erase::run(self.store.clone(), shutdown.clone()));
-        tasks.spawn(upkeep::run(self.store, self.registry, self.config, shutdown));
-        tasks.close();
-        tasks.wait().await;
+        let Self {
+            config,
+            registry,
+            store,
+            queue,
+            writer,
+            tail,
+            to_tell,
+            backlog,
+            drained,
+            republisher,
+            shutdown,
+            ..
+        } = self;
+        let ledger: Arc<dyn Ledger> = store.clone();
+        let releaser = Arc::new(release::Releaser {
+            ledger: ledger.clone(),
+            registry: registry.clone(),
+            source: store.clone(),
+            republisher: republisher.clone(),
+            grace: config.grace,
+            max_window: config.release_window,
+            backlog,
+        });
+        let to_tell = Arc::new(Mutex::new(to_tell));
+        let supervisor = Supervisor::new(self.health, shutdown.clone());
+        supervisor.spawn("queue_watch", {
+            let (queue, shutdown) = (queue.clone(), shutdown.clone());
+            move || {
+                let (queue, shutdown) = (queue.clone(), shutdown.clone());
+                async move { queue.watch(shutdown).await }
+            }
+        });
+        supervisor.spawn("tail", {
+            let (store, shutdown) = (store.clone(), shutdown.clone());
+            move || tail.clone().run(to_tell.clone(), store.clone(), shutdown.clone())
+        });
+        supervisor.spawn("drained_watch", {
+            let (drained, queue, shutdown) = (drained.clone(), queue.clone(), shutdown.clone());
+            move || drained.clone().watch(queue.clone(), shutdown.clone())
+        });
+        supervisor.spawn("drain", {
+            let (grace, shutdown) = (config.grace, shutdown.clone());
+            move || drain::run(queue.clone(), writer.clone(), drained.clone(), grace, shutdown.clone())
+        });
+        supervisor.spawn("cancellations", {
+            let (ledger, shutdown) = (ledger.clone(), shutdown.clone());
+            move || cancel::run(ledger.clone(), shutdown.clone())
+        });
+        supervisor.spawn("sweeper", {
+            let (republisher, config, shutdown) = (republisher.clone(), config.clone(), shutdown.clone());
+            move || sweep::run(ledger.clone(), republisher.clone(), config.clone(), shutdown.clone())
+        });
+        supervisor.spawn("releaser", {
+            let shutdown = shutdown.clone();
+            move || releaser.clone().run(shutdown.clone())
+        });
+        supervisor.spawn("replays", {
+            let (store, shutdown) = (store.clone(), shutdown.clone());
+            move || replay::run(store.clone(), republisher.clone(), shutdown.clone())
+        });
+        supervisor.spawn("erasures", {
+            let (store, shutdown) = (store.clone(), shutdown.clone());
+            move || erase::run(store.clone(), shutdown.clone())
+        });
+        supervisor.spawn("upkeep", move || {
+            upkeep::run(store.clone(), registry.clone(), config.clone(), shutdown.clone())
+        });
+        supervisor.ended().await;
     }
 }

@@ -77,7 +77,7 @@ struct Released {
 }
 
 impl Releaser {
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut timer = tokio::time::interval(SERVE_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.registry.loaded().await;

@@ -90,7 +90,13 @@ impl Tail {
     }
 
     /// Tells the other processes and listens to them, until the process is to stop or has nobody beside it.
-    pub(crate) async fn run(self, mut telling: ToTell, store: Arc<dyn Store>, shutdown: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        telling: Arc<tokio::sync::Mutex<ToTell>>,
+        store: Arc<dyn Store>,
+        shutdown: CancellationToken,
+    ) {
+        let mut telling = telling.lock().await;
         let listening = async {
             loop {
                 match store.others(self.0.process).await {

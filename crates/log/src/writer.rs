@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidings_domain::Timestamp;
-use tidings_service::failpoint;
+use tidings_service::{Health, Supervisor, failpoint};
 use tidings_store::ledger::Record;
 use tidings_store::{Ledger, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
 use crate::gone::is_dropped;
@@ -26,12 +27,12 @@ pub(crate) struct Writer {
 
 /// Commits a batch, and tells who wants to know of it.
 #[derive(Clone)]
-struct Committer {
-    ledger: Arc<dyn Ledger>,
-    tail: Tail,
-    backlog: Backlog,
+pub(crate) struct Committer {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) tail: Tail,
+    pub(crate) backlog: Backlog,
     /// How long events are kept; for ever if zero.
-    retention: Duration,
+    pub(crate) retention: Duration,
 }
 
 struct Job {
@@ -40,23 +41,14 @@ struct Job {
 }
 
 impl Writer {
-    pub(crate) fn start(
-        ledger: Arc<dyn Ledger>,
-        tail: Tail,
-        backlog: Backlog,
-        retention: Duration,
-        writers: usize,
-    ) -> Self {
+    /// Starts so many writers. They end with the last handle: what was taken in is written.
+    pub(crate) fn start(committer: Committer, writers: usize, health: &Health) -> Self {
         let (jobs, waiting) = mpsc::channel(1_024);
         let waiting = Arc::new(Mutex::new(waiting));
-        let committer = Committer {
-            ledger,
-            tail,
-            backlog,
-            retention,
-        };
+        let supervisor = Supervisor::new(health.clone(), CancellationToken::new());
         for _ in 0..writers.max(1) {
-            tokio::spawn(write(committer.clone(), waiting.clone()));
+            let (committer, waiting) = (committer.clone(), waiting.clone());
+            supervisor.spawn("writer", move || write(committer.clone(), waiting.clone()));
         }
         Self { jobs, committer }
     }

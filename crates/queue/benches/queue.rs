@@ -43,7 +43,11 @@ async fn main() {
     let directory = tempfile::tempdir().unwrap();
     let sealer = Sealer::new(vec![SealKey::generate()]).unwrap();
     let store = Sqlite::open(&directory.path().join("bench.db"), sealer).unwrap();
-    measure("embedded", Embedded::open(store, topology).await.unwrap()).await;
+    measure(
+        "embedded",
+        Embedded::open(store, topology, &Health::new()).await.unwrap(),
+    )
+    .await;
 }
 
 async fn measure(name: &str, queue: Arc<dyn Queue>) {

@@ -12,16 +12,17 @@ mod clock;
 mod keeper;
 mod lanes;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tidings_service::{Health, Supervisor};
 use tidings_store::StoreError;
 use tidings_store::sqlite::Sqlite;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
 
 use self::clock::Clock;
 use self::keeper::{Job, Returned};
@@ -35,7 +36,7 @@ use crate::{
 /// The queue in SQLite.
 pub struct Embedded {
     inner: Arc<Inner>,
-    tasks: TaskTracker,
+    tasks: Supervisor,
     /// Ends the tasks of a queue that was dropped without being closed.
     _closes_on_drop: DropGuard,
 }
@@ -58,8 +59,8 @@ struct Inner {
 const WAITING: usize = 4096;
 
 impl Embedded {
-    /// Opens the queue in a store. Only one queue may be open in it at a time.
-    pub async fn open(store: Sqlite, topology: Topology) -> Result<Arc<Self>, StoreError> {
+    /// Opens the queue in a store; `health` shows its tasks. Only one queue may be open in it at a time.
+    pub async fn open(store: Sqlite, topology: Topology, health: &Health) -> Result<Arc<Self>, StoreError> {
         metrics::register();
         // Lanes that a configuration with more shards left behind are still emptied.
         let stored = store.count_messages().await?.into_iter().map(|(number, _)| number);
@@ -81,11 +82,19 @@ impl Embedded {
             closing: closing.clone(),
         });
         inner.unread.notify_one();
-        let tasks = TaskTracker::new();
-        tasks.spawn(keeper::store_and_read(inner.clone(), published));
-        tasks.spawn(keeper::delete(inner.clone(), to_delete));
-        tasks.spawn(keeper::give_back(inner.clone(), dropped));
-        tasks.close();
+        let tasks = Supervisor::new(health.clone(), closing.clone());
+        tasks.spawn("queue_store", {
+            let (inner, published) = (inner.clone(), Arc::new(AsyncMutex::new(published)));
+            move || keeper::store_and_read(inner.clone(), published.clone())
+        });
+        tasks.spawn("queue_delete", {
+            let (inner, to_delete) = (inner.clone(), Arc::new(AsyncMutex::new(to_delete)));
+            move || keeper::delete(inner.clone(), to_delete.clone())
+        });
+        tasks.spawn("queue_give_back", {
+            let (inner, dropped) = (inner.clone(), Arc::new(AsyncMutex::new((dropped, VecDeque::new()))));
+            move || keeper::give_back(inner.clone(), dropped.clone())
+        });
         Ok(Arc::new(Self {
             inner,
             tasks,
@@ -179,7 +188,7 @@ impl Queue for Embedded {
     async fn close(&self, grace: Duration) {
         self.inner.closing.cancel();
         self.inner.lanes().remove_takers();
-        if timeout(grace, self.tasks.wait()).await.is_err() {
+        if timeout(grace, self.tasks.ended()).await.is_err() {
             tracing::warn!(?grace, "the embedded queue did not close in time");
         }
     }

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tidings_service::tls::ClientTls;
-use tidings_service::{Backoff, Component, SecretText};
+use tidings_service::{Backoff, Component, SecretText, Supervisor};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -148,7 +148,7 @@ struct Shared {
     ending: CancellationToken,
     /// Everything ends.
     closing: CancellationToken,
-    supervisors: TaskTracker,
+    supervisors: Supervisor,
     subscriptions: TaskTracker,
 }
 
@@ -159,6 +159,7 @@ impl Rabbit {
     pub fn start(config: Config, topology: Topology, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         metrics::register();
         let closing = CancellationToken::new();
+        let supervisors = Supervisor::new(health.health(), closing.clone());
         let shared = Arc::new(Shared {
             broker: config.broker(),
             declared_before: Declared::default(),
@@ -170,10 +171,14 @@ impl Rabbit {
             declared: watch::Sender::new(false),
             ending: shutdown.child_token(),
             closing: closing.clone(),
-            supervisors: TaskTracker::new(),
+            supervisors,
             subscriptions: TaskTracker::new(),
         });
-        shared.supervisors.spawn(publishing::keep(shared.clone()));
+        let keep = {
+            let shared = shared.clone();
+            move || publishing::keep(shared.clone())
+        };
+        shared.supervisors.spawn("rabbitmq_publishing", keep);
         Arc::new(Self {
             shared,
             generations: OnceLock::new(),
@@ -185,8 +190,11 @@ impl Rabbit {
     fn generations(&self) -> watch::Receiver<Option<Arc<Generation>>> {
         let generations = self.generations.get_or_init(|| {
             let generations = Arc::new(watch::Sender::new(None));
-            let keep = consuming::keep(self.shared.clone(), generations.clone());
-            self.shared.supervisors.spawn(keep);
+            let keep = {
+                let (shared, generations) = (self.shared.clone(), generations.clone());
+                move || consuming::keep(shared.clone(), generations.clone())
+            };
+            self.shared.supervisors.spawn("rabbitmq_consuming", keep);
             generations
         });
         generations.subscribe()
@@ -256,8 +264,7 @@ impl Queue for Rabbit {
     async fn close(&self, grace: Duration) {
         self.shared.ending.cancel();
         self.shared.closing.cancel();
-        self.shared.supervisors.close();
-        if timeout(grace, self.shared.supervisors.wait()).await.is_err() {
+        if timeout(grace, self.shared.supervisors.ended()).await.is_err() {
             tracing::warn!(?grace, "rabbitmq connections did not close in time");
         }
     }

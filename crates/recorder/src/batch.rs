@@ -5,7 +5,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tidings_service::{Health, Supervisor};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// How large batches grow and how many are under way at once.
 #[derive(Debug, Clone, Copy)]
@@ -37,49 +39,17 @@ impl<T, R> Clone for Batcher<T, R> {
 impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     /// Starts a task that calls `work` with up to `limits.items` items at a time. `work` gives one answer per
     /// item, in order. The task ends when the last handle is gone.
-    pub(crate) fn start<F, W>(limits: Limits, work: W) -> Self
+    pub(crate) fn start<F, W>(task: &'static str, health: &Health, limits: Limits, work: W) -> Self
     where
         W: Fn(Vec<T>) -> F + Send + Sync + 'static,
         F: Future<Output = Vec<R>> + Send + 'static,
     {
-        let (items, mut waiting) = mpsc::channel::<Item<T, R>>(limits.items * 4);
+        let (items, waiting) = mpsc::channel::<Item<T, R>>(limits.items * 4);
+        let waiting = Arc::new(Mutex::new(waiting));
         let slots = Arc::new(Semaphore::new(limits.concurrent));
-        tokio::spawn(async move {
-            let mut left_over = None;
-            loop {
-                // First a slot, then the items: what arrives while all slots are taken makes the next batch.
-                let Ok(slot) = slots.clone().acquire_owned().await else {
-                    return;
-                };
-                let first = match left_over.take() {
-                    Some(item) => item,
-                    None => match waiting.recv().await {
-                        Some(item) => item,
-                        None => return,
-                    },
-                };
-                let (mut values, mut answers, mut bytes) = (vec![first.value], vec![first.answer], first.bytes);
-                while values.len() < limits.items
-                    && let Ok(item) = waiting.try_recv()
-                {
-                    if bytes + item.bytes > limits.bytes {
-                        left_over = Some(item);
-                        break;
-                    }
-                    bytes += item.bytes;
-                    values.push(item.value);
-                    answers.push(item.answer);
-                }
-                let results = work(values);
-                tokio::spawn(async move {
-                    for (answer, result) in answers.into_iter().zip(results.await) {
-                        // Nobody waits any more: the caller was cancelled, and the result concerns nobody else.
-                        let _ = answer.send(result);
-                    }
-                    drop(slot);
-                });
-            }
-        });
+        let work = Arc::new(work);
+        Supervisor::new(health.clone(), CancellationToken::new())
+            .spawn(task, move || form(limits, waiting.clone(), slots.clone(), work.clone()));
         Self { items }
     }
 
@@ -88,6 +58,55 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         let (answer, result) = oneshot::channel();
         self.items.send(Item { value, bytes, answer }).await.ok()?;
         result.await.ok()
+    }
+}
+
+/// Forms batches until the last handle is gone.
+async fn form<T, R, F, W>(
+    limits: Limits,
+    waiting: Arc<Mutex<mpsc::Receiver<Item<T, R>>>>,
+    slots: Arc<Semaphore>,
+    work: Arc<W>,
+) where
+    T: Send + 'static,
+    R: Send + 'static,
+    W: Fn(Vec<T>) -> F + Send + Sync + 'static,
+    F: Future<Output = Vec<R>> + Send + 'static,
+{
+    let mut waiting = waiting.lock().await;
+    let mut left_over = None;
+    loop {
+        // First a slot, then the items: what arrives while all slots are taken makes the next batch.
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
+        let first = match left_over.take() {
+            Some(item) => item,
+            None => match waiting.recv().await {
+                Some(item) => item,
+                None => return,
+            },
+        };
+        let (mut values, mut answers, mut bytes) = (vec![first.value], vec![first.answer], first.bytes);
+        while values.len() < limits.items
+            && let Ok(item) = waiting.try_recv()
+        {
+            if bytes + item.bytes > limits.bytes {
+                left_over = Some(item);
+                break;
+            }
+            bytes += item.bytes;
+            values.push(item.value);
+            answers.push(item.answer);
+        }
+        let results = work(values);
+        tokio::spawn(async move {
+            for (answer, result) in answers.into_iter().zip(results.await) {
+                // Nobody waits any more: the caller was cancelled, and the result concerns nobody else.
+                let _ = answer.send(result);
+            }
+            drop(slot);
+        });
     }
 }
 
@@ -106,7 +125,7 @@ mod tests {
             bytes: 1_000,
             concurrent: 1,
         };
-        let batcher = Batcher::start(limits, {
+        let batcher = Batcher::start("batches", &Health::new(), limits, {
             let (sizes, gate) = (sizes.clone(), gate.clone());
             move |items: Vec<u32>| {
                 sizes.lock().unwrap().push(items.len());
@@ -139,7 +158,9 @@ mod tests {
             bytes: 100,
             concurrent: 1,
         };
-        let batcher = Batcher::start(limits, |items: Vec<u32>| async move { vec![items.len(); items.len()] });
+        let batcher = Batcher::start("batches", &Health::new(), limits, |items: Vec<u32>| async move {
+            vec![items.len(); items.len()]
+        });
         let calls = futures::future::join_all((0..10).map(|n| batcher.call(n, 60))).await;
         assert!(calls.into_iter().all(|size| size == Some(1)));
     }

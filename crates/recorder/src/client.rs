@@ -7,14 +7,23 @@ use serde::{Deserialize, Serialize};
 use tidings_domain::EndpointId;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
+use tidings_service::Component;
 use tidings_service::client::{ClientError, InternalChannel, internal_channel};
 use tidings_service::config::SecretText;
 use tidings_service::tls::ClientTls;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
 /// The largest message between roles, bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// How often the log service is asked whether it can do its job.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How ingest and dispatcher reach the log service (`[log_client]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +52,8 @@ impl Default for Config {
 #[derive(Clone)]
 pub struct LogClient {
     inner: AttemptLogServiceClient<InternalChannel>,
+    channel: InternalChannel,
+    replicas: usize,
     deadline: Duration,
 }
 
@@ -51,13 +62,43 @@ impl LogClient {
     pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
         let key = "log_client.servers";
         let channel = internal_channel(key, &config.servers, &config.tls, config.deadline, internal_token)?;
-        let inner = AttemptLogServiceClient::new(channel)
+        let inner = AttemptLogServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         Ok(Self {
             inner,
+            channel,
+            replicas: config.servers.len(),
             deadline: config.deadline,
         })
+    }
+
+    /// Keeps the component true to whether the log service says that it can do its job, until `shutdown`.
+    pub async fn watch(self, component: Component, shutdown: CancellationToken) {
+        let mut timer = tokio::time::interval(LOOK_EVERY);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(timer.tick()).await.is_some() {
+            match shutdown.run_until_cancelled(self.is_serving()).await {
+                None => return,
+                Some(Ok(())) => component.up(),
+                Some(Err(status)) => component.down(status.message()),
+            }
+        }
+    }
+
+    /// Whether a replica is able to do its job. They are asked in turn, so that one that restarts does not count.
+    async fn is_serving(&self) -> Result<(), Status> {
+        let mut said = Status::unavailable("the log service does not say that it is serving");
+        for _ in 0..=self.replicas {
+            let mut health = HealthClient::new(self.channel.clone());
+            let asked = HealthCheckRequest::default();
+            match self.within_deadline(async move { health.check(asked).await }).await {
+                Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => return Ok(()),
+                Ok(_) => said = Status::unavailable("the log service says that it is not able to do its job"),
+                Err(status) => said = status,
+            }
+        }
+        Err(said)
     }
 
     /// Writes records; `Ok` when they are committed, with the endpoints that have a backlog.

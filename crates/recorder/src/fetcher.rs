@@ -7,6 +7,8 @@ use tidings_domain::{DeliveryId, EventId, Step, TenantId};
 use tidings_proto::pb;
 use tidings_proto::{WireError, time_from_micros};
 use tidings_queue::message::Content;
+use tidings_service::Health;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::batch::{Batcher, Limits};
@@ -88,9 +90,9 @@ pub enum FetchError {
 impl Fetcher {
     /// Starts the fetcher.
     #[must_use]
-    pub fn start(log: LogClient) -> Self {
+    pub fn start(log: LogClient, health: &Health) -> Self {
         Self {
-            batches: Batcher::start(LIMITS, move |sought| fetch(log.clone(), sought)),
+            batches: Batcher::start("fetcher", health, LIMITS, move |sought| fetch(log.clone(), sought)),
         }
     }
 
@@ -104,6 +106,27 @@ impl Fetcher {
 }
 
 async fn fetch(log: LogClient, sought: Vec<Sought>) -> Vec<Result<Found, FetchError>> {
+    let mut answers = Vec::with_capacity(sought.len());
+    let mut parts = vec![sought];
+    while let Some(mut sought) = parts.pop() {
+        match fetch_at_once(&log, &sought).await {
+            // Together their payloads are larger than an answer may be.
+            Err(status) if status.code() == Code::OutOfRange && sought.len() > 1 => {
+                let rest = sought.split_off(sought.len() / 2);
+                parts.extend([rest, sought]);
+            }
+            Err(status) => {
+                metrics::LOG_FAILURES.inc();
+                let error = FetchError::Unavailable(status.message().to_owned());
+                answers.extend(std::iter::repeat_n(Err(error), sought.len()));
+            }
+            Ok(found) => answers.extend(found),
+        }
+    }
+    answers
+}
+
+async fn fetch_at_once(log: &LogClient, sought: &[Sought]) -> Result<Vec<Result<Found, FetchError>>, Status> {
     let bytes = |uuid: Uuid| uuid.as_bytes().to_vec();
     let of = |sought: &Sought| pb::DeliveryOf {
         event_id: bytes(sought.event.uuid()),
@@ -113,24 +136,17 @@ async fn fetch(log: LogClient, sought: Vec<Sought>) -> Vec<Result<Found, FetchEr
         delivery_ids: sought.iter().map(|sought| bytes(sought.delivery.uuid())).collect(),
         of: sought.iter().map(of).collect(),
     };
-    match log.fetch(request).await {
-        Err(status) => {
-            metrics::LOG_FAILURES.inc();
-            vec![Err(FetchError::Unavailable(status.message().to_owned())); sought.len()]
-        }
-        Ok(found) => {
-            let found: HashMap<&[u8], &pb::FetchedDelivery> = found
-                .iter()
-                .map(|delivery| (delivery.delivery_id.as_slice(), delivery))
-                .collect();
-            // Two copies of a message may ask in one batch, and each must learn what the ledger knows.
-            let answer = |sought: &Sought| match found.get(sought.delivery.uuid().as_bytes().as_slice()) {
-                None => Ok(Found::NotYet),
-                Some(delivery) => read(delivery).map_err(|error| FetchError::Unreadable(error.to_string())),
-            };
-            sought.iter().map(answer).collect()
-        }
-    }
+    let found = log.fetch(request).await?;
+    let found: HashMap<&[u8], &pb::FetchedDelivery> = found
+        .iter()
+        .map(|delivery| (delivery.delivery_id.as_slice(), delivery))
+        .collect();
+    // Two copies of a message may ask in one batch, and each must learn what the ledger knows.
+    let answer = |sought: &Sought| match found.get(sought.delivery.uuid().as_bytes().as_slice()) {
+        None => Ok(Found::NotYet),
+        Some(delivery) => read(delivery).map_err(|error| FetchError::Unreadable(error.to_string())),
+    };
+    Ok(sought.iter().map(answer).collect())
 }
 
 fn read(delivery: &pb::FetchedDelivery) -> Result<Found, WireError> {

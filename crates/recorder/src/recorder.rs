@@ -9,6 +9,7 @@ use futures::future::join_all;
 use prost::Message as _;
 use tidings_proto::pb;
 use tidings_queue::{Outgoing, PublishError, Queue, Route};
+use tidings_service::Health;
 use tonic::{Code, Status};
 
 use crate::backlogs::Backlogs;
@@ -65,7 +66,7 @@ pub enum RecordError {
 impl Recorder {
     /// Starts the recorder.
     #[must_use]
-    pub fn start(log: LogClient, queue: Arc<dyn Queue>) -> Self {
+    pub fn start(log: LogClient, queue: Arc<dyn Queue>, health: &Health) -> Self {
         metrics::register();
         let backlogs = Backlogs::default();
         let path = Arc::new(Path {
@@ -76,7 +77,7 @@ impl Recorder {
             rest_until_ms: AtomicU64::new(0),
         });
         Self {
-            batches: Batcher::start(LIMITS, move |records| path.clone().write(records)),
+            batches: Batcher::start("recorder", health, LIMITS, move |records| path.clone().write(records)),
             backlogs,
         }
     }

@@ -32,7 +32,9 @@ async fn healthy_queue() -> (Arc<Embedded>, TempDir) {
         Sealer::new(vec![SealKey::generate()]).unwrap(),
     )
     .unwrap();
-    let queue = Embedded::open(store, Topology::new(2).unwrap()).await.unwrap();
+    let queue = Embedded::open(store, Topology::new(2).unwrap(), &Health::new())
+        .await
+        .unwrap();
     (queue, directory)
 }
 
@@ -52,7 +54,8 @@ fn recorder(log: &Receiver, queue: Arc<dyn Queue>) -> Recorder {
         deadline: Duration::from_secs(10),
         ..Config::default()
     };
-    Recorder::start(LogClient::new(&config, &SecretText::from("internal")).unwrap(), queue)
+    let client = LogClient::new(&config, &SecretText::from("internal")).unwrap();
+    Recorder::start(client, queue, &Health::new())
 }
 
 /// A record that is told from others by its number.

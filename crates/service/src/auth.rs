@@ -1,7 +1,18 @@
 //! Reading credentials from a request; judging them is the roles' business.
 
+use std::sync::LazyLock;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use prometheus::IntCounterVec;
+
+use crate::metrics;
+use crate::problem::{Kind, Problem};
+
+static FAILED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Requests by nobody that is known, by the code of the refusal.";
+    metrics::counters("tidings_authentications_failed_total", help, &["code"])
+});
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110,
 /// section 11.1). `None` without the header, with another scheme, with an empty token, and when the header comes
@@ -16,6 +27,13 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Counts a refusal, if the reason is that nobody is known by what was sent.
+pub fn count_failure(refusal: &Problem) {
+    if refusal.kind == Kind::Unauthenticated {
+        FAILED.with_label_values(&[refusal.code]).inc();
+    }
 }
 
 #[cfg(test)]

@@ -76,6 +76,11 @@ pub fn internal_channel(
     Ok(InterceptedService::new(channel, InternalToken(token)))
 }
 
+/// Whether these are servers that a channel can be made to, with TLS as `tls` says.
+pub fn check(key: &'static str, servers: &[String], tls: &ClientTls) -> Result<(), ClientError> {
+    endpoints(key, servers, tls).map(|_| ())
+}
+
 /// The same without the token, for calls that are made in the name of somebody else. Servers `https://` are reached with
 /// TLS, checked by `tls`.
 pub fn channel(
@@ -84,35 +89,41 @@ pub fn channel(
     tls: &ClientTls,
     connect_timeout: Duration,
 ) -> Result<Channel, ClientError> {
-    let endpoints = servers
-        .iter()
-        .map(|server| {
-            let wrong = || ClientError::Address {
-                key,
-                server: server.clone(),
-            };
-            let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| wrong())?;
-            let endpoint = if endpoint.uri().scheme_str() == Some("https") {
-                let tls = tls.grpc().map_err(|source| ClientError::Tls { key, source })?;
-                endpoint.tls_config(tls).map_err(|_| wrong())?
-            } else if tls.is_set() {
-                let server = server.clone();
-                return Err(ClientError::NoTls { key, server });
-            } else {
-                endpoint
-            };
-            Ok(endpoint
-                .connect_timeout(connect_timeout)
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(Duration::from_secs(10))
-                .keep_alive_timeout(Duration::from_secs(5))
-                .initial_stream_window_size(4 * 1024 * 1024)
-                .initial_connection_window_size(8 * 1024 * 1024))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let endpoints = endpoints(key, servers, tls)?.into_iter().map(|endpoint| {
+        endpoint
+            .connect_timeout(connect_timeout)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .initial_stream_window_size(4 * 1024 * 1024)
+            .initial_connection_window_size(8 * 1024 * 1024)
+    });
+    let endpoints: Vec<_> = endpoints.collect();
     match endpoints.as_slice() {
-        [] => Err(ClientError::NoServers(key)),
         [only] => Ok(only.connect_lazy()),
         _ => Ok(Channel::balance_list(endpoints.into_iter())),
     }
+}
+
+fn endpoints(key: &'static str, servers: &[String], tls: &ClientTls) -> Result<Vec<Endpoint>, ClientError> {
+    if servers.is_empty() {
+        return Err(ClientError::NoServers(key));
+    }
+    let endpoint = |server: &String| {
+        let wrong = || ClientError::Address {
+            key,
+            server: server.clone(),
+        };
+        let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| wrong())?;
+        if endpoint.uri().scheme_str() == Some("https") {
+            let tls = tls.grpc().map_err(|source| ClientError::Tls { key, source })?;
+            endpoint.tls_config(tls).map_err(|_| wrong())
+        } else if tls.is_set() {
+            let server = server.clone();
+            Err(ClientError::NoTls { key, server })
+        } else {
+            Ok(endpoint)
+        }
+    };
+    servers.iter().map(endpoint).collect()
 }

@@ -1,4 +1,4 @@
-//! What every role serves to operators and their machines: `/metrics`, `/healthz`, `/readyz`.
+//! What every role serves to operators and their machines: `/metrics`, `/healthz`, `/readyz`, `/status`.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,16 +9,26 @@ use axum::{Json, Router};
 use prometheus::{TEXT_FORMAT, TextEncoder};
 use serde::Serialize;
 
-use crate::health::{Health, Missing};
+use crate::health::{Health, Missing, Status};
 
 /// The routes:
 ///
 /// - `/metrics`: the process-wide Prometheus registry as text;
 /// - `/healthz`: 200 while the process lives, whatever it misses, so that an outage elsewhere restarts nothing;
-/// - `/readyz`: 200 when nothing is missing, otherwise 503 with what is, why and since when.
+/// - `/readyz`: 200 while the process is able to do its job, otherwise 503; what is missing is named in either case, why
+///   and since when;
+/// - `/status`: how everything stands that the process depends upon, with its background tasks.
 pub fn router(health: Health) -> Router {
-    Router::new()
+    let more = Router::new()
         .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .with_state(health.clone());
+    public(health).merge(more)
+}
+
+/// `/healthz` and `/readyz` alone, for a port that strangers reach as well.
+pub fn public(health: Health) -> Router {
+    Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readiness))
         .with_state(health)
@@ -38,14 +48,17 @@ async fn metrics() -> Response {
 }
 
 async fn readiness(State(health): State<Health>) -> Response {
-    let missing = health.missing();
-    let ready = missing.is_empty();
+    let (ready, missing) = (health.is_ready(), health.missing());
     let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(Readiness { ready, missing })).into_response()
+}
+
+async fn status(State(health): State<Health>) -> Json<Status> {
+    Json(health.status())
 }
 
 #[cfg(test)]
@@ -86,6 +99,43 @@ mod tests {
             get(&health, "/readyz").await,
             (StatusCode::OK, r#"{"ready":true,"missing":[]}"#.to_owned())
         );
+    }
+
+    #[tokio::test]
+    async fn status_tells_of_everything_and_readiness_of_what_the_job_takes() {
+        let health = Health::new();
+        health.require(&[&["registry"], &["rabbitmq", "log"]]);
+        health.component("rabbitmq").down("connection refused");
+        health.component("log").up();
+        health.component("registry").up();
+        let (status, body) = get(&health, "/readyz").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            body.starts_with(r#"{"ready":true,"missing":[{"component":"rabbitmq""#),
+            "{body}"
+        );
+
+        let (status, body) = get(&health, "/status").await;
+        let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        for component in body["components"].as_array_mut().unwrap() {
+            assert!(component.as_object_mut().unwrap().remove("since").is_some());
+        }
+        let expected = serde_json::json!({
+            "ready": true,
+            "stopping": false,
+            "needs": [["registry"], ["rabbitmq", "log"]],
+            "components": [
+                { "component": "log", "up": true },
+                { "component": "rabbitmq", "up": false, "reason": "connection refused" },
+                { "component": "registry", "up": true },
+            ],
+        });
+        assert_eq!((status, body), (StatusCode::OK, expected));
+
+        health.stop();
+        assert_eq!(get(&health, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+        let response = public(health).oneshot(Request::get("/metrics").body(Body::empty()).unwrap());
+        assert_eq!(response.await.unwrap().status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]

@@ -2,37 +2,89 @@
 //!
 //! Both servers log `listening` with the service's name and the address once they take connections, so that port 0
 //! can be used; both stop taking requests when told to, finish what they hold, and return no later than the grace
-//! period. Every wait for the other side is bounded: for request headers and bodies, and for answers to HTTP/2 pings.
+//! period. Every wait for the other side is bounded: for request headers and bodies, and for answers to HTTP/2 pings; and
+//! so is what the other side may cost: connections, calls on each, headers, the memory of bodies (see [`Door`]).
 
-mod timely;
+mod body;
+mod budget;
+mod connections;
+mod door;
 
+use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
-use tonic::transport;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::TcpConnectInfo;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
-use tower::util::MapRequest;
 
-use self::timely::timely;
+use self::connections::{Beginning, Places, Watched};
 use crate::health::Health;
 
-/// How long a client may take over the headers of a request.
-const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+pub use self::budget::Payer;
+pub use self::door::Door;
+
+/// What strangers and callers may cost (`[server]`), for every listener of every role.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The most connections of one listener.
+    pub max_connections: usize,
+    /// The most connections of one listener from one address, or one IPv6 network of 64 bits; 0 for any number. All of a
+    /// load balancer's come from few addresses.
+    pub max_connections_per_address: usize,
+    /// The most calls under way on one HTTP/2 connection.
+    pub max_calls_per_connection: u32,
+    /// The most bytes of the headers of one request.
+    pub max_header_bytes: u32,
+    /// The most bytes of request bodies that are being read or answered, over all listeners. A tenant has at most a
+    /// quarter; who comes when nothing is left waits.
+    pub max_body_memory: usize,
+    /// How long a connection may take to begin, and a client over the headers of a request.
+    #[serde(with = "humantime_serde")]
+    pub headers_within: Duration,
+    /// How long a client may take over the body of a request that is no stream.
+    #[serde(with = "humantime_serde")]
+    pub body_within: Duration,
+    /// How long a gRPC call that is no stream may take. Tests of endpoints take as long as their timeout, 5 minutes at
+    /// most.
+    #[serde(with = "humantime_serde")]
+    pub call_within: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_connections_per_address: 2_000,
+            max_calls_per_connection: 200,
+            max_header_bytes: 32 * 1024,
+            max_body_memory: 256 * 1024 * 1024,
+            headers_within: Duration::from_secs(15),
+            body_within: Duration::from_secs(30),
+            call_within: Duration::from_secs(360),
+        }
+    }
+}
+
+/// The least that HTTP/1.1 is read into, bytes; headers must fit.
+const LEAST_BUFFER: usize = 16 * 1024;
 
 /// How often an idle HTTP/2 connection is pinged, well below the idle limits of common load balancers (60 s), and how
 /// long the answer may take.
@@ -60,14 +112,6 @@ pub enum ServeError {
     /// A listener lost its address.
     #[error("cannot tell the address of a listener: {0}")]
     Address(#[source] io::Error),
-    /// The server failed.
-    #[error("{service} stopped serving: {source}")]
-    Grpc {
-        /// The service's name.
-        service: String,
-        /// Why.
-        source: transport::Error,
-    },
     /// The descriptors of the services cannot be read, so reflection cannot show them.
     #[error("the compiled protos cannot be read: {0}")]
     Descriptors(#[from] tonic_reflection::server::Error),
@@ -84,86 +128,149 @@ pub async fn bind(address: &str) -> Result<TcpListener, ServeError> {
 /// Serves HTTP/1.1 and HTTP/2 until `shutdown`, then at most for `grace`; what is not done by then is cut off. Requests
 /// bear their peer's address as `ConnectInfo<SocketAddr>`.
 pub async fn http(
-    service: &str,
+    service: &'static str,
     listener: TcpListener,
     router: Router,
+    door: Door,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
-    log_listening(service, &listener)?;
-    let server = http_server();
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, from) = tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    recover_from(error, service).await;
-                    continue;
-                }
-            },
-        };
-        // It only costs latency when it fails.
-        let _ = stream.set_nodelay(true);
-        let requests = MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(from));
-            request.map(timely)
-        });
-        let requests = TowerToHyperService::new(requests);
-        let connection = server
-            .serve_connection_with_upgrades(TokioIo::new(stream), requests)
-            .into_owned();
-        let connection = graceful.watch(connection);
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
-            }
-        });
-    }
-    drop(listener);
-    if time::timeout(grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!(
-            service,
-            connections = connections.len(),
-            "grace period is over; cutting connections off"
-        );
-    }
-    Ok(())
+    let server = server(&door.config);
+    let listener = Listener {
+        service,
+        listener,
+        server,
+    };
+    let passing = door.clone();
+    let passed = move |request, from| {
+        let (door, router) = (passing.clone(), router.clone());
+        async move { door.http(router, with_peer(request, from)).await }
+    };
+    listener.serve(passed, &door, shutdown, grace).await
 }
 
-/// Serves gRPC until `shutdown`, then at most for `grace`; what is not done by then is left behind.
+/// Serves gRPC until `shutdown`, then at most for `grace`; what is not done by then is cut off.
 pub async fn grpc(
-    service: &str,
+    service: &'static str,
     listener: TcpListener,
     routes: Routes,
+    door: Door,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> Result<(), ServeError> {
-    log_listening(service, &listener)?;
-    let serving = transport::Server::builder()
-        .http2_keepalive_interval(Some(PING_EVERY))
-        .http2_keepalive_timeout(Some(PONG_WITHIN))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            shutdown.clone().cancelled_owned(),
-        );
-    let grace_is_over = async {
-        shutdown.cancelled().await;
-        time::sleep(grace).await;
+    let server = server(&door.config).http2_only();
+    let listener = Listener {
+        service,
+        listener,
+        server,
     };
-    tokio::select! {
-        served = serving => served.map_err(|source| ServeError::Grpc { service: service.to_owned(), source }),
-        () = grace_is_over => {
-            tracing::warn!(service, "grace period is over; leaving calls behind");
-            Ok(())
+    let router = routes.prepare().into_axum_router();
+    let passing = door.clone();
+    let passed = move |request, from| {
+        let (door, router) = (passing.clone(), router.clone());
+        async move { door.grpc(router, with_peer(request, from)).await }
+    };
+    listener.serve(passed, &door, shutdown, grace).await
+}
+
+/// What takes connections, for either protocol.
+struct Listener {
+    service: &'static str,
+    listener: TcpListener,
+    server: auto::Builder<TokioExecutor>,
+}
+
+impl Listener {
+    /// Takes connections until `shutdown`, passes each request on to `pass`, and then lets those under way end.
+    async fn serve<P, F>(
+        self,
+        pass: P,
+        door: &Door,
+        shutdown: CancellationToken,
+        grace: Duration,
+    ) -> Result<(), ServeError>
+    where
+        P: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
+        let service = self.service;
+        log_listening(service, &self.listener)?;
+        let config = &door.config;
+        let places = Places::new(service, config.max_connections, config.max_connections_per_address);
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, from) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = self.listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        recover_from(error, service).await;
+                        continue;
+                    }
+                },
+            };
+            let Some(place) = places.take(from.ip()) else { continue };
+            // It only costs latency when it fails.
+            let _ = stream.set_nodelay(true);
+            let beginning = Beginning::default();
+            let (pass, begun) = (pass.clone(), beginning.clone());
+            let requests = service_fn(move |request| {
+                begun.request();
+                pass(request, from)
+            });
+            let stream = Watched {
+                stream,
+                beginning: beginning.clone(),
+            };
+            let connection = self
+                .server
+                .serve_connection_with_upgrades(TokioIo::new(stream), requests)
+                .into_owned();
+            let connection = graceful.watch(connection);
+            let within = config.headers_within;
+            connections.spawn(async move {
+                let _place = place;
+                tokio::select! {
+                    ended = connection => if let Err(error) = ended {
+                        tracing::debug!(%error, "connection ended early");
+                    },
+                    () = nothing_came(beginning, within) => {
+                        tracing::debug!(%from, "nothing came over a connection");
+                    }
+                }
+            });
         }
+        drop(self.listener);
+        if time::timeout(grace, graceful.shutdown()).await.is_err() {
+            tracing::warn!(
+                service,
+                connections = connections.len(),
+                "grace period is over; cutting connections off"
+            );
+        }
+        Ok(())
     }
+}
+
+/// Returns when a connection has taken too long to begin; never, if it has begun.
+async fn nothing_came(beginning: Beginning, within: Duration) {
+    time::sleep(within).await;
+    if !beginning.is_late() {
+        std::future::pending().await
+    }
+}
+
+/// The request with its peer's address where axum and tonic look for it.
+fn with_peer(mut request: Request<Incoming>, from: SocketAddr) -> Request<Incoming> {
+    let extensions = request.extensions_mut();
+    extensions.insert(ConnectInfo(from));
+    extensions.insert(TcpConnectInfo {
+        local_addr: None,
+        remote_addr: Some(from),
+    });
+    request
 }
 
 /// Routes to which a role adds its services; health and reflection (v1) are there already. `descriptor_set` is the
@@ -195,19 +302,22 @@ pub async fn report_health(reporter: HealthReporter, health: Health, shutdown: C
     reporter.set_service_status(overall, ServingStatus::NotServing).await;
 }
 
-fn http_server() -> auto::Builder<TokioExecutor> {
+fn server(config: &Config) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN);
+        .header_read_timeout(config.headers_within)
+        .max_buf_size((config.max_header_bytes as usize).max(LEAST_BUFFER));
     server
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PONG_WITHIN)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(config.max_calls_per_connection)
+        .max_header_list_size(config.max_header_bytes);
     server
 }
 

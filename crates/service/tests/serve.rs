@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use tidings_service::Health;
-use tidings_service::serve::{self, ServeError};
+use tidings_service::serve::{self, Door, ServeError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -30,6 +30,10 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Far below the grace period, far above what a test takes.
 const SOON: Duration = Duration::from_secs(10);
 
+fn door() -> Door {
+    Door::new(serve::Config::default(), Health::new())
+}
+
 type Served = JoinHandle<Result<(), ServeError>>;
 
 async fn start_http(router: Router, grace: Duration) -> (SocketAddr, CancellationToken, Served) {
@@ -38,7 +42,7 @@ async fn start_http(router: Router, grace: Duration) -> (SocketAddr, Cancellatio
     let shutdown = CancellationToken::new();
     let served = tokio::spawn({
         let shutdown = shutdown.clone();
-        async move { serve::http("test-http", listener, router, shutdown, grace).await }
+        async move { serve::http("test-http", listener, router, door(), shutdown, grace).await }
     });
     (address, shutdown, served)
 }
@@ -128,7 +132,7 @@ async fn start_grpc(grace: Duration) -> Grpc {
     tokio::spawn(serve::report_health(reporter, health.clone(), shutdown.clone()));
     let served = tokio::spawn({
         let shutdown = shutdown.clone();
-        async move { serve::grpc("test-grpc", listener, routes.routes(), shutdown, grace).await }
+        async move { serve::grpc("test-grpc", listener, routes.routes(), door(), shutdown, grace).await }
     });
     Grpc {
         address,
@@ -257,7 +261,7 @@ async fn the_log_says_where_a_service_listens() {
     let address = listener.local_addr().unwrap().to_string();
     let shutdown = CancellationToken::new();
     shutdown.cancel();
-    serve::http("ingest-http", listener, Router::new(), shutdown, GRACE)
+    serve::http("ingest-http", listener, Router::new(), door(), shutdown, GRACE)
         .await
         .unwrap();
 

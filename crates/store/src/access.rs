@@ -1,12 +1,14 @@
 //! Who is asking, and what they may do (guarantee G7).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use tidings_domain::key::TokenHash;
 use tidings_domain::{Actor, ApiKey, KeyId, Scope, TenantId, Timestamp, signature};
-use tidings_service::auth::bearer;
+use tidings_service::auth::{bearer, count_failure};
 use tidings_service::problem::Problem;
+use tidings_service::serve::Payer;
 
 use crate::cache::RegistryCache;
 
@@ -16,6 +18,10 @@ pub struct Access {
     registry: Arc<RegistryCache>,
     internal: Option<TokenHash>,
 }
+
+/// What a request proves itself by.
+#[derive(Clone)]
+pub struct Credential(TokenHash);
 
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +60,55 @@ impl Access {
 
     /// The caller whose token the request bears; gRPC metadata are headers as well.
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let caller = self.credential(headers).and_then(|credential| self.holder(&credential));
+        caller.inspect_err(count_failure)
+    }
+
+    /// Whose share of the memory for requests the body that follows these headers counts to.
+    pub fn payer(&self, headers: &HeaderMap) -> Result<Payer, Problem> {
+        self.share_of(&self.credential(headers)?)
+    }
+
+    /// The same for a token that came by another way than the header.
+    pub fn payer_with(&self, token: &str) -> Result<Payer, Problem> {
+        self.share_of(&Credential(TokenHash::of(token)))
+    }
+
+    fn share_of(&self, credential: &Credential) -> Result<Payer, Problem> {
+        Ok(match self.holder(credential)? {
+            Caller::Internal => Payer::System,
+            Caller::Operator { key, .. } => Payer::Known(key.uuid().as_u128()),
+            Caller::Tenant { id, .. } => Payer::Known(id.uuid().as_u128()),
+        })
+    }
+
+    /// What the request proves itself by, to be asked about for as long as what it began goes on.
+    pub fn credential(&self, headers: &HeaderMap) -> Result<Credential, Problem> {
         let token = bearer(headers).ok_or_else(|| {
             Problem::unauthenticated("key_missing", "send a key in the header `Authorization: Bearer tk_…`")
         })?;
-        let is_internal = |internal: &TokenHash| signature::same(internal.as_bytes(), TokenHash::of(token).as_bytes());
+        Ok(Credential(TokenHash::of(token)))
+    }
+
+    /// Who proves itself by this now.
+    pub fn holder(&self, credential: &Credential) -> Result<Caller, Problem> {
+        let is_internal = |internal: &TokenHash| signature::same(internal.as_bytes(), credential.0.as_bytes());
         if self.internal.as_ref().is_some_and(is_internal) {
             return Ok(Caller::Internal);
         }
-        self.registry.authenticate(token, Timestamp::now())
+        self.registry.holder(&credential.0, Timestamp::now())
+    }
+
+    /// Waits until this no longer proves the right to `scope`, and says why. A stream ends with it: what is deleted,
+    /// expires or loses the scope is noticed within a second.
+    pub async fn lost(&self, credential: &Credential, scope: Scope) -> Problem {
+        const LOOK_EVERY: Duration = Duration::from_millis(500);
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(problem) = self.holder(credential).and_then(|caller| caller.require(scope)) {
+                return problem;
+            }
+        }
     }
 }
 

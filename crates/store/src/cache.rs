@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tidings_domain::key::TokenHash;
 use tidings_domain::{Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
+use tidings_service::Supervisor;
 use tidings_service::backoff::Backoff;
 use tidings_service::health::Component;
 use tidings_service::problem::Problem;
@@ -56,7 +57,8 @@ const RESYNC_SHARE: u32 = 200;
 
 impl RegistryCache {
     /// Starts a task that loads the registry and follows its changes until `shutdown`. `health` is up while
-    /// changes are followed.
+    /// changes are followed; beside it the component `registry_loaded` is up from the first load on, because what was
+    /// loaded goes on to be served while the registry is away.
     pub fn start(registry: Arc<dyn Registry>, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         let cache = Arc::new(Self {
             registry,
@@ -65,9 +67,14 @@ impl RegistryCache {
             loading: Mutex::default(),
             uses: KeyUses::default(),
         });
+        let loaded = health.health().component("registry_loaded");
         let follower = Arc::clone(&cache);
-        tokio::spawn(async move {
-            shutdown.run_until_cancelled(follower.follow(health)).await;
+        Supervisor::new(health.health(), shutdown.clone()).spawn("registry_follower", move || {
+            let (follower, shutdown) = (Arc::clone(&follower), shutdown.clone());
+            let (health, loaded) = (health.clone(), loaded.clone());
+            async move {
+                shutdown.run_until_cancelled(follower.follow(health, loaded)).await;
+            }
         });
         cache
     }
@@ -189,11 +196,16 @@ impl RegistryCache {
 
     /// Who sends this token, whose use is noted.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
+        self.holder(&TokenHash::of(token), now)
+    }
+
+    /// Who has the token with this hash, whose use is noted.
+    pub fn holder(&self, hash: &TokenHash, now: Timestamp) -> Result<Caller, Problem> {
         if !self.is_loaded() {
             let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");
             return Err(problem.with_retry_after(Duration::from_secs(1)));
         }
-        let key = self.index().keys.get(&TokenHash::of(token)).cloned();
+        let key = self.index().keys.get(hash).cloned();
         match key {
             None => Err(Problem::unauthenticated(
                 "key_unknown",
@@ -322,10 +334,10 @@ impl RegistryCache {
         changed
     }
 
-    async fn follow(&self, health: Component) {
+    async fn follow(&self, health: Component, loaded: Component) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
-            match self.follow_while_complete(&health, &mut backoff).await {
+            match self.follow_while_complete(&health, &loaded, &mut backoff).await {
                 Ok(()) => tracing::info!("changes of the registry may have been missed: loading it again"),
                 Err(error) => health.down(error.to_string()),
             }
@@ -335,9 +347,15 @@ impl RegistryCache {
 
     /// Returns when changes may have been missed. Subscribing comes first: a change during the load is waiting
     /// when the load is done.
-    async fn follow_while_complete(&self, health: &Component, backoff: &mut Backoff) -> Result<(), StoreError> {
+    async fn follow_while_complete(
+        &self,
+        health: &Component,
+        loaded: &Component,
+        backoff: &mut Backoff,
+    ) -> Result<(), StoreError> {
         let mut changes = self.registry.changes().await?;
         self.refresh(Of::Everything).await?;
+        loaded.up();
         health.up();
         backoff.reset();
         let mut changed = Vec::new();

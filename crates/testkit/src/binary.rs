@@ -36,7 +36,11 @@ impl Binary {
     /// directory the test itself runs from, which cargo brings up to date first.
     pub fn command() -> Command {
         let mut command = Command::new(&*PROGRAM);
-        command.env("TIDINGS_TELEMETRY__FORMAT", "json");
+        command
+            .env("TIDINGS_TELEMETRY__FORMAT", "json")
+            // No balancer stands before it, unless the test says so.
+            .env("TIDINGS_MONITOR__DRAIN", "0s")
+            .env("TIDINGS_STANDALONE__MONITOR_ADDRESS", "127.0.0.1:0");
         command
     }
 
@@ -98,8 +102,13 @@ impl Binary {
     ///
     /// When it runs on past the deadline.
     pub async fn terminate(&mut self, deadline: Duration) -> ExitStatus {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a child can be told to stop");
+        self.ask_to_stop();
         self.wait_for_exit(deadline).await
+    }
+
+    /// Asks it to stop and waits for nothing.
+    pub fn ask_to_stop(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a child can be told to stop");
     }
 
     /// Waits until it ends by itself.

@@ -1,5 +1,7 @@
 //! The configuration of the whole binary: one section per concern, each defined beside what it configures.
 
+mod check;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use tidings_store::seal::{SealKey, Sealer};
 pub(crate) struct Config {
     pub(crate) telemetry: telemetry::Config,
     pub(crate) monitor: Monitor,
+    pub(crate) server: tidings_service::serve::Config,
     pub(crate) database: tidings_store::postgres::Config,
     pub(crate) amqp: tidings_queue::rabbit::Config,
     pub(crate) secrets: Secrets,
@@ -69,8 +72,11 @@ impl Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Monitor {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
     pub(crate) address: String,
+    /// How long the process goes on serving after SIGTERM, not ready any more, so that balancers look elsewhere first.
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain: Duration,
     /// How long calls under way may take when the process is asked to stop.
     #[serde(with = "humantime_serde")]
     pub(crate) grace: Duration,
@@ -108,8 +114,10 @@ pub(crate) struct Standalone {
     pub(crate) data_dir: PathBuf,
     /// Where all gRPC services listen.
     pub(crate) grpc_address: String,
-    /// Where HTTP is served, metrics and health included.
+    /// Where HTTP is served, `/healthz` and `/readyz` included.
     pub(crate) http_address: String,
+    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    pub(crate) monitor_address: String,
     /// Whether it starts although secrets are sealed with a key that is gone: deliveries of their endpoints are held until
     /// each has a new secret.
     pub(crate) accept_lost_keys: bool,
@@ -119,6 +127,7 @@ impl Default for Monitor {
     fn default() -> Self {
         Self {
             address: "0.0.0.0:9464".into(),
+            drain: Duration::from_secs(5),
             grace: Duration::from_secs(10),
         }
     }
@@ -130,6 +139,7 @@ impl Default for Standalone {
             data_dir: "tidings-data".into(),
             grpc_address: "127.0.0.1:50051".into(),
             http_address: "127.0.0.1:8080".into(),
+            monitor_address: "127.0.0.1:9464".into(),
             accept_lost_keys: false,
         }
     }

@@ -22,6 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_secs(600);
 
 /// What a process needs of the registry beside the rows.
+#[derive(Clone)]
 pub(crate) struct Watched {
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) cache: Arc<RegistryCache>,

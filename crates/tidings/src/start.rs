@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::HeaderMap;
 use tidings_queue::Queue;
 use tidings_queue::rabbit::Rabbit;
 use tidings_queue::topology::Topology;
 use tidings_recorder::{Fetcher, LogClient, Recorder};
 use tidings_service::config::SecretText;
 use tidings_service::health::{Component, Health};
-use tidings_service::{Backoff, monitor, serve, shutdown, telemetry};
+use tidings_service::serve::{Door, Payer};
+use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry};
 use tidings_store::postgres::Postgres;
 use tidings_store::seal::Sealer;
 use tidings_store::{Access, Registry, RegistryCache, Store, StoreError};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -24,14 +26,28 @@ use crate::health::{self, Watched, watch_rows};
 /// How exactly it is known when keys were last used.
 const NOTE_USES_EVERY: Duration = Duration::from_secs(10);
 
+/// The component that is up once everything is served.
+const STARTUP: &str = "startup";
+
 /// A process that is starting: it can be asked how it is and told to stop before it has anything.
 pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
+    /// What the process does beside serving, whatever its role.
+    pub(crate) supervisor: Supervisor,
     /// Down until everything is served: before that, others would find nobody listening.
     startup: Component,
+    /// What all requests pass; it knows nobody yet.
+    door: Door,
     servers: JoinSet<Result<(), serve::ServeError>>,
+    /// Ends last, so that a process that is stopping can be asked how it is.
+    monitor: Option<Monitor>,
+}
+
+struct Monitor {
+    stop: CancellationToken,
+    serving: JoinHandle<Result<(), serve::ServeError>>,
 }
 
 /// What ingest, dispatcher and log all work with.
@@ -49,28 +65,62 @@ impl Process {
     pub(crate) fn begin(args: &ConfigArgs) -> anyhow::Result<Self> {
         let config = args.load()?;
         telemetry::init(&config.telemetry)?;
-        Ok(Self::with(config, shutdown::on_signal()))
+        config.usable()?;
+        let health = Health::new();
+        let shutdown = shutdown::on_signal(health.clone(), config.monitor.drain);
+        Self::of(config, health, shutdown)
     }
 
     /// A process with this configuration that stops when told so.
-    pub(crate) fn with(config: Config, shutdown: CancellationToken) -> Self {
-        let health = Health::new();
-        Self {
-            config,
-            startup: health.component("startup"),
-            health,
-            shutdown,
-            servers: JoinSet::new(),
-        }
+    pub(crate) fn with(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        Self::of(config, Health::new(), shutdown)
     }
 
-    /// The same with the monitor served, as every role has it.
-    pub(crate) async fn begin_role(args: &ConfigArgs) -> anyhow::Result<Self> {
+    fn of(config: Config, health: Health, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let door = Door::new(config.server.clone(), health.clone());
+        let door = door.with_streams_of(tidings_proto::DESCRIPTORS)?;
+        Ok(Self {
+            config,
+            startup: health.component(STARTUP),
+            supervisor: Supervisor::new(health.clone(), shutdown.clone()),
+            health,
+            shutdown,
+            door,
+            servers: JoinSet::new(),
+            monitor: None,
+        })
+    }
+
+    /// The same with the monitor served, as every role has it. Of each group of `needs` the role's job takes one.
+    pub(crate) async fn begin_role(args: &ConfigArgs, needs: &[&[&str]]) -> anyhow::Result<Self> {
         let mut process = Self::begin(args)?;
-        let router = monitor::router(process.health.clone());
+        process.require(needs);
         let address = process.config.monitor.address.clone();
-        process.serve_http("monitor", &address, router).await?;
+        process.serve_monitor(&address).await?;
         Ok(process)
+    }
+
+    /// Says what the process's job takes, besides that everything is served: of each group, one component.
+    pub(crate) fn require(&self, needs: &[&[&str]]) {
+        let startup: &[&[&str]] = &[&[STARTUP]];
+        self.health.require(&[startup, needs].concat());
+    }
+
+    /// Serves the monitor until everything else has ended.
+    pub(crate) async fn serve_monitor(&mut self, address: &str) -> anyhow::Result<()> {
+        const GRACE: Duration = Duration::from_secs(1);
+        let listener = serve::bind(address).await?;
+        let (router, stop) = (monitor::router(self.health.clone()), CancellationToken::new());
+        let serving = tokio::spawn(serve::http(
+            "monitor",
+            listener,
+            router,
+            self.door.clone(),
+            stop.clone(),
+            GRACE,
+        ));
+        self.monitor = Some(Monitor { stop, serving });
+        Ok(())
     }
 
     /// The engines with what ingest, dispatcher and log all need of them; `None` if the process is told to stop
@@ -119,8 +169,16 @@ impl Process {
         };
         let store = Arc::new(connected?);
         health.up();
-        tokio::spawn(watch_database(store.clone(), health, self.shutdown.clone()));
+        self.watch_database(store.clone(), health);
         Ok(Some(store))
+    }
+
+    /// Keeps the component true to whether the database answers.
+    pub(crate) fn watch_database(&self, store: Arc<dyn Store>, health: Component) {
+        let shutdown = self.shutdown.clone();
+        self.supervisor.spawn("database_watch", move || {
+            watch_database(store.clone(), health.clone(), shutdown.clone())
+        });
     }
 
     /// Starts to connect to RabbitMQ; it is there when the component says so.
@@ -140,8 +198,14 @@ impl Process {
         let cache = RegistryCache::start(registry, health, self.shutdown.clone());
         let noting = cache.clone();
         let shutdown = self.shutdown.clone();
-        tokio::spawn(async move { noting.note_uses(NOTE_USES_EVERY, shutdown).await });
-        tokio::spawn(watch_rows(cache.clone(), self.health.clone(), self.shutdown.clone()));
+        self.supervisor.spawn("key_uses", move || {
+            let (noting, shutdown) = (noting.clone(), shutdown.clone());
+            async move { noting.note_uses(NOTE_USES_EVERY, shutdown).await }
+        });
+        self.supervisor.spawn("registry_rows_watch", {
+            let (cache, health, shutdown) = (cache.clone(), self.health.clone(), self.shutdown.clone());
+            move || watch_rows(cache.clone(), health.clone(), shutdown.clone())
+        });
         let access = Access::new(cache.clone(), Some(token.reveal()).filter(|token| !token.is_empty()));
         (cache, access)
     }
@@ -149,7 +213,10 @@ impl Process {
     /// Keeps the health true to whether this process can work with all that the registry has; for those that open secrets
     /// and write requests.
     pub(crate) fn watch_registry(&self, watched: Watched) {
-        tokio::spawn(health::watch(watched, self.health.clone(), self.shutdown.clone()));
+        let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
+        self.supervisor.spawn("registry_watch", move || {
+            health::watch(watched.clone(), health.clone(), shutdown.clone())
+        });
     }
 
     /// The token that roles share.
@@ -165,50 +232,75 @@ impl Process {
     /// The ways to the log service.
     pub(crate) fn log_clients(&self, queue: Arc<dyn Queue>) -> anyhow::Result<(Recorder, Fetcher)> {
         let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
-        Ok((Recorder::start(client.clone(), queue), Fetcher::start(client)))
+        let recorder = Recorder::start(client.clone(), queue, &self.health);
+        Ok((recorder, Fetcher::start(client, &self.health)))
+    }
+
+    /// Keeps the component `log` true to whether the log service says that it can do its job.
+    pub(crate) fn watch_log(&self) -> anyhow::Result<()> {
+        let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
+        let (component, shutdown) = (self.health.component("log"), self.shutdown.clone());
+        self.supervisor.spawn("log_watch", move || {
+            client.clone().watch(component.clone(), shutdown.clone())
+        });
+        Ok(())
     }
 
     /// The console's pages over the REST operations of this process.
-    pub(crate) fn console(&self, rest: axum::Router, access: Access, sealer: Sealer) -> anyhow::Result<axum::Router> {
+    pub(crate) fn console(
+        &self,
+        rest: axum::Router,
+        access: Access,
+        sealer: Sealer,
+    ) -> anyhow::Result<tidings_console::Pages> {
         let parts = tidings_console::Parts {
             rest,
             access,
             sealer,
             public_url: self.config.control.public_url.clone(),
         };
-        Ok(tidings_console::router(&self.config.console, parts)?)
+        Ok(tidings_console::pages(&self.config.console, parts)?)
     }
 
-    /// Serves HTTP until the process stops; returns the port.
+    /// Serves HTTP until the process stops, to those that `knows` tells from strangers; returns the port.
     pub(crate) async fn serve_http(
         &mut self,
         name: &'static str,
         address: &str,
         router: axum::Router,
+        knows: impl Fn(&HeaderMap) -> Result<Payer, Problem> + Send + Sync + 'static,
     ) -> anyhow::Result<std::net::SocketAddr> {
         let listener = serve::bind(address).await?;
         let local = listener.local_addr()?;
+        let door = self.door.knowing(knows);
         let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
         self.servers
-            .spawn(async move { serve::http(name, listener, router, shutdown, grace).await });
+            .spawn(serve::http(name, listener, router, door, shutdown, grace));
         Ok(local)
     }
 
     /// Serves gRPC on a listener until the process stops. Health and reflection are part of `routes`.
-    pub(crate) fn serve_grpc(&mut self, name: &'static str, listener: tokio::net::TcpListener, routes: Routes) {
+    pub(crate) fn serve_grpc(
+        &mut self,
+        name: &'static str,
+        listener: tokio::net::TcpListener,
+        routes: Routes,
+        access: &Access,
+    ) {
+        let access = access.clone();
+        let door = self.door.knowing(move |headers| access.payer(headers));
         let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
         self.servers
-            .spawn(async move { serve::grpc(name, listener, routes, shutdown, grace).await });
+            .spawn(serve::grpc(name, listener, routes, door, shutdown, grace));
     }
 
     /// Routes with health, which follows this process's, and reflection.
     pub(crate) fn grpc_routes(&self) -> anyhow::Result<tonic::service::RoutesBuilder> {
         let (routes, reporter) = serve::grpc_routes(tidings_proto::DESCRIPTORS)?;
-        tokio::spawn(serve::report_health(
-            reporter,
-            self.health.clone(),
-            self.shutdown.clone(),
-        ));
+        let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
+        self.supervisor.spawn("grpc_health", move || {
+            serve::report_health(reporter.clone(), health.clone(), shutdown.clone())
+        });
         Ok(routes)
     }
 
@@ -232,6 +324,7 @@ impl Process {
             () = self.shutdown.cancelled() => None,
             Some(ended) = self.servers.join_next() => Some(ended),
         };
+        self.health.stop();
         self.shutdown.cancel();
         match failed {
             None => Ok(()),
@@ -243,6 +336,16 @@ impl Process {
     pub(crate) async fn servers_ended(&mut self) -> anyhow::Result<()> {
         while let Some(ended) = self.servers.join_next().await {
             ended??;
+        }
+        Ok(())
+    }
+
+    /// Ends what is left when the role has ended: what every role does beside its job, and then the monitor.
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
+        self.supervisor.ended().await;
+        if let Some(monitor) = self.monitor {
+            monitor.stop.cancel();
+            monitor.serving.await??;
         }
         Ok(())
     }
@@ -258,12 +361,9 @@ pub(crate) fn topology(config: &Config, dialects: &tidings_dialect::Dialects) ->
     Ok(Topology::new(config.amqp.shards)?.with_delays(of_dialects.chain(configured).collect::<Vec<_>>())?)
 }
 
-/// Keeps the component true to whether the database answers.
-pub(crate) async fn watch_database(
-    store: Arc<dyn Store>,
-    health: tidings_service::Component,
-    shutdown: CancellationToken,
-) {
+async fn watch_database(store: Arc<dyn Store>, health: Component, shutdown: CancellationToken) {
+    /// A database that takes longer to say that it is there is of no use.
+    const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
     let mut timer = tokio::time::interval(Duration::from_secs(2));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -271,9 +371,12 @@ pub(crate) async fn watch_database(
             () = shutdown.cancelled() => return,
             _ = timer.tick() => {}
         }
-        match store.ping().await {
-            Ok(()) => health.up(),
-            Err(error) => health.down(error.to_string()),
+        let answered = tokio::time::timeout(ANSWERS_WITHIN, store.ping());
+        match shutdown.run_until_cancelled(answered).await {
+            None => return,
+            Some(Ok(Ok(()))) => health.up(),
+            Some(Ok(Err(error))) => health.down(error.to_string()),
+            Some(Err(_)) => health.down(format!("the database did not answer within {ANSWERS_WITHIN:?}")),
         }
     }
 }

@@ -23,6 +23,7 @@ mod replays;
 mod rest;
 mod secrets;
 mod send_test;
+mod streams;
 mod tenancy;
 mod tenants;
 

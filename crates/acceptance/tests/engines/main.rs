@@ -4,6 +4,7 @@
 
 mod choosing;
 mod delivering;
+mod door;
 mod failing;
 mod failpoints;
 mod idempotency;

@@ -99,7 +99,8 @@ async fn export(State(rest): State<Rest>, call: Call, Asked(asked): Asked<With<E
 ///
 /// Server-Sent Events: `attempt`, as in the list and with its id, for each attempt that is recorded from now on;
 /// `missed`, with a `count`, where some came too fast. After `Last-Event-ID` it begins with what was recorded since, at
-/// most 1,000. Needs the scope `read`.
+/// most 1,000. When the key is deleted, expires or loses its scope, the last event is `refused`, with a problem
+/// document. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/watch", operation_id = "watch_logs", tag = "webhooks",
     params(Filter, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last attempt that was seen.")),
     responses(

@@ -5,6 +5,7 @@ use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
 use tidings_queue::{Aside, ParkedKind, Source, Which};
 use tidings_recorder::{Config, LogClient};
+use tidings_service::Health;
 use tidings_service::config::SecretText;
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
@@ -21,14 +22,16 @@ async fn settler(log: &Receiver) -> (Settler, Arc<Embedded>, tempfile::TempDir) 
     let directory = tempfile::tempdir().unwrap();
     let sealer = Sealer::new(vec![SealKey::generate()]).unwrap();
     let store = Sqlite::open(&directory.path().join("tidings.db"), sealer).unwrap();
-    let queue = Embedded::open(store, Topology::new(SHARDS).unwrap()).await.unwrap();
+    let queue = Embedded::open(store, Topology::new(SHARDS).unwrap(), &Health::new())
+        .await
+        .unwrap();
     let config = Config {
         servers: vec![format!("http://{}", log.address())],
         ..Config::default()
     };
     let client = LogClient::new(&config, &SecretText::from("internal")).unwrap();
     let settler = Settler {
-        recorder: Recorder::start(client, queue.clone()),
+        recorder: Recorder::start(client, queue.clone(), &Health::new()),
         queue: queue.clone(),
         shards: SHARDS,
         stopping: CancellationToken::new(),

@@ -49,7 +49,7 @@ async fn only_the_registry_itself_says_that_an_endpoint_is_gone() {
     let shutdown = CancellationToken::new();
     let cache = RegistryCache::start(empty, Health::new().component("registry"), shutdown.clone());
     cache.loaded().await;
-    let queue = Embedded::open(Sqlite::clone(&store), Topology::new(1).unwrap())
+    let queue = Embedded::open(Sqlite::clone(&store), Topology::new(1).unwrap(), &Health::new())
         .await
         .unwrap();
     let releaser = Releaser {

@@ -2,6 +2,7 @@ use tidings_domain::{DeliveryId, DeliveryState, EndpointId, EventId, TenantId, T
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
 use tidings_queue::{LaneKind, Queue};
+use tidings_service::Health;
 use tidings_store::ledger::{Delivery, NewEvent, Record};
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
@@ -23,7 +24,9 @@ async fn half() -> Half {
     let directory = tempfile::tempdir().unwrap();
     let sealer = Sealer::new(vec![SealKey::generate()]).unwrap();
     let store = Sqlite::open(&directory.path().join("tidings.db"), sealer).unwrap();
-    let queue: Arc<dyn Queue> = Embedded::open(store.clone(), Topology::new(1).unwrap()).await.unwrap();
+    let queue: Arc<dyn Queue> = Embedded::open(store.clone(), Topology::new(1).unwrap(), &Health::new())
+        .await
+        .unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(store.clone());
     let republisher = Republisher {
         queue: queue.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tidings_store::StoreError;
 use tidings_store::sqlite::{NewMessage, StoredMessage};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Inner;
@@ -42,7 +42,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Stores what is published and reads what is to be handed out, until the queue is closed and the last
 /// publish answered.
-pub(super) async fn store_and_read(inner: Arc<Inner>, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn store_and_read(inner: Arc<Inner>, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
+    let mut jobs = jobs.lock().await;
     let mut batch = Vec::new();
     loop {
         let due = inner.lanes().next_due();
@@ -156,7 +157,8 @@ async fn until(inner: &Inner, due_ms: Option<i64>) {
 
 /// Deletes what is acknowledged, many at a time, until the queue is closed and the last is gone. While the
 /// store fails it keeps trying: nothing that was acknowledged is handed out again by this process.
-pub(super) async fn delete(inner: Arc<Inner>, mut acknowledged: mpsc::Receiver<i64>) {
+pub(super) async fn delete(inner: Arc<Inner>, acknowledged: Arc<Mutex<mpsc::Receiver<i64>>>) {
+    let mut acknowledged = acknowledged.lock().await;
     let mut batch = Vec::new();
     loop {
         tokio::select! {
@@ -179,10 +181,13 @@ pub(super) async fn delete(inner: Arc<Inner>, mut acknowledged: mpsc::Receiver<i
     }
 }
 
+/// What was dropped, and since when the rest waits to be put back.
+pub(super) type Dropped = (mpsc::UnboundedReceiver<Returned>, VecDeque<(Instant, Returned)>);
+
 /// Puts messages that were dropped back into their lanes: after a while, or at once when who dropped them is
 /// gone.
-pub(super) async fn give_back(inner: Arc<Inner>, mut returned: mpsc::UnboundedReceiver<Returned>) {
-    let mut waiting: VecDeque<(Instant, Returned)> = VecDeque::new();
+pub(super) async fn give_back(inner: Arc<Inner>, dropped: Arc<Mutex<Dropped>>) {
+    let (returned, waiting) = &mut *dropped.lock().await;
     loop {
         let due = waiting.front().map(|(due, _)| *due);
         let next_due = async {

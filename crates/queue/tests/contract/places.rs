@@ -101,7 +101,9 @@ impl File {
 #[async_trait]
 impl Place for File {
     async fn open(&self) -> Arc<dyn Queue> {
-        Embedded::open(self.store.clone(), topology()).await.unwrap()
+        Embedded::open(self.store.clone(), topology(), &Health::new())
+            .await
+            .unwrap()
     }
 }
 

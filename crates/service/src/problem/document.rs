@@ -89,6 +89,12 @@ impl From<&Problem> for Document {
     }
 }
 
+impl From<Relayed> for Document {
+    fn from(relayed: Relayed) -> Self {
+        Self::new(relayed.kind, relayed.code.into(), relayed.detail, relayed.field)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = respond(self.kind, self.retry_after, Document::from(&self));
@@ -103,8 +109,8 @@ impl IntoResponse for Problem {
 
 impl IntoResponse for Relayed {
     fn into_response(self) -> Response {
-        let document = Document::new(self.kind, self.code.into(), self.detail, self.field);
-        respond(self.kind, self.retry_after, document)
+        let (kind, retry_after) = (self.kind, self.retry_after);
+        respond(kind, retry_after, Document::from(self))
     }
 }
 

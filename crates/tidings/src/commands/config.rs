@@ -1,10 +1,8 @@
 //! `tidings config`.
 
-use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::config::ConfigArgs;
-use crate::start::topology;
 
 /// Checks the configuration.
 ///
@@ -34,14 +32,15 @@ enum Command {
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Command::Check { config } = args.command;
     let config = config.load()?;
-    topology(&config, &config.load_dialects()?)?;
-    config.amqp.check()?;
-    config.log_client.tls.rustls().context("log_client.tls")?;
-    config.dispatcher_client.tls.rustls().context("dispatcher_client.tls")?;
-    if !config.secrets.keys.is_empty() {
-        config.secrets.sealer()?;
+    let found = config.check();
+    for warning in &found.warnings {
+        eprintln!("warning: {warning}");
     }
-    config.notifier.check()?;
+    anyhow::ensure!(
+        found.errors.is_empty(),
+        "the configuration is not usable:\n  {}",
+        found.errors.join("\n  ")
+    );
     print!("{}", toml::to_string(&config)?);
     Ok(())
 }

@@ -19,8 +19,11 @@ pub(crate) struct Args {
     config: ConfigArgs,
 }
 
+/// Without the log service it still manages everything.
+const NEEDS: &[&[&str]] = &[&["registry_loaded"], &["secrets"], &["database"]];
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin_role(&args.config).await?;
+    let mut process = Process::begin_role(&args.config, NEEDS).await?;
     let dialects = process.config.load_dialects()?;
     let sealer = process.config.secrets.sealer()?;
     let Some(store) = process.postgres(sealer.clone()).await? else {
@@ -33,6 +36,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         sealer: sealer.clone(),
         dialects: dialects.clone(),
     });
+    process.watch_log()?;
     let parts = tidings_control::Parts {
         access: access.clone(),
         cache,
@@ -56,16 +60,22 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         .add_service(control.explanations)
         .add_service(control.erasures);
     let listener = serve::bind(&process.config.control.grpc_address).await?;
-    process.serve_grpc("control-grpc", listener, routes.routes());
+    process.serve_grpc("control-grpc", listener, routes.routes(), &access);
     let http_address = process.config.control.http_address.clone();
     let console = process.console(control.http.clone(), access, sealer)?;
-    let router = control.http.merge(console);
-    process.serve_http("control-http", &http_address, router).await?;
+    let router = control.http.merge(console.router);
+    let visitors = console.visitors;
+    process
+        .serve_http("control-http", &http_address, router, move |headers| {
+            visitors.payer(headers)
+        })
+        .await?;
 
-    let notifier = tokio::spawn(control.notifier.run(process.shutdown.clone()));
+    let notifier = tokio::spawn(control.notifier.run(process.health.clone(), process.shutdown.clone()));
 
     let stopped = process.until_stopped().await;
     notifier.await?;
     process.servers_ended().await?;
+    process.end().await?;
     stopped
 }

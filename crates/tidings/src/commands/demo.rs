@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings_proto::pb;
-use tidings_service::{shutdown, telemetry};
+use tidings_service::{Health, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
 use self::account::Account;
@@ -133,8 +133,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     config.standalone.http_address = "127.0.0.1:0".into();
     config.destinations.allowed_networks.push("127.0.0.0/8".parse()?);
 
-    let stop = shutdown::on_signal();
-    let system = Running::start(Process::with(config, stop.clone()), Engines::chosen(&args.config)).await?;
+    let stop = shutdown::on_signal(Health::new(), Duration::ZERO);
+    let system = Running::start(Process::with(config, stop.clone())?, Engines::chosen(&args.config)).await?;
     let outcome = show(&system, args.keep, stop.clone()).await;
     stop.cancel();
     system.until_stopped().await?;

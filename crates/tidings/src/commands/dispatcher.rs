@@ -17,12 +17,15 @@ pub(crate) struct Args {
     config: ConfigArgs,
 }
 
+/// First attempts take no database, but the keys of all secrets.
+const NEEDS: &[&[&str]] = &[&["registry_loaded"], &["secrets"], &["rabbitmq"]];
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin_role(&args.config).await?;
+    let mut process = Process::begin_role(&args.config, NEEDS).await?;
     let Some(backbone) = process.backbone().await? else {
         return Ok(());
     };
-    let queue = backbone.queue;
+    let (queue, access) = (backbone.queue, backbone.access);
     process.watch_registry(Watched {
         registry: backbone.store.clone(),
         cache: backbone.cache.clone(),
@@ -30,10 +33,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         dialects: backbone.dialects.clone(),
     });
     let (recorder, fetcher) = process.log_clients(queue.clone())?;
+    process.watch_log()?;
     let dispatcher = tidings_dispatcher::build(
         &process.config.dispatcher,
         tidings_dispatcher::Parts {
-            access: backbone.access,
+            access: access.clone(),
             cache: backbone.cache,
             registry: backbone.store,
             dialects: backbone.dialects,
@@ -44,16 +48,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             shards: backbone.shards,
             recorder,
             fetcher,
+            health: process.health.clone(),
         },
     )?;
     let mut routes = process.grpc_routes()?;
     routes.add_service(dispatcher.grpc.clone());
     let listener = serve::bind(&process.config.dispatcher.grpc_address).await?;
-    process.serve_grpc("dispatcher-grpc", listener, routes.routes());
+    process.serve_grpc("dispatcher-grpc", listener, routes.routes(), &access);
     let work = tokio::spawn(dispatcher.run(process.shutdown.clone()));
     let stopped = process.until_stopped().await;
     work.await?;
     queue.close(process.config.monitor.grace).await;
     process.servers_ended().await?;
+    process.end().await?;
     stopped
 }

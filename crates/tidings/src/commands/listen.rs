@@ -12,7 +12,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use tidings_domain::{EventPattern, Secret, TenantId, Timestamp};
-use tidings_service::{serve, shutdown};
+use tidings_service::serve::{self, Door, Payer};
+use tidings_service::{Health, shutdown};
 use tokio::net::TcpListener;
 
 use self::endpoint::OwnEndpoint;
@@ -73,7 +74,7 @@ struct Listener {
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let stop = shutdown::on_signal();
+    let stop = shutdown::on_signal(Health::new(), Duration::ZERO);
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
         .await
         .with_context(|| format!("cannot listen on port {}: give another, or 0 for a free one", args.port))?;
@@ -98,7 +99,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     eprintln!("listening on {url} (Ctrl-C ends)");
     let router = Router::new().fallback(receive).with_state(listener);
-    let served = serve::http("listen", socket, router, stop, GRACE).await;
+    // Whoever is told the address is welcome: it is there for a while, on a developer's machine.
+    let door = Door::new(serve::Config::default(), Health::new()).knowing(|_| Ok(Payer::System));
+    let served = serve::http("listen", socket, router, door, stop, GRACE).await;
     if let Some(endpoint) = endpoint {
         endpoint.delete().await?;
     }

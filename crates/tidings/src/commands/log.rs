@@ -16,32 +16,37 @@ pub(crate) struct Args {
     config: ConfigArgs,
 }
 
+/// Without the broker it still keeps and shows what became of events.
+const NEEDS: &[&[&str]] = &[&["registry_loaded"], &["database"], &["writer"]];
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin_role(&args.config).await?;
+    let mut process = Process::begin_role(&args.config, NEEDS).await?;
     let Some(backbone) = process.backbone().await? else {
         return Ok(());
     };
-    let queue = backbone.queue;
+    let (queue, access) = (backbone.queue, backbone.access);
     let log = tidings_log::build(
         &process.config.log_for(&backbone.dialects),
         tidings_log::Parts {
-            access: backbone.access,
+            access: access.clone(),
             registry: backbone.cache,
             store: backbone.store,
             queue: queue.clone(),
             shards: backbone.shards,
+            health: process.health.clone(),
             shutdown: process.shutdown.clone(),
         },
     );
     let mut routes = process.grpc_routes()?;
     routes.add_service(log.grpc.clone()).add_service(log.queues.clone());
     let listener = serve::bind(&process.config.log.grpc_address).await?;
-    process.serve_grpc("log-grpc", listener, routes.routes());
+    process.serve_grpc("log-grpc", listener, routes.routes(), &access);
     let tasks = tokio::spawn(log.run());
 
     let stopped = process.until_stopped().await;
     process.servers_ended().await?;
     tasks.await?;
     queue.close(process.config.monitor.grace).await;
+    process.end().await?;
     stopped
 }

@@ -31,7 +31,7 @@ use url::Url;
 use self::keys::Keys;
 use crate::config::ConfigArgs;
 use crate::health::Watched;
-use crate::start::{Process, topology, watch_database};
+use crate::start::{Process, topology};
 
 /// All roles in one process, on SQLite; with --database-url and --amqp-url on PostgreSQL and RabbitMQ.
 ///
@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Where HTTP is served [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS")]
     http_address: Option<String>,
+    /// Where metrics and health are served [default: 127.0.0.1:9464].
+    #[arg(long, value_name = "ADDRESS")]
+    monitor_address: Option<String>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -62,7 +65,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     standalone.data_dir = args.data_dir.unwrap_or(standalone.data_dir.clone());
     standalone.grpc_address = args.grpc_address.unwrap_or(standalone.grpc_address.clone());
     standalone.http_address = args.http_address.unwrap_or(standalone.http_address.clone());
+    standalone.monitor_address = args.monitor_address.unwrap_or(standalone.monitor_address.clone());
     let engines = Engines::chosen(&args.config);
+    let monitor = process.config.standalone.monitor_address.clone();
+    process.serve_monitor(&monitor).await?;
     Running::start(process, engines).await?.until_stopped().await
 }
 
@@ -80,6 +86,17 @@ impl Engines {
         Self {
             postgres: named(&args.database_url, "TIDINGS_DATABASE__URL"),
             rabbit: named(&args.amqp_url, "TIDINGS_AMQP__URL"),
+        }
+    }
+
+    /// What taking events in and sending them needs: whom it knows, the keys of secrets, and where events can be made
+    /// durable.
+    fn needs(self) -> &'static [&'static [&'static str]] {
+        match (self.postgres, self.rabbit) {
+            // The queue lies in the embedded database.
+            (false, false) => &[&["registry_loaded"], &["secrets"], &["database"]],
+            (_, true) => &[&["registry_loaded"], &["secrets"], &["database", "rabbitmq"]],
+            (true, false) => &[&["registry_loaded"], &["secrets"]],
         }
     }
 }
@@ -108,6 +125,7 @@ impl Running {
             process.config.amqp.check()?;
         }
         let shards = topology.shards();
+        process.require(engines.needs());
         let (store, queue) = open(&process, engines, keys.sealer.clone(), topology, &data_dir).await?;
         keys.check(&*store, process.config.standalone.accept_lost_keys).await?;
         keep_first_operator_key(&*store, &data_dir).await?;
@@ -145,6 +163,7 @@ impl Running {
                 store: store.clone(),
                 queue: queue.clone(),
                 shards,
+                health: process.health.clone(),
                 shutdown: process.shutdown.clone(),
             },
         );
@@ -190,6 +209,7 @@ impl Running {
                 shards,
                 recorder,
                 fetcher,
+                health: process.health.clone(),
             },
         )?;
 
@@ -207,16 +227,21 @@ impl Running {
             .add_service(control.erasures)
             .add_service(dispatcher.grpc.clone());
         process.ready_soon().await;
-        process.serve_grpc("standalone-grpc", listener, routes.routes());
-        let monitor = monitor::router(process.health.clone());
+        process.serve_grpc("standalone-grpc", listener, routes.routes(), &access);
         let rest = ingest.http.merge(control.http);
         let console = process.console(rest.clone(), access, keys.sealer.clone())?;
-        let router = rest.merge(console).merge(monitor);
-        process.serve_http("standalone-http", &http_address, router).await?;
+        let monitor = monitor::public(process.health.clone());
+        let router = rest.merge(console.router).merge(monitor);
+        let visitors = console.visitors;
+        process
+            .serve_http("standalone-http", &http_address, router, move |headers| {
+                visitors.payer(headers)
+            })
+            .await?;
         let tasks = vec![
             tokio::spawn(log.run()),
             tokio::spawn(dispatcher.run(process.shutdown.clone())),
-            tokio::spawn(control.notifier.run(process.shutdown.clone())),
+            tokio::spawn(control.notifier.run(process.health.clone(), process.shutdown.clone())),
         ];
         process.started();
         Ok(Self {
@@ -231,7 +256,7 @@ impl Running {
 
     /// Waits until nothing is missing.
     pub(crate) async fn ready(&self) {
-        self.process.health.wait_until(true).await;
+        self.process.health.wait_for_all().await;
     }
 
     /// An operator's key that works at once.
@@ -257,6 +282,7 @@ impl Running {
         }
         self.process.servers_ended().await?;
         self.queue.close(self.process.config.monitor.grace).await;
+        self.process.end().await?;
         stopped
     }
 }
@@ -279,7 +305,7 @@ async fn open(
         Some(sqlite) if !engines.postgres => {
             let store: Arc<dyn Store> = Arc::new(sqlite.clone());
             let health = process.health.component("database");
-            tokio::spawn(watch_database(store.clone(), health, process.shutdown.clone()));
+            process.watch_database(store.clone(), health);
             store
         }
         _ => {
@@ -291,7 +317,7 @@ async fn open(
         }
     };
     let queue: Arc<dyn Queue> = match embedded {
-        Some(sqlite) if !engines.rabbit => Embedded::open(sqlite, topology).await?,
+        Some(sqlite) if !engines.rabbit => Embedded::open(sqlite, topology, &process.health).await?,
         _ => process.rabbit(topology),
     };
     Ok((store, queue))

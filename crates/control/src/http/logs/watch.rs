@@ -12,9 +12,9 @@ use http::HeaderMap;
 use serde::Serialize;
 use tidings_domain::{AttemptId, Timestamp};
 use tidings_proto::pb;
-use tidings_service::problem::Problem;
+use tidings_service::problem::{Document, Problem, Relayed};
 use tidings_service::request::required;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::shown::LogEntry;
 use super::{AT_ONCE, with_bodies};
@@ -78,6 +78,8 @@ pub(super) async fn events(
         .buffered(AT_ONCE)
         .map_ok(|events| stream::iter(events.into_iter().map(Ok)))
         .try_flatten();
+    // A stream that is cut is asked for again by browsers; one that its caller may not see any more says so and ends.
+    let events = events.map(|event| event.or_else(|status| ended(status)));
     Ok(stream::iter(more).chain(events).take_until(stopped))
 }
 
@@ -126,6 +128,14 @@ async fn shown(rest: &Rest, call: &Call, message: pb::WatchAttemptsResponse) -> 
         events.push(event("attempt", &entry)?.id(id));
     }
     Ok(events)
+}
+
+/// The last event of a stream whose caller is not known any more or may no longer see it; otherwise the status itself.
+fn ended(status: Status) -> Result<Event, Status> {
+    match status.code() {
+        Code::Unauthenticated | Code::PermissionDenied => event("refused", &Document::from(Relayed::from(&status))),
+        _ => Err(status),
+    }
 }
 
 fn missed(count: Option<u64>) -> Result<Event, Status> {

@@ -53,13 +53,14 @@ impl System {
 
     async fn start_standalone(directory: PathBuf) -> anyhow::Result<Self> {
         let mut addresses = free_addresses();
-        let (grpc, http) = (addresses.next_free()?, addresses.next_free()?);
+        let (grpc, http, monitor) = (addresses.next_free()?, addresses.next_free()?, addresses.next_free()?);
         let environment = vec![
             ("TIDINGS_STANDALONE__DATA_DIR", directory.to_string_lossy().into_owned()),
             ("TIDINGS_STANDALONE__GRPC_ADDRESS", grpc.clone()),
-            ("TIDINGS_STANDALONE__HTTP_ADDRESS", http.clone()),
+            ("TIDINGS_STANDALONE__HTTP_ADDRESS", http),
+            ("TIDINGS_STANDALONE__MONITOR_ADDRESS", monitor.clone()),
         ];
-        let mut standalone = Process::start("standalone", environment, http)?;
+        let mut standalone = Process::start("standalone", environment, monitor)?;
         standalone.ready().await?;
         let operator = std::fs::read_to_string(directory.join("operator.key"))?
             .trim()
@@ -218,6 +219,7 @@ impl Process {
     fn start(name: &'static str, environment: Vec<(&'static str, String)>, monitor: String) -> anyhow::Result<Self> {
         let mut child = command(&[name], &environment)?
             .env("TIDINGS_TELEMETRY__FORMAT", "json")
+            .env("TIDINGS_MONITOR__DRAIN", "0s")
             .env("TIDINGS_DESTINATIONS__ALLOWED_NETWORKS", "[\"127.0.0.0/8\"]")
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -233,12 +235,12 @@ impl Process {
         })
     }
 
-    /// Waits until the process says that it is ready.
+    /// Waits until the process says that it is ready and misses nothing.
     async fn ready(&mut self) -> anyhow::Result<()> {
         let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let answer = get(&self.monitor, "/readyz").await.unwrap_or_default();
-            if answer.starts_with("HTTP/1.1 200") {
+            if answer.starts_with("HTTP/1.1 200") && answer.ends_with(r#""missing":[]}"#) {
                 return Ok(());
             }
             let ended = self.child.try_wait()?;

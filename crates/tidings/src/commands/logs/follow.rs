@@ -7,7 +7,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use tidings_proto::pb;
-use tidings_service::{Backoff, shutdown};
+use tidings_service::{Backoff, Health, shutdown};
 use tonic::{Code, Status};
 
 use super::{PAGE, documents, list_attempts, show};
@@ -25,7 +25,7 @@ pub(super) async fn follow(
     latest: u32,
     format: Format,
 ) -> anyhow::Result<()> {
-    let stop = shutdown::on_signal();
+    let stop = shutdown::on_signal(Health::new(), Duration::ZERO);
     let mut printer = Printer {
         format,
         printed: Seen::default(),
