@@ -7,8 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio_postgres::{Client, NoTls};
 use ureq::Agent;
 use ureq::http::{Method, Request};
+
+/// The password of the role that the processes have in PostgreSQL.
+const PASSWORD: &str = "of-the-service";
+/// Whoever has the role of the processes says its password; those who look after the database need none.
+const HBA: &str = "host all service all scram-sha-256\nhost all all all trust\nlocal all all trust\n";
 
 /// The first of five ports, outside of the range that the system gives to others by itself.
 const PORT: u16 = 61_000;
@@ -96,7 +102,41 @@ impl Engines {
                 engines.cluster(&["up"]).await?;
             }
         }
+        engines.prepare().await?;
         Ok(engines)
+    }
+
+    /// Gives the processes a role of their own, with a password.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        let admin = self.administer().await?;
+        let file: String = admin.query_one("SHOW hba_file", &[]).await?.get(0);
+        let sql = format!(
+            "CREATE ROLE service LOGIN PASSWORD '{PASSWORD}';
+             ALTER DATABASE postgres OWNER TO service;
+             ALTER SCHEMA public OWNER TO service;
+             COPY (SELECT regexp_split_to_table('{HBA}', E'\n')) TO '{file}';
+             SELECT pg_reload_conf();"
+        );
+        admin.batch_execute(&sql).await.context("a role for the processes")
+    }
+
+    /// A connection of somebody who may do everything in PostgreSQL.
+    pub(crate) async fn administer(&self) -> anyhow::Result<Client> {
+        let connected = tokio_postgres::connect(&self.database_url(), NoTls).await;
+        let (client, connection) = connected.context("PostgreSQL does not answer")?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Changes the password of the processes' role.
+    pub(crate) async fn set_password(&self, admin: &Client, password: &str) -> anyhow::Result<()> {
+        let sql = format!("ALTER ROLE service PASSWORD '{password}'");
+        Ok(admin.batch_execute(&sql).await?)
+    }
+
+    /// Gives the processes' role the password that they know.
+    pub(crate) async fn restore_password(&self, admin: &Client) -> anyhow::Result<()> {
+        self.set_password(admin, PASSWORD).await
     }
 
     /// Leaves them running when this value is dropped, for somebody to look at.
@@ -110,6 +150,11 @@ impl Engines {
 
     pub(crate) fn database_url(&self) -> String {
         format!("postgres://tidings@127.0.0.1:{PORT}/postgres")
+    }
+
+    /// Where the processes find it, with their own role.
+    pub(crate) fn service_url(&self) -> String {
+        format!("postgres://service:{PASSWORD}@127.0.0.1:{PORT}/postgres")
     }
 
     /// The broker, with all its nodes.

@@ -1,5 +1,7 @@
 //! What is done to the system, one function each; all of them end with the cause being gone.
 
+mod database;
+
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -127,6 +129,10 @@ faults! {
     SlowCrowd = "slow-crowd",
     /// a key deleted while a stream of publishes and a live tail are open with it
     RevokeWhileStreaming = "revoke-while-streaming",
+    /// another password for the processes' role in PostgreSQL, and all its connections ended
+    RotatePassword = "rotate-password",
+    /// a long read of the ledger while partitions are to be made and dropped
+    PartitionUnderLongRead = "partition-under-long-read",
 }
 
 /// What a run on a cluster does unless told otherwise, once each.
@@ -231,6 +237,8 @@ impl Fault {
             Self::LostQuorum => lost_quorum(system, Duration::from_secs(20)).await,
             Self::SlowCrowd => crowd::gather(system).await,
             Self::RevokeWhileStreaming => revoke_while_streaming(system, random).await,
+            Self::RotatePassword => database::rotate_password(system, long(random)).await,
+            Self::PartitionUnderLongRead => database::partition_under_long_read(system, long(random) * 2).await,
         }
     }
 }

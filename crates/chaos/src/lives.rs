@@ -16,7 +16,6 @@ use tokio_postgres::Client;
 
 use crate::engines::Engine::RabbitMq;
 use crate::system::{Part, System};
-use crate::verdict;
 
 /// How many events the tenant of a fault publishes.
 const EVENTS: usize = 300;
@@ -35,7 +34,7 @@ pub(crate) async fn cancel_held_then_replay(system: &mut System, random: &mut St
     system.client.endpoints().disable_endpoint(disable).await?;
     system.client.ingest_is_up_to_date().await;
     publish(system, &tenant).await?;
-    let ledger = verdict::connect(&system.engines).await?;
+    let ledger = system.engines.administer().await?;
     let counted = async |condition: &str| count(&ledger, "deliveries", &tenant, condition).await;
     until("all are held", async || Ok(counted("state = 'held'").await? == EVENTS)).await?;
 
@@ -80,7 +79,7 @@ pub(crate) async fn erase_tenant_under_retries(system: &mut System, random: &mut
     let tenant = tenant(system, "erase").await;
     system.client.create_endpoint(aside(system, &tenant, false)).await;
     publish(system, &tenant).await?;
-    let ledger = verdict::connect(&system.engines).await?;
+    let ledger = system.engines.administer().await?;
     let attempted = "attempts > 0 AND state NOT IN ('exhausted')";
     until("some are retried", async || {
         Ok(count(&ledger, "deliveries", &tenant, attempted).await? > EVENTS / 2)

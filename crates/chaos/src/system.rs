@@ -161,7 +161,7 @@ impl System {
             program
                 .clone()
                 .with("AMQP__URL", amqp_url)
-                .with("DATABASE__URL", way(database, &engines.database_url()))
+                .with("DATABASE__URL", way(database, &engines.service_url()))
         };
         let mut roles = Vec::new();
         for part in Part::ALL {
@@ -278,7 +278,7 @@ fn program(tidings: &Path, engines: &Engines) -> Program {
         path: tidings.to_owned(),
         variables: Vec::new(),
     }
-    .with("DATABASE__URL", engines.database_url())
+    .with("DATABASE__URL", engines.service_url())
     .with("AMQP__URL", engines.amqp_url())
     .with("AMQP__SHARDS", "4")
     .with("AMQP__DELAYS", "[\"2s\", \"3s\"]");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jiff::Timestamp;
 use tidings_domain::{DeliveryId, EventId};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::book::{Page, Visits};
@@ -89,7 +89,7 @@ impl Verdict {
         book: impl Fn() -> HashMap<EventId, Page>,
         deadline: Duration,
     ) -> anyhow::Result<Self> {
-        let ledger = connect(&system.engines).await?;
+        let ledger = system.engines.administer().await?;
         let start = Instant::now();
         let expected = expected(system, &book());
         let mut open: Vec<DeliveryId> = expected.keys().copied().collect();
@@ -238,14 +238,6 @@ fn expected(system: &System, pages: &HashMap<EventId, Page>) -> HashMap<Delivery
         }
     }
     expected
-}
-
-pub(crate) async fn connect(engines: &Engines) -> anyhow::Result<Client> {
-    let (client, connection) = tokio_postgres::connect(&engines.database_url(), NoTls)
-        .await
-        .context("PostgreSQL does not answer")?;
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 async fn read(ledger: &Client, deliveries: &[DeliveryId]) -> anyhow::Result<HashMap<DeliveryId, Row>> {

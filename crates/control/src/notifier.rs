@@ -49,7 +49,8 @@ pub struct Config {
     /// Where readers ask for no more of these mails: an `https://` or `mailto:` URL, in which `{endpoint}` stands for
     /// the endpoint's id. A mail to `from` if empty.
     pub unsubscribe: String,
-    /// How long an endpoint may fail, without a success in between, before it is turned off; 0 for ever.
+    /// How long an endpoint may fail, without a success in between and with failures until near its end, before it is
+    /// turned off; 0 for ever.
     #[serde(with = "humantime_serde")]
     pub disable_after: Duration,
     /// How often endpoints are looked for that fail too long.
@@ -180,9 +181,8 @@ impl Notifier {
 
     async fn turn_off_what_fails_too_long(&self) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let before = now.checked_sub(self.disable_after).unwrap_or(Timestamp::UNIX_EPOCH);
         let detail = format!("it failed for {}", humantime::format_duration(self.disable_after));
-        for endpoint in self.store.endpoints_failing_since(before, BATCH).await? {
+        for endpoint in self.store.endpoints_failing_for(self.disable_after, now, BATCH).await? {
             if self
                 .store
                 .disable_endpoint(endpoint, DisabledReason::Failing, &detail, None, now)

@@ -12,6 +12,7 @@ use tidings_proto::{pb, timestamp};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, required};
 use tidings_store::Store;
+use tidings_store::ledger::Counted;
 use tidings_store::replays::{Progress, Replay, ReplayState, Retried};
 use tonic::Status;
 
@@ -69,7 +70,6 @@ impl Replays {
         // What was accepted after the replay was asked for is not meant.
         let at = now();
         end_at(&mut new.rows, at);
-        let counted = self.logs.count(&call.authorization, new.rows.clone()).await?;
         let replay = Replay {
             id: ReplayId::new(),
             tenant,
@@ -78,8 +78,8 @@ impl Replays {
             only_undelivered: new.only_undelivered,
             per_second,
             state: ReplayState::Running,
-            matched: counted.rows,
-            matched_at_least: counted.at_least,
+            matched: 0,
+            matched_at_least: true,
             progress: Progress::default(),
             error: String::new(),
             created_at: at,
@@ -88,7 +88,29 @@ impl Replays {
         };
         let entry = call.entry("replay.created", replay.id, Some(tenant), None, audit::replay(&replay));
         self.store.create_replay(&replay, &entry).await.map_err(Problem::from)?;
-        Ok(replay)
+        Ok(self.count(call, replay, new.rows).await)
+    }
+
+    /// Says how many rows a new replay has, as far as that can be found out now. It goes through them all the same.
+    async fn count(&self, call: &Call, replay: Replay, rows: pb::LogRows) -> Replay {
+        let counted = match self.logs.count(&call.authorization, rows).await {
+            Ok(counted) => Counted {
+                rows: counted.rows,
+                at_least: counted.at_least,
+            },
+            Err(status) => {
+                tracing::debug!(replay = %replay.id, %status, "the rows of a replay can't be counted right now");
+                return replay;
+            }
+        };
+        if let Err(error) = self.store.count_replay(replay.id, counted).await {
+            tracing::debug!(replay = %replay.id, %error, "how many rows a replay has can't be noted right now");
+        }
+        Replay {
+            matched: counted.rows,
+            matched_at_least: counted.at_least,
+            ..replay
+        }
     }
 
     /// Starts a replay of what an endpoint did not get: deliveries of events accepted in this time that were given up, but

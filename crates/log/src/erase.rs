@@ -1,11 +1,9 @@
-//! Works off erasures, each for a while so that none waits for another, and forgets what tenants want kept for less
-//! time than others.
+//! Works off erasures, each for a while so that none waits for another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidings_domain::{Tenant, Timestamp};
-use tidings_store::erasures::Forgetting;
+use tidings_domain::Timestamp;
 use tidings_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -51,20 +49,5 @@ async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), St
             break;
         }
     }
-    Ok(())
-}
-
-/// Forgets what this tenant's settings say is too old.
-pub(crate) async fn forget(store: &dyn Store, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
-    let days_ago = |days: Option<u32>| now.checked_sub(Duration::from_secs(u64::from(days?) * 86_400)).ok();
-    let what = Forgetting {
-        tenant: tenant.id,
-        content_before: days_ago(tenant.settings.payload_retention),
-        attempts_before: days_ago(tenant.settings.attempt_retention),
-    };
-    if what.content_before.is_none() && what.attempts_before.is_none() {
-        return Ok(());
-    }
-    while store.forget(what, now, BATCH).await? > 0 {}
     Ok(())
 }

@@ -23,6 +23,7 @@ use crate::backlog::Backlog;
 use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary};
 use crate::filter::{attempt_query, listed_deliveries, listed_events};
 use crate::gone::{Forgetting, Sought};
+use crate::reads::Reads;
 use crate::rows::Rows;
 use crate::tail::{Tail, wanted};
 use crate::writer::{Writer, is_refusal};
@@ -41,6 +42,7 @@ pub struct Service {
     pub(crate) grace: Duration,
     pub(crate) backlog: Backlog,
     pub(crate) forgetting: Forgetting,
+    pub(crate) reads: Reads,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -117,6 +119,7 @@ impl AttemptLogService for Service {
         request: Request<pb::ListAttemptsRequest>,
     ) -> Result<Response<pb::ListAttemptsResponse>, Status> {
         let caller = self.reader(&request)?;
+        let _permit = self.reads.read(&caller).await?;
         let request = request.into_inner();
         let mut query = attempt_query(&caller, &request.filter.unwrap_or_default())?;
         query.before = optional(&request.page_token, "page_token")?;
@@ -130,6 +133,7 @@ impl AttemptLogService for Service {
 
     async fn get_attempt(&self, request: Request<pb::GetAttemptRequest>) -> Result<Response<pb::Attempt>, Status> {
         let caller = self.reader(&request)?;
+        let _permit = self.reads.read(&caller).await?;
         let id = required(&request.get_ref().attempt_id, "attempt_id")?;
         let attempt = self.ledger.attempt(id).await.map_err(Problem::from)?;
         let Some(attempt) = attempt.filter(|attempt| may_see(&caller, attempt.summary.tenant)) else {
@@ -145,6 +149,7 @@ impl AttemptLogService for Service {
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
         let caller = self.reader(&request)?;
+        let _permit = self.reads.read(&caller).await?;
         let query = listed_events(&caller, request.into_inner())?;
         let page = self.ledger.events(&query).await.map_err(Problem::from)?;
         let events = page.rows.iter().map(|event| show_event(event, Bytes::new()));
@@ -156,6 +161,7 @@ impl AttemptLogService for Service {
 
     async fn get_event(&self, request: Request<pb::GetEventRequest>) -> Result<Response<pb::GetEventResponse>, Status> {
         let caller = self.reader(&request)?;
+        let _permit = self.reads.read(&caller).await?;
         let id: EventId = required(&request.get_ref().event_id, "event_id")?;
         let event = self.ledger.event(id).await.map_err(Problem::from)?;
         let Some((event, payload)) = event.filter(|(event, _)| may_see(&caller, event.tenant)) else {
@@ -178,6 +184,7 @@ impl AttemptLogService for Service {
         request: Request<pb::ListDeliveriesRequest>,
     ) -> Result<Response<pb::ListDeliveriesResponse>, Status> {
         let caller = self.reader(&request)?;
+        let _permit = self.reads.read(&caller).await?;
         let query = listed_deliveries(&caller, request.into_inner())?;
         let page = self.ledger.deliveries(&query).await.map_err(Problem::from)?;
         Ok(Response::new(pb::ListDeliveriesResponse {
@@ -188,6 +195,7 @@ impl AttemptLogService for Service {
 
     async fn get_delivery(&self, request: Request<pb::GetDeliveryRequest>) -> Result<Response<pb::Delivery>, Status> {
         let caller = self.reader(&request)?;
+        let _permit = self.reads.read(&caller).await?;
         let id = required(&request.get_ref().delivery_id, "delivery_id")?;
         let delivery = self.ledger.delivery(id).await.map_err(Problem::from)?;
         match delivery.filter(|delivery| may_see(&caller, delivery.tenant)) {
@@ -202,8 +210,12 @@ impl AttemptLogService for Service {
     ) -> Result<Response<pb::CountRowsResponse>, Status> {
         let caller = self.reader(&request)?;
         let rows = Rows::read(&caller, &request.into_inner().rows.unwrap_or_default())?;
-        let (rows, at_least) = rows.count(&*self.ledger).await.map_err(Problem::from)?;
-        Ok(Response::new(pb::CountRowsResponse { rows, at_least }))
+        let _permit = self.reads.count(&caller).await?;
+        let counted = rows.count(&*self.ledger).await.map_err(Problem::from)?;
+        Ok(Response::new(pb::CountRowsResponse {
+            rows: counted.rows,
+            at_least: counted.at_least,
+        }))
     }
 
     type WatchAttemptsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchAttemptsResponse, Status>> + Send>>;

@@ -159,6 +159,7 @@ mod tests {
             due: None,
             since,
             kept_by_ledger: false,
+            undecided: false,
         }
     }
 
@@ -201,6 +202,7 @@ mod tests {
         assert!(!lanes.may_hold(&retry(at(0)), at(100)), "its lane is short");
         let kept = OpenDelivery {
             kept_by_ledger: true,
+            undecided: false,
             ..first(at(0))
         };
         assert!(!lanes.may_hold(&kept, at(100)));

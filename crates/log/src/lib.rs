@@ -16,6 +16,7 @@ mod grpc;
 mod lanes;
 mod metrics;
 mod queues;
+mod reads;
 mod release;
 mod replay;
 mod republish;
@@ -152,6 +153,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         grace: config.grace,
         backlog: backlog.clone(),
         forgetting,
+        reads: reads::Reads::new(),
         shutdown: parts.shutdown.clone(),
     };
     let queues = queues::Service::new(parts.queue.clone(), parts.access);

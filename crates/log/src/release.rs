@@ -182,6 +182,7 @@ impl Releaser {
             .ledger
             .release_held(endpoint.id, Timestamp::now(), self.grace, limit)
             .await?;
+        let held = undecided::decide(&*self.ledger, endpoint, held).await?;
         let at = Instant::now();
         let released = |delivery: &OpenDelivery| {
             (

@@ -3,7 +3,7 @@
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
-use tidings_store::ledger::{AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary};
+use tidings_store::ledger::{AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary};
 use tidings_store::replays::Batch;
 use tidings_store::{Caller, Ledger, StoreError};
 use uuid::Uuid;
@@ -45,14 +45,13 @@ impl Rows {
         self
     }
 
-    /// How many rows there are, and whether there are more than were counted.
-    pub(crate) async fn count(&self, ledger: &dyn Ledger) -> Result<(u64, bool), StoreError> {
-        let rows = match self {
-            Self::Attempts(query) => ledger.count_attempts(query, MAX_COUNT + 1).await?,
-            Self::Deliveries(query) => ledger.count_deliveries(query, MAX_COUNT + 1).await?,
-            Self::Events(query) => ledger.count_events(query, MAX_COUNT + 1).await?,
-        };
-        Ok((rows.min(MAX_COUNT), rows > MAX_COUNT))
+    /// How many rows there are, as far as that can be found out in two seconds.
+    pub(crate) async fn count(&self, ledger: &dyn Ledger) -> Result<Counted, StoreError> {
+        match self {
+            Self::Attempts(query) => ledger.count_attempts(query, MAX_COUNT).await,
+            Self::Deliveries(query) => ledger.count_deliveries(query, MAX_COUNT).await,
+            Self::Events(query) => ledger.count_events(query, MAX_COUNT).await,
+        }
     }
 
     /// The rows behind a mark, newest first, as what is to be sent again: to one endpoint, or where each went before.

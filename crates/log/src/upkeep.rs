@@ -1,17 +1,24 @@
-//! Upkeep: partitions made ahead, and what is too old forgotten: whole days, what single tenants keep for less time, and
-//! idempotency keys and answers.
+//! Upkeep: partitions made ahead, and what is too old forgotten: whole days, idempotency keys and answers, and what single
+//! tenants keep for less time. One process at a time does it; what fails for one tenant is done for the others.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_domain::Timestamp;
+use tidings_domain::{Tenant, Timestamp};
 use tidings_service::backoff::Backoff;
+use tidings_store::erasures::Forgetting;
 use tidings_store::{RegistryCache, Store, StoreError};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::{Config, erase, metrics};
+use crate::{Config, metrics};
 
+/// How often everything is done, by whichever process comes first.
 const EVERY: Duration = Duration::from_secs(1800);
+/// How often a process looks whether it is due.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How long the upkeep belongs to a process that does not get on: longer than any one statement of it.
+const LEASE: Duration = Duration::from_secs(900);
 /// No promise about keys is shorter than this (guarantee G10); answers to requests are kept as long.
 const MIN_RETENTION: Duration = Duration::from_secs(24 * 3600);
 
@@ -24,12 +31,18 @@ pub(crate) async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) {
+    let upkeep = Upkeep {
+        store,
+        registry,
+        config,
+        process: Uuid::new_v4(),
+    };
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
     loop {
-        let wait = match round(&*store, &registry, &config).await {
+        let wait = match upkeep.take_turn().await {
             Ok(()) => {
                 backoff.reset();
-                EVERY
+                LOOK_EVERY
             }
             Err(error) => {
                 tracing::warn!(%error, "upkeep of the ledger failed; it is tried again");
@@ -43,32 +56,84 @@ pub(crate) async fn run(
     }
 }
 
-async fn round(store: &dyn Store, registry: &RegistryCache, config: &Config) -> Result<(), StoreError> {
-    let now = Timestamp::now();
-    store.prepare_partitions(now, config.partitions_ahead).await?;
-    drop_old_days(store, config.retention, now).await?;
-    for tenant in registry.tenants_that_keep_less() {
-        erase::forget(store, &tenant, now).await?;
-    }
-    while store
-        .forget_older_than(config.idempotency_retention.max(MIN_RETENTION))
-        .await?
-        > 0
-    {}
-    while store.forget_answers_older_than(MIN_RETENTION).await? > 0 {}
-    Ok(())
+struct Upkeep {
+    store: Arc<dyn Store>,
+    registry: Arc<RegistryCache>,
+    config: Config,
+    /// Tells processes apart.
+    process: Uuid,
 }
 
-/// Drops the days that are older than anything is kept.
-async fn drop_old_days(store: &dyn Store, retention: Duration, now: Timestamp) -> Result<(), StoreError> {
-    let Some(before) = now.checked_sub(retention).ok().filter(|_| !retention.is_zero()) else {
-        return Ok(());
-    };
-    loop {
-        let dropped = store.drop_days_before(before, now, BATCH).await?;
-        metrics::DROPPED.inc_by(dropped);
-        if dropped == 0 {
+impl Upkeep {
+    /// Does everything if it is due and no other process does it.
+    async fn take_turn(&self) -> Result<(), StoreError> {
+        if !self.is_mine().await? {
             return Ok(());
         }
+        self.round().await?;
+        let due = Timestamp::now().saturating_add(EVERY).unwrap_or(Timestamp::MAX);
+        self.store.end_upkeep(self.process, due).await
     }
+
+    async fn is_mine(&self) -> Result<bool, StoreError> {
+        self.store.claim_upkeep(self.process, Timestamp::now(), LEASE).await
+    }
+
+    /// Does each part, also when another fails; the first failure is what is told.
+    async fn round(&self) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let mut result = self.store.prepare_partitions(now, self.config.partitions_ahead).await;
+        result = first(result, self.drop_old_days(now).await);
+        result = first(result, self.forget_keys().await);
+        // Those who keep less come last: they may have the most to do.
+        for tenant in self.registry.tenants_that_keep_less() {
+            let forgotten = self.forget(&tenant, now).await;
+            if let Err(error) = &forgotten {
+                tracing::warn!(tenant = %tenant.id, %error, "what a tenant wants forgotten could not be");
+            }
+            result = first(result, forgotten);
+        }
+        result
+    }
+
+    /// Drops the days that are older than anything is kept.
+    async fn drop_old_days(&self, now: Timestamp) -> Result<(), StoreError> {
+        let retention = self.config.retention;
+        let Some(before) = now.checked_sub(retention).ok().filter(|_| !retention.is_zero()) else {
+            return Ok(());
+        };
+        loop {
+            let dropped = self.store.drop_days_before(before, now, BATCH).await?;
+            metrics::DROPPED.inc_by(dropped);
+            if dropped == 0 || !self.is_mine().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn forget_keys(&self) -> Result<(), StoreError> {
+        let age = self.config.idempotency_retention.max(MIN_RETENTION);
+        while self.store.forget_older_than(age).await? > 0 && self.is_mine().await? {}
+        while self.store.forget_answers_older_than(MIN_RETENTION).await? > 0 && self.is_mine().await? {}
+        Ok(())
+    }
+
+    /// Forgets what a tenant's settings say is too old.
+    async fn forget(&self, tenant: &Tenant, now: Timestamp) -> Result<(), StoreError> {
+        let days_ago = |days: Option<u32>| now.checked_sub(Duration::from_secs(u64::from(days?) * 86_400)).ok();
+        let what = Forgetting {
+            tenant: tenant.id,
+            content_before: days_ago(tenant.settings.payload_retention),
+            attempts_before: days_ago(tenant.settings.attempt_retention),
+        };
+        if what.content_before.is_none() && what.attempts_before.is_none() {
+            return Ok(());
+        }
+        while self.store.forget(what, now, BATCH).await? > 0 && self.is_mine().await? {}
+        Ok(())
+    }
+}
+
+fn first(one: Result<(), StoreError>, other: Result<(), StoreError>) -> Result<(), StoreError> {
+    one.and(other)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_domain::{AuditEntry, ErasureId, EventId, TenantId, Timestamp};
+use uuid::Uuid;
 
 use crate::error::StoreError;
 
@@ -94,10 +95,17 @@ pub trait Erasures: Send + Sync + 'static {
     /// Lets others go on with an erasure before its lease is over.
     async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
 
-    /// Drops the days that lie wholly before a time. Deliveries that are still open are cancelled (`expired`) first. How
-    /// many partitions were dropped; a store without partitions removes at most `limit` rows of each kind and says how
-    /// many.
+    /// Drops the oldest partition of the days that lie wholly before a time. Deliveries that are still open in it are
+    /// cancelled (`expired`) first. How many were dropped; a store without partitions removes at most `limit` rows of each
+    /// kind and says how many.
     async fn drop_days_before(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
-    /// Forgets about so many rows of one tenant's; how many.
+    /// Walks over so many rows of one tenant's, of each kind, and forgets what is to be forgotten of them. How many they
+    /// were: none when it is done.
     async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Takes the upkeep of the ledger for as long as `lease`, or keeps it; one process at a time has it. `false` while
+    /// another has it or it is not due.
+    async fn claim_upkeep(&self, process: Uuid, now: Timestamp, lease: Duration) -> Result<bool, StoreError>;
+    /// Gives the upkeep back; it is due again, for whichever process, at this time.
+    async fn end_upkeep(&self, process: Uuid, due: Timestamp) -> Result<(), StoreError>;
 }

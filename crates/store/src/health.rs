@@ -1,10 +1,30 @@
 //! What a batch of records says of the endpoints' health.
+//!
+//! Need: people hear that an endpoint fails, once, whether it fails for good or by turns, and none is turned off for a
+//! single delivery. Mechanism: the first delivery that is given up marks the endpoint and is told, the next success ends
+//! that and is told. If it fails again within [`TELL_EVERY`], it stays marked until nothing was given up for [`CALM`], and
+//! is told of only when nothing succeeded for so long, or when the day is over. Limit: whoever fails for the second time in
+//! a day is told ten minutes late. `record.sql` says the same to PostgreSQL.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tidings_domain::{DeliveryState, EndpointId, FailureReason, Timestamp};
 
 use crate::ledger::{Attempt, DeliveryMove, Record};
+
+/// How often it is told that an endpoint fails which fails and answers by turns.
+pub(crate) const TELL_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// After so long without failing such an endpoint works; after so long without an answer it does not.
+pub(crate) const CALM: Duration = Duration::from_secs(600);
+/// How exactly it is remembered when an endpoint last failed, or answered.
+pub(crate) const REMEMBER_EVERY: Duration = Duration::from_secs(1);
+
+/// How long after it began to fail, or last answered, an endpoint must have failed again to have failed for the whole of a
+/// period.
+pub(crate) fn late_in(period: Duration) -> Duration {
+    period * 3 / 4
+}
 
 /// Attempts that ended deliveries, as far as they say something of the endpoint.
 pub(crate) struct Signs<'a> {

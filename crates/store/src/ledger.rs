@@ -17,7 +17,7 @@ use crate::error::StoreError;
 
 pub(crate) mod query;
 
-pub use self::query::{AttemptQuery, DeliveryQuery, EventQuery, Page};
+pub use self::query::{AttemptQuery, Counted, DeliveryQuery, EventQuery, Page};
 
 /// Where records go and are found again.
 #[async_trait]
@@ -53,12 +53,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// One delivery.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
-    /// How many attempts there are, counted up to `limit`. Where lists begin and end does not matter here.
-    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError>;
-    /// How many events there are, counted up to `limit`.
-    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<u64, StoreError>;
-    /// How many deliveries there are, counted up to `limit`.
-    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError>;
+    /// How many attempts there are, counted up to `limit` and for two seconds at the most. Where lists begin and end does not
+    /// matter here.
+    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<Counted, StoreError>;
+    /// How many events there are, counted likewise.
+    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<Counted, StoreError>;
+    /// How many deliveries there are, counted likewise.
+    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<Counted, StoreError>;
 
     /// How far deliveries are, without their content; those that the ledger does not know are left out.
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;
@@ -368,6 +369,8 @@ pub struct OpenDelivery {
     pub since: Timestamp,
     /// Whether the ledger alone kept it until it was due. Otherwise the queue was believed to have it.
     pub kept_by_ledger: bool,
+    /// Whether it was held because nobody could tell whether its endpoint wants it.
+    pub undecided: bool,
 }
 
 impl RequestBody {

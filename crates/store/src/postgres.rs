@@ -3,6 +3,9 @@
 //! Every statement is prepared once per connection and has a function of its own. Nothing waits for ever: a
 //! connection is given up after 5 s, a statement after 30 s, and a peer that vanished is noticed by TCP. What the
 //! loss of the server breaks fails as [`StoreError::Unavailable`]; the next call connects again.
+//!
+//! Three pools keep apart what must not wait for each other: the work by which events get on, what people read, and
+//! upkeep, whose statements may take long.
 
 mod answers;
 mod attempts;
@@ -13,6 +16,7 @@ mod error;
 mod events;
 mod filter;
 mod idempotency;
+mod lease;
 mod ledger;
 mod listen;
 mod migrate;
@@ -22,20 +26,20 @@ mod partitions;
 mod record;
 mod registry;
 mod replays;
+mod retention;
 mod tail;
 mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
-};
+use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use serde::{Deserialize, Serialize};
 use tidings_service::SecretText;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use self::lease::Lease;
 use crate::error::StoreError;
 use crate::seal::Sealer;
 
@@ -45,6 +49,12 @@ pub use migrate::migrate;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement may take; the server ends it then.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one that people wait for may take.
+const READING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one of upkeep may take. Each is bounded by the rows that it walks over, so this is for a slow disk.
+const UPKEEP_TIMEOUT: Duration = Duration::from_secs(600);
+/// Connections for upkeep: one for what is too old, one for erasures.
+const UPKEEP_CONNECTIONS: usize = 2;
 
 /// How to reach PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,8 +63,12 @@ pub struct Config {
     /// `postgres://user:password@host:port/database`. Connections are encrypted, and the server's certificate
     /// checked, with `?sslmode=require`.
     pub url: SecretText,
-    /// The most connections that one process keeps open, plus one or two that listen to others.
+    /// The most connections that one process keeps open for its work, searches included; beside them one or two that
+    /// listen to others and, in log, two for upkeep.
     pub max_connections: usize,
+    /// How many of these are for what people read: lists, searches, counts. The others never wait for those. At least one
+    /// is left to each side.
+    pub max_reading_connections: usize,
     /// Certificates, in PEM, that sign the server's; the well-known authorities if not given.
     pub ca_file: Option<PathBuf>,
 }
@@ -64,6 +78,7 @@ impl Default for Config {
         Self {
             url: "postgres://tidings@localhost/tidings".into(),
             max_connections: 16,
+            max_reading_connections: 4,
             ca_file: None,
         }
     }
@@ -71,8 +86,15 @@ impl Default for Config {
 
 /// The registry, the ledger and the idempotency keys in a PostgreSQL database.
 pub struct Postgres {
-    pool: Pool,
-    /// For the connections that are not the pool's.
+    /// For records, fetches, sweeps, the registry: what events wait for.
+    work: Pool,
+    /// For what people read.
+    reading: Pool,
+    /// For what takes long and nobody waits for.
+    upkeep: Pool,
+    /// Of everything, and of what only the ledger keeps.
+    swept: [open::Swept; 2],
+    /// For the connections that are not the pools'.
     session: tokio_postgres::Config,
     tls: tls::Tls,
     sealer: Sealer,
@@ -86,81 +108,95 @@ impl Postgres {
     /// is older or newer, [`StoreError::Refused`] when the configuration can't be right.
     pub async fn connect(config: &Config, sealer: Sealer) -> Result<Self, StoreError> {
         let (session, tls) = session(config)?;
-        let mut pooled = session.clone();
-        // The sweep's cost is overestimated as long as its limit is a parameter, and compiling it for every partition
-        // would take ten times as long as running it.
-        let options = format!(
-            "{} -c statement_timeout={} -c jit=off",
-            session.get_options().unwrap_or(""),
-            STATEMENT_TIMEOUT.as_millis()
-        );
-        pooled.options(options.trim_start());
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let pool = Pool::builder(Manager::from_config(pooled, tls.clone(), recycling))
-            .max_size(config.max_connections.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_TIMEOUT))
-            .create_timeout(Some(2 * CONNECT_TIMEOUT))
-            .recycle_timeout(Some(CONNECT_TIMEOUT))
-            .post_create(Hook::async_fn(|client, _| Box::pin(commit_durably(client))))
-            .build()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let reading = config
+            .max_reading_connections
+            .min(config.max_connections.saturating_sub(1))
+            .max(1);
+        let work = config.max_connections.saturating_sub(reading).max(1);
         let store = Self {
-            pool,
+            work: pool(&session, &tls, work, STATEMENT_TIMEOUT)?,
+            reading: pool(&session, &tls, reading, READING_TIMEOUT)?,
+            upkeep: pool(&session, &tls, UPKEEP_CONNECTIONS, UPKEEP_TIMEOUT)?,
+            swept: Default::default(),
             session,
             tls,
             sealer,
         };
-        migrate::check(&**store.client().await?).await?;
+        migrate::check(store.client().await?.whole()?).await?;
         Ok(store)
     }
 
-    /// A connection from the pool.
-    async fn client(&self) -> Result<Object, StoreError> {
-        Ok(self.pool.get().await?)
+    /// A connection for work.
+    async fn client(&self) -> Result<Lease, StoreError> {
+        Ok(Lease::new(self.work.get().await?, self.tls.clone()))
+    }
+
+    /// A connection for what people read.
+    async fn reader(&self) -> Result<Lease, StoreError> {
+        Ok(Lease::new(self.reading.get().await?, self.tls.clone()))
+    }
+
+    /// A connection for upkeep.
+    async fn keeper(&self) -> Result<Lease, StoreError> {
+        Ok(Lease::new(self.upkeep.get().await?, self.tls.clone()))
     }
 
     /// Runs a statement; gives the number of rows that it changed.
     async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
-        let client = self.client().await?;
-        let changed = async {
-            let statement = client.prepare_cached(sql).await?;
-            client.execute(&statement, values).await
-        };
-        changed.await.map_err(|error| self.failed(error))
+        self.client().await?.execute(sql, values).await
     }
 
-    /// Runs a statement; gives its rows.
+    /// Runs a statement; gives its rows. Dropping the future cancels it.
     async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        let client = self.client().await?;
-        let rows = async {
-            let statement = client.prepare_cached(sql).await?;
-            client.query(&statement, values).await
-        };
-        rows.await.map_err(|error| self.failed(error))
-    }
-
-    /// What a statement's failure means. When its connection was lost, those that rest in the pool were lost with it as a
-    /// rule, and would fail one caller each before they are noticed: they are let go.
-    fn failed(&self, error: tokio_postgres::Error) -> StoreError {
-        if error.is_closed() {
-            self.pool.retain(|_, _| false);
-        }
-        error.into()
+        self.client().await?.query(sql, values).await
     }
 
     /// Runs a statement; gives the one row that it has at most.
     async fn query_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
+
+    /// Reads for people; gives the one row that there is at most.
+    async fn read_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
+        Ok(self.reader().await?.query(sql, values).await?.into_iter().next())
+    }
+}
+
+/// A pool whose statements may take so long.
+fn pool(
+    session: &tokio_postgres::Config,
+    tls: &tls::Tls,
+    connections: usize,
+    statement_timeout: Duration,
+) -> Result<Pool, StoreError> {
+    let mut pooled = session.clone();
+    // The sweep's cost is overestimated as long as its limit is a parameter, and compiling it for every partition
+    // would take ten times as long as running it.
+    let options = format!(
+        "{} -c statement_timeout={} -c jit=off",
+        session.get_options().unwrap_or(""),
+        statement_timeout.as_millis()
+    );
+    pooled.options(options.trim_start());
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    Pool::builder(Manager::from_config(pooled, tls.clone(), recycling))
+        .max_size(connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(CONNECT_TIMEOUT))
+        .create_timeout(Some(2 * CONNECT_TIMEOUT))
+        .recycle_timeout(Some(CONNECT_TIMEOUT))
+        .post_create(Hook::async_fn(|client, _| Box::pin(commit_durably(client))))
+        .build()
+        .map_err(|error| StoreError::Refused(error.to_string()))
 }
 
 impl std::fmt::Debug for Postgres {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Postgres")
-            .field("connections", &self.pool.status().size)
+            .field("connections", &self.work.status().size)
+            .field("reading", &self.reading.status().size)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! The registry: tenants, API keys, endpoints and the catalogue of event types, and who changed what of them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -102,8 +103,14 @@ pub trait Registry: Send + Sync + 'static {
         at: Option<&Url>,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Endpoints that are on and fail since before this time.
-    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError>;
+    /// Endpoints that are on and have failed for the whole of this period: nothing succeeded in it, and not only its
+    /// beginning knows of deliveries that were given up.
+    async fn endpoints_failing_for(
+        &self,
+        period: Duration,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EndpointId>, StoreError>;
     /// Seals what endpoints keep secret with the present first key where another was used; of so many endpoints,
     /// in the order of their ids, beginning behind `after`. It is no change of them. What somebody else changes at the same
     /// moment is left to them.

@@ -13,6 +13,7 @@ use tidings_domain::{AuditEntry, DeliveryId, EndpointId, EventId, ReplayId, Tena
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::ledger::Counted;
 
 /// A job that sends again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +32,9 @@ pub struct Replay {
     pub per_second: u32,
     /// Where it stands.
     pub state: ReplayState,
-    /// How many rows there were when it was made.
+    /// How many rows are known to be meant: those that were counted when it was made, and those that were gone through.
     pub matched: u64,
-    /// Whether there were more than were counted.
+    /// Whether there may be more.
     pub matched_at_least: bool,
     /// How far it is.
     pub progress: Progress,
@@ -158,6 +159,9 @@ pub trait Replays: Send + Sync + 'static {
         now: Timestamp,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
+
+    /// Says how many rows there are, of a replay that has not ended: at least so many, or exactly.
+    async fn count_replay(&self, id: ReplayId, counted: Counted) -> Result<(), StoreError>;
 
     /// Takes a running replay on which nobody works, for as long as `lease`; that which has waited longest first.
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError>;

@@ -20,6 +20,7 @@ mod readers;
 mod record;
 mod registry;
 mod replays;
+mod retention;
 mod row;
 mod schema;
 mod tail;
@@ -48,7 +49,12 @@ pub struct Sqlite {
     subscribers: Subscribers,
     // Declared before the lock: fields are dropped in order, and the lock must outlive the connections.
     writer: Arc<Writer>,
+    /// For what events wait for.
     readers: Arc<Readers>,
+    /// For the queue, which hands out nothing while it can't read.
+    queue: Arc<Readers>,
+    /// For what people read.
+    searches: Arc<Readers>,
     path: Arc<Path>,
     _lock: Arc<File>,
 }
@@ -58,7 +64,10 @@ type Subscribers = Arc<Mutex<Vec<mpsc::Sender<Of>>>>;
 
 /// How many changes may wait for a subscriber before its channel is closed instead.
 const CHANGES: usize = 1024;
-const READERS: usize = 4;
+/// How many connections read for events, for the queue and for people, and how long one read may take.
+const READERS: (usize, Duration) = (2, Duration::from_secs(30));
+const QUEUE_READERS: (usize, Duration) = (1, Duration::from_secs(30));
+const SEARCHES: (usize, Duration) = (4, Duration::from_secs(10));
 /// With less room than this on its disk, bytes, the store says that it is full.
 const MIN_ROOM: u64 = 4 * 1024 * 1024;
 /// Only a foreign program with the file open (a shell, a backup) can keep us waiting.
@@ -71,15 +80,21 @@ impl Sqlite {
     /// newer version, [`StoreError::Unavailable`] if the file can't be opened.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
         let lock = lock(path)?;
+        keep_private(path)?;
         let mut connection = Connection::open(path)?;
         configure(&connection)?;
         schema::migrate(&mut connection)?;
-        let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<_, _>>()?;
+        let readers = |(number, timeout)| -> Result<_, StoreError> {
+            let connections = (0..number).map(|_| open_reader(path)).collect::<Result<_, _>>()?;
+            Ok(Arc::new(Readers::new(connections, timeout)))
+        };
         Ok(Self {
             sealer,
             subscribers: Subscribers::default(),
             writer: Arc::new(Writer::start(connection)?),
-            readers: Arc::new(Readers::new(readers)),
+            readers: readers(READERS)?,
+            queue: readers(QUEUE_READERS)?,
+            searches: readers(SEARCHES)?,
             path: path.into(),
             _lock: Arc::new(lock),
         })
@@ -103,6 +118,22 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.readers.read(work).await
+    }
+
+    /// Reads for the queue.
+    async fn read_queue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.queue.read(work).await
+    }
+
+    /// Reads for people: nothing by which events get on waits for it.
+    async fn search<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.searches.read(work).await
     }
 
     /// Writes to the registry and announces what `changed` makes of the result, on the writing thread: also
@@ -176,6 +207,23 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         ))),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Makes the file, if it is not there, and lets nobody but its owner read it: it holds payloads. SQLite gives the files
+/// beside it the same mode.
+fn keep_private(path: &Path) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        file.set_permissions(mode).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// FULL, so that a commit has reached the disk when it is answered; a larger log than usual between

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use tidings_domain::{DeliveryState, EndpointId, EventId, Tenant, TenantId, Timestamp};
 use tidings_store::ledger::{DeliveryQuery, EventQuery, NewEvent, Overdue, Record};
 use tidings_store::postgres::{Config, Postgres, migrate};
-use tidings_store::registry::Of;
+use tidings_store::registry::{AuditQuery, Of};
 use tidings_store::seal::{SealKey, Sealer};
-use tidings_store::{Ledger, Registry, StoreError};
+use tidings_store::{Erasures, Ledger, Registry, StoreError};
 use tidings_testkit::TestDatabase;
 use tokio_postgres::NoTls;
 
@@ -53,7 +53,9 @@ async fn migrating_twice_applies_once() {
             "0006_erasures_without_errors",
             "0007_jobs_that_end",
             "0008_announce_endpoints",
-            "0009_sent_again"
+            "0009_sent_again",
+            "0010_upkeep",
+            "0011_endpoint_health"
         ]
     );
     assert!(migrate(&config).await.unwrap().is_empty());
@@ -76,10 +78,12 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0006_erasures_without_errors",
             "0007_jobs_that_end",
             "0008_announce_endpoints",
-            "0009_sent_again"
+            "0009_sent_again",
+            "0010_upkeep",
+            "0011_endpoint_health"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 9);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 11);
 }
 
 #[tokio::test]
@@ -268,6 +272,198 @@ async fn changes_made_by_hand_are_announced() {
     assert_eq!(change, Some(Of::Tenant(tenant)));
     let stored: Option<Tenant> = store.tenant(tenant).await.unwrap();
     assert_eq!(stored.unwrap().name, "By hand");
+}
+
+#[tokio::test]
+async fn only_data_that_does_not_fit_is_refused() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    let store = connect(&config).await.unwrap();
+    let Record::Event(good) = event(Timestamp::now()) else {
+        unreachable!("it is one");
+    };
+    let nul = NewEvent {
+        idempotency_key: Some("a\0b".into()),
+        ..good.clone()
+    };
+    let refused = store.record(vec![Record::Event(nul)]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
+
+    // What lies in the surroundings passes when somebody mends it.
+    database.execute("ALTER TABLE attempts RENAME TO elsewhere").await;
+    let away = store.record(vec![Record::Event(good.clone())]).await.unwrap_err();
+    assert!(away.is_transient(), "{away:?}");
+    database.execute("ALTER TABLE elsewhere RENAME TO attempts").await;
+    store.record(vec![Record::Event(good)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_log_in_or_write_is_unavailable() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    let role = format!("strange_{}", uuid::Uuid::now_v7().simple());
+    database.execute(&format!("CREATE ROLE {role} NOLOGIN")).await;
+    let url = database.url().replacen("tidings@", &format!("{role}@"), 1);
+    let strange = Config {
+        url: url.as_str().into(),
+        ..config.clone()
+    };
+    let away = connect(&strange).await.unwrap_err();
+    assert!(away.is_transient(), "{away:?}");
+    database.execute(&format!("ALTER ROLE {role} LOGIN")).await;
+    let away = connect(&strange).await.unwrap_err();
+    assert!(away.is_transient(), "{away:?}");
+    let grant = format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}");
+    database.execute(&grant).await;
+    let store = connect(&strange).await.unwrap();
+    let away = store.record(vec![event(Timestamp::now())]).await.unwrap_err();
+    assert!(away.is_transient(), "{away:?}");
+    drop(store);
+    database
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_statement_that_is_prepared_outlives_a_change_of_its_columns() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    let store = connect(&config).await.unwrap();
+    assert_eq!(store.tenant(TenantId::new()).await.unwrap(), None);
+    database
+        .execute("ALTER TABLE tenants ALTER COLUMN name TYPE varchar(200)")
+        .await;
+    assert_eq!(store.tenant(TenantId::new()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn searches_that_nobody_waits_for_are_cancelled_and_keep_nothing_from_being_recorded() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    let store = connect(&config).await.unwrap();
+    let (mut other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let lock = other.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE audit").await.unwrap();
+    let query = AuditQuery {
+        limit: 1,
+        ..AuditQuery::default()
+    };
+    let searches = (0..8).map(|_| tokio::time::timeout(Duration::from_millis(200), store.audit(&query)));
+    for given_up in futures::future::join_all(searches).await {
+        assert!(given_up.is_err(), "the table is locked");
+    }
+    store.record(vec![event(Timestamp::now())]).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%audit%'";
+    tidings_testkit::wait_until(Duration::from_secs(20), "searches that are cancelled", async || {
+        count(&database, waiting).await == 0
+    })
+    .await;
+    drop(lock);
+    store.audit(&query).await.unwrap();
+}
+
+#[tokio::test]
+async fn partitions_wait_for_a_long_reader_and_nothing_else_does() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    let store = std::sync::Arc::new(connect(&config).await.unwrap());
+    let now = Timestamp::now();
+    let day: Timestamp = "2031-05-01T12:00:00Z".parse().unwrap();
+    let old = now - tidings_domain::SignedDuration::from_hours(24 * 40);
+    store.prepare_partitions(old, 0).await.unwrap();
+    let (mut other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let reading = other.transaction().await.unwrap();
+    for table in ["events", "deliveries", "attempts"] {
+        reading
+            .query(&format!("SELECT count(*) FROM {table}"), &[])
+            .await
+            .unwrap();
+    }
+    let keeping = tokio::spawn({
+        let store = store.clone();
+        async move {
+            store.prepare_partitions(day, 0).await.unwrap();
+            let before = now - tidings_domain::SignedDuration::from_hours(24 * 30);
+            while store.drop_days_before(before, now, 1).await.unwrap() > 0 {}
+        }
+    });
+    // Longer than a lock is waited for, and longer than a read has to last to be waited for without one.
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(1_500) {
+        store.record(vec![event(now)]).await.unwrap();
+        store
+            .sweep(Overdue::All, now, Duration::from_secs(60), 10)
+            .await
+            .unwrap();
+    }
+    assert!(!keeping.is_finished());
+    drop(reading);
+    tokio::time::timeout(Duration::from_secs(30), keeping)
+        .await
+        .unwrap()
+        .unwrap();
+    let made = "SELECT count(*) FROM pg_class WHERE relname = 'events_20310501'";
+    assert_eq!(count(&database, made).await, 1);
+    let old_day = old.to_string()[..10].replace('-', "");
+    let dropped = format!("SELECT count(*) FROM pg_class WHERE relname = 'events_{old_day}'");
+    assert_eq!(count(&database, &dropped).await, 0);
+}
+
+#[tokio::test]
+async fn rows_that_came_late_get_a_partition_of_their_day() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    let store = connect(&config).await.unwrap();
+    let now = Timestamp::now();
+    for days in [10, 40, 41] {
+        let late = now - tidings_domain::SignedDuration::from_hours(24 * days);
+        store.record(vec![event(late)]).await.unwrap();
+    }
+    assert_eq!(count(&database, "SELECT count(*) FROM events_default").await, 3);
+    store.prepare_partitions(now, 1).await.unwrap();
+    assert_eq!(count(&database, "SELECT count(*) FROM events_default").await, 0);
+    assert_eq!(count(&database, "SELECT count(*) FROM deliveries_default").await, 0);
+    assert_eq!(count(&database, "SELECT count(*) FROM events").await, 3);
+    let before = now - tidings_domain::SignedDuration::from_hours(24 * 30);
+    while store.drop_days_before(before, now, 1).await.unwrap() > 0 {}
+    assert_eq!(count(&database, "SELECT count(*) FROM events").await, 1);
+}
+
+#[tokio::test]
+async fn a_migration_waits_for_its_locks_behind_nobody() {
+    let (database, config) = database().await;
+    migrate(&config).await.unwrap();
+    database
+        .execute(
+            "DELETE FROM schema_migrations WHERE version = 9; DROP TRIGGER forget_health ON endpoints;
+             DROP TRIGGER forget_health_when_enabled ON endpoints; DROP FUNCTION forget_endpoint_health;
+             DROP TABLE endpoint_health",
+        )
+        .await;
+    let (mut other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let reading = other.transaction().await.unwrap();
+    reading.query("SELECT count(*) FROM endpoints", &[]).await.unwrap();
+    reading
+        .batch_execute("LOCK TABLE endpoints IN ROW EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let migrating = tokio::spawn({
+        let config = config.clone();
+        async move { migrate(&config).await }
+    });
+    let gave_up = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND query = 'ROLLBACK' AND state = 'idle'";
+    tidings_testkit::wait_until(Duration::from_secs(20), "a try that was given up", async || {
+        count(&database, gave_up).await == 1
+    })
+    .await;
+    count(&database, "SELECT count(*) FROM endpoints").await;
+    drop(reading);
+    assert_eq!(migrating.await.unwrap().unwrap(), ["0009_endpoint_health"]);
 }
 
 fn event(accepted_at: Timestamp) -> Record {

@@ -206,7 +206,7 @@ impl Registry for Told {
     ) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
-    async fn endpoints_failing_since(&self, _: Timestamp, _: u32) -> Result<Vec<EndpointId>, StoreError> {
+    async fn endpoints_failing_for(&self, _: Duration, _: Timestamp, _: u32) -> Result<Vec<EndpointId>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
     async fn rekey(&self, _: Option<EndpointId>, _: u32) -> Result<Rekeyed, StoreError> {

@@ -15,6 +15,31 @@ pub(crate) const STRETCHES: std::ops::RangeInclusive<u32> = 500..=4_000;
 /// begun is ended.
 pub(crate) const LOOK_FOR: Duration = Duration::from_millis(30);
 
+/// For how long rows are counted before the answer is that there are at least so many.
+pub(crate) const COUNT_FOR: Duration = Duration::from_secs(2);
+/// How many rows are looked at by one statement of a count, and how long that should take: what was begun is ended.
+pub(crate) const COUNTED_AT_ONCE: std::ops::RangeInclusive<u32> = 1_000..=64_000;
+const COUNT_STRETCH_FOR: Duration = Duration::from_millis(200);
+
+/// How many rows one statement of a count looks at after one that took so long.
+pub(crate) fn next_stretch(stretch: u32, took: Duration) -> u32 {
+    let next = match took {
+        took if took < COUNT_STRETCH_FOR / 2 => stretch * 2,
+        took if took > COUNT_STRETCH_FOR => stretch / 2,
+        _ => stretch,
+    };
+    next.clamp(*COUNTED_AT_ONCE.start(), *COUNTED_AT_ONCE.end())
+}
+
+/// How many rows there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Those that were counted.
+    pub rows: u64,
+    /// Whether there may be more: as many were counted as were asked for, or the time was over.
+    pub at_least: bool,
+}
+
 /// Some of what was asked for, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, Id> {

@@ -87,7 +87,7 @@ impl Answers for Postgres {
     }
 
     async fn forget_answers_older_than(&self, age: Duration) -> Result<u64, StoreError> {
-        self.execute(FORGET, &[&age.as_secs_f64()]).await
+        self.keeper().await?.execute(FORGET, &[&age.as_secs_f64()]).await
     }
 }
 

@@ -34,7 +34,7 @@ impl Postgres {
         let filter = attempt_filter(query);
         let before = query.before.map(AttemptId::uuid);
         let found = filter
-            .page(&self.client().await?, SUMMARY, "attempts", before, query.limit)
+            .page(&self.reader().await?, SUMMARY, "attempts", before, query.limit)
             .await?;
         Ok(Page {
             rows: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
@@ -49,13 +49,13 @@ impl Postgres {
         };
         // The bounds say which partitions to look into.
         let sql = format!("SELECT {SUMMARY} FROM attempts WHERE id = ANY($1) AND id BETWEEN $2 AND $3");
-        let rows = self.query(&sql, &[&ids, first, last]).await?;
+        let rows = self.reader().await?.query(&sql, &[&ids, first, last]).await?;
         rows.iter().map(summary).collect()
     }
 
     pub(super) async fn read_attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
         let sql = format!("SELECT {SUMMARY}, {CONTENT} FROM attempts WHERE id = $1");
-        let row = self.query_opt(&sql, &[&id.uuid()]).await?;
+        let row = self.read_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(attempt).transpose()
     }
 }

@@ -33,7 +33,7 @@ impl Postgres {
         let filter = delivery_filter(query);
         let before = query.before.map(DeliveryId::uuid);
         let found = filter
-            .page(&self.client().await?, COLUMNS, "deliveries", before, query.limit)
+            .page(&self.reader().await?, COLUMNS, "deliveries", before, query.limit)
             .await?;
         Ok(Page {
             rows: found.rows.iter().map(delivery).collect::<Result<_, _>>()?,
@@ -43,7 +43,7 @@ impl Postgres {
 
     pub(super) async fn read_delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1");
-        let row = self.query_opt(&sql, &[&id.uuid()]).await?;
+        let row = self.read_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(delivery).transpose()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidings_domain::{AttemptId, AuditEntry, CancelReason, ErasureId, EventId, TenantId, Timestamp};
+use tidings_domain::{AuditEntry, CancelReason, ErasureId, EventId, TenantId, Timestamp};
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
@@ -11,9 +11,9 @@ use super::Postgres;
 use super::attempts::not_before;
 use super::deliveries::of_event;
 use super::filter::Filter;
-use super::partitions;
 use super::registry::audit::insert as write_audit;
 use super::replays::long;
+use super::retention::{Change, Walked};
 use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
 use crate::error::StoreError;
 use crate::replays::until;
@@ -43,9 +43,40 @@ const EMPTY_ATTEMPTS_OF_EVENT: &str = "UPDATE attempts SET request_body = '', pa
      WHERE delivery_id >= $1 AND delivery_id < $2 AND event_id = $3 AND tenant_id = $4 AND id >= $5
        AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL)";
 
-/// What goes with everything of a tenant, after attempts, deliveries and events: what is older than the erasure.
-const REMOVE_BESIDES: [&str; 3] = [
-    "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND event_id < $2",
+/// What is removed of a tenant's events that are older than the erasure: attempts first, so that an event is there as long
+/// as anything of it.
+const REMOVE: [Change; 3] = [
+    Change {
+        table: "attempts",
+        mark: "attempts_to",
+        which: "AND event_id < $5",
+        sql: "DELETE FROM attempts WHERE {in_batch}",
+    },
+    Change {
+        table: "deliveries",
+        mark: "deliveries_to",
+        which: "AND event_id < $5",
+        sql: "DELETE FROM deliveries WHERE {in_batch}",
+    },
+    Change {
+        table: "events",
+        mark: "events_to",
+        which: "AND id < $5",
+        sql: "DELETE FROM events WHERE {in_batch}",
+    },
+];
+const REMOVE_KEYS: &str = "WITH batch AS MATERIALIZED (
+         SELECT key FROM idempotency_keys WHERE tenant_id = $1 AND key > $2 AND event_id < $4
+         ORDER BY key LIMIT $3
+     ), removed AS (DELETE FROM idempotency_keys WHERE tenant_id = $1 AND key IN (SELECT key FROM batch))
+     SELECT max(key) AS last FROM batch";
+const MARKS: &str = "SELECT attempts_to, deliveries_to, events_to, keys_to FROM erasures WHERE id = $1 FOR UPDATE";
+const FORGET_MARKS: &str =
+    "UPDATE erasures SET attempts_to = NULL, deliveries_to = NULL, events_to = NULL, keys_to = NULL
+     WHERE id = $1";
+
+/// What goes with everything of a tenant, at the end: what is older than the erasure.
+const REMOVE_BESIDES: [&str; 2] = [
     "DELETE FROM notices WHERE tenant_id = $1 AND id < $2",
     // That something was changed stays on record; what it was may name people.
     "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
@@ -57,24 +88,12 @@ const ERASED: &str = "SELECT asked.event_id FROM unnest($1::uuid[], $2::uuid[]) 
                    WHERE e.tenant_id = asked.tenant_id AND e.event_id IS NULL AND e.id > asked.event_id)";
 const REMOVE_REPLAYS: &str = "DELETE FROM replays WHERE tenant_id = $1 AND id < $2";
 
-const EMPTY_EVENTS: &str = "UPDATE events SET payload = '', erased_at = $4
-     WHERE id IN (SELECT id FROM events WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND erased_at IS NULL
-                  ORDER BY id LIMIT $5)";
-const CANCEL_EXPIRED: &str = "UPDATE deliveries
-     SET state = 'cancelled', reason = $6, due_at = NULL, sweep_at = NULL, updated_at = $4,
-         step = least(step + 1, step | 65535)
-     WHERE id IN (SELECT id FROM deliveries WHERE tenant_id = $1 AND id >= $2 AND id < $3
-                    AND state NOT IN ('succeeded', 'exhausted', 'cancelled') ORDER BY id LIMIT $5)";
-const EMPTY_ATTEMPTS: &str = "UPDATE attempts SET request_body = '', payload_at = NULL, response_body = ''
-     WHERE id IN (SELECT id FROM attempts WHERE tenant_id = $1 AND id >= $2 AND id < $3
-                    AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL) ORDER BY id LIMIT $4)";
-const REMOVE_ATTEMPTS: &str = "DELETE FROM attempts
-     WHERE id IN (SELECT id FROM attempts WHERE tenant_id = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT $4)";
-const MARKS: &str = "SELECT content_before, attempts_before FROM forgotten WHERE tenant_id = $1";
-const MARK: &str = "INSERT INTO forgotten AS known (tenant_id, content_before, attempts_before) VALUES ($1, $2, $3)
-     ON CONFLICT (tenant_id) DO UPDATE
-     SET content_before = greatest(known.content_before, excluded.content_before),
-         attempts_before = greatest(known.attempts_before, excluded.attempts_before)";
+const CLAIM_UPKEEP: &str = "INSERT INTO upkeep AS known (what, process, claimed_until) VALUES ('ledger', $1, $3)
+     ON CONFLICT (what) DO UPDATE SET process = excluded.process, claimed_until = excluded.claimed_until
+     WHERE known.process = $1 OR known.claimed_until <= $2";
+/// The process is forgotten, so that even it waits until the upkeep is due again.
+const END_UPKEEP: &str = "UPDATE upkeep SET process = '00000000-0000-0000-0000-000000000000', claimed_until = $2
+     WHERE what = 'ledger' AND process = $1";
 
 #[async_trait]
 impl Erasures for Postgres {
@@ -111,7 +130,7 @@ impl Erasures for Postgres {
         let mut filter = Filter::default();
         filter.and_some("tenant_id = $", tenant.map(TenantId::uuid));
         filter.and_some("id < $", before.map(ErasureId::uuid));
-        let rows = filter.newest(&self.client().await?, ERASURE, "erasures", limit).await?;
+        let rows = filter.newest(&self.reader().await?, ERASURE, "erasures", limit).await?;
         rows.iter().map(erasure).collect()
     }
 
@@ -128,13 +147,12 @@ impl Erasures for Postgres {
         lease: Duration,
         limit: u32,
     ) -> Result<(Removed, bool), StoreError> {
-        let mut client = self.client().await?;
+        let mut client = self.keeper().await?;
         let transaction = client.transaction().await?;
         let (removed, done) = match erasure.event {
             Some(event) => (erase_event(&transaction, event, erasure.tenant, now).await?, true),
             None => {
-                let removed = remove_some(&transaction, erasure, limit).await?;
-                let done = removed.is_nothing();
+                let (removed, done) = remove_some(&transaction, erasure, limit).await?;
                 if done {
                     for sql in REMOVE_BESIDES {
                         transaction
@@ -175,50 +193,23 @@ impl Erasures for Postgres {
     }
 
     async fn drop_days_before(&self, before: Timestamp, now: Timestamp, _limit: u32) -> Result<u64, StoreError> {
-        partitions::drop_before(&mut *self.client().await?, before, now).await
+        self.drop_days(before, now).await
     }
 
     async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let tenant = what.tenant.uuid();
-        let limit = i64::from(limit);
-        let marks = self.query_opt(MARKS, &[&tenant]).await?;
-        let mark = |column: &str| -> Result<Timestamp, StoreError> {
-            let at = marks.as_ref().map(|row| row.try_get::<_, Option<Timestamp>>(column));
-            Ok(at.transpose()?.flatten().unwrap_or(Timestamp::UNIX_EPOCH))
-        };
-        let mut forgotten = 0;
-        if let Some(before) = what.content_before {
-            let [from, to] = [mark("content_before")?, before];
-            let events = [from, to].map(|at| EventId::floor(at).uuid());
-            let attempts = [from, to].map(|at| AttemptId::floor(at).uuid());
-            let expired = CancelReason::Expired.as_str();
-            forgotten += self
-                .execute(
-                    CANCEL_EXPIRED,
-                    &[&tenant, &events[0], &events[1], &now, &limit, &expired],
-                )
-                .await?;
-            forgotten += self
-                .execute(EMPTY_EVENTS, &[&tenant, &events[0], &events[1], &now, &limit])
-                .await?;
-            forgotten += self
-                .execute(EMPTY_ATTEMPTS, &[&tenant, &attempts[0], &attempts[1], &limit])
-                .await?;
-            if forgotten == 0 {
-                self.execute(MARK, &[&tenant, &Some(before), &None::<Timestamp>])
-                    .await?;
-            }
-        }
-        if let Some(before) = what.attempts_before {
-            let [from, to] = [mark("attempts_before")?, before].map(|at| AttemptId::floor(at).uuid());
-            let removed = self.execute(REMOVE_ATTEMPTS, &[&tenant, &from, &to, &limit]).await?;
-            if removed == 0 {
-                self.execute(MARK, &[&tenant, &None::<Timestamp>, &Some(before)])
-                    .await?;
-            }
-            forgotten += removed;
-        }
-        Ok(forgotten)
+        self.forget_some(what, now, limit).await
+    }
+
+    async fn claim_upkeep(&self, process: Uuid, now: Timestamp, lease: Duration) -> Result<bool, StoreError> {
+        let claimed = self
+            .execute(CLAIM_UPKEEP, &[&process, &now, &until(now, lease)])
+            .await?;
+        Ok(claimed == 1)
+    }
+
+    async fn end_upkeep(&self, process: Uuid, due: Timestamp) -> Result<(), StoreError> {
+        self.execute(END_UPKEEP, &[&process, &due]).await?;
+        Ok(())
     }
 }
 
@@ -260,38 +251,61 @@ async fn erase_event(
     })
 }
 
-/// Removes some rows of a tenant's events that are older than the erasure: attempts first, so that an event is there as
-/// long as anything of it.
-async fn remove_some(transaction: &Transaction<'_>, erasure: &Erasure, limit: u32) -> Result<Removed, StoreError> {
+/// Removes some rows of a tenant, from where it was left; whether nothing is left. What came behind the marks meanwhile is
+/// found by a last look from the beginning.
+async fn remove_some(
+    transaction: &Transaction<'_>,
+    erasure: &Erasure,
+    limit: u32,
+) -> Result<(Removed, bool), StoreError> {
+    let (id, tenant, limit) = (erasure.id.uuid(), erasure.tenant.uuid(), i64::from(limit));
+    let Some(marks) = transaction.query_opt(MARKS, &[&id]).await? else {
+        return Ok((Removed::default(), true));
+    };
     // A replay that is under way is waited for: it would make deliveries of what is removed here.
-    transaction
-        .execute(REMOVE_REPLAYS, &[&erasure.tenant.uuid(), &erasure.id.uuid()])
-        .await?;
-    let mut removed = [0; 3];
+    transaction.execute(REMOVE_REPLAYS, &[&tenant, &id]).await?;
     let within = |millis: u64| Uuid::from_u128(u128::from(erasure.id.unix_millis() + millis) << 80);
     // A delivery is in the millisecond of its event. An attempt that was recorded before the erasure was there to be seen
     // began before it, by whoever's clock.
     let bounds = [within(60_000), within(1), within(1)];
-    let tables = [("attempts", "event_id"), ("deliveries", "event_id"), ("events", "id")];
-    for (((table, event), bound), removed) in tables.into_iter().zip(bounds).zip(&mut removed) {
-        let sql = format!(
-            "DELETE FROM {table} WHERE id IN (
-                 SELECT id FROM {table} WHERE tenant_id = $1 AND id < $3 AND {event} < $4 ORDER BY id LIMIT $2)"
-        );
-        let values = (erasure.tenant.uuid(), i64::from(limit), bound, erasure.id.uuid());
-        *removed = transaction
-            .execute(&sql, &[&values.0, &values.1, &values.2, &values.3])
+    let mut is_last_look = true;
+    let mut removed = [0; 3];
+    for ((change, bound), removed) in REMOVE.iter().zip(bounds).zip(&mut removed) {
+        let mark: Option<Uuid> = marks.try_get(change.mark)?;
+        is_last_look &= mark.is_none();
+        let from = mark.unwrap_or(Uuid::nil());
+        let walked = transaction
+            .query_one(&change.statement(), &[&tenant, &from, &bound, &limit, &id])
             .await?;
-        if *removed > 0 {
+        let walked = Walked::read(&walked)?;
+        if let Some(last) = walked.last {
+            let sql = format!("UPDATE erasures SET {} = $2 WHERE id = $1", change.mark);
+            transaction.execute(&sql, &[&id, &last]).await?;
+            *removed = walked.rows;
             break;
         }
     }
     let [attempts, deliveries, events] = removed;
-    Ok(Removed {
+    let removed = Removed {
         events,
         deliveries,
         attempts,
-    })
+    };
+    if !removed.is_nothing() {
+        return Ok((removed, false));
+    }
+    let mark: Option<&str> = marks.try_get("keys_to")?;
+    is_last_look &= mark.is_none();
+    let batch = transaction
+        .query_one(REMOVE_KEYS, &[&tenant, &mark.unwrap_or_default(), &limit, &id])
+        .await?;
+    if let Some(last) = batch.try_get::<_, Option<&str>>("last")? {
+        let sql = "UPDATE erasures SET keys_to = $2 WHERE id = $1";
+        transaction.execute(sql, &[&id, &last]).await?;
+        return Ok((removed, false));
+    }
+    transaction.execute(FORGET_MARKS, &[&id]).await?;
+    Ok((removed, is_last_look))
 }
 
 fn erasure(row: &Row) -> Result<Erasure, StoreError> {

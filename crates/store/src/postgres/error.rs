@@ -1,4 +1,8 @@
 //! What PostgreSQL's errors mean to callers.
+//!
+//! A record is refused for good only when its own data can't be stored. Everything else (a password that was changed, a
+//! right that is missing, a file that can't be read, a schema that is being altered) lies in the database and passes when
+//! somebody mends it: until then the database counts as away, and what was to be written waits elsewhere.
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
@@ -9,10 +13,10 @@ impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let text = describe(&error);
         match error.code() {
-            None if error.is_closed() || is_io(&error) => Self::Unavailable(text),
-            Some(state) if is_transient(state) => Self::Unavailable(text),
             Some(&(SqlState::UNIQUE_VIOLATION | SqlState::FOREIGN_KEY_VIOLATION)) => Self::Conflict(text),
-            _ => Self::Refused(text),
+            Some(state) if lies_in_data(state) => Self::Refused(text),
+            None if is_ours(&error) => Self::Corrupt(text),
+            _ => Self::Unavailable(text),
         }
     }
 }
@@ -22,32 +26,35 @@ impl From<PoolError> for StoreError {
         match error {
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(_) => Self::Unavailable("no connection became free or could be made in time".into()),
-            other => Self::Refused(other.to_string()),
+            other => Self::Unavailable(other.to_string()),
         }
     }
 }
 
-/// States (PostgreSQL's manual, appendix A) that pass without anybody changing the statement.
-fn is_transient(state: &SqlState) -> bool {
-    const CLASSES: [&str; 2] = ["08", "53"]; // connection exceptions; insufficient resources
-    CLASSES.iter().any(|class| state.code().starts_with(class))
-        || [
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-            SqlState::QUERY_CANCELED,
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            // A standby after a failover, until the address follows the primary.
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-        ]
-        .contains(state)
+/// States (PostgreSQL's manual, appendix A) that the values of a statement can cause: data exceptions, violated
+/// constraints, and limits of the program such as the size of an index row.
+fn lies_in_data(state: &SqlState) -> bool {
+    ["22", "23", "54"].iter().any(|class| state.code().starts_with(class))
 }
 
-/// Whether the connection, and not the statement, failed.
-fn is_io(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+/// Whether a statement fails only because it was planned before the schema changed, or because the server has lost it:
+/// prepared anew it works.
+pub(super) fn is_stale(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|state| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(state))
+}
+
+/// Whether a value could not be made of a column, or a parameter of a value. The client has no other name for it than its
+/// text.
+fn is_ours(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    let of_values = [
+        "error serializing parameter",
+        "error deserializing column",
+        "invalid column",
+    ];
+    of_values.iter().any(|beginning| text.starts_with(beginning))
 }
 
 fn describe(error: &tokio_postgres::Error) -> String {
@@ -64,4 +71,22 @@ fn describe(error: &tokio_postgres::Error) -> String {
 /// Something stored that this version can't read.
 pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_data_can_cause_lies_in_the_data() {
+        for code in ["22001", "22003", "22021", "22P05", "23502", "23514", "54000"] {
+            assert!(lies_in_data(&SqlState::from_code(code)), "{code}");
+        }
+        for code in [
+            "08006", "0A000", "25006", "26000", "28000", "28P01", "3D000", "40001", "40P01", "42501", "42703", "42P01",
+            "53100", "55P03", "57014", "57P01", "58030", "58P01", "XX000", "XX001", "P0001",
+        ] {
+            assert!(!lies_in_data(&SqlState::from_code(code)), "{code}");
+        }
+    }
 }

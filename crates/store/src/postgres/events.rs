@@ -18,7 +18,7 @@ impl Postgres {
         let filter = event_filter(query);
         let before = query.before.map(EventId::uuid);
         let found = filter
-            .page(&self.client().await?, SUMMARY, "events", before, query.limit)
+            .page(&self.reader().await?, SUMMARY, "events", before, query.limit)
             .await?;
         Ok(Page {
             rows: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
@@ -28,7 +28,7 @@ impl Postgres {
 
     pub(super) async fn read_event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
         let row = self
-            .query_opt(
+            .read_opt(
                 &format!("SELECT {SUMMARY}, payload FROM events WHERE id = $1"),
                 &[&id.uuid()],
             )

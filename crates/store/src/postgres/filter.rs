@@ -4,14 +4,14 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use deadpool_postgres::Object;
 use tidings_domain::{EndpointId, TenantId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::lease::Lease;
 use crate::error::StoreError;
-use crate::ledger::query::{LOOK_FOR, STRETCHES};
+use crate::ledger::query::{COUNT_FOR, COUNTED_AT_ONCE, Counted, LOOK_FOR, STRETCHES, next_stretch};
 
 /// Conditions that must all hold, with their values.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Filter {
     /// The newest rows that pass, at most `limit`, however long it takes to find them.
     pub(super) async fn newest(
         self,
-        client: &Object,
+        client: &Lease,
         columns: &str,
         table: &str,
         limit: u32,
@@ -102,7 +102,7 @@ impl Filter {
     /// The newest rows below `before` that pass: at most `limit`, or those that were found in the time that there is.
     pub(super) async fn page(
         &self,
-        client: &Object,
+        client: &Lease,
         columns: &str,
         table: &str,
         before: Option<Uuid>,
@@ -135,16 +135,49 @@ impl Filter {
         }
     }
 
-    /// How many rows pass, counted up to `limit`.
-    pub(super) async fn count(&self, client: &Object, table: &str, limit: u64) -> Result<u64, StoreError> {
+    /// How many rows pass, counted up to `limit` and for as long as there is time.
+    pub(super) async fn count(&self, client: &Lease, table: &str, limit: u64) -> Result<Counted, StoreError> {
+        let mut counted = Counted::default();
         if !self.is_owner(client, table).await? {
-            return Ok(0);
+            return Ok(counted);
         }
-        let last = Uuid::max();
-        let mut statement = Statement::reading("id", table, &last);
+        let began = Instant::now();
+        let (mut before, mut stretch) = (Uuid::max(), *COUNTED_AT_ONCE.start());
+        loop {
+            let looked = Instant::now();
+            let floor = match self.selective {
+                true => None,
+                false => self.end_of_stretch(client, table, before, stretch).await?,
+            };
+            counted.rows += match floor {
+                // All of the stretch pass.
+                Some(_) if self.checked.is_empty() => u64::from(stretch),
+                _ => self.count_to(client, table, before, floor).await?,
+            };
+            let Some(floor) = floor.filter(|_| counted.rows < limit && began.elapsed() < COUNT_FOR) else {
+                counted.at_least = floor.is_some() || counted.rows > limit;
+                counted.rows = counted.rows.min(limit);
+                return Ok(counted);
+            };
+            before = floor;
+            stretch = next_stretch(stretch, looked.elapsed());
+        }
+    }
+
+    /// How many rows pass from `floor` to below `before`.
+    async fn count_to(
+        &self,
+        client: &Lease,
+        table: &str,
+        before: Uuid,
+        floor: Option<Uuid>,
+    ) -> Result<u64, StoreError> {
+        let mut statement = Statement::reading("count(*)", table, &before);
+        if let Some(floor) = &floor {
+            statement.and("id >= $", Some(floor));
+        }
         statement.and_all(&self.conditions);
         statement.and_all(&self.checked);
-        statement.text = format!("SELECT count(*) FROM ({} LIMIT {limit}) AS counted", statement.text);
         let rows = statement.run(client).await?;
         let count: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
         Ok(count.unwrap_or_default().unsigned_abs())
@@ -152,22 +185,19 @@ impl Filter {
 
     /// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
     /// through another's would take its time and tell that they are there.
-    async fn is_owner(&self, client: &Object, table: &str) -> Result<bool, StoreError> {
+    async fn is_owner(&self, client: &Lease, table: &str) -> Result<bool, StoreError> {
         let Some((tenant, endpoint)) = self.owner else {
             return Ok(true);
         };
         let sql = format!("SELECT tenant_id = $1 FROM {table} WHERE endpoint_id = $2 LIMIT 1");
-        let statement = client.prepare_cached(&sql).await?;
-        let row = client
-            .query_opt(&statement, &[&tenant.uuid(), &endpoint.uuid()])
-            .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
+        let rows = client.query(&sql, &[&tenant.uuid(), &endpoint.uuid()]).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
     }
 
     /// The newest rows that pass, at most `limit`, from `floor` to below `before`.
     async fn read(
         &self,
-        client: &Object,
+        client: &Lease,
         columns: &str,
         table: &str,
         before: Uuid,
@@ -191,16 +221,21 @@ impl Filter {
 
     /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
     /// finds it, or because it ends before.
-    async fn floor(
+    async fn floor(&self, client: &Lease, table: &str, before: Uuid, stretch: u32) -> Result<Option<Uuid>, StoreError> {
+        if self.selective || self.checked.is_empty() {
+            return Ok(None);
+        }
+        self.end_of_stretch(client, table, before, stretch).await
+    }
+
+    /// The last of so many rows along the index; none if there are not so many.
+    async fn end_of_stretch(
         &self,
-        client: &Object,
+        client: &Lease,
         table: &str,
         before: Uuid,
         stretch: u32,
     ) -> Result<Option<Uuid>, StoreError> {
-        if self.selective || self.checked.is_empty() {
-            return Ok(None);
-        }
         let mut statement = Statement::reading("id", table, &before);
         statement.and_all(&self.conditions);
         let _ = write!(statement.text, " ORDER BY id DESC OFFSET {} LIMIT 1", stretch - 1);
@@ -254,7 +289,7 @@ impl<'a> Statement<'a> {
 
     /// The rows. The statement is planned for these values, and not once for all: tenants differ too much. What suits
     /// the many small ones would have all rows of the largest sorted.
-    async fn run(self, client: &Object) -> Result<Vec<Row>, StoreError> {
-        Ok(client.query(&self.text, &self.values).await?)
+    async fn run(self, client: &Lease) -> Result<Vec<Row>, StoreError> {
+        client.query_once(&self.text, &self.values).await
     }
 }

@@ -80,7 +80,7 @@ impl Idempotency for Postgres {
     }
 
     async fn forget_older_than(&self, age: Duration) -> Result<u64, StoreError> {
-        self.execute(FORGET, &[&age.as_secs_f64()]).await
+        self.keeper().await?.execute(FORGET, &[&age.as_secs_f64()]).await
     }
 }
 

@@ -14,7 +14,7 @@ use super::events::event_filter;
 use super::{Postgres, partitions};
 use crate::error::StoreError;
 use crate::ledger::{
-    Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
+    Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
     OpenDelivery, Overdue, Page, Record,
 };
 
@@ -60,19 +60,19 @@ impl Ledger for Postgres {
         self.read_delivery(id).await
     }
 
-    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError> {
+    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<Counted, StoreError> {
         attempt_filter(query)
-            .count(&self.client().await?, "attempts", limit)
+            .count(&self.reader().await?, "attempts", limit)
             .await
     }
 
-    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<u64, StoreError> {
-        event_filter(query).count(&self.client().await?, "events", limit).await
+    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<Counted, StoreError> {
+        event_filter(query).count(&self.reader().await?, "events", limit).await
     }
 
-    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError> {
+    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<Counted, StoreError> {
         delivery_filter(query)
-            .count(&self.client().await?, "deliveries", limit)
+            .count(&self.reader().await?, "deliveries", limit)
             .await
     }
 
@@ -128,11 +128,11 @@ impl Ledger for Postgres {
     }
 
     async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError> {
-        partitions::prepare(&mut **self.client().await?, now, days_ahead).await
+        partitions::prepare(self.keeper().await?.whole()?, now, days_ahead).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        client.batch_execute("").await.map_err(|error| self.failed(error))
+        self.query("SELECT", &[]).await?;
+        Ok(())
     }
 }

@@ -3,10 +3,13 @@
 //! Migrations go forward only and are never edited once published: what was applied is remembered with its
 //! checksum, and a file that differs from what was applied stops everything.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 use tidings_domain::Timestamp;
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::{Client, Error, GenericClient};
 
+use super::partitions::is_locked;
 use super::{Config, partitions, session};
 use crate::error::StoreError;
 
@@ -63,10 +66,24 @@ const MIGRATIONS: &[Migration] = &[
         name: "sent_again",
         sql: include_str!("../../../../migrations/0009_sent_again.sql"),
     },
+    Migration {
+        version: 10,
+        name: "upkeep",
+        sql: include_str!("../../../../migrations/0010_upkeep.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "endpoint_health",
+        sql: include_str!("../../../../migrations/0011_endpoint_health.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
 const LOCK: i64 = 0x74_69_64_69_6e_67_73;
+/// How long a migration waits for the lock of a table, how often it is tried and after which pauses: five minutes in all.
+const LOCK_TIMEOUT: &str = "500ms";
+const TRIES: u32 = 120;
+const PAUSE: Duration = Duration::from_secs(2);
 /// How far ahead a fresh schema has partitions; the log service makes more.
 const DAYS_AHEAD: u32 = 2;
 
@@ -128,8 +145,29 @@ COMMENT ON COLUMN schema_migrations.checksum IS 'SHA-256 of the file, hexadecima
 COMMENT ON COLUMN schema_migrations.applied_at IS 'When it was applied.';
 ";
 
+/// Applies a migration, as soon as it gets its locks. Those who use the tables wait behind a lock that waits, so it waits
+/// for a moment only, and is tried again.
 async fn apply(client: &mut Client, migration: &Migration) -> Result<(), StoreError> {
+    let mut tries = 1;
+    loop {
+        match try_to_apply(client, migration).await {
+            Err(error) if is_locked(&error) && tries < TRIES => {
+                tracing::info!(
+                    migration = migration.file_name(),
+                    "others use the tables; it is tried again"
+                );
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+async fn try_to_apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
     let transaction = client.transaction().await?;
+    let timeout = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
+    transaction.batch_execute(&timeout).await?;
     transaction.batch_execute(migration.sql).await?;
     transaction
         .execute(
@@ -137,7 +175,7 @@ async fn apply(client: &mut Client, migration: &Migration) -> Result<(), StoreEr
             &[&migration.version, &migration.name, &migration.checksum()],
         )
         .await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Version and checksum of everything that was applied; nothing if this never was a database of ours.

@@ -3,6 +3,7 @@
 //! Each statement locks the rows it takes and passes over those that somebody else has locked, so any number of
 //! processes share the work and none takes the same row.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tidings_domain::{CancelReason, DeliveryId, EndpointId, EventId, Step, TenantId, Timestamp};
@@ -21,7 +22,7 @@ use crate::ledger::{OpenDelivery, Overdue};
 const SWEEP: &str = "
 WITH taken AS MATERIALIZED (
     SELECT id, coalesce(sweep_at <= due_at, false) AS kept, greatest(updated_at, due_at) AS since
-    FROM deliveries WHERE sweep_at <= $1 AND (NOT $4 OR sweep_at <= due_at)
+    FROM deliveries WHERE sweep_at <= $1 AND sweep_at >= $5 AND (NOT $4 OR sweep_at <= due_at)
     ORDER BY sweep_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE deliveries SET step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
@@ -40,13 +41,14 @@ WHERE deliveries.id = swept.id AND deliveries.step = swept.step AND sweep_at IS 
 
 const RELEASE: &str = "
 WITH taken AS MATERIALIZED (
-    SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT id, reason FROM deliveries WHERE endpoint_id = $4 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries
 SET state = 'pending', reason = NULL, step = least(step + 1, step | 65535), sweep_at = $2, updated_at = $1
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)
-RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept, updated_at AS since";
+RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept, updated_at AS since,
+    (SELECT taken.reason = 'subscriptions_unreadable' FROM taken WHERE taken.id = deliveries.id) AS undecided";
 
 const CANCEL: &str = "
 WITH taken AS MATERIALIZED (
@@ -86,9 +88,17 @@ impl Postgres {
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
         let kept_only = which == Overdue::KeptByLedger;
+        let swept = &self.swept[usize::from(kept_only)];
+        let from = swept.from(now);
         let rows = self
-            .query(SWEEP, &[&now, &after(now, hide_for), &i64::from(limit), &kept_only])
+            .query(
+                SWEEP,
+                &[&now, &after(now, hide_for), &i64::from(limit), &kept_only, &from],
+            )
             .await?;
+        if rows.len() < limit as usize {
+            swept.until(now, from);
+        }
         rows.iter().map(open_delivery).collect()
     }
 
@@ -161,6 +171,46 @@ impl Postgres {
     }
 }
 
+/// Up to where everything has been swept.
+///
+/// What was swept leaves entries in the index that point nowhere until the table is vacuumed, and every sweep that begins
+/// at the oldest goes through all of them. So most begin near the end of the one before; what was recorded late, and what
+/// somebody else had locked, is found by a whole one now and then.
+#[derive(Debug, Default)]
+pub(super) struct Swept(Mutex<Option<Sweeps>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Sweeps {
+    last: Timestamp,
+    last_whole: Timestamp,
+}
+
+impl Swept {
+    /// How often the whole index is looked through.
+    const WHOLE_EVERY: Duration = Duration::from_secs(10);
+    /// How far a sweep reaches back behind the one before.
+    const OVERLAP: Duration = Duration::from_secs(60);
+
+    /// Where a sweep begins.
+    fn from(&self, now: Timestamp) -> Timestamp {
+        let sweeps = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = sweeps.filter(|sweeps| sweeps.last <= now && now < after(sweeps.last_whole, Self::WHOLE_EVERY));
+        recent
+            .and_then(|sweeps| sweeps.last.checked_sub(Self::OVERLAP).ok())
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Everything that was to be swept at a time was, from where the sweep began.
+    fn until(&self, now: Timestamp, from: Timestamp) {
+        let mut sweeps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_whole = match &*sweeps {
+            Some(sweeps) if from > Timestamp::UNIX_EPOCH => sweeps.last_whole,
+            _ => now,
+        };
+        *sweeps = Some(Sweeps { last: now, last_whole });
+    }
+}
+
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
@@ -175,5 +225,40 @@ fn open_delivery(row: &Row) -> Result<OpenDelivery, StoreError> {
         due: row.try_get("due_at")?,
         since: row.try_get("since")?,
         kept_by_ledger: row.try_get("kept")?,
+        // Only what is released can be.
+        undecided: row
+            .try_get::<_, Option<bool>>("undecided")
+            .ok()
+            .flatten()
+            .unwrap_or(false),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_sweeps_begin_near_the_end_of_the_one_before() {
+        let (swept, second) = (Swept::default(), Duration::from_secs(1));
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let sweep = |at| {
+            let from = swept.from(at);
+            swept.until(at, from);
+            from
+        };
+        assert_eq!(sweep(now), Timestamp::UNIX_EPOCH);
+        assert_eq!(sweep(now + second), now - Swept::OVERLAP);
+        assert_eq!(
+            swept.from(now + 2 * second),
+            now + second - Swept::OVERLAP,
+            "one that took all it could"
+        );
+        assert_eq!(swept.from(now), Timestamp::UNIX_EPOCH, "the clock went back");
+        assert_eq!(sweep(now + Swept::WHOLE_EVERY), Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            sweep(now + Swept::WHOLE_EVERY + second),
+            now + Swept::WHOLE_EVERY - Swept::OVERLAP
+        );
+    }
 }

@@ -3,25 +3,41 @@
 //! A row whose day has no partition is kept in the table's default partition, so nothing is ever refused; when
 //! the day's partition is made, such rows move there. Any number of processes may prepare at once.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan, civil};
-use tidings_domain::{CancelReason, EventId, Timestamp};
-use tokio_postgres::Client;
+use tidings_domain::{EventId, Timestamp};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
+use uuid::Uuid;
 
 use crate::error::StoreError;
 
 const TABLES: [&str; 3] = ["events", "deliveries", "attempts"];
 /// The number under which advisory locks keep processes apart: "days" in ASCII.
 const LOCK: i64 = 0x64_61_79_73;
+/// How long a lock is waited for. Everybody else queues behind a lock that waits, so this is how long commits may stand
+/// still; partitions are made days ahead, so there is time to try again.
+const LOCK_TIMEOUT: &str = "200ms";
+/// How often it is tried, and how long the pauses are: about five minutes in all.
+const TRIES: u32 = 100;
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
+/// How long the rows of a day may take to move out of the default partition, while commits wait.
+const MOVE_TIMEOUT: &str = "20s";
+/// The most days without a partition that get one at once; a clock that was wrong may have left any number of them.
+const STRAY_DAYS: usize = 31;
 
-/// Makes the partitions from yesterday to `days_ahead` days after `now`, where they are missing.
+/// Makes the partitions from yesterday to `days_ahead` days after `now`, and of every day before of which there are rows,
+/// where they are missing.
 pub(super) async fn prepare(client: &mut Client, now: Timestamp, days_ahead: u32) -> Result<(), StoreError> {
     let existing = existing(client).await?;
     let today = now.to_zoned(TimeZone::UTC).date();
-    for day in -1..=i64::from(days_ahead) {
-        let day = today.saturating_add(day.days());
+    let ahead = (-1..=i64::from(days_ahead)).map(|day| today.saturating_add(day.days()));
+    let mut days: BTreeSet<civil::Date> = ahead.collect();
+    days.extend(stray_days(client, today).await?);
+    for day in days {
         for table in TABLES {
             if !existing.contains(&name(table, day)) {
                 make(client, table, day).await?;
@@ -31,47 +47,140 @@ pub(super) async fn prepare(client: &mut Client, now: Timestamp, days_ahead: u32
     Ok(())
 }
 
-/// Drops the partitions of days that lie wholly before a time, each with its own short lock; what is still open in them
-/// is cancelled first. How many were dropped.
-pub(super) async fn drop_before(client: &mut Client, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+/// The partitions of days that lie wholly before a time, oldest first.
+pub(super) async fn before(client: &Client, before: Timestamp) -> Result<Vec<String>, StoreError> {
     let first_kept = before.to_zoned(TimeZone::UTC).date();
-    let mut old: Vec<(civil::Date, String)> = existing(client)
-        .await?
-        .into_iter()
+    let days = existing(client).await?.into_iter();
+    let mut old: Vec<(civil::Date, String)> = days
         .filter_map(|partition| Some((day_of(&partition)?, partition)))
         .filter(|(day, _)| *day < first_kept)
         .collect();
     old.sort_unstable();
-    for (_, partition) in &old {
-        if partition.starts_with("deliveries_") {
-            let cancel = format!(
-                "UPDATE {partition} SET state = 'cancelled', reason = $2, due_at = NULL, sweep_at = NULL,
-                                        updated_at = $1
-                 WHERE state NOT IN ('succeeded', 'exhausted', 'cancelled')"
-            );
-            let cancelled = client
-                .execute(&cancel, &[&now, &CancelReason::Expired.as_str()])
-                .await?;
-            if cancelled > 0 {
-                tracing::warn!(
-                    partition,
-                    cancelled,
-                    "deliveries were still open when their day was dropped"
-                );
+    Ok(old.into_iter().map(|(_, partition)| partition).collect())
+}
+
+/// Drops a partition.
+///
+/// `DETACH … CONCURRENTLY` is not for tables with a default partition. The table itself is locked last and only for the
+/// moment of the change: an event is inserted without looking into this partition or the default one.
+pub(super) async fn drop(client: &mut Client, partition: &str) -> Result<(), StoreError> {
+    let Some((table, _)) = partition.rsplit_once('_') else {
+        return Ok(());
+    };
+    let sql = format!(
+        "LOCK TABLE {partition};
+         LOCK TABLE ONLY {table}_default;
+         DROP TABLE {partition};"
+    );
+    change(client, table, partition, true, &sql).await
+}
+
+/// Makes one partition, in a transaction of its own so that no more than one table is locked at once.
+///
+/// The partition begins as a table beside, because a partition can't be made while the default one holds rows
+/// for it. The default partition is locked first: whoever reads for long is waited for there, and inserting goes on
+/// meanwhile. Then writers wait, for a moment: one that had chosen the default partition just before would be refused
+/// after the change.
+async fn make(client: &mut Client, table: &str, day: civil::Date) -> Result<(), StoreError> {
+    let partition = name(table, day);
+    let [from, to] = bounds(day)?.map(|id| id.uuid());
+    let sql = format!(
+        "SET LOCAL statement_timeout = '{MOVE_TIMEOUT}';
+         CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);
+         LOCK TABLE {table}_default;
+         LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE;
+         WITH moved AS (DELETE FROM {table}_default WHERE id >= '{from}' AND id < '{to}' RETURNING *)
+         INSERT INTO {partition} SELECT * FROM moved;
+         ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ('{from}') TO ('{to}');"
+    );
+    change(client, table, &partition, false, &sql).await
+}
+
+/// Changes a table's partitions, as often as it has to be tried. Nothing is done if the partition is there, or is not
+/// there, already.
+async fn change(
+    client: &mut Client,
+    table: &str,
+    partition: &str,
+    is_there: bool,
+    sql: &str,
+) -> Result<(), StoreError> {
+    let mut pause = PAUSES[0];
+    let mut waited_for = None;
+    for _ in 0..TRIES {
+        waited_for = long_reader(client, table).await?;
+        if waited_for.is_none() {
+            match try_to_change(client, partition, is_there, sql).await {
+                Err(error) if is_locked(&error) => {}
+                result => return Ok(result?),
             }
         }
-        let transaction = client.transaction().await?;
-        // Everybody else queues behind a lock that waits, so the wait is bounded; the next try may do better.
-        transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await?;
-        transaction
-            .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
-            .await?;
-        transaction
-            .batch_execute(&format!("DROP TABLE IF EXISTS {partition}"))
-            .await?;
-        transaction.commit().await?;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES[1]);
     }
-    Ok(old.len() as u64)
+    let by = waited_for.unwrap_or_else(|| "many short statements".into());
+    Err(StoreError::Unavailable(format!(
+        "{table} is locked by {by}: {partition} has to wait"
+    )))
+}
+
+async fn try_to_change(client: &mut Client, partition: &str, is_there: bool, sql: &str) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    let timeout = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
+    transaction.batch_execute(&timeout).await?;
+    let lock = "SELECT pg_advisory_xact_lock($1)";
+    transaction.execute(lock, &[&LOCK]).await?;
+    let there = transaction
+        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&partition])
+        .await?;
+    if there.try_get::<_, bool>(0)? != is_there {
+        return Ok(());
+    }
+    transaction.batch_execute(sql).await?;
+    transaction.commit().await
+}
+
+/// Whether somebody else has a lock that was waited for.
+pub(super) fn is_locked(error: &Error) -> bool {
+    let states = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+    error.code().is_some_and(|state| states.contains(state))
+}
+
+/// Whoever has had a lock of this table for more than a second: waiting for a lock behind them would only make everybody
+/// else wait as well. Those of other users can't be seen, and are found out by waiting.
+async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
+               FROM pg_locks JOIN pg_stat_activity USING (pid)
+               WHERE relation = $1::text::regclass AND granted AND pid <> pg_backend_pid()
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                 AND xact_start < clock_timestamp() - interval '1 second' LIMIT 1";
+    let row = client.query_opt(sql, &[&table]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Days before today of which there are rows in the default partitions: their records came late, or from a clock that was
+/// wrong. Steps from one day to the next.
+async fn stray_days(client: &Client, today: civil::Date) -> Result<BTreeSet<civil::Date>, StoreError> {
+    let mut days = BTreeSet::new();
+    for table in TABLES {
+        let sql = format!("SELECT id FROM {table}_default WHERE id >= $1 ORDER BY id LIMIT 1");
+        let mut from = Uuid::nil();
+        while days.len() < STRAY_DAYS
+            && let Some(row) = client.query_opt(&sql, &[&from]).await?
+        {
+            let millis = EventId::from_uuid(row.try_get(0)?).unix_millis();
+            let at = i64::try_from(millis)
+                .ok()
+                .and_then(|millis| Timestamp::from_millisecond(millis).ok());
+            let day = at.map(|at| at.to_zoned(TimeZone::UTC).date());
+            let Some(day) = day.filter(|day| *day < today) else {
+                break;
+            };
+            from = bounds(day)?[1].uuid();
+            days.insert(day);
+        }
+    }
+    Ok(days)
 }
 
 /// The day in a partition's name; none for the default partitions.
@@ -84,44 +193,11 @@ fn name(table: &str, day: civil::Date) -> String {
     format!("{table}_{}", day.strftime("%Y%m%d"))
 }
 
-async fn existing(client: &Client) -> Result<HashSet<String>, StoreError> {
+async fn existing(client: &Client) -> Result<BTreeSet<String>, StoreError> {
     let sql = "SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
                WHERE inhparent IN ('events'::regclass, 'deliveries'::regclass, 'attempts'::regclass)";
     let rows = client.query(sql, &[]).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
-}
-
-/// Makes one partition, in a transaction of its own so that no more than one table is locked at once.
-///
-/// The partition begins as a table beside, because a partition can't be made while the default one holds rows
-/// for it. Writers wait meanwhile: one that had chosen the default partition just before would be refused
-/// after the change. Readers wait only for the move, which is short, because partitions are made ahead.
-async fn make(client: &mut Client, table: &str, day: civil::Date) -> Result<(), StoreError> {
-    let partition = name(table, day);
-    let transaction = client.transaction().await?;
-    // Writers and readers queue behind a lock that waits, so the wait is bounded; the next try may do better.
-    transaction.batch_execute("SET LOCAL lock_timeout = '5s'").await?;
-    transaction
-        .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
-        .await?;
-    let exists = transaction
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&partition])
-        .await?;
-    if exists.try_get(0)? {
-        return Ok(());
-    }
-    let [from, to] = bounds(day)?.map(|id| id.uuid());
-    transaction
-        .batch_execute(&format!(
-            "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);
-             LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE;
-             LOCK TABLE {table}_default;
-             WITH moved AS (DELETE FROM {table}_default WHERE id >= '{from}' AND id < '{to}' RETURNING *)
-             INSERT INTO {partition} SELECT * FROM moved;
-             ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ('{from}') TO ('{to}');"
-        ))
-        .await?;
-    Ok(transaction.commit().await?)
 }
 
 /// The smallest ids of the day and of the day after, in UTC.

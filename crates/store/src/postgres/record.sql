@@ -63,24 +63,66 @@ WITH new_events AS (
     FROM unnest($46::uuid[], $47::timestamptz[], $48::text[], $49::boolean[], $50::uuid[], $51::uuid[])
         AS ended (delivery_id, at, detail, marks, notice_id, failing_notice_id)
     JOIN moved ON moved.id = ended.delivery_id AND moved.state = 'exhausted'
+), struck AS (
+    SELECT DISTINCT ON (endpoint_id) *, max(at) OVER (PARTITION BY endpoint_id) AS last_at
+    FROM exhausted WHERE marks ORDER BY endpoint_id, at
 ), failing AS (
     UPDATE endpoints
-    SET failing_since = first.at, updated_at = greatest(updated_at + interval '1 microsecond', first.at)
-    FROM (SELECT DISTINCT ON (endpoint_id) * FROM exhausted WHERE marks ORDER BY endpoint_id, at) AS first
-    WHERE endpoints.id = first.endpoint_id AND failing_since IS NULL
-    RETURNING first.failing_notice_id AS id, endpoints.tenant_id, endpoints.id AS endpoint_id, first.delivery_id,
-              first.event_id, first.at, first.detail
+    SET failing_since = struck.at, updated_at = greatest(updated_at + interval '1 microsecond', struck.at)
+    FROM struck WHERE endpoints.id = struck.endpoint_id AND failing_since IS NULL
+    RETURNING endpoints.id
+), judged AS (
+    -- One that began to fail is told at once, unless that was told within a day: then it fails and answers by turns, and
+    -- is told when nothing has succeeded for ten minutes, or when the day is over. One of which nothing is remembered
+    -- although it fails was told by a version that did not remember.
+    SELECT struck.*, endpoints.tenant_id AS owner_id, coalesce(endpoints.failing_since, struck.at) AS since,
+           h.last_failed_at,
+           CASE
+               WHEN failing.id IS NOT NULL THEN coalesce(struck.at >= h.told_at + interval '1 day', true)
+               WHEN h.endpoint_id IS NULL THEN false
+               WHEN h.told_for = endpoints.failing_since THEN false
+               ELSE struck.last_at >= endpoints.failing_since + interval '10 minutes'
+                        AND coalesce(h.answered_at < endpoints.failing_since, true)
+                    OR coalesce(struck.last_at >= h.told_at + interval '1 day', true)
+           END AS tell,
+           failing.id IS NULL AND h.endpoint_id IS NULL AS was_told
+    FROM struck JOIN endpoints ON endpoints.id = struck.endpoint_id
+    LEFT JOIN failing ON failing.id = struck.endpoint_id
+    LEFT JOIN endpoint_health h ON h.endpoint_id = struck.endpoint_id
+), remembered AS (
+    INSERT INTO endpoint_health AS known (endpoint_id, last_failed_at, told_at, told_for)
+    SELECT endpoint_id, last_at, CASE WHEN tell THEN last_at WHEN was_told THEN since END,
+           CASE WHEN tell OR was_told THEN since END
+    FROM judged
+    WHERE tell OR coalesce(last_at >= last_failed_at + interval '1 second', true)
+    ON CONFLICT (endpoint_id) DO UPDATE
+    SET last_failed_at = greatest(known.last_failed_at, excluded.last_failed_at),
+        told_at = coalesce(excluded.told_at, known.told_at), told_for = coalesce(excluded.told_for, known.told_for)
+), answered AS (
+    -- An endpoint whose failing was told recovers with the first success, another when it has not failed for ten minutes.
+    SELECT answered.*, h.answered_at,
+           coalesce(h.told_for = e.failing_since, h.endpoint_id IS NULL) AS told,
+           coalesce(h.told_for = e.failing_since, h.endpoint_id IS NULL)
+               OR h.last_failed_at < answered.at - interval '10 minutes' AS recovers
+    FROM unnest($52::uuid[], $53::timestamptz[], $54::uuid[]) AS answered (endpoint_id, at, notice_id)
+    JOIN endpoints e ON e.id = answered.endpoint_id AND e.failing_since < answered.at
+    LEFT JOIN endpoint_health h ON h.endpoint_id = e.id
+), noted AS (
+    UPDATE endpoint_health h SET answered_at = answered.at FROM answered
+    WHERE h.endpoint_id = answered.endpoint_id AND NOT recovers
+      AND coalesce(h.answered_at < answered.at - interval '1 second', true)
 ), recovered AS (
     UPDATE endpoints
     SET failing_since = NULL, updated_at = greatest(updated_at + interval '1 microsecond', answered.at)
-    FROM unnest($52::uuid[], $53::timestamptz[], $54::uuid[]) AS answered (endpoint_id, at, notice_id)
-    WHERE endpoints.id = answered.endpoint_id AND failing_since < answered.at
-    RETURNING answered.notice_id AS id, endpoints.tenant_id, endpoints.id AS endpoint_id, answered.at
+    FROM answered
+    WHERE endpoints.id = answered.endpoint_id AND recovers AND failing_since < answered.at
+    RETURNING answered.notice_id AS id, endpoints.tenant_id, endpoints.id AS endpoint_id, answered.at, answered.told
 )
 INSERT INTO notices (id, tenant_id, endpoint_id, delivery_id, event_id, at, try_at, kind, detail)
-SELECT id, tenant_id, endpoint_id, delivery_id, event_id, at, at, 'endpoint.failing', detail FROM failing
+SELECT failing_notice_id, owner_id, endpoint_id, delivery_id, event_id, at, at, 'endpoint.failing', detail
+FROM judged WHERE tell
 UNION ALL
-SELECT id, tenant_id, endpoint_id, NULL, NULL, at, at, 'endpoint.recovered', '' FROM recovered
+SELECT id, tenant_id, endpoint_id, NULL, NULL, at, at, 'endpoint.recovered', '' FROM recovered WHERE told
 UNION ALL
 -- Nobody is told of single deliveries but operational endpoints, and those not of their own: that would never end.
 SELECT notice_id, tenant_id, endpoint_id, delivery_id, event_id, at, at, 'delivery.exhausted', detail FROM exhausted

@@ -9,6 +9,7 @@ mod snapshot;
 mod tenants;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_domain::{
@@ -145,8 +146,13 @@ impl Registry for Postgres {
         endpoints::disable(self, id, reason, detail, at.map(Url::as_str), now).await
     }
 
-    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
-        endpoints::failing_since(self, before, limit).await
+    async fn endpoints_failing_for(
+        &self,
+        period: Duration,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EndpointId>, StoreError> {
+        endpoints::failing_for(self, period, now, limit).await
     }
 
     async fn rekey(&self, after: Option<EndpointId>, limit: u32) -> Result<Rekeyed, StoreError> {
@@ -204,8 +210,8 @@ impl Postgres {
     /// Runs a statement and, if it changed a row, writes the entry in the same commit; tells whether it did.
     async fn change(&self, sql: &str, values: &[&(dyn ToSql + Sync)], entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
         let changed = async {
-            let transaction = client.transaction().await?;
             let statement = transaction.prepare_cached(sql).await?;
             let changed = transaction.execute(&statement, values).await? > 0;
             if changed {
@@ -214,6 +220,7 @@ impl Postgres {
             transaction.commit().await?;
             Ok(changed)
         };
-        changed.await.map_err(|error| self.failed(error))
+        let changed = changed.await;
+        changed.map_err(|error| client.failed(error))
     }
 }

@@ -15,6 +15,7 @@ use super::error::corrupt;
 use super::filter::Filter;
 use super::registry::audit::insert as write_audit;
 use crate::error::StoreError;
+use crate::ledger::Counted;
 use crate::replays::{Batch, Progress, Replay, ReplayClaim, ReplayState, Replays, Retried, until};
 
 const REPLAY: &str = "id, tenant_id, what, to_endpoint_id, only_undelivered, per_second, state, matched, \
@@ -32,9 +33,14 @@ const CLAIM: &str = "UPDATE replays SET claim_token = $2, claimed_until = $3
      RETURNING ";
 const HOLD: &str = "SELECT FROM replays WHERE id = $1 AND claim_token = $2 AND state = 'running' FOR UPDATE";
 const PROGRESS: &str = "UPDATE replays SET walked = walked + $2, deliveries = deliveries + $3, skipped = skipped + $4,
-                                           walked_to = $5, updated_at = $6, claimed_until = $7
+                                           walked_to = $5, updated_at = $6, claimed_until = $7,
+                                           matched = greatest(matched, walked + $2)
      WHERE id = $1 RETURNING walked, deliveries, skipped, walked_to";
-const END: &str = "UPDATE replays SET state = $3, error = $4, updated_at = $5, ended_at = $5, claim_token = NULL,
+const COUNT: &str = "UPDATE replays SET matched = greatest(matched, $2), matched_at_least = $3
+     WHERE id = $1 AND state IN ('running', 'paused')";
+/// Whoever went through everything knows how much it was.
+const END: &str = "UPDATE replays SET matched = CASE WHEN $3 = 'succeeded' THEN walked ELSE matched END,
+                                      matched_at_least = matched_at_least AND $3 <> 'succeeded', state = $3, error = $4, updated_at = $5, ended_at = $5, claim_token = NULL,
                                       claimed_until = NULL
      WHERE id = $1 AND claim_token = $2 AND state = 'running'";
 
@@ -95,7 +101,7 @@ impl Replays for Postgres {
         let mut filter = Filter::default();
         filter.and("tenant_id = $", tenant.uuid());
         filter.and_some("id < $", before.map(ReplayId::uuid));
-        let rows = filter.newest(&self.client().await?, REPLAY, "replays", limit).await?;
+        let rows = filter.newest(&self.reader().await?, REPLAY, "replays", limit).await?;
         rows.iter().map(replay).collect()
     }
 
@@ -119,6 +125,12 @@ impl Replays for Postgres {
         }
         transaction.commit().await?;
         Ok(turned == 1)
+    }
+
+    async fn count_replay(&self, id: ReplayId, counted: Counted) -> Result<(), StoreError> {
+        self.execute(COUNT, &[&id.uuid(), &long(counted.rows), &counted.at_least])
+            .await?;
+        Ok(())
     }
 
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError> {

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tidings_domain::{AttemptId, AuditEntry, CancelReason, DeliveryId, ErasureId, EventId, TenantId, Timestamp};
 use uuid::Uuid;
 
-use super::Sqlite;
 use super::registry::audit::insert as write_audit;
 use super::row::{blob, id, micros, time, time_or_none};
+use super::{Sqlite, retention};
 use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
 use crate::error::StoreError;
 use crate::replays::until;
 
 const ERASURE: &str = "id, tenant, event, created_at, updated_at, ended_at, events, deliveries, attempts";
-const OPEN: &str = "state NOT IN ('succeeded', 'exhausted', 'cancelled')";
-const CANCEL: &str = "UPDATE deliveries SET state = 'cancelled', due = NULL, sweep_at = NULL,
+pub(super) const OPEN: &str = "state NOT IN ('succeeded', 'exhausted', 'cancelled')";
+pub(super) const CANCEL: &str = "UPDATE deliveries SET state = 'cancelled', due = NULL, sweep_at = NULL,
                              step = min(step + 1, step | 65535)";
-const EMPTY_ATTEMPTS: &str = "UPDATE attempts SET request_body = x'', payload_at = NULL, response_body = x''";
-const NOT_EMPTY: &str = "(length(request_body) > 0 OR length(response_body) > 0 OR payload_at IS NOT NULL)";
+pub(super) const EMPTY_ATTEMPTS: &str =
+    "UPDATE attempts SET request_body = x'', payload_at = NULL, response_body = x''";
+pub(super) const NOT_EMPTY: &str = "(length(request_body) > 0 OR length(response_body) > 0 OR payload_at IS NOT NULL)";
 
 #[async_trait]
 impl Erasures for Sqlite {
@@ -44,7 +44,7 @@ impl Erasures for Sqlite {
 
     async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
         let sql = format!("SELECT {ERASURE} FROM erasures WHERE id = ?1");
-        self.read(move |connection| {
+        self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             Ok(select.query_row([blob(id.uuid())], erasure).optional()?)
         })
@@ -60,7 +60,7 @@ impl Erasures for Sqlite {
         let of_tenant = if tenant.is_some() { "tenant = ?1" } else { "?1 IS NULL" };
         let sql = format!("SELECT {ERASURE} FROM erasures WHERE {of_tenant} AND id < ?2 ORDER BY id DESC LIMIT ?3");
         let before = before.map_or(Uuid::max(), ErasureId::uuid);
-        self.read(move |connection| {
+        self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             let tenant = tenant.map(|tenant| blob(tenant.uuid()));
             let found = select.query_map(params![tenant, blob(before), limit], erasure)?;
@@ -97,10 +97,11 @@ impl Erasures for Sqlite {
                 Some(event) => (erase_event(connection, event, erasure.tenant, now)?, true),
                 None => {
                     let removed = remove_some(connection, &erasure, limit)?;
-                    if removed.is_nothing() {
+                    let done = removed.is_nothing() && !remove_keys(connection, &erasure, limit)?;
+                    if done {
                         remove_besides(connection, &erasure)?;
                     }
-                    (removed, removed.is_nothing())
+                    (removed, done)
                 }
             };
             let in_all = connection
@@ -161,65 +162,17 @@ impl Erasures for Sqlite {
     }
 
     async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.write(move |connection| {
-            let tenant = blob(what.tenant.uuid());
-            let marks = connection
-                .prepare_cached("SELECT content_before, attempts_before FROM forgotten WHERE tenant = ?1")?
-                .query_row([tenant], |row| Ok((time_or_none(row, 0)?, time_or_none(row, 1)?)))
-                .optional()?;
-            let (content_from, attempts_from) = marks.unwrap_or_default();
-            let mut forgotten = 0;
-            if let Some(before) = what.content_before {
-                let from = content_from.unwrap_or(Timestamp::UNIX_EPOCH);
-                let events = [from, before].map(|at| blob(EventId::floor(at).uuid()));
-                let attempts = [from, before].map(|at| blob(AttemptId::floor(at).uuid()));
-                let (now, expired) = (micros(now), CancelReason::Expired.as_str());
-                let some = |table: &str, which: &str| {
-                    format!(
-                        "id IN (SELECT id FROM {table} WHERE tenant = ?1 AND id >= ?2 AND id < ?3 AND {which}
-                                ORDER BY id LIMIT ?4)"
-                    )
-                };
-                let cancel = format!(
-                    "{CANCEL}, reason = ?5, updated_at = ?6 WHERE {}",
-                    some("deliveries", OPEN)
-                );
-                forgotten += connection
-                    .prepare_cached(&cancel)?
-                    .execute(params![tenant, events[0], events[1], limit, expired, now])?;
-                let empty = format!(
-                    "UPDATE events SET payload = x'', erased_at = ?5 WHERE {}",
-                    some("events", "erased_at IS NULL")
-                );
-                forgotten += connection
-                    .prepare_cached(&empty)?
-                    .execute(params![tenant, events[0], events[1], limit, now])?;
-                let empty = format!("{EMPTY_ATTEMPTS} WHERE {}", some("attempts", NOT_EMPTY));
-                forgotten +=
-                    connection
-                        .prepare_cached(&empty)?
-                        .execute(params![tenant, attempts[0], attempts[1], limit])?;
-                if forgotten == 0 {
-                    mark(connection, what.tenant, Some(before), None)?;
-                }
-            }
-            if let Some(before) = what.attempts_before {
-                let from = attempts_from.unwrap_or(Timestamp::UNIX_EPOCH);
-                let [from, to] = [from, before].map(|at| blob(AttemptId::floor(at).uuid()));
-                let removed = connection
-                    .prepare_cached(
-                        "DELETE FROM attempts WHERE id IN (
-                             SELECT id FROM attempts WHERE tenant = ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4)",
-                    )?
-                    .execute(params![tenant, from, to, limit])?;
-                if removed == 0 {
-                    mark(connection, what.tenant, None, Some(before))?;
-                }
-                forgotten += removed;
-            }
-            Ok(forgotten as u64)
-        })
-        .await
+        self.write(move |connection| retention::forget(connection, what, now, limit))
+            .await
+    }
+
+    /// There is no other process.
+    async fn claim_upkeep(&self, _process: Uuid, _now: Timestamp, _lease: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn end_upkeep(&self, _process: Uuid, _due: Timestamp) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
@@ -275,10 +228,21 @@ fn remove_some(connection: &Connection, erasure: &Erasure, limit: u32) -> Result
     Ok(removed(remove("events", "id")?, 0, 0))
 }
 
-/// What goes with everything of a tenant, after attempts, deliveries and events: what is older than the erasure.
+/// Removes some idempotency keys of a tenant; whether there were any.
+fn remove_keys(connection: &Connection, erasure: &Erasure, limit: u32) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM idempotency_keys WHERE tenant = ?1 AND key IN (
+                   SELECT key FROM idempotency_keys WHERE tenant = ?1 AND event < ?2 LIMIT ?3)";
+    let removed = connection.prepare_cached(sql)?.execute(params![
+        blob(erasure.tenant.uuid()),
+        blob(erasure.id.uuid()),
+        limit
+    ])?;
+    Ok(removed > 0)
+}
+
+/// What goes with everything of a tenant, at the end: what is older than the erasure.
 fn remove_besides(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
     for sql in [
-        "DELETE FROM idempotency_keys WHERE tenant = ?1 AND event < ?2",
         "DELETE FROM notices WHERE tenant = ?1 AND id < ?2",
         // That something was changed stays on record; what it was may name people.
         "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
@@ -301,30 +265,6 @@ pub(super) fn is_event_erased(connection: &Connection, tenant: TenantId, event: 
     let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event = ?2 LIMIT 1";
     let mut find = connection.prepare_cached(sql)?;
     Ok(find.exists([blob(tenant.uuid()), blob(event.uuid())])?)
-}
-
-fn mark(
-    connection: &Connection,
-    tenant: TenantId,
-    content_before: Option<Timestamp>,
-    attempts_before: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    let values = [
-        Value::from(blob(tenant.uuid()).to_vec()),
-        content_before.map(micros).into(),
-        attempts_before.map(micros).into(),
-    ];
-    connection
-        .prepare_cached(
-            "INSERT INTO forgotten (tenant, content_before, attempts_before) VALUES (?1, ?2, ?3)
-             ON CONFLICT (tenant) DO UPDATE
-             SET content_before = ifnull(max(content_before, excluded.content_before),
-                                         ifnull(excluded.content_before, content_before)),
-                 attempts_before = ifnull(max(attempts_before, excluded.attempts_before),
-                                          ifnull(excluded.attempts_before, attempts_before))",
-        )?
-        .execute(params_from_iter(values))?;
-    Ok(())
 }
 
 fn removed(events: usize, deliveries: usize, attempts: usize) -> Removed {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::row::{blob, id};
 use crate::error::StoreError;
 use crate::ledger::Page;
-use crate::ledger::query::{LOOK_FOR, STRETCHES};
+use crate::ledger::query::{COUNT_FOR, COUNTED_AT_ONCE, Counted, LOOK_FOR, STRETCHES, next_stretch};
 
 /// Conditions that must all hold, with their values.
 #[derive(Default)]
@@ -104,10 +104,39 @@ impl Filter {
         }
     }
 
-    /// How many rows pass, counted up to `limit`.
-    pub(super) fn count(&self, connection: &Connection, from: &str, limit: u64) -> Result<u64, StoreError> {
-        let (condition, values) = self.passing(Uuid::max(), None);
-        let sql = format!("SELECT count(*) FROM (SELECT id FROM {from} WHERE {condition} LIMIT {limit})");
+    /// How many rows pass, counted up to `limit` and for as long as there is time.
+    pub(super) fn count(&self, connection: &Connection, from: &str, limit: u64) -> Result<Counted, StoreError> {
+        let began = Instant::now();
+        let mut counted = Counted::default();
+        let (mut before, mut stretch) = (Uuid::max(), *COUNTED_AT_ONCE.start());
+        loop {
+            let looked = Instant::now();
+            let floor = self.end_of_stretch(connection, from, before, stretch)?;
+            counted.rows += match floor {
+                // All of the stretch pass.
+                Some(_) if self.checked.texts.is_empty() => u64::from(stretch),
+                _ => self.count_to(connection, from, before, floor)?,
+            };
+            let Some(floor) = floor.filter(|_| counted.rows < limit && began.elapsed() < COUNT_FOR) else {
+                counted.at_least = floor.is_some() || counted.rows > limit;
+                counted.rows = counted.rows.min(limit);
+                return Ok(counted);
+            };
+            before = floor;
+            stretch = next_stretch(stretch, looked.elapsed());
+        }
+    }
+
+    /// How many rows pass from `floor` to below `before`.
+    fn count_to(
+        &self,
+        connection: &Connection,
+        from: &str,
+        before: Uuid,
+        floor: Option<Uuid>,
+    ) -> Result<u64, StoreError> {
+        let (condition, values) = self.passing(before, floor);
+        let sql = format!("SELECT count(*) FROM {from} WHERE {condition}");
         let mut statement = connection.prepare_cached(&sql)?;
         let count: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
         Ok(count.unsigned_abs())
@@ -125,6 +154,17 @@ impl Filter {
         if self.checked.texts.is_empty() {
             return Ok(None);
         }
+        self.end_of_stretch(connection, from, before, stretch)
+    }
+
+    /// The last of so many rows along the index; none if there are not so many.
+    fn end_of_stretch(
+        &self,
+        connection: &Connection,
+        from: &str,
+        before: Uuid,
+        stretch: u32,
+    ) -> Result<Option<Uuid>, StoreError> {
         let mut sql = format!("SELECT id FROM {from} WHERE id < ?");
         let mut values = vec![uuid(before)];
         self.along.append(&mut sql, &mut values);

@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tidings_domain::{DeliveryId, EndpointId, EventId, NoticeKind, TenantId, Timestamp};
 use uuid::Uuid;
 
-use super::row::{blob, id, micros};
+use super::row::{blob, id, length as span, micros};
 use crate::error::StoreError;
-use crate::health::Signs;
+use crate::health::{CALM, REMEMBER_EVERY, Signs, TELL_EVERY};
 use crate::registry::Of;
 
 /// Marks what the signs say; gives the endpoints that changed.
@@ -23,10 +23,14 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>
             detail,
         };
         if one.marks
-            && let Some(tenant) = begin_to_fail(connection, after.endpoint, after.at)?
+            && let Some(struck) = strike(connection, after.endpoint, after.at)?
         {
-            insert(connection, &notice(tenant, NoticeKind::EndpointFailing))?;
-            changed.push(Of::Endpoint(tenant, after.endpoint));
+            if struck.tell {
+                insert(connection, &notice(struck.tenant, NoticeKind::EndpointFailing))?;
+            }
+            if struck.begins {
+                changed.push(Of::Endpoint(struck.tenant, after.endpoint));
+            }
         }
         if somebody_listens(connection, after.tenant, after.endpoint)? {
             insert(connection, &notice(after.tenant, NoticeKind::DeliveryExhausted))?;
@@ -36,18 +40,21 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>
         return Ok(changed);
     }
     for (endpoint, at) in &signs.answered {
-        if let Some(tenant) = recover(connection, *endpoint, *at)? {
-            let notice = Noticed {
-                tenant,
-                endpoint: *endpoint,
-                delivery: None,
-                at: *at,
-                kind: NoticeKind::EndpointRecovered,
-                detail: "",
-            };
+        let Some((tenant, told)) = recover(connection, *endpoint, *at)? else {
+            continue;
+        };
+        let notice = Noticed {
+            tenant,
+            endpoint: *endpoint,
+            delivery: None,
+            at: *at,
+            kind: NoticeKind::EndpointRecovered,
+            detail: "",
+        };
+        if told {
             insert(connection, &notice)?;
-            changed.push(Of::Endpoint(tenant, *endpoint));
         }
+        changed.push(Of::Endpoint(tenant, *endpoint));
     }
     Ok(changed)
 }
@@ -81,31 +88,126 @@ pub(super) fn insert(connection: &Connection, notice: &Noticed<'_>) -> Result<()
     Ok(())
 }
 
-fn begin_to_fail(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Result<Option<TenantId>, StoreError> {
-    let sql = "UPDATE endpoints SET failing_since = ?2, updated_at = max(updated_at + 1, ?2)
-               WHERE id = ?1 AND failing_since IS NULL RETURNING tenant";
-    changed_tenant(connection, sql, endpoint, at)
+/// An endpoint that a delivery was given up for.
+struct Struck {
+    tenant: TenantId,
+    /// Whether it worked until then.
+    begins: bool,
+    /// Whether its people are to hear of it.
+    tell: bool,
 }
 
-fn recover(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Result<Option<TenantId>, StoreError> {
-    let sql = "UPDATE endpoints SET failing_since = NULL, updated_at = max(updated_at + 1, ?2)
-               WHERE id = ?1 AND failing_since < ?2 RETURNING tenant";
-    changed_tenant(connection, sql, endpoint, at)
+/// Marks an endpoint for which a delivery was given up.
+fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Result<Option<Struck>, StoreError> {
+    let Some((tenant, failing_since, memory)) = remembered(connection, endpoint)? else {
+        return Ok(None);
+    };
+    let at = micros(at);
+    let (begins, since) = (failing_since.is_none(), failing_since.unwrap_or(at));
+    let day_is_over = |memory: &Memory| memory.told_at.is_none_or(|told| at >= told + span(TELL_EVERY));
+    let tell = match &memory {
+        None => begins,
+        Some(memory) if begins => day_is_over(memory),
+        Some(memory) if memory.told_for == Some(since) => false,
+        Some(memory) => {
+            let silent = memory.answered_at.is_none_or(|answered| answered < since);
+            silent && at >= since + span(CALM) || day_is_over(memory)
+        }
+    };
+    if begins {
+        connection
+            .prepare_cached(
+                "UPDATE endpoints SET failing_since = ?2, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
+            )?
+            .execute(params![blob(endpoint.uuid()), at])?;
+    }
+    // It was told by a version that did not remember.
+    let was_told = memory.is_none() && !begins;
+    let long_ago = |memory: &Memory| at >= memory.last_failed_at + span(REMEMBER_EVERY);
+    if tell || memory.as_ref().is_none_or(long_ago) {
+        connection
+            .prepare_cached(
+                "INSERT INTO endpoint_health AS known (endpoint, last_failed_at, told_at, told_for) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (endpoint) DO UPDATE
+                 SET last_failed_at = max(last_failed_at, excluded.last_failed_at),
+                     told_at = ifnull(excluded.told_at, told_at), told_for = ifnull(excluded.told_for, told_for)",
+            )?
+            .execute(params![
+                blob(endpoint.uuid()),
+                at,
+                tell.then_some(at).or(was_told.then_some(since)),
+                (tell || was_told).then_some(since),
+            ])?;
+    }
+    Ok(Some(Struck { tenant, begins, tell }))
 }
 
-fn changed_tenant(
+/// Takes the mark from an endpoint that a delivery succeeded at, if it is time; whose it is, and whether it was told that
+/// it failed.
+fn recover(
     connection: &Connection,
-    sql: &str,
     endpoint: EndpointId,
     at: Timestamp,
-) -> Result<Option<TenantId>, StoreError> {
-    let tenant = connection
-        .prepare_cached(sql)?
-        .query_row(params![blob(endpoint.uuid()), micros(at)], |row| {
-            id(row, 0, TenantId::from_uuid)
+) -> Result<Option<(TenantId, bool)>, StoreError> {
+    let at = micros(at);
+    let (tenant, memory) = match remembered(connection, endpoint)? {
+        Some((tenant, Some(since), memory)) if since < at => (tenant, memory.map(|memory| (since, memory))),
+        _ => return Ok(None),
+    };
+    let told = memory
+        .as_ref()
+        .is_none_or(|(since, memory)| memory.told_for == Some(*since));
+    let calm = memory
+        .as_ref()
+        .is_none_or(|(_, memory)| memory.last_failed_at < at - span(CALM));
+    if !told && !calm {
+        connection
+            .prepare_cached(
+                "UPDATE endpoint_health SET answered_at = ?2 WHERE endpoint = ?1 AND ifnull(answered_at <= ?3, 1)",
+            )?
+            .execute(params![blob(endpoint.uuid()), at, at - span(REMEMBER_EVERY)])?;
+        return Ok(None);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE endpoints SET failing_since = NULL, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
+        )?
+        .execute(params![blob(endpoint.uuid()), at])?;
+    Ok(Some((tenant, told)))
+}
+
+/// What is remembered of an endpoint that failed. Times are microseconds.
+struct Memory {
+    last_failed_at: i64,
+    answered_at: Option<i64>,
+    told_at: Option<i64>,
+    told_for: Option<i64>,
+}
+
+/// Whose an endpoint is, since when it is marked as failing, and what is remembered of it; nothing if it is gone.
+fn remembered(
+    connection: &Connection,
+    endpoint: EndpointId,
+) -> Result<Option<(TenantId, Option<i64>, Option<Memory>)>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT tenant, failing_since, last_failed_at, answered_at, told_at, told_for
+             FROM endpoints LEFT JOIN endpoint_health ON endpoint = id WHERE id = ?1",
+        )?
+        .query_row([blob(endpoint.uuid())], |row| {
+            let memory = match row.get(2)? {
+                None => None,
+                Some(last_failed_at) => Some(Memory {
+                    last_failed_at,
+                    answered_at: row.get(3)?,
+                    told_at: row.get(4)?,
+                    told_for: row.get(5)?,
+                }),
+            };
+            Ok((id(row, 0, TenantId::from_uuid)?, row.get(1)?, memory))
         })
         .optional()?;
-    Ok(tenant)
+    Ok(found)
 }
 
 fn any_fails(connection: &Connection) -> Result<bool, StoreError> {

@@ -16,8 +16,8 @@ use super::row::{self, blob, id, text, time};
 use super::{Sqlite, erasures, open, query, record};
 use crate::error::StoreError;
 use crate::ledger::{
-    Attempt, AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary, Fetched,
-    Ledger, OpenDelivery, Overdue, Page, Record,
+    Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary,
+    Fetched, Ledger, OpenDelivery, Overdue, Page, Record,
 };
 use crate::registry::Of;
 
@@ -60,13 +60,13 @@ impl Ledger for Sqlite {
 
     async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| query::attempts(connection, &query)).await
+        self.search(move |connection| query::attempts(connection, &query)).await
     }
 
     async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
         let sql = format!("SELECT {} FROM attempts WHERE id = ?1", row::ATTEMPT_SUMMARY);
         let ids = ids.to_vec();
-        self.read(move |connection| {
+        self.search(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut found = Vec::new();
             for id in ids {
@@ -87,7 +87,7 @@ impl Ledger for Sqlite {
             row::ATTEMPT_SUMMARY,
             row::ATTEMPT_REST
         );
-        self.read(move |connection| {
+        self.search(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?
                 .query_row([blob(id.uuid())], row::attempt)
@@ -98,13 +98,13 @@ impl Ledger for Sqlite {
 
     async fn events(&self, query: &EventQuery) -> Result<Page<EventSummary, EventId>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| query::events(connection, &query)).await
+        self.search(move |connection| query::events(connection, &query)).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
         let sql = format!("SELECT {}, payload FROM events WHERE id = ?1", row::EVENT_SUMMARY);
         let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(9)?.into()));
-        self.read(move |connection| {
+        self.search(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?
                 .query_row([blob(id.uuid())], with_payload)
@@ -115,12 +115,13 @@ impl Ledger for Sqlite {
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery, DeliveryId>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| query::deliveries(connection, &query)).await
+        self.search(move |connection| query::deliveries(connection, &query))
+            .await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
-        self.read(move |connection| {
+        self.search(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?
                 .query_row([blob(id.uuid())], row::delivery)
@@ -129,21 +130,21 @@ impl Ledger for Sqlite {
         .await
     }
 
-    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError> {
+    async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<Counted, StoreError> {
         let query = query.clone();
-        self.read(move |connection| query::count_attempts(connection, &query, limit))
+        self.search(move |connection| query::count_attempts(connection, &query, limit))
             .await
     }
 
-    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<u64, StoreError> {
+    async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<Counted, StoreError> {
         let query = query.clone();
-        self.read(move |connection| query::count_events(connection, &query, limit))
+        self.search(move |connection| query::count_events(connection, &query, limit))
             .await
     }
 
-    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError> {
+    async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<Counted, StoreError> {
         let query = query.clone();
-        self.read(move |connection| query::count_deliveries(connection, &query, limit))
+        self.search(move |connection| query::count_deliveries(connection, &query, limit))
             .await
     }
 

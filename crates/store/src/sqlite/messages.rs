@@ -111,7 +111,7 @@ impl Sqlite {
         now_ms: i64,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
-        self.read(move |connection| {
+        self.read_queue(move |connection| {
             let mut found = Vec::new();
             if after.ready_at_ms <= now_ms {
                 let mut select = connection.prepare_cached(SAME_MILLISECOND)?;
@@ -131,7 +131,7 @@ impl Sqlite {
 
     /// When the first message of a lane behind `after` is or will be ready; `None` if there is none.
     pub async fn next_message_ready_at(&self, lane: i64, after: Cursor) -> Result<Option<i64>, StoreError> {
-        self.read(move |connection| {
+        self.read_queue(move |connection| {
             let mut select = connection.prepare_cached(NEXT_READY_AT)?;
             Ok(select.query_row(params![lane, after.ready_at_ms, after.seq], |row| row.get(0))?)
         })

@@ -7,7 +7,7 @@ use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId, Times
 use super::filter::{Filter, uuid};
 use super::row::{self, blob};
 use crate::error::StoreError;
-use crate::ledger::{AttemptQuery, AttemptSummary, Delivery, DeliveryQuery, EventQuery, EventSummary, Page};
+use crate::ledger::{AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Page};
 
 pub(super) fn attempts(
     connection: &Connection,
@@ -26,10 +26,10 @@ pub(super) fn attempts(
     )
 }
 
-pub(super) fn count_attempts(connection: &Connection, query: &AttemptQuery, limit: u64) -> Result<u64, StoreError> {
+pub(super) fn count_attempts(connection: &Connection, query: &AttemptQuery, limit: u64) -> Result<Counted, StoreError> {
     match attempt_filter(connection, query)? {
         Some((from, filter)) => filter.count(connection, from, limit),
-        None => Ok(0),
+        None => Ok(Counted::default()),
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn events(connection: &Connection, query: &EventQuery) -> Result<Page
     )
 }
 
-pub(super) fn count_events(connection: &Connection, query: &EventQuery, limit: u64) -> Result<u64, StoreError> {
+pub(super) fn count_events(connection: &Connection, query: &EventQuery, limit: u64) -> Result<Counted, StoreError> {
     let (from, filter) = event_filter(query);
     filter.count(connection, from, limit)
 }
@@ -149,10 +149,14 @@ pub(super) fn deliveries(
     )
 }
 
-pub(super) fn count_deliveries(connection: &Connection, query: &DeliveryQuery, limit: u64) -> Result<u64, StoreError> {
+pub(super) fn count_deliveries(
+    connection: &Connection,
+    query: &DeliveryQuery,
+    limit: u64,
+) -> Result<Counted, StoreError> {
     match delivery_filter(connection, query)? {
         Some((from, filter)) => filter.count(connection, from, limit),
-        None => Ok(0),
+        None => Ok(Counted::default()),
     }
 }
 

@@ -9,6 +9,7 @@ mod snapshot;
 mod tenants;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -43,7 +44,7 @@ impl Registry for Sqlite {
     }
 
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
-        self.read(move |connection| tenants::list(connection, before, limit))
+        self.search(move |connection| tenants::list(connection, before, limit))
             .await
     }
 
@@ -94,7 +95,7 @@ impl Registry for Sqlite {
     }
 
     async fn keys(&self, tenant: Option<TenantId>, with_portal: bool) -> Result<Vec<ApiKey>, StoreError> {
-        self.read(move |connection| keys::list(connection, tenant, with_portal))
+        self.search(move |connection| keys::list(connection, tenant, with_portal))
             .await
     }
 
@@ -141,7 +142,7 @@ impl Registry for Sqlite {
         limit: u32,
     ) -> Result<Vec<Endpoint>, StoreError> {
         let found = self
-            .read(move |connection| endpoints::list(connection, tenant, before, limit))
+            .search(move |connection| endpoints::list(connection, tenant, before, limit))
             .await?;
         let found = found.into_iter();
         Ok(found.map(|closed| open_what_opens(closed, &self.sealer)).collect())
@@ -197,8 +198,13 @@ impl Registry for Sqlite {
         Ok(self.change(work, changed).await?.is_some())
     }
 
-    async fn endpoints_failing_since(&self, before: Timestamp, limit: u32) -> Result<Vec<EndpointId>, StoreError> {
-        self.read(move |connection| endpoints::failing_since(connection, before, limit))
+    async fn endpoints_failing_for(
+        &self,
+        period: Duration,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EndpointId>, StoreError> {
+        self.read(move |connection| endpoints::failing_for(connection, period, now, limit))
             .await
     }
 
@@ -209,7 +215,7 @@ impl Registry for Sqlite {
     }
 
     async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError> {
-        self.read(rekey::uses).await
+        self.search(rekey::uses).await
     }
 
     async fn create_event_type_version(
@@ -245,7 +251,7 @@ impl Registry for Sqlite {
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| audit::list(connection, &query)).await
+        self.search(move |connection| audit::list(connection, &query)).await
     }
 
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError> {

@@ -11,6 +11,7 @@ use super::Sqlite;
 use super::registry::audit::insert as write_audit;
 use super::row::{self, blob, id, micros, time, time_or_none};
 use crate::error::StoreError;
+use crate::ledger::Counted;
 use crate::replays::{Batch, Progress, Replay, ReplayClaim, ReplayState, Replays, Retried, until};
 
 const REPLAY: &str = "id, tenant, what, to_endpoint, only_undelivered, per_second, state, matched, matched_at_least, \
@@ -46,7 +47,7 @@ impl Replays for Sqlite {
 
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError> {
         let sql = format!("SELECT {REPLAY} FROM replays WHERE id = ?1");
-        self.read(move |connection| {
+        self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             Ok(select.query_row([blob(id.uuid())], replay).optional()?)
         })
@@ -56,7 +57,7 @@ impl Replays for Sqlite {
     async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError> {
         let sql = format!("SELECT {REPLAY} FROM replays WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
         let before = before.map_or(Uuid::max(), ReplayId::uuid);
-        self.read(move |connection| {
+        self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             let found = select.query_map(params![blob(tenant.uuid()), blob(before), limit], replay)?;
             Ok(found.collect::<Result<_, _>>()?)
@@ -92,6 +93,19 @@ impl Replays for Sqlite {
                 write_audit(connection, &entry)?;
             }
             Ok(turned == 1)
+        })
+        .await
+    }
+
+    async fn count_replay(&self, id: ReplayId, counted: Counted) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE replays SET matched = max(matched, ?2), matched_at_least = ?3
+                     WHERE id = ?1 AND state IN ('running', 'paused')",
+                )?
+                .execute(params![blob(id.uuid()), counted.rows as i64, counted.at_least])?;
+            Ok(())
         })
         .await
     }
@@ -133,7 +147,8 @@ impl Replays for Sqlite {
             let since = connection
                 .prepare_cached(
                     "UPDATE replays SET walked = walked + ?2, deliveries = deliveries + ?3, skipped = skipped + ?4,
-                                        walked_to = ?5, updated_at = ?6, claimed_until = ?7
+                                        walked_to = ?5, updated_at = ?6, claimed_until = ?7,
+                                        matched = max(matched, walked + ?2)
                      WHERE id = ?1 RETURNING walked, deliveries, skipped, walked_to",
                 )?
                 .query_row(
@@ -177,7 +192,8 @@ impl Replays for Sqlite {
         self.write(move |connection| {
             let ended = connection
                 .prepare_cached(
-                    "UPDATE replays SET state = ?3, error = ?4, updated_at = ?5, ended_at = ?5, claim_token = NULL,
+                    "UPDATE replays SET matched = iif(?3 = 'succeeded', walked, matched),
+                                        matched_at_least = matched_at_least AND ?3 <> 'succeeded', state = ?3, error = ?4, updated_at = ?5, ended_at = ?5, claim_token = NULL,
                                         claimed_until = NULL
                      WHERE id = ?1 AND claim_token = ?2 AND state = 'running'",
                 )?

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Result, Row};
 use serde::de::DeserializeOwned;
 use tidings_domain::{
-    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, Outcome, Step, TenantId, Timestamp, Timing,
+    AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, HoldReason, Outcome, Step, TenantId, Timestamp, Timing,
 };
 use uuid::Uuid;
 
@@ -171,6 +171,7 @@ pub(super) fn open_delivery(row: &Row<'_>) -> Result<OpenDelivery> {
             .due()
             .map_or(delivery.updated_at, |due| due.max(delivery.updated_at)),
         kept_by_ledger: delivery.is_kept_by_ledger(),
+        undecided: delivery.state == DeliveryState::Held(HoldReason::SubscriptionsUnreadable),
     })
 }
 

@@ -14,6 +14,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0006_erasures_without_errors.sql"),
     include_str!("schema/0007_jobs_that_end.sql"),
     include_str!("schema/0008_sent_again.sql"),
+    include_str!("schema/0009_upkeep.sql"),
+    include_str!("schema/0010_endpoint_health.sql"),
 ];
 
 /// Applies what is missing. A schema of a newer version is a [`StoreError::Schema`].

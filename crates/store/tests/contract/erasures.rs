@@ -6,9 +6,9 @@ use std::time::Duration;
 use tidings_domain::{
     AttemptId, CancelReason, DeliveryId, DeliveryState, EndpointId, ErasureId, EventId, SignedDuration, Step, TenantId,
 };
-use tidings_store::Store;
 use tidings_store::erasures::{Erasure, Forgetting, Removed};
 use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery, NewEvent, Record, RequestBody};
+use tidings_store::{Claim, Store};
 
 use crate::fixtures::{HOUR, attempt, entry, event_at, now, stored_tenant, to};
 
@@ -68,9 +68,9 @@ async fn counts(store: &Arc<dyn Store>, tenant: TenantId) -> [u64; 3] {
         ..AttemptQuery::default()
     };
     [
-        store.count_events(&events, all).await.unwrap(),
-        store.count_deliveries(&deliveries, all).await.unwrap(),
-        store.count_attempts(&attempts, all).await.unwrap(),
+        store.count_events(&events, all).await.unwrap().rows,
+        store.count_deliveries(&deliveries, all).await.unwrap().rows,
+        store.count_attempts(&attempts, all).await.unwrap().rows,
     ]
 }
 
@@ -317,4 +317,46 @@ pub(crate) async fn erasures_take_turns(store: Arc<dyn Store>) {
     assert_eq!(next.id, second.id, "the other waited longer");
     assert_eq!(store.claim_erasure(at, LEASE).await.unwrap().unwrap().id, first.id);
     assert_eq!(store.claim_erasure(at, LEASE).await.unwrap(), None);
+}
+
+pub(crate) async fn an_erasure_removes_idempotency_keys_in_batches(store: Arc<dyn Store>) {
+    let (tenant, neighbour) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let claim = async |tenant, key: &str| {
+        let claimed = store.claim(tenant, key, [0; 32], EventId::new(), LEASE).await.unwrap();
+        matches!(claimed, Claim::Claimed { .. })
+    };
+    for key in ["a", "b", "c", "d", "e"] {
+        assert!(claim(tenant, key).await && claim(neighbour, key).await);
+    }
+    let asked = erasure(tenant, None);
+    store.create_erasure(&asked, &entry()).await.unwrap();
+    let mut rounds = 1;
+    while !store.erase_some(&asked, now(), LEASE, 2).await.unwrap().1 {
+        rounds += 1;
+    }
+    assert!(rounds > 3, "{rounds} batches of 2 for 5 keys");
+    for key in ["a", "e"] {
+        assert!(claim(tenant, key).await, "{key} is free again");
+        assert!(!claim(neighbour, key).await, "{key} is not");
+    }
+}
+
+pub(crate) async fn one_process_at_a_time_has_the_upkeep(store: Arc<dyn Store>) {
+    let (one, other) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    let claim = async |process, after: Duration| store.claim_upkeep(process, now() + after, LEASE).await.unwrap();
+    assert!(claim(one, Duration::ZERO).await);
+    assert!(claim(one, Duration::ZERO).await, "it keeps it");
+    // A store for one process alone lets it have it always.
+    let alone = claim(other, Duration::ZERO).await;
+    assert_eq!(claim(one, Duration::ZERO).await, true);
+    if !alone {
+        store.end_upkeep(one, now() + DAY).await.unwrap();
+        assert!(
+            !claim(one, Duration::ZERO).await && !claim(other, Duration::ZERO).await,
+            "it is not due"
+        );
+        assert!(claim(other, DAY + LEASE).await);
+        assert!(!claim(one, DAY + LEASE).await);
+        assert!(claim(one, DAY + 3 * LEASE).await, "the other has died");
+    }
 }

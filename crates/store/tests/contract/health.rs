@@ -11,7 +11,7 @@ use tidings_store::Store;
 use tidings_store::ledger::{Attempt, NewEvent, Record};
 use tidings_store::registry::AuditQuery;
 
-use crate::fixtures::{MINUTE, attempt, endpoint, entry, event, event_at, now, stored_tenant, succeeded, to};
+use crate::fixtures::{HOUR, MINUTE, attempt, endpoint, entry, event, event_at, now, stored_tenant, succeeded, to};
 
 async fn stored_endpoint(store: &Arc<dyn Store>, tenant: TenantId) -> EndpointId {
     let endpoint = endpoint(tenant);
@@ -153,9 +153,19 @@ pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn 
     let lost = event_at(now() - MINUTE, tenant, &[id]);
     store.record(vec![exhausted(&lost, id)]).await.unwrap();
     let since = failing_since(&store, id).await.unwrap();
-    assert_eq!(store.endpoints_failing_since(since, 10).await.unwrap(), []);
-    let later = since + Duration::from_secs(1);
-    assert_eq!(store.endpoints_failing_since(later, 10).await.unwrap(), [id]);
+    let failing = async |seconds: u64| {
+        let period = Duration::from_secs(100);
+        let at = since + Duration::from_secs(seconds);
+        store.endpoints_failing_for(period, at, 10).await.unwrap()
+    };
+    assert_eq!(failing(10_000).await, [], "one delivery that was given up is no proof");
+    let early = event_at(since + Duration::from_secs(60), tenant, &[id]);
+    store.record(vec![exhausted(&early, id)]).await.unwrap();
+    assert_eq!(failing(10_000).await, [], "nor are two, both early");
+    let late = event_at(since + Duration::from_secs(80), tenant, &[id]);
+    store.record(vec![exhausted(&late, id)]).await.unwrap();
+    assert_eq!(failing(100).await, []);
+    assert_eq!(failing(101).await, [id]);
 
     assert!(
         store
@@ -180,7 +190,7 @@ pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn 
         (found.enabled, found.disabled_reason),
         (false, Some(DisabledReason::Failing))
     );
-    assert_eq!(store.endpoints_failing_since(later, 10).await.unwrap(), []);
+    assert_eq!(failing(101).await, []);
     assert_eq!(
         told(&store).await,
         [NoticeKind::EndpointDisabled, NoticeKind::EndpointFailing]
@@ -199,6 +209,87 @@ pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn 
         (Actor::System, "endpoint.disabled", Some(tenant))
     );
     assert_eq!(written.after.as_ref().unwrap()["disabled_reason"], "failing");
+}
+
+pub(crate) async fn an_endpoint_that_fails_by_turns_is_told_once_and_stays_failing(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let began = now() - 2 * HOUR;
+    let at = |minutes: u32| event_at(began + MINUTE * minutes, tenant, &[id]);
+    for minute in 0..20 {
+        let (lost, well) = (at(2 * minute), at(2 * minute + 1));
+        store.record(vec![exhausted(&lost, id)]).await.unwrap();
+        store.record(vec![succeeded(&well, id)]).await.unwrap();
+    }
+    assert_eq!(
+        told(&store).await,
+        [NoticeKind::EndpointFailing, NoticeKind::EndpointRecovered]
+    );
+    let since = failing_since(&store, id).await;
+    assert!(since.is_some(), "it stays failing while it answers now and then");
+    let period = Duration::from_secs(60);
+    assert_eq!(
+        store
+            .endpoints_failing_for(period, at(45).accepted_at, 10)
+            .await
+            .unwrap(),
+        []
+    );
+
+    // The last that was given up is minute 38's.
+    store.record(vec![succeeded(&at(47), id)]).await.unwrap();
+    assert_eq!(failing_since(&store, id).await, since);
+    store.record(vec![succeeded(&at(49), id)]).await.unwrap();
+    assert_eq!((failing_since(&store, id).await, told(&store).await), (None, vec![]));
+}
+
+pub(crate) async fn a_second_outage_in_a_day_is_told_when_it_lasts(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    let began = now() - 30 * HOUR;
+    let at = |minutes: u32| event_at(began + MINUTE * minutes, tenant, &[id]);
+    store.record(vec![exhausted(&at(0), id)]).await.unwrap();
+    store.record(vec![succeeded(&at(1), id)]).await.unwrap();
+    assert_eq!(
+        told(&store).await,
+        [NoticeKind::EndpointFailing, NoticeKind::EndpointRecovered]
+    );
+    for minute in 2..12 {
+        store.record(vec![exhausted(&at(minute), id)]).await.unwrap();
+    }
+    assert_eq!(told(&store).await, []);
+    store.record(vec![exhausted(&at(12), id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
+    store.record(vec![exhausted(&at(13), id)]).await.unwrap();
+    store.record(vec![succeeded(&at(14), id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::EndpointRecovered]);
+    // A day after it was told last it is told at once again.
+    store.record(vec![exhausted(&at(24 * 60 + 13), id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
+}
+
+pub(crate) async fn an_endpoint_that_was_turned_on_again_is_told_of_at_once(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let id = stored_endpoint(&store, tenant).await;
+    store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
+    assert!(
+        store
+            .disable_endpoint(id, DisabledReason::Failing, "", now())
+            .await
+            .unwrap()
+    );
+    let off = store.endpoint(id).await.unwrap().unwrap();
+    let on = Endpoint {
+        enabled: true,
+        failing_since: None,
+        disabled_reason: None,
+        updated_at: off.updated_at + Duration::from_secs(1),
+        ..off.clone()
+    };
+    assert!(store.replace_endpoint(&on, off.updated_at, &entry()).await.unwrap());
+    told(&store).await;
+    store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
+    assert_eq!(told(&store).await, [NoticeKind::EndpointFailing]);
 }
 
 pub(crate) async fn a_mark_is_a_change_that_a_replacement_must_know(store: Arc<dyn Store>) {

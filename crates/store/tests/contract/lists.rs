@@ -5,7 +5,7 @@ use tidings_domain::{
     AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, FailureReason, HoldReason, Outcome, Step, TenantId,
 };
 use tidings_store::Store;
-use tidings_store::ledger::{Attempt, AttemptQuery, DeliveryQuery, EventQuery, NewEvent, Page, Record};
+use tidings_store::ledger::{Attempt, AttemptQuery, Counted, DeliveryQuery, EventQuery, NewEvent, Page, Record};
 
 use crate::fixtures::{HOUR, MINUTE, attempt, event_at, now, to, uuid_at};
 
@@ -561,6 +561,31 @@ pub(crate) async fn what_is_rare_is_found_page_by_page(store: Arc<dyn Store>) {
             .map(|((attempt, delivery), event)| (attempt.id, delivery.id, event.id))
             .collect();
         assert_eq!(found, rare);
+    }
+
+    let counted = |rows, at_least| Counted { rows, at_least };
+    let of_tenant = EventQuery {
+        tenant: Some(tenant),
+        ..Default::default()
+    };
+    let rare = EventQuery {
+        event_types: event_types.clone(),
+        ..of_tenant.clone()
+    };
+    assert_eq!(store.count_events(&rare, 100).await.unwrap(), counted(5, false));
+    assert_eq!(store.count_events(&rare, 5).await.unwrap(), counted(5, false));
+    assert_eq!(store.count_events(&rare, 4).await.unwrap(), counted(4, true));
+    for (limit, expected) in [
+        (2_500, counted(2_500, true)),
+        (u64::from(MANY), counted(MANY.into(), false)),
+        (1_000_000, counted(MANY.into(), false)),
+    ] {
+        assert_eq!(store.count_events(&of_tenant, limit).await.unwrap(), expected);
+        let of_endpoint = AttemptQuery {
+            endpoint: Some(endpoint),
+            ..Default::default()
+        };
+        assert_eq!(store.count_attempts(&of_endpoint, limit).await.unwrap(), expected);
     }
 
     // To look through another tenant's endpoint would tell that there is something.

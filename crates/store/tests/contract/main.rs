@@ -91,6 +91,7 @@ macro_rules! contract {
                     nothing_terminal_or_held_is_swept,
                     two_sweepers_never_take_the_same,
                     held_deliveries_are_released_oldest_first,
+                    what_was_held_undecided_is_told_from_the_rest,
                     two_releasers_never_take_the_same,
                     held_deliveries_of_a_deleted_endpoint_are_cancelled,
                     what_is_put_off_is_known_to_wait_since_before,
@@ -106,6 +107,9 @@ macro_rules! contract {
                     single_deliveries_are_told_to_operational_endpoints_but_not_their_own,
                     an_endpoint_is_turned_off_once_with_a_notice,
                     what_a_url_said_turns_off_nothing_that_is_elsewhere_by_now,
+                    an_endpoint_that_fails_by_turns_is_told_once_and_stays_failing,
+                    a_second_outage_in_a_day_is_told_when_it_lasts,
+                    an_endpoint_that_was_turned_on_again_is_told_of_at_once,
                     a_mark_is_a_change_that_a_replacement_must_know,
                     an_endpoint_that_is_gone_is_not_marked,
                     a_notice_that_is_taken_is_hidden_longer_each_time,
@@ -131,6 +135,8 @@ macro_rules! contract {
                     what_was_erased_does_not_come_back,
                     an_erasure_leaves_alone_what_is_younger,
                     erasures_take_turns,
+                    an_erasure_removes_idempotency_keys_in_batches,
+                    one_process_at_a_time_has_the_upkeep,
                 ]
                 tail[
                     a_process_hears_what_others_tell_and_not_itself,

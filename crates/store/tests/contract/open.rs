@@ -36,6 +36,7 @@ pub(crate) async fn what_is_overdue_is_swept_once_and_hidden(store: Arc<dyn Stor
         due: None,
         since: accepted.accepted_at,
         kept_by_ledger: false,
+        undecided: false,
     };
     assert_eq!(swept, [expected]);
     let found = delivery(&store, accepted.id, endpoint).await.unwrap();
@@ -158,6 +159,23 @@ pub(crate) async fn two_sweepers_never_take_the_same(store: Arc<dyn Store>) {
     let at = now() + HOUR;
     let sweepers = (0..4).map(|_| all(async || store.sweep(Overdue::All, at, HOUR, 20).await.unwrap()));
     assert_each_once(join_all(sweepers).await, 300);
+}
+
+pub(crate) async fn what_was_held_undecided_is_told_from_the_rest(store: Arc<dyn Store>) {
+    let (tenant, endpoint) = (TenantId::new(), EndpointId::new());
+    let reasons = [HoldReason::SubscriptionsUnreadable, HoldReason::EndpointDisabled];
+    for reason in reasons {
+        let mut accepted = event(tenant, &[endpoint]);
+        accepted.deliveries[0].1 = DeliveryState::Held(reason);
+        store.record(vec![Record::Event(accepted)]).await.unwrap();
+    }
+    let mut undecided: Vec<bool> = Vec::new();
+    for _ in reasons {
+        let released = store.release_held(endpoint, now(), HOUR, 1).await.unwrap();
+        undecided.extend(released.iter().map(|delivery| delivery.undecided));
+    }
+    undecided.sort_unstable();
+    assert_eq!(undecided, [false, true]);
 }
 
 pub(crate) async fn held_deliveries_are_released_oldest_first(store: Arc<dyn Store>) {

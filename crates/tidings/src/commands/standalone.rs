@@ -89,15 +89,20 @@ impl Engines {
         }
     }
 
-    /// What taking events in and sending them needs: whom it knows, the keys of secrets, and where events can be made
-    /// durable.
-    fn needs(self) -> &'static [&'static [&'static str]] {
+    /// What taking events in and sending them needs: whom it knows, where events can be made durable, and the keys of
+    /// secrets unless it was accepted that some are lost.
+    fn needs(self, accept_lost_keys: bool) -> Vec<&'static [&'static str]> {
+        let mut needs: Vec<&'static [&'static str]> = vec![&["registry_loaded"]];
+        if !accept_lost_keys {
+            needs.push(&["secrets"]);
+        }
         match (self.postgres, self.rabbit) {
             // The queue lies in the embedded database.
-            (false, false) => &[&["registry_loaded"], &["secrets"], &["database"]],
-            (_, true) => &[&["registry_loaded"], &["secrets"], &["database", "rabbitmq"]],
-            (true, false) => &[&["registry_loaded"], &["secrets"]],
+            (false, false) => needs.push(&["database"]),
+            (_, true) => needs.push(&["database", "rabbitmq"]),
+            (true, false) => {}
         }
+        needs
     }
 }
 
@@ -125,7 +130,7 @@ impl Running {
             process.config.amqp.check()?;
         }
         let shards = topology.shards();
-        process.require(engines.needs());
+        process.require(&engines.needs(process.config.standalone.accept_lost_keys));
         let (store, queue) = open(&process, engines, keys.sealer.clone(), topology, &data_dir).await?;
         keys.check(&*store, process.config.standalone.accept_lost_keys).await?;
         keep_first_operator_key(&*store, &data_dir).await?;

@@ -56,7 +56,7 @@ pub(super) async fn list(store: &Postgres, query: &AuditQuery) -> Result<Vec<Aud
     filter.and_some("id < $", query.until.map(|at| AuditId::floor(at).uuid()));
     filter.and_some("id < $", query.before.map(AuditId::uuid));
     let rows = filter
-        .newest(&store.client().await?, ENTRY, "audit", query.limit)
+        .newest(&store.reader().await?, ENTRY, "audit", query.limit)
         .await?;
     rows.iter().map(entry).collect()
 }

@@ -1,5 +1,7 @@
 //! Endpoints.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tidings_domain::{AuditEntry, DisabledReason, Endpoint, EndpointId, EventId, TenantId, Timestamp};
 use tokio_postgres::Row;
@@ -8,6 +10,7 @@ use url::Url;
 
 use super::Postgres;
 use crate::error::StoreError;
+use crate::health::late_in;
 use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::postgres::error::corrupt;
 use crate::postgres::filter::Filter;
@@ -61,7 +64,7 @@ pub(super) async fn list(
     filter.and("tenant_id = $", tenant.uuid());
     filter.and_some("id < $", before.map(EndpointId::uuid));
     let rows = filter
-        .newest(&store.client().await?, ENDPOINT, "endpoints", limit)
+        .newest(&store.reader().await?, ENDPOINT, "endpoints", limit)
         .await?;
     rows.iter().map(|row| opened(store, row)).collect()
 }
@@ -123,13 +126,19 @@ pub(super) async fn disable(
     Ok(written == 1)
 }
 
-pub(super) async fn failing_since(
+pub(super) async fn failing_for(
     store: &Postgres,
-    before: Timestamp,
+    period: Duration,
+    now: Timestamp,
     limit: u32,
 ) -> Result<Vec<EndpointId>, StoreError> {
-    let sql = "SELECT id FROM endpoints WHERE failing_since < $1 AND enabled ORDER BY failing_since LIMIT $2";
-    let rows = store.query(sql, &[&before, &i64::from(limit)]).await?;
+    let sql = "SELECT id FROM endpoints JOIN endpoint_health ON endpoint_id = id
+               WHERE failing_since < $1 AND enabled AND greatest(failing_since, answered_at) < $1
+                 AND last_failed_at >= greatest(failing_since, answered_at) + make_interval(secs => $3)
+               ORDER BY failing_since LIMIT $2";
+    let before = now.checked_sub(period).unwrap_or(Timestamp::UNIX_EPOCH);
+    let late = late_in(period).as_secs_f64();
+    let rows = store.query(sql, &[&before, &i64::from(limit), &late]).await?;
     rows.iter()
         .map(|row| Ok(EndpointId::from_uuid(row.try_get(0)?)))
         .collect()

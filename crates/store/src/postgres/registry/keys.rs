@@ -20,9 +20,11 @@ const INSERT: &str = "INSERT INTO api_keys (id, tenant_id, name, scopes, hint, t
                                created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const DELETE_EXPIRED: &str = "DELETE FROM api_keys WHERE tenant_id = $1 AND portal AND expires_at <= $2";
-/// In one order, so that processes that note the same keys wait for each other and do not block each other.
+/// In one order, so that processes that note the same keys wait for each other and do not block each other. A use within
+/// a minute of the last one is not worth a write: every process notes every key.
 const NOTE_USES: &str = "INSERT INTO key_uses (key_id, last_used_at)
      SELECT api_keys.id, used.at FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) JOIN api_keys USING (id)
+     WHERE NOT EXISTS (SELECT FROM key_uses k WHERE k.key_id = used.id AND k.last_used_at > used.at - interval '1 minute')
      ORDER BY api_keys.id FOR KEY SHARE OF api_keys
      ON CONFLICT (key_id) DO UPDATE SET last_used_at = excluded.last_used_at
      WHERE key_uses.last_used_at < excluded.last_used_at";

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use deadpool_postgres::GenericClient;
 use tidings_domain::TenantId;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
 use uuid::Uuid;
 
 use super::{Postgres, endpoints, event_types, keys, tenants};
@@ -28,7 +28,8 @@ const ALL: Range = (Uuid::nil(), Uuid::max());
 
 pub(super) async fn read(store: &Postgres, of: Of) -> Result<Snapshot, StoreError> {
     let mut client = store.client().await?;
-    let transaction = moment(&mut client).await?;
+    // One transaction, so that the tables are seen at one moment.
+    let transaction = client.moment().await?;
     let mut snapshot = Snapshot::default();
     match of {
         Of::Everything => {
@@ -56,21 +57,14 @@ pub(super) async fn read_page(store: &Postgres, after: Option<TenantId>, limit: 
         Uuid::from_u128(after.uuid().as_u128().saturating_add(1))
     });
     let mut client = store.client().await?;
-    let transaction = moment(&mut client).await?;
+    let transaction = client.moment().await?;
     let mut snapshot = Snapshot::default();
     read_tenants(&transaction, (first, Uuid::max()), limit, &mut snapshot).await?;
     Ok(snapshot)
 }
 
 pub(super) async fn marks(store: &Postgres) -> Result<HashMap<TenantId, Mark>, StoreError> {
-    read_marks(&store.client().await?, ALL).await
-}
-
-/// One transaction, so that the tables are seen at one moment.
-async fn moment(client: &mut deadpool_postgres::Client) -> Result<deadpool_postgres::Transaction<'_>, StoreError> {
-    let transaction = client.build_transaction();
-    let isolated = transaction.isolation_level(IsolationLevel::RepeatableRead);
-    Ok(isolated.read_only(true).start().await?)
+    read_marks(&store.client().await?.moment().await?, ALL).await
 }
 
 /// The first tenants of a range with their keys and endpoints.

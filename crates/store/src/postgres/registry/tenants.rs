@@ -50,7 +50,7 @@ pub(super) async fn read(store: &Postgres, id: TenantId) -> Result<Option<Tenant
 pub(super) async fn list(store: &Postgres, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
     let mut filter = Filter::default();
     filter.and_some("id < $", before.map(TenantId::uuid));
-    let rows = filter.newest(&store.client().await?, TENANT, "tenants", limit).await?;
+    let rows = filter.newest(&store.reader().await?, TENANT, "tenants", limit).await?;
     rows.iter().map(readable).collect()
 }
 

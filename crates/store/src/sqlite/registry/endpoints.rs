@@ -1,16 +1,19 @@
 //! Endpoints.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{AuditEntry, DisabledReason, Endpoint, EndpointId, NoticeKind, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::{all, audit, execute, one};
 use crate::error::StoreError;
+use crate::health::late_in;
 use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::registry::{turned_off, unreadable_url};
 use crate::sealed::{Columns, previous_until};
 use crate::sqlite::health::{self, Noticed};
-use crate::sqlite::row::{blob, from_json, id, json, micros, text, time, time_or_none};
+use crate::sqlite::row::{blob, from_json, id, json, length, micros, text, time, time_or_none};
 
 pub(super) const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subscriptions, enabled, overrides, \
      created_at, updated_at, cancel_held_before, previous_secret, previous_secret_until, contact, operational, \
@@ -110,15 +113,23 @@ pub(super) fn disable(
     Ok(disabled)
 }
 
-pub(super) fn failing_since(
+pub(super) fn failing_for(
     connection: &Connection,
-    before: Timestamp,
+    period: Duration,
+    now: Timestamp,
     limit: u32,
 ) -> Result<Vec<EndpointId>, StoreError> {
-    let sql = "SELECT id FROM endpoints WHERE failing_since < ?1 AND enabled ORDER BY failing_since LIMIT ?2";
-    all(connection, sql, params![micros(before), limit], |row| {
-        id(row, 0, EndpointId::from_uuid)
-    })
+    let sql = "SELECT id FROM endpoints JOIN endpoint_health ON endpoint = id
+               WHERE failing_since < ?1 AND enabled AND ifnull(answered_at < ?1, 1)
+                 AND last_failed_at >= max(failing_since, ifnull(answered_at, 0)) + ?3
+               ORDER BY failing_since LIMIT ?2";
+    let before = micros(now).saturating_sub(length(period));
+    all(
+        connection,
+        sql,
+        params![before, limit, length(late_in(period))],
+        |row| id(row, 0, EndpointId::from_uuid),
+    )
 }
 
 /// A row of the columns [`ENDPOINT`], sealed as it is; what can't be read of it is as in a new endpoint.

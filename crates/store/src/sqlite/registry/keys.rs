@@ -106,7 +106,8 @@ pub(super) fn delete(connection: &Connection, id: KeyId) -> Result<Option<Option
 }
 
 pub(super) fn note_uses(connection: &Connection, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
-    let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) < ?2";
+    // A use within a minute of the last one is not worth a write.
+    let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) <= ?2 - 60000000";
     for (id, at) in uses {
         execute(connection, sql, params![blob(id.uuid()), micros(*at)])?;
     }

@@ -1,5 +1,5 @@
-//! `tidings bench isolation`: what others feel of an endpoint that hangs, of a flood, of a backlog, of a crash (guarantees
-//! G1, G3 and G5).
+//! `tidings bench isolation`: what others feel of an endpoint that hangs, of a flood, of a backlog, of searches, of a
+//! crash (guarantees G1, G3 and G5).
 //!
 //! Need: nobody waits for somebody else's broken endpoint, and nothing accepted is lost. Mechanism: each scenario runs on
 //! fresh processes; a stream to a healthy endpoint is measured alone and then beside the trouble. Limit: publisher,
@@ -14,6 +14,7 @@ mod kill;
 mod many;
 mod replay;
 mod report;
+mod search;
 mod slow;
 
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub(super) struct IsolationArgs {
     /// How many events a flood has.
     #[arg(long, default_value_t = 100_000)]
     flood: u64,
-    /// How many deliveries wait for an endpoint that is disabled, or are sent again.
+    /// How many deliveries wait for an endpoint that is disabled, are sent again, or are searched.
     #[arg(long, default_value_t = 200_000)]
     backlog: u64,
     #[command(flatten)]
@@ -72,6 +73,8 @@ enum Scenario {
     Backlog,
     /// What a tenant's endpoint got is sent again.
     Replay,
+    /// Searches that find nothing are begun and given up, again and again.
+    Search,
     /// Processes are killed under full load and started again.
     Kill,
 }
@@ -122,6 +125,7 @@ pub(super) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
         Scenario::Flood => flood::run(&bench).await,
         Scenario::Backlog => backlog::run(&bench).await,
         Scenario::Replay => replay::run(&bench).await,
+        Scenario::Search => search::run(&bench).await,
         Scenario::Kill => kill::run(&mut bench).await,
     }?;
     findings.memory(&bench.system.peak_memory());

@@ -210,6 +210,22 @@ impl<'a> Load<'a> {
         Ok(made.into_inner())
     }
 
+    /// Counts what is not there among the attempts at its endpoints: each has to be looked at.
+    pub(super) async fn search_in_vain(&self) -> anyhow::Result<()> {
+        let filter = pb::AttemptFilter {
+            tenant_id: self.targets[0].tenant.clone(),
+            error_contains: "no error says this".into(),
+            ..pb::AttemptFilter::default()
+        };
+        let request = pb::PreviewReplayRequest {
+            rows: Some(pb::LogRows {
+                rows: Some(pb::log_rows::Rows::Attempts(filter)),
+            }),
+        };
+        self.control.replays().preview_replay(request).await.map_err(explain)?;
+        Ok(())
+    }
+
     /// What its first endpoint got.
     fn succeeded(&self) -> pb::LogRows {
         let target = &self.targets[0];

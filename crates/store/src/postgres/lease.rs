@@ -1,0 +1,179 @@
+//! A connection of a pool in somebody's hands.
+//!
+//! Need: whoever takes a connection finds it idle. Mechanism: a caller that gives up drops its future while the server
+//! still works on the statement, and the next statement would wait behind it; so the connection is given back only when
+//! the server is done, and what only reads is cancelled first. Limit: until then it counts as taken, which is what
+//! keeps abandoned searches from being more than their pool.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Transaction};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, IsolationLevel, Row};
+
+use super::error::is_stale;
+use super::tls::Tls;
+use crate::error::StoreError;
+
+/// How long the server may take to be done with what was cancelled, or was left to end, before the connection is closed
+/// instead.
+const IDLE_WITHIN: Duration = Duration::from_secs(35);
+
+/// Nothing runs.
+const IDLE: u8 = 0;
+/// Something runs that is left to end.
+const WRITING: u8 = 1;
+/// Something runs that nobody waits for if the lease ends.
+const READING: u8 = 2;
+
+/// A pooled connection.
+pub(super) struct Lease {
+    object: Option<Object>,
+    doing: AtomicU8,
+    tls: Tls,
+}
+
+impl Lease {
+    pub(super) fn new(object: Object, tls: Tls) -> Self {
+        Self {
+            object: Some(object),
+            doing: AtomicU8::new(IDLE),
+            tls,
+        }
+    }
+
+    /// Runs a statement that is prepared once per connection; gives its rows. Dropping the future cancels it.
+    pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+        let client = self.client()?;
+        self.doing(READING);
+        let mut rows = query(client, sql, values).await;
+        if rows.as_ref().is_err_and(is_stale) {
+            forget_statements(client);
+            rows = query(client, sql, values).await;
+        }
+        self.done(rows)
+    }
+
+    /// Runs a statement that is planned for these values; gives its rows. Dropping the future cancels it.
+    pub(super) async fn query_once(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+        let client = self.client()?;
+        self.doing(READING);
+        let rows = client.query(sql, values).await;
+        self.done(rows)
+    }
+
+    /// Runs a statement that is prepared once per connection; gives the number of rows that it changed. What was begun is
+    /// ended even when the future is dropped.
+    pub(super) async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
+        let client = self.client()?;
+        self.doing(WRITING);
+        let mut changed = execute(client, sql, values).await;
+        if changed.as_ref().is_err_and(is_stale) {
+            forget_statements(client);
+            changed = execute(client, sql, values).await;
+        }
+        self.done(changed)
+    }
+
+    /// Begins a transaction. What it does is left to end when its future is dropped.
+    pub(super) async fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
+        self.doing(WRITING);
+        Ok(self.client_mut()?.transaction().await?)
+    }
+
+    /// Begins a transaction that only reads, and sees one moment.
+    pub(super) async fn moment(&mut self) -> Result<Transaction<'_>, StoreError> {
+        self.doing(READING);
+        let beginning = self.client_mut()?.build_transaction();
+        let beginning = beginning
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true);
+        Ok(beginning.start().await?)
+    }
+
+    /// The connection itself, for what is more than a statement. What runs is left to end when its future is dropped.
+    pub(super) fn whole(&mut self) -> Result<&mut Client, StoreError> {
+        self.doing(WRITING);
+        Ok(&mut **self.client_mut()?)
+    }
+
+    /// What a statement's failure means. When its connection was lost, those that rest in the pool were lost with it as a
+    /// rule, and would fail one caller each before they are noticed: they are let go.
+    pub(super) fn failed(&self, error: Error) -> StoreError {
+        let pool = self.object.as_ref().and_then(Object::pool);
+        if let Some(pool) = pool {
+            if error.is_closed() {
+                pool.retain(|_, _| false);
+            } else if is_stale(&error) {
+                pool.manager().statement_caches.clear();
+            }
+        }
+        error.into()
+    }
+
+    fn done<T>(&self, result: Result<T, Error>) -> Result<T, StoreError> {
+        self.doing(IDLE);
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn doing(&self, what: u8) {
+        self.doing.store(what, Ordering::Relaxed);
+    }
+
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.object.as_ref().ok_or_else(given_back)
+    }
+
+    fn client_mut(&mut self) -> Result<&mut Object, StoreError> {
+        self.object.as_mut().ok_or_else(given_back)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let doing = *self.doing.get_mut();
+        let (Some(object), Ok(runtime)) = (self.object.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        if doing != IDLE && !object.is_closed() {
+            runtime.spawn(give_back(object, doing == READING, self.tls.clone()));
+        }
+    }
+}
+
+/// Gives a connection back when the server is done with what runs on it.
+async fn give_back(object: Object, cancel: bool, tls: Tls) {
+    let idle = async {
+        if cancel {
+            // An error says that the server can't be reached, which the next statement finds out as well.
+            let _ = object.cancel_token().cancel_query(tls).await;
+        }
+        // It waits behind whatever runs. A cancellation that comes late may hit it, which does no harm.
+        let _ = object.simple_query("").await;
+    };
+    if tokio::time::timeout(IDLE_WITHIN, idle).await.is_err() {
+        drop(Object::take(object));
+    }
+}
+
+async fn query(client: &Object, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    client.query(&statement, values).await
+}
+
+async fn execute(client: &Object, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    client.execute(&statement, values).await
+}
+
+/// The schema has changed under statements that are prepared, here and probably on the other connections.
+fn forget_statements(client: &Object) {
+    if let Some(pool) = Object::pool(client) {
+        pool.manager().statement_caches.clear();
+    }
+}
+
+fn given_back() -> StoreError {
+    StoreError::Unavailable("the connection was given back".into())
+}
