@@ -6,6 +6,8 @@
 //! aside again, half as many, at last a single one now and then. Several endpoints are served side by side, those that
 //! take what they get first. Limit: each replica has windows of its own.
 
+mod undecided;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
