@@ -1,5 +1,7 @@
 //! All roles apart.
 
+use std::path::Path;
+
 use tidings_domain::key::Token;
 use tidings_store::seal::SealKey;
 use tidings_testkit::{Reserved, TestDatabase, TestVhost};
@@ -28,7 +30,7 @@ pub struct System {
     pub database: TestDatabase,
     /// What they share.
     pub vhost: TestVhost,
-    _addresses: [Reserved; 6],
+    addresses: [Reserved; 6],
 }
 
 impl System {
@@ -70,7 +72,7 @@ impl System {
             servers,
             database,
             vhost,
-            _addresses: addresses,
+            addresses,
         }
     }
 
@@ -78,6 +80,29 @@ impl System {
     pub fn set(&mut self, variable: &str, value: &str) {
         for role in self.roles() {
             role.set(variable, value);
+        }
+    }
+
+    /// From the next start on roles speak TLS to each other and to everybody, and both sides show a certificate of this
+    /// authority: the same for all, for 127.0.0.1.
+    pub fn speak_tls(&mut self, authority: &Path, certificate: &Path, key: &Path) {
+        let [_, _, _, log, _, dispatcher] = &self.addresses;
+        let secure = |address: &Reserved| format!("[\"https://{}\"]", address.socket());
+        let (log, dispatcher) = (secure(log), secure(dispatcher));
+        self.set("TIDINGS_LOG_CLIENT__SERVERS", &log);
+        self.set("TIDINGS_DISPATCHER_CLIENT__SERVERS", &dispatcher);
+        for (section, of_others) in [
+            ("SERVER__GRPC_TLS", "CLIENT_CA_FILE"),
+            ("LOG_CLIENT__TLS", "CA_FILE"),
+            ("DISPATCHER_CLIENT__TLS", "CA_FILE"),
+        ] {
+            for (name, path) in [
+                (of_others, authority),
+                ("CERTIFICATE_FILE", certificate),
+                ("KEY_FILE", key),
+            ] {
+                self.set(&format!("TIDINGS_{section}__{name}"), &path.display().to_string());
+            }
         }
     }
 

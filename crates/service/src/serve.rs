@@ -7,12 +7,14 @@
 
 mod body;
 mod budget;
+mod certificates;
 mod connections;
 mod door;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,12 +22,13 @@ use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -34,10 +37,13 @@ use tonic::transport::server::TcpConnectInfo;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
+use self::certificates::Certificates;
 use self::connections::{Beginning, Places, Watched};
 use crate::health::Health;
+use crate::tls::TlsError;
 
 pub use self::budget::Payer;
+pub use self::certificates::ServerTls;
 pub use self::door::Door;
 
 /// What strangers and callers may cost (`[server]`), for every listener of every role.
@@ -66,6 +72,12 @@ pub struct Config {
     /// most.
     #[serde(with = "humantime_serde")]
     pub call_within: Duration,
+    /// TLS of the gRPC listeners, which other roles, product services and commands call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_tls: Option<ServerTls>,
+    /// TLS of the HTTP listeners of ingest, control and standalone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_tls: Option<ServerTls>,
 }
 
 impl Default for Config {
@@ -79,6 +91,8 @@ impl Default for Config {
             headers_within: Duration::from_secs(15),
             body_within: Duration::from_secs(30),
             call_within: Duration::from_secs(360),
+            grpc_tls: None,
+            http_tls: None,
         }
     }
 }
@@ -109,6 +123,14 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The listener's certificates can't be used.
+    #[error("{key}: {source}")]
+    Tls {
+        /// The section of the configuration.
+        key: &'static str,
+        /// Why.
+        source: TlsError,
+    },
     /// A listener lost its address.
     #[error("cannot tell the address of a listener: {0}")]
     Address(#[source] io::Error),
@@ -136,10 +158,12 @@ pub async fn http(
     grace: Duration,
 ) -> Result<(), ServeError> {
     let server = server(&door.config);
+    let certificates = certificates("server.http_tls", door.config.http_tls.as_ref(), &[b"h2", b"http/1.1"])?;
     let listener = Listener {
         service,
         listener,
         server,
+        certificates,
     };
     let passing = door.clone();
     let passed = move |request, from| {
@@ -159,10 +183,12 @@ pub async fn grpc(
     grace: Duration,
 ) -> Result<(), ServeError> {
     let server = server(&door.config).http2_only();
+    let certificates = certificates("server.grpc_tls", door.config.grpc_tls.as_ref(), &[b"h2"])?;
     let listener = Listener {
         service,
         listener,
         server,
+        certificates,
     };
     let router = routes.prepare().into_axum_router();
     let passing = door.clone();
@@ -178,6 +204,19 @@ struct Listener {
     service: &'static str,
     listener: TcpListener,
     server: auto::Builder<TokioExecutor>,
+    /// None for plain text.
+    certificates: Option<Arc<Certificates>>,
+}
+
+fn certificates(
+    key: &'static str,
+    tls: Option<&ServerTls>,
+    protocols: &'static [&'static [u8]],
+) -> Result<Option<Arc<Certificates>>, ServeError> {
+    let read = |tls: &ServerTls| Certificates::read(tls.clone(), protocols).map(Arc::new);
+    tls.map(read)
+        .transpose()
+        .map_err(|source| ServeError::Tls { key, source })
 }
 
 impl Listener {
@@ -220,20 +259,17 @@ impl Listener {
                 begun.request();
                 pass(request, from)
             });
-            let stream = Watched {
-                stream,
+            let connection = Connection {
+                server: self.server.clone(),
+                certificates: self.certificates.clone(),
+                watcher: graceful.watcher(),
                 beginning: beginning.clone(),
             };
-            let connection = self
-                .server
-                .serve_connection_with_upgrades(TokioIo::new(stream), requests)
-                .into_owned();
-            let connection = graceful.watch(connection);
             let within = config.headers_within;
             connections.spawn(async move {
                 let _place = place;
                 tokio::select! {
-                    ended = connection => if let Err(error) = ended {
+                    ended = connection.serve(stream, requests) => if let Err(error) = ended {
                         tracing::debug!(%error, "connection ended early");
                     },
                     () = nothing_came(beginning, within) => {
@@ -251,6 +287,46 @@ impl Listener {
             );
         }
         Ok(())
+    }
+}
+
+/// A connection that was accepted.
+struct Connection {
+    server: auto::Builder<TokioExecutor>,
+    certificates: Option<Arc<Certificates>>,
+    watcher: Watcher,
+    beginning: Beginning,
+}
+
+impl Connection {
+    async fn serve<S>(self, stream: TcpStream, requests: S) -> Result<(), axum::BoxError>
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        match self.certificates.clone() {
+            None => self.serve_over(stream, requests).await,
+            Some(certificates) => {
+                let stream = certificates.accept(stream).await?;
+                self.serve_over(stream, requests).await
+            }
+        }
+    }
+
+    async fn serve_over<T, S>(self, stream: T, requests: S) -> Result<(), axum::BoxError>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let stream = Watched {
+            stream,
+            beginning: self.beginning,
+        };
+        let connection = self
+            .server
+            .serve_connection_with_upgrades(TokioIo::new(stream), requests);
+        self.watcher.watch(connection).await
     }
 }
 

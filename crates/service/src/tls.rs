@@ -1,7 +1,7 @@
-//! TLS of connections: whom a client trusts, and how it shows who it is.
+//! TLS of connections: whom either side trusts, and how it shows who it is.
 //!
 //! Files hold PEM. A client that brings its own transport reads them again with each connection; a role that calls another
-//! reads them when it starts.
+//! reads them when it starts; a listener every minute.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+use crate::serve::ServerTls;
 
 /// How a client checks the server, and shows who it is if the server wants to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +98,29 @@ impl ClientTls {
         }
         Ok(config)
     }
+}
+
+/// What a listener shows and asks for. `protocols` are its ALPN names, the preferred one first.
+pub(crate) fn server_config(tls: &ServerTls, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
+    let unfit = |error: &dyn std::fmt::Display| TlsError::Unfit(error.to_string());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unfit(&error))?;
+    let config = match &tls.client_ca_file {
+        None => config.with_no_client_auth(),
+        Some(path) => {
+            let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider);
+            config.with_client_cert_verifier(clients.build().map_err(|error| unfit(&error))?)
+        }
+    };
+    let certificates = certificates(&tls.certificate_file)?;
+    let key = private_key(&tls.key_file)?;
+    let mut config = config
+        .with_single_cert(certificates, key)
+        .map_err(|error| unfit(&error))?;
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
 }
 
 const AUTHORITIES: &str = "certificates of authorities";

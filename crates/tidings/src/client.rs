@@ -16,6 +16,7 @@ use tidings_proto::pb::queue_service_client::QueueServiceClient;
 use tidings_proto::pb::replay_service_client::ReplayServiceClient;
 use tidings_proto::pb::tenant_service_client::TenantServiceClient;
 use tidings_service::problem::Problem;
+use tidings_service::tls::ClientTls;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -49,6 +50,15 @@ pub(crate) struct ClientArgs {
         default_value = "tidings-data/operator.key"
     )]
     pub(crate) key_file: PathBuf,
+    /// Certificates of authorities (PEM) to trust at https:// instead of the public ones.
+    #[arg(long, global = true, env = "TIDINGS_TLS_CA_FILE", value_name = "FILE")]
+    pub(crate) tls_ca_file: Option<PathBuf>,
+    /// The certificate (PEM) to show where the server asks for one.
+    #[arg(long, global = true, env = "TIDINGS_TLS_CERTIFICATE_FILE", value_name = "FILE")]
+    pub(crate) tls_certificate_file: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, global = true, env = "TIDINGS_TLS_KEY_FILE", value_name = "FILE")]
+    pub(crate) tls_key_file: Option<PathBuf>,
 }
 
 /// A connection to a running system with a key. Cheap to clone.
@@ -77,15 +87,31 @@ impl ClientArgs {
                 )
             })?,
         };
-        Client::connect(&self.server, key.trim()).await
+        Client::connect(&self.server, &self.tls(), key.trim()).await
+    }
+}
+
+impl ClientArgs {
+    /// How `https://` servers are checked.
+    pub(crate) fn tls(&self) -> ClientTls {
+        ClientTls {
+            ca_file: self.tls_ca_file.clone(),
+            certificate_file: self.tls_certificate_file.clone(),
+            key_file: self.tls_key_file.clone(),
+            server_name: None,
+        }
     }
 }
 
 impl Client {
     /// Connects to a server with a key.
-    pub(crate) async fn connect(server: &str, key: &str) -> anyhow::Result<Self> {
-        let endpoint = Endpoint::from_shared(server.to_owned())
-            .map_err(|_| anyhow!("`{server}` is not an address: write it like http://127.0.0.1:50051"))?
+    pub(crate) async fn connect(server: &str, tls: &ClientTls, key: &str) -> anyhow::Result<Self> {
+        let wrong = || anyhow!("`{server}` is not an address: write it like http://127.0.0.1:50051");
+        let mut endpoint = Endpoint::from_shared(server.to_owned()).map_err(|_| wrong())?;
+        if endpoint.uri().scheme_str() == Some("https") {
+            endpoint = endpoint.tls_config(tls.grpc()?).map_err(|_| wrong())?;
+        }
+        let endpoint = endpoint
             .connect_timeout(Duration::from_secs(5))
             .tcp_nodelay(true)
             .initial_stream_window_size(1024 * 1024)

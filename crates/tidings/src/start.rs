@@ -287,8 +287,30 @@ impl Process {
         routes: Routes,
         access: &Access,
     ) {
+        self.serve_grpc_through(self.door.clone(), name, listener, routes, access);
+    }
+
+    /// The same without TLS, for calls of this process to itself.
+    pub(crate) fn serve_grpc_inside(
+        &mut self,
+        name: &'static str,
+        listener: tokio::net::TcpListener,
+        routes: Routes,
+        access: &Access,
+    ) {
+        self.serve_grpc_through(self.door.without_tls(), name, listener, routes, access);
+    }
+
+    fn serve_grpc_through(
+        &mut self,
+        door: Door,
+        name: &'static str,
+        listener: tokio::net::TcpListener,
+        routes: Routes,
+        access: &Access,
+    ) {
         let access = access.clone();
-        let door = self.door.knowing(move |headers| access.payer(headers));
+        let door = door.knowing(move |headers| access.payer(headers));
         let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
         self.servers
             .spawn(serve::grpc(name, listener, routes, door, shutdown, grace));

@@ -15,6 +15,7 @@ mod pausing;
 mod registry;
 mod replaying;
 mod retrying;
+mod secured;
 mod standalone;
 mod starting;
 mod stopping;

@@ -97,6 +97,17 @@ impl Door {
         }
     }
 
+    /// The same in plain text, whatever is configured.
+    #[must_use]
+    pub fn without_tls(&self) -> Self {
+        let mut config = Config::clone(&self.config);
+        (config.grpc_tls, config.http_tls) = (None, None);
+        Self {
+            config: Arc::new(config),
+            ..self.clone()
+        }
+    }
+
     /// The same, which knows from the compiled protos (encoded) which calls are streams; others have to end.
     pub fn with_streams_of(mut self, descriptor_set: &[u8]) -> Result<Self, prost::DecodeError> {
         let set = FileDescriptorSet::decode(descriptor_set)?;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tidings_proto::pb;
+use tidings_service::tls::ClientTls;
 use tidings_service::{Health, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -161,7 +162,7 @@ async fn show(system: &Running, keep: bool, stop: CancellationToken) -> anyhow::
     stop.run_until_cancelled(system.ready()).await.context("stopped")?;
     let (key, token) = system.operator_key().await?;
     let server = format!("http://{}", system.grpc);
-    let operator = Client::connect(&server, token.reveal()).await?;
+    let operator = Client::connect(&server, &ClientTls::default(), token.reveal()).await?;
     let mut tenants = Tenants::new();
     for product in PRODUCTS {
         let made = make_tenant(&operator, &server, &format!("Demo, {product}")).await?;
@@ -221,7 +222,10 @@ async fn make_tenant(operator: &Client, server: &str, name: &str) -> anyhow::Res
         .map_err(explain)?
         .into_inner();
     let tenant = created.tenant.unwrap_or_default();
-    Ok((tenant.id, Client::connect(server, &created.token).await?))
+    Ok((
+        tenant.id,
+        Client::connect(server, &ClientTls::default(), &created.token).await?,
+    ))
 }
 
 async fn make_endpoint(tenant: &Client, role: &Role, url: &str) -> anyhow::Result<pb::Endpoint> {

@@ -140,7 +140,15 @@ impl Running {
         // The roles speak to each other as they do apart, over this process's own port.
         let token = SecretText::from(Token::generate().reveal().to_owned());
         process.config.internal.token = token.clone();
-        let here = vec![format!("http://{}", reachable(grpc))];
+        // With certificates of its own that port may ask for some, and bear another name than an address.
+        let inside = match process.config.server.grpc_tls {
+            None => None,
+            Some(_) => Some(serve::bind("127.0.0.1:0").await?),
+        };
+        let own = inside
+            .as_ref()
+            .map_or(Ok(reachable(grpc)), |inside| inside.local_addr())?;
+        let here = vec![format!("http://{own}")];
         process.config.log_client.servers = here.clone();
         process.config.dispatcher_client.servers = here;
         process.config.log_client.tls = ClientTls::default();
@@ -232,7 +240,11 @@ impl Running {
             .add_service(control.erasures)
             .add_service(dispatcher.grpc.clone());
         process.ready_soon().await;
-        process.serve_grpc("standalone-grpc", listener, routes.routes(), &access);
+        let routes = routes.routes();
+        if let Some(inside) = inside {
+            process.serve_grpc_inside("standalone-inside", inside, routes.clone(), &access);
+        }
+        process.serve_grpc("standalone-grpc", listener, routes, &access);
         let rest = ingest.http.merge(control.http);
         let console = process.console(rest.clone(), access, keys.sealer.clone())?;
         let monitor = monitor::public(process.health.clone());

@@ -8,6 +8,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tidings_service::serve::ServerTls;
+
 use super::Config;
 
 /// What is wrong with a configuration, in the order of its sections.
@@ -87,6 +89,14 @@ impl Config {
         found.time("server.headers_within", server.headers_within, SECOND..=10 * MINUTE);
         found.time("server.body_within", server.body_within, SECOND..=HOUR);
         found.time("server.call_within", server.call_within, SECOND..=HOUR);
+        for (key, tls) in [
+            ("server.grpc_tls", &server.grpc_tls),
+            ("server.http_tls", &server.http_tls),
+        ] {
+            if let Some(Err(error)) = tls.as_ref().map(ServerTls::check) {
+                found.errors.push(format!("{key}: {error}"));
+            }
+        }
     }
 
     fn check_engines(&self, found: &mut Findings) {

@@ -8,6 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hdrhistogram::Histogram;
 use tidings_domain::EventId;
 use tidings_proto::pb;
+use tidings_service::tls::ClientTls;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -113,7 +114,7 @@ pub(super) struct Batch {
 impl<'a> Load<'a> {
     /// Makes the tenants and endpoints of a plan, and waits until ingest knows them.
     pub(super) async fn prepare(system: &System, sink: &'a Sink, plan: Plan) -> anyhow::Result<Self> {
-        let control = Client::connect(&system.control, &system.operator).await?;
+        let control = Client::connect(&system.control, &ClientTls::default(), &system.operator).await?;
         let mut targets: Vec<Target> = Vec::new();
         for number in 0..plan.endpoints.max(1) {
             let tenant = match targets.first() {
@@ -147,9 +148,9 @@ impl<'a> Load<'a> {
             });
         }
         let load = Self {
-            client: Client::connect(&system.ingest, &system.operator).await?,
+            client: Client::connect(&system.ingest, &ClientTls::default(), &system.operator).await?,
             control,
-            log: Client::connect(&system.log, &system.operator).await?,
+            log: Client::connect(&system.log, &ClientTls::default(), &system.operator).await?,
             sink,
             targets,
             filler: filler(plan),
