@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tidings_proto::pb;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
+use tonic::{Code, Response, Status};
 
 use crate::client::{Client, Tenant, request};
 
@@ -43,6 +45,15 @@ impl Load {
     }
 }
 
+/// Publishes an event. A call that never left the client, because its connection was being closed, is made again, as the
+/// libraries of other languages do by themselves (gRPC proposal A6, transparent retries).
+async fn publish_one(client: Client, request: pb::PublishRequest) -> Result<Response<pb::PublishResponse>, Status> {
+    match client.events().publish(request.clone()).await {
+        Err(status) if status.code() == Code::Cancelled => client.events().publish(request).await,
+        answer => answer,
+    }
+}
+
 async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: oneshot::Receiver<()>) -> Published {
     let mut timer = tokio::time::interval(Duration::from_secs(1) / per_second);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,14 +64,20 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: o
             _ = timer.tick() => {}
         }
         let request = request(&tenant, "load.test", json!({ "number": number }));
-        let mut events = client.events();
-        calls.spawn(async move { tokio::time::timeout(PATIENCE, events.publish(request)).await });
+        calls.spawn(tokio::time::timeout(PATIENCE, publish_one(client.clone(), request)));
     }
     let mut published = Published::default();
     while let Some(call) = calls.join_next().await {
         match call.expect("a call does not panic") {
             Ok(Ok(answer)) => published.accepted.push(answer.into_inner().event_id),
-            Ok(Err(_)) | Err(_) => published.refused += 1,
+            Ok(Err(status)) => {
+                println!("a publish was refused: {status}");
+                published.refused += 1;
+            }
+            Err(_) => {
+                println!("a publish was not answered");
+                published.refused += 1;
+            }
         }
     }
     published

@@ -14,7 +14,7 @@ use tidings_service::request::{optional, required};
 use tidings_store::Store;
 use tidings_store::ledger::Counted;
 use tidings_store::replays::{Progress, Replay, ReplayState, Retried};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::call::Call;
 use crate::endpoints::{Endpoints, tenant_missing};
@@ -24,6 +24,14 @@ use crate::{audit, now};
 /// How many deliveries a replay makes per second if nobody says.
 const PER_SECOND: u32 = 200;
 const MAX_PER_SECOND: u32 = 10_000;
+
+/// Whether a refusal says nothing of the request, and may be over in a moment.
+fn can_pass(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled
+    )
+}
 
 /// What can be done with replays.
 pub struct Replays {
@@ -70,6 +78,7 @@ impl Replays {
         // What was accepted after the replay was asked for is not meant.
         let at = now();
         end_at(&mut new.rows, at);
+        let counted = self.counted(call, &new.rows).await?;
         let replay = Replay {
             id: ReplayId::new(),
             tenant,
@@ -78,8 +87,8 @@ impl Replays {
             only_undelivered: new.only_undelivered,
             per_second,
             state: ReplayState::Running,
-            matched: 0,
-            matched_at_least: true,
+            matched: counted.rows,
+            matched_at_least: counted.at_least,
             progress: Progress::default(),
             error: String::new(),
             created_at: at,
@@ -88,28 +97,25 @@ impl Replays {
         };
         let entry = call.entry("replay.created", replay.id, Some(tenant), None, audit::replay(&replay));
         self.store.create_replay(&replay, &entry).await.map_err(Problem::from)?;
-        Ok(self.count(call, replay, new.rows).await)
+        Ok(replay)
     }
 
-    /// Says how many rows a new replay has, as far as that can be found out now. It goes through them all the same.
-    async fn count(&self, call: &Call, replay: Replay, rows: pb::LogRows) -> Replay {
-        let counted = match self.logs.count(&call.authorization, rows).await {
-            Ok(counted) => Counted {
+    /// Counts the rows of a new replay, as far as that can be done now: it goes through them all the same. Rows that the log
+    /// can't look for are refused.
+    async fn counted(&self, call: &Call, rows: &pb::LogRows) -> Result<Counted, Status> {
+        match self.logs.count(&call.authorization, rows.clone()).await {
+            Ok(counted) => Ok(Counted {
                 rows: counted.rows,
                 at_least: counted.at_least,
-            },
-            Err(status) => {
-                tracing::debug!(replay = %replay.id, %status, "the rows of a replay can't be counted right now");
-                return replay;
+            }),
+            Err(status) if can_pass(status.code()) => {
+                tracing::debug!(%status, "the rows of a replay can't be counted right now");
+                Ok(Counted {
+                    rows: 0,
+                    at_least: true,
+                })
             }
-        };
-        if let Err(error) = self.store.count_replay(replay.id, counted).await {
-            tracing::debug!(replay = %replay.id, %error, "how many rows a replay has can't be noted right now");
-        }
-        Replay {
-            matched: counted.rows,
-            matched_at_least: counted.at_least,
-            ..replay
+            Err(refused) => Err(refused),
         }
     }
 

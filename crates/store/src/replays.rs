@@ -13,7 +13,6 @@ use tidings_domain::{AuditEntry, DeliveryId, EndpointId, EventId, ReplayId, Tena
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::ledger::Counted;
 
 /// A job that sends again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,9 +158,6 @@ pub trait Replays: Send + Sync + 'static {
         now: Timestamp,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
-
-    /// Says how many rows there are, of a replay that has not ended: at least so many, or exactly.
-    async fn count_replay(&self, id: ReplayId, counted: Counted) -> Result<(), StoreError>;
 
     /// Takes a running replay on which nobody works, for as long as `lease`; that which has waited longest first.
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError>;

@@ -115,7 +115,8 @@ impl Process {
             "monitor",
             listener,
             router,
-            self.door.clone(),
+            // Probes and scrapes come from inside.
+            self.door.without_tls(),
             stop.clone(),
             GRACE,
         ));

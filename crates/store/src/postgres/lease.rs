@@ -2,9 +2,11 @@
 //!
 //! Need: whoever takes a connection finds it idle. Mechanism: a caller that gives up drops its future while the server
 //! still works on the statement, and the next statement would wait behind it; so the connection is given back only when
-//! the server is done, and what only reads is cancelled first. Limit: until then it counts as taken, which is what
-//! keeps abandoned searches from being more than their pool.
+//! the server is done. What only reads is cancelled first, and its connection closed: nothing tells when a cancellation
+//! has come, and it would hit whatever runs by then. Limit: until then it counts as taken, which is what keeps abandoned
+//! searches from being more than their pool.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -26,6 +28,12 @@ const IDLE: u8 = 0;
 const WRITING: u8 = 1;
 /// Something runs that nobody waits for if the lease ends.
 const READING: u8 = 2;
+
+/// A transaction. What it does is left to end when its future is dropped, unless it only reads.
+pub(super) struct Work<'a> {
+    transaction: Transaction<'a>,
+    doing: &'a AtomicU8,
+}
 
 /// A pooled connection.
 pub(super) struct Lease {
@@ -76,20 +84,25 @@ impl Lease {
         self.done(changed)
     }
 
-    /// Begins a transaction. What it does is left to end when its future is dropped.
-    pub(super) async fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
+    /// Begins a transaction.
+    pub(super) async fn transaction(&mut self) -> Result<Work<'_>, StoreError> {
         self.doing(WRITING);
-        Ok(self.client_mut()?.transaction().await?)
+        let doing = &self.doing;
+        let object = self.object.as_mut().ok_or_else(given_back)?;
+        let transaction = object.transaction().await?;
+        Ok(Work { transaction, doing })
     }
 
     /// Begins a transaction that only reads, and sees one moment.
-    pub(super) async fn moment(&mut self) -> Result<Transaction<'_>, StoreError> {
+    pub(super) async fn moment(&mut self) -> Result<Work<'_>, StoreError> {
         self.doing(READING);
-        let beginning = self.client_mut()?.build_transaction();
+        let doing = &self.doing;
+        let beginning = self.object.as_mut().ok_or_else(given_back)?.build_transaction();
         let beginning = beginning
             .isolation_level(IsolationLevel::RepeatableRead)
             .read_only(true);
-        Ok(beginning.start().await?)
+        let transaction = beginning.start().await?;
+        Ok(Work { transaction, doing })
     }
 
     /// The connection itself, for what is more than a statement. What runs is left to end when its future is dropped.
@@ -130,6 +143,22 @@ impl Lease {
     }
 }
 
+impl<'a> Deref for Work<'a> {
+    type Target = Transaction<'a>;
+
+    fn deref(&self) -> &Transaction<'a> {
+        &self.transaction
+    }
+}
+
+impl Work<'_> {
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        self.transaction.commit().await?;
+        self.doing.store(IDLE, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         let doing = *self.doing.get_mut();
@@ -142,17 +171,18 @@ impl Drop for Lease {
     }
 }
 
-/// Gives a connection back when the server is done with what runs on it.
+/// Gives a connection back when the server is done with what runs on it, or closes it.
 async fn give_back(object: Object, cancel: bool, tls: Tls) {
     let idle = async {
         if cancel {
-            // An error says that the server can't be reached, which the next statement finds out as well.
-            let _ = object.cancel_token().cancel_query(tls).await;
+            // An error says that the server can't be reached; then nothing is to be waited for.
+            object.cancel_token().cancel_query(tls).await?;
         }
-        // It waits behind whatever runs. A cancellation that comes late may hit it, which does no harm.
-        let _ = object.simple_query("").await;
+        // It waits behind whatever runs.
+        object.simple_query("").await
     };
-    if tokio::time::timeout(IDLE_WITHIN, idle).await.is_err() {
+    let is_idle = matches!(tokio::time::timeout(IDLE_WITHIN, idle).await, Ok(Ok(_)));
+    if cancel || !is_idle {
         drop(Object::take(object));
     }
 }

@@ -215,7 +215,7 @@ impl Postgres {
             let statement = transaction.prepare_cached(sql).await?;
             let changed = transaction.execute(&statement, values).await? > 0;
             if changed {
-                audit::insert(&transaction, entry).await?;
+                audit::insert(&*transaction, entry).await?;
             }
             transaction.commit().await?;
             Ok(changed)

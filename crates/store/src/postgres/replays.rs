@@ -15,7 +15,6 @@ use super::error::corrupt;
 use super::filter::Filter;
 use super::registry::audit::insert as write_audit;
 use crate::error::StoreError;
-use crate::ledger::Counted;
 use crate::replays::{Batch, Progress, Replay, ReplayClaim, ReplayState, Replays, Retried, until};
 
 const REPLAY: &str = "id, tenant_id, what, to_endpoint_id, only_undelivered, per_second, state, matched, \
@@ -36,8 +35,6 @@ const PROGRESS: &str = "UPDATE replays SET walked = walked + $2, deliveries = de
                                            walked_to = $5, updated_at = $6, claimed_until = $7,
                                            matched = greatest(matched, walked + $2)
      WHERE id = $1 RETURNING walked, deliveries, skipped, walked_to";
-const COUNT: &str = "UPDATE replays SET matched = greatest(matched, $2), matched_at_least = $3
-     WHERE id = $1 AND state IN ('running', 'paused')";
 /// Whoever went through everything knows how much it was.
 const END: &str = "UPDATE replays SET matched = CASE WHEN $3 = 'succeeded' THEN walked ELSE matched END,
                                       matched_at_least = matched_at_least AND $3 <> 'succeeded', state = $3, error = $4, updated_at = $5, ended_at = $5, claim_token = NULL,
@@ -87,7 +84,7 @@ impl Replays for Postgres {
                 ],
             )
             .await?;
-        write_audit(&transaction, entry).await?;
+        write_audit(&*transaction, entry).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -121,16 +118,10 @@ impl Replays for Postgres {
             .execute(&statement, &[&id.uuid(), &from, &to, &now, &ends])
             .await?;
         if turned == 1 {
-            write_audit(&transaction, entry).await?;
+            write_audit(&*transaction, entry).await?;
         }
         transaction.commit().await?;
         Ok(turned == 1)
-    }
-
-    async fn count_replay(&self, id: ReplayId, counted: Counted) -> Result<(), StoreError> {
-        self.execute(COUNT, &[&id.uuid(), &long(counted.rows), &counted.at_least])
-            .await?;
-        Ok(())
     }
 
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError> {
@@ -159,7 +150,7 @@ impl Replays for Postgres {
             return Ok(None);
         }
         let made = make(
-            &transaction,
+            &*transaction,
             replay.id,
             replay.tenant,
             &batch.again,
@@ -232,13 +223,13 @@ impl Replays for Postgres {
             }
             _ => {
                 let again = ReplayId::new();
-                if make(&transaction, again, tenant, &[(event, endpoint)], false, now).await? == 0 {
+                if make(&*transaction, again, tenant, &[(event, endpoint)], false, now).await? == 0 {
                     return Ok(Some(Retried::NotAgain));
                 }
                 Retried::Again(DeliveryId::derive_again(event, endpoint, again))
             }
         };
-        write_audit(&transaction, entry).await?;
+        write_audit(&*transaction, entry).await?;
         transaction.commit().await?;
         Ok(Some(retried))
     }

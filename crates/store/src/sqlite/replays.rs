@@ -11,7 +11,6 @@ use super::Sqlite;
 use super::registry::audit::insert as write_audit;
 use super::row::{self, blob, id, micros, time, time_or_none};
 use crate::error::StoreError;
-use crate::ledger::Counted;
 use crate::replays::{Batch, Progress, Replay, ReplayClaim, ReplayState, Replays, Retried, until};
 
 const REPLAY: &str = "id, tenant, what, to_endpoint, only_undelivered, per_second, state, matched, matched_at_least, \
@@ -93,19 +92,6 @@ impl Replays for Sqlite {
                 write_audit(connection, &entry)?;
             }
             Ok(turned == 1)
-        })
-        .await
-    }
-
-    async fn count_replay(&self, id: ReplayId, counted: Counted) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            connection
-                .prepare_cached(
-                    "UPDATE replays SET matched = max(matched, ?2), matched_at_least = ?3
-                     WHERE id = ?1 AND state IN ('running', 'paused')",
-                )?
-                .execute(params![blob(id.uuid()), counted.rows as i64, counted.at_least])?;
-            Ok(())
         })
         .await
     }

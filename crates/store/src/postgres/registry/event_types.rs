@@ -36,7 +36,7 @@ pub(super) async fn create_version(
     let row = transaction
         .query_one(&statement, &[&name, &new.description, &new.schema, &new.created_at])
         .await?;
-    audit::insert(&transaction, entry).await?;
+    audit::insert(&*transaction, entry).await?;
     transaction.commit().await?;
     Ok(new.numbered(row.try_get::<_, i32>("version")?.cast_unsigned()))
 }

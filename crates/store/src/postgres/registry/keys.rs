@@ -37,8 +37,8 @@ pub(super) async fn create(store: &Postgres, key: &ApiKey, entry: &AuditEntry) -
         let tenant = key.tenant.map(TenantId::uuid);
         transaction.execute(&statement, &[&tenant, &key.created_at]).await?;
     }
-    insert(&transaction, key).await?;
-    audit::insert(&transaction, entry).await?;
+    insert(&*transaction, key).await?;
+    audit::insert(&*transaction, entry).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -57,8 +57,8 @@ pub(super) async fn create_first_operator_key(
     if transaction.query_one(exists, &[]).await?.try_get(0)? {
         return Ok(false);
     }
-    insert(&transaction, key).await?;
-    audit::insert(&transaction, entry).await?;
+    insert(&*transaction, key).await?;
+    audit::insert(&*transaction, entry).await?;
     transaction.commit().await?;
     Ok(true)
 }
@@ -78,8 +78,8 @@ pub(super) async fn rotate(
     if transaction.execute(&statement, &[&old.uuid(), &old_expires_at]).await? == 0 {
         return Ok(false);
     }
-    insert(&transaction, new).await?;
-    audit::insert(&transaction, entry).await?;
+    insert(&*transaction, new).await?;
+    audit::insert(&*transaction, entry).await?;
     transaction.commit().await?;
     Ok(true)
 }

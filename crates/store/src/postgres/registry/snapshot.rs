@@ -33,22 +33,23 @@ pub(super) async fn read(store: &Postgres, of: Of) -> Result<Snapshot, StoreErro
     let mut snapshot = Snapshot::default();
     match of {
         Of::Everything => {
-            read_tenants(&transaction, ALL, u32::MAX, &mut snapshot).await?;
-            read_operators(&transaction, &mut snapshot).await?;
-            read_event_types(&transaction, &mut snapshot).await?;
+            read_tenants(&*transaction, ALL, u32::MAX, &mut snapshot).await?;
+            read_operators(&*transaction, &mut snapshot).await?;
+            read_event_types(&*transaction, &mut snapshot).await?;
         }
-        Of::Tenant(id) => read_tenants(&transaction, (id.uuid(), id.uuid()), 1, &mut snapshot).await?,
+        Of::Tenant(id) => read_tenants(&*transaction, (id.uuid(), id.uuid()), 1, &mut snapshot).await?,
         Of::Endpoint(tenant, id) => {
             let sql = format!(
                 "SELECT {} FROM endpoints WHERE tenant_id = $1 AND id = $2",
                 endpoints::ENDPOINT
             );
-            let rows = select(&transaction, &sql, &[&tenant.uuid(), &id.uuid()]).await?;
+            let rows = select(&*transaction, &sql, &[&tenant.uuid(), &id.uuid()]).await?;
             snapshot.endpoints = divide(rows.iter().map(endpoints::closed), &mut snapshot.unreadable);
         }
-        Of::Operators => read_operators(&transaction, &mut snapshot).await?,
-        Of::EventTypes => read_event_types(&transaction, &mut snapshot).await?,
+        Of::Operators => read_operators(&*transaction, &mut snapshot).await?,
+        Of::EventTypes => read_event_types(&*transaction, &mut snapshot).await?,
     }
+    transaction.commit().await?;
     Ok(snapshot)
 }
 
@@ -59,12 +60,17 @@ pub(super) async fn read_page(store: &Postgres, after: Option<TenantId>, limit: 
     let mut client = store.client().await?;
     let transaction = client.moment().await?;
     let mut snapshot = Snapshot::default();
-    read_tenants(&transaction, (first, Uuid::max()), limit, &mut snapshot).await?;
+    read_tenants(&*transaction, (first, Uuid::max()), limit, &mut snapshot).await?;
+    transaction.commit().await?;
     Ok(snapshot)
 }
 
 pub(super) async fn marks(store: &Postgres) -> Result<HashMap<TenantId, Mark>, StoreError> {
-    read_marks(&store.client().await?.moment().await?, ALL).await
+    let mut client = store.client().await?;
+    let transaction = client.moment().await?;
+    let marks = read_marks(&*transaction, ALL).await?;
+    transaction.commit().await?;
+    Ok(marks)
 }
 
 /// The first tenants of a range with their keys and endpoints.

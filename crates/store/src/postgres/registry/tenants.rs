@@ -36,8 +36,8 @@ pub(super) async fn create(
             ],
         )
         .await?;
-    keys::insert(&transaction, first_key).await?;
-    audit::insert(&transaction, entry).await?;
+    keys::insert(&*transaction, first_key).await?;
+    audit::insert(&*transaction, entry).await?;
     Ok(transaction.commit().await?)
 }
 
