@@ -127,7 +127,8 @@ impl Receivers {
         format!("http://{}/{}", self.address, endpoint.name())
     }
 
-    /// Where an endpoint is of which no book is kept; it answers 200 to everything, or 503.
+    /// Where an endpoint is of which no book is kept; it answers 200 to everything, or 422: that fails each delivery, and says
+    /// nothing against the endpoint, so that its circuit stays closed.
     pub(crate) fn aside(&self, answers: bool) -> String {
         let path = if answers { ASIDE } else { ASIDE_DOWN };
         format!("http://{}{path}", self.address)
@@ -185,7 +186,7 @@ impl Server {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match request.uri().path() {
             ASIDE => return status(StatusCode::OK),
-            ASIDE_DOWN => return status(StatusCode::SERVICE_UNAVAILABLE),
+            ASIDE_DOWN => return status(StatusCode::UNPROCESSABLE_ENTITY),
             _ => {}
         }
         let Some((endpoint, event)) = delivery(&request) else {

@@ -183,6 +183,7 @@ impl System {
                 Part::Log2 => program.clone().with("LOG__GRPC_ADDRESS", log2.socket().to_string()),
                 Part::Control => program
                     .clone()
+                    .with("LOG_CLIENT__SERVERS", to_logs(log1.url()))
                     .with("CONTROL__GRPC_ADDRESS", control.socket().to_string())
                     .with("CONTROL__HTTP_ADDRESS", rest.socket().to_string()),
             };
