@@ -11,6 +11,7 @@ mod recover;
 mod replays;
 mod secret;
 mod settings;
+mod signature;
 mod test;
 
 pub(crate) use self::endpoint::confirmation;
@@ -66,6 +67,8 @@ fn pages(home: &str, logs: &str) -> Router<Console> {
         .route("/tail", get(logs::tail))
         .route("/export", get(logs::export))
         .route("/{id}", get(attempt::show))
+        .route("/{id}/verify", get(signature::show).post(signature::reveal))
+        .route("/{id}/verify/compare", post(signature::compare))
         .route("/{id}/{part}", get(attempt::body));
     Router::new().nest(home, pages).nest(logs, logs_pages)
 }

@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::filter::{Export, Filter, Nothing, Part, With};
-pub(super) use self::shown::Attempt;
+pub(super) use self::shown::{Attempt, Header};
 use self::shown::LogEntry;
 use super::Rest;
 use super::answer::{Page, Refusal};

@@ -1,0 +1,3 @@
+//! How receivers verify requests: the signature of an attempt step by step, and code for their own languages.
+
+pub(crate) mod workbench;
