@@ -2,5 +2,8 @@
 
 pub(crate) mod bytes;
 pub(crate) mod curl;
+pub(crate) mod diff;
 pub(crate) mod json;
+pub(crate) mod markdown;
 pub(crate) mod schedule;
+pub(crate) mod schema;

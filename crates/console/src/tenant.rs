@@ -1,18 +1,25 @@
 //! The pages of a tenant's people, one file per page.
 
 mod attempt;
+mod audit;
 mod create;
 mod deliveries;
+mod difference;
 mod endpoint;
 mod endpoints;
+mod event_types;
 mod events;
+mod filters;
+mod keys;
 mod logs;
 mod recover;
 mod replays;
 mod secret;
 mod settings;
 mod signature;
+mod tenant_settings;
 mod test;
+mod verify;
 
 pub(crate) use self::endpoint::confirmation;
 use axum::Router;
@@ -28,6 +35,14 @@ use crate::visitor::Visitor;
 pub(crate) fn router() -> Router<Console> {
     Router::new()
         .route("/webhooks", get(endpoints::list))
+        .route("/webhooks/event-types", get(event_types::list))
+        .route("/webhooks/event-types/{name}", get(event_types::show))
+        .route("/webhooks/keys", get(keys::list).post(keys::create))
+        .route("/webhooks/keys/link", post(keys::link))
+        .route("/webhooks/keys/{id}/rotate", post(keys::rotate))
+        .route("/webhooks/keys/{id}/revoke", post(keys::revoke))
+        .route("/webhooks/audit", get(audit::list))
+        .route("/webhooks/settings", get(tenant_settings::ask).post(tenant_settings::save))
         .merge(pages("/webhooks", "/webhooks/logs"))
         // An operator sees the same pages of any tenant.
         .merge(pages("/admin", "/admin/webhook-logs"))
@@ -51,6 +66,8 @@ fn pages(home: &str, logs: &str) -> Router<Console> {
         .route("/endpoints/{id}/settings", get(settings::ask).post(settings::save))
         .route("/endpoints/{id}/test", get(test::ask).post(test::send))
         .route("/endpoints/{id}/secret", get(secret::show).post(secret::reveal))
+        .route("/endpoints/{id}/filters", get(filters::ask).post(filters::submit))
+        .route("/endpoints/{id}/verify", get(verify::show))
         .route("/endpoints/{id}/rotate-secret", post(secret::rotate))
         .route("/endpoints/{id}/recover", get(recover::ask).post(recover::start))
         .route("/deliveries", get(deliveries::list))
@@ -67,6 +84,7 @@ fn pages(home: &str, logs: &str) -> Router<Console> {
         .route("/tail", get(logs::tail))
         .route("/export", get(logs::export))
         .route("/{id}", get(attempt::show))
+        .route("/{id}/difference", get(difference::show))
         .route("/{id}/verify", get(signature::show).post(signature::reveal))
         .route("/{id}/verify/compare", post(signature::compare))
         .route("/{id}/{part}", get(attempt::body));

@@ -195,6 +195,11 @@ impl Visitor {
         self.caller.require(Scope::Manage).is_ok()
     }
 
+    /// Whether the visitor may see and change keys, settings and who did what: not by a portal link.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.may_manage() && self.caller.refuse_portal().is_ok()
+    }
+
     /// Whether the visitor works for all tenants.
     pub(crate) fn is_operator(&self) -> bool {
         self.caller.require_operator().is_ok()
@@ -337,12 +342,18 @@ impl FromRequestParts<Console> for Reader {
 }
 
 /// The pages of an endpoint, by their paths below its own.
-pub(crate) const ENDPOINT_PAGES: [(&str, &str); 4] = [
+pub(crate) const ENDPOINT_PAGES: [(&str, &str); 6] = [
     ("", "overview"),
     ("/settings", "settings"),
+    ("/filters", "filters"),
     ("/test", "send-test"),
     ("/secret", "secret"),
+    ("/verify", "verify"),
 ];
+
+/// The pages of people who manage a tenant, by their paths.
+pub(crate) const TENANT_PAGES: [(&str, &str); 3] =
+    [("/keys", "nav-keys"), ("/audit", "nav-audit"), ("/settings", "settings")];
 
 /// How bodies can be shown.
 pub(crate) const VIEWS: [(&str, &str); 3] = [("laid-out", "view-laid-out"), ("raw", "view-raw"), ("hex", "view-hex")];
@@ -382,6 +393,11 @@ impl Reader {
     /// Why a delivery is held or cancelled.
     pub(crate) fn cause(&self, cause: &str) -> String {
         self.word("cause", cause)
+    }
+
+    /// Who made a change.
+    pub(crate) fn actor(&self, actor: &str) -> String {
+        self.word("actor", actor)
     }
 
     pub(crate) fn verdict(&self, verdict: &str) -> String {

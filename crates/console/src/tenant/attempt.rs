@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::form::Fields;
 use crate::shapes::{Attempt, Delivery, Dialect, Endpoint, Header, List};
 use crate::show::bytes::{Body, View};
-use crate::show::curl;
+use crate::show::{curl, markdown};
 use crate::show::schedule::{Planned, planned};
 use crate::visitor::Visitor;
 
@@ -34,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) request: Body,
     pub(crate) response: Body,
     pub(crate) curl: String,
+    pub(crate) markdown: String,
 }
 
 /// The attempts of a delivery: those that were made, oldest first, and those that are planned.
@@ -62,6 +63,7 @@ impl Parts {
 
     fn laid_out(attempt: Attempt, request: &Bytes, response: &Bytes, view: View) -> Self {
         Self {
+            markdown: markdown::attempt(&attempt, request, response),
             curl: curl::command(&attempt.url, &attempt.request_headers, request),
             request: Body::new(request, view),
             response: Body::new(response, view),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::form::{Fields, Form};
 use crate::rest::Refusal;
 use crate::show::bytes::View;
-use crate::verify::workbench::{AttemptSignature, Comparison, byte};
+use crate::verify::workbench::{AttemptSignature, Comparison};
 use crate::visitor::Visitor;
 
 #[derive(Template)]

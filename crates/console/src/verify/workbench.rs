@@ -104,13 +104,21 @@ impl Difference {
         visible(&self.sent, "")
     }
 
+    pub(crate) fn sent_byte(&self) -> String {
+        byte(self.sent_byte)
+    }
+
+    pub(crate) fn received_byte(&self) -> String {
+        byte(self.received_byte)
+    }
+
     pub(crate) fn received_pieces(&self) -> Vec<Piece> {
         visible(&self.received, "")
     }
 }
 
 /// A byte in hexadecimal, with the character that it is in ASCII.
-pub(crate) fn byte(byte: Option<u8>) -> String {
+fn byte(byte: Option<u8>) -> String {
     match byte {
         None => "–".to_owned(),
         Some(byte) if byte.is_ascii_graphic() => format!("{byte:02X} ({})", char::from(byte)),
