@@ -16,7 +16,7 @@ nav-replays = Wiederholungen
 nav-tenants = Mandanten
 go-label = Zu einer ID gehen
 go-placeholder = ID öffnen …
-go-unknown = Keine Seite hat diese ID. IDs beginnen mit att_, dlv_, ep_, evt_ oder rpl_.
+go-unknown = Nichts hat diese ID, diesen Idempotenz-Schlüssel oder diesen Namen. IDs beginnen mit att_, dlv_, ep_, evt_ oder rpl_.
 page-unknown = Diese Seite gibt es nicht.
 
 ago-seconds = { $n ->
@@ -538,3 +538,82 @@ retention = Wie lange etwas aufbewahrt wird
 retention-payloads = Inhalte, in Tagen
 retention-attempts = Versuche, in Tagen
 retention-hint = Bleibt das Feld leer, so lange, wie der Betreiber sie aufbewahrt.
+
+# Warum eine Suche nichts fand.
+absent-events = { $n ->
+    [one] Ein Ereignis passt zu Typ und Zeit:
+   *[other] { $n } Ereignisse passen zu Typ und Zeit:
+}
+absent-no-endpoint = { $n ->
+    [one] Eines kam, als es gar keinen Webhook gab.
+   *[other] { $n } kamen, als es gar keinen Webhook gab.
+}
+absent-nobody-subscribed = { $n ->
+    [one] Für eines gab es keinen Webhook, der es abonniert.
+   *[other] Für { $n } gab es keinen Webhook, der sie abonniert.
+}
+absent-held-off = { $n ->
+    [one] Eines wird zurückgehalten, weil „{ $endpoint }“ aus ist.
+   *[other] { $n } werden zurückgehalten, weil „{ $endpoint }“ aus ist.
+}
+absent-held = { $n ->
+    [one] Eines wird zurückgehalten, bis „{ $endpoint }“ mehr annehmen kann.
+   *[other] { $n } werden zurückgehalten, bis „{ $endpoint }“ mehr annehmen kann.
+}
+absent-under-way = { $n ->
+    [one] Eines ist unterwegs zu „{ $endpoint }“.
+   *[other] { $n } sind unterwegs zu „{ $endpoint }“.
+}
+absent-waiting = { $n ->
+    [one] Eines wartet auf seinen nächsten Versuch bei „{ $endpoint }“.
+   *[other] { $n } warten auf ihren nächsten Versuch bei „{ $endpoint }“.
+}
+absent-delivered = { $n ->
+    [one] Eines wurde an „{ $endpoint }“ zugestellt; seine Versuche passen nicht zu den übrigen Filtern.
+   *[other] { $n } wurden an „{ $endpoint }“ zugestellt; ihre Versuche passen nicht zu den übrigen Filtern.
+}
+absent-given-up = { $n ->
+    [one] Eines wurde für „{ $endpoint }“ aufgegeben; seine Versuche passen nicht zu den übrigen Filtern.
+   *[other] { $n } wurden für „{ $endpoint }“ aufgegeben; ihre Versuche passen nicht zu den übrigen Filtern.
+}
+absent-cancelled = { $n ->
+    [one] Eines wurde nicht an „{ $endpoint }“ gesendet: Es wurde abgebrochen, oder ein Filter hielt es zurück.
+   *[other] { $n } wurden nicht an „{ $endpoint }“ gesendet: Sie wurden abgebrochen, oder ein Filter hielt sie zurück.
+}
+absent-not-subscribed = { $n ->
+    [one] „{ $endpoint }“ abonniert eines davon nicht.
+   *[other] „{ $endpoint }“ abonniert { $n } davon nicht.
+}
+absent-subscription-off = { $n ->
+    [one] Für eines war das Abonnement von „{ $endpoint }“ aus.
+   *[other] Für { $n } war das Abonnement von „{ $endpoint }“ aus.
+}
+absent-subscribed-later = { $n ->
+    [one] „{ $endpoint }“ hat erst abonniert, als eines davon schon da war.
+   *[other] „{ $endpoint }“ hat erst abonniert, als { $n } davon schon da waren.
+}
+absent-made-later = { $n ->
+    [one] „{ $endpoint }“ wurde erst angelegt, als eines davon schon da war.
+   *[other] „{ $endpoint }“ wurde erst angelegt, als { $n } davon schon da waren.
+}
+absent-operational = { $n ->
+    [one] „{ $endpoint }“ bekommt nur Nachrichten über Webhooks, nicht dieses Ereignis.
+   *[other] „{ $endpoint }“ bekommt nur Nachrichten über Webhooks, nicht diese { $n } Ereignisse.
+}
+absent-subscribe = Ändern, was er abonniert
+absent-choose = Einen Webhook wählen
+absent-newest = In dieser Zeit kam kein solches Ereignis. Das neueste kam früher oder später:
+absent-no-event = Ein solches Ereignis wurde nie veröffentlicht. Sehen Sie nach, ob der Typ so geschrieben ist, wie er veröffentlicht wird.
+absent-show = Zeigen
+without-status-code = Es gibt Versuche mit einem anderen Statuscode.
+without-outcome = Es gibt Versuche mit einem anderen Ausgang.
+without-failure-reason = Es gibt Versuche, die aus einem anderen Grund fehlschlugen oder gelangen.
+without-error = Es gibt Versuche ohne diesen Text in ihrem Fehler.
+without-min-duration = Es gibt Versuche, die schneller waren.
+without-endpoint-id = Es gibt Versuche für andere Webhooks.
+without-event-type = Es gibt Versuche anderer Ereignistypen.
+without-since = Es gibt Versuche zu anderen Zeiten.
+
+# Dasselbe auf der Kommandozeile.
+same-as = Dasselbe auf der Kommandozeile
+same-explained = $API ist die Adresse dieses Dienstes mit /api/v2 dahinter, $TIDINGS_KEY ist Ihr Schlüssel.

@@ -16,7 +16,7 @@ nav-replays = Replays
 nav-tenants = Tenants
 go-label = Go to an id
 go-placeholder = Go to an id …
-go-unknown = No page has this id. Ids begin with att_, dlv_, ep_, evt_ or rpl_.
+go-unknown = Nothing has this id, idempotency key or name. Ids begin with att_, dlv_, ep_, evt_ or rpl_.
 page-unknown = There is no such page.
 
 ago-seconds = { $n ->
@@ -538,3 +538,82 @@ retention = How long things are kept
 retention-payloads = Payloads, in days
 retention-attempts = Attempts, in days
 retention-hint = Left empty, they are kept for as long as the operator keeps them.
+
+# Why a search found nothing.
+absent-events = { $n ->
+    [one] One event matches the type and the time:
+   *[other] { $n } events match the type and the time:
+}
+absent-no-endpoint = { $n ->
+    [one] One came when there was no webhook at all.
+   *[other] { $n } came when there was no webhook at all.
+}
+absent-nobody-subscribed = { $n ->
+    [one] One had no webhook that subscribes to it.
+   *[other] { $n } had no webhook that subscribes to them.
+}
+absent-held-off = { $n ->
+    [one] One is held because “{ $endpoint }” is off.
+   *[other] { $n } are held because “{ $endpoint }” is off.
+}
+absent-held = { $n ->
+    [one] One is held until “{ $endpoint }” can take more.
+   *[other] { $n } are held until “{ $endpoint }” can take more.
+}
+absent-under-way = { $n ->
+    [one] One is on its way to “{ $endpoint }”.
+   *[other] { $n } are on their way to “{ $endpoint }”.
+}
+absent-waiting = { $n ->
+    [one] One waits for its next attempt at “{ $endpoint }”.
+   *[other] { $n } wait for their next attempt at “{ $endpoint }”.
+}
+absent-delivered = { $n ->
+    [one] One was delivered to “{ $endpoint }”; its attempts do not match the other filters.
+   *[other] { $n } were delivered to “{ $endpoint }”; their attempts do not match the other filters.
+}
+absent-given-up = { $n ->
+    [one] One was given up for “{ $endpoint }”; its attempts do not match the other filters.
+   *[other] { $n } were given up for “{ $endpoint }”; their attempts do not match the other filters.
+}
+absent-cancelled = { $n ->
+    [one] One was not sent to “{ $endpoint }”: it was cancelled, or a filter kept it back.
+   *[other] { $n } were not sent to “{ $endpoint }”: they were cancelled, or a filter kept them back.
+}
+absent-not-subscribed = { $n ->
+    [one] “{ $endpoint }” does not subscribe to one of them.
+   *[other] “{ $endpoint }” does not subscribe to { $n } of them.
+}
+absent-subscription-off = { $n ->
+    [one] The subscription of “{ $endpoint }” was off for one of them.
+   *[other] The subscription of “{ $endpoint }” was off for { $n } of them.
+}
+absent-subscribed-later = { $n ->
+    [one] “{ $endpoint }” subscribed after one of them had come.
+   *[other] “{ $endpoint }” subscribed after { $n } of them had come.
+}
+absent-made-later = { $n ->
+    [one] “{ $endpoint }” was made after one of them had come.
+   *[other] “{ $endpoint }” was made after { $n } of them had come.
+}
+absent-operational = { $n ->
+    [one] “{ $endpoint }” gets news of webhooks only, not this event.
+   *[other] “{ $endpoint }” gets news of webhooks only, not these { $n } events.
+}
+absent-subscribe = Change what it subscribes to
+absent-choose = Choose a webhook
+absent-newest = No such event came in that time. The newest came earlier or later:
+absent-no-event = No such event was ever published. Look whether the type is spelled as it is published.
+absent-show = Show them
+without-status-code = There are attempts with another status code.
+without-outcome = There are attempts with another outcome.
+without-failure-reason = There are attempts that failed for another reason, or did not fail.
+without-error = There are attempts without this text in their error.
+without-min-duration = There are attempts that were quicker.
+without-endpoint-id = There are attempts for other webhooks.
+without-event-type = There are attempts of other event types.
+without-since = There are attempts at other times.
+
+# The same as a page, on the command line.
+same-as = The same on the command line
+same-explained = $API is the address of this service with /api/v2 behind it, $TIDINGS_KEY is your key.

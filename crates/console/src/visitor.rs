@@ -20,6 +20,8 @@ use crate::Console;
 use crate::rest::{Operation, Refusal};
 use crate::session::{Realm, cookie};
 use crate::shapes::Attempt;
+use crate::show::command::{self, Same};
+use crate::tenant;
 use crate::texts::Language;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -235,6 +237,24 @@ impl Visitor {
     /// Leads on to another page of the realm.
     pub(crate) fn lead(&self, path: impl Display) -> Response {
         Redirect::to(&self.at(path)).into_response()
+    }
+
+    /// Commands that get what the page shows.
+    pub(crate) fn same(&self) -> Option<Same> {
+        let (path, query) = self.path.split_once('?').unwrap_or((self.path.as_str(), ""));
+        let path = path.strip_prefix(self.realm.home())?;
+        let fields = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+        let fields = fields.filter(|(name, value)| !value.trim().is_empty() && name != "after");
+        let fields = fields.map(|(name, value)| match name.as_str() {
+            "since" | "until" => {
+                let at = tenant::instant(self, &value, name == "until").ok().flatten();
+                (name, at.unwrap_or(value))
+            }
+            _ => (name, value),
+        });
+        let tenant = self.caller.tenant(None).ok().flatten();
+        let tenant = tenant.map(|id| id.to_string());
+        command::same(path, tenant.as_deref(), &fields.collect::<Vec<_>>())
     }
 
     /// Whether this is a page of an endpoint.

@@ -78,6 +78,11 @@ impl EventTypePage<'_> {
         self.event_type.versions.first()
     }
 
+    /// The newest version if it has a schema.
+    fn described(&self) -> Option<&Version> {
+        self.newest().filter(|newest| newest.schema.is_some())
+    }
+
     fn sample(&self) -> Option<Body> {
         let sample = self.event_type.sample.as_ref()?;
         Some(Body::new(sample.get().as_bytes(), View::LaidOut))
