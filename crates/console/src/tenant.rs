@@ -46,7 +46,10 @@ pub(crate) fn router() -> Router<Console> {
         .route("/webhooks/keys/{id}/rotate", post(keys::rotate))
         .route("/webhooks/keys/{id}/revoke", post(keys::revoke))
         .route("/webhooks/audit", get(audit::list))
-        .route("/webhooks/settings", get(tenant_settings::ask).post(tenant_settings::save))
+        .route(
+            "/webhooks/settings",
+            get(tenant_settings::ask).post(tenant_settings::save),
+        )
         .merge(pages("/webhooks", "/webhooks/logs"))
         // An operator sees the same pages of any tenant.
         .merge(pages("/admin", "/admin/webhook-logs"))
@@ -130,7 +133,9 @@ async fn named(visitor: &Visitor, name: &str) -> Option<String> {
     if let Some(event) = found.ok().and_then(|list| list.data.into_iter().next()) {
         return Some(format!("/events/{}", event.id));
     }
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let is_name = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if visitor.is_operator() || !is_name {
         return None;
     }

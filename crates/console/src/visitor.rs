@@ -372,8 +372,11 @@ pub(crate) const ENDPOINT_PAGES: [(&str, &str); 6] = [
 ];
 
 /// The pages of people who manage a tenant, by their paths.
-pub(crate) const TENANT_PAGES: [(&str, &str); 3] =
-    [("/keys", "nav-keys"), ("/audit", "nav-audit"), ("/settings", "settings")];
+pub(crate) const TENANT_PAGES: [(&str, &str); 3] = [
+    ("/keys", "nav-keys"),
+    ("/audit", "nav-audit"),
+    ("/settings", "settings"),
+];
 
 /// How bodies can be shown.
 pub(crate) const VIEWS: [(&str, &str); 3] = [("laid-out", "view-laid-out"), ("raw", "view-raw"), ("hex", "view-hex")];

@@ -75,7 +75,12 @@ impl Signatures {
 
 /// The headers that a dispatcher would send over HTTP/1.1; what is secret of them is masked, as in the log.
 fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
-    let has = |name: &str| request.headers.iter().any(|(other, _)| other.as_str().eq_ignore_ascii_case(name));
+    let has = |name: &str| {
+        request
+            .headers
+            .iter()
+            .any(|(other, _)| other.as_str().eq_ignore_ascii_case(name))
+    };
     let usual = |name: header::HeaderName, value: String| (SpelledName::from(name).to_string(), value);
     let host = endpoint.url[Position::BeforeHost..Position::AfterPort].to_owned();
     let usual = [
@@ -91,10 +96,13 @@ fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
     });
     let authentication = &endpoint.authentication;
     let added = authentication.headers.keys().filter(|name| !has(name)).cloned();
-    let kind = authentication.authorization.as_ref().map(|authorization| match authorization {
-        Authorization::Basic { .. } => "Basic",
-        Authorization::Bearer { .. } | Authorization::Oauth2 { .. } => "Bearer",
-    });
+    let kind = authentication
+        .authorization
+        .as_ref()
+        .map(|authorization| match authorization {
+            Authorization::Basic { .. } => "Basic",
+            Authorization::Bearer { .. } | Authorization::Oauth2 { .. } => "Bearer",
+        });
     let kind = kind.filter(|_| !has("authorization"));
     usual
         .into_iter()

@@ -165,7 +165,8 @@ impl Evidence {
             (State::Checked, Some(dialect)) => {
                 let signed = self.signed_texts(dialect, &self.body())?;
                 let schemes = dialect.schemes().zip(signed);
-                let shown = schemes.map(|(scheme, signed)| self.signature(scheme, signed, &held, may_see_all, with_keys));
+                let shown =
+                    schemes.map(|(scheme, signed)| self.signature(scheme, signed, &held, may_see_all, with_keys));
                 shown.collect()
             }
             _ => Vec::new(),
@@ -173,7 +174,9 @@ impl Evidence {
         let secret_headers = self.dialect.iter().flat_map(|dialect| dialect.secret_headers());
         let was_sent = |name: &str| headers::sent(&self.attempt.request_headers, name).is_some();
         Ok(Workbench {
-            secret_headers: secret_headers.map(|name| (name.to_string(), was_sent(name.as_str()))).collect(),
+            secret_headers: secret_headers
+                .map(|name| (name.to_string(), was_sent(name.as_str())))
+                .collect(),
             attempt: self.attempt,
             state,
             signatures,
@@ -224,7 +227,11 @@ impl Evidence {
             Problem::internal("log_unreadable", detail)
         };
         let event_id: EventId = self.attempt.event_id.parse().map_err(|_| unreadable("an event's id"))?;
-        let event_type: EventType = self.attempt.event_type.parse().map_err(|_| unreadable("an event type"))?;
+        let event_type: EventType = self
+            .attempt
+            .event_type
+            .parse()
+            .map_err(|_| unreadable("an event type"))?;
         let overrides = self.endpoint.as_ref().map(|endpoint| endpoint.overrides.clone());
         let overrides = overrides.unwrap_or_default();
         let payload: &[u8] = match self.event.payload.len() {
@@ -234,7 +241,12 @@ impl Evidence {
         let message = Message {
             event_id,
             event_type: &event_type,
-            occurred_at: self.event.occurred_at.as_ref().and_then(timestamp_from).unwrap_or(self.sent_at()),
+            occurred_at: self
+                .event
+                .occurred_at
+                .as_ref()
+                .and_then(timestamp_from)
+                .unwrap_or(self.sent_at()),
             sent_at: self.sent_at(),
             attempt: self.attempt.number,
             payload,
@@ -258,7 +270,9 @@ impl Evidence {
         let checks = held.iter().filter(|(_, secret)| scheme.takes(secret));
         let check = |(held, secret): &(Held, Secret)| {
             let value = scheme.sign(secret, signed.as_bytes());
-            let is_equal = sent.as_deref().is_some_and(|sent| scheme.split(sent).any(|one| one == value));
+            let is_equal = sent
+                .as_deref()
+                .is_some_and(|sent| scheme.split(sent).any(|one| one == value));
             Check {
                 held: *held,
                 is_ed25519: secret.is_asymmetric(),

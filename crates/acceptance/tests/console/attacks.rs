@@ -129,6 +129,26 @@ async fn forms_from_elsewhere_are_refused_and_torture_is_shown_as_it_is() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_finds_no_page_that_fails() {
+    let system = Standalone::start().await;
+    seeded(&system, "kestrel").await;
+    let mut operator = Browser::new(&system.servers.http);
+    let page = operator.open("/admin").await;
+    let key = [("key", system.operator_token.as_str())];
+    operator.submit(&page, "/webhooks/session", &key).await;
+    let pages = crawl(&mut operator, "/admin").await;
+    assert!(
+        pages.iter().any(|page| page.path.ends_with("/verify")),
+        "{}",
+        pages.len()
+    );
+    for page in &pages {
+        assert!(page.status < 500, "{} {}", page.path, page.text);
+        is_tidy(page);
+    }
+}
+
 /// Every page that links lead to, each kind of query once.
 async fn crawl(browser: &mut Browser, start: &str) -> Vec<Page> {
     let (mut waiting, mut seen, mut pages) = (vec![start.to_owned()], BTreeSet::new(), Vec::new());

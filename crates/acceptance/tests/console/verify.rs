@@ -35,6 +35,7 @@ print("true" if verify(base64.b64decode(given["body"]), given["headers"], given[
 "#;
 
 /// The Rust of the page for Standard Webhooks, which a test of the console holds to what is shown.
+#[allow(unreachable_pub, reason = "receivers take it into crates of their own")]
 mod standard {
     include!("verify/standard.rs");
 }
@@ -68,11 +69,17 @@ impl Delivered {
         system.operator.publish(&tenant, "feedback.created", payload).await;
         let sent = receiver.wait_for(1, SOON).await.remove(0);
         let mut browser = signed_in(&system, &tenant.token).await;
-        let page = browser.open(&format!("/webhooks/endpoints/{}/verify", endpoint.id)).await;
+        let page = browser
+            .open(&format!("/webhooks/endpoints/{}/verify", endpoint.id))
+            .await;
         assert_eq!(page.status, 200, "{}", page.text);
         let code = ["node", "php", "python", "go", "ruby", "java", "csharp", "rust"].map(|language| {
             let start = format!("id=\"snippet-{language}\"");
-            let rest = page.text.split_once(&start).unwrap_or_else(|| panic!("no {language}")).1;
+            let rest = page
+                .text
+                .split_once(&start)
+                .unwrap_or_else(|| panic!("no {language}"))
+                .1;
             let text = rest.split_once('>').unwrap().1.split("</pre>").next().unwrap();
             (language, unescaped(text))
         });
@@ -120,7 +127,10 @@ impl Delivered {
             },
             ..self.request.clone()
         };
-        assert!(!self.verdict(language, &other).await, "{language} accepts another secret");
+        assert!(
+            !self.verdict(language, &other).await,
+            "{language} accepts another secret"
+        );
     }
 
     /// Asserts that the code refuses what was changed on the way.
@@ -140,7 +150,11 @@ impl Delivered {
         let mut missing = self.request.clone();
         missing.headers.remove(header);
         for changed in [body, newline, signature, missing] {
-            assert!(!self.verdict(language, &changed).await, "{language}: {:?}", changed.headers);
+            assert!(
+                !self.verdict(language, &changed).await,
+                "{language}: {:?}",
+                changed.headers
+            );
         }
     }
 }
@@ -155,7 +169,12 @@ fn run(extension: &str, text: &str, input: &Value) -> bool {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.to_string().as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -168,15 +187,24 @@ async fn code_for_a_signature_with_a_time_tells_right_from_wrong() {
     let delivered = Delivered::by("standard", SECRET).await;
     for language in ["node", "php", "python"] {
         delivered.is_told_from_strangers(language).await;
-        delivered.is_told_from_what_was_changed(language, "webhook-signature").await;
+        delivered
+            .is_told_from_what_was_changed(language, "webhook-signature")
+            .await;
         let mut old = delivered.request.clone();
         old.headers.insert("webhook-timestamp".into(), "1700000000".into());
-        assert!(!delivered.verdict(language, &old).await, "{language} accepts an old one");
+        assert!(
+            !delivered.verdict(language, &old).await,
+            "{language} accepts an old one"
+        );
     }
     let request = &delivered.request;
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     assert!(standard::verify(&request.body, header, SECRET));
-    assert!(!standard::verify(&request.body, header, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+    assert!(!standard::verify(
+        &request.body,
+        header,
+        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    ));
     assert!(!standard::verify(b"{}", header, SECRET));
     assert!(!standard::verify(&request.body, |_| None, SECRET));
 }
@@ -202,7 +230,9 @@ async fn code_for_a_public_key_tells_right_from_wrong() {
     assert!(delivered.request.secret.starts_with("whpk_"));
     for language in ["node", "php"] {
         delivered.is_told_from_strangers(language).await;
-        delivered.is_told_from_what_was_changed(language, "webhook-signature").await;
+        delivered
+            .is_told_from_what_was_changed(language, "webhook-signature")
+            .await;
     }
     assert!(!delivered.code.values().any(|code| code.contains(private.reveal())));
 }

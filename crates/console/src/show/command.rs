@@ -36,7 +36,10 @@ const FLAGS: [(&str, &str); 17] = [
 pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)]) -> Option<Same> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     // What is no id or name leads to no page, and is nothing to paste into a shell.
-    let is_plain = |part: &&str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let is_plain = |part: &&str| {
+        part.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
     if !parts.iter().all(is_plain) {
         return None;
     }
@@ -67,7 +70,11 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
             r#"{"filter": "payload.rating <= 2"}"#,
             Some(format!("filter try {id} --filter 'payload.rating <= 2'")),
         ),
-        ["endpoints", id, "test"] => post(format!("/endpoints/{id}/test"), "{}", Some(format!("endpoint test {id}"))),
+        ["endpoints", id, "test"] => post(
+            format!("/endpoints/{id}/test"),
+            "{}",
+            Some(format!("endpoint test {id}")),
+        ),
         ["endpoints", id, "secret"] => plain(format!("/endpoints/{id}/secret"), format!("endpoint secret {id}")),
         ["endpoints", id, "recover"] => post(
             "/replays".into(),
@@ -103,7 +110,9 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
 
 /// The filters that the API knows.
 fn api_query(query: &[(String, String)]) -> String {
-    let known = query.iter().filter(|(name, _)| FLAGS.iter().any(|(api, _)| api == name));
+    let known = query
+        .iter()
+        .filter(|(name, _)| FLAGS.iter().any(|(api, _)| api == name));
     let mut text = form_urlencoded::Serializer::new(String::new());
     for (name, value) in known {
         text.append_pair(name, value);
@@ -149,7 +158,10 @@ mod tests {
     use super::*;
 
     fn tidings(path: &str, query: &[(&str, &str)]) -> String {
-        let query: Vec<_> = query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let query: Vec<_> = query
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect();
         same(path, Some("ten_1"), &query).unwrap().tidings.unwrap()
     }
 
@@ -160,7 +172,10 @@ mod tests {
             tidings("/logs", &query),
             r"tidings logs --status 4xx --status none --error 'it'\''s, reset'"
         );
-        let query: Vec<_> = query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let query: Vec<_> = query
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect();
         let same = same("/logs", None, &query).unwrap();
         assert_eq!(
             same.curl,

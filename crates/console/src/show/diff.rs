@@ -156,7 +156,10 @@ mod tests {
 
     fn shown(one: &str, other: &str) -> String {
         let lines = lines(one, other);
-        let lines: Vec<_> = lines.iter().map(|line| format!("{}{}", line.mark(), line.text)).collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| format!("{}{}", line.mark(), line.text))
+            .collect();
         lines.join("\n")
     }
 

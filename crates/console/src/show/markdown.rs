@@ -23,7 +23,10 @@ pub(crate) fn attempt(attempt: &Attempt, request: &[u8], response: &[u8]) -> Str
         "| --- | --- |".into(),
     ];
     let rows = [
-        ("attempt", Some(format!("{} of `{}`", attempt.number, attempt.delivery_id))),
+        (
+            "attempt",
+            Some(format!("{} of `{}`", attempt.number, attempt.delivery_id)),
+        ),
         ("id", Some(format!("`{}`", attempt.id))),
         ("event", Some(format!("`{}`", attempt.event_id))),
         ("at", attempt.started_at.map(|at| at.to_string())),
@@ -33,7 +36,9 @@ pub(crate) fn attempt(attempt: &Attempt, request: &[u8], response: &[u8]) -> Str
         ("error", attempt.error.as_deref().map(in_a_cell)),
         ("next", attempt.next_attempt_at.map(|at| at.to_string())),
     ];
-    let rows = rows.into_iter().filter_map(|(name, value)| Some(format!("| {name} | {} |", value?)));
+    let rows = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("| {name} | {} |", value?)));
     lines.extend(rows);
     for (title, headers, body) in [
         ("Request", &attempt.request_headers, request),
@@ -41,7 +46,12 @@ pub(crate) fn attempt(attempt: &Attempt, request: &[u8], response: &[u8]) -> Str
     ] {
         let head: Vec<_> = headers.iter().map(line).collect();
         let text = format!("{}\n\n{}", head.join("\n"), beginning(body));
-        lines.extend([String::new(), format!("**{title}**"), String::new(), fenced(text.trim())]);
+        lines.extend([
+            String::new(),
+            format!("**{title}**"),
+            String::new(),
+            fenced(text.trim()),
+        ]);
     }
     lines.join("\n")
 }
@@ -53,17 +63,33 @@ fn address(text: &str) -> String {
     };
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path: Vec<_> = url.path().split('/').map(|part| if part.len() >= TOKEN { MASK } else { part }).collect();
+    let path: Vec<_> = url
+        .path()
+        .split('/')
+        .map(|part| if part.len() >= TOKEN { MASK } else { part })
+        .collect();
     let names: Vec<_> = url.query_pairs().map(|(name, _)| format!("{name}={MASK}")).collect();
-    let query = if names.is_empty() { String::new() } else { format!("?{}", names.join("&")) };
+    let query = if names.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", names.join("&"))
+    };
     format!("`{}://{host}{port}{}{query}`", url.scheme(), path.join("/"))
 }
 
 fn line(header: &Header) -> String {
     let name = header.name.to_ascii_lowercase();
-    let is_secret = ["authorization", "cookie", "token", "secret", "api-key", "apikey", "password"]
-        .iter()
-        .any(|word| name.contains(word));
+    let is_secret = [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "api-key",
+        "apikey",
+        "password",
+    ]
+    .iter()
+    .any(|word| name.contains(word));
     let value = if is_secret { MASK } else { header.value.as_str() };
     format!("{}: {value}", header.name)
 }
@@ -82,7 +108,11 @@ fn beginning(body: &[u8]) -> String {
 
 /// A block that ends where it should, whatever is in it.
 fn fenced(text: &str) -> String {
-    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
+    let longest = text
+        .split(|letter| letter != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}http\n{text}\n{fence}")
 }

@@ -94,7 +94,11 @@ fn field(root: &Value, schema: &Value, depth: usize, name: &str, is_required: bo
         name: name.to_owned(),
         kind: kind(root, own),
         is_required,
-        description: own["description"].as_str().or(own["title"].as_str()).unwrap_or_default().to_owned(),
+        description: own["description"]
+            .as_str()
+            .or(own["title"].as_str())
+            .unwrap_or_default()
+            .to_owned(),
         limits: limits.collect(),
     });
     inside(root, own, depth + 1, fields);
@@ -102,7 +106,9 @@ fn field(root: &Value, schema: &Value, depth: usize, name: &str, is_required: bo
 
 /// What a schema refers to within its own document; itself if it refers to nothing there.
 fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let pointer = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    let pointer = schema["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix('#'));
     pointer.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
 }
 
@@ -150,10 +156,20 @@ mod tests {
             .iter()
             .map(|field| format!("{}{} {}", "  ".repeat(field.depth), field.name, field.kind))
             .collect();
-        let expected = ["id string", "user object", "  name string", "tags array", "  [] ", "rating integer | null"];
+        let expected = [
+            "id string",
+            "user object",
+            "  name string",
+            "tags array",
+            "  [] ",
+            "rating integer | null",
+        ];
         assert_eq!(shown, expected);
         assert!(fields[0].is_required && !fields[1].is_required);
-        assert_eq!((fields[0].description.as_str(), &fields[0].limits), ("Which", &vec!["maxLength: 20".to_owned()]));
+        assert_eq!(
+            (fields[0].description.as_str(), &fields[0].limits),
+            ("Which", &vec!["maxLength: 20".to_owned()])
+        );
         assert_eq!(fields[4].limits, [r#"enum: ["a","b"]"#]);
     }
 

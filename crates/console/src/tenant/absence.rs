@@ -154,7 +154,11 @@ fn group(visitor: &Visitor, (verdict, endpoint): Fate, count: usize, endpoints: 
     let text = visitor.console.texts.say(visitor.language, &key, &values);
     Group {
         // A verdict that the console does not know yet.
-        text: if text == key { format!("{count}: {}", visitor.verdict(&verdict)) } else { text },
+        text: if text == key {
+            format!("{count}: {}", visitor.verdict(&verdict))
+        } else {
+            text
+        },
         repair: repair(visitor, &word, &id),
         count,
     }
@@ -165,7 +169,11 @@ fn repair(visitor: &Visitor, word: &str, id: &str) -> Option<Repair> {
         "no-endpoint" => ("create-webhook", "/new".to_owned(), true),
         "held-off" => ("turn-on", format!("/endpoints/{id}/enable"), true),
         "held" | "under-way" => ("overview", format!("/endpoints/{id}"), false),
-        "waiting" => ("nav-deliveries", format!("/deliveries?endpoint_id={id}&state=scheduled"), false),
+        "waiting" => (
+            "nav-deliveries",
+            format!("/deliveries?endpoint_id={id}&state=scheduled"),
+            false,
+        ),
         "given-up" | "cancelled" | "made-later" | "subscribed-later" => {
             ("recover", format!("/endpoints/{id}/recover"), true)
         }
@@ -189,7 +197,10 @@ async fn without(visitor: &Visitor, fields: &Fields) -> Vec<Without> {
         let kept: Vec<_> = kept.into_iter().filter(|name| !left_out_too(name)).collect();
         let others = fields.query(&kept, &[]);
         let asked = query(visitor, &Fields::of(&others), &[("limit", "1"), ("bodies", "false")]).ok()?;
-        let list = visitor.try_get::<List<Attempt>>(format!("/webhooks/logs?{asked}")).await.ok()?;
+        let list = visitor
+            .try_get::<List<Attempt>>(format!("/webhooks/logs?{asked}"))
+            .await
+            .ok()?;
         let key = format!("without-{}", left_out.replace('_', "-"));
         (!list.data.is_empty()).then(|| Without {
             text: visitor.t(&key),

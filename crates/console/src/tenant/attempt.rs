@@ -9,8 +9,8 @@ use http::StatusCode;
 use crate::form::Fields;
 use crate::shapes::{Attempt, Delivery, Dialect, Endpoint, Header, List};
 use crate::show::bytes::{Body, View};
-use crate::show::{curl, markdown};
 use crate::show::schedule::{Planned, planned};
+use crate::show::{curl, markdown};
 use crate::visitor::Visitor;
 
 /// The most attempts of a delivery that the timeline shows.

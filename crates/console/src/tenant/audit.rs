@@ -15,7 +15,14 @@ use crate::visitor::Visitor;
 
 const FILTERS: [&str; 3] = ["action", "target", "key_id"];
 /// What is asked for by name most often.
-const ACTIONS: [&str; 6] = ["endpoint.*", "key.*", "portal_link.*", "tenant.*", "replay.*", "erasure.*"];
+const ACTIONS: [&str; 6] = [
+    "endpoint.*",
+    "key.*",
+    "portal_link.*",
+    "tenant.*",
+    "replay.*",
+    "erasure.*",
+];
 
 #[derive(Template)]
 #[template(path = "audit.html")]
@@ -99,7 +106,13 @@ pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
     }
 }
 
-fn page(visitor: &Visitor, fields: &Fields, list: Option<List<Entry>>, problem: Option<String>, status: u16) -> Response {
+fn page(
+    visitor: &Visitor,
+    fields: &Fields,
+    list: Option<List<Entry>>,
+    problem: Option<String>,
+    status: u16,
+) -> Response {
     let (entries, next) = list.map_or((Vec::new(), None), |list| (list.data, list.next));
     let names = [&FILTERS[..], &["since", "until"]].concat();
     let page = AuditPage {

@@ -129,7 +129,11 @@ impl Bodies {
             return Self::Same;
         }
         let lines = diff::lines(&text(one), &text(other));
-        if lines.is_empty() { Self::Laid } else { Self::Lines(lines) }
+        if lines.is_empty() {
+            Self::Laid
+        } else {
+            Self::Lines(lines)
+        }
     }
 }
 
@@ -144,7 +148,10 @@ fn text(body: &[u8]) -> String {
 
 pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>, fields: Fields) -> Result<Response, Response> {
     let own: Attempt = visitor.get(format!("/webhooks/logs/{id}")).await?;
-    let path = format!("/webhooks/logs?delivery_id={}&limit={CHOICE}&bodies=false", own.delivery_id);
+    let path = format!(
+        "/webhooks/logs?delivery_id={}&limit={CHOICE}&bodies=false",
+        own.delivery_id
+    );
     let mut choice = visitor.get::<List<Attempt>>(path).await?.data;
     choice.reverse();
     let with = fields.given("with").map(str::to_owned);

@@ -90,14 +90,20 @@ impl EventTypePage<'_> {
 
     /// What a version has that the one before has not.
     fn changes(&self, version: &Version) -> Vec<Line> {
-        let before = self.event_type.versions.iter().find(|other| other.version + 1 == version.version);
+        let before = self
+            .event_type
+            .versions
+            .iter()
+            .find(|other| other.version + 1 == version.version);
         before.map_or_else(Vec::new, |before| diff::lines(&before.text(), &version.text()))
     }
 }
 
 impl Version {
     fn fields(&self) -> Vec<Field> {
-        self.schema.as_ref().map_or_else(Vec::new, |schema| schema::fields(schema.get()))
+        self.schema
+            .as_ref()
+            .map_or_else(Vec::new, |schema| schema::fields(schema.get()))
     }
 
     /// The schema in lines.
@@ -114,10 +120,15 @@ impl Version {
 fn subscribers<'a>(endpoints: &'a [Endpoint], name: &str) -> impl Iterator<Item = &'a Endpoint> {
     let name = name.parse::<Name>().ok();
     endpoints.iter().filter(move |endpoint| {
-        let mut wanted = endpoint.subscriptions.iter().filter(|subscription| !subscription.disabled);
+        let mut wanted = endpoint
+            .subscriptions
+            .iter()
+            .filter(|subscription| !subscription.disabled);
         wanted.any(|subscription| {
             let pattern = subscription.pattern.parse::<EventPattern>().ok();
-            pattern.zip(name.as_ref()).is_some_and(|(pattern, name)| pattern.matches(name))
+            pattern
+                .zip(name.as_ref())
+                .is_some_and(|(pattern, name)| pattern.matches(name))
         })
     })
 }
@@ -129,7 +140,9 @@ pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
         v: &visitor,
         types: list.data,
         endpoints: endpoints(&visitor).await,
-        next: list.next.map(|after| Fields::default().query(&[], &[("after", after.as_str())])),
+        next: list
+            .next
+            .map(|after| Fields::default().query(&[], &[("after", after.as_str())])),
     };
     Ok(visitor.page(StatusCode::OK, &page))
 }
@@ -146,6 +159,8 @@ pub(crate) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
 
 /// The tenant's endpoints. While they can't be listed the rest is worth seeing.
 async fn endpoints(visitor: &Visitor) -> Vec<Endpoint> {
-    let list = visitor.try_get::<List<Endpoint>>(format!("/endpoints?limit={ENDPOINTS}")).await;
+    let list = visitor
+        .try_get::<List<Endpoint>>(format!("/endpoints?limit={ENDPOINTS}"))
+        .await;
     list.map(|list| list.data).unwrap_or_default()
 }

@@ -157,7 +157,9 @@ async fn attempt(visitor: &Visitor, endpoint: &Endpoint, rows: &[Subscription]) 
     let events = visitor.try_get::<List<Event>>(path).await?.data;
     // A filter that several subscriptions share, or that several rows have by mistake, is tried once for each event.
     let pairs = events.iter().enumerate().flat_map(|(at, event)| {
-        let wanted = rows.iter().filter(move |row| !row.disabled && matches(&row.pattern, &event.event_type));
+        let wanted = rows
+            .iter()
+            .filter(move |row| !row.disabled && matches(&row.pattern, &event.event_type));
         wanted.filter_map(move |row| Some(((at, row.filter.clone()?), event.id.clone())))
     });
     let pairs: BTreeMap<(usize, String), String> = pairs.collect();

@@ -92,7 +92,9 @@ pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
         return refused(&visitor, &invalid(&visitor, "scope", "keys-no-scope")).await;
     }
     let body = json!({ "name": fields.text("name"), "scopes": scopes, "expires_at": expires_at });
-    let made = visitor.send_once::<NewKey>("/api-keys", &body, fields.text("once")).await;
+    let made = visitor
+        .send_once::<NewKey>("/api-keys", &body, fields.text("once"))
+        .await;
     answer(&visitor, made.map(|made| Made::Token(made.token))).await
 }
 
@@ -157,14 +159,19 @@ async fn page(
     made: Option<Made>,
     refusal: Option<&Refusal>,
 ) -> Result<Response, Response> {
-    let more: Vec<_> = [("portal", "true")].into_iter().chain(after.map(|after| ("after", after))).collect();
+    let more: Vec<_> = [("portal", "true")]
+        .into_iter()
+        .chain(after.map(|after| ("after", after)))
+        .collect();
     let list: List<Key> = visitor
         .get(format!("/api-keys?{}", Fields::default().query(&[], &more)))
         .await?;
     let page = KeysPage {
         v: visitor,
         keys: list.data,
-        next: list.next.map(|after| Fields::default().query(&[], &[("after", after.as_str())])),
+        next: list
+            .next
+            .map(|after| Fields::default().query(&[], &[("after", after.as_str())])),
         made,
         refusal,
         once: tidings_domain::EventId::new().to_string(),

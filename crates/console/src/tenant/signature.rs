@@ -82,7 +82,11 @@ fn received(visitor: &Visitor, fields: &Fields, sent: &[u8]) -> Value {
         "computed": fields.given("computed"),
         "received_at": fields.given("received_at").map(|text| instant(visitor, text)),
     });
-    let name = if fields.text("form") == "base64" { "body_base64" } else { "body" };
+    let name = if fields.text("form") == "base64" {
+        "body_base64"
+    } else {
+        "body"
+    };
     asked[name] = text.into();
     asked
 }

@@ -82,12 +82,22 @@ fn changes(visitor: &Visitor, kept: &Tenant, fields: &Fields) -> Result<Value, R
         field: field.map(str::to_owned),
     };
     if fields.text("seen") != kept.updated_at.to_string() {
-        return Err(refusal(StatusCode::CONFLICT, "tenant_changed", "settings-conflict", None));
+        return Err(refusal(
+            StatusCode::CONFLICT,
+            "tenant_changed",
+            "settings-conflict",
+            None,
+        ));
     }
     let days = |name: &str| match fields.given(name).map(str::parse::<u32>) {
         None => Ok(Value::Null),
         Some(Ok(days)) => Ok(days.into()),
-        Some(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "field_invalid", "settings-number", Some(name))),
+        Some(Err(_)) => Err(refusal(
+            StatusCode::BAD_REQUEST,
+            "field_invalid",
+            "settings-number",
+            Some(name),
+        )),
     };
     Ok(json!({
         "schema_validation": fields.given("schema_validation"),

@@ -101,7 +101,9 @@ fn pieces(template: &str, headers: &BTreeMap<String, String>) -> Option<Vec<Piec
     if !rest.is_empty() {
         pieces.push(Piece::Text(rest.to_owned()));
     }
-    let is_plain = pieces.iter().all(|piece| !matches!(piece, Piece::Text(text) if text.contains("{%")));
+    let is_plain = pieces
+        .iter()
+        .all(|piece| !matches!(piece, Piece::Text(text) if text.contains("{%")));
     is_plain.then_some(pieces)
 }
 
@@ -110,7 +112,10 @@ fn piece(expression: &str, headers: &BTreeMap<String, String>) -> Option<Piece> 
         return Some(Piece::Body);
     }
     let says = |template: &str| {
-        let inside = template.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        let inside = template
+            .trim()
+            .strip_prefix("{{")
+            .and_then(|rest| rest.strip_suffix("}}"));
         inside.is_some_and(|inside| inside.trim() == expression)
     };
     let (header, _) = headers.iter().find(|(_, template)| says(template))?;

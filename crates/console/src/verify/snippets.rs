@@ -68,12 +68,7 @@ language!(
     "verify/ed25519.py.txt",
     "verify/token.py.txt"
 );
-language!(
-    go,
-    "verify/hmac.go.txt",
-    "verify/ed25519.go.txt",
-    "verify/token.go.txt"
-);
+language!(go, "verify/hmac.go.txt", "verify/ed25519.go.txt", "verify/token.go.txt");
 language!(
     ruby,
     "verify/hmac.rb.txt",
@@ -164,7 +159,10 @@ mod tests {
             header: "x-webhook-token".into(),
         });
         for (recipe, words) in [
-            (standard(false), &["webhook-signature", "webhook-id", "webhook-timestamp", "v1,"][..]),
+            (
+                standard(false),
+                &["webhook-signature", "webhook-id", "webhook-timestamp", "v1,"][..],
+            ),
             (standard(true), &["webhook-signature", "v1a,", "whpk_"]),
             (hex, &["x-feedbackpulse-signature", "sha256="]),
             (token, &["x-webhook-token"]),
@@ -176,7 +174,11 @@ mod tests {
                     assert!(code.contains(word), "{id}: {word} is missing in\n{code}");
                 }
                 for (open, close) in [('(', ')'), ('{', '}'), ('[', ']')] {
-                    assert_eq!(code.matches(open).count(), code.matches(close).count(), "{id}: {open}\n{code}");
+                    assert_eq!(
+                        code.matches(open).count(),
+                        code.matches(close).count(),
+                        "{id}: {open}\n{code}"
+                    );
                 }
                 assert!(!code.contains("{%") && !code.contains("{{"), "{id}");
             }

@@ -88,7 +88,11 @@ impl Finding {
     /// The finding in the reader's language; one that the console does not know yet as the API words it.
     pub(crate) fn text(&self, reader: &Reader) -> String {
         let key = format!("finding-{}", self.code.replace('_', "-"));
-        let values: Vec<_> = self.values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let values: Vec<_> = self
+            .values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
         let text = reader.console.texts.say(reader.language, &key, &values);
         if text == key { self.detail.clone() } else { text }
     }

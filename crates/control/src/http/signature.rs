@@ -167,11 +167,7 @@ struct Finding {
         (status = 409, description = "The dialect can't say any more what it signed.", body = Document,
             content_type = "application/problem+json"),
     ))]
-async fn show(
-    State(rest): State<Rest>,
-    call: Call,
-    Id(id): Id<AttemptId>,
-) -> Result<Json<AttemptSignature>, Refusal> {
+async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Json<AttemptSignature>, Refusal> {
     Ok(Json(rest.signatures.check(&call, id, false).await?.into()))
 }
 

@@ -34,7 +34,11 @@ impl Difference {
         if sent == received {
             return None;
         }
-        let at = sent.iter().zip(received).take_while(|(one, other)| one == other).count();
+        let at = sent
+            .iter()
+            .zip(received)
+            .take_while(|(one, other)| one == other)
+            .count();
         let before = &sent[..at];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         Some(Self {
@@ -71,11 +75,13 @@ fn at_the_ends(sent: &[u8], received: &[u8]) -> Option<Finding> {
     let without_newline = |bytes: &[u8]| bytes.trim_ascii_end().len();
     let is_newlines = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
     if received.is_empty() {
-        let detail = "the body is empty: something has read it before the signature was checked; keep the raw bytes first";
+        let detail =
+            "the body is empty: something has read it before the signature was checked; keep the raw bytes first";
         return Some(Finding::fault("body_empty", detail));
     }
     if received.strip_prefix(BOM) == Some(sent) {
-        let detail = "a byte order mark (EF BB BF) was put in front: write and read the body as bytes, not as a text file";
+        let detail =
+            "a byte order mark (EF BB BF) was put in front: write and read the body as bytes, not as a text file";
         return Some(Finding::fault("body_bom", detail));
     }
     if received.strip_prefix(sent).is_some_and(is_newlines) {
@@ -92,7 +98,8 @@ fn at_the_ends(sent: &[u8], received: &[u8]) -> Option<Finding> {
     }
     let is_trimmed = sent.trim_ascii() == received.trim_ascii();
     (is_trimmed && without_newline(received) > 0).then(|| {
-        let detail = "blanks at the beginning or the end were added or taken away: do not trim the body before checking";
+        let detail =
+            "blanks at the beginning or the end were added or taken away: do not trim the body before checking";
         Finding::fault("body_blanks", detail)
     })
 }
@@ -106,7 +113,8 @@ fn lines(bytes: &[u8]) -> Vec<u8> {
 fn in_another_form(sent: &[u8], received: &[u8]) -> Option<Finding> {
     let decoded = BASE64_STANDARD.decode(received.trim_ascii());
     if decoded.is_ok_and(|decoded| decoded == sent) {
-        let detail = "the body is still base64, as some gateways hand it over (`isBase64Encoded`): decode it before checking";
+        let detail =
+            "the body is still base64, as some gateways hand it over (`isBase64Encoded`): decode it before checking";
         return Some(Finding::fault("body_base64", detail));
     }
     let quoted = serde_json::from_slice::<String>(received).ok()?;
@@ -136,16 +144,23 @@ fn reprinted(sent: &[u8], received: &[u8]) -> Option<Finding> {
     } else if newly("\\/") {
         ("body_slashes", "which escaped its slashes, as PHP's `json_encode` does")
     } else if newly("\\u") {
-        ("body_escapes", "which escaped its letters beyond ASCII, as Python's `json.dumps` does")
+        (
+            "body_escapes",
+            "which escaped its letters beyond ASCII, as Python's `json.dumps` does",
+        )
     } else if newly("\n") {
         ("body_pretty", "which laid it out over several lines")
     } else if newly("\": ") || newly("\", ") {
-        ("body_spaces", "which put blanks after its colons and commas, as Python's `json.dumps` does")
+        (
+            "body_spaces",
+            "which put blanks after its colons and commas, as Python's `json.dumps` does",
+        )
     } else {
         ("body_reprinted", "which writes the same JSON in other bytes")
     };
     let (code, how) = how;
-    let detail = format!("the body was parsed and printed again, {how}: check the bytes that came, before they are parsed");
+    let detail =
+        format!("the body was parsed and printed again, {how}: check the bytes that came, before they are parsed");
     Some(Finding::fault(code, detail))
 }
 
@@ -154,18 +169,24 @@ fn in_another_charset(sent: &[u8], received: &[u8]) -> Option<Finding> {
     if text.is_ascii() {
         return None;
     }
-    let latin: Option<Vec<u8>> = text.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
+    let latin: Option<Vec<u8>> = text
+        .chars()
+        .map(|letter| u8::try_from(u32::from(letter)).ok())
+        .collect();
     if latin.is_some_and(|latin| latin == received) {
         let detail = "the body was changed from UTF-8 to ISO 8859-1: read it as bytes, or as UTF-8";
         return Some(Finding::fault("body_latin", detail));
     }
     let mistaken: String = sent.iter().map(|byte| char::from(*byte)).collect();
     if mistaken.as_bytes() == received || windows(sent) == received {
-        let detail = "the body was read as ISO 8859-1 or Windows-1252, though it is UTF-8: read it as bytes, or as UTF-8";
+        let detail =
+            "the body was read as ISO 8859-1 or Windows-1252, though it is UTF-8: read it as bytes, or as UTF-8";
         return Some(Finding::fault("body_mistaken", detail));
     }
     let is_lost = ['?', '\u{fffd}'].iter().any(|instead| {
-        let letters = text.chars().map(|letter| if letter.is_ascii() { letter } else { *instead });
+        let letters = text
+            .chars()
+            .map(|letter| if letter.is_ascii() { letter } else { *instead });
         let lost: String = letters.collect();
         lost.as_bytes() == received
     });
@@ -178,8 +199,8 @@ fn in_another_charset(sent: &[u8], received: &[u8]) -> Option<Finding> {
 /// UTF-8 taken for Windows-1252 and written as UTF-8; the codes that it has no letter for stay as they are.
 fn windows(bytes: &[u8]) -> Vec<u8> {
     const LETTERS: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
-        '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     let letter = |byte: &u8| match byte {
         0x80..=0x9f => LETTERS[usize::from(*byte - 0x80)],
@@ -191,7 +212,8 @@ fn windows(bytes: &[u8]) -> Vec<u8> {
 fn cut(sent: &[u8], received: &[u8]) -> Option<Finding> {
     if sent.starts_with(received) {
         let missing = sent.len() - received.len();
-        let detail = format!("the last {missing} bytes are missing: read the body to its end, and look for a limit of its size");
+        let detail =
+            format!("the last {missing} bytes are missing: read the body to its end, and look for a limit of its size");
         return Some(Finding::fault("body_cut", detail).with("n", missing));
     }
     received.starts_with(sent).then(|| {
@@ -221,7 +243,10 @@ mod tests {
         assert_eq!(code(format!("\u{feff}{SENT}")), "body_bom");
         assert_eq!(code(BASE64_STANDARD.encode(SENT)), "body_base64");
         assert_eq!(code(serde_json::to_string(SENT).unwrap()), "body_quoted");
-        assert_eq!(code(SENT.replace("12345678901234567890", "12345678901234567000")), "body_numbers");
+        assert_eq!(
+            code(SENT.replace("12345678901234567890", "12345678901234567000")),
+            "body_numbers"
+        );
         assert_eq!(code(SENT.replace('/', "\\/")), "body_slashes");
         assert_eq!(code(SENT.replace('ë', "\\u00eb")), "body_escapes");
         assert_eq!(code(SENT.replace("\":", "\": ")), "body_spaces");

@@ -84,7 +84,11 @@ impl Signatures {
             page_token: String::new(),
         };
         let page = self.logs.list(&call.authorization, question).await?;
-        for other in page.attempts.into_iter().filter(|other| other.id != evidence.attempt.id) {
+        for other in page
+            .attempts
+            .into_iter()
+            .filter(|other| other.id != evidence.attempt.id)
+        {
             let other = self.logs.get(&call.authorization, other.id).await?;
             if headers::sent(&other.request_headers, &name) == Some(value.as_str()) {
                 let detail = format!("the signature is that of attempt {} ({})", other.number, other.id);
@@ -157,7 +161,11 @@ impl Evidence {
         let is_signed = |source: &str| source.contains("{{") && signed.iter().any(|signed| signed.contains(source));
         let covered = dialect.header_templates().filter(|(_, source)| is_signed(source));
         let covered = covered.map(|(name, _)| name.to_string());
-        dialect.schemes().map(|scheme| scheme.header().to_string()).chain(covered).collect()
+        dialect
+            .schemes()
+            .map(|scheme| scheme.header().to_string())
+            .chain(covered)
+            .collect()
     }
 
     /// Whether the receiver's clock is too far from the time that was signed.
@@ -172,17 +180,28 @@ impl Evidence {
         Some(values(match seconds {
             late if late > TOLERANCE_SECONDS => Finding::fault(
                 "clock_late",
-                format!("it was checked {late} s after it was signed: receivers take {TOLERANCE_SECONDS} s at most; set the clock, or check when the request comes"),
+                format!(
+                    "it was checked {late} s after it was signed: receivers take {TOLERANCE_SECONDS} s at most; set the clock, or check when the request comes"
+                ),
             ),
             early if early < -TOLERANCE_SECONDS => Finding::fault(
                 "clock_early",
-                format!("by the receiver's clock it was checked {} s before it was signed: set the clock", -early),
+                format!(
+                    "by the receiver's clock it was checked {} s before it was signed: set the clock",
+                    -early
+                ),
             ),
             _ => Finding::fine("clock_right", "the time is within what receivers tolerate"),
         }))
     }
 
-    fn verifies(&self, scheme: Scheme<'_>, text: &str, pasted: Option<&[(String, String)]>, held: &[(Held, Secret)]) -> bool {
+    fn verifies(
+        &self,
+        scheme: Scheme<'_>,
+        text: &str,
+        pasted: Option<&[(String, String)]>,
+        held: &[(Held, Secret)],
+    ) -> bool {
         let name = scheme.header().as_str();
         let value = match pasted {
             Some(pasted) => value_of(pasted, name),
@@ -219,8 +238,14 @@ fn explain(
         .filter(|(name, bytes, _)| *name == "signed" || *bytes != signed.as_bytes())
         .map(|(name, bytes, is_right)| Text { name, bytes, is_right })
         .collect();
-    let given = received.secret.as_ref().and_then(|given| Secret::new(given.trim()).ok());
-    let mut keys: Vec<Key> = held.iter().flat_map(|(which, secret)| keys(scheme, *which, secret)).collect();
+    let given = received
+        .secret
+        .as_ref()
+        .and_then(|given| Secret::new(given.trim()).ok());
+    let mut keys: Vec<Key> = held
+        .iter()
+        .flat_map(|(which, secret)| keys(scheme, *which, secret))
+        .collect();
     if let Some(key) = given.as_ref().and_then(|given| scheme.key(given)) {
         keys.push(Key {
             name: "given",

@@ -4,7 +4,6 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use tidings_domain::signature::{hmac_sha256, same};
 
 use super::finding::Finding;
-use super::secrets::hex;
 
 /// Bytes of a SHA-256.
 const LENGTH: usize = 32;
@@ -27,9 +26,18 @@ pub(super) struct Text<'a> {
 }
 
 /// How a receiver came to this value.
-pub(super) fn explain(value: &str, prefixes: &[&str], encoding: &str, keys: &[Key], texts: &[Text<'_>]) -> Vec<Finding> {
+pub(super) fn explain(
+    value: &str,
+    prefixes: &[&str],
+    encoding: &str,
+    keys: &[Key],
+    texts: &[Text<'_>],
+) -> Vec<Finding> {
     let value = value.trim().trim_matches(['"', '\'']);
-    let bare = prefixes.iter().find_map(|prefix| value.strip_prefix(prefix)).unwrap_or(value);
+    let bare = prefixes
+        .iter()
+        .find_map(|prefix| value.strip_prefix(prefix))
+        .unwrap_or(value);
     let Some((digest, written)) = read(bare) else {
         let detail = "what the receiver computed is neither hexadecimal nor base64";
         return vec![Finding::fault("computed_unreadable", detail)];
@@ -74,14 +82,21 @@ fn read(text: &str) -> Option<(Vec<u8>, &'static str)> {
         return Some((bytes, "hex"));
     }
     let bytes = BASE64_STANDARD.decode(text).ok().map(|bytes| (bytes, "base64"));
-    bytes.or_else(|| Some((BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?, "base64url")))
+    bytes.or_else(|| {
+        Some((
+            BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?,
+            "base64url",
+        ))
+    })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let is_hex = !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Base64 of 32 bytes ends with `=`; all digits of these forms together are hexadecimal.
     let digits = is_hex.then(|| (0..text.len()).step_by(2))?;
-    digits.map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    digits
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
 }
 
 fn wrong_key(name: &str) -> Finding {
@@ -124,6 +139,7 @@ fn wrong_text(name: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::secrets::hex;
     use super::*;
 
     fn key(name: &'static str, bytes: &[u8]) -> Key {
@@ -149,7 +165,10 @@ mod tests {
         let made = |key: &[u8], text: &[u8]| hmac_sha256(key, &[text]);
         let base64 = |bytes: [u8; 32]| BASE64_STANDARD.encode(bytes);
         assert_eq!(codes(&base64(made(b"key", b"1.{}"))), ["computed_right"]);
-        assert_eq!(codes(&format!("v1,{}", base64(made(b"key", b"1.{}")))), ["computed_right"]);
+        assert_eq!(
+            codes(&format!("v1,{}", base64(made(b"key", b"1.{}")))),
+            ["computed_right"]
+        );
         assert_eq!(codes(&hex(&made(b"key", b"1.{}"))), ["computed_encoding"]);
         assert_eq!(codes(&base64(made(b"whsec_a2V5", b"1.{}"))), ["computed_key_text"]);
         assert_eq!(

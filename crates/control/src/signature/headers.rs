@@ -21,7 +21,10 @@ fn line(text: &str) -> Option<(String, String)> {
         true => value.trim_end_matches([',', '}', ']']).trim().trim_matches(quotes),
         false => value.trim_end_matches(quotes),
     };
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let is_name = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     // CGI and WSGI call `X-Name` `HTTP_X_NAME`.
     let name = name.strip_prefix("HTTP_").unwrap_or(name).replace('_', "-");
     is_name.then(|| (name.to_ascii_lowercase(), value.to_owned()))
@@ -49,7 +52,8 @@ pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], mat
 fn compare_one(name: &str, sent: &str, received: &[(String, String)]) -> Option<Finding> {
     let mut same_name = received.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
     let Some((_, value)) = same_name.next() else {
-        let detail = format!("the header `{name}` did not arrive, or was not pasted: look whether a proxy takes it away");
+        let detail =
+            format!("the header `{name}` did not arrive, or was not pasted: look whether a proxy takes it away");
         return Some(Finding::fault("header_missing", detail).with("header", name));
     };
     if value == sent {
@@ -65,7 +69,8 @@ fn compare_one(name: &str, sent: &str, received: &[(String, String)]) -> Option<
         let detail = format!("the header `{name}` was cut short");
         Finding::fault("header_cut", detail)
     } else {
-        let detail = format!("the header `{name}` is another one than was sent: it belongs to another attempt, or was changed");
+        let detail =
+            format!("the header `{name}` is another one than was sent: it belongs to another attempt, or was changed");
         Finding::fault("header_differs", detail)
     };
     Some(finding.with("header", name))
@@ -80,7 +85,11 @@ mod tests {
         let pasted = "POST / HTTP/1.1\nwebhook-id: evt_1\r\n  \"webhook-timestamp\": \"17\",\n'X-Sig' => 'sha256=ab'\n\
                       -H 'X-Other: a'\n[HTTP_X_TOKEN] => t\nnonsense";
         let read = read(pasted);
-        let found = |name: &str| read.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let found = |name: &str| {
+            read.iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value.as_str())
+        };
         assert_eq!(found("webhook-id"), Some("evt_1"));
         assert_eq!(found("webhook-timestamp"), Some("17"));
         assert_eq!(found("x-sig"), Some("sha256=ab"));

@@ -25,31 +25,45 @@ fn compare_one(which: Held, secret: &str, given: &str, decodes: bool) -> Option<
         return Some(match which {
             Held::Current => Finding::fine("secret_current", "the secret is the endpoint's"),
             Held::Previous => {
-                let detail = "the secret is the one before the last replacement: take over the new one before the old one ends";
+                let detail =
+                    "the secret is the one before the last replacement: take over the new one before the old one ends";
                 Finding::fault("secret_previous", detail)
             }
         });
     }
     let trimmed = given.trim();
     if trimmed == secret {
-        return fault("secret_blanks", "the secret has blanks or a line end around it: take them away");
+        return fault(
+            "secret_blanks",
+            "the secret has blanks or a line end around it: take them away",
+        );
     }
     if trimmed.trim_matches(['"', '\'', '`']) == secret {
         return fault("secret_quotes", "the secret stands in quotes: take them away");
     }
     if secret.strip_prefix(PREFIX) == Some(trimmed) {
         return if decodes {
-            let detail = "the secret is the endpoint's without `whsec_`: right if the receiver decodes it from base64 itself";
+            let detail =
+                "the secret is the endpoint's without `whsec_`: right if the receiver decodes it from base64 itself";
             Some(Finding::fine("secret_bare", detail))
         } else {
-            fault("secret_cut", "`whsec_` belongs to the secret here and is missing: the whole text is the key")
+            fault(
+                "secret_cut",
+                "`whsec_` belongs to the secret here and is missing: the whole text is the key",
+            )
         };
     }
     if trimmed.strip_prefix(PREFIX) == Some(secret) {
-        return fault("secret_prefixed", "`whsec_` was put in front of the secret: take it away");
+        return fault(
+            "secret_prefixed",
+            "`whsec_` was put in front of the secret: take it away",
+        );
     }
     if trimmed.eq_ignore_ascii_case(secret) {
-        return fault("secret_case", "the secret differs in upper and lower case only: copy it again");
+        return fault(
+            "secret_case",
+            "the secret differs in upper and lower case only: copy it again",
+        );
     }
     let bare = secret.strip_prefix(PREFIX).unwrap_or(secret);
     let key = BASE64_STANDARD.decode(bare).unwrap_or_default();

@@ -83,7 +83,11 @@ impl Case {
     pub(crate) fn signed_texts(&self, dialect: &str, event_type: &str, payload: &str, body: &str) -> Vec<String> {
         let event_type: EventType = event_type.parse().unwrap();
         let message = self.message(&event_type, payload.as_bytes());
-        self.dialects.get(dialect).unwrap().signed_texts(&message, body).unwrap()
+        self.dialects
+            .get(dialect)
+            .unwrap()
+            .signed_texts(&message, body)
+            .unwrap()
     }
 
     fn message<'a>(&'a self, event_type: &'a EventType, payload: &'a [u8]) -> Message<'a> {

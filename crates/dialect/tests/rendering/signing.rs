@@ -139,14 +139,24 @@ fn a_scheme_says_what_its_file_says() {
     let scheme = standard.schemes().next().unwrap();
     assert_eq!(scheme.signed(), "{{ id }}.{{ sent_at.unix }}.{{ body }}");
     assert_eq!(
-        (scheme.prefix(), scheme.encoding(), scheme.separator(), scheme.decodes_key()),
+        (
+            scheme.prefix(),
+            scheme.encoding(),
+            scheme.separator(),
+            scheme.decodes_key()
+        ),
         ("v1,", "base64", Some(" "), true)
     );
     let key = Secret::new(SHARED).unwrap();
     assert_eq!(scheme.key(&key).unwrap().len(), 24);
     assert!(scheme.takes(&Secret::generate_ed25519()));
     let sent_in: Vec<_> = standard.header_templates().collect();
-    assert!(sent_in.iter().any(|(name, source)| *name == "webhook-id" && *source == "{{ id }}"), "{sent_in:?}");
+    assert!(
+        sent_in
+            .iter()
+            .any(|(name, source)| *name == "webhook-id" && *source == "{{ id }}"),
+        "{sent_in:?}"
+    );
     let userpilot = case.dialects.get("userpilot").unwrap();
     let shown: Vec<_> = userpilot.secret_headers().map(|name| name.as_str()).collect();
     assert_eq!(shown, ["X-Userpilot-Token"]);

@@ -245,7 +245,8 @@ impl Registry for Sqlite {
 
     async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let entry = entry.clone();
-        self.change(move |connection| audit::insert(connection, &entry), |()| None).await
+        self.change(move |connection| audit::insert(connection, &entry), |()| None)
+            .await
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

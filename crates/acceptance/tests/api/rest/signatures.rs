@@ -59,7 +59,11 @@ impl Delivered {
     }
 
     async fn with_scope(&self, scope: &str) -> Caller {
-        let made = self.caller.post("/api-keys", json!({ "scopes": [scope] })).await.is(201);
+        let made = self
+            .caller
+            .post("/api-keys", json!({ "scopes": [scope] }))
+            .await
+            .is(201);
         Caller {
             key: made["token"].as_str().unwrap().to_owned(),
             ..self.caller.clone()
@@ -82,7 +86,10 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
 async fn an_attempt_is_checked_step_by_step() {
     let delivered = Delivered::by("standard").await;
     let checked = delivered.caller.get(&delivered.path()).await.is(200);
-    assert_eq!((&checked["state"], &checked["may_reveal"]), (&json!("checked"), &json!(true)));
+    assert_eq!(
+        (&checked["state"], &checked["may_reveal"]),
+        (&json!("checked"), &json!(true))
+    );
     let signature = &checked["signatures"][0];
     assert_eq!(signature["header"], "webhook-signature");
     assert_eq!(signature["template"], "{{ id }}.{{ sent_at.unix }}.{{ body }}");
@@ -100,7 +107,11 @@ async fn an_attempt_is_checked_step_by_step() {
     let shown = delivered.caller.post(&delivered.path(), Value::Null).await.is(200);
     let shown = &shown["signatures"][0]["checks"][0]["key_hex"];
     assert_eq!(shown.as_str().unwrap().len(), key.len() * 2);
-    let entries = delivered.caller.get("/audit?action=endpoint.secret_shown").await.is(200);
+    let entries = delivered
+        .caller
+        .get("/audit?action=endpoint.secret_shown")
+        .await
+        .is(200);
     assert_eq!(entries["data"].as_array().unwrap().len(), 1);
     let reader = delivered.with_scope("read").await;
     reader
@@ -120,8 +131,14 @@ async fn after_a_rotation_nobody_who_only_reads_gets_a_signature_that_was_not_se
     delivered.caller.post(&rotate, asked).await.is(200);
     let reader = delivered.with_scope("read").await;
     let checks = reader.get(&delivered.path()).await.is(200)["signatures"][0]["checks"].clone();
-    assert_eq!((&checks[0]["equal"], &checks[0]["value"]), (&json!(false), &Value::Null));
-    assert_eq!((&checks[1]["secret"], &checks[1]["equal"]), (&json!("previous"), &json!(true)));
+    assert_eq!(
+        (&checks[0]["equal"], &checks[0]["value"]),
+        (&json!(false), &Value::Null)
+    );
+    assert_eq!(
+        (&checks[1]["secret"], &checks[1]["equal"]),
+        (&json!("previous"), &json!(true))
+    );
     let compared = delivered.compare(json!({ "secret": SECRET })).await;
     assert_eq!(codes(&compared), ["secret_previous"]);
     let rotate = json!({ "secret": "a third secret", "overlap": "0s" });
@@ -139,15 +156,24 @@ async fn after_a_rotation_nobody_who_only_reads_gets_a_signature_that_was_not_se
 async fn what_a_receiver_saw_is_explained() {
     let delivered = Delivered::by("standard").await;
     let compared = delivered.compare(json!({ "body": delivered.body })).await;
-    assert_eq!((codes(&compared), &compared["verifies"]), (vec!["body_same"], &json!(true)));
+    assert_eq!(
+        (codes(&compared), &compared["verifies"]),
+        (vec!["body_same"], &json!(true))
+    );
 
     let rounded = delivered.body.replace("12345678901234567890", "12345678901234567000");
     let compared = delivered.compare(json!({ "body": rounded })).await;
-    assert_eq!((codes(&compared), &compared["verifies"]), (vec!["body_numbers"], &json!(false)));
+    assert_eq!(
+        (codes(&compared), &compared["verifies"]),
+        (vec!["body_numbers"], &json!(false))
+    );
     let difference = &compared["difference"];
     let at = usize::try_from(difference["at"].as_u64().unwrap()).unwrap();
     assert_eq!(&delivered.body[at..at + 3], "890");
-    assert_eq!((&difference["sent_byte"], &difference["received_byte"]), (&json!(b'8'), &json!(b'0')));
+    assert_eq!(
+        (&difference["sent_byte"], &difference["received_byte"]),
+        (&json!(b'8'), &json!(b'0'))
+    );
 
     let newline = BASE64_STANDARD.encode(format!("{}\n", delivered.body));
     let compared = delivered.compare(json!({ "body_base64": newline })).await;
@@ -168,18 +194,38 @@ async fn what_a_receiver_saw_is_explained() {
 #[tokio::test]
 async fn a_header_of_another_attempt_is_found() {
     let delivered = Delivered::by("standard").await;
-    let attempt = delivered.caller.get(&format!("/webhooks/logs/{}", delivered.attempt)).await.is(200);
+    let attempt = delivered
+        .caller
+        .get(&format!("/webhooks/logs/{}", delivered.attempt))
+        .await
+        .is(200);
     let lines: Vec<_> = attempt["request_headers"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|line| format!("{}: {}", line["name"].as_str().unwrap(), line["value"].as_str().unwrap()))
+        .map(|line| {
+            format!(
+                "{}: {}",
+                line["name"].as_str().unwrap(),
+                line["value"].as_str().unwrap()
+            )
+        })
         .collect();
     let compared = delivered.compare(json!({ "headers": lines.join("\r\n") })).await;
-    assert_eq!((codes(&compared), &compared["verifies"]), (vec!["headers_same"], &json!(true)));
-    let without: Vec<_> = lines.iter().filter(|line| !line.contains("signature")).cloned().collect();
+    assert_eq!(
+        (codes(&compared), &compared["verifies"]),
+        (vec!["headers_same"], &json!(true))
+    );
+    let without: Vec<_> = lines
+        .iter()
+        .filter(|line| !line.contains("signature"))
+        .cloned()
+        .collect();
     let compared = delivered.compare(json!({ "headers": without.join("\n") })).await;
-    assert_eq!((codes(&compared), &compared["verifies"]), (vec!["header_missing"], &json!(false)));
+    assert_eq!(
+        (codes(&compared), &compared["verifies"]),
+        (vec!["header_missing"], &json!(false))
+    );
 
     let retry = format!("/deliveries/{}/retry", attempt["delivery_id"].as_str().unwrap());
     let again = delivered.caller.post(&retry, Value::Null).await.is(202);
@@ -192,7 +238,11 @@ async fn a_header_of_another_attempt_is_found() {
     let page = delivered.caller.get(&log).await.is(200);
     let other = super::ids(&page)[0].to_owned();
     let path = format!("/webhooks/logs/{other}/signature/compare");
-    let compared = delivered.caller.post(&path, json!({ "headers": lines.join("\n") })).await.is(200);
+    let compared = delivered
+        .caller
+        .post(&path, json!({ "headers": lines.join("\n") }))
+        .await
+        .is(200);
     assert!(codes(&compared).contains(&"header_differs"), "{compared}");
 }
 
@@ -226,15 +276,25 @@ async fn a_test_is_shown_before_it_is_sent() {
     let body = preview["request_body"].as_str().unwrap();
     assert!(body.contains("fb_1"), "{preview}");
     let lines = preview["request_headers"].as_array().unwrap();
-    let line = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap()["value"].as_str().unwrap();
-    let digest: String = hmac(SECRET.as_bytes(), body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let line = |name: &str| {
+        lines.iter().find(|line| line["name"] == name).unwrap()["value"]
+            .as_str()
+            .unwrap()
+    };
+    let digest: String = hmac(SECRET.as_bytes(), body)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(line("X-UserHero-Signature"), format!("sha256={digest}"));
     assert_eq!(line("Content-Length"), body.len().to_string());
     assert!(line("Host").starts_with("127.0.0.1:"));
 
     let preview = delivered.caller.post(&path, Value::Null).await.is(200);
     assert!(preview["event_type"].is_string(), "the dialect's sample");
-    let answer = delivered.caller.post(&path, json!({ "event_type": "not a type" })).await;
+    let answer = delivered
+        .caller
+        .post(&path, json!({ "event_type": "not a type" }))
+        .await;
     assert_eq!((answer.status, &answer.body["field"]), (400, &json!("event_type")));
     let reader = delivered.with_scope("read").await;
     reader
