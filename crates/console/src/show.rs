@@ -8,3 +8,4 @@ pub(crate) mod json;
 pub(crate) mod markdown;
 pub(crate) mod schedule;
 pub(crate) mod schema;
+pub(crate) mod timeline;

@@ -5,11 +5,13 @@ use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
+use tidings_domain::Timestamp;
 
 use crate::form::Fields;
 use crate::shapes::{Attempt, Delivery, Dialect, Endpoint, Header, List};
 use crate::show::bytes::{Body, View};
 use crate::show::schedule::{Planned, planned};
+use crate::show::timeline::{self, Line};
 use crate::show::{curl, markdown};
 use crate::visitor::Visitor;
 
@@ -89,6 +91,21 @@ impl Timeline {
             _ => Vec::new(),
         };
         Self { made, planned }
+    }
+}
+
+impl Timeline {
+    /// The attempts on a line, with the present time among them.
+    pub(crate) fn line(&self) -> Line {
+        let made = self
+            .made
+            .iter()
+            .filter_map(|made| Some((made.outcome.as_str(), made.number, made.started_at?)));
+        let planned = self
+            .planned
+            .iter()
+            .map(|planned| ("planned", planned.number, planned.at));
+        timeline::line(made.chain(planned), Timestamp::now())
     }
 }
 

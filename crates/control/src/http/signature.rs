@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
-use tidings_domain::{AttemptId, Timestamp};
+use tidings_domain::{AttemptId, Scope, Timestamp};
 use tidings_service::problem::{Document, Problem};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -206,6 +206,7 @@ async fn compare(
     Id(id): Id<AttemptId>,
     Body(asked): Body<ReceivedRequest>,
 ) -> Result<Json<Comparison>, Refusal> {
+    call.require(Scope::Read)?;
     let received = asked.into_received()?;
     Ok(Json(rest.signatures.compare(&call, id, received).await?.into()))
 }

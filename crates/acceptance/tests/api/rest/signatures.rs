@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tidings_acceptance::{SOON, Standalone, Tenant};
-use tidings_testkit::{Receiver, wait_until};
+use tidings_testkit::{Answer, Receiver, wait_until};
 
 use super::Caller;
 
@@ -19,7 +19,7 @@ struct Delivered {
     endpoint: String,
     attempt: String,
     body: String,
-    _receiver: Receiver,
+    receiver: Receiver,
 }
 
 impl Delivered {
@@ -45,7 +45,7 @@ impl Delivered {
             tenant,
             caller,
             attempt,
-            _receiver: receiver,
+            receiver,
         }
     }
 
@@ -69,6 +69,16 @@ impl Delivered {
             ..self.caller.clone()
         }
     }
+}
+
+/// The headers of an attempt, as a receiver prints them.
+async fn headers(caller: &Caller, attempt: &str) -> Vec<String> {
+    let attempt = caller.get(&format!("/webhooks/logs/{attempt}")).await.is(200);
+    let lines = attempt["request_headers"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    lines
+        .map(|line| format!("{}: {}", text(&line["name"]), text(&line["value"])))
+        .collect()
 }
 
 fn codes(comparison: &Value) -> Vec<&str> {
@@ -192,25 +202,9 @@ async fn what_a_receiver_saw_is_explained() {
 }
 
 #[tokio::test]
-async fn a_header_of_another_attempt_is_found() {
+async fn headers_are_compared_as_they_are_pasted() {
     let delivered = Delivered::by("standard").await;
-    let attempt = delivered
-        .caller
-        .get(&format!("/webhooks/logs/{}", delivered.attempt))
-        .await
-        .is(200);
-    let lines: Vec<_> = attempt["request_headers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| {
-            format!(
-                "{}: {}",
-                line["name"].as_str().unwrap(),
-                line["value"].as_str().unwrap()
-            )
-        })
-        .collect();
+    let lines = headers(&delivered.caller, &delivered.attempt).await;
     let compared = delivered.compare(json!({ "headers": lines.join("\r\n") })).await;
     assert_eq!(
         (codes(&compared), &compared["verifies"]),
@@ -226,24 +220,45 @@ async fn a_header_of_another_attempt_is_found() {
         (codes(&compared), &compared["verifies"]),
         (vec!["header_missing"], &json!(false))
     );
+}
 
-    let retry = format!("/deliveries/{}/retry", attempt["delivery_id"].as_str().unwrap());
-    let again = delivered.caller.post(&retry, Value::Null).await.is(202);
-    let again = again["delivery_id"].as_str().unwrap().to_owned();
-    let log = format!("/webhooks/logs?delivery_id={again}");
-    wait_until(SOON, "the second attempt to be on record", async || {
-        !super::ids(&delivered.caller.get(&log).await.is(200)).is_empty()
+#[tokio::test]
+async fn a_signature_of_an_earlier_attempt_is_recognized() {
+    let delivered = Delivered::by("standard").await;
+    let caller = &delivered.caller;
+    let change = json!({ "schedule": ["1s"] });
+    caller.patch(&delivered.endpoint, change).await.is(200);
+    delivered.system.operator.ingest_is_up_to_date().await;
+    delivered.receiver.answer_next([Answer::Status(500)]);
+    let event = delivered
+        .system
+        .operator
+        .publish(&delivered.tenant, "a.b", json!({}))
+        .await;
+    delivered.system.operator.wait_for_state(&event, "succeeded").await;
+    let log = format!("/webhooks/logs?event_id={event}");
+    wait_until(SOON, "both attempts to be on record", async || {
+        super::ids(&caller.get(&log).await.is(200)).len() == 2
     })
     .await;
-    let page = delivered.caller.get(&log).await.is(200);
-    let other = super::ids(&page)[0].to_owned();
-    let path = format!("/webhooks/logs/{other}/signature/compare");
-    let compared = delivered
-        .caller
-        .post(&path, json!({ "headers": lines.join("\n") }))
-        .await
-        .is(200);
-    assert!(codes(&compared).contains(&"header_differs"), "{compared}");
+    let page = caller.get(&log).await.is(200);
+    let [second, first] = super::ids(&page)[..] else {
+        panic!("{page}")
+    };
+    let path = format!("/webhooks/logs/{second}/signature/compare");
+    let headers = headers(caller, first).await.join("\n");
+    let compared = caller.post(&path, json!({ "headers": headers })).await.is(200);
+    let found = codes(&compared);
+    assert!(
+        found.contains(&"header_differs") && found.contains(&"header_of_another"),
+        "{compared}"
+    );
+    let findings = compared["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().any(|finding| finding["values"]["attempt"] == first),
+        "{compared}"
+    );
+    assert_eq!(compared["verifies"], false);
 }
 
 #[tokio::test]
