@@ -217,7 +217,7 @@ per-page = Je Seite
 search = Suchen
 clear = Zurücksetzen
 logs-none = Kein Versuch passt.
-logs-near = Diese Ereignisse passen zu Typ und Zeit. Öffnen Sie eines, um zu sehen, warum nichts gesendet wurde:
+logs-near = Die Ereignisse, jedes mit dem, was daraus wurde
 logs-look-further = Noch nichts gefunden. Die Suche hat einen Teil des Logs durchgesehen und kann weitergehen.
 look-further = Weiter zurück suchen
 logs-no-time = „{ $text }“ ist kein Tag.
@@ -341,7 +341,7 @@ signature-right = Richtig
 signature-wrong = Von keinem heutigen Geheimnis
 signature-step-text = Was signiert wird, Byte für Byte
 signature-step-key = Der Schlüssel
-signature-step-value = HMAC-SHA-256 oder Ed25519 des Textes mit dem Schlüssel, als { $encoding }
+signature-step-value = { $algorithm } des Textes mit dem Schlüssel, als { $encoding }
 signature-step-sent = Die Kopfzeile, die gesendet wurde
 signature-key-decoded = Nehmen Sie, was hinter „whsec_“ steht, und dekodieren Sie es aus Base64: Diese Bytes sind der Schlüssel.
 signature-key-text = Nehmen Sie den Text des Geheimnisses, wie er ist: Seine Bytes sind der Schlüssel, wonach er auch aussieht.
@@ -577,8 +577,12 @@ absent-given-up = { $n ->
    *[other] { $n } wurden für „{ $endpoint }“ aufgegeben; ihre Versuche passen nicht zu den übrigen Filtern.
 }
 absent-cancelled = { $n ->
-    [one] Eines wurde nicht an „{ $endpoint }“ gesendet: Es wurde abgebrochen, oder ein Filter hielt es zurück.
-   *[other] { $n } wurden nicht an „{ $endpoint }“ gesendet: Sie wurden abgebrochen, oder ein Filter hielt sie zurück.
+    [one] Eines wurde nicht an „{ $endpoint }“ gesendet: Es wurde abgebrochen.
+   *[other] { $n } wurden nicht an „{ $endpoint }“ gesendet: Sie wurden abgebrochen.
+}
+absent-filtered = { $n ->
+    [one] Ein Filter von „{ $endpoint }“ hielt eines zurück.
+   *[other] Ein Filter von „{ $endpoint }“ hielt { $n } zurück.
 }
 absent-not-subscribed = { $n ->
     [one] „{ $endpoint }“ abonniert eines davon nicht.

@@ -217,7 +217,7 @@ per-page = Per page
 search = Search
 clear = Clear
 logs-none = No attempt matches.
-logs-near = These events match the type and the time. Open one to see why nothing was sent:
+logs-near = The events, each with what became of it
 logs-look-further = Nothing found yet. The search looked through a part of the log and can go on.
 look-further = Look further back
 logs-no-time = “{ $text }” is not a day.
@@ -341,7 +341,7 @@ signature-right = Right
 signature-wrong = Not that of a secret of today
 signature-step-text = What is signed, byte for byte
 signature-step-key = The key
-signature-step-value = HMAC-SHA-256 or Ed25519 of the text with the key, as { $encoding }
+signature-step-value = { $algorithm } of the text with the key, as { $encoding }
 signature-step-sent = The header that was sent
 signature-key-decoded = Take what is behind “whsec_” and decode it from base64: these bytes are the key.
 signature-key-text = Take the text of the secret as it is: its bytes are the key, whatever it looks like.
@@ -577,8 +577,12 @@ absent-given-up = { $n ->
    *[other] { $n } were given up for “{ $endpoint }”; their attempts do not match the other filters.
 }
 absent-cancelled = { $n ->
-    [one] One was not sent to “{ $endpoint }”: it was cancelled, or a filter kept it back.
-   *[other] { $n } were not sent to “{ $endpoint }”: they were cancelled, or a filter kept them back.
+    [one] One was not sent to “{ $endpoint }”: it was cancelled.
+   *[other] { $n } were not sent to “{ $endpoint }”: they were cancelled.
+}
+absent-filtered = { $n ->
+    [one] A filter of “{ $endpoint }” kept one back.
+   *[other] A filter of “{ $endpoint }” kept { $n } back.
 }
 absent-not-subscribed = { $n ->
     [one] “{ $endpoint }” does not subscribe to one of them.

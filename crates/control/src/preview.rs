@@ -18,6 +18,8 @@ use crate::signature::Signatures;
 
 /// The largest payload of a test, bytes.
 const MAX_PAYLOAD: usize = 256 * 1024;
+/// The encodings of answers that a dispatcher unpacks.
+const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 /// What stands for a value that is secret.
 const MASK: &str = "***";
 
@@ -83,8 +85,11 @@ fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
     };
     let usual = |name: header::HeaderName, value: String| (SpelledName::from(name).to_string(), value);
     let host = endpoint.url[Position::BeforeHost..Position::AfterPort].to_owned();
+    // What a dispatcher adds by itself (`send/usual.rs`), in its order.
     let usual = [
         usual(header::HOST, host),
+        usual(header::ACCEPT, "*/*".to_owned()),
+        usual(header::ACCEPT_ENCODING, ACCEPT_ENCODING.to_owned()),
         usual(header::CONTENT_LENGTH, request.body.len().to_string()),
     ];
     let own = request.headers.iter().map(|(name, value)| {

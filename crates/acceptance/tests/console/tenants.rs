@@ -216,6 +216,26 @@ async fn where_nothing_was_sent_the_page_says_why() {
     })
     .await;
 
+    // A content filter that kept it back, too.
+    let filters = format!("{endpoint}/filters");
+    let page = browser.open(&filters).await;
+    let row = [("filter.0", "payload.rating > 3"), ("save", "1")];
+    browser.submit(&page, &filters, &row).await.shows("Saved.");
+    system.operator.ingest_is_up_to_date().await;
+    system
+        .operator
+        .publish(&tenant, "feedback.rated", json!({ "rating": 1 }))
+        .await;
+    let log = "/webhooks/logs?event_type=feedback.rated";
+    wait_until(SOON, "the event to be on record", async || {
+        browser
+            .open(log)
+            .await
+            .text
+            .contains("A filter of “CRM” kept one back.")
+    })
+    .await;
+
     // A filter that leaves everything out is named.
     let page = browser.open(&enable).await;
     browser.submit(&page, &enable, &[]).await;

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, future, stream};
 
 use super::logs::{FILTERS, query};
 use crate::form::Fields;
-use crate::shapes::{Attempt, Endpoint, Event, EventExplanation, List};
+use crate::shapes::{Attempt, Delivery, Endpoint, Event, EventExplanation, Explanation, List};
 use crate::visitor::Visitor;
 
 /// Events that are looked at.
@@ -117,21 +117,14 @@ async fn fates(visitor: &Visitor, event: String, wanted: Option<&str>) -> Vec<Fa
     let Ok(explained) = visitor.try_get::<EventExplanation>(path).await else {
         return Vec::new();
     };
-    let at_endpoint = |each: &crate::shapes::Explanation| {
-        let name = each.endpoint_name.clone().filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| visitor.short(&each.endpoint_id));
-        (each.verdict.clone(), Some((each.endpoint_id.clone(), name)))
+    let is_concerned = |each: &&Explanation| match wanted {
+        Some(id) => each.endpoint_id == id,
+        None => each.delivery_id.is_some(),
     };
-    let mut concerned: Vec<Fate> = match wanted {
-        Some(id) => {
-            let own = explained.deliveries.iter().filter(|each| each.endpoint_id == id);
-            own.map(at_endpoint).collect()
-        }
-        None => {
-            let sent = explained.deliveries.iter().filter(|each| each.delivery_id.is_some());
-            sent.map(at_endpoint).collect()
-        }
-    };
+    let mut concerned = Vec::new();
+    for each in explained.deliveries.iter().filter(is_concerned) {
+        concerned.push(fate(visitor, each).await);
+    }
     if concerned.is_empty() {
         let word = match explained.deliveries.is_empty() {
             true => "no_endpoint",
@@ -140,6 +133,21 @@ async fn fates(visitor: &Visitor, event: String, wanted: Option<&str>) -> Vec<Fa
         concerned.push((word.to_owned(), None));
     }
     concerned
+}
+
+/// What is to be said of an event at one endpoint. What a filter kept back is on record as cancelled, with its reason.
+async fn fate(visitor: &Visitor, each: &Explanation) -> Fate {
+    let name = each.endpoint_name.clone().filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| visitor.short(&each.endpoint_id));
+    let mut verdict = each.verdict.clone();
+    if let ("cancelled", Some(id)) = (verdict.as_str(), &each.delivery_id) {
+        let delivery = visitor.try_get::<Delivery>(format!("/deliveries/{id}")).await;
+        let reason = delivery.ok().and_then(|delivery| delivery.reason);
+        if reason.as_deref() == Some("filtered") {
+            verdict = "filtered".to_owned();
+        }
+    }
+    (verdict, Some((each.endpoint_id.clone(), name)))
 }
 
 fn group(visitor: &Visitor, (verdict, endpoint): Fate, count: usize, endpoints: &[Endpoint]) -> Group {
@@ -177,7 +185,9 @@ fn repair(visitor: &Visitor, word: &str, id: &str) -> Option<Repair> {
         "given-up" | "cancelled" | "made-later" | "subscribed-later" => {
             ("recover", format!("/endpoints/{id}/recover"), true)
         }
-        "not-subscribed" | "subscription-off" => ("absent-subscribe", format!("/endpoints/{id}/filters"), true),
+        "filtered" | "not-subscribed" | "subscription-off" => {
+            ("absent-subscribe", format!("/endpoints/{id}/filters"), true)
+        }
         "nobody-subscribed" => ("absent-choose", String::new(), false),
         _ => return None,
     };

@@ -78,6 +78,14 @@ impl Signature {
         Body::new(self.signed.as_bytes(), *view)
     }
 
+    /// What computes the value, as people write it.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match self.checks.iter().any(|check| check.algorithm == "ed25519") {
+            true => "Ed25519",
+            false => "HMAC-SHA-256",
+        }
+    }
+
     /// Whether the header has what one of the secrets gives.
     pub(crate) fn is_right(&self) -> bool {
         self.checks.iter().any(|check| check.equal)

@@ -304,6 +304,21 @@ async fn a_test_is_shown_before_it_is_sent() {
     assert_eq!(line("Content-Length"), body.len().to_string());
     assert!(line("Host").starts_with("127.0.0.1:"));
 
+    // A test then has these headers and no others, and differs in what time and id make of it.
+    let test = format!("{}/test", delivered.endpoint);
+    let asked = json!({ "event_type": "feedback.created", "payload": { "id": "fb_1" } });
+    let sent = delivered.caller.post(&test, asked).await.is(200);
+    let names = |lines: &Value| -> Vec<(String, String)> {
+        let lines = lines.as_array().unwrap().iter();
+        let own = lines.map(|line| (line["name"].to_string(), line["value"].to_string()));
+        own.map(|(name, value)| match name.contains("Signature") {
+            true => (name, String::new()),
+            false => (name, value),
+        })
+        .collect()
+    };
+    assert_eq!(names(&preview["request_headers"]), names(&sent["request_headers"]));
+
     let preview = delivered.caller.post(&path, Value::Null).await.is(200);
     assert!(preview["event_type"].is_string(), "the dialect's sample");
     let answer = delivered
@@ -317,5 +332,5 @@ async fn a_test_is_shown_before_it_is_sent() {
         .await
         .is_problem(403, "scope_missing", "", "manage");
     let attempts = delivered.caller.get("/webhooks/logs").await.is(200);
-    assert_eq!(super::ids(&attempts).len(), 1, "nothing was sent");
+    assert_eq!(super::ids(&attempts).len(), 2, "the test alone was sent");
 }
