@@ -16,6 +16,8 @@ use crate::signed_in;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+const OTHER_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// What a test adds to the code of a page: it reads a request from its input and prints the verdict.
 const NODE: &str = r#"
 const given = JSON.parse(require("node:fs").readFileSync(0));
@@ -34,10 +36,21 @@ given = json.load(sys.stdin)
 print("true" if verify(base64.b64decode(given["body"]), given["headers"], given["secret"]) else "false")
 "#;
 
-/// The Rust of the page for Standard Webhooks, which a test of the console holds to what is shown.
+/// The Rust of pages, which a test of the console holds to what is shown.
 #[allow(unreachable_pub, reason = "receivers take it into crates of their own")]
-mod standard {
-    include!("verify/standard.rs");
+mod rust {
+    pub(super) mod standard {
+        include!("verify/standard.rs");
+    }
+    pub(super) mod public_key {
+        include!("verify/public_key.rs");
+    }
+    pub(super) mod body {
+        include!("verify/body.rs");
+    }
+    pub(super) mod token {
+        include!("verify/token.rs");
+    }
 }
 
 /// A request as a receiver has it.
@@ -46,6 +59,12 @@ struct Request {
     body: Vec<u8>,
     headers: BTreeMap<String, String>,
     secret: String,
+}
+
+impl Request {
+    fn header<'a>(&'a self) -> impl Fn(&str) -> Option<&'a str> {
+        |name| self.headers.get(name).map(String::as_str)
+    }
 }
 
 /// A request that was delivered, and the code of the endpoint's page by language.
@@ -123,7 +142,7 @@ impl Delivered {
         let other = Request {
             secret: match self.request.secret.strip_prefix("whpk_") {
                 Some(_) => format!("whpk_{}", BASE64_STANDARD.encode([7; 32])),
-                None => "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+                None => OTHER_SECRET.into(),
             },
             ..self.request.clone()
         };
@@ -198,15 +217,10 @@ async fn code_for_a_signature_with_a_time_tells_right_from_wrong() {
         );
     }
     let request = &delivered.request;
-    let header = |name: &str| request.headers.get(name).map(String::as_str);
-    assert!(standard::verify(&request.body, header, SECRET));
-    assert!(!standard::verify(
-        &request.body,
-        header,
-        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-    ));
-    assert!(!standard::verify(b"{}", header, SECRET));
-    assert!(!standard::verify(&request.body, |_| None, SECRET));
+    assert!(rust::standard::verify(&request.body, request.header(), SECRET));
+    assert!(!rust::standard::verify(&request.body, request.header(), OTHER_SECRET));
+    assert!(!rust::standard::verify(b"{}", request.header(), SECRET));
+    assert!(!rust::standard::verify(&request.body, |_| None, SECRET));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +233,12 @@ async fn code_for_a_signature_of_the_body_tells_right_from_wrong() {
         for language in ["node", "php", "python"] {
             delivered.is_told_from_strangers(language).await;
             delivered.is_told_from_what_was_changed(language, header).await;
+        }
+        if dialect == "userhero" {
+            let request = &delivered.request;
+            assert!(rust::body::verify(&request.body, request.header(), SECRET));
+            assert!(!rust::body::verify(&request.body, request.header(), OTHER_SECRET));
+            assert!(!rust::body::verify(b"{}", request.header(), SECRET));
         }
     }
 }
@@ -235,6 +255,10 @@ async fn code_for_a_public_key_tells_right_from_wrong() {
             .await;
     }
     assert!(!delivered.code.values().any(|code| code.contains(private.reveal())));
+    let request = &delivered.request;
+    let key = request.secret.as_str();
+    assert!(rust::public_key::verify(&request.body, request.header(), key));
+    assert!(!rust::public_key::verify(b"{}", request.header(), key));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,4 +270,7 @@ async fn code_for_a_token_tells_right_from_wrong() {
         missing.headers.remove("x-webhook-token");
         assert!(!delivered.verdict(language, &missing).await, "{language}");
     }
+    let header = delivered.request.header();
+    assert!(rust::token::verify(&header, "a token of ours"));
+    assert!(!rust::token::verify(&header, "a token of others"));
 }

@@ -144,28 +144,34 @@ mod tests {
         })
     }
 
-    #[test]
-    fn every_language_names_the_headers_and_closes_what_it_opens() {
-        let hex = Recipe::Signature(Signature {
-            header: "x-feedbackpulse-signature".into(),
+    fn of_the_body() -> Recipe {
+        Recipe::Signature(Signature {
+            header: "x-userhero-signature".into(),
             prefix: "sha256=".into(),
             encoding: "hex".into(),
             is_decoded: false,
             is_ed25519: false,
             separator: None,
             pieces: vec![Piece::Body],
-        });
-        let token = Recipe::Token(Token {
+        })
+    }
+
+    fn token() -> Recipe {
+        Recipe::Token(Token {
             header: "x-webhook-token".into(),
-        });
+        })
+    }
+
+    #[test]
+    fn every_language_names_the_headers_and_closes_what_it_opens() {
         for (recipe, words) in [
             (
                 standard(false),
                 &["webhook-signature", "webhook-id", "webhook-timestamp", "v1,"][..],
             ),
             (standard(true), &["webhook-signature", "v1a,", "whpk_"]),
-            (hex, &["x-feedbackpulse-signature", "sha256="]),
-            (token, &["x-webhook-token"]),
+            (of_the_body(), &["x-userhero-signature", "sha256="]),
+            (token(), &["x-webhook-token"]),
         ] {
             let snippets = snippets(&recipe);
             assert_eq!(snippets.len(), 8);
@@ -185,13 +191,24 @@ mod tests {
         }
     }
 
-    /// The file is compiled and run by the tests of the whole system.
+    /// The files are compiled and run by the tests of the whole system.
     #[test]
     fn what_is_compiled_elsewhere_is_what_pages_show() {
-        let shown = snippets(&standard(false));
-        let rust = shown.iter().find(|snippet| snippet.id == "rust").unwrap();
-        let compiled = include_str!("../../../acceptance/tests/console/verify/standard.rs");
-        let compiled = compiled.split_once('\n').map_or("", |(_, rest)| rest);
-        assert_eq!(compiled.trim_end(), rust.code.trim_end());
+        macro_rules! compiled {
+            ($name:literal) => {
+                include_str!(concat!("../../../acceptance/tests/console/verify/", $name, ".rs"))
+            };
+        }
+        for (recipe, compiled) in [
+            (standard(false), compiled!("standard")),
+            (standard(true), compiled!("public_key")),
+            (of_the_body(), compiled!("body")),
+            (token(), compiled!("token")),
+        ] {
+            let shown = snippets(&recipe);
+            let rust = shown.iter().find(|snippet| snippet.id == "rust").unwrap();
+            let compiled = compiled.split_once('\n').map_or("", |(_, rest)| rest);
+            assert_eq!(compiled.trim_end(), rust.code.trim_end());
+        }
     }
 }
