@@ -16,7 +16,7 @@ nav-replays = Replays
 nav-tenants = Tenants
 go-label = Go to an id
 go-placeholder = Go to an id …
-go-unknown = No page has this id. Ids begin with att_, dlv_, ep_, evt_ or rpl_.
+go-unknown = Nothing has this id, idempotency key or name. Ids begin with att_, dlv_, ep_, evt_ or rpl_.
 page-unknown = There is no such page.
 
 ago-seconds = { $n ->
@@ -151,7 +151,7 @@ delete-now = Delete
 
 saved = Saved.
 save = Save
-special-subscriptions = These stay as they are; filters are changed over the API.
+special-subscriptions = These stay as they are; filters have a page of their own.
 delivery = Delivery
 schedule = Waits between attempts
 schedule-hint = Separated by blanks, such as 1m 5m 2h. Left empty: { $usual }
@@ -217,7 +217,7 @@ per-page = Per page
 search = Search
 clear = Clear
 logs-none = No attempt matches.
-logs-near = These events match the type and the time. Open one to see why nothing was sent:
+logs-near = The events, each with what became of it
 logs-look-further = Nothing found yet. The search looked through a part of the log and can go on.
 look-further = Look further back
 logs-no-time = “{ $text }” is not a day.
@@ -325,3 +325,299 @@ tenant-new = New tenant
 tenant-made = { $name } is there. This is its key; it is shown only now:
 no-tenants = There is no tenant yet.
 see-what-they-see = See what they see
+
+# Signatures and how receivers verify them.
+signature = Signature
+verify-signature = Check the signature
+signature-explained = What of this attempt was signed, with which key, and what came of it, in the format “{ $dialect }”.
+signature-unsigned = This request is not signed: its format has no signature, or the webhook has no secret.
+signature-endpoint-gone = The webhook was deleted, and its secret with it: nothing can be computed any more. Bodies can still be compared below.
+signature-secret-unreadable = The secret can’t be opened right now: its operator has to add a missing key. Bodies can still be compared below.
+signature-dialect-unknown = The format that this was written in is gone. Bodies can still be compared below.
+signature-request-gone = No request was made, or its content is not kept any more.
+signature-token-sent = shows the secret itself, which was sent. A receiver compares it with its own.
+signature-token-absent = would show the secret itself, and was not sent: the webhook has none.
+signature-right = Right
+signature-wrong = Not that of a secret of today
+signature-step-text = What is signed, byte for byte
+signature-step-key = The key
+signature-step-value = { $algorithm } of the text with the key, as { $encoding }
+signature-step-sent = The header that was sent
+signature-key-decoded = Take what is behind “whsec_” and decode it from base64: these bytes are the key.
+signature-key-text = Take the text of the secret as it is: its bytes are the key, whatever it looks like.
+signature-current = The secret of today
+signature-previous = The secret before the last replacement
+signature-masked = not shown
+signature-reveal = Show the key
+signature-revealed = The key is shown in hexadecimal. That it was shown is in the audit log.
+signature-value-hidden = A value that was not sent is shown only to people who may manage webhooks.
+signature-equal = in the header
+signature-unequal = not in the header
+signature-not-sent = There was none.
+signature-wrong-explained = The secret was replaced after this attempt, and the one that signed it is gone. Attempts from now on are signed with the secret of today.
+compare-title = Compare with what your receiver saw
+compare-explained = Paste what you have of it. The first byte that differs is named, and what usually does that. Nothing of it is kept.
+compare-headers = Headers, one a line
+compare-body = Body
+compare-base64 = The body is pasted as base64. Line ends count then; in a text, browsers change them.
+compare-secret = The secret that your receiver has
+compare-computed = The signature that your receiver computed
+compare-received-at = When your receiver checked, in { $zone }
+compare = Compare
+compare-verifies = With this the signature is right.
+compare-fails = With this the signature is wrong.
+compare-difference = The first { $at } bytes are the same
+compare-place = The first difference is in line { $line } of what was sent, byte { $column }.
+compare-byte = Byte
+compare-around = Around it
+compare-sent = Sent
+compare-received = Received
+finding-body-same = The body is the one that was sent, byte for byte.
+finding-body-empty = The body is empty: something has read it before the signature was checked. Keep the raw bytes first.
+finding-body-bom = A byte order mark (EF BB BF) was put in front. Write and read the body as bytes, not as a text file.
+finding-body-newline-added = A line end was added at the end. Tools like “echo” and editors do that.
+finding-body-newline-cut = The line end at the end was taken away. Do not trim the body before checking.
+finding-body-line-ends = Line ends were changed between LF and CRLF. Read the body as bytes, not as text.
+finding-body-blanks = Blanks at the beginning or the end were added or taken away. Do not trim the body before checking.
+finding-body-base64 = The body is still base64, as some gateways hand it over (isBase64Encoded). Decode it before checking.
+finding-body-quoted = The body was written as a JSON string once more. Check what came, before it is put into anything.
+finding-body-numbers = The body was parsed and printed again, which rounded a number. Check the bytes that came.
+finding-body-order = The body was parsed and printed again, which changed the order of its members. Check the bytes that came.
+finding-body-slashes = The body was parsed and printed again, which escaped its slashes, as PHP’s json_encode does. Check the bytes that came.
+finding-body-escapes = The body was parsed and printed again, which escaped its letters beyond ASCII, as Python’s json.dumps does. Check the bytes that came.
+finding-body-pretty = The body was parsed and printed again, over several lines. Check the bytes that came.
+finding-body-spaces = The body was parsed and printed again, with blanks after colons and commas, as Python’s json.dumps does. Check the bytes that came.
+finding-body-reprinted = The body was parsed and printed again: the same JSON in other bytes. Check the bytes that came.
+finding-body-latin = The body was changed from UTF-8 to ISO 8859-1. Read it as bytes, or as UTF-8.
+finding-body-mistaken = The body was read as ISO 8859-1 or Windows-1252, though it is UTF-8. Read it as bytes, or as UTF-8.
+finding-body-lost = Letters beyond ASCII were lost: the body went through a charset that does not have them.
+finding-body-cut = The last { $n } bytes are missing. Read the body to its end, and look for a limit of its size.
+finding-body-longer = { $n } bytes follow that were not sent: something is appended to the body.
+finding-body-other = The body is another one. Look whether it belongs to another request, or was changed on the way.
+finding-headers-same = The headers that the signature needs are those that were sent.
+finding-header-missing = The header { $header } did not arrive, or was not pasted. Look whether a proxy takes it away.
+finding-header-blanks = Blanks in the header { $header } were changed.
+finding-header-case = The header { $header } was changed between upper and lower case.
+finding-header-cut = The header { $header } was cut short.
+finding-header-differs = The header { $header } is another one than was sent: it belongs to another attempt, or was changed.
+finding-header-of-another = The signature is that of attempt { $n } ({ $attempt }).
+finding-secret-current = The secret is the webhook’s.
+finding-secret-previous = The secret is the one before the last replacement. Take over the new one before the old one ends.
+finding-secret-blanks = The secret has blanks or a line end around it. Take them away.
+finding-secret-quotes = The secret stands in quotes. Take them away.
+finding-secret-bare = The secret is the webhook’s without “whsec_”: right if the receiver decodes it from base64 itself.
+finding-secret-cut = “whsec_” belongs to the secret here and is missing: the whole text is the key.
+finding-secret-prefixed = “whsec_” was put in front of the secret. Take it away.
+finding-secret-case = The secret differs in upper and lower case only. Copy it again.
+finding-secret-encoded = The secret was encoded or decoded once more. Give it to the receiver as it is shown here.
+finding-secret-short = The end of the secret is missing. Copy it again.
+finding-secret-other = The secret is not the webhook’s: it is older than its last replacement, or another webhook’s.
+finding-computed-right = What the receiver computed is right. Compare it with what stands behind the header’s prefix.
+finding-computed-unreadable = What the receiver computed is neither hexadecimal nor base64.
+finding-computed-hash = What the receiver computed has { $n } bytes, and HMAC-SHA-256 has 32: another hash was taken, or it was written twice.
+finding-computed-other = What the receiver computed comes neither from these bytes nor from these keys. Look at the body and the secret.
+finding-computed-encoding = The value is right, written as { $written }; the header has it as { $expected }.
+finding-computed-key-text = The receiver took the secret’s text for the key. The key is what the base64 behind “whsec_” says.
+finding-computed-key-bare = The receiver took the text behind “whsec_” for the key, without decoding it, or though the prefix belongs to it.
+finding-computed-key-decoded = The receiver decoded the secret from base64. Here the whole text, as it is shown, is the key.
+finding-computed-key-previous = The receiver has the secret before the last replacement. Take over the new one.
+finding-computed-key-given = The receiver computes with the secret that was pasted, which is not the webhook’s.
+finding-computed-text-body = The receiver signed the body alone. What is signed has more in it, as shown above.
+finding-computed-text-received = The receiver computes rightly over the body that it has, which is not the one that was sent.
+finding-clock-late = It was checked { $n } s after it was signed, and receivers take 300 s at most. Set the clock, or check when the request comes.
+finding-clock-early = By the receiver’s clock it was checked { $n } s before it was signed. Set the clock.
+finding-clock-right = The time is within what receivers tolerate.
+verify = Verify
+verify-title = Verify that requests come from here
+verify-explained = The receiver computes the signature in { $header } again from the bytes as they came. Check before the body is parsed.
+verify-token = Requests show the secret in { $header }. The receiver compares it with its own.
+verify-nothing = Requests in this format prove nothing: they have neither signature nor secret. Whoever knows the URL can send to it.
+verify-unknown = What is signed in this format is not all in the request: a receiver can’t verify it by the request alone.
+verify-sample = A signed sample
+verify-sample-explained = This command sends a sample, signed as of now, from your machine. Put your receiver’s address in.
+verify-fails = If a signature does not match, open the attempt and choose “Check the signature”:
+show-request = Show the request
+preview-title = The request as it would go
+preview-explained = Nothing was sent. What is secret is masked; times and signature are of this moment.
+
+# Two attempts side by side.
+difference = Difference
+difference-title = Attempt { $one } and attempt { $other }
+difference-with = With
+difference-to = Difference to attempt { $n }
+difference-alone = There is no other attempt of this delivery to compare it with.
+difference-headers = Headers that differ
+difference-headers-same = The headers are the same.
+difference-body-same = The body is the same, byte for byte.
+difference-bytes-only = The bodies say the same JSON in other bytes.
+error = Error
+phase-dns = Name lookup
+phase-connect = Connecting
+phase-tls = TLS
+remote-address = Address
+as-markdown = As Markdown
+as-markdown-hint = For a ticket. What may be a secret is left out, times are in UTC. Read through it before you pass it on: bodies are as they were sent.
+
+# Filters, tried before they are saved.
+filters = Filters
+filters-title = Which of the events it subscribes to it gets
+filters-explained = A filter is a condition on the event, such as payload.rating <= 2 or "vip" in payload.tags. Without one every event of the pattern is sent.
+filters-pattern = Events
+filters-filter = Filter
+filters-hint = Leave the pattern of a line empty to take the line out.
+filters-try = Try on the last 20 events
+filters-passed = { $passed } of the last { $all } events would have been sent
+filters-no-events = There is no event to try it on yet.
+filters-passes = Sent
+filters-stays = Not sent
+filters-why = Why
+filters-off = off
+filters-other-type = another type
+filters-kept-back = the filter keeps it back
+filters-edit = Change and try filters
+
+# Event types, keys, changes and settings of a tenant.
+nav-event-types = Event types
+nav-keys = Keys
+nav-audit = Changes
+event-types-explained = What can happen, out of the catalogue and the formats’ samples. Events of other types can be published as well.
+description = Description
+version = Version
+version-n = Version { $n }
+versions = Versions
+samples-in = Samples in
+subscribers = Who subscribes
+subscribers-none = No webhook subscribes to it: events of this type are sent to nobody.
+fields = Fields
+field = Field
+kind = Kind
+required = required
+schema = Schema
+schema-none = The catalogue has no schema for it: any payload will do.
+sample = Sample
+audit-explained = Who changed what, and who looked at a secret. Secrets are not in it.
+action = Action
+target = What
+key = Key
+actor = Who
+changes = Changes
+show-changes = Show
+actor-tenant = You, with the key
+actor-operator = An operator, with the key
+actor-internal = Another part of Tidings
+actor-bootstrap = Whoever has the database
+actor-system = Tidings by itself
+scopes = May
+last-used = Last used
+expires = Expires
+expired = expired
+never = never
+actions = Actions
+change = Change
+portal-link = Portal link
+keys-made = This is the key. It is shown only now:
+keys-link-made = This is the link. It is shown only now:
+keys-new = New key
+keys-make = Make key
+keys-no-scope = Choose what the key may do.
+keys-scopes-hint = “publish” sends events, “read” looks at everything, “manage” changes webhooks, keys and settings.
+keys-days = Works for so many days; for good if left empty
+keys-rotate = Replace
+keys-overlap = The old one works for
+keys-revoke = End it now
+keys-new-link = New portal link
+keys-link-explained = Leads people to these pages without a key, for a while.
+keys-link-length = Works for
+keys-link-read-only = They can only look
+keys-make-link = Make link
+validation = Events whose payload does not match the schema of their type
+validation-off = are not checked
+validation-warn = are accepted, with a warning in the answer
+validation-reject = are refused
+retention = How long things are kept
+retention-payloads = Payloads, in days
+retention-attempts = Attempts, in days
+retention-hint = Left empty, they are kept for as long as the operator keeps them.
+
+# Why a search found nothing.
+absent-events = { $n ->
+    [one] One event matches the type and the time:
+   *[other] { $n } events match the type and the time:
+}
+absent-no-endpoint = { $n ->
+    [one] One came when there was no webhook at all.
+   *[other] { $n } came when there was no webhook at all.
+}
+absent-nobody-subscribed = { $n ->
+    [one] One had no webhook that subscribes to it.
+   *[other] { $n } had no webhook that subscribes to them.
+}
+absent-held-off = { $n ->
+    [one] One is held because “{ $endpoint }” is off.
+   *[other] { $n } are held because “{ $endpoint }” is off.
+}
+absent-held = { $n ->
+    [one] One is held until “{ $endpoint }” can take more.
+   *[other] { $n } are held until “{ $endpoint }” can take more.
+}
+absent-under-way = { $n ->
+    [one] One is on its way to “{ $endpoint }”.
+   *[other] { $n } are on their way to “{ $endpoint }”.
+}
+absent-waiting = { $n ->
+    [one] One waits for its next attempt at “{ $endpoint }”.
+   *[other] { $n } wait for their next attempt at “{ $endpoint }”.
+}
+absent-delivered = { $n ->
+    [one] One was delivered to “{ $endpoint }”; its attempts do not match the other filters.
+   *[other] { $n } were delivered to “{ $endpoint }”; their attempts do not match the other filters.
+}
+absent-given-up = { $n ->
+    [one] One was given up for “{ $endpoint }”; its attempts do not match the other filters.
+   *[other] { $n } were given up for “{ $endpoint }”; their attempts do not match the other filters.
+}
+absent-cancelled = { $n ->
+    [one] One was not sent to “{ $endpoint }”: it was cancelled.
+   *[other] { $n } were not sent to “{ $endpoint }”: they were cancelled.
+}
+absent-filtered = { $n ->
+    [one] A filter of “{ $endpoint }” kept one back.
+   *[other] A filter of “{ $endpoint }” kept { $n } back.
+}
+absent-not-subscribed = { $n ->
+    [one] “{ $endpoint }” does not subscribe to one of them.
+   *[other] “{ $endpoint }” does not subscribe to { $n } of them.
+}
+absent-subscription-off = { $n ->
+    [one] The subscription of “{ $endpoint }” was off for one of them.
+   *[other] The subscription of “{ $endpoint }” was off for { $n } of them.
+}
+absent-subscribed-later = { $n ->
+    [one] “{ $endpoint }” subscribed after one of them had come.
+   *[other] “{ $endpoint }” subscribed after { $n } of them had come.
+}
+absent-made-later = { $n ->
+    [one] “{ $endpoint }” was made after one of them had come.
+   *[other] “{ $endpoint }” was made after { $n } of them had come.
+}
+absent-operational = { $n ->
+    [one] “{ $endpoint }” gets news of webhooks only, not this event.
+   *[other] “{ $endpoint }” gets news of webhooks only, not these { $n } events.
+}
+absent-subscribe = Change what it subscribes to
+absent-choose = Choose a webhook
+absent-newest = No such event came in that time. The newest came earlier or later:
+absent-no-event = No such event was ever published. Look whether the type is spelled as it is published.
+absent-show = Show them
+without-status-code = There are attempts with another status code.
+without-outcome = There are attempts with another outcome.
+without-failure-reason = There are attempts that failed for another reason, or did not fail.
+without-error = There are attempts without this text in their error.
+without-min-duration = There are attempts that were quicker.
+without-endpoint-id = There are attempts for other webhooks.
+without-event-type = There are attempts of other event types.
+without-since = There are attempts at other times.
+
+# The same as a page, on the command line.
+same-as = The same on the command line
+same-explained = $API is the address of this service with /api/v2 behind it, $TIDINGS_KEY is your key.

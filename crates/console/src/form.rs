@@ -13,6 +13,11 @@ const MAX_FORM: usize = 1024 * 1024;
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// The fields of a query.
+    pub(crate) fn of(query: &str) -> Self {
+        Self::parse(query.as_bytes())
+    }
+
     fn parse(text: &[u8]) -> Self {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }

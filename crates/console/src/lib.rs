@@ -15,6 +15,7 @@ mod show;
 mod sign_in;
 mod tenant;
 mod texts;
+mod verify;
 mod visitor;
 
 use std::sync::Arc;

@@ -153,6 +153,31 @@ pub(crate) struct Dialect {
     pub(crate) timeout: String,
     pub(crate) event_types: Vec<String>,
     pub(crate) settings: BTreeMap<String, Setting>,
+    pub(crate) signatures: Vec<Scheme>,
+    /// The headers that show the secret itself.
+    pub(crate) secret_headers: Vec<String>,
+    /// The headers whose values are templates.
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+/// How a header with a signature comes about.
+#[derive(Deserialize)]
+pub(crate) struct Scheme {
+    pub(crate) header: String,
+    pub(crate) prefix: String,
+    pub(crate) ed25519_prefix: Option<String>,
+    pub(crate) key: String,
+    pub(crate) encoding: String,
+    pub(crate) signed: String,
+    pub(crate) separator: Option<String>,
+}
+
+/// A request that was not sent.
+#[derive(Deserialize)]
+pub(crate) struct TestPreview {
+    pub(crate) url: String,
+    pub(crate) request_headers: Vec<Header>,
+    pub(crate) request_body: String,
 }
 
 #[derive(Deserialize)]

@@ -20,6 +20,8 @@ use crate::Console;
 use crate::rest::{Operation, Refusal};
 use crate::session::{Realm, cookie};
 use crate::shapes::Attempt;
+use crate::show::command::{self, Same};
+use crate::tenant;
 use crate::texts::Language;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -195,6 +197,11 @@ impl Visitor {
         self.caller.require(Scope::Manage).is_ok()
     }
 
+    /// Whether the visitor may see and change keys, settings and who did what: not by a portal link.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.may_manage() && self.caller.refuse_portal().is_ok()
+    }
+
     /// Whether the visitor works for all tenants.
     pub(crate) fn is_operator(&self) -> bool {
         self.caller.require_operator().is_ok()
@@ -230,6 +237,24 @@ impl Visitor {
     /// Leads on to another page of the realm.
     pub(crate) fn lead(&self, path: impl Display) -> Response {
         Redirect::to(&self.at(path)).into_response()
+    }
+
+    /// Commands that get what the page shows.
+    pub(crate) fn same(&self) -> Option<Same> {
+        let (path, query) = self.path.split_once('?').unwrap_or((self.path.as_str(), ""));
+        let path = path.strip_prefix(self.realm.home())?;
+        let fields = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+        let fields = fields.filter(|(name, value)| !value.trim().is_empty() && name != "after");
+        let fields = fields.map(|(name, value)| match name.as_str() {
+            "since" | "until" => {
+                let at = tenant::instant(self, &value, name == "until").ok().flatten();
+                (name, at.unwrap_or(value))
+            }
+            _ => (name, value),
+        });
+        let tenant = self.caller.tenant(None).ok().flatten();
+        let tenant = tenant.map(|id| id.to_string());
+        command::same(path, tenant.as_deref(), &fields.collect::<Vec<_>>())
     }
 
     /// Whether this is a page of an endpoint.
@@ -337,11 +362,20 @@ impl FromRequestParts<Console> for Reader {
 }
 
 /// The pages of an endpoint, by their paths below its own.
-pub(crate) const ENDPOINT_PAGES: [(&str, &str); 4] = [
+pub(crate) const ENDPOINT_PAGES: [(&str, &str); 6] = [
     ("", "overview"),
     ("/settings", "settings"),
+    ("/filters", "filters"),
     ("/test", "send-test"),
     ("/secret", "secret"),
+    ("/verify", "verify"),
+];
+
+/// The pages of people who manage a tenant, by their paths.
+pub(crate) const TENANT_PAGES: [(&str, &str); 3] = [
+    ("/keys", "nav-keys"),
+    ("/audit", "nav-audit"),
+    ("/settings", "settings"),
 ];
 
 /// How bodies can be shown.
@@ -382,6 +416,11 @@ impl Reader {
     /// Why a delivery is held or cancelled.
     pub(crate) fn cause(&self, cause: &str) -> String {
         self.word("cause", cause)
+    }
+
+    /// Who made a change.
+    pub(crate) fn actor(&self, actor: &str) -> String {
+        self.word("actor", actor)
     }
 
     pub(crate) fn verdict(&self, verdict: &str) -> String {

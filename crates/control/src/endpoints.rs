@@ -122,14 +122,21 @@ impl Endpoints {
         self.find(call, id).await
     }
 
-    /// The secret of an endpoint.
+    /// The secret of an endpoint. That it was shown is on record.
     pub async fn secret(&self, call: &Call, id: EndpointId) -> Result<Option<Secret>, Problem> {
         call.require(Scope::Manage)?;
         let endpoint = self.find(call, id).await?;
         if endpoint.sealed.secret.is_some() {
             return Err(secret_unreadable());
         }
+        self.note_shown(call, &endpoint).await?;
         Ok(endpoint.secret)
+    }
+
+    /// Keeps on record that somebody looks at what an endpoint signs with.
+    pub(crate) async fn note_shown(&self, call: &Call, endpoint: &Endpoint) -> Result<(), Problem> {
+        let entry = call.entry("endpoint.secret_shown", endpoint.id, Some(endpoint.tenant), None, None);
+        Ok(self.book.registry.note_look(&entry).await?)
     }
 
     /// A tenant's endpoints, newest first.

@@ -112,23 +112,36 @@ impl Filters {
             let detail = format!("there is no dialect `{}` any more: choose another", endpoint.dialect);
             Problem::conflict("dialect_unknown", detail)
         })?;
-        let event_type = match asked.event_type.as_str() {
-            "" => usual_type(endpoint, dialect)?,
-            name => named(name, "event_type")?,
-        };
+        let (event_type, payload) = made_up(endpoint, dialect, &asked.event_type, asked.payload, MAX_PAYLOAD)?;
         Ok(Tried {
-            payload: match asked.payload.len() {
-                0 => sample(dialect, &event_type)?,
-                1..=MAX_PAYLOAD => checked(asked.payload)?,
-                _ => {
-                    let detail = format!("a payload to try has at most {MAX_PAYLOAD} bytes");
-                    return Err(Problem::too_large("payload_too_large", detail).at("payload"));
-                }
-            },
             event_type,
+            payload,
             occurred_at: Timestamp::now(),
         })
     }
+}
+
+/// An event type and a payload of what is given, and the dialect's samples for what is empty.
+pub(crate) fn made_up(
+    endpoint: &Endpoint,
+    dialect: &Dialect,
+    event_type: &str,
+    payload: Vec<u8>,
+    max_payload: usize,
+) -> Result<(EventType, Vec<u8>), Problem> {
+    let event_type = match event_type {
+        "" => usual_type(endpoint, dialect)?,
+        name => named(name, "event_type")?,
+    };
+    let payload = match payload.len() {
+        0 => sample(dialect, &event_type)?,
+        length if length <= max_payload => checked(payload)?,
+        _ => {
+            let detail = format!("a payload to try has at most {max_payload} bytes");
+            return Err(Problem::too_large("payload_too_large", detail).at("payload"));
+        }
+    };
+    Ok((event_type, payload))
 }
 
 fn compile(text: &str) -> Result<Filter, Problem> {

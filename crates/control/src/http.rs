@@ -23,6 +23,7 @@ mod once;
 pub(crate) mod replays;
 mod request;
 mod search;
+mod signature;
 pub(crate) mod tenants;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use crate::keys::Keys;
 use crate::logs::LogClient;
 use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
+use crate::signature::Signatures;
 use crate::tenants::Tenants;
 
 /// Where everything is found.
@@ -68,6 +70,7 @@ pub(crate) struct Rest {
     pub(crate) replays: Arc<Replays>,
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) erasures: Arc<Erasures>,
+    pub(crate) signatures: Arc<Signatures>,
     pub(crate) dialects: Dialects,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) logs: LogClient,
@@ -86,6 +89,7 @@ pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
         .merge(explain::router())
         .merge(erasures::router())
         .merge(logs::router())
+        .merge(signature::router())
         .merge(events::router())
         .merge(deliveries::router())
         .merge(tenants::router())

@@ -18,10 +18,12 @@ pub mod keys;
 pub mod logs;
 mod messages;
 pub mod notifier;
+mod preview;
 pub mod replays;
 pub mod retention;
 mod seen;
 pub mod send_test;
+pub mod signature;
 mod signing;
 pub mod tenants;
 mod texts;
@@ -60,6 +62,7 @@ use crate::logs::LogClient;
 use crate::notifier::{MailError, Notifier};
 use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
+use crate::signature::Signatures;
 use crate::tenants::Tenants;
 
 /// How control is run (`[control]`).
@@ -174,6 +177,11 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         dialects: parts.dialects.clone(),
         logs: parts.logs.clone(),
     });
+    let signatures = Arc::new(Signatures {
+        endpoints: endpoints.clone(),
+        dialects: parts.dialects.clone(),
+        logs: parts.logs.clone(),
+    });
     let callers = Callers::new(parts.access, &config.trusted_proxies);
     let dispatchers = parts.dispatchers;
     let replays = Arc::new(Replays {
@@ -201,6 +209,7 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         replays: replays.clone(),
         explainer: explainer.clone(),
         erasures: erasures.clone(),
+        signatures,
         dialects: parts.dialects,
         dispatchers: dispatchers.clone(),
         logs: parts.logs,

@@ -52,6 +52,8 @@ pub(crate) const BODY_TEMPLATE: &str = "body";
 pub(crate) struct Header {
     pub(crate) name: SpelledName,
     pub(crate) template: String,
+    /// The template as it is written.
+    pub(crate) source: String,
     /// Whether the template shows the secret.
     pub(crate) secret: bool,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Signature {
     pub(crate) encoding: Encoding,
     /// The template of what is signed.
     pub(crate) template: String,
+    /// The template as it is written.
+    pub(crate) source: String,
     /// What stands between the signatures of several secrets; without one only the last secret signs.
     pub(crate) separator: Option<String>,
 }

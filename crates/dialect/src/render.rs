@@ -129,7 +129,7 @@ impl Dialect {
         })
     }
 
-    fn variables(&self, message: &Message<'_>, payload: &str) -> Variables {
+    pub(crate) fn variables(&self, message: &Message<'_>, payload: &str) -> Variables {
         let names = self.names_for(message.event_type).cloned();
         let whole = Value::from_safe_string(payload.to_owned());
         let cut = Cut {
@@ -228,8 +228,7 @@ impl Dialect {
         body: &str,
         secrets: &[Secret],
     ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
-        let can_sign = |secret: &&Secret| !secret.is_asymmetric() || signature.ed25519_prefix.is_some();
-        let mut signing: Vec<&Secret> = secrets.iter().filter(can_sign).collect();
+        let mut signing: Vec<&Secret> = secrets.iter().filter(|secret| signature.takes(secret)).collect();
         if signing.is_empty() && !secrets.is_empty() {
             return Err(self.needs_shared_secret(&signature.header));
         }
@@ -239,27 +238,31 @@ impl Dialect {
         if signing.is_empty() {
             return Ok(None);
         }
-        let value = Value::from_safe_string(body.to_owned());
-        let context = Value::from_object(With {
-            variables: Arc::clone(variables),
-            name: BODY,
-            value,
-        });
-        let signed = self.fill(&signature.template, context, body.len() + MAX_WRITTEN)?;
+        let signed = self.signed(signature, variables, body)?;
 
         let mut text = String::new();
         for (i, secret) in signing.iter().enumerate() {
             if i > 0 {
                 text.push_str(signature.separator.as_deref().unwrap_or_default());
             }
-            let (prefix, bytes) = (signature.prefix_for(secret), signature.sign(secret, signed.as_bytes()));
-            text.push_str(prefix);
-            match signature.encoding {
-                Encoding::Hex => text.push_str(&hex::encode(bytes.as_bytes())),
-                Encoding::Base64 => BASE64_STANDARD.encode_string(bytes.as_bytes(), &mut text),
-            }
+            signature.write(secret, signed.as_bytes(), &mut text);
         }
         self.value(&signature.header, &text, false).map(Some)
+    }
+
+    /// What a signature covers.
+    pub(crate) fn signed(
+        &self,
+        signature: &Signature,
+        variables: &Arc<Variables>,
+        body: &str,
+    ) -> Result<String, RenderError> {
+        let context = Value::from_object(With {
+            variables: Arc::clone(variables),
+            name: BODY,
+            value: Value::from_safe_string(body.to_owned()),
+        });
+        self.fill(&signature.template, context, body.len() + MAX_WRITTEN)
     }
 
     fn fill(&self, template: &str, context: Value, limit: usize) -> Result<String, RenderError> {
@@ -305,6 +308,21 @@ impl Dialect {
 }
 
 impl Signature {
+    /// Whether this secret can sign here.
+    pub(crate) fn takes(&self, secret: &Secret) -> bool {
+        !secret.is_asymmetric() || self.ed25519_prefix.is_some()
+    }
+
+    /// Writes one signature as the header has it.
+    pub(crate) fn write(&self, secret: &Secret, signed: &[u8], text: &mut String) {
+        let bytes = self.sign(secret, signed);
+        text.push_str(self.prefix_for(secret));
+        match self.encoding {
+            Encoding::Hex => text.push_str(&hex::encode(bytes.as_bytes())),
+            Encoding::Base64 => BASE64_STANDARD.encode_string(bytes.as_bytes(), text),
+        }
+    }
+
     fn sign(&self, secret: &Secret, signed: &[u8]) -> signature::Signature {
         match self.key {
             Key::Text if !secret.is_asymmetric() => {

@@ -131,6 +131,8 @@ pub trait Registry: Send + Sync + 'static {
     /// Removes an event type with all its versions. `false` if there was none.
     async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError>;
 
+    /// Writes an entry of something that was looked at and stayed as it was.
+    async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Entries of the audit log, newest first.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
 

@@ -15,6 +15,7 @@ mod logs;
 mod once;
 mod refusals;
 mod settings;
+mod signatures;
 mod strangers;
 mod tenants;
 

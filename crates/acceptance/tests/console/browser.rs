@@ -260,7 +260,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     rest.split('"').next().map(unescaped)
 }
 
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let text = text
         .replace("&#38;", "&")
         .replace("&amp;", "&")

@@ -5,6 +5,8 @@
 mod attacks;
 mod browser;
 mod journeys;
+mod tenants;
+mod verify;
 
 use serde_json::json;
 use tidings_acceptance::{Client, SOON, Standalone, Tenant};

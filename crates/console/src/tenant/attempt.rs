@@ -5,12 +5,14 @@ use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
+use tidings_domain::Timestamp;
 
 use crate::form::Fields;
 use crate::shapes::{Attempt, Delivery, Dialect, Endpoint, Header, List};
 use crate::show::bytes::{Body, View};
-use crate::show::curl;
 use crate::show::schedule::{Planned, planned};
+use crate::show::timeline::{self, Line};
+use crate::show::{curl, markdown};
 use crate::visitor::Visitor;
 
 /// The most attempts of a delivery that the timeline shows.
@@ -34,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) request: Body,
     pub(crate) response: Body,
     pub(crate) curl: String,
+    pub(crate) markdown: String,
 }
 
 /// The attempts of a delivery: those that were made, oldest first, and those that are planned.
@@ -62,6 +65,7 @@ impl Parts {
 
     fn laid_out(attempt: Attempt, request: &Bytes, response: &Bytes, view: View) -> Self {
         Self {
+            markdown: markdown::attempt(&attempt, request, response),
             curl: curl::command(&attempt.url, &attempt.request_headers, request),
             request: Body::new(request, view),
             response: Body::new(response, view),
@@ -87,6 +91,21 @@ impl Timeline {
             _ => Vec::new(),
         };
         Self { made, planned }
+    }
+}
+
+impl Timeline {
+    /// The attempts on a line, with the present time among them.
+    pub(crate) fn line(&self) -> Line {
+        let made = self
+            .made
+            .iter()
+            .filter_map(|made| Some((made.outcome.as_str(), made.number, made.started_at?)));
+        let planned = self
+            .planned
+            .iter()
+            .map(|planned| ("planned", planned.number, planned.at));
+        timeline::line(made.chain(planned), Timestamp::now())
     }
 }
 

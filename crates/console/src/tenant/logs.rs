@@ -6,12 +6,13 @@ use http::StatusCode;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::absence::Absence;
 use crate::form::Fields;
-use crate::shapes::{Attempt, Endpoint, Event, List};
+use crate::shapes::{Attempt, Endpoint, List};
 use crate::visitor::Visitor;
 
 /// The filters, by the names that the API has for them.
-const FILTERS: [&str; 10] = [
+pub(super) const FILTERS: [&str; 10] = [
     "tenant_id",
     "endpoint_id",
     "event_id",
@@ -24,8 +25,6 @@ const FILTERS: [&str; 10] = [
     "min_duration",
 ];
 const LIMITS: [&str; 4] = ["25", "50", "100", "200"];
-/// Events that are shown where a search finds no attempt.
-const NEAR: usize = 5;
 
 #[derive(Template)]
 #[template(path = "logs.html")]
@@ -34,8 +33,8 @@ struct LogsPage<'a> {
     fields: &'a Fields,
     attempts: Vec<Attempt>,
     endpoints: Vec<Endpoint>,
-    /// Events of the same search, where no attempt was found.
-    near: Vec<Event>,
+    /// What is near, where no attempt was found.
+    absence: Option<Absence>,
     /// The query of the next page.
     next: Option<String>,
     problem: Option<String>,
@@ -118,16 +117,17 @@ async fn show(visitor: &Visitor, fields: &Fields) -> Response {
         let names = [&FILTERS[..], &["since", "until", "limit"]].concat();
         fields.query(&names, &[("after", after.as_str())])
     });
-    let near = match list.data.is_empty() && next.is_none() && problem.is_none() {
-        true => near(visitor, fields).await,
-        false => Vec::new(),
+    let endpoints = endpoints(visitor, fields).await;
+    let absence = match list.data.is_empty() && next.is_none() && problem.is_none() {
+        true => Some(Absence::of(visitor, fields, &endpoints).await),
+        false => None,
     };
     let page = LogsPage {
         v: visitor,
         fields,
         attempts: list.data,
-        endpoints: endpoints(visitor, fields).await,
-        near,
+        endpoints,
+        absence,
         next,
         problem,
     };
@@ -159,7 +159,7 @@ pub(crate) async fn tail(visitor: Visitor, fields: Fields) -> Response {
 }
 
 /// The filters as the API takes them: days are those of the visitor's zone.
-fn query(visitor: &Visitor, fields: &Fields, more: &[(&str, &str)]) -> Result<String, String> {
+pub(super) fn query(visitor: &Visitor, fields: &Fields, more: &[(&str, &str)]) -> Result<String, String> {
     let since = instant(visitor, fields.text("since"), false)?;
     let until = instant(visitor, fields.text("until"), true)?;
     let times = [("since", since), ("until", until)];
@@ -169,7 +169,7 @@ fn query(visitor: &Visitor, fields: &Fields, more: &[(&str, &str)]) -> Result<St
 }
 
 /// The time that a day begins or ends at in the visitor's zone; times with their zone stay as they are.
-fn instant(visitor: &Visitor, text: &str, is_end: bool) -> Result<Option<String>, String> {
+pub(crate) fn instant(visitor: &Visitor, text: &str, is_end: bool) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -184,19 +184,6 @@ fn instant(visitor: &Visitor, text: &str, is_end: bool) -> Result<Option<String>
 fn boundary(day: Date, zone: &TimeZone, is_end: bool) -> Option<String> {
     let day = if is_end { day.tomorrow().ok()? } else { day };
     Some(day.to_zoned(zone.clone()).ok()?.timestamp().to_string())
-}
-
-/// Events that match the type and the time of a search without attempts: what did arrive here, and was not sent.
-async fn near(visitor: &Visitor, fields: &Fields) -> Vec<Event> {
-    let Ok(query) = query(visitor, fields, &[("limit", &NEAR.to_string())]) else {
-        return Vec::new();
-    };
-    let kept = ["tenant_id", "event_type", "since", "until", "limit"];
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| kept.contains(&name.as_ref())))
-        .finish();
-    let found = visitor.try_get::<List<Event>>(format!("/events?{query}")).await;
-    found.map(|list| list.data).unwrap_or_default()
 }
 
 /// The endpoints to choose from: those of the tenant whose attempts are shown.

@@ -3,15 +3,16 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::attempt::Parts;
 use crate::form::{Fields, Form};
 use crate::rest::Refusal;
-use crate::shapes::{Attempt, Endpoint, EventType, List};
-use crate::show::bytes::View;
+use crate::shapes::{Attempt, Endpoint, EventType, List, TestPreview};
+use crate::show::bytes::{Body, View};
+use crate::show::curl;
 use crate::visitor::Visitor;
 
 #[derive(Template)]
@@ -24,14 +25,23 @@ struct TestPage<'a> {
     payload: String,
     is_made: bool,
     refusal: Option<Refusal>,
-    result: Option<Parts>,
+    shown: Shown,
+}
+
+/// What came of the form.
+enum Shown {
+    Nothing,
+    /// The request as it would go.
+    Preview(TestPreview),
+    /// What was sent, and what came back.
+    Result(Box<Parts>),
 }
 
 pub(crate) async fn ask(visitor: Visitor, Path(id): Path<String>, fields: Fields) -> Result<Response, Response> {
-    page(&visitor, &id, &fields, None, None).await
+    page(&visitor, &id, &fields, None, Shown::Nothing).await
 }
 
-/// Sends what the form has; with the button "load the sample" it only fills the form.
+/// Sends what the form has; with the button "show the request" it only shows what would be sent.
 pub(crate) async fn send(visitor: Visitor, Path(id): Path<String>, Form(fields): Form) -> Result<Response, Response> {
     let payload = RawValue::from_string(fields.text("payload").to_owned()).ok();
     if payload.is_none() && fields.given("payload").is_some() {
@@ -41,18 +51,27 @@ pub(crate) async fn send(visitor: Visitor, Path(id): Path<String>, Form(fields):
             detail: visitor.t("test-no-json"),
             field: Some("payload".into()),
         };
-        return page(&visitor, &id, &fields, Some(refusal), None).await;
+        return page(&visitor, &id, &fields, Some(refusal), Shown::Nothing).await;
     }
     let body = json!({ "event_type": fields.given("event_type"), "payload": payload });
+    if fields.has("preview") {
+        let preview = visitor
+            .send::<TestPreview>(Method::POST, format!("/endpoints/{id}/preview"), &body)
+            .await;
+        return match preview {
+            Ok(preview) => page(&visitor, &id, &fields, None, Shown::Preview(preview)).await,
+            Err(refusal) => page(&visitor, &id, &fields, Some(refusal), Shown::Nothing).await,
+        };
+    }
     let sent = visitor
         .send_once::<Attempt>(format!("/endpoints/{id}/test"), &body, fields.text("once"))
         .await;
     match sent {
         Ok(attempt) => {
             let result = Parts::of(&visitor, attempt, View::LaidOut).await?;
-            page(&visitor, &id, &fields, None, Some(result)).await
+            page(&visitor, &id, &fields, None, Shown::Result(Box::new(result))).await
         }
-        Err(refusal) => page(&visitor, &id, &fields, Some(refusal), None).await,
+        Err(refusal) => page(&visitor, &id, &fields, Some(refusal), Shown::Nothing).await,
     }
 }
 
@@ -61,7 +80,7 @@ async fn page(
     id: &str,
     fields: &Fields,
     refusal: Option<Refusal>,
-    result: Option<Parts>,
+    shown: Shown,
 ) -> Result<Response, Response> {
     let endpoint: Endpoint = visitor.get(format!("/endpoints/{id}")).await?;
     let samples = samples(visitor, &endpoint.dialect).await?;
@@ -85,7 +104,7 @@ async fn page(
         payload,
         is_made: fields.has("made"),
         refusal,
-        result,
+        shown,
     };
     Ok(visitor.page(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), &page))
 }
@@ -110,6 +129,18 @@ fn laid_out(json: &str) -> String {
         || json.to_owned(),
         |tokens| tokens.into_iter().map(|token| token.text).collect(),
     )
+}
+
+impl TestPreview {
+    /// The body as it would go.
+    fn body(&self) -> Body {
+        Body::new(self.request_body.as_bytes(), View::Raw)
+    }
+
+    /// The request as a command line.
+    pub(super) fn curl(&self) -> String {
+        curl::command(&self.url, &self.request_headers, self.request_body.as_bytes())
+    }
 }
 
 impl TestPage<'_> {

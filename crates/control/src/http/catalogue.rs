@@ -39,6 +39,33 @@ struct Dialect {
     event_types: Vec<String>,
     /// The values that endpoints can give, by name.
     settings: BTreeMap<String, Setting>,
+    /// How the headers with signatures come about.
+    signatures: Vec<Scheme>,
+    /// The headers that show the secret itself.
+    secret_headers: Vec<String>,
+    /// The headers whose values are templates, by name.
+    headers: BTreeMap<String, String>,
+}
+
+/// How a header with a signature comes about.
+#[derive(Serialize, ToSchema)]
+struct Scheme {
+    /// The header.
+    #[schema(example = "webhook-signature")]
+    header: String,
+    /// What stands before each signature with a shared secret.
+    prefix: String,
+    /// What stands before each signature with an ed25519 key; null where there can be no such key.
+    ed25519_prefix: Option<String>,
+    /// What the key is: the secret's `text`, or what the base64 behind `whsec_` says, `decoded`.
+    key: &'static str,
+    /// How the bytes are written: `hex` or `base64`.
+    encoding: &'static str,
+    /// The template of what is signed, with HMAC-SHA-256 or ed25519.
+    #[schema(example = "{{ id }}.{{ sent_at.unix }}.{{ body }}")]
+    signed: String,
+    /// What stands between the signatures of several secrets; null where there is one.
+    separator: Option<String>,
 }
 
 /// A value that an endpoint can give.
@@ -78,6 +105,26 @@ impl From<&Kept> for Dialect {
             timeout: humantime::format_duration(dialect.timeout()).to_string(),
             event_types: dialect.samples().keys().map(ToString::to_string).collect(),
             settings: settings.map(|(name, setting)| (name.clone(), setting.into())).collect(),
+            signatures: dialect.schemes().map(Scheme::from).collect(),
+            secret_headers: dialect.secret_headers().map(ToString::to_string).collect(),
+            headers: dialect
+                .header_templates()
+                .map(|(name, template)| (name.to_string(), template.to_owned()))
+                .collect(),
+        }
+    }
+}
+
+impl From<tidings_dialect::Scheme<'_>> for Scheme {
+    fn from(scheme: tidings_dialect::Scheme<'_>) -> Self {
+        Self {
+            header: scheme.header().to_string(),
+            prefix: scheme.prefix().to_owned(),
+            ed25519_prefix: scheme.ed25519_prefix().map(str::to_owned),
+            key: if scheme.decodes_key() { "decoded" } else { "text" },
+            encoding: scheme.encoding(),
+            signed: scheme.signed().to_owned(),
+            separator: scheme.separator().map(str::to_owned),
         }
     }
 }

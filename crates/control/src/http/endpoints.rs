@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 use self::asked::{EndpointPatch, NewEndpoint};
 pub(crate) use self::shown::Endpoint;
-use self::shown::{RotatedSecret, Secret};
+use self::shown::{Preview, RotatedSecret, Secret};
 use super::Rest;
 use super::answer::{Page, Refusal, etag, location};
 use super::logs::Attempt;
@@ -40,6 +40,7 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(secret))
         .routes(routes!(rotate_secret))
         .routes(routes!(test))
+        .routes(routes!(preview))
 }
 
 /// Which endpoints to list.
@@ -322,6 +323,32 @@ async fn test(
     };
     let sent = send_test::send(&rest.endpoints, &rest.dispatchers, &call, id, request).await?;
     Ok(Json(sent.attempt.unwrap_or_default().into()))
+}
+
+/// Shows what a test would send
+///
+/// The request, rendered and signed as it would go, and not sent; what is secret in it is masked. Needs the scope
+/// `manage`.
+#[utoipa::path(post, path = "/endpoints/{endpoint_id}/preview", operation_id = "preview_test", tag = "endpoints",
+    request_body = Option<Test>,
+    params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
+    responses(
+        (status = 200, description = "The request.", body = Preview),
+        (status = 409, description = "The dialect can't make a request of this for this endpoint.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn preview(
+    State(rest): State<Rest>,
+    call: Call,
+    Id(id): Id<EndpointId>,
+    Body(asked): Body<Option<Test>>,
+) -> Result<Json<Preview>, Problem> {
+    let asked = asked.unwrap_or_default();
+    let payload = asked.payload.map(|payload| Box::<str>::from(payload).into_string());
+    let payload = payload.unwrap_or_default().into_bytes();
+    let event_type = asked.event_type.unwrap_or_default();
+    let preview = rest.signatures.preview(&call, id, &event_type, payload).await?;
+    Ok(Json(preview.into()))
 }
 
 fn shown(rest: &Rest, endpoint: &Kept) -> impl IntoResponse + use<> {

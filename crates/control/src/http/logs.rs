@@ -22,8 +22,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::filter::{Export, Filter, Nothing, Part, With};
-pub(super) use self::shown::Attempt;
 use self::shown::LogEntry;
+pub(super) use self::shown::{Attempt, Header};
 use super::Rest;
 use super::answer::{Page, Refusal};
 use super::request::{Asked, Id};

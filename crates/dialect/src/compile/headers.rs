@@ -34,6 +34,7 @@ impl Compiler<'_> {
         Ok(Header {
             name: header,
             template,
+            source: value.get_ref().clone(),
             secret: used.contains(SECRET),
         })
     }
@@ -58,6 +59,7 @@ impl Compiler<'_> {
             key: table.key,
             encoding: table.encoding,
             template,
+            source: table.signed.into_inner(),
             separator: table.separator,
         })
     }

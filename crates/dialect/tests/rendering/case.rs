@@ -75,17 +75,32 @@ impl Case {
     ) -> Result<Request, RenderError> {
         let event_type: EventType = event_type.parse().unwrap();
         let secrets: Vec<Secret> = secrets.iter().map(|text| Secret::new(*text).unwrap()).collect();
-        let message = Message {
+        let message = self.message(&event_type, payload);
+        self.dialects.get(dialect).unwrap().render(&message, &secrets)
+    }
+
+    /// What the signatures of a message cover whose body was this.
+    pub(crate) fn signed_texts(&self, dialect: &str, event_type: &str, payload: &str, body: &str) -> Vec<String> {
+        let event_type: EventType = event_type.parse().unwrap();
+        let message = self.message(&event_type, payload.as_bytes());
+        self.dialects
+            .get(dialect)
+            .unwrap()
+            .signed_texts(&message, body)
+            .unwrap()
+    }
+
+    fn message<'a>(&'a self, event_type: &'a EventType, payload: &'a [u8]) -> Message<'a> {
+        Message {
             event_id: self.event_id,
-            event_type: &event_type,
+            event_type,
             occurred_at: self.occurred_at,
             sent_at: Timestamp::from_second(1_767_800_001).unwrap(),
             attempt: 2,
             payload,
             properties: &self.properties,
             settings: &self.settings,
-        };
-        self.dialects.get(dialect).unwrap().render(&message, &secrets)
+        }
     }
 
     pub(crate) fn render(&self, dialect: &str, event_type: &str, payload: &str, secrets: &[&str]) -> Request {

@@ -113,3 +113,51 @@ fn a_generated_secret_is_taken_as_its_text_where_receivers_do() {
         assert_eq!(header(&request, name), Some(expected.as_str()), "{dialect}");
     }
 }
+
+#[test]
+fn a_signature_is_computed_again_from_the_body_that_was_sent() {
+    let (case, secrets) = (Case::builtin(), [SHARED, "legacy"]);
+    for dialect in ["standard", "cloudevents", "userhero", "feedbackpulse"] {
+        let request = case.render(dialect, "feedback.created", r#"{"é":1}"#, &secrets);
+        let found = case.dialects.get(dialect).unwrap();
+        let signed = case.signed_texts(dialect, "feedback.created", "null", body(&request));
+        assert_eq!(found.schemes().count(), signed.len());
+        for (scheme, signed) in found.schemes().zip(signed) {
+            let sent = header(&request, scheme.header().as_str()).unwrap();
+            let last = Secret::new(secrets[1]).unwrap();
+            let computed = scheme.sign(&last, signed.as_bytes());
+            assert_eq!(scheme.split(sent).last(), Some(computed.as_str()), "{dialect}");
+            assert!(signed.ends_with(body(&request)));
+        }
+    }
+}
+
+#[test]
+fn a_scheme_says_what_its_file_says() {
+    let case = Case::builtin();
+    let standard = case.dialects.get("standard").unwrap();
+    let scheme = standard.schemes().next().unwrap();
+    assert_eq!(scheme.signed(), "{{ id }}.{{ sent_at.unix }}.{{ body }}");
+    assert_eq!(
+        (
+            scheme.prefix(),
+            scheme.encoding(),
+            scheme.separator(),
+            scheme.decodes_key()
+        ),
+        ("v1,", "base64", Some(" "), true)
+    );
+    let key = Secret::new(SHARED).unwrap();
+    assert_eq!(scheme.key(&key).unwrap().len(), 24);
+    assert!(scheme.takes(&Secret::generate_ed25519()));
+    let sent_in: Vec<_> = standard.header_templates().collect();
+    assert!(
+        sent_in
+            .iter()
+            .any(|(name, source)| *name == "webhook-id" && *source == "{{ id }}"),
+        "{sent_in:?}"
+    );
+    let userpilot = case.dialects.get("userpilot").unwrap();
+    let shown: Vec<_> = userpilot.secret_headers().map(|name| name.as_str()).collect();
+    assert_eq!(shown, ["X-Userpilot-Token"]);
+}

@@ -232,6 +232,9 @@ impl Registry for Told {
     async fn delete_event_type(&self, _: &EventType, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
+    async fn note_look(&self, _: &AuditEntry) -> Result<(), StoreError> {
+        unreachable!("the cache only reads")
+    }
     async fn audit(&self, _: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
         unreachable!("the cache reads snapshots")
     }

@@ -184,6 +184,12 @@ impl Registry for Postgres {
         self.change(sql, &[&event_type.as_str()], entry).await
     }
 
+    async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let noted = audit::insert(&client, entry).await;
+        noted.map_err(|error| self.failed(error))
+    }
+
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
         audit::list(self, query).await
     }

@@ -249,6 +249,12 @@ impl Registry for Sqlite {
         self.change_if(work, entry, |()| Of::EventTypes).await
     }
 
+    async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let entry = entry.clone();
+        self.change(move |connection| audit::insert(connection, &entry), |()| None)
+            .await
+    }
+
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
         let query = query.clone();
         self.search(move |connection| audit::list(connection, &query)).await

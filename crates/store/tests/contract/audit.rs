@@ -56,7 +56,8 @@ pub(crate) async fn what_changes_something_writes_an_entry(store: Arc<dyn Store>
         .unwrap();
     store.delete_event_type(&created, &of("l")).await.unwrap();
     store.delete_tenant(acme.id, &of("m")).await.unwrap();
-    let expected: Vec<String> = ('a'..='m').map(String::from).collect();
+    store.note_look(&of("n")).await.unwrap();
+    let expected: Vec<String> = ('a'..='n').map(String::from).collect();
     assert_eq!(actions(&store).await, expected);
 }
 

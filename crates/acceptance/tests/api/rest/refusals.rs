@@ -30,6 +30,7 @@ fn operations(endpoint: &str, tenant: &str, key: &str) -> Vec<(&'static str, Str
             "manage",
         ),
         ("POST", format!("/endpoints/{endpoint}/test"), Value::Null, "manage"),
+        ("POST", format!("/endpoints/{endpoint}/preview"), Value::Null, "manage"),
         (
             "PUT",
             "/webhooks/config".into(),

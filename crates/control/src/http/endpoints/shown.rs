@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 use super::authentication::Authentication;
 use crate::http::answer::{length, text, time};
+use crate::http::logs::Header;
+use crate::preview;
 
 /// Where a tenant's events go and how.
 #[derive(Serialize, ToSchema)]
@@ -181,6 +183,30 @@ impl From<pb::RotateEndpointSecretResponse> for RotatedSecret {
             previous_secret_until: time(rotated.previous_secret_until),
             signing_secret: text(rotated.signing_secret),
             note: text(rotated.note),
+        }
+    }
+}
+
+/// A request as it would go.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Preview {
+    /// The type of the event.
+    event_type: String,
+    /// Where it would go.
+    url: String,
+    /// Its headers, as over HTTP/1.1.
+    request_headers: Vec<Header>,
+    /// Its body, byte for byte.
+    request_body: String,
+}
+
+impl From<preview::Preview> for Preview {
+    fn from(preview: preview::Preview) -> Self {
+        Self {
+            request_headers: preview.header_lines().into_iter().map(Into::into).collect(),
+            request_body: String::from_utf8_lossy(&preview.body).into_owned(),
+            event_type: preview.event_type,
+            url: preview.url,
         }
     }
 }

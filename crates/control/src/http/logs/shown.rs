@@ -106,7 +106,7 @@ pub(super) struct Summary {
 
 /// One header line.
 #[derive(Serialize, ToSchema)]
-struct Header {
+pub(in crate::http) struct Header {
     /// Its name.
     name: String,
     /// Its value.

@@ -1,0 +1,388 @@
+//! What tenants do beyond the products' documents: find out why a signature does not match, what differs between attempts,
+//! what filters would let through, why nothing was sent, and who changed what.
+
+use serde_json::json;
+use tidings_acceptance::{SOON, Standalone};
+use tidings_testkit::{Answer, Receiver, wait_until};
+
+use crate::browser::{Browser, Page};
+use crate::{attempted, read_only_link, seeded, signed_in};
+
+/// The page of the newest attempt with this status.
+async fn attempt_with(browser: &mut Browser, status: u16) -> Page {
+    let page = browser.open(&format!("/webhooks/logs?status_code={status}")).await;
+    let link = page.link("/webhooks/logs/att_");
+    browser.open(&link).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_checked_and_compared() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let attempt = attempt_with(&mut browser, 200).await;
+    let verify = attempt.link("/verify");
+    let page = browser.open(&verify).await;
+    page.shows("✓ Right")
+        .shows("{{ id }}.{{ sent_at.unix }}.{{ body }}")
+        .shows("12345678901234567890")
+        .shows("••••")
+        .shows("in the header");
+    browser
+        .open(&format!("{verify}?view=hex"))
+        .await
+        .shows("000000  65 76 74 5f");
+
+    // What the receiver saw, with a number rounded by its framework.
+    let body = String::from_utf8(seeded.receiver.requests()[0].body.to_vec()).unwrap();
+    let rounded = body.replace("12345678901234567890", "12345678901234567000");
+    let compare = format!("{verify}/compare");
+    let page = browser.submit(&page, &compare, &[("body", &rounded)]).await;
+    page.shows("which rounded a number")
+        .shows("38 (8)")
+        .shows("30 (0)")
+        .shows("With this the signature is wrong.");
+    let page = browser.submit(&page, &compare, &[("body", &body)]).await;
+    page.shows("byte for byte.").shows("With this the signature is right.");
+    let page = browser
+        .submit(&page, &compare, &[("body", ""), ("secret", "wrong")])
+        .await;
+    page.shows("The secret is not the webhook’s");
+    assert!(!page.text.contains("value=\"wrong\""), "a secret is not shown again");
+    let page = browser
+        .submit(&page, &compare, &[("body", "#"), ("form", "base64")])
+        .await;
+    assert_eq!(page.status, 400);
+    page.shows("not base64");
+    browser.language = "de";
+    let page = browser
+        .submit(&page, &compare, &[("body", &rounded), ("form", "")])
+        .await;
+    page.shows("dabei eine Zahl gerundet")
+        .shows("Damit ist die Signatur falsch.");
+    browser.language = "en";
+
+    // The key is shown when asked for, and that is on record.
+    let page = browser.open(&verify).await;
+    let page = browser.submit(&page, &verify, &[]).await;
+    page.shows("The key is shown in hexadecimal.");
+    assert!(!page.text.contains("••••"));
+    let page = browser.open("/webhooks/audit").await;
+    page.shows("endpoint.secret_shown");
+
+    let link = read_only_link(&system, &seeded.tenant).await;
+    let mut reader = signed_in(&system, &link).await;
+    let page = reader.open(&verify).await;
+    page.shows("✓ Right");
+    assert!(!page.text.contains("Show the key"));
+    assert_eq!(reader.post(&verify, &[], &[]).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_attempts_are_laid_side_by_side() {
+    let system = Standalone::start().await;
+    let (tenant, receiver) = (system.operator.create_tenant("Acme").await, Receiver::start().await);
+    let mut wanted = tidings_acceptance::endpoint(&tenant, &receiver.url());
+    wanted.schedule = vec![tidings_proto::duration(std::time::Duration::from_secs(1))];
+    system.operator.create_endpoint(wanted).await;
+    receiver.answer_next([
+        Answer::full(503, &[("x-node", "one")], "{\"error\":\"busy\",\"code\":7}"),
+        Answer::full(200, &[("x-node", "two")], "{\"error\":null,\"code\":7}"),
+    ]);
+    let event = system.operator.publish(&tenant, "a.b", json!({ "n": 1 })).await;
+    system.operator.wait_for_state(&event, "succeeded").await;
+    wait_until(SOON, "both attempts to be on record", async || {
+        system.operator.attempts_of(&event).await.len() == 2
+    })
+    .await;
+    let mut browser = signed_in(&system, &tenant.token).await;
+    let page = attempt_with(&mut browser, 200).await;
+    page.shows("Difference to attempt 1")
+        .shows("As Markdown")
+        .shows("### 200 `a.b`");
+    let page = browser.open(&page.link("/difference")).await;
+    page.shows("Attempt 1 and attempt 2")
+        .shows("<del>one</del>")
+        .shows("<ins>two</ins>")
+        .shows("class=\"removed\">−   &#34;error&#34;: &#34;busy&#34;")
+        .shows("class=\"added\">+   &#34;error&#34;: null")
+        .shows("The body is the same, byte for byte.");
+    // The earlier one is on the left from wherever one comes.
+    let first = attempt_with(&mut browser, 503).await;
+    let page = browser.open(&format!("{}/difference", first.path)).await;
+    page.shows("Attempt 1 and attempt 2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_is_seen_before_it_is_sent() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let endpoint = browser.open("/webhooks").await.link("/endpoints/ep_");
+    let test = format!("{endpoint}/test");
+    let page = browser.open(&test).await;
+    let page = browser
+        .submit(&page, &test, &[("preview", "1"), ("payload", "{\"seen\": 1}")])
+        .await;
+    page.shows("The request as it would go")
+        .shows("webhook-signature")
+        .shows("Content-Length")
+        .shows("&#34;seen&#34;: 1");
+    assert_eq!(seeded.receiver.requests().len(), 2, "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_are_tried_on_the_last_events_before_they_are_saved() {
+    let system = Standalone::start().await;
+    let (tenant, receiver) = (system.operator.create_tenant("Acme").await, Receiver::start().await);
+    system
+        .operator
+        .create_endpoint(tidings_acceptance::endpoint(&tenant, &receiver.url()))
+        .await;
+    for rating in [1, 2, 5] {
+        let event = system
+            .operator
+            .publish(&tenant, "feedback.created", json!({ "rating": rating }))
+            .await;
+        attempted(&system.operator, &event).await;
+    }
+    let mut browser = signed_in(&system, &tenant.token).await;
+    let endpoint = browser.open("/webhooks").await.link("/endpoints/ep_");
+    let filters = format!("{endpoint}/filters");
+    let page = browser.open(&filters).await;
+    let row = [
+        ("pattern.0", "feedback.*"),
+        ("filter.0", "payload.rating <= 2"),
+        ("on.0", "on"),
+    ];
+    let page = browser
+        .submit(&page, &filters, &[&row[..], &[("try", "1")]].concat())
+        .await;
+    page.shows("2 of the last 3 events would have been sent")
+        .shows("the filter keeps it back");
+    let saved = browser.open(&filters).await;
+    assert!(!saved.text.contains("value=\"payload.rating"), "trying changes nothing");
+
+    let wrong = [("filter.0", "payload.rating =< 2"), ("try", "1")];
+    let refused = browser.submit(&page, &filters, &wrong).await;
+    assert_eq!(refused.status, 400);
+    refused.shows("role=\"alert\"").shows("payload.rating =&#60; 2");
+    let page = browser.submit(&page, &filters, &[("save", "1")]).await;
+    page.shows("Saved.").shows("payload.rating &#60;= 2");
+    let late = browser.submit(&saved, &filters, &[("save", "1")]).await;
+    assert_eq!(late.status, 409, "somebody else has changed it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_was_sent_the_page_says_why() {
+    let system = Standalone::start().await;
+    let (tenant, receiver) = (system.operator.create_tenant("Acme").await, Receiver::start().await);
+    let mut browser = signed_in(&system, &tenant.token).await;
+    let page = browser.open("/webhooks/logs?event_type=no.such").await;
+    page.shows("No such event was ever published.");
+    system.operator.publish(&tenant, "early.bird", json!({})).await;
+    let log = "/webhooks/logs?event_type=early.bird";
+    wait_until(SOON, "the event to be on record", async || {
+        browser
+            .open(log)
+            .await
+            .text
+            .contains("when there was no webhook at all")
+    })
+    .await;
+
+    let mut wanted = tidings_acceptance::endpoint(&tenant, &receiver.url());
+    wanted.name = "CRM".into();
+    wanted.subscriptions[0].pattern = "feedback.*".into();
+    system.operator.create_endpoint(wanted).await;
+    let endpoint = browser.open("/webhooks").await.link("/endpoints/ep_");
+    let page = browser.open(&endpoint).await;
+    browser.submit(&page, &format!("{endpoint}/disable"), &[]).await;
+    system.operator.ingest_is_up_to_date().await;
+    let held = system.operator.publish(&tenant, "feedback.created", json!({})).await;
+    system.operator.wait_for_state(&held, "held").await;
+    let page = browser.open("/webhooks/logs?event_type=feedback.created").await;
+    page.shows("One is held because “CRM” is off.");
+    let enable = page.link("/enable");
+    browser.open(&enable).await.shows("were held while it was off");
+    system.operator.publish(&tenant, "other.thing", json!({})).await;
+    let log = "/webhooks/logs?event_type=other.thing";
+    wait_until(SOON, "the event to be on record", async || {
+        browser
+            .open(log)
+            .await
+            .text
+            .contains("One had no webhook that subscribes to it.")
+    })
+    .await;
+
+    // A content filter that kept it back, too.
+    let filters = format!("{endpoint}/filters");
+    let page = browser.open(&filters).await;
+    let row = [("filter.0", "payload.rating > 3"), ("save", "1")];
+    browser.submit(&page, &filters, &row).await.shows("Saved.");
+    system.operator.ingest_is_up_to_date().await;
+    system
+        .operator
+        .publish(&tenant, "feedback.rated", json!({ "rating": 1 }))
+        .await;
+    let log = "/webhooks/logs?event_type=feedback.rated";
+    wait_until(SOON, "the event to be on record", async || {
+        browser
+            .open(log)
+            .await
+            .text
+            .contains("A filter of “CRM” kept one back.")
+    })
+    .await;
+
+    // A filter that leaves everything out is named.
+    let page = browser.open(&enable).await;
+    browser.submit(&page, &enable, &[]).await;
+    attempted(&system.operator, &held).await;
+    let page = browser
+        .open("/webhooks/logs?event_type=feedback.created&status_code=418")
+        .await;
+    page.shows("There are attempts with another status code.");
+    let page = browser
+        .open(&page.link("/webhooks/logs?event_type=feedback.created"))
+        .await;
+    page.shows("id=\"attempts\"");
+    let page = browser
+        .open("/webhooks/logs?event_type=feedback.created&until=2020-01-01")
+        .await;
+    page.shows("No such event came in that time.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_types_are_explained_to_who_receives_them() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    for schema in [
+        json!({ "type": "object", "properties": { "id": { "type": "integer" } } }),
+        json!({ "type": "object", "required": ["id"], "properties": {
+            "id": { "type": "integer", "description": "Which one" },
+            "user": { "type": "object", "properties": { "plan": { "enum": ["free", "pro"] } } },
+        } }),
+    ] {
+        let version = tidings_proto::pb::CreateEventTypeVersionRequest {
+            name: "feedback.created".into(),
+            description: "Somebody wrote what they think".into(),
+            schema: schema.to_string(),
+        };
+        system
+            .operator
+            .event_types()
+            .create_event_type_version(version)
+            .await
+            .unwrap();
+    }
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let page = browser.open("/webhooks/event-types").await;
+    page.shows("feedback.created").shows("Somebody wrote what they think");
+    let page = browser.open("/webhooks/event-types/feedback.created").await;
+    page.shows("endpoint kestrel")
+        .shows("Which one")
+        .shows("class=\"depth-1\"><code>plan</code>")
+        .shows("required")
+        .shows("Version 2")
+        .shows("class=\"added\">+       &#34;description&#34;: &#34;Which one&#34;");
+    let page = browser.open(&page.link("/test?event_type=")).await;
+    page.shows("feedback.created");
+    assert_eq!(browser.open("/webhooks/event-types/no.such").await.status, 404);
+    let page = browser.open("/webhooks/go?q=feedback.created").await;
+    assert_eq!(page.path, "/webhooks/event-types/feedback.created");
+    assert_eq!(browser.open("/webhooks/go?q=nothing.like.it").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_links_and_settings_are_for_who_manages_and_not_by_link() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let page = browser.open("/webhooks/keys").await;
+    let refused = browser.submit(&page, "/webhooks/keys", &[("name", "CI")]).await;
+    assert_eq!(refused.status, 400);
+    refused.shows("Choose what the key may do.");
+    let page = browser
+        .submit(
+            &page,
+            "/webhooks/keys",
+            &[("name", "CI"), ("scope", "read"), ("days", "30")],
+        )
+        .await;
+    page.shows("It is shown only now").shows("tk_").shows(">CI<");
+    let again = browser.open("/webhooks/keys").await;
+    assert!(!again.text.contains("It is shown only now"));
+    let token = page.text.split_once("<code class=\"copy wrap\">").unwrap().1;
+    let token = token.split('<').next().unwrap().to_owned();
+    let mut reader = signed_in(&system, &token).await;
+    for path in ["/webhooks/keys", "/webhooks/audit"] {
+        assert_eq!(reader.open(path).await.status, 403, "{path}");
+    }
+    assert!(!reader.open("/webhooks").await.text.contains("/webhooks/keys"));
+
+    let page = browser
+        .submit(&page, "/webhooks/keys/link", &[("read_only", "on")])
+        .await;
+    page.shows("This is the link.").shows("#token=tk_").shows("Portal link");
+    let link = page.text.split_once("<code class=\"copy wrap\">").unwrap().1;
+    let link = link.split('<').next().unwrap().to_owned();
+    let mut visitor = signed_in(&system, &link).await;
+    visitor
+        .open("/webhooks")
+        .await
+        .shows("endpoint kestrel")
+        .shows("read-only");
+    for path in ["/webhooks/keys", "/webhooks/audit"] {
+        assert_eq!(visitor.open(path).await.status, 403, "{path}");
+    }
+    for path in ["/webhooks/keys", "/webhooks/keys/link", "/webhooks/settings"] {
+        let answer = visitor.post(path, &[("scope".into(), "read".into())], &[]).await;
+        assert!([403, 409].contains(&answer.status), "{path} {}", answer.status);
+    }
+
+    // Revoked keys end their sessions.
+    let page = browser.open("/webhooks/keys").await;
+    let revoke = page.forms().into_iter().filter(|form| form.action.ends_with("/revoke"));
+    let newest = revoke.map(|form| form.action).next().unwrap();
+    browser.submit(&page, &newest, &[]).await;
+    wait_until(SOON, "the link to end", async || {
+        visitor.open("/webhooks").await.status == 401
+    })
+    .await;
+
+    let page = browser.open("/webhooks/settings").await;
+    let page = browser
+        .submit(
+            &page,
+            "/webhooks/settings",
+            &[("schema_validation", "warn"), ("payload_retention_days", "many")],
+        )
+        .await;
+    assert_eq!(page.status, 400);
+    let fields = [("payload_retention_days", "30")];
+    let page = browser.submit(&page, "/webhooks/settings", &fields).await;
+    page.shows("Saved.").shows("value=\"30\"");
+    let page = browser.open("/webhooks/audit?action=tenant.*").await;
+    page.shows("tenant.updated")
+        .shows("class=\"removed\">−   &#34;schema_validation&#34;: &#34;off&#34;")
+        .shows("class=\"added\">+   &#34;schema_validation&#34;: &#34;warn&#34;");
+    let page = browser.open("/webhooks/audit?action=nonsense").await;
+    assert_eq!(page.status, 400);
+    page.shows("role=\"alert\"").shows("value=\"nonsense\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_say_their_own_command_lines() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let page = browser.open("/webhooks/logs?status_code=5xx&error=it%27s").await;
+    page.shows("tidings logs --status 5xx --error &#39;it&#39;\\&#39;&#39;s&#39;")
+        .shows("/webhooks/logs?status_code=5xx&#38;error=it%27s");
+    let page = browser.open(&format!("/webhooks/events/{}", seeded.events[0])).await;
+    page.shows(&format!("tidings explain {}", seeded.events[0]));
+    let page = browser.open("/webhooks/new").await;
+    assert!(!page.text.contains("The same on the command line"));
+}

@@ -1,0 +1,5 @@
+//! How receivers verify requests: the signature of an attempt step by step, and code for their own languages.
+
+pub(crate) mod recipe;
+pub(crate) mod snippets;
+pub(crate) mod workbench;
