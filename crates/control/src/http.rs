@@ -20,9 +20,11 @@ mod filters;
 pub(crate) mod keys;
 mod logs;
 mod once;
+mod queues;
 pub(crate) mod replays;
 mod request;
 mod search;
+mod system;
 pub(crate) mod tenants;
 
 use std::sync::Arc;
@@ -49,6 +51,7 @@ use crate::keys::Keys;
 use crate::logs::LogClient;
 use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
+use crate::system::System;
 use crate::tenants::Tenants;
 
 /// Where everything is found.
@@ -68,6 +71,7 @@ pub(crate) struct Rest {
     pub(crate) replays: Arc<Replays>,
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) erasures: Arc<Erasures>,
+    pub(crate) system: Arc<System>,
     pub(crate) dialects: Dialects,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) logs: LogClient,
@@ -92,7 +96,9 @@ pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
         .merge(keys::router())
         .merge(audit::router())
         .merge(event_types::router())
-        .merge(catalogue::router());
+        .merge(catalogue::router())
+        .merge(queues::router())
+        .merge(system::router());
     let (router, mut api) = OpenApiRouter::with_openapi(document::about())
         .nest(BASE, operations)
         .split_for_parts();

@@ -23,6 +23,7 @@ pub mod retention;
 mod seen;
 pub mod send_test;
 mod signing;
+pub mod system;
 pub mod tenants;
 mod texts;
 
@@ -60,6 +61,7 @@ use crate::logs::LogClient;
 use crate::notifier::{MailError, Notifier};
 use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
+use crate::system::{About, System};
 use crate::tenants::Tenants;
 
 /// How control is run (`[control]`).
@@ -114,6 +116,8 @@ pub struct Parts {
     pub dispatchers: DispatcherClient,
     /// Who knows what became of deliveries.
     pub logs: LogClient,
+    /// What this process is.
+    pub about: About,
     /// What other roles serve under `/api/v2`, to be described with the rest.
     pub others: OpenApi,
     /// Cancelled when the process is to stop.
@@ -191,7 +195,13 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         logs: parts.logs.clone(),
         dispatchers: dispatchers.clone(),
     });
+    let system = Arc::new(System {
+        about: parts.about,
+        store: parts.store.clone(),
+        logs: parts.logs.clone(),
+    });
     let rest = Rest {
+        system,
         endpoints: endpoints.clone(),
         filters: filters.clone(),
         event_types: event_types.clone(),

@@ -21,7 +21,9 @@ use url::Url;
 
 use super::{Postgres, changes};
 use crate::error::StoreError;
-use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::registry::{
+    AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot,
+};
 use crate::sealed;
 
 #[async_trait]
@@ -110,6 +112,10 @@ impl Registry for Postgres {
         endpoints::list(self, tenant, before, limit).await
     }
 
+    async fn search_endpoints(&self, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+        endpoints::search(self, query).await
+    }
+
     fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError> {
         let mut open = endpoint.clone();
         sealed::open(&mut open, &self.sealer)?;
@@ -176,6 +182,12 @@ impl Registry for Postgres {
     async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError> {
         let sql = "DELETE FROM event_types WHERE event_type = $1";
         self.change(sql, &[&event_type.as_str()], entry).await
+    }
+
+    async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        let written = audit::insert(&client, entry).await;
+        written.map_err(|error| self.failed(error))
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

@@ -22,7 +22,9 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use crate::error::StoreError;
-use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::registry::{
+    AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot,
+};
 use crate::sealed::{self, Columns, open_what_opens};
 
 #[async_trait]
@@ -147,6 +149,15 @@ impl Registry for Sqlite {
         Ok(found.map(|closed| open_what_opens(closed, &self.sealer)).collect())
     }
 
+    async fn search_endpoints(&self, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+        let query = query.clone();
+        let found = self
+            .read(move |connection| endpoints::search(connection, &query))
+            .await?
+            .into_iter();
+        Ok(found.map(|closed| open_what_opens(closed, &self.sealer)).collect())
+    }
+
     fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError> {
         let mut open = endpoint.clone();
         sealed::open(&mut open, &self.sealer)?;
@@ -241,6 +252,11 @@ impl Registry for Sqlite {
         let event_type = event_type.clone();
         let work = move |connection: &Connection| event_types::delete(connection, &event_type);
         self.change_if(work, entry, |()| Of::EventTypes).await
+    }
+
+    async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let entry = entry.clone();
+        self.write(move |connection| audit::insert(connection, &entry)).await
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

@@ -190,3 +190,9 @@ pub(crate) async fn entries_are_filtered(store: Arc<dyn Store>) {
     assert_eq!(found(&store, elsewhere).await, []);
     assert_eq!(found(&store, all()).await.len(), 3);
 }
+
+pub(crate) async fn what_is_kept_elsewhere_can_be_noted(store: Arc<dyn Store>) {
+    let requeued = of("message.requeued").change(None, Some(json!({ "queue": "parked" })));
+    store.note(&requeued).await.unwrap();
+    assert_eq!(found(&store, AuditQuery::default()).await, [requeued]);
+}
