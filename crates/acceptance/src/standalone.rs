@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use tidings_store::seal::{SealKey, Sealer};
+use tidings_store::sqlite::Sqlite;
 use tidings_testkit::Reserved;
 
 use crate::client::{Client, Servers};
@@ -45,6 +47,20 @@ impl Standalone {
             words.map(str::to_owned).to_vec()
         };
         Self::start_wrapped(wrapper, &[("LOG__GRACE", "3s"), ("DISPATCHER__CHECK_AFTER", "2s")]).await
+    }
+
+    /// Puts a message aside that nobody can read, as a dispatcher would.
+    pub async fn park(&self, body: &[u8]) {
+        /// The number under which the embedded queue keeps what was put aside.
+        const PARKED: i64 = 201;
+        let sealer = Sealer::new(vec![SealKey::generate()]).expect("one key is enough");
+        let store = Sqlite::open(&self.data.path().join("tidings.db"), sealer).expect("the database can be opened");
+        let body = body.to_vec();
+        let written = store.write(move |connection| {
+            let sql = "INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, 0, ?2)";
+            Ok(connection.execute(sql, (PARKED, body))?)
+        });
+        assert_eq!(written.await.expect("the message can be written"), 1);
     }
 
     /// Its disk as its process sees it.

@@ -325,3 +325,199 @@ tenant-new = Neuer Mandant
 tenant-made = { $name } ist angelegt. Das ist der Schlüssel; er wird nur jetzt gezeigt:
 no-tenants = Es gibt noch keinen Mandanten.
 see-what-they-see = Ansehen, was sie sehen
+
+# Die Seiten der Betreiber.
+
+nav-overview = Übersicht
+nav-queues = Warteschlangen
+nav-event-types = Ereignistypen
+nav-dialects = Formate
+nav-keys = Schlüssel
+nav-audit = Änderungsprotokoll
+nav-system = System
+
+nothing-needs-you = Nichts braucht Sie.
+nothing-needs-you-checked = Komponenten, Warteschlangen, überfällige Zustellungen, Wiederholungen und Endpunkte wurden eben geprüft.
+overview-limit = Soweit der antwortende Prozess es weiß.
+needs-you = Braucht Sie
+do-look = Ansehen
+do-list = Auflisten
+do-requeue = Wieder einreihen oder verwerfen
+do-explain = Erklären
+do-stop = Anhalten oder beenden
+finding-component-missing = „{ $component }“ fehlt in diesem Prozess seit { $since }: { $reason }
+finding-peer-not-ready = Auf den Prozess { $role } unter { $server } ist kein Verlass: { $reason }
+finding-queue-unknown = Die Warteschlange lässt sich nicht ansehen: { $reason }
+finding-database-unknown = Die Datenbank lässt sich nicht befragen: { $reason }
+finding-canary-missing = Aus der kürzesten Verzögerungsschlange kommen keine Nachrichten zurück: Der Broker gibt nichts weiter, was lange genug gewartet hat. Starten Sie seine Knoten nacheinander neu; bis dahin stellt der Sweeper zu.
+finding-queue-stuck = { $count ->
+    [one] { $count } Nachricht steckt in { $queue } fest.
+   *[other] { $count } Nachrichten stecken in { $queue } fest.
+}
+finding-messages-parked = { $count ->
+    [one] { $count } Nachricht wurde in { $queue } beiseitegelegt und wartet darauf, dass jemand sie ansieht.
+   *[other] { $count } Nachrichten wurden in { $queue } beiseitegelegt und warten darauf, dass jemand sie ansieht.
+}
+finding-lane-unattended = { $count ->
+    [one] { $count } Nachricht wartet in { $queue }, und niemand nimmt sie: Es läuft kein Dispatcher.
+   *[other] { $count } Nachrichten warten in { $queue }, und niemand nimmt sie: Es läuft kein Dispatcher.
+}
+finding-delivery-overdue = { $delivery_id } hätte um { $since } erneut eingereiht werden sollen und wurde es nicht.
+finding-replay-stands = Die Wiederholung { $replay_id } kommt seit { $since } nicht voran.
+finding-endpoints-failing = { $at_least ->
+    [true] Mindestens { $count } Endpunkte schlagen fehl: Eine Zustellung wurde aufgegeben, und seither gelang keine.
+   *[false] { $count ->
+        [one] { $count } Endpunkt schlägt fehl: Eine Zustellung wurde aufgegeben, und seither gelang keine.
+       *[other] { $count } Endpunkte schlagen fehl: Eine Zustellung wurde aufgegeben, und seither gelang keine.
+    }
+}
+finding-endpoints-turned-off = { $at_least ->
+    [true] Mindestens { $count } Endpunkte hat Tidings abgeschaltet. Was für sie veröffentlicht wird, wird zurückgehalten.
+   *[false] { $count ->
+        [one] { $count } Endpunkt wurde von Tidings abgeschaltet. Was für ihn veröffentlicht wird, wird zurückgehalten.
+       *[other] { $count } Endpunkte wurden von Tidings abgeschaltet. Was für sie veröffentlicht wird, wird zurückgehalten.
+    }
+}
+
+endpoints-all-tenants = Endpunkte aller Mandanten
+host = Host
+standing-on = Ein
+standing-failing = Schlägt fehl
+standing-off = Aus
+standing-turned-off = Von Tidings abgeschaltet
+
+queues-explained = Erste Versuche warten in den Spuren „live“ und „bulk“, spätere in „retry“. Eine Verzögerungsschlange gibt ihre Nachrichten an eine Spur weiter, wenn ihre Zeit gekommen ist.
+queue = Warteschlange
+queue-kind = Wofür
+messages-waiting = Wartend
+consumers = Abnehmer
+queue-stuck = Festsitzend
+queues-empty-too = Auch { $n } leere Warteschlangen zeigen
+queue-kind-live = Erste Versuche
+queue-kind-bulk = Erste Versuche über den Anteil eines Mandanten hinaus
+queue-kind-retry = Spätere Versuche
+queue-kind-delay = Verzögerung
+queue-kind-parked = Beiseitegelegt
+queue-kind-unrouted = Ohne Spur
+queue-kind-other = Anderes
+parked-explained = Diese Nachrichten konnte niemand lesen oder abschließen. Lesen Sie den Grund, beheben Sie die Ursache und reihen Sie sie dann wieder ein.
+unrouted-explained = Diese Nachrichten hatten keine Spur, als ihre Wartezeit vorbei war, weil eine Bindung oder eine Warteschlange gelöscht wurde. Der Sweeper hat ihre Zustellungen erneut eingereiht, deshalb können sie verworfen werden; was wieder eingereiht wird, wird nicht doppelt zugestellt.
+message = Nachricht
+message-kind-delivery = Zustellung
+message-kind-record = Eintrag
+message-body = Inhalt
+put-aside = Beiseitegelegt
+size = Größe
+nothing-aside = Nichts wurde beiseitegelegt.
+messages-first = Die ersten { $n } von { $count }.
+n-messages = { $n ->
+    [one] { $n } Nachricht
+   *[other] { $n } Nachrichten
+}
+requeue = Wieder einreihen
+requeue-n = Alle { $n } wieder einreihen …
+requeue-title = Wieder einreihen?
+requeue-explained = Nachrichten werden dort eingereiht, woher sie kamen: Zustellungen in ihrer Spur, Einträge in der Warteschlange der Einträge. Was nicht lesbar ist, bleibt.
+discard = Verwerfen
+discard-n = Alle { $n } verwerfen …
+discard-title = Endgültig verwerfen?
+discard-explained = Was bisher über Zustellungen bekannt ist, bleibt, und offene werden erneut eingereiht. Ein verworfener Eintrag ist verloren.
+settle-grown = Seit Sie nachgesehen haben, sind weitere Nachrichten gekommen. Es wurde nichts getan; so viele sind es jetzt.
+settled = { $done } erledigt, { $refused } bleiben.
+settled-refusal = Was bleibt, ist nicht lesbar: { $refusal }
+
+event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
+version = Version
+description = Beschreibung
+only-dialects = Nur Formate kennen ihn; im Katalog steht er nicht.
+event-type-new = Neuer Ereignistyp
+version-new = Neue Version
+versions = Versionen
+version-n = Version { $n }
+version-added = Die Version wurde hinzugefügt. Sie gilt ab jetzt.
+no-schema = Jeder Inhalt ist recht.
+sample = Beispiel
+schema-optional = JSON-Schema der Inhalte (freiwillig)
+schema-hint = Wird geprüft, bevor es hinzugefügt wird. Bleibt es leer, ist jeder Inhalt recht.
+schema-no-json = Das Schema ist kein JSON: { $error }
+add-version = Version hinzufügen
+
+dialects-explained = Wie Anfragen aussehen. Jedes ist eine Datei.
+signs = Signiert
+yes = Ja
+no = Nein
+chosen-for = Gewählt für
+preview = Vorschau
+preview-unsent = nichts wurde gesendet
+
+operators-keys = Schlüssel der Betreiber
+keys-explained = Sie gelten für alle Mandanten. Schlüssel von Mandanten finden Sie bei ihrem Mandanten.
+key = Schlüssel
+key-new = Neuer Schlüssel
+key-made = { $name } ist angelegt. Das ist das Token; es wird nur jetzt gezeigt:
+key-gone = Diesen Schlüssel gibt es nicht.
+key-lasts = Gilt
+n-days = { $n ->
+    [one] { $n } Tag
+   *[other] { $n } Tage
+}
+for-ever = Unbegrenzt
+scopes = Rechte
+scope-publish = Ereignisse veröffentlichen
+scope-read = alles ansehen
+scope-manage = Dinge ändern
+last-used = Zuletzt verwendet
+ends = Endet
+never = Nie
+unnamed = Ohne Namen
+actions = Aktionen
+what-it-did = Was damit geschah
+revoke = Widerrufen
+revoke-title = Diesen Schlüssel widerrufen?
+revoke-explained = Er gilt binnen einer Sekunde nicht mehr, samt allen Sitzungen, die mit ihm begonnen wurden. Das lässt sich nicht rückgängig machen.
+
+audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.
+action = Aktion
+target = Was
+who = Wer
+what-changed = Änderung
+n-parts = { $n ->
+    [one] { $n } Teil
+   *[other] { $n } Teile
+}
+actor-tenant = Mandant
+actor-operator = Betreiber
+actor-internal = Eine andere Rolle
+actor-bootstrap = Wer die Datenbank hat
+actor-system = Tidings
+
+ready = Bereit
+not-ready = Nicht bereit
+up = Da
+missing = Fehlt
+needed = nötig
+data-in = Daten in { $name }
+messages-in = Nachrichten in { $name }
+engine-sqlite = SQLite
+engine-postgresql = PostgreSQL
+engine-rabbitmq = RabbitMQ
+kept-for = Ereignisse bleiben { $time }
+kept-for-ever = Ereignisse bleiben für immer
+system-limit = Diese Seite handelt von dem Prozess, der antwortet. Von anderen ist bekannt, ob sie nach eigener Auskunft arbeiten können.
+components = Komponenten und Hintergrundaufgaben
+since-when = Seit
+peers = Andere Prozesse
+no-peers = Alle Rollen laufen in diesem Prozess.
+role = Rolle
+server = Server
+seal-keys = Schlüssel, die Geheimnisse versiegeln
+seal-keys-explained = Was mit einem Schlüssel versiegelt ist, der hier fehlt, lässt sich nicht öffnen: Die Zustellungen dazu werden zurückgehalten.
+in-configuration = In diesem Prozess
+seals = versiegelt und öffnet
+opens = öffnet
+sealed-secrets = Geheimnisse
+sealed-answers = Für einen Tag aufgehobene Antworten
+configuration = Geltende Konfiguration
+configuration-explained = Datei, dann Umgebung, dann Schalter; Geheimnisse sind verdeckt.
+report = Für einen Bericht
+report-copy = Versionen und Komponenten als Text zum Kopieren

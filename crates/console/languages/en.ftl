@@ -325,3 +325,199 @@ tenant-new = New tenant
 tenant-made = { $name } is there. This is its key; it is shown only now:
 no-tenants = There is no tenant yet.
 see-what-they-see = See what they see
+
+# Operators' pages.
+
+nav-overview = Overview
+nav-queues = Queues
+nav-event-types = Event types
+nav-dialects = Formats
+nav-keys = Keys
+nav-audit = Audit log
+nav-system = System
+
+nothing-needs-you = Nothing needs you.
+nothing-needs-you-checked = Components, queues, overdue deliveries, replays and endpoints were looked at just now.
+overview-limit = As far as the process that answers knows.
+needs-you = Needs you
+do-look = Look
+do-list = List them
+do-requeue = Requeue or discard
+do-explain = Explain
+do-stop = Pause or stop
+finding-component-missing = “{ $component }” is missing in this process since { $since }: { $reason }
+finding-peer-not-ready = The process { $role } at { $server } can’t be relied upon: { $reason }
+finding-queue-unknown = The queue can’t be looked at: { $reason }
+finding-database-unknown = The database can’t be asked: { $reason }
+finding-canary-missing = Messages do not come back from the shortest delay queue: the broker hands over nothing that has waited long enough. Restart its nodes one after the other; the sweeper delivers meanwhile.
+finding-queue-stuck = { $count ->
+    [one] { $count } message is stuck in { $queue }.
+   *[other] { $count } messages are stuck in { $queue }.
+}
+finding-messages-parked = { $count ->
+    [one] { $count } message was put aside in { $queue } and waits for somebody to look.
+   *[other] { $count } messages were put aside in { $queue } and wait for somebody to look.
+}
+finding-lane-unattended = { $count ->
+    [one] { $count } message waits in { $queue }, and nobody takes it: no dispatcher runs.
+   *[other] { $count } messages wait in { $queue }, and nobody takes them: no dispatcher runs.
+}
+finding-delivery-overdue = { $delivery_id } should have been published again at { $since } and was not.
+finding-replay-stands = The replay { $replay_id } has not got on since { $since }.
+finding-endpoints-failing = { $at_least ->
+    [true] At least { $count } endpoints fail: a delivery was given up, and none has succeeded since.
+   *[false] { $count ->
+        [one] { $count } endpoint fails: a delivery was given up, and none has succeeded since.
+       *[other] { $count } endpoints fail: a delivery was given up, and none has succeeded since.
+    }
+}
+finding-endpoints-turned-off = { $at_least ->
+    [true] At least { $count } endpoints were turned off by Tidings. What is published for them is held.
+   *[false] { $count ->
+        [one] { $count } endpoint was turned off by Tidings. What is published for it is held.
+       *[other] { $count } endpoints were turned off by Tidings. What is published for them is held.
+    }
+}
+
+endpoints-all-tenants = Endpoints of all tenants
+host = Host
+standing-on = On
+standing-failing = Failing
+standing-off = Off
+standing-turned-off = Turned off by Tidings
+
+queues-explained = First attempts wait in the lanes “live” and “bulk”, later ones in “retry”. A delay queue hands its messages to a lane when their time has come.
+queue = Queue
+queue-kind = For
+messages-waiting = Waiting
+consumers = Consumers
+queue-stuck = Stuck
+queues-empty-too = Show { $n } empty queues too
+queue-kind-live = First attempts
+queue-kind-bulk = First attempts beyond a tenant’s share
+queue-kind-retry = Later attempts
+queue-kind-delay = Delay
+queue-kind-parked = Parked
+queue-kind-unrouted = Unrouted
+queue-kind-other = Other
+parked-explained = Nobody could read or settle these messages. Read the reason, correct the cause, then requeue them.
+unrouted-explained = These messages had no lane when their wait was over, because a binding or a queue was deleted. The sweeper has published their deliveries again, so they can be discarded; one that is requeued is not delivered twice.
+message = Message
+message-kind-delivery = Delivery
+message-kind-record = Record
+message-body = What it says
+put-aside = Put aside
+size = Size
+nothing-aside = Nothing was put aside.
+messages-first = The first { $n } of { $count }.
+n-messages = { $n ->
+    [one] { $n } message
+   *[other] { $n } messages
+}
+requeue = Requeue
+requeue-n = Requeue all { $n } …
+requeue-title = Requeue?
+requeue-explained = Messages are published where they came from: deliveries in their lane, records in the queue of records. What can’t be read stays.
+discard = Discard
+discard-n = Discard all { $n } …
+discard-title = Discard for good?
+discard-explained = The ledger keeps what it knows of deliveries, and the sweeper publishes open ones again. A record that is discarded is lost.
+settle-grown = More messages have come since you looked. Nothing was done; this is how many there are now.
+settled = { $done } done, { $refused } stay.
+settled-refusal = What stays can’t be read: { $refusal }
+
+event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
+version = Version
+description = Description
+only-dialects = Only formats know it; it is not in the catalogue.
+event-type-new = New event type
+version-new = New version
+versions = Versions
+version-n = Version { $n }
+version-added = The version was added. It counts from now on.
+no-schema = Any payload will do.
+sample = Sample
+schema-optional = JSON Schema of payloads (optional)
+schema-hint = Checked before it is added. Left empty, any payload will do.
+schema-no-json = The schema is not JSON: { $error }
+add-version = Add version
+
+dialects-explained = How requests look. Each is a file.
+signs = Signs
+yes = Yes
+no = No
+chosen-for = Chosen for
+preview = Preview
+preview-unsent = nothing was sent
+
+operators-keys = Operators’ keys
+keys-explained = They work for all tenants. Keys of tenants are found with their tenant.
+key = Key
+key-new = New key
+key-made = { $name } is there. This is its token; it is shown only now:
+key-gone = There is no such key.
+key-lasts = Works for
+n-days = { $n ->
+    [one] { $n } day
+   *[other] { $n } days
+}
+for-ever = For ever
+scopes = Scopes
+scope-publish = publish events
+scope-read = look at everything
+scope-manage = change things
+last-used = Last used
+ends = Ends
+never = Never
+unnamed = No name
+actions = Actions
+what-it-did = What it did
+revoke = Revoke
+revoke-title = Revoke this key?
+revoke-explained = It stops working within a second, with every session that was opened by it. This can’t be undone.
+
+audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
+action = Action
+target = What
+who = Who
+what-changed = Change
+n-parts = { $n ->
+    [one] { $n } part
+   *[other] { $n } parts
+}
+actor-tenant = Tenant
+actor-operator = Operator
+actor-internal = Another role
+actor-bootstrap = Whoever has the database
+actor-system = Tidings
+
+ready = Ready
+not-ready = Not ready
+up = There
+missing = Missing
+needed = needed
+data-in = data in { $name }
+messages-in = messages in { $name }
+engine-sqlite = SQLite
+engine-postgresql = PostgreSQL
+engine-rabbitmq = RabbitMQ
+kept-for = events are kept for { $time }
+kept-for-ever = events are kept for ever
+system-limit = This page is about the process that answers. Of others it is known whether they say that they are able to do their job.
+components = Components and background tasks
+since-when = Since
+peers = Other processes
+no-peers = Every role runs in this process.
+role = Role
+server = Server
+seal-keys = Keys that seal secrets
+seal-keys-explained = What is sealed with a key that is missing here can’t be opened: its deliveries are held.
+in-configuration = In this process
+seals = seals and opens
+opens = opens
+sealed-secrets = Secrets
+sealed-answers = Answers kept for a day
+configuration = Configuration in force
+configuration-explained = File, then environment, then flags; secrets are masked.
+report = For a report
+report-copy = Versions and components as text, to copy

@@ -13,6 +13,31 @@ pub(crate) struct List<T> {
     pub(crate) next: Option<String>,
 }
 
+impl<T> List<T> {
+    pub(crate) fn empty() -> Self {
+        Self {
+            data: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+/// Something that is said of a thing: a code with what it is about, and the same as an English sentence.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) code: String,
+    #[serde(default)]
+    pub(crate) arguments: BTreeMap<String, String>,
+    pub(crate) sentence: String,
+}
+
+impl Said {
+    /// What it is about; empty if it says nothing of it.
+    pub(crate) fn argument(&self, name: &str) -> &str {
+        self.arguments.get(name).map_or("", String::as_str)
+    }
+}
+
 #[derive(Clone, Deserialize)]
 pub(crate) struct Endpoint {
     pub(crate) id: String,

@@ -14,6 +14,8 @@ mod settings;
 mod test;
 
 pub(crate) use self::endpoint::confirmation;
+pub(crate) use self::endpoints::Health;
+pub(crate) use self::logs::instant;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -81,6 +83,11 @@ async fn go(visitor: Visitor, fields: Fields) -> Response {
         "dlv" if is_id => visitor.lead(format!("/deliveries/{id}")),
         "evt" if is_id => visitor.lead(format!("/events/{id}")),
         "rpl" if is_id => visitor.lead(format!("/replays/{id}")),
+        _ if visitor.is_operator()
+            && let Some(found) = crate::admin::go(&visitor, id) =>
+        {
+            found
+        }
         _ => visitor.refused(&Refusal {
             status: StatusCode::NOT_FOUND.as_u16(),
             code: "id_unknown".into(),

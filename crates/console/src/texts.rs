@@ -62,7 +62,7 @@ impl Texts {
     }
 
     /// The text of this key; the key itself where there is none.
-    pub(crate) fn say(&self, language: Language, key: &str, values: &[(&'static str, String)]) -> String {
+    pub(crate) fn say(&self, language: Language, key: &str, values: &[(&str, String)]) -> String {
         let bundle = &self.0[language as usize];
         let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
             return key.to_owned();
@@ -158,7 +158,7 @@ mod tests {
     /// Templates and handlers.
     fn sources() -> Vec<String> {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        ["templates", "src/tenant", "src/admin"]
+        ["templates", "templates/admin", "src/tenant", "src/admin"]
             .iter()
             .flat_map(|directory| std::fs::read_dir(root.join(directory)).unwrap())
             .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default())

@@ -169,7 +169,7 @@ fn query(visitor: &Visitor, fields: &Fields, more: &[(&str, &str)]) -> Result<St
 }
 
 /// The time that a day begins or ends at in the visitor's zone; times with their zone stay as they are.
-fn instant(visitor: &Visitor, text: &str, is_end: bool) -> Result<Option<String>, String> {
+pub(crate) fn instant(visitor: &Visitor, text: &str, is_end: bool) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);
     }

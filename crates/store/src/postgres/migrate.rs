@@ -63,6 +63,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "sent_again",
         sql: include_str!("../../../../migrations/0009_sent_again.sql"),
     },
+    Migration {
+        version: 10,
+        name: "endpoints_by_state",
+        sql: include_str!("../../../../migrations/0010_endpoints_by_state.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
