@@ -521,3 +521,119 @@ configuration = Geltende Konfiguration
 configuration-explained = Datei, dann Umgebung, dann Schalter; Geheimnisse sind verdeckt.
 report = Für einen Bericht
 report-copy = Versionen und Komponenten als Text zum Kopieren
+
+# Was Erklärungen sagen, nach den Codes der API.
+
+fact-no-attempt-yet = Es gab noch keinen Versuch.
+fact-attempt-delivered = Versuch { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}von { $all }
+} um { $at } wurde{ $took ->
+    [none] {""}
+   *[other] {" "}nach { $took } ms
+} mit { $status } beantwortet: zugestellt.
+fact-attempt-failed = Versuch { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}von { $all }
+} um { $at } schlug{ $took ->
+    [none] {""}
+   *[other] {" "}nach { $took } ms
+} fehl: { $status ->
+    [none] { $reason }
+   *[other] { $status }
+}.{ $error ->
+    [none] {""}
+   *[other] {" "}{ $error }
+}
+fact-was-a-test = Es war ein Test, der nur einmal versucht wird.
+fact-given-up-unwritten = Der Inhalt lässt sich im Format des Webhooks nicht schreiben, woran kein weiterer Versuch etwas ändert: aufgegeben.
+fact-given-up-final = { $status } gilt für diesen Webhook als endgültig: aufgegeben.
+fact-given-up-schedule = Alle { $attempts } vorgesehenen Versuche schlugen fehl: aufgegeben.
+fact-cancelled-endpoint-deleted = Abgebrochen um { $at }: Der Webhook wurde gelöscht.
+fact-cancelled-endpoint-unusable = Abgebrochen um { $at }: Der Webhook ist nicht benutzbar, weil sein Format fehlt oder sein Geheimnis nicht lesbar ist.
+fact-cancelled-by-request = Abgebrochen um { $at }: Beim Wiedereinschalten des Webhooks wurde darum gebeten.
+fact-cancelled-erased = Abgebrochen um { $at }: Der Inhalt des Ereignisses wurde gelöscht.
+fact-cancelled-expired = Abgebrochen um { $at }: Das Ereignis wurde älter, als Ereignisse aufgehoben werden.
+fact-cancelled-otherwise = Abgebrochen um { $at }: { $reason }
+fact-filtered = Nicht gesendet: Der Ereignistyp ist abonniert, aber der Filter trifft nicht zu.
+fact-filter-undecided = Nicht gesendet: Die Filter des Webhooks brauchen für diesen Inhalt zu lange und wurden angehalten, bevor sie sagten, ob er gewünscht ist. Vereinfachen Sie sie und senden Sie das Ereignis erneut, falls ja.
+fact-nothing-more = Es wird nichts mehr gesendet.
+fact-nothing-more-unless-asked = Es wird nichts mehr gesendet, es sei denn, jemand { $enabled ->
+    [true] sendet es erneut
+   *[false] schaltet den Webhook ein und sendet es erneut
+}.
+fact-endpoint-deleted = Der Webhook wurde gelöscht: Es wird nichts mehr gesendet, und die Zustellung wird abgebrochen, sobald sie an der Reihe ist.
+fact-endpoint-off = Der Webhook ist aus, { $why ->
+    [gone] weil er mit 410 Gone antwortete
+    [failing] weil er tagelang fehlschlug
+   *[people] weil ihn jemand ausgeschaltet hat
+}: Bis er eingeschaltet wird, wird nichts gesendet.
+fact-attempt-due = Versuch { $number } ist um { $at } fällig{ $asked ->
+    [true] , wie es der Empfänger verlangt hat (Retry-After)
+   *[false] {""}
+}.
+fact-attempt-due-now = Versuch { $number } ist jetzt fällig.{ $again ->
+    [none] {""}
+   *[other] {" "}Ist bis { $again } nichts davon bekannt, wird er erneut eingereiht.
+}
+fact-circuit-open-until-then = Der Schutzschalter ist nach { $failures } Fehlschlägen in Folge offen: Gelingt bis dahin keine Probe, wird die Zustellung aufgeschoben und zurückgehalten.
+fact-kept-by-ledger = Sie ist nicht in der Warteschlange, sondern im Verzeichnis aufgehoben und wird eingereiht, sobald sie fällig ist und die Warteschlange sie nimmt.
+fact-held-endpoint-off = Zurückgehalten: Der Webhook ist aus, { $why ->
+    [gone] weil er mit 410 Gone antwortete
+    [failing] weil er tagelang fehlschlug
+   *[people] weil ihn jemand ausgeschaltet hat
+}.
+fact-held-endpoint-was-off = Zurückgehalten, während der Webhook aus war.
+fact-held-circuit-open = Zurückgehalten: Der Schutzschalter ist offen, weil der Webhook{ $since ->
+    [none] {""}
+   *[other] {" "}seit { $since }
+} fehlschlägt.
+fact-held-secret-unreadable = Zurückgehalten: Das Geheimnis des Webhooks oder seine Zugangsdaten lassen sich nicht öffnen.
+fact-held-dialect-unknown = Zurückgehalten: Einem Dispatcher fehlt das Format des Webhooks{ $dialect ->
+    [none] {""}
+   *[other] , { $dialect }
+}.
+fact-held-subscriptions-unreadable = Zurückgehalten: Die Abonnements des Webhooks sind so, wie sie gespeichert sind, nicht lesbar; niemand weiß, ob er das Ereignis will.
+fact-held-unknown = Zurückgehalten: Eine neuere Version von Tidings hat das getan, aus einem Grund, den diese nicht kennt.
+fact-held-rate-limited = Zurückgehalten: Es gibt mehr Zustellungen, als die Ratenbegrenzung des Webhooks durchlässt.
+fact-held-busy = Zurückgehalten: Der Webhook hat so viele laufende Anfragen, wie er annimmt, und andere warten vor dieser.
+fact-held-parts-unreadable = Zurückgehalten: Das ist am Webhook so, wie er gespeichert ist, nicht lesbar: { $parts }.
+fact-held-no-request = Zurückgehalten: Im Format { $dialect } lässt sich mit Einstellungen und Geheimnis des Webhooks aus keinem Ereignis eine Anfrage machen.
+fact-held-unusable = Zurückgehalten: Für den Webhook, wie er eingerichtet war, ließ sich keine Anfrage machen.
+fact-sent-now = Die Zustellung wird im Takt des Webhooks gesendet, da er nun an ist.
+fact-sent-after-probe = Sie wird im Takt des Webhooks gesendet, sobald eine Probe gelingt.
+fact-sent-with-secret = Sie wird im Takt des Webhooks gesendet, sobald der fehlende Schlüssel wieder da ist oder der Webhook ein neues Geheimnis hat.
+fact-sent-with-dialect = Sie wird im Takt des Webhooks gesendet, sobald jeder Dispatcher die Datei des Formats hat oder der Webhook ein anderes Format.
+fact-sent-with-subscriptions = Sie wird im Takt des Webhooks gesendet, sobald sie neu angegeben sind, falls das Ereignis dazugehört.
+fact-sent-when-passed = Sie wird im Takt des Webhooks gesendet, sobald dieser Grund vorbei ist.
+fact-sent-as-rate-allows = Sie wird gesendet, wie es die Ratenbegrenzung zulässt.
+fact-sent-after-others = Sie wird im Takt des Webhooks nach denen vor ihr gesendet.
+fact-sent-with-parts = Sie wird im Takt des Webhooks gesendet, sobald das in den Einstellungen neu angegeben ist.
+fact-sent-when-fit = Sie wird im Takt des Webhooks gesendet, sobald beides passt; ein Test zeigt, was nicht stimmt.
+fact-sent-when-repaired = Sie wird im Takt des Webhooks gesendet, sobald das behoben ist.
+fact-waits-in-lane = Sie wartet in ihrer Spur.
+fact-waits-or-under-way = Sie wartet in ihrer Spur, oder ihr Versuch läuft gerade.
+fact-attempt-soon = Versuch { $number } folgt, sobald ein Dispatcher ihn nimmt.{ $again ->
+    [none] {""}
+   *[other] {" "}Ist bis { $again } nichts davon bekannt, wird er erneut eingereiht.
+}
+fact-deferred-circuit-open = Aufgeschoben: Der Schutzschalter ist nach { $failures } Fehlschlägen in Folge offen.
+fact-deferred-busy = Aufgeschoben: Der Webhook hat { $requests } laufende Anfragen, so viele, wie er gerade auf einmal annimmt.
+fact-tried-again-soon = In einigen Sekunden wird es wieder versucht und, wenn der Schutzschalter offen bleibt, zurückgehalten.
+fact-previous-secret-signs = Bis { $until } signiert allein das Geheimnis von vor dem letzten Wechsel, weil das Format { $dialect } Platz für eine Signatur hat; danach das neue.
+fact-both-secrets-sign = Bis { $until } signieren das Geheimnis von vor dem letzten Wechsel und das neue.
+fact-operational-only = Passte nicht: Dieser Webhook erhält nur Betriebsereignisse.
+fact-made-later = Der Webhook wurde um { $at } angelegt, nach der Annahme des Ereignisses.
+fact-did-not-match = Passte nicht.
+fact-subscribed-later = Der Webhook abonniert { $type } inzwischen, aber noch nicht, als das Ereignis angenommen wurde; zuletzt geändert um { $at }.
+fact-subscription-off = Passte nicht: Das Abonnement von { $pattern } ist ausgeschaltet.
+fact-subscribes-to-nothing = Passte nicht: Der Webhook abonniert nichts.
+fact-subscribes-to-others = Passte nicht: Der Webhook abonniert nur { $patterns }.
+fact-event-accepted = { $type } wurde um { $at } angenommen.
+fact-no-endpoints = Es gibt keine Webhooks, also ging es nirgendwohin.
+fact-nobody-wanted-it = Kein Webhook wollte es, also ging es nirgendwohin.
+fact-event-deliveries = { $count ->
+    [one] Es hat { $count } Zustellung
+   *[other] Es hat { $count } Zustellungen
+}: { $delivered } zugestellt, { $waiting } wartend, { $under_way } laufend, { $held } zurückgehalten, { $given_up } aufgegeben, { $cancelled } abgebrochen.
+fact-event-erased = Sein Inhalt wurde um { $at } gelöscht.

@@ -521,3 +521,119 @@ configuration = Configuration in force
 configuration-explained = File, then environment, then flags; secrets are masked.
 report = For a report
 report-copy = Versions and components as text, to copy
+
+# What explanations say, by the codes of the API.
+
+fact-no-attempt-yet = No attempt was made yet.
+fact-attempt-delivered = Attempt { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}of { $all }
+} at { $at } was answered with { $status }{ $took ->
+    [none] {""}
+   *[other] {" "}after { $took } ms
+}: delivered.
+fact-attempt-failed = Attempt { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}of { $all }
+} at { $at } failed: { $status ->
+    [none] { $reason }
+   *[other] { $status }
+}{ $took ->
+    [none] {""}
+   *[other] {" "}after { $took } ms
+}.{ $error ->
+    [none] {""}
+   *[other] {" "}{ $error }
+}
+fact-was-a-test = It was a test, which is tried once.
+fact-given-up-unwritten = It can’t be written in the webhook’s format, which no other attempt would change: given up.
+fact-given-up-final = { $status } is final for this webhook: given up.
+fact-given-up-schedule = All { $attempts } attempts of its schedule failed: given up.
+fact-cancelled-endpoint-deleted = Cancelled at { $at }: the webhook was deleted.
+fact-cancelled-endpoint-unusable = Cancelled at { $at }: the webhook can’t be used, because its format is gone or its secret unreadable.
+fact-cancelled-by-request = Cancelled at { $at }: somebody asked for it when the webhook was turned on again.
+fact-cancelled-erased = Cancelled at { $at }: the event’s content was erased.
+fact-cancelled-expired = Cancelled at { $at }: the event became older than events are kept.
+fact-cancelled-otherwise = Cancelled at { $at }: { $reason }
+fact-filtered = Not sent: the event type matched a subscription, but the filter did not match.
+fact-filter-undecided = Not sent: the webhook’s filters take too long for this payload and were stopped before they said whether it is wanted. Make them simpler, and send the event again if it is.
+fact-nothing-more = Nothing more is sent.
+fact-nothing-more-unless-asked = Nothing more is sent, unless somebody { $enabled ->
+    [true] sends it again
+   *[false] turns the webhook on and sends it again
+}.
+fact-endpoint-deleted = The webhook was deleted: nothing more is sent, and it is cancelled when its turn comes.
+fact-endpoint-off = The webhook is off, { $why ->
+    [gone] because it answered 410 Gone
+    [failing] because it failed for days
+   *[people] because somebody turned it off
+}: nothing is sent until it is turned on.
+fact-attempt-due = Attempt { $number } is due at { $at }{ $asked ->
+    [true] , as the receiver asked (Retry-After)
+   *[false] {""}
+}.
+fact-attempt-due-now = Attempt { $number } is due now.{ $again ->
+    [none] {""}
+   *[other] {" "}If nothing is heard of it by { $again }, it is published again.
+}
+fact-circuit-open-until-then = The circuit is open after { $failures } failures in a row: unless a probe is answered well until then, it is deferred and held.
+fact-kept-by-ledger = It is not in the queue: the ledger keeps it, and publishes it as soon as it is due and the queue takes it.
+fact-held-endpoint-off = Held: the webhook is off, { $why ->
+    [gone] because it answered 410 Gone
+    [failing] because it failed for days
+   *[people] because somebody turned it off
+}.
+fact-held-endpoint-was-off = Held while the webhook was off.
+fact-held-circuit-open = Held: the circuit is open, because the webhook keeps failing{ $since ->
+    [none] {""}
+   *[other] {" "}since { $since }
+}.
+fact-held-secret-unreadable = Held: the webhook’s secret, or what its requests carry to be let in, can’t be opened.
+fact-held-dialect-unknown = Held: a dispatcher does not have the webhook’s format{ $dialect ->
+    [none] {""}
+   *[other] , { $dialect }
+}.
+fact-held-subscriptions-unreadable = Held: the webhook’s subscriptions can’t be read as they are stored, so nobody can tell whether it wants the event.
+fact-held-unknown = Held: a newer version of Tidings did so, for a reason that this one does not know.
+fact-held-rate-limited = Held: there are more deliveries than the webhook’s rate limit lets through.
+fact-held-busy = Held: the webhook has as many requests under way as it takes, and others wait before this one.
+fact-held-parts-unreadable = Held: this can’t be read of the webhook as it is stored: { $parts }.
+fact-held-no-request = Held: the format { $dialect } makes no request of any event with the webhook’s settings and secret.
+fact-held-unusable = Held: no request could be made for the webhook as it was configured.
+fact-sent-now = It is sent, at the webhook’s own pace, now that it is on.
+fact-sent-after-probe = It is sent, at the webhook’s own pace, when a probe is answered well.
+fact-sent-with-secret = It is sent, at the webhook’s own pace, when the missing key is there again or the webhook has a new secret.
+fact-sent-with-dialect = It is sent, at the webhook’s own pace, when every dispatcher has the format’s file, or the webhook has another format.
+fact-sent-with-subscriptions = It is sent, at the webhook’s own pace, when they are given again, if the event is among them.
+fact-sent-when-passed = It is sent, at the webhook’s own pace, when that reason has passed.
+fact-sent-as-rate-allows = It is sent as the rate limit allows.
+fact-sent-after-others = It is sent, at the webhook’s own pace, after those before it.
+fact-sent-with-parts = It is sent, at the webhook’s own pace, when that is given again in the settings.
+fact-sent-when-fit = It is sent, at the webhook’s own pace, when they fit; a test shows what is wrong.
+fact-sent-when-repaired = It is sent, at the webhook’s own pace, when that is repaired.
+fact-waits-in-lane = It waits in its lane.
+fact-waits-or-under-way = It waits in its lane, or its attempt is under way.
+fact-attempt-soon = Attempt { $number } is made as soon as a dispatcher takes it.{ $again ->
+    [none] {""}
+   *[other] {" "}If nothing is heard of it by { $again }, it is published again.
+}
+fact-deferred-circuit-open = Deferred: the circuit is open after { $failures } failures in a row.
+fact-deferred-busy = Deferred: the webhook has { $requests } requests under way, as many as it takes at once right now.
+fact-tried-again-soon = It is tried again in some seconds, and held if the circuit stays open.
+fact-previous-secret-signs = Until { $until } the secret before the last rotation signs alone, because the format { $dialect } has room for one signature; from then on the new one does.
+fact-both-secrets-sign = Until { $until } the secret before the last rotation and the new one both sign.
+fact-operational-only = Did not match: this webhook gets operational events only.
+fact-made-later = The webhook was made at { $at }, after the event was accepted.
+fact-did-not-match = Did not match.
+fact-subscribed-later = The webhook subscribes to { $type } now, but did not when the event was accepted; it was last changed at { $at }.
+fact-subscription-off = Did not match: the subscription to { $pattern } is switched off.
+fact-subscribes-to-nothing = Did not match: the webhook subscribes to nothing.
+fact-subscribes-to-others = Did not match: the webhook subscribes to { $patterns } only.
+fact-event-accepted = { $type } was accepted at { $at }.
+fact-no-endpoints = There are no webhooks, so it went nowhere.
+fact-nobody-wanted-it = No webhook wanted it, so it went nowhere.
+fact-event-deliveries = { $count ->
+    [one] It has { $count } delivery
+   *[other] It has { $count } deliveries
+}: { $delivered } delivered, { $waiting } waiting, { $under_way } under way, { $held } held, { $given_up } given up, { $cancelled } cancelled.
+fact-event-erased = Its content was erased at { $at }.

@@ -147,7 +147,7 @@ pub(crate) struct Event {
 
 #[derive(Deserialize)]
 pub(crate) struct EventExplanation {
-    pub(crate) sentences: Vec<String>,
+    pub(crate) facts: Vec<Said>,
     pub(crate) deliveries: Vec<Explanation>,
 }
 
@@ -157,8 +157,8 @@ pub(crate) struct Explanation {
     pub(crate) endpoint_id: String,
     pub(crate) endpoint_name: Option<String>,
     pub(crate) verdict: String,
-    pub(crate) sentences: Vec<String>,
-    pub(crate) next: Option<String>,
+    pub(crate) facts: Vec<Said>,
+    pub(crate) next_facts: Vec<Said>,
 }
 
 #[derive(Deserialize)]

@@ -447,6 +447,13 @@ impl Reader {
         if text == key { said.sentence.clone() } else { text }
     }
 
+    /// What a refusal means in a language that the API does not speak; its own words stand beside it.
+    pub(crate) fn problem(&self, refusal: &Refusal) -> Option<String> {
+        let key = format!("problem-{}", refusal.code.replace('_', "-"));
+        let text = self.t(&key);
+        (text != key).then_some(text)
+    }
+
     /// What a finding is about, in a word.
     pub(crate) fn subject(&self, said: &Said) -> String {
         let subject = match said.code.as_str() {
@@ -462,8 +469,9 @@ impl Reader {
     /// An argument of something that is said: times in the reader's zone, words in their language.
     fn shown(&self, name: &str, value: &str) -> String {
         match name {
-            "since" | "at" | "until" => value.parse().map_or_else(|_| value.to_owned(), |at| self.time(&at)),
+            "since" | "at" | "until" | "again" => value.parse().map_or_else(|_| value.to_owned(), |at| self.time(&at)),
             "kind" => self.queue_kind(value),
+            "reason" if REASONS.contains(&value) => self.reason(value),
             _ => value.to_owned(),
         }
     }

@@ -4,7 +4,10 @@
 
 mod attacks;
 mod browser;
+mod chromium;
 mod journeys;
+mod pages;
+mod screen;
 
 use serde_json::json;
 use tidings_acceptance::{Client, SOON, Standalone, Tenant};

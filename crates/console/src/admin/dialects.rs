@@ -85,7 +85,7 @@ async fn page(visitor: &Visitor, name: &str, fields: &Fields) -> Result<Response
         }
         Err(_) => Err(Refusal {
             status: StatusCode::BAD_REQUEST.as_u16(),
-            code: "payload_invalid".into(),
+            code: "payload_no_json".into(),
             detail: visitor.t("test-no-json"),
             field: Some("payload".into()),
         }),

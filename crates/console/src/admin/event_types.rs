@@ -139,7 +139,7 @@ fn schema(visitor: &Visitor, fields: &Fields) -> Result<Option<Box<RawValue>>, R
     };
     serde_json::from_str(text).map(Some).map_err(|error| Refusal {
         status: StatusCode::BAD_REQUEST.as_u16(),
-        code: "schema_invalid".into(),
+        code: "schema_no_json".into(),
         detail: visitor.t1("schema-no-json", "error", error),
         field: Some("schema".into()),
     })
