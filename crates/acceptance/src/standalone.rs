@@ -8,6 +8,7 @@ use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::sqlite::Sqlite;
 use tidings_testkit::Reserved;
 
+use crate::SOON;
 use crate::client::{Client, Servers};
 use crate::role::Role;
 
@@ -49,18 +50,25 @@ impl Standalone {
         Self::start_wrapped(wrapper, &[("LOG__GRACE", "3s"), ("DISPATCHER__CHECK_AFTER", "2s")]).await
     }
 
-    /// Puts a message aside that nobody can read, as a dispatcher would.
-    pub async fn park(&self, body: &[u8]) {
+    /// Puts messages aside that nobody can read, as a dispatcher would. The process is stopped meanwhile, because nobody
+    /// else can write its database.
+    pub async fn park(&mut self, bodies: &[&[u8]]) {
         /// The number under which the embedded queue keeps what was put aside.
         const PARKED: i64 = 201;
+        self.process.terminate(SOON).await;
         let sealer = Sealer::new(vec![SealKey::generate()]).expect("one key is enough");
         let store = Sqlite::open(&self.data.path().join("tidings.db"), sealer).expect("the database can be opened");
-        let body = body.to_vec();
+        let bodies: Vec<Vec<u8>> = bodies.iter().map(|body| body.to_vec()).collect();
         let written = store.write(move |connection| {
             let sql = "INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, 0, ?2)";
-            Ok(connection.execute(sql, (PARKED, body))?)
+            for body in bodies {
+                connection.execute(sql, (PARKED, body))?;
+            }
+            Ok(())
         });
-        assert_eq!(written.await.expect("the message can be written"), 1);
+        written.await.expect("messages can be written");
+        drop(store);
+        self.process.start().await;
     }
 
     /// Its disk as its process sees it.

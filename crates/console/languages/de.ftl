@@ -399,6 +399,7 @@ queue-kind-retry = Spätere Versuche
 queue-kind-delay = Verzögerung
 queue-kind-parked = Beiseitegelegt
 queue-kind-unrouted = Ohne Spur
+queue-kind-records = Einträge für das Log
 queue-kind-other = Anderes
 parked-explained = Diese Nachrichten konnte niemand lesen oder abschließen. Lesen Sie den Grund, beheben Sie die Ursache und reihen Sie sie dann wieder ein.
 unrouted-explained = Diese Nachrichten hatten keine Spur, als ihre Wartezeit vorbei war, weil eine Bindung oder eine Warteschlange gelöscht wurde. Der Sweeper hat ihre Zustellungen erneut eingereiht, deshalb können sie verworfen werden; was wieder eingereiht wird, wird nicht doppelt zugestellt.

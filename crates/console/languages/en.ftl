@@ -399,6 +399,7 @@ queue-kind-retry = Later attempts
 queue-kind-delay = Delay
 queue-kind-parked = Parked
 queue-kind-unrouted = Unrouted
+queue-kind-records = Records for the log
 queue-kind-other = Other
 parked-explained = Nobody could read or settle these messages. Read the reason, correct the cause, then requeue them.
 unrouted-explained = These messages had no lane when their wait was over, because a binding or a queue was deleted. The sweeper has published their deliveries again, so they can be discarded; one that is requeued is not delivered twice.

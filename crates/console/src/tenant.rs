@@ -14,7 +14,6 @@ mod settings;
 mod test;
 
 pub(crate) use self::endpoint::confirmation;
-pub(crate) use self::endpoints::Health;
 pub(crate) use self::logs::instant;
 use axum::Router;
 use axum::response::Response;

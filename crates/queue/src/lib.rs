@@ -104,12 +104,14 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// What the queue is for: the kind of its lane, `delay`, `parked`, `unrouted`, or `other`.
+    /// What the queue is for: the kind of its lane, `delay`, `records`, `parked`, `unrouted`, or
+    /// `other`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match (self.lane, self.name.as_str()) {
             (Some(lane), _) => lane.kind.as_str(),
             (None, topology::UNROUTED) => "unrouted",
+            (None, topology::RECORDS) => "records",
             (None, name) if name.starts_with("tidings.parked") => "parked",
             (None, name) if name.starts_with("tidings.delay.") => "delay",
             (None, _) => "other",

@@ -126,11 +126,9 @@ async fn forms_from_elsewhere_are_refused_and_torture_is_shown_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_pages_are_tidy_and_no_tenants() {
-    let system = Standalone::start().await;
+    let mut system = Standalone::start().await;
     let seeded = seeded(&system, "kestrel").await;
-    for body in [&b"<script>alert(1)</script>"[..], b"\xff\x00"] {
-        system.park(body).await;
-    }
+    system.park(&[b"<script>alert(1)</script>", b"\xff\x00"]).await;
     let mut browser = operator(&system).await;
     let pages = crawl(&mut browser, "/admin").await;
     let visited = |part: &str| {

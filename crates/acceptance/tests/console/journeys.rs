@@ -196,15 +196,13 @@ async fn an_operator_sees_all_tenants_and_looks_as_they_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_is_wrong_and_repairs_it() {
-    let system = Standalone::start().await;
+    let mut system = Standalone::start().await;
     let mut browser = operator(&system).await;
     wait_until(SOON, "nothing to be wrong", async || {
         browser.open("/admin").await.text.contains("Nothing needs you.")
     })
     .await;
-    for body in [&b"no message"[..], b"<script>alert(1)</script>"] {
-        system.park(body).await;
-    }
+    system.park(&[b"no message", b"<script>alert(1)</script>"]).await;
     let page = browser.open("/admin").await;
     page.shows("2 messages were put aside").shows("Requeue or discard");
     let page = browser.open(&page.link("/admin/queues/parked")).await;
@@ -218,7 +216,7 @@ async fn an_operator_sees_what_is_wrong_and_repairs_it() {
     let confirm = "/admin/queues/parked/all/discard";
     let page = browser.open(confirm).await;
     page.shows("2 messages");
-    system.park(b"one more").await;
+    system.park(&[b"one more"]).await;
     let page = browser.submit(&page, confirm, &[]).await;
     assert_eq!(page.status, 409);
     page.shows("More messages have come").shows("3 messages");
@@ -316,6 +314,59 @@ async fn an_operator_runs_the_system_by_its_pages() {
     assert!(!page.text.contains(&system.operator_token));
     let page = browser.open("/admin/audit?action=event_type.*").await;
     page.shows("order.paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_has_its_own_look_and_frames_tenants_pages_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let logo = directory.path().join("logo");
+    std::fs::write(&logo, b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>").unwrap();
+    let system = Standalone::start_with(&[
+        ("CONTROL__PUBLIC_URL", "https://hooks.example.com"),
+        ("CONSOLE__PRODUCT", "Acme"),
+        ("CONSOLE__ACCENT", "#ffe600"),
+        ("CONSOLE__LOGO", logo.to_str().unwrap()),
+        ("CONSOLE__FRAME_ANCESTORS", "[\"https://app.example.com\"]"),
+    ])
+    .await;
+    let tenant = system.operator.create_tenant("Acme").await;
+    let mut browser = signed_in(&system, &tenant.token).await;
+    let page = browser.open("/webhooks").await;
+    page.shows("alt=\"Acme\"")
+        .shows("data-cookies=\"SameSite=None; Secure; Partitioned\"");
+    let policy = |page: &crate::browser::Page| page.headers["content-security-policy"].clone();
+    assert!(
+        policy(&page).ends_with("frame-ancestors https://app.example.com"),
+        "{}",
+        policy(&page)
+    );
+    let linked = |start: &str| {
+        let rest = page.text.split(start).nth(1).unwrap();
+        format!("/webhooks/assets/{}", rest.split('"').next().unwrap())
+    };
+    let style = browser
+        .open(&linked("rel=\"stylesheet\" href=\"/webhooks/assets/"))
+        .await;
+    assert!(style.text.contains("--accent: #"), "{}", style.text);
+    assert!(
+        !style.text.contains("--accent: #ffe600"),
+        "yellow can't be read on white"
+    );
+    let logo = browser
+        .open(&linked("<img class=\"logo\" src=\"/webhooks/assets/"))
+        .await;
+    assert_eq!(logo.headers["content-type"], "image/svg+xml");
+    assert!(policy(&logo).ends_with("sandbox"), "{}", policy(&logo));
+
+    let page = browser.open("/admin").await;
+    assert!(policy(&page).ends_with("frame-ancestors 'none'"), "{}", policy(&page));
+    let fields = [("key", system.operator_token.as_str())];
+    browser.submit(&page, "/webhooks/session", &fields).await;
+    let kept = browser.last_cookie();
+    assert!(
+        kept.starts_with("__Host-tidings-admin=") && kept.ends_with("SameSite=Lax; Secure"),
+        "{kept}"
+    );
 }
 
 /// A browser that is signed in with the operator's key.

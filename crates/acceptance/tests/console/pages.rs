@@ -54,9 +54,9 @@ fn of_operators(tenant: &str) -> Vec<(&'static str, String)> {
 }
 
 async fn look_at_every_page(look: Look, name: &str) {
-    let system = Standalone::start().await;
+    let mut system = Standalone::start().await;
     let seeded = seeded(&system, "kestrel").await;
-    system.park(b"no message").await;
+    system.park(&[b"no message"]).await;
     let attempt = system.operator.attempts_of(&seeded.events[1]).await.remove(0);
     let tenants = of_tenants(&seeded, &attempt.endpoint_id, &attempt.id, &attempt.delivery_id);
     let operators = of_operators(&seeded.tenant.id);
@@ -66,10 +66,7 @@ async fn look_at_every_page(look: Look, name: &str) {
         chromium.picture(&format!("{name}-sign-in")).await;
         chromium.is_sound().await;
         chromium.is_accessible().await;
-        chromium.write("#key", key).await;
-        chromium.press("#sign-in button").await;
-        chromium.arrives(&pages[0].1).await;
-        chromium.shows("").await;
+        chromium.signs_in(key).await;
         for (page, path) in &pages {
             chromium.open(path).await;
             // What is folded away is looked at as well.
@@ -121,8 +118,7 @@ async fn torture_is_shown_as_it_is_and_runs_nothing() {
     crate::attempted(&system.operator, &event).await;
     let chromium = Chromium::start(&system, Hand::Mouse, Look::default()).await;
     chromium.open("/webhooks").await;
-    chromium.write("#key", &tenant.token).await;
-    chromium.press("#sign-in button").await;
+    chromium.signs_in(&tenant.token).await;
     chromium.shows("{{7*7}}").await;
     let attempt = system.operator.attempts_of(&event).await.remove(0);
     for path in [

@@ -61,8 +61,7 @@ async fn webhook(hand: Hand, look: Look) {
 
     chromium.open("/webhooks").await;
     chromium.is_sound().await;
-    chromium.write("#key", &tenant.token).await;
-    chromium.press("#sign-in button").await;
+    chromium.signs_in(&tenant.token).await;
     chromium
         .shows(says("Connect your first webhook", "Verbinden Sie Ihren ersten Webhook"))
         .await;

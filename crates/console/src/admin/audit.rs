@@ -36,6 +36,14 @@ impl AuditPage<'_> {
         changes(entry.before.as_ref(), entry.after.as_ref())
     }
 
+    /// The thing's id, shortened, or its name.
+    fn name(&self, target: &str) -> String {
+        let is_id = target
+            .split_once('_')
+            .is_some_and(|(_, rest)| rest.len() == 32 && !rest.contains('.'));
+        if is_id { self.v.short(target) } else { target.to_owned() }
+    }
+
     /// Where the thing is, if it has a page.
     fn place(&self, target: &str) -> Option<String> {
         match target.split_once('_')?.0 {
@@ -87,6 +95,8 @@ fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
     let names = before.keys().chain(added);
     let text = |value: Option<&Value>| match value {
         None | Some(Value::Null) => String::new(),
+        Some(Value::Array(none)) if none.is_empty() => String::new(),
+        Some(Value::Object(none)) if none.is_empty() => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };

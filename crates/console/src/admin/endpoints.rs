@@ -6,7 +6,6 @@ use axum::response::Response;
 use crate::form::Fields;
 use crate::rest::Refusal;
 use crate::shapes::{Dialect, Endpoint, List};
-use crate::tenant::Health;
 use crate::visitor::Visitor;
 
 const FILTERS: [&str; 4] = ["tenant_id", "state", "host", "dialect"];
@@ -32,9 +31,23 @@ impl EndpointsPage<'_> {
         self.fields.text(name) == value
     }
 
-    fn health(&self, endpoint: &Endpoint) -> Health {
-        // When something was last sent is another question for each of them.
-        Health::of(endpoint, Some(tidings_domain::Timestamp::now()))
+    /// How an endpoint stands, in the words of the filter.
+    fn state(&self, endpoint: &Endpoint) -> &'static str {
+        match (endpoint.enabled, &endpoint.disabled_reason, endpoint.failing_since) {
+            (true, _, None) => "on",
+            (true, _, Some(_)) => "failing",
+            (false, None, _) => "off",
+            (false, Some(_), _) => "turned_off",
+        }
+    }
+
+    /// The name of its look.
+    fn look(&self, endpoint: &Endpoint) -> &'static str {
+        match self.state(endpoint) {
+            "on" => "works",
+            "off" => "off",
+            _ => "failing",
+        }
     }
 }
 

@@ -25,10 +25,11 @@ impl SystemPage<'_> {
         keys
     }
 
-    /// How long events are kept, as the configuration says it.
-    fn retention(&self) -> &str {
+    /// For how many days events are kept; for ever if 0.
+    fn days(&self) -> u64 {
         let log = self.system.configuration.get("log");
-        log.and_then(|log| log.get("retention")?.as_str()).unwrap_or("0s")
+        let retention = log.and_then(|log| humantime::parse_duration(log.get("retention")?.as_str()?).ok());
+        retention.unwrap_or_default().as_secs() / 86_400
     }
 
     /// Whether something is sealed with this key.
@@ -70,10 +71,10 @@ fn flatten(before: &str, value: &Value, keys: &mut Vec<(String, String)>) {
 }
 
 pub(super) async fn show(visitor: Visitor) -> Result<Response, Response> {
-    let page = SystemPage {
-        v: &visitor,
-        system: visitor.get("/system").await?,
-    };
+    let mut system: System = visitor.get("/system").await?;
+    // What is missing is what one looks for.
+    system.components.sort_by_key(|component| component.up);
+    let page = SystemPage { v: &visitor, system };
     Ok(visitor.page(StatusCode::OK, &page))
 }
 

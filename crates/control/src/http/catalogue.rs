@@ -62,7 +62,7 @@ struct Setting {
 /// What to write in a dialect.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Preview {
+struct DialectPreview {
     /// What happened; the dialect's first sample if left out.
     #[schema(example = "feedback.created")]
     event_type: Option<String>,
@@ -81,7 +81,7 @@ struct Preview {
 
 /// A request as it would be sent.
 #[derive(Serialize, ToSchema)]
-struct Previewed {
+struct PreviewedRequest {
     /// What happened.
     event_type: String,
     /// Every header that the dialect decides, in order; a secret that one shows is masked.
@@ -115,10 +115,10 @@ async fn dialect(State(rest): State<Rest>, call: Call, Id(name): Id<String>) -> 
 /// The request that a delivery in this dialect would be; nothing is sent. What only the connection knows is not shown.
 /// Needs the scope `read`.
 #[utoipa::path(post, path = "/dialects/{name}/preview", operation_id = "preview_dialect", tag = "catalogue",
-    request_body = Option<Preview>,
+    request_body = Option<DialectPreview>,
     params(("name" = String, Path, description = "The dialect's name.")),
     responses(
-        (status = 200, description = "The request.", body = Previewed),
+        (status = 200, description = "The request.", body = PreviewedRequest),
         (status = 422, description = "The payload can't be written in this dialect.", body = Document,
             content_type = "application/problem+json"),
     ))]
@@ -126,8 +126,8 @@ async fn preview(
     State(rest): State<Rest>,
     call: Call,
     Id(name): Id<String>,
-    Body(asked): Body<Option<Preview>>,
-) -> Result<Json<Previewed>, Problem> {
+    Body(asked): Body<Option<DialectPreview>>,
+) -> Result<Json<PreviewedRequest>, Problem> {
     call.require(Scope::Read)?;
     let (dialect, asked) = (found(&rest, &name)?, asked.unwrap_or_default());
     let wrong =
@@ -164,7 +164,7 @@ async fn preview(
             false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
         },
     };
-    Ok(Json(Previewed {
+    Ok(Json(PreviewedRequest {
         event_type: event_type.to_string(),
         headers: request.headers.iter().map(header).collect(),
         body: String::from_utf8_lossy(&request.body).into_owned(),
@@ -172,7 +172,7 @@ async fn preview(
 }
 
 /// What is to be told: what was asked for, with the dialect's sample where something is left out.
-fn sampled(dialect: &Kept, asked: &Preview) -> Result<(EventType, Vec<u8>), Problem> {
+fn sampled(dialect: &Kept, asked: &DialectPreview) -> Result<(EventType, Vec<u8>), Problem> {
     let samples = dialect.samples();
     let event_type = asked.event_type.as_deref().filter(|text| !text.is_empty());
     let event_type = match event_type {

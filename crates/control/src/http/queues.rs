@@ -36,7 +36,8 @@ struct Queue {
     /// Its name.
     #[schema(example = "tidings.parked.v2")]
     name: String,
-    /// What it is: `live`, `bulk` or `retry` (lanes), `delay`, `parked`, `unrouted`, or `other`.
+    /// What it is: `live`, `bulk` or `retry` (lanes), `delay`, `records`, `parked`, `unrouted`, or
+    /// `other`.
     kind: String,
     /// How many messages wait.
     ready: u64,
