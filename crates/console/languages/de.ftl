@@ -636,5 +636,26 @@ fact-nobody-wanted-it = Kein Webhook wollte es, also ging es nirgendwohin.
 fact-event-deliveries = { $count ->
     [one] Es hat { $count } Zustellung
    *[other] Es hat { $count } Zustellungen
-}: { $delivered } zugestellt, { $waiting } wartend, { $under_way } laufend, { $held } zurückgehalten, { $given_up } aufgegeben, { $cancelled } abgebrochen.
+}{ $delivered ->
+    [0] {""}
+   *[other] {" · "}{ $delivered } zugestellt
+}{ $waiting ->
+    [0] {""}
+   *[other] {" · "}{ $waiting } wartet auf den nächsten Versuch
+}{ $under_way ->
+    [0] {""}
+   *[other] {" · "}{ $under_way } läuft
+}{ $held ->
+    [0] {""}
+   *[other] {" · "}{ $held } zurückgehalten
+}{ $given_up ->
+    [0] {""}
+   *[other] {" · "}{ $given_up } aufgegeben
+}{ $cancelled ->
+    [0] {""}
+   *[other] {" · "}{ $cancelled } abgebrochen
+}
 fact-event-erased = Sein Inhalt wurde um { $at } gelöscht.
+
+health-struggling = Letzter Versuch schlug fehl
+health-struggling-advice = Die letzte Anfrage schlug fehl und wird nach Zeitplan erneut versucht. Sehen Sie bei den letzten Versuchen nach, was der Empfänger geantwortet hat.

@@ -636,5 +636,26 @@ fact-nobody-wanted-it = No webhook wanted it, so it went nowhere.
 fact-event-deliveries = { $count ->
     [one] It has { $count } delivery
    *[other] It has { $count } deliveries
-}: { $delivered } delivered, { $waiting } waiting, { $under_way } under way, { $held } held, { $given_up } given up, { $cancelled } cancelled.
+}{ $delivered ->
+    [0] {""}
+   *[other] {" · "}{ $delivered } delivered
+}{ $waiting ->
+    [0] {""}
+   *[other] {" · "}{ $waiting } waiting for its next attempt
+}{ $under_way ->
+    [0] {""}
+   *[other] {" · "}{ $under_way } under way
+}{ $held ->
+    [0] {""}
+   *[other] {" · "}{ $held } held
+}{ $given_up ->
+    [0] {""}
+   *[other] {" · "}{ $given_up } given up
+}{ $cancelled ->
+    [0] {""}
+   *[other] {" · "}{ $cancelled } cancelled
+}
 fact-event-erased = Its content was erased at { $at }.
+
+health-struggling = Last one failed
+health-struggling-advice = The latest request failed and is tried again as its schedule says. Look at the latest attempts to see what the receiver answered.

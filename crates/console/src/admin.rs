@@ -18,6 +18,16 @@ use axum::routing::{get, post};
 use crate::Console;
 use crate::visitor::Visitor;
 
+/// The pages by which operators run the system, by their paths below `/admin`.
+pub(crate) const OPERATION: [(&str, &str); 6] = [
+    ("/queues", "nav-queues"),
+    ("/event-types", "nav-event-types"),
+    ("/dialects", "nav-dialects"),
+    ("/keys", "nav-keys"),
+    ("/audit", "nav-audit"),
+    ("/system", "nav-system"),
+];
+
 pub(crate) fn router() -> Router<Console> {
     Router::new()
         .route("/admin", get(overview::show))

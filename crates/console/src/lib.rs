@@ -17,6 +17,7 @@ mod tenant;
 mod texts;
 mod theme;
 mod visitor;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

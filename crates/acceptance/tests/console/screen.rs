@@ -71,6 +71,7 @@ async fn webhook(hand: Hand, look: Look) {
     chromium.write("#name", "CRM").await;
     chromium.write("#url", &receiver.url()).await;
     chromium.choose("#dialect", "userhero").await;
+    chromium.press("input[name=event][value=\"*\"]").await;
     chromium.is_sound().await;
     chromium.press("main form button.primary").await;
     chromium.arrives("/test").await;
@@ -78,7 +79,8 @@ async fn webhook(hand: Hand, look: Look) {
     // Userpilot: "Toggle the events", here one of them.
     let endpoint = chromium.path().await.split("/test").next().unwrap().to_owned();
     chromium.open(&format!("{endpoint}/settings")).await;
-    chromium.press("input[value=\"feedback.created\"]").await;
+    chromium.press("input[name=event][value=\"*\"]").await;
+    chromium.press("input[name=event][value=\"feedback.created\"]").await;
     chromium.press("main form button.primary").await;
     chromium.shows(says("Saved.", "Gespeichert.")).await;
     chromium.is_sound().await;

@@ -1,7 +1,7 @@
 //! `/queues`: how messages wait, and what was put aside. The log service has the queue and decides who may see it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tidings_domain::Timestamp;
@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::Rest;
 use super::answer::{Page, Refusal, text, time};
 use super::logs::file;
-use super::request::{Asked, limit};
+use super::request::{Asked, At, limit};
 use crate::call::Call;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
@@ -116,7 +116,7 @@ async fn list(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Queue>>,
 async fn messages(
     State(rest): State<Rest>,
     call: Call,
-    Path(queue): Path<String>,
+    At([queue]): At<1>,
     Asked(part): Asked<Part>,
 ) -> Result<Json<Page<Message>>, Refusal> {
     call.require_operator()?;
@@ -137,11 +137,7 @@ async fn messages(
         ("message_id" = String, Path, description = "The message's id."),
     ),
     responses((status = 200, description = "The message.", body = Message)))]
-async fn message(
-    State(rest): State<Rest>,
-    call: Call,
-    Path((queue, id)): Path<(String, String)>,
-) -> Result<Json<Message>, Refusal> {
+async fn message(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Message>, Refusal> {
     call.require_operator()?;
     let found = rest
         .logs
@@ -159,11 +155,7 @@ async fn message(
         ("message_id" = String, Path, description = "The message's id."),
     ),
     responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
-async fn body(
-    State(rest): State<Rest>,
-    call: Call,
-    Path((queue, id)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
+async fn body(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Response, Refusal> {
     call.require_operator()?;
     let found = rest
         .logs
@@ -182,11 +174,7 @@ async fn body(
         ("message_id" = String, Path, description = "The message's id."),
     ),
     responses((status = 200, description = "What became of it.", body = Settled)))]
-async fn requeue(
-    State(rest): State<Rest>,
-    call: Call,
-    Path((queue, id)): Path<(String, String)>,
-) -> Result<Json<Settled>, Refusal> {
+async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
     let settled = rest.logs.requeue(&call.authorization, one(queue, id)).await?;
     Ok(Json(settled.into()))
@@ -203,11 +191,7 @@ async fn requeue(
         ("message_id" = String, Path, description = "The message's id."),
     ),
     responses((status = 200, description = "What became of it.", body = Settled)))]
-async fn discard(
-    State(rest): State<Rest>,
-    call: Call,
-    Path((queue, id)): Path<(String, String)>,
-) -> Result<Json<Settled>, Refusal> {
+async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
     let settled = rest.logs.discard(&call.authorization, one(queue, id)).await?;
     Ok(Json(settled.into()))
@@ -223,11 +207,7 @@ async fn discard(
         (status = 200, description = "What became of them.", body = Settled),
         (status = 503, description = "The queue is away.", body = Document, content_type = "application/problem+json"),
     ))]
-async fn requeue_all(
-    State(rest): State<Rest>,
-    call: Call,
-    Path(queue): Path<String>,
-) -> Result<Json<Settled>, Refusal> {
+async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
     let settled = rest.logs.requeue(&call.authorization, all(queue)).await?;
     Ok(Json(settled.into()))
@@ -242,11 +222,7 @@ async fn requeue_all(
         (status = 200, description = "What became of them.", body = Settled),
         (status = 503, description = "The queue is away.", body = Document, content_type = "application/problem+json"),
     ))]
-async fn discard_all(
-    State(rest): State<Rest>,
-    call: Call,
-    Path(queue): Path<String>,
-) -> Result<Json<Settled>, Refusal> {
+async fn discard_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
     let settled = rest.logs.discard(&call.authorization, all(queue)).await?;
     Ok(Json(settled.into()))
