@@ -4,8 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use tidings_store::seal::{SealKey, Sealer};
+use tidings_store::sqlite::Sqlite;
 use tidings_testkit::Reserved;
 
+use crate::SOON;
 use crate::client::{Client, Servers};
 use crate::role::Role;
 
@@ -45,6 +48,27 @@ impl Standalone {
             words.map(str::to_owned).to_vec()
         };
         Self::start_wrapped(wrapper, &[("LOG__GRACE", "3s"), ("DISPATCHER__CHECK_AFTER", "2s")]).await
+    }
+
+    /// Puts messages aside that nobody can read, as a dispatcher would. The process is stopped meanwhile, because nobody
+    /// else can write its database.
+    pub async fn park(&mut self, bodies: &[&[u8]]) {
+        /// The number under which the embedded queue keeps what was put aside.
+        const PARKED: i64 = 201;
+        self.process.terminate(SOON).await;
+        let sealer = Sealer::new(vec![SealKey::generate()]).expect("one key is enough");
+        let store = Sqlite::open(&self.data.path().join("tidings.db"), sealer).expect("the database can be opened");
+        let bodies: Vec<Vec<u8>> = bodies.iter().map(|body| body.to_vec()).collect();
+        let written = store.write(move |connection| {
+            let sql = "INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, 0, ?2)";
+            for body in bodies {
+                connection.execute(sql, (PARKED, body))?;
+            }
+            Ok(())
+        });
+        written.await.expect("messages can be written");
+        drop(store);
+        self.process.start().await;
     }
 
     /// Its disk as its process sees it.

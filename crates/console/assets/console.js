@@ -29,8 +29,8 @@ if (location.hash.startsWith("#token=")) {
 // The server renders times in this zone from the next page on.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.split("; ").some((pair) => pair.startsWith("tidings-zone="))) {
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `tidings-zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  const site = document.body.dataset.cookies;
+  document.cookie = `tidings-zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; ${site}`;
   if (!signIn && document.querySelector("time") && document.cookie.includes("tidings-zone=")) location.reload();
 }
 

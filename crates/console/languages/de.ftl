@@ -621,3 +621,336 @@ without-since = Es gibt Versuche zu anderen Zeiten.
 # Dasselbe auf der Kommandozeile.
 same-as = Dasselbe auf der Kommandozeile
 same-explained = $API ist die Adresse dieses Dienstes mit /api/v2 dahinter, $TIDINGS_KEY ist Ihr Schlüssel.
+# Die Seiten der Betreiber.
+
+nav-overview = Übersicht
+nav-queues = Warteschlangen
+nav-event-types = Ereignistypen
+nav-dialects = Formate
+nav-keys = Schlüssel
+nav-audit = Änderungsprotokoll
+nav-system = System
+
+nothing-needs-you = Nichts braucht Sie.
+nothing-needs-you-checked = Komponenten, Warteschlangen, überfällige Zustellungen, Wiederholungen und Endpunkte wurden eben geprüft.
+overview-limit = Soweit der antwortende Prozess es weiß.
+needs-you = Braucht Sie
+do-look = Ansehen
+do-list = Auflisten
+do-requeue = Wieder einreihen oder verwerfen
+do-explain = Erklären
+do-stop = Anhalten oder beenden
+finding-component-missing = „{ $component }“ fehlt in diesem Prozess seit { $since }: { $reason }
+finding-peer-not-ready = Auf den Prozess { $role } unter { $server } ist kein Verlass: { $reason }
+finding-queue-unknown = Die Warteschlange lässt sich nicht ansehen: { $reason }
+finding-database-unknown = Die Datenbank lässt sich nicht befragen: { $reason }
+finding-canary-missing = Aus der kürzesten Verzögerungsschlange kommen keine Nachrichten zurück: Der Broker gibt nichts weiter, was lange genug gewartet hat. Starten Sie seine Knoten nacheinander neu; bis dahin stellt der Sweeper zu.
+finding-queue-stuck = { $count ->
+    [one] { $count } Nachricht steckt in { $queue } fest.
+   *[other] { $count } Nachrichten stecken in { $queue } fest.
+}
+finding-messages-parked = { $count ->
+    [one] { $count } Nachricht wurde in { $queue } beiseitegelegt und wartet darauf, dass jemand sie ansieht.
+   *[other] { $count } Nachrichten wurden in { $queue } beiseitegelegt und warten darauf, dass jemand sie ansieht.
+}
+finding-lane-unattended = { $count ->
+    [one] { $count } Nachricht wartet in { $queue }, und niemand nimmt sie: Es läuft kein Dispatcher.
+   *[other] { $count } Nachrichten warten in { $queue }, und niemand nimmt sie: Es läuft kein Dispatcher.
+}
+finding-delivery-overdue = { $delivery_id } hätte um { $since } erneut eingereiht werden sollen und wurde es nicht.
+finding-replay-stands = Die Wiederholung { $replay_id } kommt seit { $since } nicht voran.
+finding-endpoints-failing = { $at_least ->
+    [true] Mindestens { $count } Endpunkte schlagen fehl: Eine Zustellung wurde aufgegeben, und seither gelang keine.
+   *[false] { $count ->
+        [one] { $count } Endpunkt schlägt fehl: Eine Zustellung wurde aufgegeben, und seither gelang keine.
+       *[other] { $count } Endpunkte schlagen fehl: Eine Zustellung wurde aufgegeben, und seither gelang keine.
+    }
+}
+finding-endpoints-turned-off = { $at_least ->
+    [true] Mindestens { $count } Endpunkte hat Tidings abgeschaltet. Was für sie veröffentlicht wird, wird zurückgehalten.
+   *[false] { $count ->
+        [one] { $count } Endpunkt wurde von Tidings abgeschaltet. Was für ihn veröffentlicht wird, wird zurückgehalten.
+       *[other] { $count } Endpunkte wurden von Tidings abgeschaltet. Was für sie veröffentlicht wird, wird zurückgehalten.
+    }
+}
+
+endpoints-all-tenants = Endpunkte aller Mandanten
+host = Host
+standing-on = Ein
+standing-failing = Schlägt fehl
+standing-off = Aus
+standing-turned-off = Von Tidings abgeschaltet
+
+queues-explained = Erste Versuche warten in den Spuren „live“ und „bulk“, spätere in „retry“. Eine Verzögerungsschlange gibt ihre Nachrichten an eine Spur weiter, wenn ihre Zeit gekommen ist.
+queue = Warteschlange
+queue-kind = Wofür
+messages-waiting = Wartend
+consumers = Abnehmer
+queue-stuck = Festsitzend
+queues-empty-too = Auch { $n } leere Warteschlangen zeigen
+queue-kind-live = Erste Versuche
+queue-kind-bulk = Erste Versuche über den Anteil eines Mandanten hinaus
+queue-kind-retry = Spätere Versuche
+queue-kind-delay = Verzögerung
+queue-kind-parked = Beiseitegelegt
+queue-kind-unrouted = Ohne Spur
+queue-kind-records = Einträge für das Log
+queue-kind-other = Anderes
+parked-explained = Diese Nachrichten konnte niemand lesen oder abschließen. Lesen Sie den Grund, beheben Sie die Ursache und reihen Sie sie dann wieder ein.
+unrouted-explained = Diese Nachrichten hatten keine Spur, als ihre Wartezeit vorbei war, weil eine Bindung oder eine Warteschlange gelöscht wurde. Der Sweeper hat ihre Zustellungen erneut eingereiht, deshalb können sie verworfen werden; was wieder eingereiht wird, wird nicht doppelt zugestellt.
+message = Nachricht
+message-kind-delivery = Zustellung
+message-kind-record = Eintrag
+message-body = Inhalt
+put-aside = Beiseitegelegt
+size = Größe
+nothing-aside = Nichts wurde beiseitegelegt.
+messages-first = Die ersten { $n } von { $count }.
+n-messages = { $n ->
+    [one] { $n } Nachricht
+   *[other] { $n } Nachrichten
+}
+requeue = Wieder einreihen
+requeue-n = Alle { $n } wieder einreihen …
+requeue-title = Wieder einreihen?
+requeue-explained = Nachrichten werden dort eingereiht, woher sie kamen: Zustellungen in ihrer Spur, Einträge in der Warteschlange der Einträge. Was nicht lesbar ist, bleibt.
+discard = Verwerfen
+discard-n = Alle { $n } verwerfen …
+discard-title = Endgültig verwerfen?
+discard-explained = Was bisher über Zustellungen bekannt ist, bleibt, und offene werden erneut eingereiht. Ein verworfener Eintrag ist verloren.
+settle-grown = Seit Sie nachgesehen haben, sind weitere Nachrichten gekommen. Es wurde nichts getan; so viele sind es jetzt.
+settled = { $done } erledigt, { $refused } bleiben.
+settled-refusal = Was bleibt, ist nicht lesbar: { $refusal }
+
+event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
+version = Version
+description = Beschreibung
+only-dialects = Nur Formate kennen ihn; im Katalog steht er nicht.
+event-type-new = Neuer Ereignistyp
+version-new = Neue Version
+versions = Versionen
+version-n = Version { $n }
+version-added = Die Version wurde hinzugefügt. Sie gilt ab jetzt.
+no-schema = Jeder Inhalt ist recht.
+sample = Beispiel
+schema-optional = JSON-Schema der Inhalte (freiwillig)
+schema-hint = Wird geprüft, bevor es hinzugefügt wird. Bleibt es leer, ist jeder Inhalt recht.
+schema-no-json = Das Schema ist kein JSON: { $error }
+add-version = Version hinzufügen
+
+dialects-explained = Wie Anfragen aussehen. Jedes ist eine Datei.
+signs = Signiert
+yes = Ja
+no = Nein
+chosen-for = Gewählt für
+preview = Vorschau
+preview-unsent = nichts wurde gesendet
+
+operators-keys = Schlüssel der Betreiber
+keys-explained = Sie gelten für alle Mandanten. Schlüssel von Mandanten finden Sie bei ihrem Mandanten.
+key = Schlüssel
+key-new = Neuer Schlüssel
+key-made = { $name } ist angelegt. Das ist das Token; es wird nur jetzt gezeigt:
+key-gone = Diesen Schlüssel gibt es nicht.
+key-lasts = Gilt
+n-days = { $n ->
+    [one] { $n } Tag
+   *[other] { $n } Tage
+}
+for-ever = Unbegrenzt
+scopes = Rechte
+scope-publish = Ereignisse veröffentlichen
+scope-read = alles ansehen
+scope-manage = Dinge ändern
+last-used = Zuletzt verwendet
+ends = Endet
+never = Nie
+unnamed = Ohne Namen
+actions = Aktionen
+what-it-did = Was damit geschah
+revoke = Widerrufen
+revoke-title = Diesen Schlüssel widerrufen?
+revoke-explained = Er gilt binnen einer Sekunde nicht mehr, samt allen Sitzungen, die mit ihm begonnen wurden. Das lässt sich nicht rückgängig machen.
+
+audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.
+action = Aktion
+target = Was
+who = Wer
+what-changed = Änderung
+n-parts = { $n ->
+    [one] { $n } Teil
+   *[other] { $n } Teile
+}
+actor-tenant = Mandant
+actor-operator = Betreiber
+actor-internal = Eine andere Rolle
+actor-bootstrap = Wer die Datenbank hat
+actor-system = Tidings
+
+ready = Bereit
+not-ready = Nicht bereit
+up = Da
+missing = Fehlt
+needed = nötig
+data-in = Daten in { $name }
+messages-in = Nachrichten in { $name }
+engine-sqlite = SQLite
+engine-postgresql = PostgreSQL
+engine-rabbitmq = RabbitMQ
+kept-for = Ereignisse bleiben { $time }
+kept-for-ever = Ereignisse bleiben für immer
+system-limit = Diese Seite handelt von dem Prozess, der antwortet. Von anderen ist bekannt, ob sie nach eigener Auskunft arbeiten können.
+components = Komponenten und Hintergrundaufgaben
+since-when = Seit
+peers = Andere Prozesse
+no-peers = Alle Rollen laufen in diesem Prozess.
+role = Rolle
+server = Server
+seal-keys = Schlüssel, die Geheimnisse versiegeln
+seal-keys-explained = Was mit einem Schlüssel versiegelt ist, der hier fehlt, lässt sich nicht öffnen: Die Zustellungen dazu werden zurückgehalten.
+in-configuration = In diesem Prozess
+seals = versiegelt und öffnet
+opens = öffnet
+sealed-secrets = Geheimnisse
+sealed-answers = Für einen Tag aufgehobene Antworten
+configuration = Geltende Konfiguration
+configuration-explained = Datei, dann Umgebung, dann Schalter; Geheimnisse sind verdeckt.
+report = Für einen Bericht
+report-copy = Versionen und Komponenten als Text zum Kopieren
+
+# Was Erklärungen sagen, nach den Codes der API.
+
+fact-no-attempt-yet = Es gab noch keinen Versuch.
+fact-attempt-delivered = Versuch { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}von { $all }
+} um { $at } wurde{ $took ->
+    [none] {""}
+   *[other] {" "}nach { $took } ms
+} mit { $status } beantwortet: zugestellt.
+fact-attempt-failed = Versuch { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}von { $all }
+} um { $at } schlug{ $took ->
+    [none] {""}
+   *[other] {" "}nach { $took } ms
+} fehl: { $status ->
+    [none] { $reason }
+   *[other] { $status }
+}.{ $error ->
+    [none] {""}
+   *[other] {" "}{ $error }
+}
+fact-was-a-test = Es war ein Test, der nur einmal versucht wird.
+fact-given-up-unwritten = Der Inhalt lässt sich im Format des Webhooks nicht schreiben, woran kein weiterer Versuch etwas ändert: aufgegeben.
+fact-given-up-final = { $status } gilt für diesen Webhook als endgültig: aufgegeben.
+fact-given-up-schedule = Alle { $attempts } vorgesehenen Versuche schlugen fehl: aufgegeben.
+fact-cancelled-endpoint-deleted = Abgebrochen um { $at }: Der Webhook wurde gelöscht.
+fact-cancelled-endpoint-unusable = Abgebrochen um { $at }: Der Webhook ist nicht benutzbar, weil sein Format fehlt oder sein Geheimnis nicht lesbar ist.
+fact-cancelled-by-request = Abgebrochen um { $at }: Beim Wiedereinschalten des Webhooks wurde darum gebeten.
+fact-cancelled-erased = Abgebrochen um { $at }: Der Inhalt des Ereignisses wurde gelöscht.
+fact-cancelled-expired = Abgebrochen um { $at }: Das Ereignis wurde älter, als Ereignisse aufgehoben werden.
+fact-cancelled-otherwise = Abgebrochen um { $at }: { $reason }
+fact-filtered = Nicht gesendet: Der Ereignistyp ist abonniert, aber der Filter trifft nicht zu.
+fact-filter-undecided = Nicht gesendet: Die Filter des Webhooks brauchen für diesen Inhalt zu lange und wurden angehalten, bevor sie sagten, ob er gewünscht ist. Vereinfachen Sie sie und senden Sie das Ereignis erneut, falls ja.
+fact-nothing-more = Es wird nichts mehr gesendet.
+fact-nothing-more-unless-asked = Es wird nichts mehr gesendet, es sei denn, jemand { $enabled ->
+    [true] sendet es erneut
+   *[false] schaltet den Webhook ein und sendet es erneut
+}.
+fact-endpoint-deleted = Der Webhook wurde gelöscht: Es wird nichts mehr gesendet, und die Zustellung wird abgebrochen, sobald sie an der Reihe ist.
+fact-endpoint-off = Der Webhook ist aus, { $why ->
+    [gone] weil er mit 410 Gone antwortete
+    [failing] weil er tagelang fehlschlug
+   *[people] weil ihn jemand ausgeschaltet hat
+}: Bis er eingeschaltet wird, wird nichts gesendet.
+fact-attempt-due = Versuch { $number } ist um { $at } fällig{ $asked ->
+    [true] , wie es der Empfänger verlangt hat (Retry-After)
+   *[false] {""}
+}.
+fact-attempt-due-now = Versuch { $number } ist jetzt fällig.{ $again ->
+    [none] {""}
+   *[other] {" "}Ist bis { $again } nichts davon bekannt, wird er erneut eingereiht.
+}
+fact-circuit-open-until-then = Der Schutzschalter ist nach { $failures } Fehlschlägen in Folge offen: Gelingt bis dahin keine Probe, wird die Zustellung aufgeschoben und zurückgehalten.
+fact-kept-by-ledger = Sie ist nicht in der Warteschlange, sondern im Verzeichnis aufgehoben und wird eingereiht, sobald sie fällig ist und die Warteschlange sie nimmt.
+fact-held-endpoint-off = Zurückgehalten: Der Webhook ist aus, { $why ->
+    [gone] weil er mit 410 Gone antwortete
+    [failing] weil er tagelang fehlschlug
+   *[people] weil ihn jemand ausgeschaltet hat
+}.
+fact-held-endpoint-was-off = Zurückgehalten, während der Webhook aus war.
+fact-held-circuit-open = Zurückgehalten: Der Schutzschalter ist offen, weil der Webhook{ $since ->
+    [none] {""}
+   *[other] {" "}seit { $since }
+} fehlschlägt.
+fact-held-secret-unreadable = Zurückgehalten: Das Geheimnis des Webhooks oder seine Zugangsdaten lassen sich nicht öffnen.
+fact-held-dialect-unknown = Zurückgehalten: Einem Dispatcher fehlt das Format des Webhooks{ $dialect ->
+    [none] {""}
+   *[other] , { $dialect }
+}.
+fact-held-subscriptions-unreadable = Zurückgehalten: Die Abonnements des Webhooks sind so, wie sie gespeichert sind, nicht lesbar; niemand weiß, ob er das Ereignis will.
+fact-held-unknown = Zurückgehalten: Eine neuere Version von Tidings hat das getan, aus einem Grund, den diese nicht kennt.
+fact-held-rate-limited = Zurückgehalten: Es gibt mehr Zustellungen, als die Ratenbegrenzung des Webhooks durchlässt.
+fact-held-busy = Zurückgehalten: Der Webhook hat so viele laufende Anfragen, wie er annimmt, und andere warten vor dieser.
+fact-held-parts-unreadable = Zurückgehalten: Das ist am Webhook so, wie er gespeichert ist, nicht lesbar: { $parts }.
+fact-held-no-request = Zurückgehalten: Im Format { $dialect } lässt sich mit Einstellungen und Geheimnis des Webhooks aus keinem Ereignis eine Anfrage machen.
+fact-held-unusable = Zurückgehalten: Für den Webhook, wie er eingerichtet war, ließ sich keine Anfrage machen.
+fact-sent-now = Die Zustellung wird im Takt des Webhooks gesendet, da er nun an ist.
+fact-sent-after-probe = Sie wird im Takt des Webhooks gesendet, sobald eine Probe gelingt.
+fact-sent-with-secret = Sie wird im Takt des Webhooks gesendet, sobald der fehlende Schlüssel wieder da ist oder der Webhook ein neues Geheimnis hat.
+fact-sent-with-dialect = Sie wird im Takt des Webhooks gesendet, sobald jeder Dispatcher die Datei des Formats hat oder der Webhook ein anderes Format.
+fact-sent-with-subscriptions = Sie wird im Takt des Webhooks gesendet, sobald sie neu angegeben sind, falls das Ereignis dazugehört.
+fact-sent-when-passed = Sie wird im Takt des Webhooks gesendet, sobald dieser Grund vorbei ist.
+fact-sent-as-rate-allows = Sie wird gesendet, wie es die Ratenbegrenzung zulässt.
+fact-sent-after-others = Sie wird im Takt des Webhooks nach denen vor ihr gesendet.
+fact-sent-with-parts = Sie wird im Takt des Webhooks gesendet, sobald das in den Einstellungen neu angegeben ist.
+fact-sent-when-fit = Sie wird im Takt des Webhooks gesendet, sobald beides passt; ein Test zeigt, was nicht stimmt.
+fact-sent-when-repaired = Sie wird im Takt des Webhooks gesendet, sobald das behoben ist.
+fact-waits-in-lane = Sie wartet in ihrer Spur.
+fact-waits-or-under-way = Sie wartet in ihrer Spur, oder ihr Versuch läuft gerade.
+fact-attempt-soon = Versuch { $number } folgt, sobald ein Dispatcher ihn nimmt.{ $again ->
+    [none] {""}
+   *[other] {" "}Ist bis { $again } nichts davon bekannt, wird er erneut eingereiht.
+}
+fact-deferred-circuit-open = Aufgeschoben: Der Schutzschalter ist nach { $failures } Fehlschlägen in Folge offen.
+fact-deferred-busy = Aufgeschoben: Der Webhook hat { $requests } laufende Anfragen, so viele, wie er gerade auf einmal annimmt.
+fact-tried-again-soon = In einigen Sekunden wird es wieder versucht und, wenn der Schutzschalter offen bleibt, zurückgehalten.
+fact-previous-secret-signs = Bis { $until } signiert allein das Geheimnis von vor dem letzten Wechsel, weil das Format { $dialect } Platz für eine Signatur hat; danach das neue.
+fact-both-secrets-sign = Bis { $until } signieren das Geheimnis von vor dem letzten Wechsel und das neue.
+fact-operational-only = Passte nicht: Dieser Webhook erhält nur Betriebsereignisse.
+fact-made-later = Der Webhook wurde um { $at } angelegt, nach der Annahme des Ereignisses.
+fact-did-not-match = Passte nicht.
+fact-subscribed-later = Der Webhook abonniert { $type } inzwischen, aber noch nicht, als das Ereignis angenommen wurde; zuletzt geändert um { $at }.
+fact-subscription-off = Passte nicht: Das Abonnement von { $pattern } ist ausgeschaltet.
+fact-subscribes-to-nothing = Passte nicht: Der Webhook abonniert nichts.
+fact-subscribes-to-others = Passte nicht: Der Webhook abonniert nur { $patterns }.
+fact-event-accepted = { $type } wurde um { $at } angenommen.
+fact-no-endpoints = Es gibt keine Webhooks, also ging es nirgendwohin.
+fact-nobody-wanted-it = Kein Webhook wollte es, also ging es nirgendwohin.
+fact-event-deliveries = { $count ->
+    [one] Es hat { $count } Zustellung
+   *[other] Es hat { $count } Zustellungen
+}{ $delivered ->
+    [0] {""}
+   *[other] {" · "}{ $delivered } zugestellt
+}{ $waiting ->
+    [0] {""}
+   *[other] {" · "}{ $waiting } wartet auf den nächsten Versuch
+}{ $under_way ->
+    [0] {""}
+   *[other] {" · "}{ $under_way } läuft
+}{ $held ->
+    [0] {""}
+   *[other] {" · "}{ $held } zurückgehalten
+}{ $given_up ->
+    [0] {""}
+   *[other] {" · "}{ $given_up } aufgegeben
+}{ $cancelled ->
+    [0] {""}
+   *[other] {" · "}{ $cancelled } abgebrochen
+}
+fact-event-erased = Sein Inhalt wurde um { $at } gelöscht.
+
+health-struggling = Letzter Versuch schlug fehl
+health-struggling-advice = Die letzte Anfrage schlug fehl und wird nach Zeitplan erneut versucht. Sehen Sie bei den letzten Versuchen nach, was der Empfänger geantwortet hat.

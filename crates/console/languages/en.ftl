@@ -621,3 +621,336 @@ without-since = There are attempts at other times.
 # The same as a page, on the command line.
 same-as = The same on the command line
 same-explained = $API is the address of this service with /api/v2 behind it, $TIDINGS_KEY is your key.
+# Operators' pages.
+
+nav-overview = Overview
+nav-queues = Queues
+nav-event-types = Event types
+nav-dialects = Formats
+nav-keys = Keys
+nav-audit = Audit log
+nav-system = System
+
+nothing-needs-you = Nothing needs you.
+nothing-needs-you-checked = Components, queues, overdue deliveries, replays and endpoints were looked at just now.
+overview-limit = As far as the process that answers knows.
+needs-you = Needs you
+do-look = Look
+do-list = List them
+do-requeue = Requeue or discard
+do-explain = Explain
+do-stop = Pause or stop
+finding-component-missing = “{ $component }” is missing in this process since { $since }: { $reason }
+finding-peer-not-ready = The process { $role } at { $server } can’t be relied upon: { $reason }
+finding-queue-unknown = The queue can’t be looked at: { $reason }
+finding-database-unknown = The database can’t be asked: { $reason }
+finding-canary-missing = Messages do not come back from the shortest delay queue: the broker hands over nothing that has waited long enough. Restart its nodes one after the other; the sweeper delivers meanwhile.
+finding-queue-stuck = { $count ->
+    [one] { $count } message is stuck in { $queue }.
+   *[other] { $count } messages are stuck in { $queue }.
+}
+finding-messages-parked = { $count ->
+    [one] { $count } message was put aside in { $queue } and waits for somebody to look.
+   *[other] { $count } messages were put aside in { $queue } and wait for somebody to look.
+}
+finding-lane-unattended = { $count ->
+    [one] { $count } message waits in { $queue }, and nobody takes it: no dispatcher runs.
+   *[other] { $count } messages wait in { $queue }, and nobody takes them: no dispatcher runs.
+}
+finding-delivery-overdue = { $delivery_id } should have been published again at { $since } and was not.
+finding-replay-stands = The replay { $replay_id } has not got on since { $since }.
+finding-endpoints-failing = { $at_least ->
+    [true] At least { $count } endpoints fail: a delivery was given up, and none has succeeded since.
+   *[false] { $count ->
+        [one] { $count } endpoint fails: a delivery was given up, and none has succeeded since.
+       *[other] { $count } endpoints fail: a delivery was given up, and none has succeeded since.
+    }
+}
+finding-endpoints-turned-off = { $at_least ->
+    [true] At least { $count } endpoints were turned off by Tidings. What is published for them is held.
+   *[false] { $count ->
+        [one] { $count } endpoint was turned off by Tidings. What is published for it is held.
+       *[other] { $count } endpoints were turned off by Tidings. What is published for them is held.
+    }
+}
+
+endpoints-all-tenants = Endpoints of all tenants
+host = Host
+standing-on = On
+standing-failing = Failing
+standing-off = Off
+standing-turned-off = Turned off by Tidings
+
+queues-explained = First attempts wait in the lanes “live” and “bulk”, later ones in “retry”. A delay queue hands its messages to a lane when their time has come.
+queue = Queue
+queue-kind = For
+messages-waiting = Waiting
+consumers = Consumers
+queue-stuck = Stuck
+queues-empty-too = Show { $n } empty queues too
+queue-kind-live = First attempts
+queue-kind-bulk = First attempts beyond a tenant’s share
+queue-kind-retry = Later attempts
+queue-kind-delay = Delay
+queue-kind-parked = Parked
+queue-kind-unrouted = Unrouted
+queue-kind-records = Records for the log
+queue-kind-other = Other
+parked-explained = Nobody could read or settle these messages. Read the reason, correct the cause, then requeue them.
+unrouted-explained = These messages had no lane when their wait was over, because a binding or a queue was deleted. The sweeper has published their deliveries again, so they can be discarded; one that is requeued is not delivered twice.
+message = Message
+message-kind-delivery = Delivery
+message-kind-record = Record
+message-body = What it says
+put-aside = Put aside
+size = Size
+nothing-aside = Nothing was put aside.
+messages-first = The first { $n } of { $count }.
+n-messages = { $n ->
+    [one] { $n } message
+   *[other] { $n } messages
+}
+requeue = Requeue
+requeue-n = Requeue all { $n } …
+requeue-title = Requeue?
+requeue-explained = Messages are published where they came from: deliveries in their lane, records in the queue of records. What can’t be read stays.
+discard = Discard
+discard-n = Discard all { $n } …
+discard-title = Discard for good?
+discard-explained = The ledger keeps what it knows of deliveries, and the sweeper publishes open ones again. A record that is discarded is lost.
+settle-grown = More messages have come since you looked. Nothing was done; this is how many there are now.
+settled = { $done } done, { $refused } stay.
+settled-refusal = What stays can’t be read: { $refusal }
+
+event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
+version = Version
+description = Description
+only-dialects = Only formats know it; it is not in the catalogue.
+event-type-new = New event type
+version-new = New version
+versions = Versions
+version-n = Version { $n }
+version-added = The version was added. It counts from now on.
+no-schema = Any payload will do.
+sample = Sample
+schema-optional = JSON Schema of payloads (optional)
+schema-hint = Checked before it is added. Left empty, any payload will do.
+schema-no-json = The schema is not JSON: { $error }
+add-version = Add version
+
+dialects-explained = How requests look. Each is a file.
+signs = Signs
+yes = Yes
+no = No
+chosen-for = Chosen for
+preview = Preview
+preview-unsent = nothing was sent
+
+operators-keys = Operators’ keys
+keys-explained = They work for all tenants. Keys of tenants are found with their tenant.
+key = Key
+key-new = New key
+key-made = { $name } is there. This is its token; it is shown only now:
+key-gone = There is no such key.
+key-lasts = Works for
+n-days = { $n ->
+    [one] { $n } day
+   *[other] { $n } days
+}
+for-ever = For ever
+scopes = Scopes
+scope-publish = publish events
+scope-read = look at everything
+scope-manage = change things
+last-used = Last used
+ends = Ends
+never = Never
+unnamed = No name
+actions = Actions
+what-it-did = What it did
+revoke = Revoke
+revoke-title = Revoke this key?
+revoke-explained = It stops working within a second, with every session that was opened by it. This can’t be undone.
+
+audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
+action = Action
+target = What
+who = Who
+what-changed = Change
+n-parts = { $n ->
+    [one] { $n } part
+   *[other] { $n } parts
+}
+actor-tenant = Tenant
+actor-operator = Operator
+actor-internal = Another role
+actor-bootstrap = Whoever has the database
+actor-system = Tidings
+
+ready = Ready
+not-ready = Not ready
+up = There
+missing = Missing
+needed = needed
+data-in = data in { $name }
+messages-in = messages in { $name }
+engine-sqlite = SQLite
+engine-postgresql = PostgreSQL
+engine-rabbitmq = RabbitMQ
+kept-for = events are kept for { $time }
+kept-for-ever = events are kept for ever
+system-limit = This page is about the process that answers. Of others it is known whether they say that they are able to do their job.
+components = Components and background tasks
+since-when = Since
+peers = Other processes
+no-peers = Every role runs in this process.
+role = Role
+server = Server
+seal-keys = Keys that seal secrets
+seal-keys-explained = What is sealed with a key that is missing here can’t be opened: its deliveries are held.
+in-configuration = In this process
+seals = seals and opens
+opens = opens
+sealed-secrets = Secrets
+sealed-answers = Answers kept for a day
+configuration = Configuration in force
+configuration-explained = File, then environment, then flags; secrets are masked.
+report = For a report
+report-copy = Versions and components as text, to copy
+
+# What explanations say, by the codes of the API.
+
+fact-no-attempt-yet = No attempt was made yet.
+fact-attempt-delivered = Attempt { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}of { $all }
+} at { $at } was answered with { $status }{ $took ->
+    [none] {""}
+   *[other] {" "}after { $took } ms
+}: delivered.
+fact-attempt-failed = Attempt { $number }{ $all ->
+    [none] {""}
+   *[other] {" "}of { $all }
+} at { $at } failed: { $status ->
+    [none] { $reason }
+   *[other] { $status }
+}{ $took ->
+    [none] {""}
+   *[other] {" "}after { $took } ms
+}.{ $error ->
+    [none] {""}
+   *[other] {" "}{ $error }
+}
+fact-was-a-test = It was a test, which is tried once.
+fact-given-up-unwritten = It can’t be written in the webhook’s format, which no other attempt would change: given up.
+fact-given-up-final = { $status } is final for this webhook: given up.
+fact-given-up-schedule = All { $attempts } attempts of its schedule failed: given up.
+fact-cancelled-endpoint-deleted = Cancelled at { $at }: the webhook was deleted.
+fact-cancelled-endpoint-unusable = Cancelled at { $at }: the webhook can’t be used, because its format is gone or its secret unreadable.
+fact-cancelled-by-request = Cancelled at { $at }: somebody asked for it when the webhook was turned on again.
+fact-cancelled-erased = Cancelled at { $at }: the event’s content was erased.
+fact-cancelled-expired = Cancelled at { $at }: the event became older than events are kept.
+fact-cancelled-otherwise = Cancelled at { $at }: { $reason }
+fact-filtered = Not sent: the event type matched a subscription, but the filter did not match.
+fact-filter-undecided = Not sent: the webhook’s filters take too long for this payload and were stopped before they said whether it is wanted. Make them simpler, and send the event again if it is.
+fact-nothing-more = Nothing more is sent.
+fact-nothing-more-unless-asked = Nothing more is sent, unless somebody { $enabled ->
+    [true] sends it again
+   *[false] turns the webhook on and sends it again
+}.
+fact-endpoint-deleted = The webhook was deleted: nothing more is sent, and it is cancelled when its turn comes.
+fact-endpoint-off = The webhook is off, { $why ->
+    [gone] because it answered 410 Gone
+    [failing] because it failed for days
+   *[people] because somebody turned it off
+}: nothing is sent until it is turned on.
+fact-attempt-due = Attempt { $number } is due at { $at }{ $asked ->
+    [true] , as the receiver asked (Retry-After)
+   *[false] {""}
+}.
+fact-attempt-due-now = Attempt { $number } is due now.{ $again ->
+    [none] {""}
+   *[other] {" "}If nothing is heard of it by { $again }, it is published again.
+}
+fact-circuit-open-until-then = The circuit is open after { $failures } failures in a row: unless a probe is answered well until then, it is deferred and held.
+fact-kept-by-ledger = It is not in the queue: the ledger keeps it, and publishes it as soon as it is due and the queue takes it.
+fact-held-endpoint-off = Held: the webhook is off, { $why ->
+    [gone] because it answered 410 Gone
+    [failing] because it failed for days
+   *[people] because somebody turned it off
+}.
+fact-held-endpoint-was-off = Held while the webhook was off.
+fact-held-circuit-open = Held: the circuit is open, because the webhook keeps failing{ $since ->
+    [none] {""}
+   *[other] {" "}since { $since }
+}.
+fact-held-secret-unreadable = Held: the webhook’s secret, or what its requests carry to be let in, can’t be opened.
+fact-held-dialect-unknown = Held: a dispatcher does not have the webhook’s format{ $dialect ->
+    [none] {""}
+   *[other] , { $dialect }
+}.
+fact-held-subscriptions-unreadable = Held: the webhook’s subscriptions can’t be read as they are stored, so nobody can tell whether it wants the event.
+fact-held-unknown = Held: a newer version of Tidings did so, for a reason that this one does not know.
+fact-held-rate-limited = Held: there are more deliveries than the webhook’s rate limit lets through.
+fact-held-busy = Held: the webhook has as many requests under way as it takes, and others wait before this one.
+fact-held-parts-unreadable = Held: this can’t be read of the webhook as it is stored: { $parts }.
+fact-held-no-request = Held: the format { $dialect } makes no request of any event with the webhook’s settings and secret.
+fact-held-unusable = Held: no request could be made for the webhook as it was configured.
+fact-sent-now = It is sent, at the webhook’s own pace, now that it is on.
+fact-sent-after-probe = It is sent, at the webhook’s own pace, when a probe is answered well.
+fact-sent-with-secret = It is sent, at the webhook’s own pace, when the missing key is there again or the webhook has a new secret.
+fact-sent-with-dialect = It is sent, at the webhook’s own pace, when every dispatcher has the format’s file, or the webhook has another format.
+fact-sent-with-subscriptions = It is sent, at the webhook’s own pace, when they are given again, if the event is among them.
+fact-sent-when-passed = It is sent, at the webhook’s own pace, when that reason has passed.
+fact-sent-as-rate-allows = It is sent as the rate limit allows.
+fact-sent-after-others = It is sent, at the webhook’s own pace, after those before it.
+fact-sent-with-parts = It is sent, at the webhook’s own pace, when that is given again in the settings.
+fact-sent-when-fit = It is sent, at the webhook’s own pace, when they fit; a test shows what is wrong.
+fact-sent-when-repaired = It is sent, at the webhook’s own pace, when that is repaired.
+fact-waits-in-lane = It waits in its lane.
+fact-waits-or-under-way = It waits in its lane, or its attempt is under way.
+fact-attempt-soon = Attempt { $number } is made as soon as a dispatcher takes it.{ $again ->
+    [none] {""}
+   *[other] {" "}If nothing is heard of it by { $again }, it is published again.
+}
+fact-deferred-circuit-open = Deferred: the circuit is open after { $failures } failures in a row.
+fact-deferred-busy = Deferred: the webhook has { $requests } requests under way, as many as it takes at once right now.
+fact-tried-again-soon = It is tried again in some seconds, and held if the circuit stays open.
+fact-previous-secret-signs = Until { $until } the secret before the last rotation signs alone, because the format { $dialect } has room for one signature; from then on the new one does.
+fact-both-secrets-sign = Until { $until } the secret before the last rotation and the new one both sign.
+fact-operational-only = Did not match: this webhook gets operational events only.
+fact-made-later = The webhook was made at { $at }, after the event was accepted.
+fact-did-not-match = Did not match.
+fact-subscribed-later = The webhook subscribes to { $type } now, but did not when the event was accepted; it was last changed at { $at }.
+fact-subscription-off = Did not match: the subscription to { $pattern } is switched off.
+fact-subscribes-to-nothing = Did not match: the webhook subscribes to nothing.
+fact-subscribes-to-others = Did not match: the webhook subscribes to { $patterns } only.
+fact-event-accepted = { $type } was accepted at { $at }.
+fact-no-endpoints = There are no webhooks, so it went nowhere.
+fact-nobody-wanted-it = No webhook wanted it, so it went nowhere.
+fact-event-deliveries = { $count ->
+    [one] It has { $count } delivery
+   *[other] It has { $count } deliveries
+}{ $delivered ->
+    [0] {""}
+   *[other] {" · "}{ $delivered } delivered
+}{ $waiting ->
+    [0] {""}
+   *[other] {" · "}{ $waiting } waiting for its next attempt
+}{ $under_way ->
+    [0] {""}
+   *[other] {" · "}{ $under_way } under way
+}{ $held ->
+    [0] {""}
+   *[other] {" · "}{ $held } held
+}{ $given_up ->
+    [0] {""}
+   *[other] {" · "}{ $given_up } given up
+}{ $cancelled ->
+    [0] {""}
+   *[other] {" · "}{ $cancelled } cancelled
+}
+fact-event-erased = Its content was erased at { $at }.
+
+health-struggling = Last one failed
+health-struggling-advice = The latest request failed and is tried again as its schedule says. Look at the latest attempts to see what the receiver answered.

@@ -1,14 +1,19 @@
 //! Style and script, compiled in. Their names bear a hash of their content, so that browsers may keep them for ever.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use crate::Console;
+use crate::theme::Logo;
+
+/// The style sheet, without a product's accent.
+pub(crate) const STYLE: &str = include_str!("../assets/console.css");
 
 /// How hard brotli tries (0 to 11), and how far it looks back (as a power of two). It works once, at the start.
 const QUALITY: u32 = 9;
@@ -19,6 +24,7 @@ pub(crate) struct Assets {
     pub(crate) style: Asset,
     pub(crate) script: Asset,
     icon: Asset,
+    pub(crate) logo: Option<Asset>,
 }
 
 /// One file.
@@ -26,26 +32,32 @@ pub(crate) struct Asset {
     /// Its name, with the hash.
     pub(crate) name: String,
     media_type: &'static str,
-    plain: &'static [u8],
+    plain: Cow<'static, [u8]>,
     compressed: Vec<u8>,
 }
 
 impl Assets {
-    pub(crate) fn new() -> Self {
+    /// The files, with this style sheet and logo.
+    pub(crate) fn new(style: Cow<'static, str>, logo: Option<Logo>) -> Self {
+        let style = match style {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
         Self {
-            style: Asset::new(
-                "console",
-                "css",
-                "text/css; charset=utf-8",
-                include_bytes!("../assets/console.css"),
-            ),
+            style: Asset::new("console", "css", "text/css; charset=utf-8", style),
             script: Asset::new(
                 "console",
                 "js",
                 "text/javascript; charset=utf-8",
-                include_bytes!("../assets/console.js"),
+                Cow::Borrowed(include_bytes!("../assets/console.js")),
             ),
-            icon: Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
+            icon: Asset::new(
+                "icon",
+                "svg",
+                "image/svg+xml",
+                Cow::Borrowed(include_bytes!("../assets/icon.svg")),
+            ),
+            logo: logo.map(|logo| Asset::new("logo", logo.extension, logo.media_type, logo.bytes.into())),
         }
     }
 
@@ -56,18 +68,19 @@ impl Assets {
     fn find(&self, name: &str) -> Option<&Asset> {
         [&self.style, &self.script, &self.icon]
             .into_iter()
+            .chain(&self.logo)
             .find(|asset| asset.name == name)
     }
 }
 
 impl Asset {
-    fn new(stem: &str, extension: &str, media_type: &'static str, plain: &'static [u8]) -> Self {
-        let hash = hex::encode(&Sha256::digest(plain)[..6]);
+    fn new(stem: &str, extension: &str, media_type: &'static str, plain: Cow<'static, [u8]>) -> Self {
+        let hash = hex::encode(&Sha256::digest(&plain)[..6]);
         Self {
             name: format!("{stem}-{hash}.{extension}"),
             media_type,
+            compressed: compressed(&plain),
             plain,
-            compressed: compressed(plain),
         }
     }
 }
@@ -87,6 +100,11 @@ pub(crate) async fn serve(State(console): State<Console>, Path(name): Path<Strin
         (CONTENT_TYPE, asset.media_type),
         (CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (VARY, "accept-encoding"),
+        // A picture that is opened by itself runs nothing, whoever drew it.
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
     ];
     let takes_brotli = headers
         .get(ACCEPT_ENCODING)
@@ -98,6 +116,6 @@ pub(crate) async fn serve(State(console): State<Console>, Path(name): Path<Strin
         });
     match takes_brotli {
         true => (kept, [(CONTENT_ENCODING, "br")], asset.compressed.clone()).into_response(),
-        false => (kept, asset.plain).into_response(),
+        false => (kept, asset.plain.clone()).into_response(),
     }
 }

@@ -15,13 +15,16 @@ mod show;
 mod sign_in;
 mod tenant;
 mod texts;
+mod theme;
 mod verify;
 mod visitor;
+mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use http::header::AUTHORIZATION;
@@ -35,9 +38,12 @@ use tower_http::csrf::{self, CsrfLayer};
 use url::Url;
 
 use crate::assets::Assets;
+pub use crate::headers::FramesError;
+use crate::headers::Framing;
 use crate::rest::Rest;
 use crate::session::Realm;
 use crate::texts::Texts;
+pub use crate::theme::ThemeError;
 
 /// How the console presents itself (`[console]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,6 +54,14 @@ pub struct Config {
     /// Where "back to the product" leads; without it there is no such link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_url: Option<Url>,
+    /// The product's colour, `#rrggbb`: of links and of the buttons that matter. Its lightness is moved until it is legible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accent: Option<String>,
+    /// A picture that stands for the product's name: SVG, PNG, JPEG or WebP of at most 64 KiB, read at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo: Option<PathBuf>,
+    /// The origins whose pages may show tenants' pages in a frame, like `https://app.example.com`; nobody may if empty.
+    pub frame_ancestors: Vec<String>,
 }
 
 impl Default for Config {
@@ -55,6 +69,9 @@ impl Default for Config {
         Self {
             product: "Tidings".into(),
             back_url: None,
+            accent: None,
+            logo: None,
+            frame_ancestors: Vec::new(),
         }
     }
 }
@@ -77,6 +94,26 @@ pub enum ConsoleError {
     /// `control.public_url` has no origin.
     #[error("`control.public_url` is not a URL that browsers can open: {0}")]
     PublicUrl(#[from] csrf::ConfigError),
+    /// It can't look as it is to.
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    /// It can't be framed by whom it is to.
+    #[error(transparent)]
+    Frames(#[from] FramesError),
+}
+
+impl Config {
+    /// Whether the console can be served like this, where browsers reach it at this URL.
+    pub fn check(&self, public_url: Option<&Url>) -> Result<(), ConsoleError> {
+        Framing::new(&self.frame_ancestors, public_url)?;
+        self.assets()?;
+        Ok(())
+    }
+
+    fn assets(&self) -> Result<Assets, ThemeError> {
+        let style = theme::style(assets::STYLE, self.accent.as_deref())?;
+        Ok(Assets::new(style, self.logo.as_deref().map(theme::logo).transpose()?))
+    }
 }
 
 /// What every handler works with. Cheap to clone.
@@ -94,6 +131,7 @@ struct Inner {
     base: String,
     /// Whether browsers come over HTTPS.
     is_secure: bool,
+    framing: Framing,
 }
 
 impl std::ops::Deref for Console {
@@ -142,7 +180,8 @@ pub fn pages(config: &Config, parts: Parts) -> Result<Pages, ConsoleError> {
         access: parts.access,
         sealer: parts.sealer,
         texts: Texts::new(),
-        assets: Assets::new(),
+        assets: config.assets()?,
+        framing: Framing::new(&config.frame_ancestors, parts.public_url.as_ref())?,
         base: base.unwrap_or_default(),
         is_secure: parts.public_url.as_ref().is_some_and(|url| url.scheme() == "https"),
     }));
@@ -161,7 +200,7 @@ pub fn pages(config: &Config, parts: Parts) -> Result<Pages, ConsoleError> {
         .merge(admin::router())
         .layer(csrf)
         .layer(from_fn_with_state(console.clone(), sign_in::welcome_strangers))
-        .layer(from_fn(headers::protect));
+        .layer(from_fn_with_state(console.clone(), headers::protect));
     Ok(Pages {
         router: router.with_state(console.clone()),
         visitors: Visitors(console),

@@ -97,10 +97,30 @@ impl Console {
         (session.until > Timestamp::now().as_second()).then_some(session.token)
     }
 
+    /// To whom a browser shows a cookie that pages of tenants need: where they may be framed, also to a console that other
+    /// sites' pages show, which has its own cookies in each of them (CHIPS).
+    pub(crate) fn cookie_attributes(&self) -> &'static str {
+        match self.framing.is_allowed() {
+            true => "SameSite=None; Secure; Partitioned",
+            false => self.own_cookie_attributes(),
+        }
+    }
+
+    fn own_cookie_attributes(&self) -> &'static str {
+        if self.is_secure {
+            "SameSite=Lax; Secure"
+        } else {
+            "SameSite=Lax"
+        }
+    }
+
     fn set_cookie(&self, realm: Realm, value: &str, seconds: i64) -> Option<HeaderValue> {
         let name = realm.cookie(self.is_secure);
-        let secure = if self.is_secure { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        let site = match realm {
+            Realm::Tenant => self.cookie_attributes(),
+            Realm::Admin => self.own_cookie_attributes(),
+        };
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; {site}");
         HeaderValue::from_str(&text).ok()
     }
 }

@@ -13,6 +13,31 @@ pub(crate) struct List<T> {
     pub(crate) next: Option<String>,
 }
 
+impl<T> List<T> {
+    pub(crate) fn empty() -> Self {
+        Self {
+            data: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+/// Something that is said of a thing: a code with what it is about, and the same as an English sentence.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) code: String,
+    #[serde(default)]
+    pub(crate) arguments: BTreeMap<String, String>,
+    pub(crate) sentence: String,
+}
+
+impl Said {
+    /// What it is about; empty if it says nothing of it.
+    pub(crate) fn argument(&self, name: &str) -> &str {
+        self.arguments.get(name).map_or("", String::as_str)
+    }
+}
+
 #[derive(Clone, Deserialize)]
 pub(crate) struct Endpoint {
     pub(crate) id: String,
@@ -122,7 +147,7 @@ pub(crate) struct Event {
 
 #[derive(Deserialize)]
 pub(crate) struct EventExplanation {
-    pub(crate) sentences: Vec<String>,
+    pub(crate) facts: Vec<Said>,
     pub(crate) deliveries: Vec<Explanation>,
 }
 
@@ -132,8 +157,8 @@ pub(crate) struct Explanation {
     pub(crate) endpoint_id: String,
     pub(crate) endpoint_name: Option<String>,
     pub(crate) verdict: String,
-    pub(crate) sentences: Vec<String>,
-    pub(crate) next: Option<String>,
+    pub(crate) facts: Vec<Said>,
+    pub(crate) next_facts: Vec<Said>,
 }
 
 #[derive(Deserialize)]

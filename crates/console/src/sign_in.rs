@@ -122,13 +122,13 @@ pub(crate) async fn sign_out(State(console): State<Console>, reader: Reader, For
 pub(crate) async fn prefer(reader: Reader, Form(fields): Form) -> Response {
     let back = local(fields.text("back"));
     let mut response = reader.redirect(back);
-    let secure = if reader.console.is_secure { "; Secure" } else { "" };
+    let site = reader.console.cookie_attributes();
     let language =
         Language::named(fields.text("language")).map(|language| (LANGUAGE_COOKIE, language.code().to_owned()));
     let zone = fields.given("zone").filter(|zone| *zone == "UTC");
     let zone = zone.map(|zone| (ZONE_COOKIE, zone.to_owned()));
     for (name, value) in language.into_iter().chain(zone) {
-        let text = format!("{name}={value}; Path=/; Max-Age={KEPT}; SameSite=Lax{secure}");
+        let text = format!("{name}={value}; Path=/; Max-Age={KEPT}; {site}");
         if let Ok(cookie) = HeaderValue::from_str(&text) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }

@@ -111,6 +111,11 @@ async fn go(visitor: Visitor, fields: Fields) -> Response {
         "rpl" if is_id => visitor.lead(format!("/replays/{id}")),
         "key" if is_id && visitor.may_administer() => visitor.lead(format!("/audit?key_id={id}")),
         "ten" if is_id && visitor.is_operator() => visitor.lead(format!("/tenants/{id}")),
+        _ if visitor.is_operator()
+            && let Some(found) = crate::admin::go(&visitor, id) =>
+        {
+            found
+        }
         _ => match named(&visitor, id).await {
             Some(path) => visitor.lead(path),
             None => visitor.refused(&Refusal {

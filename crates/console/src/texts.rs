@@ -48,6 +48,14 @@ impl Language {
         }
     }
 
+    /// What the API's refusals mean, by their codes. In English it says so itself.
+    fn problems(self) -> Option<&'static str> {
+        match self {
+            Self::English => None,
+            Self::German => Some(include_str!("../languages/de-problems.ftl")),
+        }
+    }
+
     fn id(self) -> LanguageIdentifier {
         self.code().parse().unwrap_or_default()
     }
@@ -84,9 +92,11 @@ fn bundle(language: Language) -> FluentBundle<FluentResource> {
     let mut bundle = FluentBundle::new_concurrent(vec![language.id()]);
     // Marks around what is put in would be copied along with ids.
     bundle.set_use_isolating(false);
-    // A test reads each file; what can't be read of one is left out.
-    let resource = FluentResource::try_new(language.file().to_owned()).unwrap_or_else(|(read, _)| read);
-    bundle.add_resource_overriding(resource);
+    for file in [Some(language.file()), language.problems()].into_iter().flatten() {
+        // A test reads each file; what can't be read of one is left out.
+        let resource = FluentResource::try_new(file.to_owned()).unwrap_or_else(|(read, _)| read);
+        bundle.add_resource_overriding(resource);
+    }
     bundle
 }
 
@@ -119,8 +129,12 @@ mod tests {
 
     #[test]
     fn every_file_is_fluent() {
-        for language in Language::ALL {
-            let read = FluentResource::try_new(language.file().to_owned());
+        let files = Language::ALL.into_iter().flat_map(|language| {
+            let files = [Some(language.file()), language.problems()].into_iter().flatten();
+            files.map(move |file| (language, file))
+        });
+        for (language, file) in files {
+            let read = FluentResource::try_new(file.to_owned());
             assert!(
                 read.is_ok(),
                 "{}: {:?}",
@@ -155,10 +169,45 @@ mod tests {
         assert!(used.len() > 100 && missing.is_empty(), "{missing:?}");
     }
 
+    /// The codes between quotes behind these words in the files of a directory of control.
+    fn codes(directory: &str, words: &[&str]) -> BTreeSet<String> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../control/src");
+        let files = std::fs::read_dir(root.join(directory)).unwrap();
+        let texts = files.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
+        let mut codes = BTreeSet::new();
+        for text in texts {
+            for word in words {
+                let rests = text
+                    .split(word)
+                    .skip(1)
+                    .filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                codes.extend(rests.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+            }
+        }
+        codes
+    }
+
+    #[test]
+    fn what_control_says_is_said_in_every_language() {
+        let english = keys(Language::English);
+        let facts = codes("explain", &["Fact::new(", "sent("]);
+        let findings = codes("system", &["Finding::new(", "about("]);
+        assert!(facts.len() > 30 && findings.len() > 5, "{facts:?} {findings:?}");
+        let keys = |kind: &str, codes: BTreeSet<String>| {
+            let keys = codes
+                .into_iter()
+                .map(|code| format!("{kind}-{}", code.replace('_', "-")));
+            keys.collect::<BTreeSet<_>>()
+        };
+        for key in keys("fact", facts).union(&keys("finding", findings)) {
+            assert!(english.contains(key.as_str()), "{key}");
+        }
+    }
+
     /// Templates and handlers.
     fn sources() -> Vec<String> {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        ["templates", "src/tenant", "src/admin", "src/show", "src/verify"]
+        ["templates", "templates/admin", "src/tenant", "src/admin", "src/show", "src/verify"]
             .iter()
             .flat_map(|directory| std::fs::read_dir(root.join(directory)).unwrap())
             .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default())

@@ -150,6 +150,12 @@ impl Reader {
         }
     }
 
+    /// The status of a page that shows why something was refused, if it was.
+    pub(crate) fn status(&self, refusal: Option<&Refusal>) -> StatusCode {
+        let status = refusal.map_or(200, |refusal| refusal.status);
+        StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
+    }
+
     /// Leads on to another page of the console.
     pub(crate) fn redirect(&self, path: impl Display) -> Response {
         Redirect::to(&self.url(path)).into_response()
@@ -431,7 +437,8 @@ impl Reader {
         self.word("replay", state)
     }
 
-    fn word(&self, kind: &str, word: &str) -> String {
+    /// A word of the API by its kind; itself if the console does not know it.
+    pub(crate) fn word(&self, kind: &str, word: &str) -> String {
         let key = format!("{kind}-{}", word.replace('_', "-"));
         let text = self.t(&key);
         if text == key { word.to_owned() } else { text }

@@ -14,8 +14,8 @@ use tidings_domain::{
 use tidings_service::problem::Problem;
 use tidings_store::StoreError;
 use tidings_store::access::no_such_tenant;
-use tidings_store::registry::Deletion;
-use url::Url;
+use tidings_store::registry::{Deletion, EndpointQuery};
+use url::{Host, Url};
 
 use self::authentication::with_changed_secrets;
 pub use self::default::{DefaultEndpoint, NewDefaultSecret};
@@ -136,7 +136,7 @@ impl Endpoints {
     /// Keeps on record that somebody looks at what an endpoint signs with.
     pub(crate) async fn note_shown(&self, call: &Call, endpoint: &Endpoint) -> Result<(), Problem> {
         let entry = call.entry("endpoint.secret_shown", endpoint.id, Some(endpoint.tenant), None, None);
-        Ok(self.book.registry.note_look(&entry).await?)
+        Ok(self.book.registry.note(&entry).await?)
     }
 
     /// A tenant's endpoints, newest first.
@@ -152,6 +152,18 @@ impl Endpoints {
             return Err(tenant_missing());
         };
         Ok(self.book.registry.endpoints(tenant, before, limit).await?)
+    }
+
+    /// Endpoints by how they stand, their host and their dialect, newest first: of the caller's tenant, or for operators
+    /// of all.
+    pub async fn search(&self, call: &Call, mut query: EndpointQuery) -> Result<Vec<Endpoint>, Problem> {
+        call.require(Scope::Read)?;
+        query.tenant = call.tenant(query.tenant)?;
+        if let Some(host) = &mut query.host {
+            // As URLs write it: in lower case, and other alphabets in Punycode.
+            *host = Host::parse(host).map_err(|_| host_invalid(host))?.to_string();
+        }
+        Ok(self.book.registry.search_endpoints(&query).await?)
     }
 
     /// Changes an endpoint.
@@ -440,6 +452,11 @@ fn dialect_for(dialects: &Dialects, asked: Option<String>, url: &Url, usual: &st
 
 fn unknown_endpoint(id: EndpointId) -> Problem {
     Problem::not_found("endpoint_unknown", format!("there is no endpoint {id}")).at("endpoint_id")
+}
+
+fn host_invalid(host: &str) -> Problem {
+    let detail = format!("`{host}` is not a host: write it like `hooks.example.com`, without scheme, port and path");
+    Problem::invalid("host_invalid", detail).at("host")
 }
 
 fn contended() -> Problem {

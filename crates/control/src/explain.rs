@@ -5,6 +5,7 @@
 //! (an endpoint that did not want an event) the endpoint as it is now is looked at; where that has changed since, it is
 //! said.
 
+pub(crate) mod fact;
 mod sentences;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tidings_service::request::required;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
+use self::fact::{Fact, message, text};
 use self::sentences::{Verdict, of_delivery, of_event, of_missing};
 use crate::Book;
 use crate::call::Call;
@@ -111,8 +113,10 @@ impl Explainer {
                 explained.push(missing(endpoint, &event));
             }
         }
+        let facts = of_event(&event, &explained);
         Ok(pb::EventExplanation {
-            sentences: of_event(&event, &explained),
+            sentences: fact::sentences(&facts),
+            facts: message(&facts),
             event: Some(event),
             deliveries: explained,
         })
@@ -147,7 +151,7 @@ impl Explainer {
         let mut told = of_delivery(&known);
         if !matches!(told.verdict, Verdict::Delivered | Verdict::Cancelled) {
             let rotation = endpoint.and_then(|endpoint| Signing::of(endpoint, &self.dialects).note(endpoint));
-            told.sentences.extend(rotation);
+            told.facts.extend(rotation);
         }
         // A time is a promise, which nobody keeps for an endpoint that is gone or off.
         let delivery = pb::Delivery {
@@ -160,8 +164,10 @@ impl Explainer {
             endpoint_id: delivery.endpoint_id.clone(),
             endpoint_name: endpoint.map(name).unwrap_or_default(),
             verdict: told.verdict.as_str().to_owned(),
-            sentences: told.sentences,
-            next: told.next,
+            sentences: fact::sentences(&told.facts),
+            facts: message(&told.facts),
+            next: text(&told.next),
+            next_facts: message(&told.next),
             delivery: Some(delivery),
             attempts,
         }
@@ -189,15 +195,15 @@ impl Explainer {
 /// An endpoint for which there is no delivery of the event.
 fn missing(endpoint: &Endpoint, event: &pb::Event) -> pb::DeliveryExplanation {
     let accepted = event.accepted_at.as_ref().and_then(timestamp_from);
-    let (verdict, sentence): (Verdict, String) = of_missing(endpoint, &event.event_type, accepted);
+    let (verdict, fact): (Verdict, Fact) = of_missing(endpoint, &event.event_type, accepted);
     pb::DeliveryExplanation {
         delivery: None,
         endpoint_id: endpoint.id.to_string(),
         endpoint_name: name(endpoint),
         verdict: verdict.as_str().to_owned(),
-        sentences: vec![sentence],
-        next: String::new(),
-        attempts: Vec::new(),
+        sentences: vec![fact.sentence().to_owned()],
+        facts: message(&[fact]),
+        ..pb::DeliveryExplanation::default()
     }
 }
 

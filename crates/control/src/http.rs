@@ -20,10 +20,12 @@ mod filters;
 pub(crate) mod keys;
 mod logs;
 mod once;
+mod queues;
 pub(crate) mod replays;
 mod request;
 mod search;
 mod signature;
+mod system;
 pub(crate) mod tenants;
 
 use std::sync::Arc;
@@ -51,6 +53,7 @@ use crate::logs::LogClient;
 use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
 use crate::signature::Signatures;
+use crate::system::System;
 use crate::tenants::Tenants;
 
 /// Where everything is found.
@@ -71,6 +74,7 @@ pub(crate) struct Rest {
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) signatures: Arc<Signatures>,
+    pub(crate) system: Arc<System>,
     pub(crate) dialects: Dialects,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) logs: LogClient,
@@ -96,7 +100,9 @@ pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
         .merge(keys::router())
         .merge(audit::router())
         .merge(event_types::router())
-        .merge(catalogue::router());
+        .merge(catalogue::router())
+        .merge(queues::router())
+        .merge(system::router());
     let (router, mut api) = OpenApiRouter::with_openapi(document::about())
         .nest(BASE, operations)
         .split_for_parts();

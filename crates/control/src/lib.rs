@@ -25,6 +25,7 @@ mod seen;
 pub mod send_test;
 pub mod signature;
 mod signing;
+pub mod system;
 pub mod tenants;
 mod texts;
 
@@ -63,6 +64,7 @@ use crate::notifier::{MailError, Notifier};
 use crate::replays::Replays;
 use crate::send_test::DispatcherClient;
 use crate::signature::Signatures;
+use crate::system::{About, System};
 use crate::tenants::Tenants;
 
 /// How control is run (`[control]`).
@@ -117,6 +119,8 @@ pub struct Parts {
     pub dispatchers: DispatcherClient,
     /// Who knows what became of deliveries.
     pub logs: LogClient,
+    /// What this process is.
+    pub about: About,
     /// What other roles serve under `/api/v2`, to be described with the rest.
     pub others: OpenApi,
     /// Cancelled when the process is to stop.
@@ -199,7 +203,13 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         logs: parts.logs.clone(),
         dispatchers: dispatchers.clone(),
     });
+    let system = Arc::new(System {
+        about: parts.about,
+        store: parts.store.clone(),
+        logs: parts.logs.clone(),
+    });
     let rest = Rest {
+        system,
         endpoints: endpoints.clone(),
         filters: filters.clone(),
         event_types: event_types.clone(),

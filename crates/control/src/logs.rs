@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
+use tidings_proto::pb::queue_service_client::QueueServiceClient;
 use tidings_service::client::{ClientError, channel};
 use tidings_service::problem::Problem;
 use tidings_service::tls::ClientTls;
@@ -25,14 +26,15 @@ const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// A client of the log service. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
-pub struct LogClient(AttemptLogServiceClient<Channel>);
+pub struct LogClient(AttemptLogServiceClient<Channel>, QueueServiceClient<Channel>);
 
 impl LogClient {
     /// A client for these servers (`log_client.servers`, `log_client.tls`). Nothing is connected yet.
     pub fn new(servers: &[String], tls: &ClientTls) -> Result<Self, ClientError> {
         let channel = channel("log_client.servers", servers, tls, CONNECT_TIMEOUT)?;
-        let client = AttemptLogServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self(client))
+        let attempts = AttemptLogServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let queues = QueueServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+        Ok(Self(attempts, queues))
     }
 
     /// A page of attempts, newest first.
@@ -114,6 +116,52 @@ impl LogClient {
         let mut client = self.0.clone();
         let question = pb::CountRowsRequest { rows: Some(rows) };
         answer(client.count_rows(as_asked_by(authorization, question)?)).await
+    }
+
+    /// Every queue with how many messages wait in it.
+    pub(crate) async fn queues(&self, authorization: &HeaderValue) -> Result<pb::ListQueuesResponse, Status> {
+        let mut client = self.1.clone();
+        answer(client.list_queues(as_asked_by(authorization, pb::ListQueuesRequest {})?)).await
+    }
+
+    /// Messages that were put aside, without their bodies.
+    pub(crate) async fn parked(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::ListParkedRequest,
+    ) -> Result<pb::ListParkedResponse, Status> {
+        let mut client = self.1.clone();
+        answer(client.list_parked(as_asked_by(authorization, question)?)).await
+    }
+
+    /// One message that was put aside, with its body.
+    pub(crate) async fn parked_message(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::GetParkedRequest,
+    ) -> Result<pb::ParkedMessage, Status> {
+        let mut client = self.1.clone();
+        answer(client.get_parked(as_asked_by(authorization, question)?)).await
+    }
+
+    /// Publishes messages that were put aside where they came from.
+    pub(crate) async fn requeue(
+        &self,
+        authorization: &HeaderValue,
+        which: pb::SettleParkedRequest,
+    ) -> Result<pb::SettleParkedResponse, Status> {
+        let mut client = self.1.clone();
+        answer(client.requeue_parked(as_asked_by(authorization, which)?)).await
+    }
+
+    /// Throws messages away that were put aside.
+    pub(crate) async fn discard(
+        &self,
+        authorization: &HeaderValue,
+        which: pb::SettleParkedRequest,
+    ) -> Result<pb::SettleParkedResponse, Status> {
+        let mut client = self.1.clone();
+        answer(client.discard_parked(as_asked_by(authorization, which)?)).await
     }
 }
 

@@ -3,6 +3,7 @@
 use tidings_dialect::Dialects;
 use tidings_domain::Endpoint;
 
+use crate::explain::fact::Fact;
 use crate::now;
 
 /// The secret that receivers have to verify with.
@@ -42,21 +43,27 @@ impl Signing {
         }
     }
 
-    /// A sentence about a rotation that is under way.
-    pub(crate) fn note(self, endpoint: &Endpoint) -> Option<String> {
-        let until = endpoint.previous_secret.as_ref()?.until;
-        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
-        match self {
-            Self::None | Self::Current => None,
-            Self::Previous => Some(format!(
-                "Until {until} the secret before the last rotation signs alone, because the dialect `{}` has room for one \
+    /// What is said of a rotation that is under way.
+    pub(crate) fn note(self, endpoint: &Endpoint) -> Option<Fact> {
+        let ends = endpoint.previous_secret.as_ref()?.until;
+        let until = ends.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let (code, sentence) = match self {
+            Self::None | Self::Current => return None,
+            Self::Previous => (
+                "previous_secret_signs",
+                format!(
+                    "Until {until} the secret before the last rotation signs alone, because the dialect `{}` has room for one \
                  signature; from then on the new one does.",
-                endpoint.dialect
-            )),
-            Self::Both => Some(format!(
-                "Until {until} the secret before the last rotation and the new one both sign."
-            )),
-        }
+                    endpoint.dialect
+                ),
+            ),
+            Self::Both => (
+                "both_secrets_sign",
+                format!("Until {until} the secret before the last rotation and the new one both sign."),
+            ),
+        };
+        let fact = Fact::new(code, sentence).at("until", Some(ends));
+        Some(fact.with("dialect", &endpoint.dialect))
     }
 }
 
@@ -98,7 +105,7 @@ mod tests {
             assert_eq!(note.is_some(), expected != Signing::None, "{dialect}");
         }
         let (_, note) = signing("userhero", Some("new"), later);
-        assert!(note.unwrap().contains("has room for one signature"));
+        assert!(note.unwrap().sentence().contains("has room for one signature"));
         assert_eq!(signing("userhero", Some("new"), earlier), (Signing::Current, None));
         assert_eq!(signing("userhero", Some("new"), None), (Signing::Current, None));
         assert_eq!(signing("standard", None, None), (Signing::None, None));

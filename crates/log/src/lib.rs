@@ -156,7 +156,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         reads: reads::Reads::new(),
         shutdown: parts.shutdown.clone(),
     };
-    let queues = queues::Service::new(parts.queue.clone(), parts.access);
+    let queues = queues::Service::new(parts.queue.clone(), parts.store.clone(), parts.access);
     Log {
         grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
         queues: QueueServiceServer::new(queues),

@@ -1,31 +1,65 @@
 //! `tidings.v1.QueueService`: the queue as operators see it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tidings_domain::Scope;
+use serde_json::json;
+use tidings_domain::{AuditEntry, Scope, Timestamp};
 use tidings_proto::pb::queue_service_server::QueueService;
 use tidings_proto::{pb, timestamp};
-use tidings_queue::{Aside, Message, Parked, ParkedKind, PublishError, Queue, Settle, Which};
+use tidings_queue::{Aside, Depth, Message, Parked, ParkedKind, PublishError, Queue, Settle, Which};
 use tidings_service::problem::{Kind, Problem};
 use tidings_service::request::page_size;
-use tidings_store::Access;
+use tidings_store::{Access, Caller, Registry};
 use tonic::{Request, Response, Status};
 
 /// The gRPC face of the queue.
 pub struct Service {
     queue: Arc<dyn Queue>,
+    registry: Arc<dyn Registry>,
     access: Access,
 }
 
 impl Service {
-    pub(crate) fn new(queue: Arc<dyn Queue>, access: Access) -> Self {
-        Self { queue, access }
+    pub(crate) fn new(queue: Arc<dyn Queue>, registry: Arc<dyn Registry>, access: Access) -> Self {
+        Self {
+            queue,
+            registry,
+            access,
+        }
     }
 
-    fn operator<T>(&self, request: &Request<T>) -> Result<(), Problem> {
+    fn operator<T>(&self, request: &Request<T>, scope: Scope) -> Result<Caller, Problem> {
         let caller = self.access.caller(request.metadata().as_ref())?;
         caller.require_operator()?;
-        caller.require(Scope::Manage)
+        caller.require(scope)?;
+        Ok(caller)
+    }
+
+    /// Puts on the audit record what is about to be done: without the entry nothing is.
+    async fn note(
+        &self,
+        caller: &Caller,
+        from: Option<SocketAddr>,
+        (aside, which, how): (Aside, &Which, Settle),
+    ) -> Result<(), Problem> {
+        let action = match how {
+            Settle::Requeue => "message.requeued",
+            Settle::Discard => "message.discarded",
+        };
+        let queue = match aside {
+            Aside::Parked => "parked",
+            Aside::Unrouted => "unrouted",
+        };
+        let (target, all) = match which {
+            Which::One(id) => (id.as_str(), false),
+            Which::All => (queue, true),
+        };
+        let after = json!({ "queue": queue, "all": all });
+        let entry = AuditEntry::new(Timestamp::now(), caller.actor(), action, target)
+            .change(None, Some(after))
+            .from(from.map(|from| from.ip().to_string()), None);
+        Ok(self.registry.note(&entry).await?)
     }
 
     async fn settle(
@@ -33,7 +67,8 @@ impl Service {
         request: Request<pb::SettleParkedRequest>,
         how: Settle,
     ) -> Result<Response<pb::SettleParkedResponse>, Status> {
-        self.operator(&request)?;
+        let caller = self.operator(&request, Scope::Manage)?;
+        let from = request.remote_addr();
         let request = request.into_inner();
         let aside = read_aside(&request.queue)?;
         let which = match request.which {
@@ -41,6 +76,17 @@ impl Service {
             Some(pb::settle_parked_request::Which::All(true)) => Which::All,
             _ => return Err(Problem::invalid("which_missing", "name one message by its id, or say all").into()),
         };
+        if let Which::One(id) = &which
+            && self
+                .queue
+                .parked(aside, &which, 1)
+                .await
+                .map_err(unavailable)?
+                .is_empty()
+        {
+            return Err(no_such_message(aside, id).into());
+        }
+        self.note(&caller, from, (aside, &which, how)).await?;
         let settled = self
             .queue
             .settle_parked(aside, &which, how)
@@ -72,15 +118,20 @@ impl QueueService for Service {
         &self,
         request: Request<pb::ListQueuesRequest>,
     ) -> Result<Response<pb::ListQueuesResponse>, Status> {
-        self.operator(&request)?;
+        self.operator(&request, Scope::Read)?;
         let depths = self.queue.depths().await.map_err(unavailable)?;
-        let show = |depth: tidings_queue::Depth| pb::QueueDepth {
+        let trouble = self.queue.trouble();
+        let stuck = |name: &str| trouble.stuck.iter().find(|(queue, _)| queue == name);
+        let show = |depth: Depth| pb::QueueDepth {
+            stuck: stuck(&depth.name).map_or(0, |(_, count)| *count),
+            kind: depth.kind().to_owned(),
             name: depth.name,
             ready: depth.ready,
             consumers: depth.consumers,
         };
         Ok(Response::new(pb::ListQueuesResponse {
             queues: depths.into_iter().map(show).collect(),
+            canary_missing: trouble.canary_missing,
         }))
     }
 
@@ -88,7 +139,7 @@ impl QueueService for Service {
         &self,
         request: Request<pb::ListParkedRequest>,
     ) -> Result<Response<pb::ListParkedResponse>, Status> {
-        self.operator(&request)?;
+        self.operator(&request, Scope::Read)?;
         let request = request.into_inner();
         let (aside, limit) = (read_aside(&request.queue)?, page_size(request.page_size)?);
         let parked = self.queue.parked(aside, &Which::All, limit as usize).await;
@@ -102,7 +153,7 @@ impl QueueService for Service {
     }
 
     async fn get_parked(&self, request: Request<pb::GetParkedRequest>) -> Result<Response<pb::ParkedMessage>, Status> {
-        self.operator(&request)?;
+        self.operator(&request, Scope::Read)?;
         let request = request.into_inner();
         let aside = read_aside(&request.queue)?;
         let which = Which::One(request.id.clone());

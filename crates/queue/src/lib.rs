@@ -62,6 +62,11 @@ pub trait Queue: Send + Sync + 'static {
     /// so an error in between makes a duplicate at worst; what was done by then stays done.
     async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError>;
 
+    /// What [`Queue::watch`] has found in this process. Nothing where another one watches, or none does.
+    fn trouble(&self) -> Trouble {
+        Trouble::default()
+    }
+
     /// Watches, until `shutdown`, for what publishing and consuming do not show, and reports it in metrics and the
     /// log: waits that do not end, and rules of an operator that change our queues. For one role to run.
     async fn watch(&self, shutdown: CancellationToken) {
@@ -71,6 +76,15 @@ pub trait Queue: Send + Sync + 'static {
     /// Stops consuming (what is unsettled goes back), lets publishes under way end, and closes connections
     /// within `grace`.
     async fn close(&self, grace: Duration);
+}
+
+/// What is wrong with waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whether messages do not come back from the shortest rung.
+    pub canary_missing: bool,
+    /// Rungs with messages that have waited long enough and are not in their lane yet, and how many.
+    pub stuck: Vec<(String, u64)>,
 }
 
 /// How far the embedded queue counts where it is asked often.
@@ -87,6 +101,22 @@ pub struct Depth {
     pub ready: u64,
     /// How many consumers it has.
     pub consumers: u32,
+}
+
+impl Depth {
+    /// What the queue is for: the kind of its lane, `delay`, `records`, `parked`, `unrouted`, or
+    /// `other`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (self.lane, self.name.as_str()) {
+            (Some(lane), _) => lane.kind.as_str(),
+            (None, topology::UNROUTED) => "unrouted",
+            (None, topology::RECORDS) => "records",
+            (None, name) if name.starts_with("tidings.parked") => "parked",
+            (None, name) if name.starts_with("tidings.delay.") => "delay",
+            (None, _) => "other",
+        }
+    }
 }
 
 /// A message on its way in.

@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use prometheus::core::Collector as _;
 use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use tidings_service::metrics::{counter, counters, float_gauge, gauge, gauges, histogram};
 
-use crate::{PublishError, Settle, Source};
+use crate::{PublishError, Settle, Source, Trouble};
 
 /// Confirms take a few milliseconds; an fsync more or less must show.
 const CONFIRM_SECONDS: [f64; 15] = [
@@ -99,6 +100,21 @@ pub(crate) static STUCK: LazyLock<IntGaugeVec> = LazyLock::new(|| {
         &["queue"],
     )
 });
+
+/// What the gauges above say now.
+pub(crate) fn trouble() -> Trouble {
+    let stuck = STUCK.collect();
+    let gauges = stuck.iter().flat_map(|family| family.get_metric());
+    let found = gauges.filter_map(|gauge| {
+        let queue = gauge.get_label().first()?.value().to_owned();
+        // It was set from a whole number of messages.
+        Some((queue, gauge.get_gauge().get_value() as u64)).filter(|(_, count)| *count > 0)
+    });
+    Trouble {
+        canary_missing: CANARY_MISSING.get() > 0,
+        stuck: found.collect(),
+    }
+}
 
 pub(crate) static WATCHED: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(

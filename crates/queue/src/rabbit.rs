@@ -41,7 +41,9 @@ use self::routes::Routes;
 use self::status::{Side, Status};
 use self::subscription::Subscription;
 use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
-use crate::{Aside, Depth, Incoming, Outgoing, Parked, PublishError, Queue, Settle, Settled, Source, Which, metrics};
+use crate::{
+    Aside, Depth, Incoming, Outgoing, Parked, PublishError, Queue, Settle, Settled, Source, Trouble, Which, metrics,
+};
 
 /// How to reach and use RabbitMQ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +251,10 @@ impl Queue for Rabbit {
 
     async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
         aside::settle(&self.shared, aside, which, how).await
+    }
+
+    fn trouble(&self) -> Trouble {
+        metrics::trouble()
     }
 
     async fn watch(&self, shutdown: CancellationToken) {

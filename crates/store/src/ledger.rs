@@ -73,6 +73,9 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
+    /// The open delivery whose time to be swept passed first, with that time, if it has passed. In health there is none
+    /// for longer than a sweeper takes.
+    async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError>;
     /// Leaves deliveries that were swept but not published alone until a time. It remains known since when each waits;
     /// one that has changed meanwhile stays as it is.
     async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError>;

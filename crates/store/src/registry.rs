@@ -75,6 +75,8 @@ pub trait Registry: Send + Sync + 'static {
         before: Option<EndpointId>,
         limit: u32,
     ) -> Result<Vec<Endpoint>, StoreError>;
+    /// Endpoints of all tenants or of one, newest first; each as [`Registry::endpoint`] gives it.
+    async fn search_endpoints(&self, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError>;
     /// The endpoint of a snapshot with its secrets opened, all of them. [`StoreError::Corrupt`] says why one can't be.
     fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError>;
     /// Replaces an endpoint that was last changed at `was` (to the microsecond). `false`, and nothing
@@ -131,8 +133,9 @@ pub trait Registry: Send + Sync + 'static {
     /// Removes an event type with all its versions. `false` if there was none.
     async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError>;
 
-    /// Writes an entry of something that was looked at and stayed as it was.
-    async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+    /// Writes an entry about something that stays as it is here: it was only looked at, or it is kept elsewhere, such as a
+    /// message of the queue. Everything else is written with its own entry.
+    async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Entries of the audit log, newest first.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
 
@@ -245,6 +248,68 @@ impl NewEventTypeVersion {
             description: self.description.clone(),
             schema: self.schema.clone(),
             created_at: self.created_at,
+        }
+    }
+}
+
+/// Which endpoints; what is not given filters nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointQuery {
+    /// Whose.
+    pub tenant: Option<TenantId>,
+    /// How they stand.
+    pub state: Option<EndpointState>,
+    /// The host of their URL, without the port, as [`url::Url::host_str`] writes it.
+    pub host: Option<String>,
+    /// The name of their dialect.
+    pub dialect: Option<String>,
+    /// Older than this one, for the next page.
+    pub before: Option<EndpointId>,
+    /// How many at the most.
+    pub limit: u32,
+}
+
+/// How an endpoint stands, as far as the registry knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndpointState {
+    /// On, and not failing.
+    On,
+    /// On, and nothing has succeeded since a delivery was given up.
+    Failing,
+    /// Off, because somebody turned it off.
+    Off,
+    /// Off, because Tidings turned it off.
+    TurnedOff,
+}
+
+impl EndpointState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::On, Self::Failing, Self::Off, Self::TurnedOff];
+
+    /// The name in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Failing => "failing",
+            Self::Off => "off",
+            Self::TurnedOff => "turned_off",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// The condition that both engines understand, in the words of their partial indexes.
+    pub(crate) fn condition(self) -> &'static str {
+        match self {
+            Self::On => "enabled AND failing_since IS NULL",
+            Self::Failing => "enabled AND failing_since IS NOT NULL",
+            Self::Off => "NOT enabled AND disabled_reason IS NULL",
+            Self::TurnedOff => "NOT enabled AND disabled_reason IS NOT NULL",
         }
     }
 }

@@ -149,6 +149,8 @@ pub trait Replays: Send + Sync + 'static {
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
     /// A tenant's replays, newest first, made before `before`.
     async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError>;
+    /// Replays of all tenants that run and have not got on since before this time, the longest first.
+    async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError>;
     /// Puts a replay that is in one state into another. `false`, and nothing changed, if it is in none or another.
     async fn turn_replay(
         &self,

@@ -43,6 +43,15 @@ pub fn node() -> Command {
     Command::new("node")
 }
 
+/// A file of a library for Node.js. Blocks while languages are installed.
+///
+/// # Panics
+///
+/// When languages can be neither found nor installed.
+pub fn node_file(path: &str) -> PathBuf {
+    INSTALLED.join("node_modules").join(path)
+}
+
 /// Where the libraries are.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod binary;
+pub mod chromium;
 pub mod database;
 pub mod foreign;
 pub mod languages;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::HeaderMap;
+use tidings_control::system::About;
 use tidings_queue::Queue;
 use tidings_queue::rabbit::Rabbit;
 use tidings_queue::topology::Topology;
@@ -245,6 +246,20 @@ impl Process {
             client.clone().watch(component.clone(), shutdown.clone())
         });
         Ok(())
+    }
+
+    /// What this process is, for operators to see.
+    pub(crate) fn about(&self, sealer: &Sealer, engines: (&'static str, &'static str)) -> anyhow::Result<About> {
+        let (database, queue) = engines;
+        Ok(About {
+            health: self.health.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            database,
+            queue,
+            configuration: serde_json::to_value(&self.config)?,
+            seal_keys: sealer.names().map(str::to_owned).collect(),
+            peers: Vec::new(),
+        })
     }
 
     /// The console's pages over the REST operations of this process.

@@ -13,6 +13,7 @@ mod filters;
 mod keys;
 mod logs;
 mod once;
+mod operating;
 mod refusals;
 mod settings;
 mod signatures;

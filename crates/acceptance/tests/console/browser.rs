@@ -13,6 +13,7 @@ const MAX_REDIRECTS: usize = 5;
 pub(crate) struct Browser {
     base: String,
     cookies: BTreeMap<String, String>,
+    last_cookie: String,
     pub(crate) language: &'static str,
 }
 
@@ -39,8 +40,14 @@ impl Browser {
         Self {
             base: base.to_owned(),
             cookies: BTreeMap::new(),
+            last_cookie: String::new(),
             language: "en",
         }
+    }
+
+    /// The cookie that was set last, as it was set.
+    pub(crate) fn last_cookie(&self) -> &str {
+        &self.last_cookie
     }
 
     pub(crate) async fn open(&mut self, path: &str) -> Page {
@@ -120,9 +127,11 @@ impl Browser {
             .into_iter()
             .flatten()
         {
+            line.clone_into(&mut self.last_cookie);
             let (pair, attributes) = line.split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();
-            assert!(attributes.contains("SameSite=Lax"), "{line}");
+            let is_kept_apart = attributes.contains("SameSite=None; Secure; Partitioned");
+            assert!(attributes.contains("SameSite=Lax") || is_kept_apart, "{line}");
             match value {
                 "" => self.cookies.remove(name),
                 value => self.cookies.insert(name.to_owned(), value.to_owned()),

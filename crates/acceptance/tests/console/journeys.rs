@@ -195,6 +195,189 @@ async fn an_operator_sees_all_tenants_and_looks_as_they_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_what_is_wrong_and_repairs_it() {
+    let mut system = Standalone::start().await;
+    let mut browser = operator(&system).await;
+    wait_until(SOON, "nothing to be wrong", async || {
+        browser.open("/admin").await.text.contains("Nothing needs you.")
+    })
+    .await;
+    system.park(&[b"no message", b"<script>alert(1)</script>"]).await;
+    let page = browser.open("/admin").await;
+    page.shows("2 messages were put aside").shows("Requeue or discard");
+    let page = browser.open(&page.link("/admin/queues/parked")).await;
+    let message = browser.open(&page.link("/admin/queues/parked/messages/")).await;
+    message.shows("no message");
+    let requeue = format!("{}/requeue", message.path);
+    let page = browser.submit(&message, &requeue, &[]).await;
+    page.shows("0 done, 1 stay.").shows("can’t be read");
+
+    // What came since the count was shown is counted first.
+    let confirm = "/admin/queues/parked/all/discard";
+    let page = browser.open(confirm).await;
+    page.shows("2 messages");
+    system.park(&[b"one more"]).await;
+    let page = browser.submit(&page, confirm, &[]).await;
+    assert_eq!(page.status, 409);
+    page.shows("More messages have come").shows("3 messages");
+    let page = browser.submit(&page, confirm, &[]).await;
+    page.shows("3 done, 0 stay.").shows("Nothing was put aside.");
+    let page = browser.open("/admin/audit?action=message.*").await;
+    page.shows("message.discarded").shows("message.requeued");
+    browser.language = "de";
+    browser.open("/admin").await.shows("Nichts braucht Sie.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_runs_the_system_by_its_pages() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = operator(&system).await;
+
+    let page = browser.open("/admin/go?q=127.0.0.1").await;
+    assert_eq!(page.path, "/admin/endpoints?host=127.0.0.1");
+    page.shows("endpoint kestrel");
+    let page = browser.open("/admin/endpoints?state=turned_off").await;
+    page.shows("Nothing found.");
+    let page = browser.open("/admin/endpoints?host=https://x").await;
+    assert_eq!(page.status, 400);
+    page.shows("role=\"alert\"").shows("value=\"https://x\"");
+    let page = browser.open(&format!("/admin/go?q={}", seeded.tenant.id)).await;
+    page.shows("tenant kestrel");
+
+    let page = browser.open("/admin/event-types").await;
+    let fields = [
+        ("name", "order.paid"),
+        ("description", "Somebody paid"),
+        ("schema", "{\"type\": 7}"),
+    ];
+    let page = browser.submit(&page, "/admin/event-types", &fields).await;
+    assert_eq!(page.status, 400);
+    page.shows("role=\"alert\"")
+        .shows("Somebody paid")
+        .shows("value=\"order.paid\"");
+    let fields = [("schema", "{\"type\": \"object\", \"required\": [\"id\"]}")];
+    let page = browser.submit(&page, "/admin/event-types", &fields).await;
+    page.shows("The version was added.").shows("Version 1");
+    let page = browser
+        .submit(
+            &page,
+            "/admin/event-types/order.paid",
+            &[("description", "Somebody paid us")],
+        )
+        .await;
+    page.shows("Version 2").shows("Somebody paid us");
+
+    let page = browser.open("/admin/dialects").await;
+    let page = browser.open(&page.link("/admin/dialects/userhero")).await;
+    page.shows("nothing was sent");
+    let action = page.path.clone();
+    let forms = page.forms();
+    let form = forms.iter().find(|form| form.is_post && form.action == action).unwrap();
+    let mut fields = form.fields.clone();
+    fields.retain(|(name, _)| name != "secret");
+    fields.push(("secret".into(), "hunter2hunter2".into()));
+    let page = browser.post(&action, &fields, &[]).await;
+    page.shows("X-UserHero-Signature");
+
+    let page = browser.open("/admin/keys").await;
+    let page = browser
+        .submit(&page, "/admin/keys", &[("name", "Night watch"), ("scope", "read")])
+        .await;
+    page.shows("Night watch").shows("tk_");
+    let token = page
+        .text
+        .split("copy wrap\">")
+        .nth(1)
+        .unwrap()
+        .split('<')
+        .next()
+        .unwrap()
+        .to_owned();
+    let mut watch = Browser::new(&system.servers.http);
+    let page = watch.open("/admin/queues").await;
+    let page = watch.submit(&page, "/webhooks/session", &[("key", &token)]).await;
+    page.shows("First attempts");
+    let revoke = browser.open("/admin/keys").await.link("/revoke");
+    let page = browser.open(&revoke).await;
+    page.shows("Night watch");
+    browser.submit(&page, &revoke, &[]).await;
+    wait_until(SOON, "the session to end with its key", async || {
+        watch.open("/admin/queues").await.status == 401
+    })
+    .await;
+
+    let page = browser.open("/admin/system").await;
+    page.shows("sweeper")
+        .shows("[destinations]")
+        .shows("Every role runs in this process.");
+    assert!(!page.text.contains(&system.operator_token));
+    let page = browser.open("/admin/audit?action=event_type.*").await;
+    page.shows("order.paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_has_its_own_look_and_frames_tenants_pages_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let logo = directory.path().join("logo");
+    std::fs::write(&logo, b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>").unwrap();
+    let system = Standalone::start_with(&[
+        ("CONTROL__PUBLIC_URL", "https://hooks.example.com"),
+        ("CONSOLE__PRODUCT", "Acme"),
+        ("CONSOLE__ACCENT", "#ffe600"),
+        ("CONSOLE__LOGO", logo.to_str().unwrap()),
+        ("CONSOLE__FRAME_ANCESTORS", "[\"https://app.example.com\"]"),
+    ])
+    .await;
+    let tenant = system.operator.create_tenant("Acme").await;
+    let mut browser = signed_in(&system, &tenant.token).await;
+    let page = browser.open("/webhooks").await;
+    page.shows("alt=\"Acme\"")
+        .shows("data-cookies=\"SameSite=None; Secure; Partitioned\"");
+    let policy = |page: &crate::browser::Page| page.headers["content-security-policy"].clone();
+    assert!(
+        policy(&page).ends_with("frame-ancestors https://app.example.com"),
+        "{}",
+        policy(&page)
+    );
+    let linked = |start: &str| {
+        let rest = page.text.split(start).nth(1).unwrap();
+        format!("/webhooks/assets/{}", rest.split('"').next().unwrap())
+    };
+    let style = browser
+        .open(&linked("rel=\"stylesheet\" href=\"/webhooks/assets/"))
+        .await;
+    assert!(style.text.contains("--accent: #"), "{}", style.text);
+    // Yellow can be read on black and not on white, where a darker one stands.
+    assert_eq!(style.text.matches("--accent: #ffe600;").count(), 1, "{}", style.text);
+    let logo = browser
+        .open(&linked("<img class=\"logo\" src=\"/webhooks/assets/"))
+        .await;
+    assert_eq!(logo.headers["content-type"], "image/svg+xml");
+    assert!(policy(&logo).ends_with("sandbox"), "{}", policy(&logo));
+
+    let page = browser.open("/admin").await;
+    assert!(policy(&page).ends_with("frame-ancestors 'none'"), "{}", policy(&page));
+    let fields = [("key", system.operator_token.as_str())];
+    browser.submit(&page, "/webhooks/session", &fields).await;
+    let kept = browser.last_cookie();
+    assert!(
+        kept.starts_with("__Host-tidings-admin=") && kept.ends_with("SameSite=Lax; Secure"),
+        "{kept}"
+    );
+}
+
+/// A browser that is signed in with the operator's key.
+pub(crate) async fn operator(system: &Standalone) -> Browser {
+    let mut browser = Browser::new(&system.servers.http);
+    let page = browser.open("/admin").await;
+    let fields = [("key", system.operator_token.as_str())];
+    let page = browser.submit(&page, "/webhooks/session", &fields).await;
+    assert_eq!(page.path, "/admin");
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_its_key() {
     let system = Standalone::start().await;
     let tenant = system.operator.create_tenant("Acme").await;

@@ -4,7 +4,10 @@
 
 mod attacks;
 mod browser;
+mod chromium;
 mod journeys;
+mod pages;
+mod screen;
 mod tenants;
 mod verify;
 

@@ -87,7 +87,7 @@ pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Res
     let page = EndpointPage {
         v: &visitor,
         endpoint: &endpoint,
-        health: Health::of(&endpoint, latest.first().and_then(|attempt| attempt.started_at)),
+        health: Health::of(&endpoint, latest.first()),
         latest,
         held,
         scheduled,

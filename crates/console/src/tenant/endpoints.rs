@@ -42,6 +42,8 @@ pub(crate) enum Health {
     /// Nothing was sent yet.
     New,
     Works,
+    /// The last request failed, and nothing is given up yet.
+    Struggling,
     /// Nothing was sent for a week.
     Quiet,
     Failing,
@@ -52,20 +54,20 @@ pub(crate) enum Health {
 }
 
 impl Health {
-    pub(crate) fn of(endpoint: &Endpoint, latest: Option<Timestamp>) -> Self {
+    /// By the latest attempt, if there is any.
+    pub(crate) fn of(endpoint: &Endpoint, latest: Option<&Attempt>) -> Self {
         let is_old = |at: Timestamp| Timestamp::now().duration_since(at) > QUIET_AFTER;
-        match (
-            endpoint.enabled,
-            &endpoint.disabled_reason,
-            endpoint.failing_since,
-            latest,
-        ) {
-            (false, Some(_), ..) => Self::TurnedOff,
-            (false, None, ..) => Self::Off,
-            (true, _, Some(_), _) => Self::Failing,
-            (true, _, None, None) => Self::New,
-            (true, _, None, Some(at)) if is_old(at) => Self::Quiet,
-            (true, _, None, Some(_)) => Self::Works,
+        match (endpoint.enabled, &endpoint.disabled_reason, endpoint.failing_since) {
+            (false, Some(_), _) => return Self::TurnedOff,
+            (false, None, _) => return Self::Off,
+            (true, _, Some(_)) => return Self::Failing,
+            (true, _, None) => {}
+        }
+        match latest {
+            None => Self::New,
+            Some(latest) if latest.started_at.is_some_and(is_old) => Self::Quiet,
+            Some(latest) if latest.outcome != "succeeded" => Self::Struggling,
+            Some(_) => Self::Works,
         }
     }
 
@@ -74,6 +76,7 @@ impl Health {
         match self {
             Self::New => "new",
             Self::Works => "works",
+            Self::Struggling => "struggling",
             Self::Quiet => "quiet",
             Self::Failing => "failing",
             Self::Off => "off",
@@ -114,7 +117,7 @@ pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
 async fn row(visitor: &Visitor, endpoint: Endpoint) -> Row {
     let latest = latest(visitor, &endpoint.id, LATEST).await;
     Row {
-        health: Health::of(&endpoint, latest.first().and_then(|attempt| attempt.started_at)),
+        health: Health::of(&endpoint, latest.first()),
         endpoint,
         latest,
     }

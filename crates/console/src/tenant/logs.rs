@@ -100,7 +100,7 @@ async fn show(visitor: &Visitor, fields: &Fields) -> Response {
         Ok(query) => visitor
             .try_get::<List<Attempt>>(format!("/webhooks/logs?{query}"))
             .await
-            .map_err(|refusal| refusal.detail),
+            .map_err(|refusal| visitor.problem(&refusal).unwrap_or(refusal.detail)),
         Err(problem) => Err(problem),
     };
     let (list, problem) = match found {

@@ -6,6 +6,7 @@ use tidings_domain::{DisabledReason, Endpoint, EventType, Timestamp};
 use tidings_proto::{pb, timestamp_from};
 
 use super::Known;
+use super::fact::Fact;
 
 /// A word for programs that says how a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,69 +45,80 @@ impl Verdict {
 /// What is told of a delivery.
 pub(super) struct Told {
     pub(super) verdict: Verdict,
-    pub(super) sentences: Vec<String>,
-    pub(super) next: String,
+    pub(super) facts: Vec<Fact>,
+    /// What happens next; nothing if nothing does.
+    pub(super) next: Vec<Fact>,
 }
 
 pub(super) fn of_delivery(known: &Known<'_>) -> Told {
-    let mut sentences: Vec<String> = known
+    let mut facts: Vec<Fact> = known
         .attempts
         .iter()
         .map(|attempt| of_attempt(known, attempt))
         .collect();
     let (verdict, state, next) = match known.delivery.state.as_str() {
-        "succeeded" => (Verdict::Delivered, None, String::new()),
-        "exhausted" => (Verdict::GivenUp, Some(given_up(known)), retry_it(known)),
-        "cancelled" => (Verdict::Cancelled, Some(cancelled(known)), retry_it(known)),
+        "succeeded" => (Verdict::Delivered, None, Vec::new()),
+        "exhausted" => (Verdict::GivenUp, Some(given_up(known)), vec![retry_it(known)]),
+        "cancelled" => (Verdict::Cancelled, Some(cancelled(known)), vec![retry_it(known)]),
         "scheduled" => (Verdict::Waiting, overdue(known), due(known)),
         "held" => {
             let (why, next) = held(known);
-            (Verdict::Held, Some(why), next)
+            (Verdict::Held, Some(why), next.into_iter().collect())
         }
         _ => {
             let (why, next) = pending(known);
-            (Verdict::UnderWay, Some(why), next)
+            (Verdict::UnderWay, Some(why), vec![next])
         }
     };
-    sentences.extend(state);
-    if sentences.is_empty() {
-        sentences.push("No attempt was made yet.".into());
+    facts.extend(state);
+    if facts.is_empty() {
+        facts.push(Fact::new("no_attempt_yet", "No attempt was made yet."));
     }
-    Told {
-        verdict,
-        sentences,
-        next,
-    }
+    Told { verdict, facts, next }
 }
 
-fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> String {
-    let number = match known.attempts_in_all {
-        all if all >= attempt.number as usize => format!("Attempt {} of {all}", attempt.number),
-        _ => format!("Attempt {}", attempt.number),
+fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> Fact {
+    let all = Some(known.attempts_in_all).filter(|all| *all >= attempt.number as usize);
+    let number = match all {
+        Some(all) => format!("Attempt {} of {all}", attempt.number),
+        None => format!("Attempt {}", attempt.number),
     };
     let at = time(attempt.started_at.as_ref());
     let took = attempt
         .duration
         .and_then(|duration| Duration::try_from(duration).ok())
-        .map(|duration| format!(" after {} ms", duration.as_millis()))
-        .unwrap_or_default();
+        .map(|duration| duration.as_millis());
+    let after = took.map(|took| format!(" after {took} ms")).unwrap_or_default();
+    let about = |fact: Fact| {
+        let fact = fact.with("number", attempt.number).with_some("all", all);
+        fact.at("at", attempt.started_at.as_ref().and_then(timestamp_from))
+            .with_some("took", took)
+    };
     if attempt.outcome == "succeeded" {
-        return format!(
-            "{number} at {at} was answered with {}{took}: delivered.",
+        let sentence = format!(
+            "{number} at {at} was answered with {}{after}: delivered.",
             attempt.status_code
         );
+        return about(Fact::new("attempt_delivered", sentence)).with("status", attempt.status_code);
     }
-    let what = if attempt.status_code > 0 {
-        format!("{}", attempt.status_code)
-    } else {
-        reason(&attempt.failure_reason).to_owned()
+    let status = Some(attempt.status_code).filter(|status| *status > 0);
+    let what = match status {
+        Some(status) => status.to_string(),
+        None => reason(&attempt.failure_reason).to_owned(),
     };
     let error = match attempt.error.as_str() {
         "" => String::new(),
-        error if attempt.status_code > 0 && attempt.failure_reason == "status" => beyond_the_status(error).to_owned(),
+        error if status.is_some() && attempt.failure_reason == "status" => beyond_the_status(error).to_owned(),
         error => format!(" ({error})"),
     };
-    format!("{number} at {at} failed with {what}{took}{error}.")
+    let fact = Fact::new(
+        "attempt_failed",
+        format!("{number} at {at} failed with {what}{after}{error}."),
+    );
+    about(fact)
+        .with_some("status", status)
+        .with("reason", &attempt.failure_reason)
+        .with_some("error", Some(error.trim()).filter(|error| !error.is_empty()))
 }
 
 /// What the error of an unwelcome status says that the number does not: where a redirect points to, which rest was asked for.
@@ -152,207 +164,307 @@ fn reason(name: &str) -> &str {
     }
 }
 
-fn given_up(known: &Known<'_>) -> String {
+fn given_up(known: &Known<'_>) -> Fact {
     match known.attempts.last() {
-        Some(last) if last.test => "It was a test, which is tried once.".into(),
-        Some(last) if last.outcome == "failed_final" && last.failure_reason == "render" => {
-            "It can't be written in the endpoint's dialect, which no other attempt would change: given up.".into()
-        }
-        Some(last) if last.outcome == "failed_final" => {
-            format!("{} is final for this endpoint: given up.", last.status_code)
-        }
-        _ => format!(
-            "All {} attempts of its schedule failed: given up.",
-            known.delivery.attempts
+        Some(last) if last.test => Fact::new("was_a_test", "It was a test, which is tried once."),
+        Some(last) if last.outcome == "failed_final" && last.failure_reason == "render" => Fact::new(
+            "given_up_unwritten",
+            "It can't be written in the endpoint's dialect, which no other attempt would change: given up.",
         ),
+        Some(last) if last.outcome == "failed_final" => Fact::new(
+            "given_up_final",
+            format!("{} is final for this endpoint: given up.", last.status_code),
+        )
+        .with("status", last.status_code),
+        _ => Fact::new(
+            "given_up_schedule",
+            format!(
+                "All {} attempts of its schedule failed: given up.",
+                known.delivery.attempts
+            ),
+        )
+        .with("attempts", known.delivery.attempts),
     }
 }
 
-fn cancelled(known: &Known<'_>) -> String {
-    let at = time(known.delivery.updated_at.as_ref());
-    match known.delivery.reason.as_str() {
-        "endpoint_deleted" => format!("Cancelled at {at}: its endpoint was deleted."),
-        "endpoint_unusable" => {
+fn cancelled(known: &Known<'_>) -> Fact {
+    let cancelled = known.delivery.updated_at.as_ref();
+    let at = time(cancelled);
+    let (code, sentence) = match known.delivery.reason.as_str() {
+        "endpoint_deleted" => (
+            "cancelled_endpoint_deleted",
+            format!("Cancelled at {at}: its endpoint was deleted."),
+        ),
+        "endpoint_unusable" => (
+            "cancelled_endpoint_unusable",
             format!(
                 "Cancelled at {at}: its endpoint can't be used, because its dialect is gone or its secret unreadable."
-            )
-        }
-        "by_request" => format!("Cancelled at {at}: somebody asked for it when the endpoint was turned on again."),
-        "filtered" => "Not sent: the event type matched a subscription, but the content filter did not match.".into(),
-        "filter_undecided" => {
+            ),
+        ),
+        "by_request" => (
+            "cancelled_by_request",
+            format!("Cancelled at {at}: somebody asked for it when the endpoint was turned on again."),
+        ),
+        "filtered" => (
+            "filtered",
+            "Not sent: the event type matched a subscription, but the content filter did not match.".into(),
+        ),
+        "filter_undecided" => (
+            "filter_undecided",
             "Not sent: the content filters of the endpoint take too long for this payload and were stopped before they \
              said whether it is wanted. Make them simpler, and replay the event if it is."
-                .into()
-        }
-        "erased" => format!("Cancelled at {at}: the event's content was erased."),
-        "expired" => format!("Cancelled at {at}: the event became older than events are kept."),
-        other => format!("Cancelled at {at}: {other}."),
-    }
+                .into(),
+        ),
+        "erased" => (
+            "cancelled_erased",
+            format!("Cancelled at {at}: the event's content was erased."),
+        ),
+        "expired" => (
+            "cancelled_expired",
+            format!("Cancelled at {at}: the event became older than events are kept."),
+        ),
+        other => ("cancelled_otherwise", format!("Cancelled at {at}: {other}.")),
+    };
+    let fact = Fact::new(code, sentence).at("at", cancelled.and_then(timestamp_from));
+    fact.with("reason", &known.delivery.reason)
 }
 
-fn retry_it(known: &Known<'_>) -> String {
+fn retry_it(known: &Known<'_>) -> Fact {
     let gone = matches!(
         known.delivery.reason.as_str(),
         "endpoint_deleted" | "erased" | "expired"
     );
     let test = known.attempts.iter().any(|attempt| attempt.test);
     let Some(endpoint) = known.endpoint.filter(|_| !gone && !test) else {
-        return "Nothing more is sent.".into();
+        return Fact::new("nothing_more", "Nothing more is sent.");
     };
     let first = if endpoint.enabled {
         ""
     } else {
         "turns the endpoint on and "
     };
-    format!(
+    let sentence = format!(
         "Nothing more is sent, unless somebody {first}asks: POST /api/v2/deliveries/{}/retry.",
         known.delivery.id
-    )
+    );
+    Fact::new("nothing_more_unless_asked", sentence)
+        .with("enabled", endpoint.enabled)
+        .with("delivery_id", &known.delivery.id)
 }
 
 /// What becomes of a delivery that waits for an endpoint to which nothing is sent.
-fn prevented(known: &Known<'_>) -> Option<String> {
+fn prevented(known: &Known<'_>) -> Option<Fact> {
     match known.endpoint {
-        None => Some("Its endpoint was deleted: nothing more is sent, and it is cancelled when its turn comes.".into()),
-        Some(endpoint) if !endpoint.enabled => Some(format!(
-            "The endpoint is off{}: nothing is sent until it is turned on: POST /api/v2/endpoints/{}/enable.",
-            off_because(endpoint),
-            endpoint.id
+        None => Some(Fact::new(
+            "endpoint_deleted",
+            "Its endpoint was deleted: nothing more is sent, and it is cancelled when its turn comes.",
         )),
+        Some(endpoint) if !endpoint.enabled => {
+            let sentence = format!(
+                "The endpoint is off{}: nothing is sent until it is turned on: POST /api/v2/endpoints/{}/enable.",
+                off_because(endpoint),
+                endpoint.id
+            );
+            Some(off(Fact::new("endpoint_off", sentence), endpoint))
+        }
         Some(_) => None,
     }
 }
 
-fn due(known: &Known<'_>) -> String {
+/// Why an endpoint is off.
+fn off(fact: Fact, endpoint: &Endpoint) -> Fact {
+    fact.with("why", endpoint.disabled_reason.map_or("people", DisabledReason::as_str))
+        .at("since", endpoint.failing_since)
+        .with("endpoint_id", endpoint.id)
+}
+
+fn due(known: &Known<'_>) -> Vec<Fact> {
     if let Some(prevented) = prevented(known) {
-        return prevented;
+        return vec![prevented];
     }
     let next = known.delivery.attempts + 1;
     let due = known.delivery.due_at.as_ref().and_then(timestamp_from);
     let due = match due {
         Some(due) if due > known.now => {
-            let asked = asked_rest(known, due).unwrap_or_default();
-            format!("Attempt {next} is due at {}{asked}.", shown(due))
+            let asked = asked_rest(known, due);
+            let sentence = format!("Attempt {next} is due at {}{}.", shown(due), asked.unwrap_or_default());
+            let fact = Fact::new("attempt_due", sentence)
+                .with("number", next)
+                .at("at", Some(due));
+            fact.with("asked", asked.is_some())
         }
-        _ if known.delivery.kept_by_ledger => format!("Attempt {next} is due now."),
-        _ => format!("Attempt {next} is due now.{}", again(known)),
+        _ => {
+            let again = again(known).filter(|_| !known.delivery.kept_by_ledger);
+            let fact = Fact::new(
+                "attempt_due_now",
+                format!("Attempt {next} is due now.{}", again_if(again)),
+            );
+            fact.with("number", next).at("again", again)
+        }
     };
-    match known.gate {
-        Some(gate) if gate.circuit != "closed" => format!(
-            "{due} The circuit is open{}: unless a probe is answered well until then, it is deferred and held.{}",
+    let circuit = known.gate.filter(|gate| gate.circuit != "closed").map(|gate| {
+        let sentence = format!(
+            "The circuit is open{}: unless a probe is answered well until then, it is deferred and held.{}",
             open_since(gate),
             circuit(known)
-        ),
-        _ => due,
-    }
+        );
+        open(Fact::new("circuit_open_until_then", sentence), gate)
+    });
+    [Some(due), circuit].into_iter().flatten().collect()
+}
+
+/// Since when a circuit is open, and after how many failures.
+fn open(fact: Fact, gate: &pb::DescribeEndpointResponse) -> Fact {
+    fact.at("since", gate.open_since.as_ref().and_then(timestamp_from))
+        .with("failures", gate.failures)
 }
 
 /// Where a delivery is whose time has come, if its attempt is not simply to come.
-fn overdue(known: &Known<'_>) -> Option<String> {
+fn overdue(known: &Known<'_>) -> Option<Fact> {
     let due = known.delivery.due_at.as_ref().and_then(timestamp_from)?;
     if !known.delivery.kept_by_ledger || (known.delivery.attempts > 0 && due > known.now) {
         return None;
     }
-    Some(
-        "It is not in the queue: the ledger keeps it, and publishes it as soon as it is due and the queue takes it."
-            .into(),
-    )
+    Some(Fact::new(
+        "kept_by_ledger",
+        "It is not in the queue: the ledger keeps it, and publishes it as soon as it is due and the queue takes it.",
+    ))
 }
 
 /// When a delivery that should be in the queue is published to it once more.
-fn again(known: &Known<'_>) -> String {
-    let at = known.delivery.published_again_at.as_ref().and_then(timestamp_from);
+fn again(known: &Known<'_>) -> Option<Timestamp> {
+    known.delivery.published_again_at.as_ref().and_then(timestamp_from)
+}
+
+fn again_if(at: Option<Timestamp>) -> String {
     at.map(|at| format!(" If nothing is heard of it by {}, it is published again.", shown(at)))
         .unwrap_or_default()
 }
 
 /// Why a delivery is held, and what ends that.
-fn held(known: &Known<'_>) -> (String, String) {
+fn held(known: &Known<'_>) -> (Fact, Option<Fact>) {
     let (why, next) = held_for(known);
-    (why, prevented(known).unwrap_or(next))
+    (why, prevented(known).or(next))
 }
 
-fn held_for(known: &Known<'_>) -> (String, String) {
-    let pace = "It is sent, at the endpoint's own pace,";
+fn held_for(known: &Known<'_>) -> (Fact, Option<Fact>) {
+    let sent = |code, when: &str| {
+        let sentence = format!("It is sent, at the endpoint's own pace, {when}.");
+        Some(Fact::new(code, sentence))
+    };
     match known.delivery.reason.as_str() {
         "endpoint_disabled" => match known.endpoint {
-            Some(endpoint) if !endpoint.enabled => (
-                format!("Held: the endpoint is off{}.", off_because(endpoint)),
-                String::new(),
-            ),
+            Some(endpoint) if !endpoint.enabled => {
+                let sentence = format!("Held: the endpoint is off{}.", off_because(endpoint));
+                (off(Fact::new("held_endpoint_off", sentence), endpoint), None)
+            }
             _ => (
-                "Held while the endpoint was off.".into(),
-                format!("{pace} now that the endpoint is on."),
+                Fact::new("held_endpoint_was_off", "Held while the endpoint was off."),
+                sent("sent_now", "now that the endpoint is on"),
             ),
         },
         "circuit_open" => {
             let since = known.endpoint.and_then(|endpoint| endpoint.failing_since);
-            let since = since.map(|at| format!(" since {}", shown(at))).unwrap_or_default();
+            let failing = since.map(|at| format!(" since {}", shown(at))).unwrap_or_default();
+            let sentence = format!(
+                "Held: the circuit is open, because the endpoint keeps failing{failing}.{}",
+                circuit(known)
+            );
             (
-                format!(
-                    "Held: the circuit is open, because the endpoint keeps failing{since}.{}",
-                    circuit(known)
-                ),
-                format!("{pace} when a probe is answered well."),
+                Fact::new("held_circuit_open", sentence).at("since", since),
+                sent("sent_after_probe", "when a probe is answered well"),
             )
         }
         "secret_unreadable" => (
-            "Held: the endpoint's secret, or what its requests carry to be let in, can't be opened.".into(),
-            format!("{pace} when the dispatchers have the key that is missing in `secrets.keys`, or the endpoint has a new secret."),
+            Fact::new(
+                "held_secret_unreadable",
+                "Held: the endpoint's secret, or what its requests carry to be let in, can't be opened.",
+            ),
+            sent(
+                "sent_with_secret",
+                "when the dispatchers have the key that is missing in `secrets.keys`, or the endpoint has a new secret",
+            ),
         ),
-        "dialect_unknown" => (
-            match known.endpoint {
-                Some(endpoint) => format!("Held: a dispatcher does not have the endpoint's dialect, `{}`.", endpoint.dialect),
-                None => "Held: a dispatcher does not have the endpoint's dialect.".into(),
-            },
-            format!("{pace} when every dispatcher has the dialect's file and was restarted, or the endpoint has another dialect."),
-        ),
-        "endpoint_unusable" => unusable(known, pace),
+        "dialect_unknown" => {
+            let dialect = known.endpoint.map(|endpoint| endpoint.dialect.as_str());
+            let named = dialect.map(|name| format!(", `{name}`")).unwrap_or_default();
+            let sentence = format!("Held: a dispatcher does not have the endpoint's dialect{named}.");
+            (
+                Fact::new("held_dialect_unknown", sentence).with_some("dialect", dialect),
+                sent(
+                    "sent_with_dialect",
+                    "when every dispatcher has the dialect's file and was restarted, or the endpoint has another dialect",
+                ),
+            )
+        }
+        "endpoint_unusable" => unusable(known, sent),
         "subscriptions_unreadable" => (
-            "Held: the endpoint's subscriptions can't be read as they are stored, so nobody can tell whether it wants the event.".into(),
-            format!("{pace} when they are given again, if the event is among them."),
+            Fact::new(
+                "held_subscriptions_unreadable",
+                "Held: the endpoint's subscriptions can't be read as they are stored, so nobody can tell whether it wants \
+                 the event.",
+            ),
+            sent(
+                "sent_with_subscriptions",
+                "when they are given again, if the event is among them",
+            ),
         ),
         "unknown" => (
-            "Held: a newer version of Tidings did so, for a reason that this one does not know.".into(),
-            format!("{pace} when that reason has passed."),
+            Fact::new(
+                "held_unknown",
+                "Held: a newer version of Tidings did so, for a reason that this one does not know.",
+            ),
+            sent("sent_when_passed", "when that reason has passed"),
         ),
         "rate_limited" => (
-            "Held: there are more deliveries than the endpoint's rate limit lets through.".into(),
-            format!("{pace} as its rate limit allows."),
+            Fact::new(
+                "held_rate_limited",
+                "Held: there are more deliveries than the endpoint's rate limit lets through.",
+            ),
+            sent("sent_as_rate_allows", "as its rate limit allows"),
         ),
         _ => (
-            "Held: the endpoint has as many requests under way as it takes, and others wait before this one.".into(),
-            format!("{pace} after those before it."),
+            Fact::new(
+                "held_busy",
+                "Held: the endpoint has as many requests under way as it takes, and others wait before this one.",
+            ),
+            sent("sent_after_others", "after those before it"),
         ),
     }
 }
 
 /// Why no request can be made for an endpoint, as far as can be told here.
-fn unusable(known: &Known<'_>, pace: &str) -> (String, String) {
+fn unusable(known: &Known<'_>, sent: impl Fn(&'static str, &str) -> Option<Fact>) -> (Fact, Option<Fact>) {
     match known.endpoint {
-        Some(endpoint) if !endpoint.unreadable.is_empty() => (
-            format!(
-                "Held: this can't be read of the endpoint as it is stored: {}.",
-                endpoint.unreadable.join(", ")
-            ),
-            format!(
-                "{pace} when that is given again: PATCH /api/v2/endpoints/{}.",
-                endpoint.id
-            ),
-        ),
-        Some(endpoint) => (
-            format!(
+        Some(endpoint) if !endpoint.unreadable.is_empty() => {
+            let parts = endpoint.unreadable.join(", ");
+            let sentence = format!("Held: this can't be read of the endpoint as it is stored: {parts}.");
+            let when = format!("when that is given again: PATCH /api/v2/endpoints/{}", endpoint.id);
+            (
+                Fact::new("held_parts_unreadable", sentence).with("parts", parts),
+                sent("sent_with_parts", &when),
+            )
+        }
+        Some(endpoint) => {
+            let sentence = format!(
                 "Held: the dialect `{}` makes no request of any event with the endpoint's settings and secret.",
                 endpoint.dialect
-            ),
-            format!(
-                "{pace} when they fit; POST /api/v2/endpoints/{}/test shows what is wrong.",
+            );
+            let when = format!(
+                "when they fit; POST /api/v2/endpoints/{}/test shows what is wrong",
                 endpoint.id
-            ),
-        ),
+            );
+            (
+                Fact::new("held_no_request", sentence).with("dialect", &endpoint.dialect),
+                sent("sent_when_fit", &when),
+            )
+        }
         None => (
-            "Held: no request could be made for the endpoint as it was configured.".into(),
-            format!("{pace} when that is repaired."),
+            Fact::new(
+                "held_unusable",
+                "Held: no request could be made for the endpoint as it was configured.",
+            ),
+            sent("sent_when_repaired", "when that is repaired"),
         ),
     }
 }
@@ -369,23 +481,34 @@ fn off_because(endpoint: &Endpoint) -> String {
 }
 
 /// A delivery that should be sent now: what a dispatcher may wait for.
-fn pending(known: &Known<'_>) -> (String, String) {
+fn pending(known: &Known<'_>) -> (Fact, Fact) {
     if let Some(prevented) = prevented(known) {
-        return ("It waits in its lane.".into(), prevented);
+        return (Fact::new("waits_in_lane", "It waits in its lane."), prevented);
     }
     let next = known.delivery.attempts + 1;
+    let again = again(known);
     let soon = format!(
         "Attempt {next} is made as soon as a dispatcher takes it.{}",
-        again(known)
+        again_if(again)
     );
+    let soon = Fact::new("attempt_soon", soon).with("number", next).at("again", again);
+    let waits = || {
+        Fact::new(
+            "waits_or_under_way",
+            "It waits in its lane, or its attempt is under way.",
+        )
+    };
     let Some(gate) = known.gate else {
-        return ("It waits in its lane, or its attempt is under way.".into(), soon);
+        return (waits(), soon);
     };
     if gate.circuit != "closed" {
         let why = format!("Deferred: the circuit is open{}.{}", open_since(gate), circuit(known));
         return (
-            why,
-            "It is tried again in some seconds, and held if the circuit stays open.".into(),
+            open(Fact::new("deferred_circuit_open", why), gate),
+            Fact::new(
+                "tried_again_soon",
+                "It is tried again in some seconds, and held if the circuit stays open.",
+            ),
         );
     }
     if gate.under_way >= gate.window && gate.window > 0 {
@@ -393,9 +516,9 @@ fn pending(known: &Known<'_>) -> (String, String) {
             "Deferred: the endpoint has {} requests under way, as many as it takes at once right now.",
             gate.under_way
         );
-        return (why, soon);
+        return (Fact::new("deferred_busy", why).with("requests", gate.under_way), soon);
     }
-    ("It waits in its lane, or its attempt is under way.".into(), soon)
+    (waits(), soon)
 }
 
 fn open_since(gate: &pb::DescribeEndpointResponse) -> String {
@@ -416,27 +539,29 @@ fn circuit(known: &Known<'_>) -> String {
 }
 
 /// Why there is no delivery for an endpoint.
-pub(super) fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, String) {
+pub(super) fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, Fact) {
     if endpoint.operational {
         let sentence = "Did not match: the endpoint gets operational events only.";
-        return (Verdict::Operational, sentence.into());
+        return (Verdict::Operational, Fact::new("operational_only", sentence));
     }
     if accepted.is_some_and(|accepted| endpoint.created_at > accepted) {
         let sentence = format!(
             "The endpoint was made at {}, after the event was accepted.",
             shown(endpoint.created_at)
         );
-        return (Verdict::MadeLater, sentence);
+        let fact = Fact::new("made_later", sentence).at("at", Some(endpoint.created_at));
+        return (Verdict::MadeLater, fact);
     }
     let Ok(event_type) = event_type.parse::<EventType>() else {
-        return (Verdict::NotSubscribed, "Did not match.".into());
+        return (Verdict::NotSubscribed, Fact::new("did_not_match", "Did not match."));
     };
     if endpoint.wants(&event_type) {
         let sentence = format!(
             "The endpoint subscribes to `{event_type}` now, but did not when the event was accepted; it was last changed at {}.",
             shown(endpoint.updated_at)
         );
-        return (Verdict::SubscribedLater, sentence);
+        let fact = Fact::new("subscribed_later", sentence).with("type", &event_type);
+        return (Verdict::SubscribedLater, fact.at("at", Some(endpoint.updated_at)));
     }
     let off = endpoint
         .subscriptions
@@ -447,7 +572,8 @@ pub(super) fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option
             "Did not match: the endpoint's subscription to `{}` is switched off.",
             off.pattern
         );
-        return (Verdict::SubscriptionOff, sentence);
+        let fact = Fact::new("subscription_off", sentence).with("pattern", &off.pattern);
+        return (Verdict::SubscriptionOff, fact);
     }
     let patterns: Vec<String> = endpoint
         .subscriptions
@@ -455,48 +581,60 @@ pub(super) fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option
         .filter(|subscription| subscription.enabled)
         .map(|subscription| format!("`{}`", subscription.pattern))
         .collect();
-    let sentence = match patterns.as_slice() {
-        [] => "Did not match: the endpoint subscribes to nothing.".into(),
-        patterns => format!(
-            "Did not match: the endpoint subscribes to {} only.",
-            patterns.join(", ")
+    let fact = match patterns.join(", ") {
+        none if none.is_empty() => Fact::new(
+            "subscribes_to_nothing",
+            "Did not match: the endpoint subscribes to nothing.",
         ),
+        patterns => Fact::new(
+            "subscribes_to_others",
+            format!("Did not match: the endpoint subscribes to {patterns} only."),
+        )
+        .with("patterns", patterns),
     };
-    (Verdict::NotSubscribed, sentence)
+    (Verdict::NotSubscribed, fact)
 }
 
 /// What is told of an event on the whole.
-pub(super) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<String> {
-    let accepted = format!(
-        "`{}` was accepted at {}.",
-        event.event_type,
-        time(event.accepted_at.as_ref())
-    );
+pub(super) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
+    let at = event.accepted_at.as_ref();
+    let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
+    let accepted = Fact::new("event_accepted", sentence).with("type", &event.event_type);
+    let accepted = accepted.at("at", at.and_then(timestamp_from));
     let sent: Vec<_> = deliveries.iter().filter(|one| one.delivery.is_some()).collect();
     let count = |verdict: Verdict| sent.iter().filter(|one| one.verdict == verdict.as_str()).count();
     let whole = match sent.len() {
-        0 if deliveries.is_empty() => "The tenant has no endpoints, so it went nowhere.".into(),
-        0 => "No endpoint wanted it, so it went nowhere.".into(),
+        0 if deliveries.is_empty() => Fact::new("no_endpoints", "The tenant has no endpoints, so it went nowhere."),
+        0 => Fact::new("nobody_wanted_it", "No endpoint wanted it, so it went nowhere."),
         all => {
             let parts = [
-                (count(Verdict::Delivered), "delivered"),
-                (count(Verdict::Waiting), "waiting for its next attempt"),
-                (count(Verdict::UnderWay), "under way"),
-                (count(Verdict::Held), "held"),
-                (count(Verdict::GivenUp), "given up"),
-                (count(Verdict::Cancelled), "cancelled"),
+                (Verdict::Delivered, "delivered"),
+                (Verdict::Waiting, "waiting for its next attempt"),
+                (Verdict::UnderWay, "under way"),
+                (Verdict::Held, "held"),
+                (Verdict::GivenUp, "given up"),
+                (Verdict::Cancelled, "cancelled"),
             ];
-            let parts: Vec<String> = parts
+            let told: Vec<String> = parts
                 .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, word)| format!("{count} {word}"))
+                .filter(|(verdict, _)| count(*verdict) > 0)
+                .map(|(verdict, word)| format!("{} {word}", count(*verdict)))
                 .collect();
             let deliveries = if all == 1 { "delivery" } else { "deliveries" };
-            format!("It has {all} {deliveries}: {}.", parts.join(", "))
+            let fact = Fact::new(
+                "event_deliveries",
+                format!("It has {all} {deliveries}: {}.", told.join(", ")),
+            );
+            parts.iter().fold(fact.with("count", all), |fact, (verdict, _)| {
+                fact.with(verdict.as_str(), count(*verdict))
+            })
         }
     };
     let erased = event.erased_at.as_ref().and_then(timestamp_from);
-    let erased = erased.map(|at| format!("Its content was erased at {}.", shown(at)));
+    let erased = erased.map(|at| {
+        let sentence = format!("Its content was erased at {}.", shown(at));
+        Fact::new("event_erased", sentence).at("at", Some(at))
+    });
     [accepted, whole].into_iter().chain(erased).collect()
 }
 

@@ -4,20 +4,29 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use tidings_dialect::{Dialect as Kept, Setting as KeptSetting};
-use tidings_domain::Scope;
-use tidings_service::problem::Problem;
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidings_dialect::{ChoiceError, Dialect as Kept, Message, Setting as KeptSetting, SpelledName};
+use tidings_domain::{EventId, EventType, Scope};
+use tidings_service::problem::{Document, Kind, Problem};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Rest;
 use super::answer::Page;
+use super::request::{Body, Id};
 use crate::call::Call;
+use crate::event_types::named;
+use crate::messages::asked::parse_secret;
+use crate::now;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
-    OpenApiRouter::new().routes(routes!(dialects))
+    OpenApiRouter::new()
+        .routes(routes!(dialects))
+        .routes(routes!(dialect))
+        .routes(routes!(preview))
 }
 
 /// A way to write requests.
@@ -75,6 +84,150 @@ struct Setting {
     description: String,
     /// What it is for an endpoint that gives none.
     default: Option<String>,
+}
+
+/// What to write in a dialect.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DialectPreview {
+    /// What happened; the dialect's first sample if left out.
+    #[schema(example = "feedback.created")]
+    event_type: Option<String>,
+    /// The content; the dialect's sample if left out.
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload: Option<Box<RawValue>>,
+    /// What it would be signed with; without it, headers that need a secret are left out.
+    secret: Option<String>,
+    /// Parts of users or companies that the endpoint would have chosen, such as `user.plan`.
+    #[serde(default)]
+    properties: Vec<String>,
+    /// Values that the endpoint would have given, by name.
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+}
+
+/// A request as it would be sent.
+#[derive(Serialize, ToSchema)]
+struct PreviewedRequest {
+    /// What happened.
+    event_type: String,
+    /// Every header that the dialect decides, in order; a secret that one shows is masked.
+    headers: Vec<PreviewedHeader>,
+    /// The body, as text.
+    body: String,
+}
+
+/// A header of a request.
+#[derive(Serialize, ToSchema)]
+struct PreviewedHeader {
+    /// Its name, as it is spelled.
+    name: String,
+    /// Its value.
+    value: String,
+}
+
+/// Shows a dialect
+///
+/// Needs the scope `read`.
+#[utoipa::path(get, path = "/dialects/{name}", operation_id = "show_dialect", tag = "catalogue",
+    params(("name" = String, Path, description = "The dialect's name.")),
+    responses((status = 200, description = "The dialect.", body = Dialect)))]
+async fn dialect(State(rest): State<Rest>, call: Call, Id(name): Id<String>) -> Result<Json<Dialect>, Problem> {
+    call.require(Scope::Read)?;
+    Ok(Json(Dialect::from(found(&rest, &name)?)))
+}
+
+/// Previews a request
+///
+/// The request that a delivery in this dialect would be; nothing is sent. What only the connection knows is not shown.
+/// Needs the scope `read`.
+#[utoipa::path(post, path = "/dialects/{name}/preview", operation_id = "preview_dialect", tag = "catalogue",
+    request_body = Option<DialectPreview>,
+    params(("name" = String, Path, description = "The dialect's name.")),
+    responses(
+        (status = 200, description = "The request.", body = PreviewedRequest),
+        (status = 422, description = "The payload can't be written in this dialect.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn preview(
+    State(rest): State<Rest>,
+    call: Call,
+    Id(name): Id<String>,
+    Body(asked): Body<Option<DialectPreview>>,
+) -> Result<Json<PreviewedRequest>, Problem> {
+    call.require(Scope::Read)?;
+    let (dialect, asked) = (found(&rest, &name)?, asked.unwrap_or_default());
+    let wrong =
+        |field: &'static str| move |error: ChoiceError| Problem::invalid("choice_invalid", error.to_string()).at(field);
+    dialect
+        .check_properties(&asked.properties)
+        .map_err(wrong("properties"))?;
+    dialect.check_settings(&asked.settings).map_err(wrong("settings"))?;
+    let secret = asked.secret.as_deref().filter(|text| !text.is_empty());
+    let secret = secret.map(parse_secret).transpose()?;
+    dialect.check_secret(secret.as_ref()).map_err(wrong("secret"))?;
+    if let Some(secret) = &secret {
+        dialect.check_key(secret).map_err(wrong("secret"))?;
+    }
+    let (event_type, payload) = sampled(dialect, &asked)?;
+    let now = now();
+    let message = Message {
+        event_id: EventId::new(),
+        event_type: &event_type,
+        occurred_at: now,
+        sent_at: now,
+        attempt: 1,
+        payload: &payload,
+        properties: &asked.properties,
+        settings: &asked.settings,
+    };
+    let request = dialect
+        .render(&message, secret.as_slice())
+        .map_err(|error| Problem::new(Kind::Unprocessable, "not_rendered", error.to_string()).at("payload"))?;
+    let header = |(name, value): &(SpelledName, HeaderValue)| PreviewedHeader {
+        name: name.as_str().to_owned(),
+        value: match value.is_sensitive() {
+            true => "***".to_owned(),
+            false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        },
+    };
+    Ok(Json(PreviewedRequest {
+        event_type: event_type.to_string(),
+        headers: request.headers.iter().map(header).collect(),
+        body: String::from_utf8_lossy(&request.body).into_owned(),
+    }))
+}
+
+/// What is to be told: what was asked for, with the dialect's sample where something is left out.
+fn sampled(dialect: &Kept, asked: &DialectPreview) -> Result<(EventType, Vec<u8>), Problem> {
+    let samples = dialect.samples();
+    let event_type = asked.event_type.as_deref().filter(|text| !text.is_empty());
+    let event_type = match event_type {
+        Some(text) => named(text, "event_type")?,
+        None => samples.keys().next().cloned().ok_or_else(|| no_sample(dialect))?,
+    };
+    let payload = match &asked.payload {
+        Some(payload) => payload.get().as_bytes().to_vec(),
+        None => samples.get(&event_type).ok_or_else(|| no_sample(dialect))?.to_vec(),
+    };
+    Ok((event_type, payload))
+}
+
+fn no_sample(dialect: &Kept) -> Problem {
+    let known: Vec<&str> = dialect.samples().keys().map(EventType::as_str).collect();
+    let detail = format!(
+        "the dialect has no sample of this event type: give `payload`, or one of {}",
+        known.join(", ")
+    );
+    Problem::invalid("sample_missing", detail).at("payload")
+}
+
+fn found<'a>(rest: &'a Rest, name: &str) -> Result<&'a Kept, Problem> {
+    let dialect = rest.dialects.get(name).map(|dialect| &**dialect);
+    dialect.ok_or_else(|| {
+        let detail = format!("there is no dialect `{name}`: see `/dialects`");
+        Problem::not_found("dialect_unknown", detail).at("name")
+    })
 }
 
 /// Lists dialects

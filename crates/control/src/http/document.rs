@@ -34,6 +34,8 @@ stable `code`.";
         (name = "tenants", description = "Customers of the product that runs Tidings. For operators."),
         (name = "api-keys", description = "Who may do what."),
         (name = "audit", description = "Who changed what."),
+        (name = "queues", description = "How messages wait, and what was put aside. For operators."),
+        (name = "system", description = "How the system stands. For operators."),
         (name = "catalogue", description = "What can be subscribed to, and how it is written."),
     )
 )]

@@ -10,10 +10,11 @@ use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_domain::{Endpoint as Kept, EndpointId, TenantId};
+use tidings_domain::{Endpoint as Kept, EndpointId};
 use tidings_proto::pb;
 use tidings_service::problem::{Document, Problem};
 use tidings_service::request::next_page;
+use tidings_store::registry::{EndpointQuery, EndpointState};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -48,8 +49,18 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Whose; required with an operator's key.
+    /// Whose; with an operator's key, everybody's if left out.
     tenant_id: Option<String>,
+    /// How they stand: `on`, `failing` (on, and nothing has succeeded since a delivery was given up), `off` (by people)
+    /// or `turned_off` (by Tidings).
+    #[param(pattern = "^(on|failing|off|turned_off)$", example = "failing")]
+    state: Option<String>,
+    /// The host of their URL, without the port.
+    #[param(example = "hooks.example.com")]
+    host: Option<String>,
+    /// The dialect that they name.
+    #[param(example = "slack")]
+    dialect: Option<String>,
     /// How many at the most.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -126,9 +137,10 @@ async fn create(
     Ok((StatusCode::CREATED, headers, Json(shown)))
 }
 
-/// Lists a tenant's endpoints
+/// Lists endpoints
 ///
-/// Newest first, without their secrets. Needs the scope `read`.
+/// Newest first, without their secrets. A tenant's key sees that tenant's endpoints, an operator's key those of all
+/// tenants. Needs the scope `read`.
 #[utoipa::path(get, path = "/endpoints", operation_id = "list_endpoints", tag = "endpoints", params(Which), responses(
     (status = 200, description = "The endpoints.", body = Page<Endpoint>),
     (status = 404, description = "There is no such tenant.", body = Document, content_type = "application/problem+json"),
@@ -138,9 +150,16 @@ async fn list(
     call: Call,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Page<Endpoint>>, Problem> {
-    let tenant: Option<TenantId> = given(which.tenant_id.as_deref(), "tenant_id")?;
-    let (limit, before) = (limit(which.limit)?, given(which.after.as_deref(), "after")?);
-    let endpoints = rest.endpoints.list(&call, tenant, before, limit).await?;
+    let limit = limit(which.limit)?;
+    let query = EndpointQuery {
+        tenant: given(which.tenant_id.as_deref(), "tenant_id")?,
+        state: which.state.as_deref().map(state).transpose()?,
+        host: which.host,
+        dialect: which.dialect,
+        before: given(which.after.as_deref(), "after")?,
+        limit,
+    };
+    let endpoints = rest.endpoints.search(&call, query).await?;
     let next = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
     let endpoints = endpoints
         .iter()
@@ -354,4 +373,11 @@ async fn preview(
 fn shown(rest: &Rest, endpoint: &Kept) -> impl IntoResponse + use<> {
     let shown = Endpoint::from(messages::shown::show(endpoint, &rest.dialects));
     ([etag(endpoint.updated_at)], Json(shown))
+}
+
+fn state(text: &str) -> Result<EndpointState, Problem> {
+    EndpointState::from_name(text).ok_or_else(|| {
+        let detail = format!("`{text}` is not how endpoints stand: `on`, `failing`, `off` or `turned_off`");
+        Problem::invalid("state_invalid", detail).at("state")
+    })
 }

@@ -1,5 +1,7 @@
 //! `/events/{id}/explain` and `/deliveries/{id}/explain`: why something did or did not arrive, and what comes next.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -34,13 +36,30 @@ struct DeliveryExplanation {
     verdict: String,
     /// What happened, in sentences.
     sentences: Vec<String>,
+    /// The same as `sentences`, for programs and for other languages.
+    facts: Vec<Fact>,
     /// What happens next; null if nothing.
     next: Option<String>,
+    /// The same as `next`.
+    next_facts: Vec<Fact>,
     /// When the next attempt is due, if a time is known.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
     /// Its attempts, oldest first, without headers and bodies.
     attempts: Vec<Attempt>,
+}
+
+/// Something that is said.
+#[derive(Serialize, ToSchema)]
+struct Fact {
+    /// A stable name for programs.
+    #[schema(example = "attempt_failed")]
+    code: String,
+    /// What it is about, by name; times are RFC 3339, and what is not known is `none`.
+    #[schema(example = json!({ "number": "1", "all": "6", "status": "503" }))]
+    arguments: BTreeMap<String, String>,
+    /// The same in English.
+    sentence: String,
 }
 
 /// Where an event went and where not.
@@ -56,6 +75,8 @@ struct EventExplanation {
     accepted_at: Option<Timestamp>,
     /// What became of it, in sentences.
     sentences: Vec<String>,
+    /// The same as `sentences`, for programs and for other languages.
+    facts: Vec<Fact>,
     /// Every delivery of the event, and every other endpoint of the tenant.
     deliveries: Vec<DeliveryExplanation>,
 }
@@ -89,6 +110,7 @@ async fn event(State(rest): State<Rest>, call: Call, Id(id): Id<EventId>) -> Res
         event_type: event.event_type,
         accepted_at: time(event.accepted_at),
         sentences: explained.sentences,
+        facts: explained.facts.into_iter().map(Fact::from).collect(),
         deliveries: explained
             .deliveries
             .into_iter()
@@ -106,9 +128,21 @@ impl From<pb::DeliveryExplanation> for DeliveryExplanation {
             endpoint_name: text(explained.endpoint_name),
             verdict: explained.verdict,
             sentences: explained.sentences,
+            facts: explained.facts.into_iter().map(Fact::from).collect(),
+            next_facts: explained.next_facts.into_iter().map(Fact::from).collect(),
             next: text(explained.next),
             due_at: time(delivery.due_at),
             attempts: explained.attempts.into_iter().map(Attempt::from).collect(),
+        }
+    }
+}
+
+impl From<pb::Fact> for Fact {
+    fn from(fact: pb::Fact) -> Self {
+        Self {
+            code: fact.code,
+            arguments: fact.arguments.into_iter().collect(),
+            sentence: fact.sentence,
         }
     }
 }

@@ -155,7 +155,7 @@ async fn response_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptI
 }
 
 /// Bytes that others wrote: saved as a file and never opened as a page, whatever is in them.
-fn file(name: &str, bytes: Vec<u8>) -> Response {
+pub(super) fn file(name: &str, bytes: Vec<u8>) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.bin\"")),

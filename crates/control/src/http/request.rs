@@ -48,6 +48,25 @@ impl<T: FromStr<Err: Display>> FromRequestParts<Rest> for Id<T> {
     }
 }
 
+/// The last parameters of the path, as texts. Whoever calls from inside of this process may have matched a path of its own
+/// before, whose parameters come first.
+pub(super) struct At<const N: usize>(pub(super) [String; N]);
+
+impl<const N: usize> FromRequestParts<Rest> for At<N> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
+        let wrong = |detail: String| Problem::invalid("id_invalid", detail);
+        let Path(parameters) = Path::<Vec<(String, String)>>::from_request_parts(parts, rest)
+            .await
+            .map_err(|rejection| wrong(rejection.body_text()))?;
+        let skipped = parameters.len().saturating_sub(N);
+        let texts: Vec<String> = parameters.into_iter().skip(skipped).map(|(_, text)| text).collect();
+        let texts = texts.try_into();
+        texts.map(Self).map_err(|_| wrong("the path has no id".into()))
+    }
+}
+
 /// The only parameter of the path, and its name.
 async fn named(parts: &mut Parts, rest: &Rest) -> Result<Path<(String, String)>, Problem> {
     let wrong = |detail: String| Problem::invalid("id_invalid", detail);

@@ -12,7 +12,8 @@ use crate::signing::Signing;
 /// An endpoint without its secrets, with what one should know of it.
 pub(crate) fn show(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
     let signing = Signing::of(endpoint, dialects);
-    let notes = signing.note(endpoint).into_iter().chain(dropped_headers(endpoint));
+    let rotation = signing.note(endpoint).map(|fact| fact.sentence().to_owned());
+    let notes = rotation.into_iter().chain(dropped_headers(endpoint));
     pb::Endpoint {
         signing_secret: signing.as_str().to_owned(),
         notes: notes.collect(),
@@ -88,7 +89,10 @@ pub(crate) fn rotated(endpoint: &Endpoint, dialects: &Dialects) -> pb::RotateEnd
     let signing = Signing::of(endpoint, dialects);
     pb::RotateEndpointSecretResponse {
         signing_secret: signing.as_str().to_owned(),
-        note: signing.note(endpoint).unwrap_or_default(),
+        note: signing
+            .note(endpoint)
+            .map(|fact| fact.sentence().to_owned())
+            .unwrap_or_default(),
         secret: revealed(endpoint.secret.as_ref()),
         public_key: public_key(endpoint),
         previous_secret_until: previous_secret_until(endpoint),

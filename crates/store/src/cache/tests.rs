@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
 use crate::access::Access;
-use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Rekeyed, SealUse};
+use crate::registry::{AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVersion, Rekeyed, SealUse};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -185,6 +185,9 @@ impl Registry for Told {
     async fn endpoints(&self, _: TenantId, _: Option<EndpointId>, _: u32) -> Result<Vec<Endpoint>, StoreError> {
         unreachable!("the cache reads snapshots")
     }
+    async fn search_endpoints(&self, _: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+        unreachable!("the cache reads snapshots")
+    }
     async fn replace_endpoint(&self, _: &Endpoint, _: Timestamp, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
@@ -232,7 +235,7 @@ impl Registry for Told {
     async fn delete_event_type(&self, _: &EventType, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
-    async fn note_look(&self, _: &AuditEntry) -> Result<(), StoreError> {
+    async fn note(&self, _: &AuditEntry) -> Result<(), StoreError> {
         unreachable!("the cache only reads")
     }
     async fn audit(&self, _: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

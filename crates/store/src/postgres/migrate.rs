@@ -76,6 +76,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "endpoint_health",
         sql: include_str!("../../../../migrations/0011_endpoint_health.sql"),
     },
+    Migration {
+        version: 13,
+        name: "endpoints_by_state",
+        sql: include_str!("../../../../migrations/0013_endpoints_by_state.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

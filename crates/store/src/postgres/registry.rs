@@ -22,7 +22,9 @@ use url::Url;
 
 use super::{Postgres, changes};
 use crate::error::StoreError;
-use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::registry::{
+    AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot,
+};
 use crate::sealed;
 
 #[async_trait]
@@ -111,6 +113,10 @@ impl Registry for Postgres {
         endpoints::list(self, tenant, before, limit).await
     }
 
+    async fn search_endpoints(&self, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+        endpoints::search(self, query).await
+    }
+
     fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError> {
         let mut open = endpoint.clone();
         sealed::open(&mut open, &self.sealer)?;
@@ -184,10 +190,10 @@ impl Registry for Postgres {
         self.change(sql, &[&event_type.as_str()], entry).await
     }
 
-    async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let noted = audit::insert(&client, entry).await;
-        noted.map_err(|error| self.failed(error))
+    async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let noted = audit::insert(client.whole()?, entry).await;
+        noted.map_err(|error| client.failed(error))
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

@@ -102,6 +102,14 @@ impl Replays for Postgres {
         rows.iter().map(replay).collect()
     }
 
+    async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError> {
+        let sql = format!(
+            "SELECT {REPLAY} FROM replays WHERE state = 'running' AND updated_at < $1 ORDER BY updated_at LIMIT $2"
+        );
+        let rows = self.query(&sql, &[&since, &i64::from(limit)]).await?;
+        rows.iter().map(replay).collect()
+    }
+
     async fn turn_replay(
         &self,
         id: ReplayId,

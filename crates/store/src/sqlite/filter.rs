@@ -32,6 +32,11 @@ impl Filter {
         self.along.and(condition, value);
     }
 
+    /// Adds a condition that has no value.
+    pub(super) fn and_partial(&mut self, condition: &str) {
+        self.along.texts.push(condition.to_owned());
+    }
+
     /// Adds a condition that rows are looked at for, if there is a value for it.
     pub(super) fn check(&mut self, condition: &str, value: Option<Value>) {
         self.checked.and(condition, value);

@@ -173,6 +173,10 @@ impl Ledger for Sqlite {
             .await
     }
 
+    async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
+        self.read(move |connection| open::oldest_overdue(connection, now)).await
+    }
+
     async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
         let swept = swept.to_vec();
         self.write(move |connection| open::put_off(connection, &swept, until))

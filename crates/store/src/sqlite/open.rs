@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tidings_domain::{CancelReason, DeliveryState, EndpointId, TenantId, Timestamp};
+use tidings_domain::{CancelReason, DeliveryId, DeliveryState, EndpointId, TenantId, Timestamp};
 
 use super::row::{self, blob, id, later, micros, time};
 use crate::error::StoreError;
@@ -32,6 +32,19 @@ pub(super) fn sweep(
         })
     });
     hidden.collect()
+}
+
+pub(super) fn oldest_overdue(
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT id, sweep_at FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT 1")?
+        .query_row([micros(now)], |row| {
+            Ok((id(row, 0, DeliveryId::from_uuid)?, time(row, 1)?))
+        })
+        .optional()?;
+    Ok(found)
 }
 
 /// The time since when each waits goes back to where [`sweep`] found it.

@@ -23,7 +23,9 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use crate::error::StoreError;
-use crate::registry::{AuditQuery, Deletion, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot};
+use crate::registry::{
+    AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVersion, Of, Registry, Rekeyed, SealUse, Snapshot,
+};
 use crate::sealed::{self, Columns, open_what_opens};
 
 #[async_trait]
@@ -148,6 +150,15 @@ impl Registry for Sqlite {
         Ok(found.map(|closed| open_what_opens(closed, &self.sealer)).collect())
     }
 
+    async fn search_endpoints(&self, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+        let query = query.clone();
+        let found = self
+            .read(move |connection| endpoints::search(connection, &query))
+            .await?
+            .into_iter();
+        Ok(found.map(|closed| open_what_opens(closed, &self.sealer)).collect())
+    }
+
     fn open(&self, endpoint: &Endpoint) -> Result<Endpoint, StoreError> {
         let mut open = endpoint.clone();
         sealed::open(&mut open, &self.sealer)?;
@@ -249,10 +260,9 @@ impl Registry for Sqlite {
         self.change_if(work, entry, |()| Of::EventTypes).await
     }
 
-    async fn note_look(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+    async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let entry = entry.clone();
-        self.change(move |connection| audit::insert(connection, &entry), |()| None)
-            .await
+        self.write(move |connection| audit::insert(connection, &entry)).await
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

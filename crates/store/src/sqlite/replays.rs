@@ -64,6 +64,18 @@ impl Replays for Sqlite {
         .await
     }
 
+    async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError> {
+        let sql = format!(
+            "SELECT {REPLAY} FROM replays WHERE state = 'running' AND updated_at < ?1 ORDER BY updated_at LIMIT ?2"
+        );
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(&sql)?;
+            let found = select.query_map(params![micros(since), limit], replay)?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     async fn turn_replay(
         &self,
         id: ReplayId,

@@ -56,7 +56,7 @@ pub(crate) async fn what_changes_something_writes_an_entry(store: Arc<dyn Store>
         .unwrap();
     store.delete_event_type(&created, &of("l")).await.unwrap();
     store.delete_tenant(acme.id, &of("m")).await.unwrap();
-    store.note_look(&of("n")).await.unwrap();
+    store.note(&of("n")).await.unwrap();
     let expected: Vec<String> = ('a'..='n').map(String::from).collect();
     assert_eq!(actions(&store).await, expected);
 }
@@ -190,4 +190,10 @@ pub(crate) async fn entries_are_filtered(store: Arc<dyn Store>) {
     };
     assert_eq!(found(&store, elsewhere).await, []);
     assert_eq!(found(&store, all()).await.len(), 3);
+}
+
+pub(crate) async fn what_is_kept_elsewhere_can_be_noted(store: Arc<dyn Store>) {
+    let requeued = of("message.requeued").change(None, Some(json!({ "queue": "parked" })));
+    store.note(&requeued).await.unwrap();
+    assert_eq!(found(&store, AuditQuery::default()).await, [requeued]);
 }

@@ -31,6 +31,7 @@ macro_rules! contract {
                     deleting_a_tenant_takes_its_keys_and_endpoints,
                     endpoints_are_stored_with_everything,
                     endpoints_are_listed_newest_first_in_pages_of_one_tenant,
+                    endpoints_of_all_tenants_are_found_by_state_host_and_dialect,
                     an_endpoint_is_replaced_only_if_it_has_not_changed,
                     an_endpoint_is_deleted_only_as_it_was_seen,
                     a_tenant_is_replaced_only_if_it_has_not_changed,
@@ -59,6 +60,7 @@ macro_rules! contract {
                 audit[
                     what_changes_something_writes_an_entry,
                     what_changes_nothing_writes_no_entry,
+                    what_is_kept_elsewhere_can_be_noted,
                     entries_outlive_their_tenant_and_are_paged_newest_first,
                     entries_are_filtered,
                 ]
@@ -89,6 +91,7 @@ macro_rules! contract {
                     what_is_overdue_is_swept_once_and_hidden,
                     a_swept_delivery_is_a_step_further,
                     nothing_terminal_or_held_is_swept,
+                    what_is_overdue_longest_can_be_looked_at,
                     two_sweepers_never_take_the_same,
                     held_deliveries_are_released_oldest_first,
                     what_was_held_undecided_is_told_from_the_rest,
@@ -122,6 +125,7 @@ macro_rules! contract {
                     what_an_endpoint_got_can_be_left_out,
                     a_replay_that_is_paused_or_cancelled_makes_nothing,
                     changes_of_replays_are_audited,
+                    a_replay_that_gets_on_does_not_stand,
                     one_delivery_is_sent_again_whatever_became_of_it,
                     what_was_erased_is_not_sent_again,
                     a_test_is_never_sent_again,

@@ -6,7 +6,7 @@ use tidings_domain::{
     CancelReason, DeliveryId, DeliveryState, Endpoint, EndpointId, EventId, HoldReason, Step, TenantId, Timestamp,
 };
 use tidings_store::Store;
-use tidings_store::ledger::{DeliveryMove, OpenDelivery, Overdue, Record};
+use tidings_store::ledger::{DeliveryMove, NewEvent, OpenDelivery, Overdue, Record};
 use tidings_store::registry::Of;
 
 use crate::fixtures::{
@@ -61,6 +61,25 @@ pub(crate) async fn what_is_overdue_is_swept_once_and_hidden(store: Arc<dyn Stor
             .is_empty()
     );
     assert_eq!(store.sweep(Overdue::All, later, HOUR, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn what_is_overdue_longest_can_be_looked_at(store: Arc<dyn Store>) {
+    let endpoint = EndpointId::new();
+    let (first, second) = (event(TenantId::new(), &[endpoint]), event(TenantId::new(), &[endpoint]));
+    let ends = |event: &NewEvent| event.accepted_at + event.grace;
+    for event in [&first, &second] {
+        store.record(vec![Record::Event(event.clone())]).await.unwrap();
+    }
+    assert_eq!(store.oldest_overdue(ends(&first) - MINUTE).await.unwrap(), None);
+    let oldest = (DeliveryId::derive(first.id, endpoint), ends(&first));
+    for _ in 0..2 {
+        assert_eq!(store.oldest_overdue(ends(&second) + HOUR).await.unwrap(), Some(oldest));
+    }
+    store
+        .record(vec![succeeded(&first, endpoint), succeeded(&second, endpoint)])
+        .await
+        .unwrap();
+    assert_eq!(store.oldest_overdue(ends(&second) + HOUR).await.unwrap(), None);
 }
 
 pub(crate) async fn a_swept_delivery_is_a_step_further(store: Arc<dyn Store>) {

@@ -5,7 +5,7 @@ use tidings_domain::{
     Authorization, DisabledReason, Endpoint, EndpointId, PreviousSecret, Schedule, SchemaValidation, Secret,
     Subscription, Tenant, TenantId, TenantSettings, Timestamp,
 };
-use tidings_store::registry::{Deletion, Of};
+use tidings_store::registry::{Deletion, EndpointQuery, EndpointState, Of};
 use tidings_store::{Store, StoreError};
 
 use crate::fixtures::{endpoint, entry, key, new_version, now, stored_tenant, tenant};
@@ -126,6 +126,78 @@ pub(crate) async fn endpoints_are_listed_newest_first_in_pages_of_one_tenant(sto
     };
     assert_eq!(page(None).await, ids[..2]);
     assert_eq!(page(Some(ids[1])).await, ids[2..]);
+}
+
+pub(crate) async fn endpoints_of_all_tenants_are_found_by_state_host_and_dialect(store: Arc<dyn Store>) {
+    let (acme, rival) = (stored_tenant(&store).await, stored_tenant(&store).await);
+    let at = |tenant, url: &str, dialect: &str| Endpoint::new(tenant, url.parse().unwrap(), dialect, now());
+    let works = at(acme, "https://hooks.example.com/a", "slack");
+    let mut failing = at(rival, "https://hooks.example.com:8443/b", "standard");
+    failing.failing_since = Some(now());
+    let mut off = at(acme, "http://[2001:db8::1]:8080/c", "standard");
+    off.enabled = false;
+    let mut turned_off = at(rival, "https://hooks.example.com.evil.example/d", "slack");
+    turned_off.enabled = false;
+    turned_off.disabled_reason = Some(DisabledReason::Failing);
+    turned_off.failing_since = Some(now());
+    let all = [&works, &failing, &off, &turned_off];
+    for endpoint in all {
+        store.create_endpoint(endpoint, &entry()).await.unwrap();
+    }
+    let ids = |endpoints: &[&Endpoint]| endpoints.iter().rev().map(|endpoint| endpoint.id).collect::<Vec<_>>();
+    let found = async |query: EndpointQuery| -> Vec<EndpointId> {
+        let query = EndpointQuery { limit: 2, ..query };
+        let page = store.search_endpoints(&query).await.unwrap();
+        page.iter().map(|endpoint| endpoint.id).collect()
+    };
+    let of = EndpointQuery::default;
+
+    assert_eq!(found(of()).await, ids(&[&off, &turned_off]));
+    let before = Some(off.id);
+    assert_eq!(found(EndpointQuery { before, ..of() }).await, ids(&[&works, &failing]));
+    for (state, expected) in EndpointState::ALL.into_iter().zip(all) {
+        let state = Some(state);
+        assert_eq!(found(EndpointQuery { state, ..of() }).await, [expected.id], "{state:?}");
+    }
+    for (host, expected) in [
+        ("hooks.example.com", ids(&[&works, &failing])),
+        ("[2001:db8::1]", ids(&[&off])),
+        ("hooks.example.com.evil.example", ids(&[&turned_off])),
+        ("example.com", ids(&[])),
+        ("hooks_example.com", ids(&[])),
+        ("%", ids(&[])),
+    ] {
+        let host = Some(host.to_owned());
+        assert_eq!(
+            found(EndpointQuery {
+                host: host.clone(),
+                ..of()
+            })
+            .await,
+            expected,
+            "{host:?}"
+        );
+    }
+    let dialect = Some("slack".to_owned());
+    assert_eq!(
+        found(EndpointQuery {
+            dialect: dialect.clone(),
+            ..of()
+        })
+        .await,
+        ids(&[&works, &turned_off])
+    );
+    let both = EndpointQuery {
+        tenant: Some(rival),
+        state: Some(EndpointState::TurnedOff),
+        host: Some("hooks.example.com.evil.example".into()),
+        dialect,
+        ..of()
+    };
+    assert_eq!(found(both.clone()).await, ids(&[&turned_off]));
+    let tenant = Some(acme);
+    assert_eq!(found(EndpointQuery { tenant, ..both }).await, ids(&[]));
+    assert_eq!(found(EndpointQuery { tenant, ..of() }).await, ids(&[&works, &off]));
 }
 
 pub(crate) async fn an_endpoint_is_replaced_only_if_it_has_not_changed(store: Arc<dyn Store>) {

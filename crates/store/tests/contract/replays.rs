@@ -74,6 +74,30 @@ pub(crate) async fn a_replay_reads_back(store: Arc<dyn Store>) {
     assert_eq!(store.replays(tenant, Some(second.id), 10).await.unwrap(), [first]);
 }
 
+pub(crate) async fn a_replay_that_gets_on_does_not_stand(store: Arc<dyn Store>) {
+    let (stands, gets_on, paused) = (
+        replay(TenantId::new()),
+        replay(TenantId::new()),
+        replay(TenantId::new()),
+    );
+    let paused = Replay {
+        state: ReplayState::Paused,
+        ..paused
+    };
+    let later = stands.updated_at + HOUR;
+    let gets_on = Replay {
+        updated_at: later,
+        created_at: later,
+        ..gets_on
+    };
+    for replay in [&stands, &gets_on, &paused] {
+        stored(&store, replay).await;
+    }
+    assert_eq!(store.replays_standing(later, 10).await.unwrap(), [stands]);
+    assert_eq!(store.replays_standing(later - 2 * HOUR, 10).await.unwrap(), []);
+    assert_eq!(store.replays_standing(later + HOUR, 1).await.unwrap().len(), 1);
+}
+
 pub(crate) async fn a_replay_is_one_workers_until_its_claim_ends(store: Arc<dyn Store>) {
     let replay = replay(stored_tenant(&store).await);
     stored(&store, &replay).await;

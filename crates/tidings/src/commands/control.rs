@@ -2,6 +2,7 @@
 
 use tidings_control::logs::LogClient;
 use tidings_control::send_test::DispatcherClient;
+use tidings_control::system::{About, Peer};
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
@@ -37,7 +38,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         dialects: dialects.clone(),
     });
     process.watch_log()?;
+    let (logs, dispatchers) = (&process.config.log_client, &process.config.dispatcher_client);
+    let log_peers = Peer::all("log", "log_client.servers", &logs.servers, &logs.tls)?;
+    let (servers, tls) = (&dispatchers.servers, &dispatchers.tls);
+    let dispatcher_peers = Peer::all("dispatcher", "dispatcher_client.servers", servers, tls)?;
     let parts = tidings_control::Parts {
+        about: About {
+            peers: [log_peers, dispatcher_peers].concat(),
+            ..process.about(&sealer, ("postgresql", "rabbitmq"))?
+        },
         access: access.clone(),
         cache,
         store,

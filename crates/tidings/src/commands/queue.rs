@@ -10,7 +10,7 @@ use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, fields, instant, table, time};
 
 /// Shows the queue and deals with messages that were put aside. Talks to log, or to standalone; takes an operator's
-/// key with the scope manage.
+/// key: to look with the scope read, to settle with the scope manage.
 ///
 /// Example:
 ///   tidings queue list --server http://log:50052

@@ -89,6 +89,12 @@ impl Engines {
         }
     }
 
+    /// What operators know them by: that of the data, then that of the messages.
+    fn names(self) -> (&'static str, &'static str) {
+        let name = |is_other, other| if is_other { other } else { "sqlite" };
+        (name(self.postgres, "postgresql"), name(self.rabbit, "rabbitmq"))
+    }
+
     /// What taking events in and sending them needs: whom it knows, where events can be made durable, and the keys of
     /// secrets unless it was accepted that some are lost.
     fn needs(self, accept_lost_keys: bool) -> Vec<&'static [&'static str]> {
@@ -191,6 +197,7 @@ impl Running {
                 destinations: process.config.destinations.rules(),
                 retention: process.config.log.retention,
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
+                about: process.about(&keys.sealer, engines.names())?,
                 logs: LogClient::new(&process.config.log_client.servers, &process.config.log_client.tls)?,
                 others: tidings_ingest::openapi(),
                 shutdown: process.shutdown.clone(),

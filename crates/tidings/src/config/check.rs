@@ -168,6 +168,9 @@ impl Config {
     }
 
     fn check_control(&self, found: &mut Findings) {
+        if let Err(error) = self.console.check(self.control.public_url.as_ref()) {
+            found.errors.push(error.to_string());
+        }
         let most = self.control.max_endpoints_per_tenant;
         found.number("control.max_endpoints_per_tenant", most, 1..=100_000);
         found.time("notifier.check_every", self.notifier.check_every, 100 * MILLI..=DAY);

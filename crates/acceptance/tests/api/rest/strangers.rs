@@ -190,6 +190,8 @@ async fn one_of_everything(system: &Standalone, client: &Client, tenant: &Tenant
         ("replay_id", replay),
         ("erasure_id", erasure),
         ("key_id", key),
+        ("queue", "parked".to_owned()),
+        ("message_id", "0".repeat(16)),
     ])
 }
 

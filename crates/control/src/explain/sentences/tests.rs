@@ -3,6 +3,7 @@
 use tidings_domain::{Subscription, TenantId};
 
 use super::*;
+use crate::explain::fact::{sentences, text};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -33,7 +34,14 @@ fn delivery(state: &str, reason: &str) -> pb::Delivery {
     }
 }
 
-fn told(delivery: &pb::Delivery, endpoint: Option<&Endpoint>, attempts: &[pb::Attempt]) -> Told {
+/// What is told, as sentences.
+struct Sentences {
+    verdict: Verdict,
+    sentences: Vec<String>,
+    next: String,
+}
+
+fn told(delivery: &pb::Delivery, endpoint: Option<&Endpoint>, attempts: &[pb::Attempt]) -> Sentences {
     told_by(delivery, endpoint, attempts, None)
 }
 
@@ -42,15 +50,26 @@ fn told_by(
     endpoint: Option<&Endpoint>,
     attempts: &[pb::Attempt],
     gate: Option<&pb::DescribeEndpointResponse>,
-) -> Told {
-    of_delivery(&Known {
+) -> Sentences {
+    let told = of_delivery(&Known {
         delivery,
         endpoint,
         attempts,
         attempts_in_all: 6,
         gate,
         now: AT,
-    })
+    });
+    Sentences {
+        verdict: told.verdict,
+        sentences: sentences(&told.facts),
+        next: text(&told.next),
+    }
+}
+
+/// Why an endpoint did not get an event, as a sentence.
+fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, String) {
+    let (verdict, fact) = super::of_missing(endpoint, event_type, accepted);
+    (verdict, fact.sentence().to_owned())
 }
 
 fn failed(status: u32, outcome: &str) -> pb::Attempt {

@@ -14,7 +14,7 @@ use crate::health::late_in;
 use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::postgres::error::corrupt;
 use crate::postgres::filter::Filter;
-use crate::registry::{Deletion, turned_off, unreadable_url};
+use crate::registry::{Deletion, EndpointQuery, turned_off, unreadable_url};
 use crate::sealed::{Columns, open_what_opens, previous_until};
 
 pub(super) const ENDPOINT: &str = "id, tenant_id, name, url, dialect, secret_sealed, subscriptions, enabled, overrides, created_at, updated_at, \
@@ -65,6 +65,24 @@ pub(super) async fn list(
     filter.and_some("id < $", before.map(EndpointId::uuid));
     let rows = filter
         .newest(&store.reader().await?, ENDPOINT, "endpoints", limit)
+        .await?;
+    rows.iter().map(|row| opened(store, row)).collect()
+}
+
+/// What an index on the host of URLs is made of; `migrations/0010_endpoints_by_state.sql` has the same.
+const HOST: &str = r"substring(url from '^https?://(\[[^]]*\]|[^/:]*)')";
+
+pub(super) async fn search(store: &Postgres, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+    let mut filter = Filter::default();
+    filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));
+    filter.and_some(&format!("{HOST} = $"), query.host.clone());
+    filter.and_some("dialect = $", query.dialect.clone());
+    filter.and_some("id < $", query.before.map(EndpointId::uuid));
+    if let Some(state) = query.state {
+        filter.and_partial(state.condition());
+    }
+    let rows = filter
+        .newest(&store.client().await?, ENDPOINT, "endpoints", query.limit)
         .await?;
     rows.iter().map(|row| opened(store, row)).collect()
 }

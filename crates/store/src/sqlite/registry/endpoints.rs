@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{AuditEntry, DisabledReason, Endpoint, EndpointId, NoticeKind, TenantId, Timestamp};
 use uuid::Uuid;
@@ -10,8 +11,9 @@ use super::{all, audit, execute, one};
 use crate::error::StoreError;
 use crate::health::late_in;
 use crate::lenient::{Lenient, Read, Unreadable, left_out};
-use crate::registry::{turned_off, unreadable_url};
+use crate::registry::{EndpointQuery, turned_off, unreadable_url};
 use crate::sealed::{Columns, previous_until};
+use crate::sqlite::filter::{Filter, uuid};
 use crate::sqlite::health::{self, Noticed};
 use crate::sqlite::row::{blob, from_json, id, json, length, micros, text, time, time_or_none};
 
@@ -49,6 +51,23 @@ pub(super) fn list(
     let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     let (tenant, before) = (blob(tenant.uuid()), blob(before.map_or(Uuid::max(), EndpointId::uuid)));
     let found = all(connection, &sql, params![tenant, before, limit], |row| Ok(closed(row)))?;
+    found.into_iter().map(readable).collect()
+}
+
+pub(super) fn search(connection: &Connection, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
+    // The host ends where the path or the port begins.
+    const OF_HOST: &str = "(SELECT substr(url, instr(url, '://') + 3, length(host) + 1) IN (host || '/', host || ':')
+                            FROM (SELECT ? AS host))";
+    let mut filter = Filter::default();
+    filter.and("tenant = ?", query.tenant.map(|id| uuid(id.uuid())));
+    filter.and("dialect = ?", query.dialect.clone().map(Value::from));
+    filter.and(OF_HOST, query.host.clone().map(Value::from));
+    filter.and("id < ?", query.before.map(|id| uuid(id.uuid())));
+    if let Some(state) = query.state {
+        filter.and_partial(state.condition());
+    }
+    let select = format!("SELECT {ENDPOINT} FROM endpoints");
+    let found = filter.list(connection, &select, query.limit, |row| Ok(closed(row)))?;
     found.into_iter().map(readable).collect()
 }
 

@@ -1,0 +1,142 @@
+//! The steps of the products' documents in Chromium: with the mouse, with the keyboard alone, without scripts, in German.
+
+use tidings_acceptance::{SOON, Standalone, Tenant};
+use tidings_proto::pb;
+use tidings_testkit::{Answer, Receiver, wait_until};
+
+use crate::chromium::{Chromium, Hand, Look};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_signs_in_and_leaves_the_address_bar() {
+    let system = Standalone::start().await;
+    let tenant = system.operator.create_tenant("Acme").await;
+    let chromium = Chromium::start(&system, Hand::Mouse, Look::default()).await;
+    let link = link(&system, &tenant).await;
+    chromium
+        .open(&link.replace("/webhooks#", "/webhooks/logs?status_code=5xx#"))
+        .await;
+    chromium.shows("No attempt matches.").await;
+    assert_eq!(chromium.path().await, "/webhooks/logs?status_code=5xx");
+    chromium.is_sound().await;
+    chromium.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_made_tested_and_read_about_with_the_mouse() {
+    webhook(Hand::Mouse, Look::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_is_done_with_the_keyboard_alone() {
+    webhook(Hand::Keyboard, Look::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_is_done_without_scripts() {
+    let look = Look {
+        scripts: false,
+        ..Look::default()
+    };
+    webhook(Hand::Mouse, look).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_is_done_in_german_on_a_phone() {
+    let look = Look {
+        language: "de",
+        width: 390,
+        scheme: "dark",
+        ..Look::default()
+    };
+    webhook(Hand::Mouse, look).await;
+}
+
+/// Signs in with a key, makes a webhook, chooses its events, sends a test and reads its log.
+async fn webhook(hand: Hand, look: Look) {
+    let system = Standalone::start().await;
+    let tenant = system.operator.create_tenant("Acme").await;
+    let receiver = Receiver::start().await;
+    let chromium = Chromium::start(&system, hand, look).await;
+    let says = |english: &'static str, german: &'static str| if look.language == "de" { german } else { english };
+
+    chromium.open("/webhooks").await;
+    chromium.is_sound().await;
+    chromium.signs_in(&tenant.token).await;
+    chromium
+        .shows(says("Connect your first webhook", "Verbinden Sie Ihren ersten Webhook"))
+        .await;
+    chromium.is_sound().await;
+    chromium.press("a.primary").await;
+    chromium.arrives("/webhooks/new").await;
+    chromium.write("#name", "CRM").await;
+    chromium.write("#url", &receiver.url()).await;
+    chromium.choose("#dialect", "userhero").await;
+    chromium.press("input[name=event][value=\"*\"]").await;
+    chromium.is_sound().await;
+    chromium.press("main form button.primary").await;
+    chromium.arrives("/test").await;
+
+    // Userpilot: "Toggle the events", here one of them.
+    let endpoint = chromium.path().await.split("/test").next().unwrap().to_owned();
+    chromium.open(&format!("{endpoint}/settings")).await;
+    chromium.press("input[name=event][value=\"*\"]").await;
+    chromium.press("input[name=event][value=\"feedback.created\"]").await;
+    chromium.press("main form button.primary").await;
+    chromium.shows(says("Saved.", "Gespeichert.")).await;
+    chromium.is_sound().await;
+
+    // UserHero: "Send Test".
+    receiver.answer_next([Answer::full(200, &[("x-seen", "yes")], "thank you")]);
+    chromium.open(&format!("{endpoint}/test")).await;
+    chromium.press("main form[method=post] button.primary").await;
+    chromium
+        .shows(says(
+            "The receiver accepted the test.",
+            "Der Empfänger hat den Test angenommen.",
+        ))
+        .await;
+    assert!(
+        receiver.wait_for(1, SOON).await[0]
+            .header("x-userhero-signature")
+            .is_some()
+    );
+    chromium.is_sound().await;
+
+    // FeedbackPulse: the log, with its filters, payload and response.
+    chromium.open("/webhooks/logs").await;
+    chromium.write("#event_type", "feedback.created").await;
+    chromium.press("form.filters button.primary").await;
+    chromium.arrives("event_type=feedback.created").await;
+    chromium.press("#attempts tbody a").await;
+    chromium.arrives("/webhooks/logs/att_").await;
+    chromium.shows("thank you").await;
+    chromium.is_sound().await;
+    chromium.quit().await;
+}
+
+/// A portal link for the tenant's people.
+async fn link(system: &Standalone, tenant: &Tenant) -> String {
+    let request = pb::CreatePortalLinkRequest {
+        tenant_id: tenant.id.clone(),
+        ..pb::CreatePortalLinkRequest::default()
+    };
+    let made = system.operator.tenants().create_portal_link(request).await.unwrap();
+    made.into_inner().url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_is_copied_and_a_job_follows_itself() {
+    let system = Standalone::start().await;
+    let seeded = crate::seeded(&system, "kestrel").await;
+    let chromium = Chromium::start(&system, Hand::Keyboard, Look::default()).await;
+    chromium.open(&link(&system, &seeded.tenant).await).await;
+    chromium.shows("endpoint kestrel").await;
+    chromium.open(&format!("/webhooks/events/{}", seeded.events[0])).await;
+    chromium.press("code.copy").await;
+    wait_until(SOON, "the id to be marked as copied", async || {
+        chromium.web.find(thirtyfour::By::Css("code.copy.copied")).await.is_ok()
+    })
+    .await;
+    chromium.is_sound().await;
+    chromium.quit().await;
+}

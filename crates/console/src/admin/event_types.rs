@@ -1,0 +1,154 @@
+//! `/admin/event-types`: the catalogue, and adding a version to it.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use http::{Method, StatusCode};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::shapes::{EventType, Version, Versions};
+use crate::form::{Fields, Form};
+use crate::rest::Refusal;
+use crate::shapes::List;
+use crate::show::bytes::{Body, View};
+use crate::visitor::Visitor;
+
+#[derive(Template)]
+#[template(path = "admin/event_types.html")]
+struct EventTypesPage<'a> {
+    v: &'a Visitor,
+    event_types: Vec<EventType>,
+    next: Option<String>,
+    fields: &'a Fields,
+    refusal: Option<Refusal>,
+}
+
+#[derive(Template)]
+#[template(path = "admin/event_type.html")]
+struct EventTypePage<'a> {
+    v: &'a Visitor,
+    event_type: Versions,
+    fields: &'a Fields,
+    refusal: Option<Refusal>,
+    is_added: bool,
+}
+
+impl EventTypesPage<'_> {
+    fn description(&self) -> &str {
+        self.fields.raw("description")
+    }
+
+    fn schema(&self) -> &str {
+        self.fields.raw("schema")
+    }
+}
+
+impl EventTypePage<'_> {
+    fn laid_out(&self, json: &RawValue) -> Body {
+        Body::new(json.get().as_bytes(), View::LaidOut)
+    }
+
+    fn newest(&self) -> Option<&Version> {
+        self.event_type.versions.first()
+    }
+
+    /// What was typed, or what the newest version has: a new one is mostly a change of it.
+    fn description(&self) -> &str {
+        match self.fields.has("description") {
+            true => self.fields.raw("description"),
+            false => self.newest().map_or("", |newest| &newest.description),
+        }
+    }
+
+    fn schema(&self) -> String {
+        if self.fields.has("schema") {
+            return self.fields.raw("schema").to_owned();
+        }
+        let newest = self.newest().and_then(|newest| newest.schema.as_ref());
+        newest.map(|schema| laid_out(schema.get())).unwrap_or_default()
+    }
+}
+
+pub(super) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, Response> {
+    show_list(&visitor, &fields, None).await
+}
+
+async fn show_list(visitor: &Visitor, fields: &Fields, refusal: Option<Refusal>) -> Result<Response, Response> {
+    let query = fields.query(&["after"], &[("limit", "100")]);
+    let list: List<EventType> = visitor.get(format!("/event-types?{query}")).await?;
+    let page = EventTypesPage {
+        v: visitor,
+        event_types: list.data,
+        next: list.next,
+        fields,
+        refusal,
+    };
+    Ok(visitor.page(visitor.status(page.refusal.as_ref()), &page))
+}
+
+pub(super) async fn show(visitor: Visitor, Path(name): Path<String>, fields: Fields) -> Result<Response, Response> {
+    show_one(&visitor, &name, &fields, None).await
+}
+
+async fn show_one(
+    visitor: &Visitor,
+    name: &str,
+    fields: &Fields,
+    refusal: Option<Refusal>,
+) -> Result<Response, Response> {
+    let page = EventTypePage {
+        v: visitor,
+        event_type: visitor.get(format!("/event-types/{name}")).await?,
+        fields,
+        refusal,
+        is_added: fields.has("added"),
+    };
+    Ok(visitor.page(visitor.status(page.refusal.as_ref()), &page))
+}
+
+/// Adds a version; the operation checks the schema. Of a new event type the form bears the name, of a known one the path.
+pub(super) async fn add(
+    visitor: Visitor,
+    path: Option<Path<String>>,
+    Form(fields): Form,
+) -> Result<Response, Response> {
+    let known = path.map(|Path(name)| name);
+    let name = known.as_deref().unwrap_or_else(|| fields.text("name"));
+    let added = match schema(&visitor, &fields) {
+        Ok(schema) => {
+            let body = json!({ "name": name, "description": fields.text("description"), "schema": schema });
+            visitor
+                .send::<Version>(Method::POST, "/event-types", &body)
+                .await
+                .map(|_| ())
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match (added, &known) {
+        (Ok(()), _) => Ok(visitor.lead(format!("/event-types/{name}?added"))),
+        (Err(refusal), Some(name)) => show_one(&visitor, name, &fields, Some(refusal)).await,
+        (Err(refusal), None) => show_list(&visitor, &fields, Some(refusal)).await,
+    }
+}
+
+/// The schema that was typed, as it was: numbers and the order of members stay.
+fn schema(visitor: &Visitor, fields: &Fields) -> Result<Option<Box<RawValue>>, Refusal> {
+    let Some(text) = fields.given("schema") else {
+        return Ok(None);
+    };
+    serde_json::from_str(text).map(Some).map_err(|error| Refusal {
+        status: StatusCode::BAD_REQUEST.as_u16(),
+        code: "schema_no_json".into(),
+        detail: visitor.t1("schema-no-json", "error", error),
+        field: Some("schema".into()),
+    })
+}
+
+fn laid_out(json: &str) -> String {
+    let tokens = crate::show::json::laid_out(json.as_bytes(), usize::MAX);
+    tokens.map_or_else(
+        || json.to_owned(),
+        |tokens| tokens.into_iter().map(|token| token.text).collect(),
+    )
+}
