@@ -479,7 +479,7 @@ filters-edit = Filter ändern und ausprobieren
 # Ereignistypen, Schlüssel, Änderungen und Einstellungen eines Mandanten.
 nav-event-types = Ereignistypen
 nav-keys = Schlüssel
-nav-audit = Änderungen
+nav-audit = Änderungsprotokoll
 event-types-explained = Was geschehen kann, aus dem Katalog und den Beispielen der Formate. Ereignisse anderer Typen können ebenso veröffentlicht werden.
 description = Beschreibung
 version = Version
@@ -502,16 +502,16 @@ key = Schlüssel
 actor = Wer
 changes = Änderungen
 show-changes = Zeigen
-actor-tenant = Sie, mit dem Schlüssel
-actor-operator = Ein Betreiber, mit dem Schlüssel
-actor-internal = Ein anderer Teil von Tidings
+actor-tenant = Schlüssel des Mandanten
+actor-operator = Betreiber
+actor-internal = Eine andere Rolle
 actor-bootstrap = Wer die Datenbank hat
-actor-system = Tidings von sich aus
+actor-system = Tidings
 scopes = Darf
 last-used = Zuletzt benutzt
 expires = Läuft ab
 expired = abgelaufen
-never = nie
+never = Nie
 actions = Aktionen
 change = Ändern
 portal-link = Portal-Link
@@ -625,10 +625,7 @@ same-explained = $API ist die Adresse dieses Dienstes mit /api/v2 dahinter, $TID
 
 nav-overview = Übersicht
 nav-queues = Warteschlangen
-nav-event-types = Ereignistypen
 nav-dialects = Formate
-nav-keys = Schlüssel
-nav-audit = Änderungsprotokoll
 nav-system = System
 
 nothing-needs-you = Nichts braucht Sie.
@@ -722,17 +719,11 @@ settle-grown = Seit Sie nachgesehen haben, sind weitere Nachrichten gekommen. Es
 settled = { $done } erledigt, { $refused } bleiben.
 settled-refusal = Was bleibt, ist nicht lesbar: { $refusal }
 
-event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
-version = Version
-description = Beschreibung
 only-dialects = Nur Formate kennen ihn; im Katalog steht er nicht.
 event-type-new = Neuer Ereignistyp
 version-new = Neue Version
-versions = Versionen
-version-n = Version { $n }
 version-added = Die Version wurde hinzugefügt. Sie gilt ab jetzt.
 no-schema = Jeder Inhalt ist recht.
-sample = Beispiel
 schema-optional = JSON-Schema der Inhalte (freiwillig)
 schema-hint = Wird geprüft, bevor es hinzugefügt wird. Bleibt es leer, ist jeder Inhalt recht.
 schema-no-json = Das Schema ist kein JSON: { $error }
@@ -748,7 +739,6 @@ preview-unsent = nichts wurde gesendet
 
 operators-keys = Schlüssel der Betreiber
 keys-explained = Sie gelten für alle Mandanten. Schlüssel von Mandanten finden Sie bei ihrem Mandanten.
-key = Schlüssel
 key-new = Neuer Schlüssel
 key-made = { $name } ist angelegt. Das ist das Token; es wird nur jetzt gezeigt:
 key-gone = Diesen Schlüssel gibt es nicht.
@@ -758,34 +748,22 @@ n-days = { $n ->
    *[other] { $n } Tage
 }
 for-ever = Unbegrenzt
-scopes = Rechte
 scope-publish = Ereignisse veröffentlichen
 scope-read = alles ansehen
 scope-manage = Dinge ändern
-last-used = Zuletzt verwendet
 ends = Endet
-never = Nie
 unnamed = Ohne Namen
-actions = Aktionen
 what-it-did = Was damit geschah
 revoke = Widerrufen
 revoke-title = Diesen Schlüssel widerrufen?
 revoke-explained = Er gilt binnen einer Sekunde nicht mehr, samt allen Sitzungen, die mit ihm begonnen wurden. Das lässt sich nicht rückgängig machen.
 
-audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.
-action = Aktion
-target = Was
 who = Wer
 what-changed = Änderung
 n-parts = { $n ->
     [one] { $n } Teil
    *[other] { $n } Teile
 }
-actor-tenant = Mandant
-actor-operator = Betreiber
-actor-internal = Eine andere Rolle
-actor-bootstrap = Wer die Datenbank hat
-actor-system = Tidings
 
 ready = Bereit
 not-ready = Nicht bereit
@@ -954,3 +932,5 @@ fact-event-erased = Sein Inhalt wurde um { $at } gelöscht.
 
 health-struggling = Letzter Versuch schlug fehl
 health-struggling-advice = Die letzte Anfrage schlug fehl und wird nach Zeitplan erneut versucht. Sehen Sie bei den letzten Versuchen nach, was der Empfänger geantwortet hat.
+admin-event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
+admin-audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.

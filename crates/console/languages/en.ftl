@@ -479,7 +479,7 @@ filters-edit = Change and try filters
 # Event types, keys, changes and settings of a tenant.
 nav-event-types = Event types
 nav-keys = Keys
-nav-audit = Changes
+nav-audit = Audit log
 event-types-explained = What can happen, out of the catalogue and the formats’ samples. Events of other types can be published as well.
 description = Description
 version = Version
@@ -502,16 +502,16 @@ key = Key
 actor = Who
 changes = Changes
 show-changes = Show
-actor-tenant = You, with the key
-actor-operator = An operator, with the key
-actor-internal = Another part of Tidings
+actor-tenant = Tenant’s key
+actor-operator = Operator
+actor-internal = Another role
 actor-bootstrap = Whoever has the database
-actor-system = Tidings by itself
+actor-system = Tidings
 scopes = May
 last-used = Last used
 expires = Expires
 expired = expired
-never = never
+never = Never
 actions = Actions
 change = Change
 portal-link = Portal link
@@ -625,10 +625,7 @@ same-explained = $API is the address of this service with /api/v2 behind it, $TI
 
 nav-overview = Overview
 nav-queues = Queues
-nav-event-types = Event types
 nav-dialects = Formats
-nav-keys = Keys
-nav-audit = Audit log
 nav-system = System
 
 nothing-needs-you = Nothing needs you.
@@ -722,17 +719,11 @@ settle-grown = More messages have come since you looked. Nothing was done; this 
 settled = { $done } done, { $refused } stay.
 settled-refusal = What stays can’t be read: { $refusal }
 
-event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
-version = Version
-description = Description
 only-dialects = Only formats know it; it is not in the catalogue.
 event-type-new = New event type
 version-new = New version
-versions = Versions
-version-n = Version { $n }
 version-added = The version was added. It counts from now on.
 no-schema = Any payload will do.
-sample = Sample
 schema-optional = JSON Schema of payloads (optional)
 schema-hint = Checked before it is added. Left empty, any payload will do.
 schema-no-json = The schema is not JSON: { $error }
@@ -748,7 +739,6 @@ preview-unsent = nothing was sent
 
 operators-keys = Operators’ keys
 keys-explained = They work for all tenants. Keys of tenants are found with their tenant.
-key = Key
 key-new = New key
 key-made = { $name } is there. This is its token; it is shown only now:
 key-gone = There is no such key.
@@ -758,34 +748,22 @@ n-days = { $n ->
    *[other] { $n } days
 }
 for-ever = For ever
-scopes = Scopes
 scope-publish = publish events
 scope-read = look at everything
 scope-manage = change things
-last-used = Last used
 ends = Ends
-never = Never
 unnamed = No name
-actions = Actions
 what-it-did = What it did
 revoke = Revoke
 revoke-title = Revoke this key?
 revoke-explained = It stops working within a second, with every session that was opened by it. This can’t be undone.
 
-audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
-action = Action
-target = What
 who = Who
 what-changed = Change
 n-parts = { $n ->
     [one] { $n } part
    *[other] { $n } parts
 }
-actor-tenant = Tenant
-actor-operator = Operator
-actor-internal = Another role
-actor-bootstrap = Whoever has the database
-actor-system = Tidings
 
 ready = Ready
 not-ready = Not ready
@@ -954,3 +932,5 @@ fact-event-erased = Its content was erased at { $at }.
 
 health-struggling = Last one failed
 health-struggling-advice = The latest request failed and is tried again as its schedule says. Look at the latest attempts to see what the receiver answered.
+admin-event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
+admin-audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
