@@ -26,6 +26,8 @@ mod signing;
 pub mod tenants;
 mod texts;
 
+pub use notifier::metrics::register as register_metrics;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use message::{Message, MessageError};
+pub use metrics::register as register_metrics;
 pub use parked::{Aside, Parked, ParkedKind, Settle, Settled, Which};
 
 /// Where messages are published to and consumed from.
@@ -87,6 +88,20 @@ pub struct Depth {
     pub ready: u64,
     /// How many consumers it has.
     pub consumers: u32,
+}
+
+impl Depth {
+    /// What waits there, in a word: `lane`, `rung`, `records` or `aside`.
+    #[must_use]
+    pub fn stage(&self) -> &'static str {
+        let is = |part: &str| self.name.contains(part);
+        match self.lane {
+            Some(_) => "lane",
+            None if is("records") => "records",
+            None if is("parked") || is("unrouted") => "aside",
+            None => "rung",
+        }
+    }
 }
 
 /// A message on its way in.

@@ -7,6 +7,7 @@
 
 mod body;
 mod budget;
+mod calls;
 mod connections;
 mod door;
 
@@ -23,7 +24,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -49,6 +49,10 @@ pub struct Config {
     /// The most connections of one listener from one address, or one IPv6 network of 64 bits; 0 for any number. All of a
     /// load balancer's come from few addresses.
     pub max_connections_per_address: usize,
+    /// How long a connection is used, within a tenth more or less; then its client is asked to make another, which may
+    /// reach another replica. What is under way on it goes on.
+    #[serde(with = "humantime_serde")]
+    pub max_connection_age: Duration,
     /// The most calls under way on one HTTP/2 connection.
     pub max_calls_per_connection: u32,
     /// The most bytes of the headers of one request.
@@ -73,6 +77,7 @@ impl Default for Config {
         Self {
             max_connections: 10_000,
             max_connections_per_address: 2_000,
+            max_connection_age: Duration::from_secs(300),
             max_calls_per_connection: 200,
             max_header_bytes: 32 * 1024,
             max_body_memory: 256 * 1024 * 1024,
@@ -81,6 +86,13 @@ impl Default for Config {
             call_within: Duration::from_secs(360),
         }
     }
+}
+
+/// Makes the metrics of this part.
+pub(crate) fn register() {
+    calls::register();
+    connections::register();
+    budget::register();
 }
 
 /// The least that HTTP/1.1 is read into, bytes; headers must fit.
@@ -142,9 +154,10 @@ pub async fn http(
         server,
     };
     let passing = door.clone();
+    let router = router.layer(axum::middleware::from_fn(calls::note_route));
     let passed = move |request, from| {
         let (door, router) = (passing.clone(), router.clone());
-        async move { door.http(router, with_peer(request, from)).await }
+        async move { door.http(service, router, with_peer(request, from)).await }
     };
     listener.serve(passed, &door, shutdown, grace).await
 }
@@ -197,7 +210,6 @@ impl Listener {
         log_listening(service, &self.listener)?;
         let config = &door.config;
         let places = Places::new(service, config.max_connections, config.max_connections_per_address);
-        let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
             let (stream, from) = tokio::select! {
@@ -228,12 +240,22 @@ impl Listener {
                 .server
                 .serve_connection_with_upgrades(TokioIo::new(stream), requests)
                 .into_owned();
-            let connection = graceful.watch(connection);
             let within = config.headers_within;
+            let (age, shutdown) = (of_about(config.max_connection_age), shutdown.clone());
             connections.spawn(async move {
                 let _place = place;
+                let mut connection = std::pin::pin!(connection);
+                let used = async {
+                    tokio::select! {
+                        ended = connection.as_mut() => return ended,
+                        () = shutdown.cancelled() => {}
+                        () = time::sleep(age) => {}
+                    }
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                };
                 tokio::select! {
-                    ended = connection => if let Err(error) = ended {
+                    ended = used => if let Err(error) = ended {
                         tracing::debug!(%error, "connection ended early");
                     },
                     () = nothing_came(beginning, within) => {
@@ -243,7 +265,8 @@ impl Listener {
             });
         }
         drop(self.listener);
-        if time::timeout(grace, graceful.shutdown()).await.is_err() {
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if time::timeout(grace, ended).await.is_err() {
             tracing::warn!(
                 service,
                 connections = connections.len(),
@@ -252,6 +275,11 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// A time that differs from this by up to a tenth, so that clients that came together do not return together.
+fn of_about(time: Duration) -> Duration {
+    time.mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// Returns when a connection has taken too long to begin; never, if it has begun.

@@ -23,6 +23,7 @@ mod replays;
 mod retention;
 mod row;
 mod schema;
+mod standing;
 mod tail;
 mod writer;
 

@@ -19,6 +19,7 @@ mod ingest;
 mod listen;
 mod log;
 mod logs;
+mod metrics;
 mod migrate;
 mod publish;
 mod queue;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Dispatcher(dispatcher::Args),
     Log(log::Args),
     Control(control::Args),
+    #[command(hide = true)]
+    Metrics(metrics::Args),
     Migrate(migrate::Args),
     Admin(admin::Args),
     Secrets(secrets::Args),
@@ -67,6 +70,10 @@ impl Command {
             Self::Dispatcher(args) => dispatcher::run(args).await,
             Self::Log(args) => log::run(args).await,
             Self::Control(args) => control::run(args).await,
+            Self::Metrics(_) => {
+                metrics::run();
+                Ok(())
+            }
             Self::Migrate(args) => migrate::run(args).await,
             Self::Admin(args) => admin::run(args).await,
             Self::Secrets(args) => secrets::run(args).await,

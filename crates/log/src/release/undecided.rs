@@ -13,7 +13,11 @@ pub(super) async fn decide(
     endpoint: &Endpoint,
     released: Vec<OpenDelivery>,
 ) -> Result<Vec<OpenDelivery>, StoreError> {
-    let undecided: Vec<DeliveryId> = released.iter().filter(|open| open.undecided).map(|open| open.id).collect();
+    let undecided: Vec<DeliveryId> = released
+        .iter()
+        .filter(|open| open.undecided)
+        .map(|open| open.id)
+        .collect();
     if undecided.is_empty() {
         return Ok(released);
     }

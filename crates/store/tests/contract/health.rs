@@ -274,7 +274,7 @@ pub(crate) async fn an_endpoint_that_was_turned_on_again_is_told_of_at_once(stor
     store.record(vec![exhausted(&event(tenant, &[id]), id)]).await.unwrap();
     assert!(
         store
-            .disable_endpoint(id, DisabledReason::Failing, "", now())
+            .disable_endpoint(id, DisabledReason::Failing, "", None, now())
             .await
             .unwrap()
     );

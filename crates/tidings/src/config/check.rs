@@ -77,6 +77,11 @@ impl Config {
         found.time("monitor.drain", monitor.drain, Duration::ZERO..=10 * MINUTE);
         found.time("monitor.grace", monitor.grace, Duration::ZERO..=HOUR);
         found.number("server.max_connections", server.max_connections, 1..=1_000_000);
+        found.time(
+            "server.max_connection_age",
+            server.max_connection_age,
+            SECOND..=24 * HOUR,
+        );
         found.number(
             "server.max_calls_per_connection",
             server.max_calls_per_connection,
