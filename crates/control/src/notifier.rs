@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::mail::Mailer;
 use self::outbox::{Outbox, Taken};
 
-pub use self::mail::MailError;
+pub use self::mail::{MailCheck, MailError, check as check_mail};
 
 /// How often notices are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -14,6 +14,7 @@ mod deliveries;
 mod erasures;
 mod error;
 mod events;
+pub mod examine;
 mod filter;
 mod idempotency;
 mod lease;

@@ -104,7 +104,10 @@ async fn metrics_are_there_from_the_start_and_count() {
         ("tidings_deliveries_total{state=\"succeeded\"}", 1.0),
         ("tidings_deliveries_total{state=\"scheduled\"}", 1.0),
         ("tidings_attempt_duration_seconds_count{outcome=\"succeeded\"}", 1.0),
-        ("tidings_attempt_duration_seconds_count{outcome=\"failed_retryable\"}", 1.0),
+        (
+            "tidings_attempt_duration_seconds_count{outcome=\"failed_retryable\"}",
+            1.0,
+        ),
         ("tidings_first_attempt_lag_seconds_count", 1.0),
         ("tidings_retry_lag_seconds_count", 1.0),
         ("tidings_delivery_duration_seconds_count{state=\"succeeded\"}", 1.0),
@@ -129,5 +132,11 @@ async fn metrics_are_there_from_the_start_and_count() {
         let shown = async || system.process.metric(metric).await == value;
         wait_until(SOON, &format!("{metric} to be {value}"), shown).await;
     }
-    assert!(system.process.metric("tidings_queue_confirm_duration_seconds_count").await >= 1.0);
+    assert!(
+        system
+            .process
+            .metric("tidings_queue_confirm_duration_seconds_count")
+            .await
+            >= 1.0
+    );
 }

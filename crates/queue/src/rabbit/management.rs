@@ -73,7 +73,12 @@ impl Nodes {
     }
 
     /// What the first node that answers says.
-    pub(super) async fn ask<T: DeserializeOwned>(&mut self, client: &Client, path: &[&str], columns: &str) -> Result<T, String> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &mut self,
+        client: &Client,
+        path: &[&str],
+        columns: &str,
+    ) -> Result<T, String> {
         let mut failures = Vec::new();
         for at in 0..self.0.len() {
             let mut url = self.0[at].clone();
