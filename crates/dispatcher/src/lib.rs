@@ -54,7 +54,8 @@ pub use crate::send::{Proxy, ProxyConfigError, SenderError};
 pub struct Config {
     /// Where the gRPC service listens.
     pub grpc_address: String,
-    /// How many requests to one endpoint may be under way at once, unless the endpoint says otherwise.
+    /// How many requests to one endpoint may be under way at once, from all dispatchers together, unless the endpoint says
+    /// otherwise. Each dispatcher makes at least one.
     pub endpoint_concurrency: u32,
     /// After how many failures in a row an endpoint is only probed, one request at a time, until it answers again;
     /// 0 for never. Failures are missing answers, 5xx and 429.

@@ -2,10 +2,12 @@
 //!
 //! Need: calls reach every replica, also one that came later, and pass over one that has gone. Mechanism: each name is
 //! resolved to all of its addresses, and again every [`LOOK_EVERY`] and when a call fails; each address has a connection of its
-//! own; calls take them in turn, and leave one out for [`SHUNNED_FOR`] after it failed. Limit: a call that fails is not made
-//! again here, only its caller knows whether that does harm; and a name that does not resolve any more keeps its last
-//! addresses, because name servers fail as well.
+//! own; calls take them in turn, and leave one out for [`SHUNNED_FOR`] after it failed. A request that was never sent, because
+//! nobody listens or the connection was just being closed, goes to the next. Limit: one that may have been sent is not made again
+//! here, only its caller knows whether that does harm; requests must be whole, not streams; and a name that does not
+//! resolve any more keeps its last addresses, because name servers fail as well.
 
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -15,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tonic::Status;
@@ -114,18 +117,33 @@ impl Service<Request<Body>> for Replicas {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = self.0.clone();
         Box::pin(async move {
-            let replica = shared.next_replica().await?;
-            let mut trial = Trial {
-                replica: &replica,
-                look: &shared.look,
-                answered: false,
-            };
-            let mut channel = replica.channel.clone();
-            let answer = channel.ready().await?.call(request).await?;
-            trial.answered = true;
-            Ok(answer)
+            let (head, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let mut more = shared.known.borrow().replicas.len();
+            loop {
+                let replica = shared.next_replica().await?;
+                let request = Request::from_parts(head.clone(), Body::new(Full::new(body.clone())));
+                match shared.call(&replica, request).await {
+                    Err(error) if more > 0 && was_not_sent(&*error) => more -= 1,
+                    answer => return answer,
+                }
+            }
         })
     }
+}
+
+/// Whether a request never left this process: there was no connection, or the server had asked for an end of the one that
+/// there was before the request was written.
+fn was_not_sent(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let cancelled = cause.downcast_ref().is_some_and(hyper::Error::is_canceled);
+        if cancelled || cause.is::<tonic::ConnectError>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// A call under way. One that fails, or is given up before there is an answer, says that its replica may have gone.
@@ -157,6 +175,18 @@ impl Replica {
 }
 
 impl Shared {
+    async fn call(&self, replica: &Replica, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let mut trial = Trial {
+            replica,
+            look: &self.look,
+            answered: false,
+        };
+        let mut channel = replica.channel.clone();
+        let answer = channel.ready().await?.call(request).await?;
+        trial.answered = true;
+        Ok(answer)
+    }
+
     /// The replica whose turn it is. Before names were resolved for the first time, that is waited for.
     async fn next_replica(&self) -> Result<Arc<Replica>, Status> {
         let mut known = self.known.subscribe();

@@ -50,7 +50,7 @@ pub struct Config {
     /// load balancer's come from few addresses.
     pub max_connections_per_address: usize,
     /// How long a connection is used, within a tenth more or less; then its client is asked to make another, which may
-    /// reach another replica. What is under way on it goes on.
+    /// reach another replica. What is under way on it goes on. For ever if zero.
     #[serde(with = "humantime_serde")]
     pub max_connection_age: Duration,
     /// The most calls under way on one HTTP/2 connection.
@@ -77,7 +77,7 @@ impl Default for Config {
         Self {
             max_connections: 10_000,
             max_connections_per_address: 2_000,
-            max_connection_age: Duration::from_secs(300),
+            max_connection_age: Duration::from_secs(1800),
             max_calls_per_connection: 200,
             max_header_bytes: 32 * 1024,
             max_body_memory: 256 * 1024 * 1024,
@@ -249,7 +249,7 @@ impl Listener {
                     tokio::select! {
                         ended = connection.as_mut() => return ended,
                         () = shutdown.cancelled() => {}
-                        () = time::sleep(age) => {}
+                        () = time::sleep(age), if !age.is_zero() => {}
                     }
                     connection.as_mut().graceful_shutdown();
                     connection.await

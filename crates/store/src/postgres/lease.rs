@@ -2,8 +2,9 @@
 //!
 //! Need: whoever takes a connection finds it idle. Mechanism: a caller that gives up drops its future while the server
 //! still works on the statement, and the next statement would wait behind it; so the connection is given back only when
-//! the server is done, and what only reads is cancelled first. Limit: until then it counts as taken, which is what
-//! keeps abandoned searches from being more than their pool.
+//! the server is done; one on which a statement was cancelled is closed then, because nobody knows when the server has
+//! taken notice. Limit: until then it counts as taken, which is what keeps abandoned searches from being more than their
+//! pool.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -82,9 +83,10 @@ impl Lease {
         Ok(self.client_mut()?.transaction().await?)
     }
 
-    /// Begins a transaction that only reads, and sees one moment.
+    /// Begins a transaction that only reads, and sees one moment. It is left to end when its future is dropped: nobody says
+    /// here that it has ended, and most have.
     pub(super) async fn moment(&mut self) -> Result<Transaction<'_>, StoreError> {
-        self.doing(READING);
+        self.doing(WRITING);
         let beginning = self.client_mut()?.build_transaction();
         let beginning = beginning
             .isolation_level(IsolationLevel::RepeatableRead)
@@ -149,10 +151,12 @@ async fn give_back(object: Object, cancel: bool, tls: Tls) {
             // An error says that the server can't be reached, which the next statement finds out as well.
             let _ = object.cancel_token().cancel_query(tls).await;
         }
-        // It waits behind whatever runs. A cancellation that comes late may hit it, which does no harm.
+        // It waits behind whatever runs.
         let _ = object.simple_query("").await;
     };
-    if tokio::time::timeout(IDLE_WITHIN, idle).await.is_err() {
+    let idle = tokio::time::timeout(IDLE_WITHIN, idle).await.is_ok();
+    // The server takes a cancellation whenever it gets to it, and one that comes late would hit whoever is next.
+    if cancel || !idle {
         drop(Object::take(object));
     }
 }

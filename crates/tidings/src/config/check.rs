@@ -80,7 +80,7 @@ impl Config {
         found.time(
             "server.max_connection_age",
             server.max_connection_age,
-            SECOND..=24 * HOUR,
+            Duration::ZERO..=24 * HOUR,
         );
         found.number(
             "server.max_calls_per_connection",
