@@ -1,3 +1,4 @@
+-- compatible-from: 12
 -- Operators find endpoints of all tenants by how they stand, by the host that they are at, and by dialect.
 
 CREATE INDEX ON endpoints (id) WHERE enabled AND failing_since IS NOT NULL;

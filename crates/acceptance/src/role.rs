@@ -44,6 +44,16 @@ impl Role {
         self.variables.push((variable.to_owned(), value.into()));
     }
 
+    /// The variables that it is started with.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
+    /// Where its monitor is, as in `http://127.0.0.1:9464`.
+    pub fn monitor_url(&self) -> String {
+        self.monitor.url()
+    }
+
     /// Another process of the same kind, not started, that listens at an address of its own: `address` is the variable
     /// (`TIDINGS_SECTION__KEY`) that names it.
     pub fn replica(&self, address: &str) -> (Self, Reserved) {

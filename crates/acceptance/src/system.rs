@@ -121,7 +121,8 @@ impl System {
         Client::new(&self.servers, token)
     }
 
-    fn roles(&mut self) -> [&mut Role; 4] {
+    /// Every role.
+    pub fn roles(&mut self) -> [&mut Role; 4] {
         [&mut self.ingest, &mut self.dispatcher, &mut self.log, &mut self.control]
     }
 }

@@ -424,11 +424,6 @@ impl Reader {
         self.word("cause", cause)
     }
 
-    /// Who made a change.
-    pub(crate) fn actor(&self, actor: &str) -> String {
-        self.word("actor", actor)
-    }
-
     pub(crate) fn verdict(&self, verdict: &str) -> String {
         self.word("verdict", verdict)
     }

@@ -29,6 +29,8 @@ pub mod system;
 pub mod tenants;
 mod texts;
 
+pub use notifier::metrics::register as register_metrics;
+
 use std::sync::Arc;
 use std::time::Duration;
 

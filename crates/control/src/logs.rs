@@ -12,9 +12,9 @@ use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_proto::pb::queue_service_client::QueueServiceClient;
 use tidings_service::client::{ClientError, channel};
 use tidings_service::problem::Problem;
+use tidings_service::replicas::Replicas;
 use tidings_service::tls::ClientTls;
 use tonic::metadata::AsciiMetadataValue;
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
 /// How long a connection to the log service may take to be made.
@@ -26,7 +26,7 @@ const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// A client of the log service. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
-pub struct LogClient(AttemptLogServiceClient<Channel>, QueueServiceClient<Channel>);
+pub struct LogClient(AttemptLogServiceClient<Replicas>, QueueServiceClient<Replicas>);
 
 impl LogClient {
     /// A client for these servers (`log_client.servers`, `log_client.tls`). Nothing is connected yet.

@@ -6,7 +6,7 @@
 //! of replicas may run; one that dies between telling and removing tells twice, under the same ids.
 
 mod mail;
-mod metrics;
+pub(crate) mod metrics;
 mod operational;
 mod outbox;
 
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::mail::Mailer;
 use self::outbox::{Outbox, Taken};
 
-pub use self::mail::MailError;
+pub use self::mail::{MailCheck, MailError, check as check_mail};
 
 /// How often notices are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -131,8 +131,9 @@ impl Notifier {
         let mut timer = timer(LOOK_EVERY);
         loop {
             timer.tick().await;
-            if let Err(error) = self.tell_all().await {
-                report(&error, "tenants can't be told of their endpoints right now");
+            match self.tell_all().await {
+                Ok(()) => tidings_service::metrics::succeeded("notifier"),
+                Err(error) => report(&error, "tenants can't be told of their endpoints right now"),
             }
         }
     }
@@ -173,8 +174,9 @@ impl Notifier {
         let mut timer = timer(self.check_every);
         loop {
             timer.tick().await;
-            if let Err(error) = self.turn_off_what_fails_too_long().await {
-                report(&error, "endpoints that fail too long can't be turned off right now");
+            match self.turn_off_what_fails_too_long().await {
+                Ok(()) => tidings_service::metrics::succeeded("notifier_disabling"),
+                Err(error) => report(&error, "endpoints that fail too long can't be turned off right now"),
             }
         }
     }

@@ -27,7 +27,7 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where dispatchers listen; several replicas are used in turn.
+    /// Where dispatchers listen. All addresses of each name are used in turn, and looked up again regularly.
     pub servers: Vec<String>,
     /// For servers `https://`.
     pub tls: ClientTls,

@@ -3,7 +3,7 @@
 //! Need: whatever an endpoint does, the others must not feel it. Mechanism: four rules: the window (how many
 //! requests are under way at once), the breaker (one probe at a time while it fails), the rate limit, and a bound on how many deliveries it may have going round in rungs. A delivery waits in hand only for what comes
 //! within a moment; otherwise it is turned away, and the caller puts it aside. Limit: each dispatcher has gates of its
-//! own; only the rate limit is divided among them.
+//! own; the highest window and the rate limit are divided among them, breakers and rounds are not.
 
 mod breaker;
 mod window;
@@ -75,7 +75,7 @@ pub(crate) struct Gates {
     /// The highest cap, whatever an endpoint asks for: a lane has so many places for it and no more.
     highest_cap: u32,
     breaker_threshold: u32,
-    /// How many dispatchers share the rate limits.
+    /// How many dispatchers share the caps and rate limits.
     dispatchers: AtomicU32,
     gates: Mutex<HashMap<EndpointId, Arc<Gate>>>,
 }
@@ -165,7 +165,7 @@ impl Gates {
         }
     }
 
-    /// Sets how many dispatchers share the rate limits, this one among them.
+    /// Sets how many dispatchers share the caps and rate limits, this one among them.
     pub(crate) fn set_dispatchers(&self, count: u32) {
         self.dispatchers.store(count.max(1), Ordering::Relaxed);
     }
@@ -208,9 +208,15 @@ impl Gates {
         )
     }
 
+    /// This dispatcher's part of how many requests may be under way at once. With more dispatchers than that, each still
+    /// makes one.
+    fn cap(&self, at_once: u32) -> u32 {
+        let part = at_once.div_ceil(self.dispatchers.load(Ordering::Relaxed));
+        part.clamp(1, self.highest_cap)
+    }
+
     fn gate(&self, endpoint: &Endpoint) -> Arc<Gate> {
-        let cap = endpoint.overrides.concurrency.unwrap_or(self.default_cap);
-        let cap = cap.clamp(1, self.highest_cap);
+        let cap = self.cap(endpoint.overrides.concurrency.unwrap_or(self.default_cap));
         let mut gates = self.gates();
         let gate = gates.entry(endpoint.id).or_insert_with(|| {
             let now = Instant::now();

@@ -45,6 +45,7 @@ use crate::send::Sender;
 use crate::settle::Settler;
 use crate::worker::Worker;
 
+pub use crate::metrics::register as register_metrics;
 pub use crate::send::{Proxy, ProxyConfigError, SenderError};
 
 /// How attempts are made (`[dispatcher]`).
@@ -53,7 +54,8 @@ pub use crate::send::{Proxy, ProxyConfigError, SenderError};
 pub struct Config {
     /// Where the gRPC service listens.
     pub grpc_address: String,
-    /// How many requests to one endpoint may be under way at once, unless the endpoint says otherwise.
+    /// How many requests to one endpoint may be under way at once, from all dispatchers together, unless the endpoint says
+    /// otherwise. Each dispatcher makes at least one.
     pub endpoint_concurrency: u32,
     /// After how many failures in a row an endpoint is only probed, one request at a time, until it answers again;
     /// 0 for never. Failures are missing answers, 5xx and 429.
@@ -242,6 +244,8 @@ impl Dispatcher {
                 LaneKind::Retry => "consumer_retry",
             };
             let prefetch = self.config.prefetch(kind);
+            let limit = i64::from(prefetch) * i64::from(self.worker.settler.shards);
+            metrics::PREFETCH.with_label_values(&[kind.as_str()]).set(limit);
             let (queue, worker, tasks, shutdown) =
                 (self.queue.clone(), self.worker.clone(), tasks.clone(), shutdown.clone());
             supervisor.spawn(task, move || {
@@ -255,9 +259,9 @@ impl Dispatcher {
                 )
             });
         }
-        supervisor.spawn("queue_depths", {
+        supervisor.spawn("dispatchers_watch", {
             let (queue, worker, shutdown) = (self.queue.clone(), self.worker.clone(), shutdown.clone());
-            move || look_at_queues(queue.clone(), worker.clone(), shutdown.clone())
+            move || count_dispatchers(queue.clone(), worker.clone(), shutdown.clone())
         });
         supervisor.spawn("idle_gates", {
             let (worker, shutdown) = (self.worker.clone(), shutdown.clone());
@@ -303,23 +307,19 @@ async fn consume(
     }
 }
 
-/// Reports how many messages wait, and learns how many dispatchers there are: each consumes every lane.
-async fn look_at_queues(queue: Arc<dyn Queue>, worker: Arc<Worker>, shutdown: CancellationToken) {
+/// Learns how many dispatchers there are: each consumes every lane.
+async fn count_dispatchers(queue: Arc<dyn Queue>, worker: Arc<Worker>, shutdown: CancellationToken) {
     let mut timer = tokio::time::interval(Duration::from_secs(15));
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = timer.tick() => {}
         }
-        let Ok(depths) = queue.depths().await else { continue };
-        for depth in &depths {
-            metrics::QUEUE_DEPTH
-                .with_label_values(&[&depth.name])
-                .set(i64::try_from(depth.ready).unwrap_or(i64::MAX));
-        }
-        let of_lanes = depths.iter().filter(|depth| depth.lane.is_some());
-        worker
-            .gates
-            .set_dispatchers(of_lanes.map(|depth| depth.consumers).max().unwrap_or(1));
+        let Ok(depths) = queue.depths_of(Source::Work(LaneKind::Live)).await else {
+            continue;
+        };
+        let count = depths.iter().map(|depth| depth.consumers).max().unwrap_or(1);
+        metrics::DISPATCHERS.set(i64::from(count.max(1)));
+        worker.gates.set_dispatchers(count);
     }
 }

@@ -228,7 +228,7 @@ impl Worker {
                 (outcome, classify::describe(answer, outcome, endpoint, rest))
             }
         };
-        metrics::TESTS.with_label_values(&[outcome.name()]).inc();
+        metrics::tested(outcome);
         let state = if outcome.is_success() {
             DeliveryState::Succeeded
         } else {

@@ -57,6 +57,7 @@ enum Obstacle {
 impl Worker {
     /// Works on a message from a lane of this kind and settles it.
     pub(crate) async fn handle(&self, incoming: Incoming, kind: LaneKind) {
+        let _in_hand = metrics::InHand::take(kind);
         let verdict = match Message::decode(incoming.body.clone()) {
             Ok(message) => {
                 let in_hand = self.hands.take(message.delivery).await;
@@ -238,12 +239,15 @@ impl Worker {
             tracing::warn!(endpoint = %endpoint.id, %error, "no request can be made for an endpoint: its delivery is held");
             return self.hold(message, HoldReason::EndpointUnusable).await;
         }
+        if rendered.is_ok() {
+            metrics::begun(kind, message, content.accepted_at, started.0);
+        }
         let made = self.attempt(message, endpoint, dialect, content, started, rendered, pass);
         let (record, state, in_queue) = match made.await {
             Ok(made) => made,
             Err(why) => return self.settler.deferred(message, why).await,
         };
-        metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
+        metrics::reached(&state, content.accepted_at);
         self.settler.attempted(message, record, state, in_queue).await
     }
 
@@ -279,15 +283,11 @@ impl Worker {
             Ok(request) => request,
             Err(error) => {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
-                metrics::attempted(outcome, number, started.elapsed());
+                metrics::attempted(outcome, number, None, started.elapsed());
                 let report = report(None, None, started.elapsed(), outcome, error.to_string(), &state, false);
                 return Ok((recorded(report), state, None));
             }
         };
-        if number == 1 {
-            let lag = Duration::try_from(started_at.duration_since(content.accepted_at)).unwrap_or_default();
-            metrics::FIRST_ATTEMPT_LAG.observe(lag.as_secs_f64());
-        }
         let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
         failpoint::pass("dispatcher::before_send");
         let in_flight = metrics::InFlight::begin();
@@ -312,7 +312,8 @@ impl Worker {
         if classify::is_gone(&answer, outcome) {
             gone::disable(&*self.registry, endpoint).await;
         }
-        metrics::attempted(outcome, number, duration);
+        let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
+        metrics::attempted(outcome, number, status, duration);
         let in_queue = wait.filter(|wait| self.settler.is_kept_by_queue(*wait));
         let error = classify::describe(&answer, outcome, endpoint, rest);
         let report = report(

@@ -21,6 +21,7 @@ use tidings_store::{Caller, Claim, ClaimToken};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::judge::Judge;
+use crate::metrics::Transport;
 use crate::publish::Publisher;
 use crate::room::Room;
 use crate::schemas::Schemas;
@@ -72,17 +73,21 @@ impl Acceptor {
     }
 
     /// Accepts an event or says why not.
-    pub(crate) async fn accept(&self, caller: &Caller, draft: Draft) -> Result<Accepted, Problem> {
+    pub(crate) async fn accept(
+        &self,
+        transport: Transport,
+        caller: &Caller,
+        draft: Draft,
+    ) -> Result<Accepted, Problem> {
         let started = Instant::now();
         let result = self.try_accept(caller, draft).await;
         match &result {
-            Ok(accepted) if accepted.duplicate => metrics::EVENTS.with_label_values(&["duplicate"]).inc(),
+            Ok(accepted) if accepted.duplicate => metrics::duplicate(),
             Ok(accepted) => {
-                metrics::EVENTS.with_label_values(&["accepted"]).inc();
+                metrics::accepted(transport, started.elapsed());
                 metrics::DELIVERIES_CREATED.inc_by(u64::from(accepted.deliveries));
-                metrics::PUBLISH_SECONDS.observe(started.elapsed().as_secs_f64());
             }
-            Err(problem) => metrics::EVENTS.with_label_values(&[problem.code]).inc(),
+            Err(problem) => metrics::not_accepted(problem),
         }
         result
     }

@@ -19,6 +19,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::accept::{Accepted, Acceptor};
+use crate::metrics::Transport;
 use crate::validate::Draft;
 
 /// How long a stream whose caller is no longer known waits for the answers that are due.
@@ -178,7 +179,7 @@ async fn accept(acceptor: &Acceptor, publisher: &Publisher, event: pb::PublishRe
         idempotency_key: Some(event.idempotency_key).filter(|key| !key.is_empty()),
         traceparent: publisher.traceparent.clone(),
     };
-    acceptor.accept(&publisher.caller, draft).await
+    acceptor.accept(Transport::Grpc, &publisher.caller, draft).await
 }
 
 fn publish_result(result: Result<Accepted, Problem>) -> pb::PublishResult {

@@ -28,6 +28,7 @@ use utoipa::{OpenApi, ToSchema};
 use crate::accept::{Accepted, Acceptor, KEY_REUSED};
 use crate::flaw;
 use crate::grpc::check_batch;
+use crate::metrics::Transport;
 use crate::validate::Draft;
 
 #[derive(Clone)]
@@ -234,7 +235,7 @@ async fn accept(ingest: &Ingest, caller: &Caller, headers: &HeaderMap, event: Ev
             .and_then(|v| v.to_str().ok())
             .and_then(TraceParent::parse),
     };
-    let accepted = ingest.acceptor.accept(caller, draft).await;
+    let accepted = ingest.acceptor.accept(Transport::Http, caller, draft).await;
     accepted.map_err(|problem| match problem.code {
         // Over HTTP this has a status of its own, on every route; gRPC has no such code.
         KEY_REUSED => Problem {

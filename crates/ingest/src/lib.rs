@@ -32,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::http::openapi;
 use crate::accept::Acceptor;
 
+pub use crate::metrics::register as register_metrics;
+
 /// How events are taken in (`[ingest]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

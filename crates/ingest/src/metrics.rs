@@ -1,13 +1,17 @@
 //! What ingest counts.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntCounterVec};
-use tidings_service::metrics::{SECONDS, counter, counters, histogram};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge};
+use tidings_service::metrics::{SECONDS, before_reading, counter, counters, gauge, histograms};
+use tidings_service::problem::{Kind, Problem};
+use tokio::sync::Semaphore;
 
-pub(crate) static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Events published, by result: accepted, duplicate, or the code of the refusal.";
-    counters("tidings_events_total", help, &["result"])
+static EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Events published, by outcome: accepted, duplicate, refused (for the publisher's own fault) or failed (for \
+                ours); and by the code of the refusal or failure.";
+    counters("tidings_events_total", help, &["outcome", "code"])
 });
 
 pub(crate) static DELIVERIES_CREATED: LazyLock<IntCounter> =
@@ -30,8 +34,8 @@ pub(crate) static JUDGED_IN_TURN: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 pub(crate) static NOT_AS_DESCRIBED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Events whose payload is not as the schema of their type says, by what happened: warned, rejected.";
-    counters("tidings_events_not_as_described_total", help, &["result"])
+    let help = "Events whose payload is not as the schema of their type says, by outcome: warned, rejected.";
+    counters("tidings_events_not_as_described_total", help, &["outcome"])
 });
 
 pub(crate) static PUBLISHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -39,13 +43,80 @@ pub(crate) static PUBLISHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters("tidings_first_attempts_queued_total", help, &["lane"])
 });
 
-pub(crate) static PUBLISH_SECONDS: LazyLock<Histogram> = LazyLock::new(|| {
-    histogram(
-        "tidings_publish_seconds",
-        "From an event's arrival to its acceptance, seconds.",
+static ACCEPTANCE: LazyLock<HistogramVec> = LazyLock::new(|| {
+    let help = "From an event's arrival to its acceptance, seconds, by transport: grpc, http.";
+    histograms(
+        "tidings_event_acceptance_duration_seconds",
+        help,
+        &["transport"],
         &SECONDS,
     )
 });
+
+static ROOM_USED: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "What payloads that are being accepted take, bytes.";
+    gauge("tidings_ingest_room_used_bytes", help)
+});
+static ROOM: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "What they may take at most (ingest.max_in_flight), bytes; who comes when it is full waits.";
+    gauge("tidings_ingest_room_bytes", help)
+});
+
+/// The failures that are ours.
+const FAILURES: [&str; 4] = [
+    "not_durable",
+    "record_refused",
+    "idempotency_unavailable",
+    "filters_failed",
+];
+
+/// How an event came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Transport {
+    Grpc,
+    Http,
+}
+
+impl Transport {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// An event was accepted.
+pub(crate) fn accepted(transport: Transport, took: Duration) {
+    EVENTS.with_label_values(&["accepted", ""]).inc();
+    ACCEPTANCE
+        .with_label_values(&[transport.as_str()])
+        .observe(took.as_secs_f64());
+}
+
+/// An event had been accepted before.
+pub(crate) fn duplicate() {
+    EVENTS.with_label_values(&["duplicate", ""]).inc();
+}
+
+/// An event was not accepted.
+pub(crate) fn not_accepted(problem: &Problem) {
+    let ours = matches!(problem.kind, Kind::Unavailable | Kind::Internal);
+    let outcome = if ours { "failed" } else { "refused" };
+    EVENTS.with_label_values(&[outcome, problem.code]).inc();
+}
+
+/// Shows how much room is taken as long as there is any.
+pub(crate) fn show_room(permits: &Arc<Semaphore>, all: u32) {
+    ROOM.set(i64::from(all) * 1024);
+    let permits = Arc::downgrade(permits);
+    before_reading(move || {
+        let Some(permits) = permits.upgrade() else { return false };
+        let used = i64::from(all) - permits.available_permits() as i64;
+        ROOM_USED.set(used * 1024);
+        true
+    });
+}
 
 pub(crate) static LEFT_TO_SWEEPER: LazyLock<IntCounter> = LazyLock::new(|| {
     let help = "Deliveries of accepted events that the queue did not confirm; the sweeper publishes them.";
@@ -60,12 +131,18 @@ pub(crate) static ACCEPTED_SPILLED: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 /// Shows every metric from the start, so that nothing missing is taken for nothing wrong.
-pub(crate) fn register() {
-    for result in ["accepted", "duplicate"] {
-        EVENTS.with_label_values(&[result]);
+pub fn register() {
+    for outcome in ["accepted", "duplicate"] {
+        EVENTS.with_label_values(&[outcome, ""]);
     }
-    for result in ["warned", "rejected"] {
-        NOT_AS_DESCRIBED.with_label_values(&[result]);
+    for code in FAILURES {
+        EVENTS.with_label_values(&["failed", code]);
+    }
+    for outcome in ["warned", "rejected"] {
+        NOT_AS_DESCRIBED.with_label_values(&[outcome]);
+    }
+    for transport in [Transport::Grpc, Transport::Http] {
+        ACCEPTANCE.with_label_values(&[transport.as_str()]);
     }
     for lane in ["live", "bulk"] {
         PUBLISHED.with_label_values(&[lane]);
@@ -74,7 +151,8 @@ pub(crate) fn register() {
     LazyLock::force(&JUDGED_IN_TURN);
     LazyLock::force(&DELIVERIES_CREATED);
     LazyLock::force(&DELIVERIES_FILTERED);
-    LazyLock::force(&PUBLISH_SECONDS);
+    LazyLock::force(&ROOM_USED);
+    LazyLock::force(&ROOM);
     LazyLock::force(&LEFT_TO_SWEEPER);
     LazyLock::force(&ACCEPTED_SPILLED);
 }

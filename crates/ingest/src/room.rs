@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::metrics;
+
 /// The most that the messages of one event may carry together, bytes.
 const CARRIED: usize = 4 * 1024 * 1024;
 
@@ -21,10 +23,9 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(bytes: usize) -> Self {
         let all = kib(bytes).clamp(1, u32::MAX >> 3);
-        Self {
-            permits: Arc::new(Semaphore::new(all as usize)),
-            all,
-        }
+        let permits = Arc::new(Semaphore::new(all as usize));
+        metrics::show_room(&permits, all);
+        Self { permits, all }
     }
 
     /// Room for a payload, as soon as there is some; all that there is, if it needs more.

@@ -26,7 +26,10 @@ pub(crate) async fn run(ledger: Arc<dyn Ledger>, shutdown: CancellationToken) {
             _ = timer.tick() => {}
         }
         let asked = match ledger.cancellations().await {
-            Ok(asked) => asked,
+            Ok(asked) => {
+                tidings_service::metrics::succeeded("cancellations");
+                asked
+            }
             Err(error) => {
                 tracing::debug!(%error, "what is to be cancelled can't be looked for right now");
                 continue;

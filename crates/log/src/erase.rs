@@ -24,8 +24,9 @@ pub(crate) async fn run(store: Arc<dyn Store>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = timer.tick() => {}
         }
-        if let Err(error) = erase(&*store, &shutdown).await {
-            tracing::warn!(%error, "an erasure could not go on; it is taken up again");
+        match erase(&*store, &shutdown).await {
+            Ok(()) => tidings_service::metrics::succeeded("erasures"),
+            Err(error) => tracing::warn!(%error, "an erasure could not go on; it is taken up again"),
         }
     }
 }

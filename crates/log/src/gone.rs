@@ -17,6 +17,8 @@ use tidings_store::ledger::Fetched;
 use tidings_store::{Ledger, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics;
+
 /// How often the records queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// For how long it must have been empty.
@@ -86,6 +88,7 @@ pub(crate) fn is_dropped(delivery: DeliveryId, retention: Duration, now: Timesta
 #[derive(Clone, Default)]
 pub(crate) struct Drained {
     empty_since: Arc<Mutex<Option<Instant>>>,
+    waiting_since: Arc<Mutex<Option<Instant>>>,
     in_hand: Arc<AtomicUsize>,
 }
 
@@ -119,6 +122,14 @@ impl Drained {
         } else {
             None
         };
+        drop(since);
+        let mut waiting = self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = if empty {
+            None
+        } else {
+            waiting.or_else(|| Some(Instant::now()))
+        };
+        metrics::RECORDS_WAIT.set(waiting.map_or(0.0, |since| since.elapsed().as_secs_f64()));
     }
 
     fn for_long(&self) -> bool {

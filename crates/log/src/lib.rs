@@ -21,6 +21,7 @@ mod release;
 mod replay;
 mod republish;
 mod rows;
+mod standing;
 mod sweep;
 mod tail;
 mod upkeep;
@@ -43,6 +44,8 @@ use crate::gone::{Drained, Forgetting};
 use crate::republish::Republisher;
 use crate::tail::{Tail, ToTell};
 use crate::writer::{Committer, Writer};
+
+pub use crate::metrics::register as register_metrics;
 
 /// How the ledger is kept (`[log]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -219,6 +222,10 @@ impl Log {
         supervisor.spawn("tail", {
             let (store, shutdown) = (store.clone(), shutdown.clone());
             move || tail.clone().run(to_tell.clone(), store.clone(), shutdown.clone())
+        });
+        supervisor.spawn("standing_watch", {
+            let (ledger, queue, shutdown) = (ledger.clone(), queue.clone(), shutdown.clone());
+            move || standing::run(ledger.clone(), queue.clone(), shutdown.clone())
         });
         supervisor.spawn("drained_watch", {
             let (drained, queue, shutdown) = (drained.clone(), queue.clone(), shutdown.clone());

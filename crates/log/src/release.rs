@@ -91,8 +91,9 @@ impl Releaser {
                 _ = timer.tick() => {}
             }
             let (began, look) = (Instant::now(), Instant::now() >= next_look);
-            if let Err(error) = self.round(look, &mut flows, &shutdown).await {
-                tracing::debug!(%error, "held deliveries can't be released right now");
+            match self.round(look, &mut flows, &shutdown).await {
+                Ok(()) => tidings_service::metrics::succeeded("releaser"),
+                Err(error) => tracing::debug!(%error, "held deliveries can't be released right now"),
             }
             if look {
                 next_look = Instant::now() + LOOK_EVERY.max(began.elapsed() * LOOK_SHARE);
@@ -307,6 +308,7 @@ impl Flow {
 
 #[cfg(test)]
 mod behind;
+mod undecided;
 
 #[cfg(test)]
 mod tests {

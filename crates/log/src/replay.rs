@@ -66,7 +66,10 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
                         break;
                     }
                 },
-                Ok(None) => break,
+                Ok(None) => {
+                    tidings_service::metrics::succeeded("replays");
+                    break;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "replays can't be looked for right now");
                     break;

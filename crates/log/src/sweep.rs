@@ -51,7 +51,10 @@ pub(crate) async fn run(
         while !shutdown.is_cancelled() && sweeper.republisher.queue.available() {
             match sweeper.round().await {
                 Ok(More::Yes) => {}
-                Ok(More::No) => break,
+                Ok(More::No) => {
+                    tidings_service::metrics::succeeded("sweeper");
+                    break;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the ledger can't be swept right now");
                     sweeper.behind = Some(Instant::now());

@@ -11,7 +11,7 @@ use tidings_store::{RegistryCache, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Config, metrics};
+use crate::Config;
 
 /// How often everything is done, by whichever process comes first.
 const EVERY: Duration = Duration::from_secs(1800);
@@ -42,6 +42,7 @@ pub(crate) async fn run(
         let wait = match upkeep.take_turn().await {
             Ok(()) => {
                 backoff.reset();
+                tidings_service::metrics::succeeded("upkeep");
                 LOOK_EVERY
             }
             Err(error) => {
@@ -104,7 +105,6 @@ impl Upkeep {
         };
         loop {
             let dropped = self.store.drop_days_before(before, now, BATCH).await?;
-            metrics::DROPPED.inc_by(dropped);
             if dropped == 0 || !self.is_mine().await? {
                 return Ok(());
             }

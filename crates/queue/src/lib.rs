@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use message::{Message, MessageError};
+pub use metrics::register as register_metrics;
 pub use parked::{Aside, Parked, ParkedKind, Settle, Settled, Which};
 
 /// Where messages are published to and consumed from.
@@ -115,6 +116,17 @@ impl Depth {
             (None, name) if name.starts_with("tidings.parked") => "parked",
             (None, name) if name.starts_with("tidings.delay.") => "delay",
             (None, _) => "other",
+        }
+    }
+
+    /// What waits there, in a word: `lane`, `rung`, `records` or `aside`.
+    #[must_use]
+    pub fn stage(&self) -> &'static str {
+        match (self.lane, self.kind()) {
+            (Some(_), _) => "lane",
+            (None, "records") => "records",
+            (None, "parked" | "unrouted") => "aside",
+            (None, _) => "rung",
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus::core::Collector as _;
-use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use tidings_service::metrics::{counter, counters, float_gauge, gauge, gauges, histogram};
+use prometheus::{Counter, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use tidings_service::metrics::{counter, counters, float_counter, float_gauge, gauge, gauges, histogram};
 
 use crate::{PublishError, Settle, Source, Trouble};
 
@@ -19,8 +19,8 @@ static PUBLISHES: LazyLock<IntCounterVec> =
 
 static CONFIRM: LazyLock<Histogram> = LazyLock::new(|| {
     histogram(
-        "tidings_queue_confirm_seconds",
-        "Time from a publish to its confirmation.",
+        "tidings_queue_confirm_duration_seconds",
+        "Time from a publish to its confirmation, seconds.",
         &CONFIRM_SECONDS,
     )
 });
@@ -64,10 +64,17 @@ pub(crate) static RECONNECTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
-pub(crate) static BLOCKED_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
-    float_gauge(
-        "tidings_queue_blocked_seconds",
-        "How long the broker has blocked publishing, in all.",
+pub(crate) static BLOCKED_SECONDS: LazyLock<Counter> = LazyLock::new(|| {
+    float_counter(
+        "tidings_queue_blocked_seconds_total",
+        "How long the broker has blocked publishing, in all, seconds; counted when it ends.",
+    )
+});
+
+pub(crate) static BLOCKED: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "tidings_queue_blocked",
+        "1 while the broker blocks publishing because it is out of memory or disk.",
     )
 });
 
@@ -75,14 +82,14 @@ static PARKED_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_queue_parked_settled_total",
         "Messages put aside that an operator requeued or discarded.",
-        &["how"],
+        &["outcome"],
     )
 });
 
 pub(crate) static CANARY_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
     float_gauge(
         "tidings_queue_canary_seconds",
-        "How long the last message through the shortest rung took, where it is watched.",
+        "How long the last message through the shortest rung took, seconds, where it is watched.",
     )
 });
 
@@ -95,7 +102,7 @@ pub(crate) static CANARY_MISSING: LazyLock<IntGauge> = LazyLock::new(|| {
 
 pub(crate) static STUCK: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges(
-        "tidings_queue_stuck",
+        "tidings_queue_stuck_messages",
         "Messages of a rung that have waited long enough and are not in their lane yet. About zero in health.",
         &["queue"],
     )
@@ -137,14 +144,42 @@ pub(crate) static POLICY_CONFLICTS: LazyLock<IntGauge> = LazyLock::new(|| {
     )
 });
 
-/// Shows every metric from the start; those of sources and connections are made with them.
-pub(crate) fn register() {
-    PUBLISHES.with_label_values(&["confirmed"]);
-    LazyLock::force(&CONFIRM);
-    LazyLock::force(&ACKS_FAILED);
+/// Shows every metric from the start.
+pub fn register() {
+    for outcome in OUTCOMES {
+        PUBLISHES.with_label_values(&[outcome]);
+    }
+    for side in ["publishing", "consuming"] {
+        CONNECTIONS.with_label_values(&[side]);
+        RECONNECTS.with_label_values(&[side]);
+    }
+    for source in ["live", "bulk", "retry", "records"] {
+        CONSUMED.with_label_values(&[source]);
+        REDELIVERED.with_label_values(&[source]);
+    }
     settled(Settle::Requeue, 0);
     settled(Settle::Discard, 0);
+    LazyLock::force(&CONFIRM);
+    LazyLock::force(&ACKS_FAILED);
+    LazyLock::force(&BLOCKED_SECONDS);
+    LazyLock::force(&BLOCKED);
+    LazyLock::force(&CANARY_SECONDS);
+    LazyLock::force(&CANARY_MISSING);
+    LazyLock::force(&STUCK);
+    LazyLock::force(&WATCHED);
+    LazyLock::force(&TOO_FEW_MEMBERS);
+    LazyLock::force(&POLICY_CONFLICTS);
 }
+
+/// How a publish may end.
+const OUTCOMES: [&str; 6] = [
+    "confirmed",
+    "unavailable",
+    "unroutable",
+    "rejected",
+    "unknown",
+    "no_rung",
+];
 
 pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
     let outcome = match result {

@@ -12,6 +12,7 @@ mod check;
 mod connection;
 mod consuming;
 mod declare;
+pub mod examine;
 mod line;
 mod management;
 mod publisher;

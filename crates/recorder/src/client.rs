@@ -8,8 +8,9 @@ use tidings_domain::EndpointId;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_service::Component;
-use tidings_service::client::{ClientError, InternalChannel, internal_channel};
+use tidings_service::client::{ClientError, InternalChannel, channel, with_token};
 use tidings_service::config::SecretText;
+use tidings_service::replicas::Replicas;
 use tidings_service::tls::ClientTls;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the log service listens; several replicas are used in turn.
+    /// Where the log service listens. All addresses of each name are used in turn, and looked up again regularly.
     pub servers: Vec<String>,
     /// How long a call may take before its records are spilled.
     #[serde(with = "humantime_serde")]
@@ -53,7 +54,7 @@ impl Default for Config {
 pub struct LogClient {
     inner: AttemptLogServiceClient<InternalChannel>,
     channel: InternalChannel,
-    replicas: usize,
+    replicas: Replicas,
     deadline: Duration,
 }
 
@@ -61,14 +62,15 @@ impl LogClient {
     /// A client for the configured servers. Nothing is connected yet.
     pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
         let key = "log_client.servers";
-        let channel = internal_channel(key, &config.servers, &config.tls, config.deadline, internal_token)?;
+        let replicas = channel(key, &config.servers, &config.tls, config.deadline)?;
+        let channel = with_token(replicas.clone(), internal_token)?;
         let inner = AttemptLogServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         Ok(Self {
             inner,
             channel,
-            replicas: config.servers.len(),
+            replicas,
             deadline: config.deadline,
         })
     }
@@ -89,7 +91,7 @@ impl LogClient {
     /// Whether a replica is able to do its job. They are asked in turn, so that one that restarts does not count.
     async fn is_serving(&self) -> Result<(), Status> {
         let mut said = Status::unavailable("the log service does not say that it is serving");
-        for _ in 0..=self.replicas {
+        for _ in 0..=self.replicas.len() {
             let mut health = HealthClient::new(self.channel.clone());
             let asked = HealthCheckRequest::default();
             match self.within_deadline(async move { health.check(asked).await }).await {

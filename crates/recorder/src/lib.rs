@@ -15,4 +15,5 @@ mod recorder;
 pub use backlogs::Backlogs;
 pub use client::{Config, LogClient, MAX_MESSAGE};
 pub use fetcher::{FetchError, Fetched, Fetcher, Found, Gone, Sought};
+pub use metrics::register as register_metrics;
 pub use recorder::{Durable, RecordError, Recorder};

@@ -27,7 +27,7 @@ pub(crate) static LOG_FAILURES: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 /// Shows every metric from the start.
-pub(crate) fn register() {
+pub fn register() {
     LazyLock::force(&RECORDS_WRITTEN);
     LazyLock::force(&RECORDS_SPILLED);
     LazyLock::force(&LOG_FAILURES);

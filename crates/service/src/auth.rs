@@ -14,6 +14,16 @@ static FAILED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counters("tidings_authentications_failed_total", help, &["code"])
 });
 
+/// Every code of [`FAILED`].
+const CODES: [&str; 3] = ["key_missing", "key_unknown", "key_expired"];
+
+/// Makes the metrics of this part.
+pub(crate) fn register() {
+    for code in CODES {
+        FAILED.with_label_values(&[code]);
+    }
+}
+
 /// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110,
 /// section 11.1). `None` without the header, with another scheme, with an empty token, and when the header comes
 /// twice, because then it is unclear who is asking.

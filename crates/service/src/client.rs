@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use http::Uri;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::SecretText;
+use crate::replicas::{Replicas, Server};
 use crate::tls::{ClientTls, TlsError};
 
 /// Calls to a role with the token that roles share. Cheap to clone; reconnects by itself.
-pub type InternalChannel = InterceptedService<Channel, InternalToken>;
+pub type InternalChannel = InterceptedService<Replicas, InternalToken>;
 
 /// Adds the token that roles share.
 #[derive(Clone)]
@@ -69,61 +70,68 @@ pub fn internal_channel(
     connect_timeout: Duration,
     token: &SecretText,
 ) -> Result<InternalChannel, ClientError> {
-    let channel = channel(key, servers, tls, connect_timeout)?;
+    with_token(channel(key, servers, tls, connect_timeout)?, token)
+}
+
+/// The same of replicas that are known already.
+pub fn with_token(replicas: Replicas, token: &SecretText) -> Result<InternalChannel, ClientError> {
     let token = format!("Bearer {}", token.reveal())
         .parse()
         .map_err(|_| ClientError::Token)?;
-    Ok(InterceptedService::new(channel, InternalToken(token)))
+    Ok(InterceptedService::new(replicas, InternalToken(token)))
 }
 
 /// Whether these are servers that a channel can be made to, with TLS as `tls` says.
 pub fn check(key: &'static str, servers: &[String], tls: &ClientTls) -> Result<(), ClientError> {
-    endpoints(key, servers, tls).map(|_| ())
+    parse(key, servers, tls, Duration::ZERO).map(|_| ())
 }
 
 /// The same without the token, for calls that are made in the name of somebody else. Servers `https://` are reached with
-/// TLS, checked by `tls`.
+/// TLS, checked by `tls`. All addresses of a name are used, and looked up again regularly.
 pub fn channel(
     key: &'static str,
     servers: &[String],
     tls: &ClientTls,
     connect_timeout: Duration,
-) -> Result<Channel, ClientError> {
-    let endpoints = endpoints(key, servers, tls)?.into_iter().map(|endpoint| {
-        endpoint
-            .connect_timeout(connect_timeout)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
-            .initial_stream_window_size(4 * 1024 * 1024)
-            .initial_connection_window_size(8 * 1024 * 1024)
-    });
-    let endpoints: Vec<_> = endpoints.collect();
-    match endpoints.as_slice() {
-        [only] => Ok(only.connect_lazy()),
-        _ => Ok(Channel::balance_list(endpoints.into_iter())),
-    }
+) -> Result<Replicas, ClientError> {
+    Ok(Replicas::of(parse(key, servers, tls, connect_timeout)?))
 }
 
-fn endpoints(key: &'static str, servers: &[String], tls: &ClientTls) -> Result<Vec<Endpoint>, ClientError> {
+fn parse(
+    key: &'static str,
+    servers: &[String],
+    tls: &ClientTls,
+    connect_timeout: Duration,
+) -> Result<Vec<Server>, ClientError> {
     if servers.is_empty() {
         return Err(ClientError::NoServers(key));
     }
-    let endpoint = |server: &String| {
+    let parsed = servers.iter().map(|server| {
         let wrong = || ClientError::Address {
             key,
             server: server.clone(),
         };
-        let endpoint = Endpoint::from_shared(server.clone()).map_err(|_| wrong())?;
-        if endpoint.uri().scheme_str() == Some("https") {
-            let tls = tls.grpc().map_err(|source| ClientError::Tls { key, source })?;
-            endpoint.tls_config(tls).map_err(|_| wrong())
-        } else if tls.is_set() {
+        let uri: Uri = server.parse().map_err(|_| wrong())?;
+        let host = uri.host().filter(|_| uri.scheme().is_some()).ok_or_else(wrong)?;
+        let encrypted = uri.scheme_str() == Some("https");
+        if tls.is_set() && !encrypted {
             let server = server.clone();
-            Err(ClientError::NoTls { key, server })
-        } else {
-            Ok(endpoint)
+            return Err(ClientError::NoTls { key, server });
         }
-    };
-    servers.iter().map(endpoint).collect()
+        let of_server = || match &tls.server_name {
+            Some(_) => tls.grpc(),
+            None => Ok(tls.grpc()?.domain_name(host.trim_matches(['[', ']']))),
+        };
+        let tls = encrypted.then(of_server).transpose();
+        let tls = tls.map_err(|source| ClientError::Tls { key, source })?;
+        let server = Server {
+            uri,
+            tls,
+            connect_timeout,
+        };
+        // Whatever its address is, it can be called, or it never can.
+        server.endpoint(([127, 0, 0, 1], 1).into()).map_err(|_| wrong())?;
+        Ok(server)
+    });
+    parsed.collect()
 }

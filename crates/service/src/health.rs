@@ -15,11 +15,11 @@ use tokio::sync::watch;
 
 use crate::metrics;
 
-static COMPONENT_UP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+pub(crate) static COMPONENT_UP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     let help = "Whether what the process depends upon is there, and its background tasks run (1) or not (0).";
     metrics::gauges("tidings_component_up", help, &["component"])
 });
-static READY: LazyLock<IntGauge> = LazyLock::new(|| {
+pub(crate) static READY: LazyLock<IntGauge> = LazyLock::new(|| {
     let help = "Whether the process is able to do its job (1), as /readyz says, or not (0).";
     metrics::gauge("tidings_ready", help)
 });

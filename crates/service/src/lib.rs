@@ -18,6 +18,8 @@ pub mod limit;
 pub mod metrics;
 pub mod monitor;
 pub mod problem;
+pub mod process;
+pub mod replicas;
 pub mod request;
 pub mod serve;
 pub mod shutdown;

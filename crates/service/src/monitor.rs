@@ -10,6 +10,7 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 use serde::Serialize;
 
 use crate::health::{Health, Missing, Status};
+use crate::metrics;
 
 /// The routes:
 ///
@@ -20,7 +21,7 @@ use crate::health::{Health, Missing, Status};
 /// - `/status`: how everything stands that the process depends upon, with its background tasks.
 pub fn router(health: Health) -> Router {
     let more = Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(show_metrics))
         .route("/status", get(status))
         .with_state(health.clone());
     public(health).merge(more)
@@ -40,8 +41,8 @@ struct Readiness {
     missing: Vec<Missing>,
 }
 
-async fn metrics() -> Response {
-    match TextEncoder::new().encode_to_string(&prometheus::gather()) {
+async fn show_metrics() -> Response {
+    match TextEncoder::new().encode_to_string(&metrics::gather()) {
         Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

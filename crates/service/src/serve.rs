@@ -7,6 +7,7 @@
 
 mod body;
 mod budget;
+mod calls;
 mod certificates;
 mod connections;
 mod door;
@@ -25,7 +26,6 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,6 +55,10 @@ pub struct Config {
     /// The most connections of one listener from one address, or one IPv6 network of 64 bits; 0 for any number. All of a
     /// load balancer's come from few addresses.
     pub max_connections_per_address: usize,
+    /// How long a connection is used, within a tenth more or less; then its client is asked to make another, which may
+    /// reach another replica. What is under way on it goes on. For ever if zero.
+    #[serde(with = "humantime_serde")]
+    pub max_connection_age: Duration,
     /// The most calls under way on one HTTP/2 connection.
     pub max_calls_per_connection: u32,
     /// The most bytes of the headers of one request.
@@ -85,6 +89,7 @@ impl Default for Config {
         Self {
             max_connections: 10_000,
             max_connections_per_address: 2_000,
+            max_connection_age: Duration::from_secs(1800),
             max_calls_per_connection: 200,
             max_header_bytes: 32 * 1024,
             max_body_memory: 256 * 1024 * 1024,
@@ -95,6 +100,13 @@ impl Default for Config {
             http_tls: None,
         }
     }
+}
+
+/// Makes the metrics of this part.
+pub(crate) fn register() {
+    calls::register();
+    connections::register();
+    budget::register();
 }
 
 /// The least that HTTP/1.1 is read into, bytes; headers must fit.
@@ -166,9 +178,10 @@ pub async fn http(
         certificates,
     };
     let passing = door.clone();
+    let router = router.layer(axum::middleware::from_fn(calls::note_route));
     let passed = move |request, from| {
         let (door, router) = (passing.clone(), router.clone());
-        async move { door.http(router, with_peer(request, from)).await }
+        async move { door.http(service, router, with_peer(request, from)).await }
     };
     listener.serve(passed, &door, shutdown, grace).await
 }
@@ -236,7 +249,6 @@ impl Listener {
         log_listening(service, &self.listener)?;
         let config = &door.config;
         let places = Places::new(service, config.max_connections, config.max_connections_per_address);
-        let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
             let (stream, from) = tokio::select! {
@@ -262,8 +274,9 @@ impl Listener {
             let connection = Connection {
                 server: self.server.clone(),
                 certificates: self.certificates.clone(),
-                watcher: graceful.watcher(),
                 beginning: beginning.clone(),
+                age: of_about(config.max_connection_age),
+                shutdown: shutdown.clone(),
             };
             let within = config.headers_within;
             connections.spawn(async move {
@@ -279,7 +292,8 @@ impl Listener {
             });
         }
         drop(self.listener);
-        if time::timeout(grace, graceful.shutdown()).await.is_err() {
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if time::timeout(grace, ended).await.is_err() {
             tracing::warn!(
                 service,
                 connections = connections.len(),
@@ -294,8 +308,10 @@ impl Listener {
 struct Connection {
     server: auto::Builder<TokioExecutor>,
     certificates: Option<Arc<Certificates>>,
-    watcher: Watcher,
     beginning: Beginning,
+    /// How long it may last; 0 for ever.
+    age: Duration,
+    shutdown: CancellationToken,
 }
 
 impl Connection {
@@ -304,12 +320,12 @@ impl Connection {
         S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send + 'static,
         S::Future: Send + 'static,
     {
-        match self.certificates.clone() {
-            None => self.serve_over(stream, requests).await,
-            Some(certificates) => {
-                let stream = certificates.accept(stream).await?;
-                self.serve_over(stream, requests).await
-            }
+        let Some(certificates) = self.certificates.clone() else {
+            return self.serve_over(stream, requests).await;
+        };
+        match self.shutdown.run_until_cancelled(certificates.accept(stream)).await {
+            None => Ok(()),
+            Some(stream) => self.serve_over(stream?, requests).await,
         }
     }
 
@@ -326,8 +342,20 @@ impl Connection {
         let connection = self
             .server
             .serve_connection_with_upgrades(TokioIo::new(stream), requests);
-        self.watcher.watch(connection).await
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.shutdown.cancelled() => {}
+            () = time::sleep(self.age), if !self.age.is_zero() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
     }
+}
+
+/// A time that differs from this by up to a tenth, so that clients that came together do not return together.
+fn of_about(time: Duration) -> Duration {
+    time.mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// Returns when a connection has taken too long to begin; never, if it has begun.

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{Backoff, Component, Health, metrics};
 
-static RESTARTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+pub(crate) static RESTARTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Background tasks that failed and were started again.";
     metrics::counters("tidings_task_restarts_total", help, &["task"])
 });

@@ -1,10 +1,17 @@
 //! Logs on standard error, for people or for machines.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::LazyLock;
 
+use prometheus::IntCounterVec;
 use serde::{Deserialize, Serialize};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::metrics;
 
 /// How and what to log.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -45,6 +52,34 @@ impl Default for Config {
     }
 }
 
+static LINES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Lines that were logged, by level.";
+    metrics::counters("tidings_log_lines_total", help, &["level"])
+});
+
+/// Makes the metrics of this part.
+pub(crate) fn register() {
+    for level in ["error", "warn", "info"] {
+        LINES.with_label_values(&[level]);
+    }
+}
+
+/// Counts lines.
+struct Count;
+
+impl<S: Subscriber> Layer<S> for Count {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warn",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
+        };
+        LINES.with_label_values(&[level]).inc();
+    }
+}
+
 /// Starts logging for the whole process. Later calls change nothing.
 pub fn init(config: &Config) -> Result<(), InvalidFilter> {
     let filter = EnvFilter::builder()
@@ -53,11 +88,12 @@ pub fn init(config: &Config) -> Result<(), InvalidFilter> {
             filter: config.filter.clone(),
             source,
         })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let counted = tracing_subscriber::registry().with(filter).with(Count);
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
     // Initialising fails only when it was done before.
     let _ = match config.format {
-        Format::Human => lines.with_ansi(stderr().is_terminal()).try_init(),
-        Format::Json => lines.json().try_init(),
+        Format::Human => counted.with(lines.with_ansi(stderr().is_terminal())).try_init(),
+        Format::Json => counted.with(lines.json()).try_init(),
     };
     Ok(())
 }

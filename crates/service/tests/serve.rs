@@ -47,6 +47,42 @@ async fn start_http(router: Router, grace: Duration) -> (SocketAddr, Cancellatio
     (address, shutdown, served)
 }
 
+#[tokio::test]
+async fn clients_of_a_connection_that_was_used_long_enough_make_another() {
+    let listener = serve::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let config = serve::Config {
+        max_connection_age: Duration::from_millis(300),
+        ..serve::Config::default()
+    };
+    let door = Door::new(config, Health::new());
+    let router = Router::new().route("/", get(|| async { "hello" })).route(
+        "/slow",
+        get(|| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            "done"
+        }),
+    );
+    tokio::spawn(serve::http(
+        "test-http",
+        listener,
+        router,
+        door,
+        shutdown.clone(),
+        GRACE,
+    ));
+    // An idle one ends.
+    let begun = Instant::now();
+    let answer = read_all(ask(address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    assert!(begun.elapsed() >= Duration::from_millis(250));
+    // One that is used ends after the answer.
+    let answer = read_all(ask(address, "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await).await;
+    assert!(answer.ends_with("done"), "{answer}");
+    shutdown.cancel();
+}
+
 async fn ask(address: SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -34,7 +34,7 @@ fn record(criterion: &mut Criterion) {
             max_connections: 1,
             ..Config::default()
         };
-        migrate(&config).await.unwrap();
+        migrate(&config, Duration::ZERO).await.unwrap();
         Postgres::connect(&config, Sealer::new(vec![SealKey::generate()]).unwrap())
             .await
             .unwrap()

@@ -57,7 +57,7 @@ async fn postgres(url: &str, open: &Open) {
         url: url.into(),
         ..Config::default()
     };
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = Postgres::connect(&config, sealer()).await.unwrap();
     store
         .prepare_partitions(open.now - DAYS_KEPT * DAY, DAYS_KEPT)

@@ -89,7 +89,7 @@ async fn main() {
         url: url.into(),
         ..Config::default()
     };
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = Postgres::connect(&config, Sealer::new(vec![SealKey::generate()]).unwrap())
         .await
         .unwrap();

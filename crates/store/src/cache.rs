@@ -68,6 +68,7 @@ impl RegistryCache {
             uses: KeyUses::default(),
         });
         let loaded = health.health().component("registry_loaded");
+        cache.show();
         let follower = Arc::clone(&cache);
         Supervisor::new(health.health(), shutdown.clone()).spawn("registry_follower", move || {
             let (follower, shutdown) = (Arc::clone(&follower), shutdown.clone());
@@ -77,6 +78,29 @@ impl RegistryCache {
             }
         });
         cache
+    }
+
+    /// Shows how many there are as long as there is this cache.
+    fn show(self: &Arc<Self>) {
+        metrics::register();
+        let cache = Arc::downgrade(self);
+        tidings_service::metrics::before_reading(move || {
+            let Some(cache) = cache.upgrade() else { return false };
+            let index = cache.index();
+            let (mut active, mut failing, mut disabled) = (0, 0, 0);
+            for endpoint in index.endpoints.values() {
+                match (endpoint.enabled, endpoint.failing_since) {
+                    (false, _) => disabled += 1,
+                    (true, Some(_)) => failing += 1,
+                    (true, None) => active += 1,
+                }
+            }
+            for (state, count) in [("active", active), ("failing", failing), ("disabled", disabled)] {
+                metrics::ENDPOINTS.with_label_values(&[state]).set(count);
+            }
+            metrics::TENANTS.set(index.tenants.len() as i64);
+            true
+        });
     }
 
     /// Whether everything was loaded once.
@@ -357,6 +381,7 @@ impl RegistryCache {
         self.refresh(Of::Everything).await?;
         loaded.up();
         health.up();
+        tidings_service::metrics::succeeded("registry");
         backoff.reset();
         let mut changed = Vec::new();
         let mut resync_at = Instant::now() + RESYNC_EVERY;
@@ -373,6 +398,7 @@ impl RegistryCache {
                 () = tokio::time::sleep_until(resync_at) => {
                     let began = Instant::now();
                     self.resync().await?;
+                    tidings_service::metrics::succeeded("registry");
                     resync_at = began + RESYNC_EVERY.max(began.elapsed() * RESYNC_SHARE);
                 }
             }

@@ -11,7 +11,10 @@ pub enum StoreError {
     /// The change contradicts what is stored: an id or name that exists, a row that changed meanwhile.
     #[error("{0}")]
     Conflict(String),
-    /// The schema is not the one that this version works with.
+    /// The schema is older than what this version works with, or not there: to be migrated.
+    #[error("{0}")]
+    Unmigrated(String),
+    /// The schema is one that this version can't work with, and no migration of it mends that.
     #[error("{0}")]
     Schema(String),
     /// Something stored can't be read: an unknown value, a secret sealed with another key.
@@ -39,7 +42,7 @@ impl From<StoreError> for Problem {
                 Self::unavailable("database_unavailable", "the database is unavailable: try again shortly")
             }
             StoreError::Conflict(detail) => Self::conflict("conflict", detail),
-            StoreError::Schema(_) | StoreError::Corrupt(_) | StoreError::Refused(_) => {
+            StoreError::Unmigrated(_) | StoreError::Schema(_) | StoreError::Corrupt(_) | StoreError::Refused(_) => {
                 tracing::error!(%error, "the database did not answer as it should");
                 Self::internal(
                     "database_error",

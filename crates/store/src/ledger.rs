@@ -16,8 +16,10 @@ use tidings_domain::{
 use crate::error::StoreError;
 
 pub(crate) mod query;
+mod standing;
 
 pub use self::query::{AttemptQuery, Counted, DeliveryQuery, EventQuery, Page};
+pub use self::standing::Standing;
 
 /// Where records go and are found again.
 #[async_trait]
@@ -108,6 +110,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Makes the day partitions from yesterday to `days_ahead` days after `now`, where they are missing. Does
     /// nothing where there are no partitions.
     async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError>;
+    /// How the ledger stands, for metrics.
+    async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError>;
     /// Whether the ledger answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

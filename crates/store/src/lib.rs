@@ -31,6 +31,7 @@ pub use error::StoreError;
 pub use idempotency::{Claim, ClaimToken, Idempotency};
 pub use ledger::Ledger;
 pub use lenient::Unreadable;
+pub use metrics::register as register_metrics;
 pub use notices::Notices;
 pub use registry::Registry;
 pub use replays::Replays;

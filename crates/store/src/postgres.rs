@@ -14,6 +14,7 @@ mod deliveries;
 mod erasures;
 mod error;
 mod events;
+pub mod examine;
 mod filter;
 mod idempotency;
 mod lease;
@@ -27,11 +28,12 @@ mod record;
 mod registry;
 mod replays;
 mod retention;
+mod standing;
 mod tail;
 mod tls;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use serde::{Deserialize, Serialize};
@@ -41,9 +43,10 @@ use tokio_postgres::types::ToSql;
 
 use self::lease::Lease;
 use crate::error::StoreError;
+use crate::metrics;
 use crate::seal::Sealer;
 
-pub use migrate::migrate;
+pub use migrate::{Migrated, migrate};
 
 /// How long connecting, and waiting for a free connection, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,11 +104,11 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and checks that the schema is the one that this version works with.
+    /// Connects, and checks that this version can work with the schema.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the server can't be reached now, [`StoreError::Schema`] when its schema
-    /// is older or newer, [`StoreError::Refused`] when the configuration can't be right.
+    /// [`StoreError::Unavailable`] when the server can't be reached now, [`StoreError::Unmigrated`] when its schema is too
+    /// old, [`StoreError::Schema`] when it is too new, [`StoreError::Refused`] when the configuration can't be right.
     pub async fn connect(config: &Config, sealer: Sealer) -> Result<Self, StoreError> {
         let (session, tls) = session(config)?;
         let reading = config
@@ -122,23 +125,43 @@ impl Postgres {
             tls,
             sealer,
         };
-        migrate::check(store.client().await?.whole()?).await?;
+        let version = migrate::check(store.client().await?.whole()?).await?;
+        metrics::SCHEMA_VERSION.set(version.into());
+        store.show_pools();
         Ok(store)
+    }
+
+    /// Shows how much of each pool is taken as long as there is this store.
+    fn show_pools(&self) {
+        for (name, pool) in [
+            ("work", &self.work),
+            ("reading", &self.reading),
+            ("upkeep", &self.upkeep),
+        ] {
+            metrics::show_pool(name, pool);
+        }
     }
 
     /// A connection for work.
     async fn client(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::new(self.work.get().await?, self.tls.clone()))
+        self.lease("work", &self.work).await
     }
 
     /// A connection for what people read.
     async fn reader(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::new(self.reading.get().await?, self.tls.clone()))
+        self.lease("reading", &self.reading).await
     }
 
     /// A connection for upkeep.
     async fn keeper(&self) -> Result<Lease, StoreError> {
-        Ok(Lease::new(self.upkeep.get().await?, self.tls.clone()))
+        self.lease("upkeep", &self.upkeep).await
+    }
+
+    async fn lease(&self, name: &str, pool: &Pool) -> Result<Lease, StoreError> {
+        let begun = Instant::now();
+        let object = pool.get().await;
+        metrics::waited(name, begun.elapsed(), object.as_ref().err());
+        Ok(Lease::new(object?, self.tls.clone()))
     }
 
     /// Runs a statement; gives the number of rows that it changed.

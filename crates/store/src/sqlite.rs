@@ -6,6 +6,7 @@
 //! the database keeps a second process out.
 
 mod answers;
+mod backup;
 mod erasures;
 mod error;
 mod filter;
@@ -23,6 +24,7 @@ mod replays;
 mod retention;
 mod row;
 mod schema;
+mod standing;
 mod tail;
 mod writer;
 
@@ -34,6 +36,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
+pub use backup::backup;
 pub use messages::{Cursor, NewMessage, StoredMessage};
 
 use crate::error::StoreError;

@@ -11,7 +11,7 @@ use tidings_store::postgres::{Config, Postgres, migrate};
 use tidings_store::registry::{AuditQuery, Of};
 use tidings_store::seal::{SealKey, Sealer};
 use tidings_store::{Erasures, Ledger, Registry, StoreError};
-use tidings_testkit::TestDatabase;
+use tidings_testkit::{FaultProxy, TestDatabase};
 use tokio_postgres::NoTls;
 
 async fn database() -> (TestDatabase, Config) {
@@ -43,7 +43,7 @@ async fn count(database: &TestDatabase, sql: &str) -> i64 {
 async fn migrating_twice_applies_once() {
     let (_database, config) = database().await;
     assert_eq!(
-        migrate(&config).await.unwrap(),
+        migrate(&config, Duration::ZERO).await.unwrap().applied,
         [
             "0001_initial",
             "0002_cancel_held_before",
@@ -55,18 +55,20 @@ async fn migrating_twice_applies_once() {
             "0008_announce_endpoints",
             "0009_sent_again",
             "0010_upkeep",
-            "0011_endpoint_health"
+            "0011_endpoint_health",
+            "0012_compatible_from",
+            "0013_endpoints_by_state"
         ]
     );
-    assert!(migrate(&config).await.unwrap().is_empty());
+    assert!(migrate(&config, Duration::ZERO).await.unwrap().applied.is_empty());
     connect(&config).await.unwrap();
 }
 
 #[tokio::test]
 async fn of_many_that_migrate_at_once_one_applies() {
     let (database, config) = database().await;
-    let applied = futures::future::join_all((0..6).map(|_| migrate(&config))).await;
-    let applied: Vec<String> = applied.into_iter().flat_map(Result::unwrap).collect();
+    let applied = futures::future::join_all((0..6).map(|_| migrate(&config, Duration::ZERO))).await;
+    let applied: Vec<String> = applied.into_iter().flat_map(|it| it.unwrap().applied).collect();
     assert_eq!(
         applied,
         [
@@ -80,20 +82,22 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0008_announce_endpoints",
             "0009_sent_again",
             "0010_upkeep",
-            "0011_endpoint_health"
+            "0011_endpoint_health",
+            "0012_compatible_from",
+            "0013_endpoints_by_state"
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 11);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 13);
 }
 
 #[tokio::test]
 async fn an_edited_migration_is_refused() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     database
         .execute("UPDATE schema_migrations SET checksum = 'other'")
         .await;
-    let refused = migrate(&config).await.unwrap_err();
+    let refused = migrate(&config, Duration::ZERO).await.unwrap_err();
     assert!(
         matches!(&refused, StoreError::Schema(text) if text.contains("0001_initial")),
         "{refused:?}"
@@ -106,28 +110,104 @@ async fn an_older_schema_says_how_to_migrate() {
     let (database, config) = database().await;
     let refused = connect(&config).await.unwrap_err();
     assert!(
-        matches!(&refused, StoreError::Schema(text) if text.contains("run `tidings migrate`")),
+        matches!(&refused, StoreError::Unmigrated(text) if text.contains("run `tidings migrate`")),
         "{refused:?}"
     );
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     database.execute("DELETE FROM schema_migrations").await;
-    assert!(matches!(connect(&config).await, Err(StoreError::Schema(_))));
+    assert!(matches!(connect(&config).await, Err(StoreError::Unmigrated(_))));
+}
+
+/// Does what a later version's migration would.
+async fn migrate_to_later(database: &TestDatabase, compatible_from: &str) {
+    let sql = format!(
+        "INSERT INTO schema_migrations (version, name, checksum, compatible_from) VALUES (9999, 'later', '', {compatible_from})"
+    );
+    database.execute(&sql).await;
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
-    let (database, config) = database().await;
-    migrate(&config).await.unwrap();
-    database
-        .execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, 'later', '')")
-        .await;
-    for refused in [connect(&config).await.unwrap_err(), migrate(&config).await.unwrap_err()] {
-        let text = refused.to_string();
-        assert!(
-            matches!(refused, StoreError::Schema(_)) && text.contains("older than the schema"),
-            "{text}"
-        );
+async fn a_newer_schema_that_takes_a_newer_program_is_refused() {
+    for compatible_from in ["NULL", "9999"] {
+        let (database, config) = database().await;
+        migrate(&config, Duration::ZERO).await.unwrap();
+        migrate_to_later(&database, compatible_from).await;
+        let refused = [
+            connect(&config).await.unwrap_err(),
+            migrate(&config, Duration::ZERO).await.unwrap_err(),
+        ];
+        for refused in refused {
+            let text = refused.to_string();
+            assert!(
+                matches!(refused, StoreError::Schema(_)) && text.contains("older than the schema"),
+                "{text}"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn a_newer_schema_that_is_fit_for_this_version_is_left_alone() {
+    let (database, config) = database().await;
+    migrate(&config, Duration::ZERO).await.unwrap();
+    migrate_to_later(&database, "12").await;
+    let migrated = migrate(&config, Duration::ZERO).await.unwrap();
+    assert!(
+        migrated.applied.is_empty() && migrated.newer && migrated.version == 9999,
+        "{migrated:?}"
+    );
+    connect(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_comes_later_is_waited_for() {
+    let (database, config) = database().await;
+    let mut proxy = FaultProxy::start(&database.url()).await;
+    let behind = Config {
+        url: proxy.in_front_of(&database.url()).into(),
+        ..config
+    };
+    proxy.cut().await;
+    let waiting = tokio::spawn({
+        let behind = behind.clone();
+        async move { migrate(&behind, Duration::from_secs(60)).await }
+    });
+    assert!(matches!(
+        migrate(&behind, Duration::ZERO).await,
+        Err(StoreError::Unavailable(_))
+    ));
+    assert!(!waiting.is_finished());
+    proxy.restore();
+    assert_eq!(waiting.await.unwrap().unwrap().version, 13);
+}
+
+#[tokio::test]
+async fn somebody_else_who_migrates_is_waited_for() {
+    let (database, config) = database().await;
+    let (other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // The lock of those who migrate.
+    other
+        .execute("SELECT pg_advisory_lock(x'746964696e6773'::bigint)", &[])
+        .await
+        .unwrap();
+    let waiting = tokio::spawn({
+        let config = config.clone();
+        async move { migrate(&config, Duration::ZERO).await }
+    });
+    tidings_testkit::wait_until(Duration::from_secs(20), "it to ask for the lock", async || {
+        let asking = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()";
+        count(&database, asking).await == 1
+    })
+    .await;
+    assert!(!waiting.is_finished());
+    assert_eq!(
+        count(&database, "SELECT count(*) FROM pg_class WHERE relname = 'tenants'").await,
+        0
+    );
+    drop(other);
+    assert_eq!(waiting.await.unwrap().unwrap().version, 13);
 }
 
 #[tokio::test]
@@ -137,7 +217,10 @@ async fn a_server_that_is_not_there_is_unavailable() {
         ..Config::default()
     };
     assert!(matches!(connect(&config).await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(migrate(&config).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        migrate(&config, Duration::ZERO).await,
+        Err(StoreError::Unavailable(_))
+    ));
     let config = Config {
         url: "mysql://x".into(),
         ..Config::default()
@@ -148,7 +231,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 #[tokio::test]
 async fn migrating_makes_the_partitions_of_these_days() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     store.record(vec![event(Timestamp::now())]).await.unwrap();
     assert_eq!(count(&database, "SELECT count(*) FROM events").await, 1);
@@ -159,7 +242,7 @@ async fn migrating_makes_the_partitions_of_these_days() {
 #[tokio::test]
 async fn rows_without_a_partition_move_into_it_when_it_is_made() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let day: Timestamp = "2031-05-01T00:00:00Z".parse().unwrap();
     // The first and the last millisecond of the day, and its neighbours.
@@ -206,7 +289,7 @@ async fn rows_without_a_partition_move_into_it_when_it_is_made() {
 #[tokio::test]
 async fn partitions_are_made_while_records_are_written() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let day: Timestamp = "2031-05-01T12:00:00Z".parse().unwrap();
     let write = async {
@@ -227,7 +310,7 @@ async fn partitions_are_made_while_records_are_written() {
 #[tokio::test]
 async fn a_lost_connection_is_unavailable_and_the_next_call_works() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let mut changes = store.changes().await.unwrap();
     database
@@ -260,7 +343,7 @@ async fn a_lost_connection_is_unavailable_and_the_next_call_works() {
 #[tokio::test]
 async fn changes_made_by_hand_are_announced() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let tenant = TenantId::new();
     let mut changes = store.changes().await.unwrap();
@@ -277,7 +360,7 @@ async fn changes_made_by_hand_are_announced() {
 #[tokio::test]
 async fn only_data_that_does_not_fit_is_refused() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let Record::Event(good) = event(Timestamp::now()) else {
         unreachable!("it is one");
@@ -300,7 +383,7 @@ async fn only_data_that_does_not_fit_is_refused() {
 #[tokio::test]
 async fn a_role_that_may_not_log_in_or_write_is_unavailable() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let role = format!("strange_{}", uuid::Uuid::now_v7().simple());
     database.execute(&format!("CREATE ROLE {role} NOLOGIN")).await;
     let url = database.url().replacen("tidings@", &format!("{role}@"), 1);
@@ -327,7 +410,7 @@ async fn a_role_that_may_not_log_in_or_write_is_unavailable() {
 #[tokio::test]
 async fn a_statement_that_is_prepared_outlives_a_change_of_its_columns() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     assert_eq!(store.tenant(TenantId::new()).await.unwrap(), None);
     database
@@ -339,7 +422,7 @@ async fn a_statement_that_is_prepared_outlives_a_change_of_its_columns() {
 #[tokio::test]
 async fn searches_that_nobody_waits_for_are_cancelled_and_keep_nothing_from_being_recorded() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let (mut other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -367,7 +450,7 @@ async fn searches_that_nobody_waits_for_are_cancelled_and_keep_nothing_from_bein
 #[tokio::test]
 async fn partitions_wait_for_a_long_reader_and_nothing_else_does() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = std::sync::Arc::new(connect(&config).await.unwrap());
     let now = Timestamp::now();
     let day: Timestamp = "2031-05-01T12:00:00Z".parse().unwrap();
@@ -415,7 +498,7 @@ async fn partitions_wait_for_a_long_reader_and_nothing_else_does() {
 #[tokio::test]
 async fn rows_that_came_late_get_a_partition_of_their_day() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     let store = connect(&config).await.unwrap();
     let now = Timestamp::now();
     for days in [10, 40, 41] {
@@ -435,10 +518,11 @@ async fn rows_that_came_late_get_a_partition_of_their_day() {
 #[tokio::test]
 async fn a_migration_waits_for_its_locks_behind_nobody() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     database
         .execute(
-            "DELETE FROM schema_migrations WHERE version = 9; DROP TRIGGER forget_health ON endpoints;
+            "DELETE FROM schema_migrations WHERE version >= 11; ALTER TABLE schema_migrations DROP COLUMN compatible_from;
+             DROP TRIGGER forget_health ON endpoints;
              DROP TRIGGER forget_health_when_enabled ON endpoints; DROP FUNCTION forget_endpoint_health;
              DROP TABLE endpoint_health",
         )
@@ -453,7 +537,7 @@ async fn a_migration_waits_for_its_locks_behind_nobody() {
         .unwrap();
     let migrating = tokio::spawn({
         let config = config.clone();
-        async move { migrate(&config).await }
+        async move { migrate(&config, Duration::ZERO).await }
     });
     let gave_up = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND query = 'ROLLBACK' AND state = 'idle'";
@@ -463,7 +547,10 @@ async fn a_migration_waits_for_its_locks_behind_nobody() {
     .await;
     count(&database, "SELECT count(*) FROM endpoints").await;
     drop(reading);
-    assert_eq!(migrating.await.unwrap().unwrap(), ["0009_endpoint_health"]);
+    assert_eq!(
+        migrating.await.unwrap().unwrap().applied,
+        ["0011_endpoint_health", "0012_compatible_from", "0013_endpoints_by_state"]
+    );
 }
 
 fn event(accepted_at: Timestamp) -> Record {
@@ -488,7 +575,7 @@ fn event(accepted_at: Timestamp) -> Record {
 #[tokio::test]
 async fn commits_are_durable_whatever_the_database_is_set_to() {
     let (database, config) = database().await;
-    migrate(&config).await.unwrap();
+    migrate(&config, Duration::ZERO).await.unwrap();
     database
         .execute(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$",

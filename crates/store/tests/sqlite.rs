@@ -72,10 +72,13 @@ async fn a_second_opener_is_told_who_has_the_file() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
+async fn a_newer_schema_that_takes_a_newer_program_is_refused() {
     let (_directory, path, store) = fresh();
     store
-        .write(|c| Ok(c.pragma_update(None, "user_version", 99)?))
+        .write(|c| {
+            c.execute("UPDATE schema_compatibility SET compatible_from = 99", ())?;
+            Ok(c.pragma_update(None, "user_version", 99)?)
+        })
         .await
         .unwrap();
     drop(store);
@@ -84,6 +87,23 @@ async fn a_newer_schema_is_refused() {
         matches!(&refusal, StoreError::Schema(why) if why.contains("99")),
         "{refusal}"
     );
+}
+
+#[tokio::test]
+async fn a_newer_schema_that_is_fit_for_this_version_is_opened_and_left_alone() {
+    let (_directory, path, store) = fresh();
+    // What a later version would do: it adds a column, and says that nobody needs to know.
+    let newer = |c: &rusqlite::Connection| {
+        c.execute_batch("ALTER TABLE tenants ADD COLUMN later TEXT")?;
+        Ok(c.pragma_update(None, "user_version", 99)?)
+    };
+    store.write(newer).await.unwrap();
+    drop(store);
+    let store = open(&path).unwrap();
+    store.ping().await.unwrap();
+    let version =
+        |c: &rusqlite::Connection| Ok(c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))?);
+    assert_eq!(store.read(version).await.unwrap(), 99);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod bench;
 mod config;
 mod console;
@@ -9,6 +10,7 @@ mod control;
 mod demo;
 mod dialect;
 mod dispatcher;
+mod doctor;
 mod endpoint;
 mod erase;
 mod event_type;
@@ -19,6 +21,7 @@ mod ingest;
 mod listen;
 mod log;
 mod logs;
+mod metrics;
 mod migrate;
 mod publish;
 mod queue;
@@ -34,10 +37,14 @@ pub(crate) enum Command {
     Standalone(standalone::Args),
     Ingest(ingest::Args),
     Dispatcher(dispatcher::Args),
+    Doctor(Box<doctor::Args>),
     Log(log::Args),
     Control(control::Args),
+    #[command(hide = true)]
+    Metrics(metrics::Args),
     Migrate(migrate::Args),
     Admin(admin::Args),
+    Backup(backup::Args),
     Secrets(secrets::Args),
     Config(config::Args),
     Console(console::Args),
@@ -65,10 +72,16 @@ impl Command {
             Self::Standalone(args) => standalone::run(args).await,
             Self::Ingest(args) => ingest::run(args).await,
             Self::Dispatcher(args) => dispatcher::run(args).await,
+            Self::Doctor(args) => doctor::run(*args).await,
             Self::Log(args) => log::run(args).await,
             Self::Control(args) => control::run(args).await,
+            Self::Metrics(_) => {
+                metrics::run();
+                Ok(())
+            }
             Self::Migrate(args) => migrate::run(args).await,
             Self::Admin(args) => admin::run(args).await,
+            Self::Backup(args) => backup::run(args).await,
             Self::Secrets(args) => secrets::run(args).await,
             Self::Config(args) => config::run(args),
             Self::Console(args) => console::run(args).await,

@@ -93,8 +93,9 @@ impl Process {
     }
 
     /// The same with the monitor served, as every role has it. Of each group of `needs` the role's job takes one.
-    pub(crate) async fn begin_role(args: &ConfigArgs, needs: &[&[&str]]) -> anyhow::Result<Self> {
+    pub(crate) async fn begin_role(role: &str, args: &ConfigArgs, needs: &[&[&str]]) -> anyhow::Result<Self> {
         let mut process = Self::begin(args)?;
+        tidings_service::process::describe(role);
         process.require(needs);
         let address = process.config.monitor.address.clone();
         process.serve_monitor(&address).await?;
@@ -150,8 +151,8 @@ impl Process {
         }))
     }
 
-    /// Connects to PostgreSQL, waiting for it as long as it takes; `None` if the process is told to stop before. A
-    /// schema that does not fit is an error.
+    /// Connects to PostgreSQL, waiting for it, and for its schema to be migrated, as long as it takes; `None` if the process
+    /// is told to stop before. A schema that waiting does not mend is an error.
     pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Option<Arc<Postgres>>> {
         let health = self.health.component("database");
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -160,6 +161,11 @@ impl Process {
                 match Postgres::connect(&self.config.database, sealer.clone()).await {
                     Err(StoreError::Unavailable(reason)) => {
                         health.down(reason);
+                        tokio::time::sleep(backoff.next()).await;
+                    }
+                    Err(StoreError::Unmigrated(reason)) => {
+                        health.up();
+                        self.health.component("schema").down(reason);
                         tokio::time::sleep(backoff.next()).await;
                     }
                     result => return result.context("the database can't be used"),
@@ -171,6 +177,7 @@ impl Process {
         };
         let store = Arc::new(connected?);
         health.up();
+        self.health.component("schema").up();
         self.watch_database(store.clone(), health);
         Ok(Some(store))
     }

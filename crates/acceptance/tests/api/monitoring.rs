@@ -23,10 +23,10 @@ const SERVICES: [&str; 4] = [
 /// The metrics that the documentation names.
 const METRICS: [&str; 12] = [
     "tidings_events_total",
-    "tidings_publish_seconds",
-    "tidings_queue_confirm_seconds",
+    "tidings_event_acceptance_duration_seconds",
+    "tidings_queue_confirm_duration_seconds",
     "tidings_deliveries_total",
-    "tidings_attempt_seconds",
+    "tidings_attempt_duration_seconds",
     "tidings_first_attempt_lag_seconds",
     "tidings_attempts_in_flight",
     "tidings_deferrals_total",
@@ -99,13 +99,30 @@ async fn metrics_are_there_from_the_start_and_count() {
     let event = system.operator.publish(&tenant, "a", json!(1)).await;
     system.operator.wait_for_state(&event, "succeeded").await;
     for (metric, value) in [
-        ("tidings_events_total{result=\"accepted\"}", 1.0),
-        ("tidings_publish_seconds_count", 1.0),
+        ("tidings_events_total{code=\"\",outcome=\"accepted\"}", 1.0),
+        ("tidings_event_acceptance_duration_seconds_count", 1.0),
         ("tidings_deliveries_total{state=\"succeeded\"}", 1.0),
         ("tidings_deliveries_total{state=\"scheduled\"}", 1.0),
-        ("tidings_attempt_seconds_count{outcome=\"succeeded\"}", 1.0),
-        ("tidings_attempt_seconds_count{outcome=\"failed_retryable\"}", 1.0),
+        ("tidings_attempt_duration_seconds_count{outcome=\"succeeded\"}", 1.0),
+        (
+            "tidings_attempt_duration_seconds_count{outcome=\"failed_retryable\"}",
+            1.0,
+        ),
         ("tidings_first_attempt_lag_seconds_count", 1.0),
+        ("tidings_retry_lag_seconds_count", 1.0),
+        ("tidings_delivery_duration_seconds_count{state=\"succeeded\"}", 1.0),
+        (
+            "tidings_attempts_total{outcome=\"failed_retryable\",reason=\"status\",status=\"5xx\"}",
+            1.0,
+        ),
+        (
+            "tidings_grpc_calls_total{code=\"Ok\",method=\"Publish\",service=\"tidings.v1.EventService\"}",
+            1.0,
+        ),
+        ("tidings_endpoints{state=\"active\"}", 1.0),
+        ("tidings_tenants", 1.0),
+        ("tidings_overdue_deliveries", 0.0),
+        ("tidings_messages_in_hand", 0.0),
         ("tidings_attempts_in_flight", 0.0),
         ("tidings_deferrals_total", 0.0),
         ("tidings_retries_total{attempt=\"2\"}", 1.0),
@@ -115,5 +132,11 @@ async fn metrics_are_there_from_the_start_and_count() {
         let shown = async || system.process.metric(metric).await == value;
         wait_until(SOON, &format!("{metric} to be {value}"), shown).await;
     }
-    assert!(system.process.metric("tidings_queue_confirm_seconds_count").await >= 1.0);
+    assert!(
+        system
+            .process
+            .metric("tidings_queue_confirm_duration_seconds_count")
+            .await
+            >= 1.0
+    );
 }

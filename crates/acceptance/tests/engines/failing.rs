@@ -213,7 +213,7 @@ async fn a_mail_waits_for_its_server_and_one_that_is_refused_does_not() {
     client.wait_for_all(&lost, &other, "exhausted").await;
     let refused = async || {
         let metrics = system.process.get("/metrics").await.body;
-        metrics.contains("tidings_mails_total{result=\"refused\"} 1")
+        metrics.contains("tidings_mails_total{outcome=\"refused\"} 1")
     };
     wait_until(SOON, "a mail that is refused", refused).await;
 }

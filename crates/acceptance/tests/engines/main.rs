@@ -4,6 +4,7 @@
 
 mod choosing;
 mod delivering;
+mod doctor;
 mod door;
 mod failing;
 mod failpoints;
@@ -14,6 +15,7 @@ mod outages;
 mod pausing;
 mod registry;
 mod replaying;
+mod restoring;
 mod retrying;
 mod secured;
 mod standalone;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_acceptance::{Role, SOON, System};
-use tidings_testkit::{FaultProxy, TestDatabase, wait_until};
+
+use tidings_acceptance::{Role, SOON, System, endpoint, run_to_end};
+use tidings_testkit::{FaultProxy, Receiver, TestDatabase, wait_until};
 
 #[tokio::test]
 async fn roles_wait_for_their_engines_and_say_what_they_miss() {
@@ -56,31 +57,68 @@ async fn roles_wait_for_their_engines_and_say_what_they_miss() {
 }
 
 #[tokio::test]
-async fn roles_refuse_a_schema_of_another_version() {
+async fn roles_wait_for_a_schema_that_is_too_old_and_go_on_once_it_is_migrated() {
     let mut system = System::prepare().await;
     let empty = TestDatabase::create().await;
-    let migrated = system.database.url();
-    for role in [
-        &mut system.ingest,
-        &mut system.dispatcher,
-        &mut system.log,
-        &mut system.control,
-    ] {
-        role.set("TIDINGS_DATABASE__URL", empty.url());
-        let said = refusal(role).await;
-        assert!(said.contains("tidings migrate"), "{said}");
-        role.set("TIDINGS_DATABASE__URL", migrated.clone());
+    system.set("TIDINGS_DATABASE__URL", &empty.url());
+    for role in system.roles() {
+        role.spawn();
+        role.running().address_of("monitor", SOON).await;
     }
+    for role in system.roles() {
+        wait_until(SOON, "the schema to be missing", async || {
+            let answer = role.get("/readyz").await;
+            let told =
+                |(component, reason): &(String, String)| component == "schema" && reason.contains("tidings migrate");
+            answer.status == 503 && missing(&answer.body).iter().any(told)
+        })
+        .await;
+        assert_eq!(role.get("/healthz").await.status, 200);
+    }
+    let url = ("TIDINGS_DATABASE__URL".to_owned(), empty.url());
+    run_to_end(&["migrate", "--wait", "1m"], std::slice::from_ref(&url)).await;
+    for role in system.roles() {
+        role.ready().await;
+        assert_eq!(role.terminate(Duration::from_secs(30)).await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_was_put_back_works_on_the_schema_of_a_newer_one_that_allows_it() {
+    let mut system = System::prepare().await;
+    // What a later version would do when it only adds: a column, an index, and a word that this one may go on.
     system
         .database
-        .execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, 'future', '')")
+        .execute(
+            "ALTER TABLE deliveries ADD COLUMN later text;
+             ALTER TABLE endpoints ADD COLUMN later text NOT NULL DEFAULT 'x';
+             INSERT INTO schema_migrations (version, name, checksum, compatible_from) VALUES (9999, 'later', '', 12)",
+        )
         .await;
-    for role in [
-        &mut system.ingest,
-        &mut system.dispatcher,
-        &mut system.log,
-        &mut system.control,
-    ] {
+    let url = ("TIDINGS_DATABASE__URL".to_owned(), system.database.url());
+    let said = run_to_end(&["migrate"], std::slice::from_ref(&url)).await;
+    assert!(said.contains("this one can run on it"), "{said}");
+    system.start_roles().await;
+    let receiver = Receiver::start().await;
+    let tenant = system.operator.create_tenant("rollback").await;
+    system
+        .operator
+        .create_endpoint(endpoint(&tenant, &receiver.url()))
+        .await;
+    let event = system.operator.publish(&tenant, "put.back", json!({})).await;
+    system.operator.wait_for_state(&event, "succeeded").await;
+}
+
+#[tokio::test]
+async fn roles_refuse_a_schema_that_takes_a_newer_version() {
+    let mut system = System::prepare().await;
+    system
+        .database
+        .execute(
+            "INSERT INTO schema_migrations (version, name, checksum, compatible_from) VALUES (9999, 'future', '', 9999)",
+        )
+        .await;
+    for role in system.roles() {
         let said = refusal(role).await;
         assert!(said.contains("it is older than the schema"), "{said}");
     }

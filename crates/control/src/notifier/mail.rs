@@ -176,6 +176,34 @@ impl Mailer {
     }
 }
 
+/// How it stands with the mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailCheck {
+    /// None is configured.
+    Off,
+    /// It takes connections, and our login.
+    Well,
+    /// Why it does not.
+    Failed(String),
+}
+
+/// Connects and logs in, and sends nothing.
+pub async fn check(config: &Config) -> MailCheck {
+    if config.smtp_url.is_empty() {
+        return MailCheck::Off;
+    }
+    let mailer = match Mailer::new(config) {
+        Ok(Some(mailer)) => mailer,
+        Ok(None) => return MailCheck::Off,
+        Err(error) => return MailCheck::Failed(error.to_string()),
+    };
+    match mailer.transport.test_connection().await {
+        Ok(true) => MailCheck::Well,
+        Ok(false) => MailCheck::Failed("the server answers, and not as one does that takes mails".into()),
+        Err(error) => MailCheck::Failed(with_cause(&error)),
+    }
+}
+
 fn transport(config: &Config) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
     let url = read_url(config.smtp_url.reveal()).map_err(|error| MailError::Url(error.reason()))?;
     let host = url.host_str().ok_or_else(|| MailError::Url("no host".into()))?;

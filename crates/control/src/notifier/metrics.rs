@@ -7,7 +7,7 @@ use tidings_service::metrics::{counter, counters};
 
 pub(super) static MAILS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Mails to endpoints' contacts: sent, failed (and tried again), refused for good, given_up.";
-    counters("tidings_mails_total", help, &["result"])
+    counters("tidings_mails_total", help, &["outcome"])
 });
 
 pub(super) static OPERATIONAL_EVENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -21,9 +21,9 @@ pub(super) static DISABLED_AS_FAILING: LazyLock<IntCounter> = LazyLock::new(|| {
 });
 
 /// Makes every series exist before the first of its kind happens.
-pub(super) fn register() {
-    for result in ["sent", "failed", "refused", "given_up"] {
-        MAILS.with_label_values(&[result]);
+pub fn register() {
+    for outcome in ["sent", "failed", "refused", "given_up"] {
+        MAILS.with_label_values(&[outcome]);
     }
     for kind in tidings_domain::NoticeKind::ALL {
         OPERATIONAL_EVENTS.with_label_values(&[kind.as_str()]);

@@ -145,6 +145,25 @@ async fn the_rate_limit_is_shared_with_other_dispatchers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_many_are_under_way_at_once_is_shared_with_other_dispatchers() {
+    for (dispatchers, each) in [(1, 5), (2, 3), (5, 1), (9, 1)] {
+        let (gates, endpoint) = (gates(), capped(5));
+        gates.set_dispatchers(dispatchers);
+        let mut passes = Vec::new();
+        // As it answers, its window widens up to the cap.
+        for _ in 0..20 {
+            for pass in std::mem::take(&mut passes) {
+                Pass::end(pass, Sign::Well);
+            }
+            while let Ok(pass) = gates.enter(&endpoint).await {
+                passes.push(pass);
+            }
+        }
+        assert_eq!(passes.len(), each, "of {dispatchers} dispatchers");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_so_many_go_round() {
     let (gates, endpoint) = (gates(), capped(1));
     let _pass = gates.enter(&endpoint).await.unwrap();

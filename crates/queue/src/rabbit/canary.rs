@@ -78,6 +78,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
                     tracing::info!("the canary is back: rungs forward again");
                 }
                 metrics::CANARY_MISSING.set(0);
+                tidings_service::metrics::succeeded("canary");
             }
             Err(_) => {
                 metrics::CANARY_MISSING.set(1);

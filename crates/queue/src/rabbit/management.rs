@@ -20,13 +20,13 @@ use super::addresses::each_host;
 use crate::metrics;
 
 const EVERY: Duration = Duration::from_secs(15);
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The members of a queue that survive the loss of one node.
-const ENOUGH_MEMBERS: usize = 3;
+pub(super) const ENOUGH_MEMBERS: usize = 3;
 
 /// What a policy must not set for our queues: each makes the broker drop, expire or refuse messages of its own accord.
-const HARMFUL: [&str; 6] = [
+pub(super) const HARMFUL: [&str; 6] = [
     "delivery-limit",
     "expires",
     "max-length",
@@ -73,7 +73,12 @@ impl Nodes {
     }
 
     /// What the first node that answers says.
-    async fn ask<T: DeserializeOwned>(&mut self, client: &Client, path: &[&str], columns: &str) -> Result<T, String> {
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &mut self,
+        client: &Client,
+        path: &[&str],
+        columns: &str,
+    ) -> Result<T, String> {
         let mut failures = Vec::new();
         for at in 0..self.0.len() {
             let mut url = self.0[at].clone();

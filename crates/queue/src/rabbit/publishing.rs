@@ -335,6 +335,7 @@ impl Generation {
                 event = self.events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => {
                         blocked_since.get_or_insert_with(Instant::now);
+                        metrics::BLOCKED.set(1);
                         let failure = Failure::passing(format!("blocked by an alarm of the broker: {reason}"));
                         shared.status.down(Side::Publishing, &failure);
                         shared.link.send_replace(Link::Blocked(reason));
@@ -398,7 +399,8 @@ async fn prove(shared: &Shared, publishers: &Publishers, proofs: mpsc::Sender<()
 }
 
 fn count_blocked(since: Option<Instant>) {
+    metrics::BLOCKED.set(0);
     if let Some(since) = since {
-        metrics::BLOCKED_SECONDS.add(since.elapsed().as_secs_f64());
+        metrics::BLOCKED_SECONDS.inc_by(since.elapsed().as_secs_f64());
     }
 }

@@ -247,7 +247,7 @@ async fn a_policy_that_overrides_our_arguments_is_seen() {
         metric("tidings_queue_policy_conflicts") == 2.0
     })
     .await;
-    assert_eq!(metric("tidings_queue_stuck"), 0.0);
+    assert_eq!(metric("tidings_queue_stuck_messages"), 0.0);
     stop.cancel();
 }
 

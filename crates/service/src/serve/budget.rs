@@ -6,9 +6,25 @@
 //! sent, not what is made of it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
+use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::metrics;
+
+static TAKEN: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "What request bodies that are being read or answered have reserved, bytes, of server.max_body_memory.";
+    metrics::gauge("tidings_request_body_bytes", help)
+});
+static SIZE: LazyLock<IntGauge> =
+    LazyLock::new(|| metrics::gauge("tidings_request_body_limit_bytes", "server.max_body_memory, bytes."));
+
+/// Makes the metrics of this part.
+pub(super) fn register() {
+    LazyLock::force(&TAKEN);
+    LazyLock::force(&SIZE);
+}
 
 /// One of so many parts is the most that a tenant has.
 const PARTS: usize = 4;
@@ -63,6 +79,17 @@ impl Budget {
             strangers: Pot::new(OF_STRANGERS.min(bytes)),
             known: Arc::default(),
         }
+    }
+
+    /// Shows how much is taken as long as there is this budget.
+    pub(super) fn show(&self) {
+        SIZE.set(self.all.size as i64);
+        let (size, left) = (self.all.size, Arc::downgrade(&self.all.left));
+        metrics::before_reading(move || {
+            let Some(left) = left.upgrade() else { return false };
+            TAKEN.set(size.saturating_sub(left.available_permits()) as i64);
+            true
+        });
     }
 
     pub(super) fn share_of(&self, payer: Payer) -> Share {

@@ -22,6 +22,12 @@ static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counters("tidings_connections_refused_total", help, &["listener", "reason"])
 });
 
+/// Makes the metrics of this part.
+pub(super) fn register() {
+    LazyLock::force(&OPEN);
+    LazyLock::force(&REFUSED);
+}
+
 /// The places of one listener.
 #[derive(Clone)]
 pub(super) struct Places {

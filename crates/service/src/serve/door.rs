@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 use super::Config;
 use super::body::{Counted, Slip, Terms, guarded};
 use super::budget::{Budget, Payer};
+use super::calls::{self, Call};
 use crate::auth;
 use crate::health::Health;
 use crate::problem::Problem;
@@ -33,6 +34,7 @@ const OF_A_STRANGER: u64 = 16 * 1024;
 const OPEN: &str = "/grpc.";
 /// The one of them that goes on for as long as its caller likes.
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// Says who sends these headers.
@@ -64,8 +66,10 @@ struct Entered {
 impl Door {
     /// A door that knows nobody. `health` is asked whether the process is stopping.
     pub fn new(config: Config, health: Health) -> Self {
+        let budget = Budget::new(config.max_body_memory);
+        budget.show();
         Self {
-            budget: Budget::new(config.max_body_memory),
+            budget,
             config: Arc::new(config),
             health,
             knows: None,
@@ -75,6 +79,13 @@ impl Door {
                     Streams {
                         request: true,
                         response: true,
+                    },
+                ),
+                (
+                    HEALTH_CHECK.to_owned(),
+                    Streams {
+                        request: false,
+                        response: false,
                     },
                 ),
                 (
@@ -127,8 +138,24 @@ impl Door {
         Ok(self)
     }
 
-    /// An HTTP request, passed on to `router` or refused.
-    pub(super) async fn http<B>(self, router: Router, request: Request<B>) -> Result<Response, Infallible>
+    /// An HTTP request, passed on to `router` or refused, and counted.
+    pub(super) async fn http<B>(
+        self,
+        listener: &'static str,
+        router: Router,
+        request: Request<B>,
+    ) -> Result<Response, Infallible>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let (method, begun) = (request.method().clone(), Instant::now());
+        let response = self.pass_http(router, request).await;
+        calls::answered(listener, &method, &response, begun);
+        Ok(response)
+    }
+
+    async fn pass_http<B>(self, router: Router, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
@@ -151,20 +178,32 @@ impl Door {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response)
+        response
     }
 
-    /// A gRPC call, passed on to `router` or refused.
+    /// A gRPC call, passed on to `router` or refused, and counted.
     pub(super) async fn grpc<B>(self, router: Router, request: Request<B>) -> Result<Response, Infallible>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let path = request.uri().path();
-        let streams = self.streams.get(path).copied().unwrap_or(Streams {
+        let known = self.streams.get(path).copied();
+        let streams = known.unwrap_or(Streams {
             request: false,
             response: false,
         });
+        let call = Call::begin(known.map(|_| path), streams.request || streams.response);
+        let response = self.pass_grpc(router, request, streams).await;
+        Ok(call.answered(response))
+    }
+
+    async fn pass_grpc<B>(self, router: Router, request: Request<B>, streams: Streams) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let path = request.uri().path();
         let (counted, body_within) = if streams.request {
             (Counted::ByMessage, None)
         } else {
@@ -176,7 +215,7 @@ impl Door {
         let open = path.starts_with(OPEN);
         let entered = match self.enter(request, true, counted, body_within, open) {
             Ok(entered) => entered,
-            Err(problem) => return Ok(Status::from(problem).into_http()),
+            Err(problem) => return Status::from(problem).into_http(),
         };
         let answer = router.oneshot(entered.request);
         let answer = match within {
@@ -185,14 +224,14 @@ impl Door {
                 Ok(answer) => answer,
                 Err(_) => {
                     let status = Status::deadline_exceeded(format!("the call did not end within {within:?}"));
-                    return Ok(status.into_http());
+                    return status.into_http();
                 }
             },
         };
-        Ok(match entered.slip.refusal.get() {
+        match entered.slip.refusal.get() {
             Some(problem) if !streams.request => Status::from(problem.clone()).into_http(),
             _ => answer.into_response(),
-        })
+        }
     }
 
     /// Finds out who is there and sets the terms for the body.

@@ -15,7 +15,7 @@ use super::{Postgres, partitions};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
-    OpenDelivery, Overdue, Page, Record,
+    OpenDelivery, Overdue, Page, Record, Standing,
 };
 
 #[async_trait]
@@ -136,6 +136,10 @@ impl Ledger for Postgres {
 
     async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError> {
         partitions::prepare(self.keeper().await?.whole()?, now, days_ahead).await
+    }
+
+    async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError> {
+        self.read_standing(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -2,11 +2,16 @@
 //!
 //! Migrations go forward only and are never edited once published: what was applied is remembered with its
 //! checksum, and a file that differs from what was applied stops everything.
+//!
+//! A program that is older than the schema runs on it if the newest migration says so (`compatible_from`), so that
+//! processes of two versions share a database during a rollout, and the previous version can be put back after one.
 
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tidings_domain::Timestamp;
+use tidings_service::Backoff;
+use tokio::time::Instant;
 use tokio_postgres::{Client, Error, GenericClient};
 
 use super::partitions::is_locked;
@@ -77,6 +82,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../../migrations/0011_endpoint_health.sql"),
     },
     Migration {
+        version: 12,
+        name: "compatible_from",
+        sql: include_str!("../../../../migrations/0012_compatible_from.sql"),
+    },
+    Migration {
         version: 13,
         name: "endpoints_by_state",
         sql: include_str!("../../../../migrations/0013_endpoints_by_state.sql"),
@@ -85,55 +95,101 @@ const MIGRATIONS: &[Migration] = &[
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
 const LOCK: i64 = 0x74_69_64_69_6e_67_73;
-/// How long a migration waits for the lock of a table, how often it is tried and after which pauses: five minutes in all.
+/// How long a migration waits for the lock of a table, after which pauses that is tried again, and for how long at least.
 const LOCK_TIMEOUT: &str = "500ms";
-const TRIES: u32 = 120;
 const PAUSE: Duration = Duration::from_secs(2);
+const LOCKS_WITHIN: Duration = Duration::from_secs(300);
 /// How far ahead a fresh schema has partitions; the log service makes more.
 const DAYS_AHEAD: u32 = 2;
 
-/// Brings the schema to this version and makes the partitions of the days around now. Each migration is one
-/// transaction; any number of processes may try at once. Returns the names of what was applied.
-///
-/// # Errors
-/// [`StoreError::Schema`] when the schema is newer than this version or was made by other files.
-pub async fn migrate(config: &Config) -> Result<Vec<String>, StoreError> {
-    let (session, tls) = session(config)?;
-    let (mut client, connection) = session.connect(tls).await?;
-    let driver = tokio::spawn(connection);
-    let applied = locked(&mut client).await;
-    drop(client);
-    driver.abort();
-    applied
+/// How often somebody else who migrates is looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What [`migrate`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The names of the migrations that were applied, in order.
+    pub applied: Vec<String>,
+    /// The version of the schema.
+    pub version: i32,
+    /// Whether a newer program migrated it, and this one can run on it.
+    pub newer: bool,
 }
 
-/// Checks that the schema is the one of this version.
-pub(super) async fn check(client: &impl GenericClient) -> Result<(), StoreError> {
+/// Brings the schema to this version and makes the partitions of the days around now. Each migration is one
+/// transaction; any number of processes may try at once. A server that is not there is waited for as long as `wait`, and
+/// others who migrate or use the tables for as long as that or five minutes.
+///
+/// # Errors
+/// [`StoreError::Schema`] when the schema is too new for this version or was made by other files.
+pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreError> {
+    let (session, tls) = session(config)?;
+    let deadline = Instant::now() + wait;
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+    let (mut client, connection) = loop {
+        match session.connect(tls.clone()).await.map_err(StoreError::from) {
+            Err(StoreError::Unavailable(reason)) if Instant::now() < deadline => {
+                tracing::info!(reason, "the database is not there yet; it is tried again");
+                tokio::time::sleep(backoff.next()).await;
+            }
+            connected => break connected?,
+        }
+    };
+    let driver = tokio::spawn(connection);
+    let migrated = locked(&mut client, wait.max(LOCKS_WITHIN)).await;
+    drop(client);
+    driver.abort();
+    migrated
+}
+
+/// Checks that this version can work with the schema, and gives the schema's version.
+pub(super) async fn check(client: &impl GenericClient) -> Result<i32, StoreError> {
     let version = match applied(client).await? {
         Some(rows) => verify(&rows)?,
         None => 0,
     };
     if version < newest() {
-        return Err(StoreError::Schema(format!(
+        return Err(StoreError::Unmigrated(format!(
             "the schema of the database is version {version}, this program needs {}: run `tidings migrate`",
             newest()
         )));
     }
-    Ok(())
+    Ok(version)
 }
 
-async fn locked(client: &mut Client) -> Result<Vec<String>, StoreError> {
-    // Held until the connection ends.
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, StoreError> {
+    lock(client, patience).await?;
     client.batch_execute(CREATE_TABLE).await?;
     let version = verify(&applied(client).await?.unwrap_or_default())?;
     let mut names = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
-        apply(client, migration).await?;
+        apply(client, migration, patience).await?;
         names.push(migration.file_name());
     }
     partitions::prepare(client, Timestamp::now(), DAYS_AHEAD).await?;
-    Ok(names)
+    Ok(Migrated {
+        applied: names,
+        version: version.max(newest()),
+        newer: version > newest(),
+    })
+}
+
+/// Keeps others who migrate away until the connection ends.
+async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(StoreError::Unavailable(format!(
+                "another process has been migrating the schema for {patience:?}: see what it waits for in pg_stat_activity"
+            )));
+        }
+        tracing::info!("another process migrates the schema; it is waited for");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 const CREATE_TABLE: &str = "
@@ -152,16 +208,15 @@ COMMENT ON COLUMN schema_migrations.applied_at IS 'When it was applied.';
 
 /// Applies a migration, as soon as it gets its locks. Those who use the tables wait behind a lock that waits, so it waits
 /// for a moment only, and is tried again.
-async fn apply(client: &mut Client, migration: &Migration) -> Result<(), StoreError> {
-    let mut tries = 1;
+async fn apply(client: &mut Client, migration: &Migration, patience: Duration) -> Result<(), StoreError> {
+    let deadline = Instant::now() + patience;
     loop {
         match try_to_apply(client, migration).await {
-            Err(error) if is_locked(&error) && tries < TRIES => {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 tracing::info!(
                     migration = migration.file_name(),
                     "others use the tables; it is tried again"
                 );
-                tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
             result => return Ok(result?),
@@ -180,42 +235,67 @@ async fn try_to_apply(client: &mut Client, migration: &Migration) -> Result<(), 
             &[&migration.version, &migration.name, &migration.checksum()],
         )
         .await?;
+    if let Some(compatible_from) = migration.compatible_from() {
+        let sql = "UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1";
+        transaction
+            .execute(sql, &[&migration.version, &compatible_from])
+            .await?;
+    }
     transaction.commit().await
 }
 
-/// Version and checksum of everything that was applied; nothing if this never was a database of ours.
-async fn applied(client: &impl GenericClient) -> Result<Option<Vec<(i32, String)>>, StoreError> {
+/// A migration that was applied, by whichever program.
+struct Applied {
+    version: i32,
+    checksum: String,
+    /// The newest migration that a program must know at least to run on the schema that this one makes.
+    compatible_from: Option<i32>,
+}
+
+/// Everything that was applied, in order; nothing if this never was a database of ours.
+async fn applied(client: &impl GenericClient) -> Result<Option<Vec<Applied>>, StoreError> {
     let row = client
         .query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[])
         .await?;
     if !row.try_get::<_, bool>(0)? {
         return Ok(None);
     }
-    let rows = client
-        .query("SELECT version, checksum FROM schema_migrations ORDER BY version", &[])
-        .await?;
-    let pairs = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-    Ok(Some(pairs.collect::<Result<_, tokio_postgres::Error>>()?))
+    // A schema before version 12 lacks the column.
+    let sql = "SELECT version, checksum, (to_jsonb(m) ->> 'compatible_from')::integer
+               FROM schema_migrations m ORDER BY version";
+    let rows = client.query(sql, &[]).await?;
+    let applied = rows.iter().map(|row| {
+        Ok(Applied {
+            version: row.try_get(0)?,
+            checksum: row.try_get(1)?,
+            compatible_from: row.try_get(2)?,
+        })
+    });
+    Ok(Some(applied.collect::<Result<_, tokio_postgres::Error>>()?))
 }
 
-/// The version of a schema that was made by these migrations and no others.
-fn verify(applied: &[(i32, String)]) -> Result<i32, StoreError> {
-    for (version, checksum) in applied {
-        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.version == *version) else {
-            return Err(StoreError::Schema(format!(
-                "the schema of the database is version {version}, this program knows {} at most: it is older than \
-                 the schema, use the version that migrated it or a newer one",
-                newest()
-            )));
-        };
-        if migration.checksum() != *checksum {
+/// The version of a schema that was made by these migrations, and maybe by newer ones that leave it fit for this program.
+fn verify(applied: &[Applied]) -> Result<i32, StoreError> {
+    for Applied { version, checksum, .. } in applied {
+        let known = MIGRATIONS.iter().find(|migration| migration.version == *version);
+        if let Some(migration) = known.filter(|migration| migration.checksum() != *checksum) {
             return Err(StoreError::Schema(format!(
                 "migration {} was applied from a file with other content: restore the published file",
                 migration.file_name()
             )));
         }
     }
-    Ok(applied.last().map_or(0, |(version, _)| *version))
+    let Some(last) = applied.last() else { return Ok(0) };
+    let needed = last.compatible_from.unwrap_or(last.version);
+    if needed > newest() && last.version > newest() {
+        return Err(StoreError::Schema(format!(
+            "the schema of the database is version {}, which takes a program that knows {needed}, and this one knows {} \
+             at most: it is older than the schema, use the version that migrated it or a newer one",
+            last.version,
+            newest()
+        )));
+    }
+    Ok(last.version)
 }
 
 fn newest() -> i32 {
@@ -229,6 +309,12 @@ impl Migration {
 
     fn checksum(&self) -> String {
         hex::encode(Sha256::digest(self.sql))
+    }
+
+    /// What its file says in its first line, as all from version 12 on do.
+    fn compatible_from(&self) -> Option<i32> {
+        let first = self.sql.lines().next()?;
+        first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()
     }
 }
 
@@ -252,5 +338,40 @@ mod tests {
         files.sort();
         assert_eq!(files, MIGRATIONS.iter().map(Migration::file_name).collect::<Vec<_>>());
         assert!(MIGRATIONS.iter().map(|m| m.version).eq(1..=newest()));
+    }
+
+    #[test]
+    fn every_file_says_which_programs_may_run_on_what_it_makes() {
+        let mut before = 12;
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version >= 12) {
+            let compatible_from = migration.compatible_from();
+            let compatible_from = compatible_from.unwrap_or_else(|| panic!("{}", migration.file_name()));
+            assert!((before..=migration.version).contains(&compatible_from));
+            before = compatible_from;
+        }
+    }
+
+    #[test]
+    fn an_older_program_runs_on_a_newer_schema_that_says_so() {
+        let schema = |newer: &[(i32, Option<i32>)]| {
+            let known = MIGRATIONS.iter().map(|migration| Applied {
+                version: migration.version,
+                checksum: migration.checksum(),
+                compatible_from: migration.compatible_from(),
+            });
+            let newer = newer.iter().map(|&(version, compatible_from)| Applied {
+                version,
+                checksum: "of a file that this program does not have".into(),
+                compatible_from,
+            });
+            verify(&known.chain(newer).collect::<Vec<_>>())
+        };
+        let n = newest();
+        assert_eq!(schema(&[]).unwrap(), n);
+        assert_eq!(schema(&[(n + 1, Some(n)), (n + 2, Some(n))]).unwrap(), n + 2);
+        for refused in [&[(n + 1, None)][..], &[(n + 1, Some(n)), (n + 2, Some(n + 1))]] {
+            assert!(matches!(schema(refused), Err(StoreError::Schema(_))));
+        }
+        assert_eq!(verify(&[]).unwrap(), 0);
     }
 }

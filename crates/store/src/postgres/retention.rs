@@ -12,6 +12,7 @@ use super::lease::Lease;
 use super::{Postgres, partitions};
 use crate::erasures::Forgetting;
 use crate::error::StoreError;
+use crate::metrics;
 
 /// How many open deliveries of an old day are cancelled by one statement.
 const CANCEL: i64 = 5_000;
@@ -102,6 +103,7 @@ impl Postgres {
             cancel_open(&keeper, partition, now).await?;
         }
         partitions::drop(keeper.whole()?, partition).await?;
+        metrics::PARTITIONS_DROPPED.inc();
         Ok(1)
     }
 

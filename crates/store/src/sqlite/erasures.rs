@@ -12,6 +12,7 @@ use super::row::{blob, id, micros, time, time_or_none};
 use super::{Sqlite, retention};
 use crate::erasures::{Erasure, Erasures, Forgetting, Removed};
 use crate::error::StoreError;
+use crate::metrics;
 use crate::replays::until;
 
 const ERASURE: &str = "id, tenant, event, created_at, updated_at, ended_at, events, deliveries, attempts";
@@ -153,6 +154,7 @@ impl Erasures for Sqlite {
                 );
                 let removed = connection.prepare_cached(&sql)?.execute(params![bound, limit])?;
                 if removed > 0 {
+                    metrics::ROWS_DROPPED.inc_by(removed as u64);
                     return Ok(removed as u64);
                 }
             }

@@ -13,11 +13,11 @@ use tidings_domain::{
 };
 
 use super::row::{self, blob, id, text, time};
-use super::{Sqlite, erasures, open, query, record};
+use super::{Sqlite, erasures, open, query, record, standing};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary,
-    Fetched, Ledger, OpenDelivery, Overdue, Page, Record,
+    Fetched, Ledger, OpenDelivery, Overdue, Page, Record, Standing,
 };
 use crate::registry::Of;
 
@@ -226,6 +226,10 @@ impl Ledger for Sqlite {
 
     async fn prepare_partitions(&self, _now: Timestamp, _days_ahead: u32) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError> {
+        self.search(move |connection| standing::standing(connection, now)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,4 +1,7 @@
 //! The schema and its versions, which SQLite keeps as `user_version`.
+//!
+//! A program that is older than the file runs on it if the newest step said so (`compatible_from`), so that the previous
+//! version can be put back after an upgrade.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -16,22 +19,65 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0008_sent_again.sql"),
     include_str!("schema/0009_upkeep.sql"),
     include_str!("schema/0010_endpoint_health.sql"),
+    include_str!("schema/0011_compatible_from.sql"),
 ];
 
-/// Applies what is missing. A schema of a newer version is a [`StoreError::Schema`].
+/// Applies what is missing. A schema of a newer version that this one can't run on is a [`StoreError::Schema`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = MIGRATIONS.len() as u32;
     if found > known {
-        return Err(StoreError::Schema(format!(
-            "the database has schema version {found}, this program knows {known} and older: use the newer program"
-        )));
+        return check_newer(connection, found, known);
     }
     for (version, migration) in (1u32..).zip(MIGRATIONS).skip(found as usize) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
+        if let Some(compatible_from) = compatible_from(migration) {
+            transaction.execute(
+                "UPDATE schema_compatibility SET compatible_from = ?1",
+                [compatible_from],
+            )?;
+        }
         transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+fn check_newer(connection: &Connection, found: u32, known: u32) -> Result<(), StoreError> {
+    let sql = "SELECT compatible_from FROM schema_compatibility";
+    let needed: u32 = connection.query_row(sql, (), |row| row.get(0))?;
+    if needed <= known {
+        tracing::info!(
+            schema = found,
+            program = known,
+            "the schema is of a newer version, and fit for this one"
+        );
+        return Ok(());
+    }
+    Err(StoreError::Schema(format!(
+        "the database has schema version {found}, which takes a program that knows {needed}, and this one knows {known} at \
+         most: use the newer program"
+    )))
+}
+
+/// What a step's file says in its first line, as all from version 11 on do.
+fn compatible_from(migration: &str) -> Option<u32> {
+    let first = migration.lines().next()?;
+    first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_says_which_programs_may_run_on_what_it_makes() {
+        let mut before = 11;
+        for (version, migration) in (1u32..).zip(MIGRATIONS).skip(10) {
+            let compatible_from = compatible_from(migration).unwrap_or_else(|| panic!("{version}"));
+            assert!((before..=version).contains(&compatible_from));
+            before = compatible_from;
+        }
+    }
 }

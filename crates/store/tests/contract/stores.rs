@@ -44,7 +44,7 @@ impl Postgres {
             url: database.url().into(),
             ..Config::default()
         };
-        postgres::migrate(&config).await.unwrap();
+        postgres::migrate(&config, std::time::Duration::ZERO).await.unwrap();
         Self { config, database }
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Args {
 const NEEDS: &[&[&str]] = &[&["registry_loaded"], &["secrets"], &["database"]];
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin_role(&args.config, NEEDS).await?;
+    let mut process = Process::begin_role("control", &args.config, NEEDS).await?;
     let dialects = process.config.load_dialects()?;
     let sealer = process.config.secrets.sealer()?;
     let Some(store) = process.postgres(sealer.clone()).await? else {

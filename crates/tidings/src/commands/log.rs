@@ -20,7 +20,7 @@ pub(crate) struct Args {
 const NEEDS: &[&[&str]] = &[&["registry_loaded"], &["database"], &["writer"]];
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin_role(&args.config, NEEDS).await?;
+    let mut process = Process::begin_role("log", &args.config, NEEDS).await?;
     let Some(backbone) = process.backbone().await? else {
         return Ok(());
     };

@@ -1,24 +1,41 @@
 //! `tidings migrate`.
 
+use std::time::Duration;
+
+use tidings_service::telemetry;
+
 use crate::config::ConfigArgs;
 
-/// Brings the PostgreSQL schema up to what this version works with. Safe to run at every deployment.
+/// Brings the PostgreSQL schema up to what this version works with. Safe to run at every deployment, before, while or after
+/// the roles start: they wait for it, and those that run already go on.
+///
+/// It does nothing to a schema that a newer version migrated, if that says that this version can run on it.
 ///
 /// Example:
-///   tidings migrate --database-url postgres://tidings@db/tidings
+///   tidings migrate --wait 2m --database-url postgres://tidings@db/tidings
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
+    /// How long to wait for a database that is not there, as in `2m`. Others who migrate, or use the tables that change, are
+    /// waited for as long as that, or 5 minutes.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    wait: Duration,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = args.config.load()?;
-    let applied = tidings_store::postgres::migrate(&config.database).await?;
-    match applied.as_slice() {
-        [] => println!("the schema is up to date"),
-        names => names.iter().for_each(|name| println!("applied {name}")),
+    telemetry::init(&config.telemetry)?;
+    let migrated = tidings_store::postgres::migrate(&config.database, args.wait).await?;
+    for name in &migrated.applied {
+        println!("applied {name}");
+    }
+    let version = migrated.version;
+    if migrated.newer {
+        println!("the schema is of a newer version ({version}), and this one can run on it: nothing to do");
+    } else if migrated.applied.is_empty() {
+        println!("the schema is up to date (version {version})");
     }
     Ok(())
 }

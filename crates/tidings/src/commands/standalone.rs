@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tidings_control::keys::bootstrap_key;
@@ -61,6 +62,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut process = Process::begin(&args.config)?;
+    tidings_service::process::describe("standalone");
     let standalone = &mut process.config.standalone;
     standalone.data_dir = args.data_dir.unwrap_or(standalone.data_dir.clone());
     standalone.grpc_address = args.grpc_address.unwrap_or(standalone.grpc_address.clone());
@@ -311,6 +313,9 @@ impl Running {
     }
 }
 
+/// How long a database that is not there, or that others migrate, is waited for.
+const DATABASE_WITHIN: Duration = Duration::from_secs(600);
+
 async fn open(
     process: &Process,
     engines: Engines,
@@ -333,7 +338,9 @@ async fn open(
             store
         }
         _ => {
-            postgres::migrate(&process.config.database).await?;
+            let migrated = postgres::migrate(&process.config.database, DATABASE_WITHIN);
+            let migrated = process.shutdown.run_until_cancelled(migrated).await;
+            migrated.context("stopped while waiting for the database")??;
             process
                 .postgres(sealer)
                 .await?

@@ -79,6 +79,11 @@ impl Config {
         found.time("monitor.drain", monitor.drain, Duration::ZERO..=10 * MINUTE);
         found.time("monitor.grace", monitor.grace, Duration::ZERO..=HOUR);
         found.number("server.max_connections", server.max_connections, 1..=1_000_000);
+        found.time(
+            "server.max_connection_age",
+            server.max_connection_age,
+            Duration::ZERO..=24 * HOUR,
+        );
         found.number(
             "server.max_calls_per_connection",
             server.max_calls_per_connection,
