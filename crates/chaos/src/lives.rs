@@ -78,6 +78,7 @@ pub(crate) async fn cancel_held_then_replay(system: &mut System, random: &mut St
 pub(crate) async fn erase_tenant_under_retries(system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
     let tenant = tenant(system, "erase").await;
     system.client.create_endpoint(aside(system, &tenant, false)).await;
+    system.client.ingest_is_up_to_date().await;
     publish(system, &tenant).await?;
     let ledger = system.engines.administer().await?;
     let attempted = "attempts > 0 AND state NOT IN ('exhausted')";

@@ -207,11 +207,18 @@ mod tests {
     /// Templates and handlers.
     fn sources() -> Vec<String> {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        ["templates", "templates/admin", "src/tenant", "src/admin", "src/show", "src/verify"]
-            .iter()
-            .flat_map(|directory| std::fs::read_dir(root.join(directory)).unwrap())
-            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default())
-            .collect()
+        [
+            "templates",
+            "templates/admin",
+            "src/tenant",
+            "src/admin",
+            "src/show",
+            "src/verify",
+        ]
+        .iter()
+        .flat_map(|directory| std::fs::read_dir(root.join(directory)).unwrap())
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default())
+        .collect()
     }
 
     #[test]

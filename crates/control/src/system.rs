@@ -15,10 +15,10 @@ use tidings_domain::Scope;
 use tidings_service::client::{ClientError, channel};
 use tidings_service::health::{Health, Status};
 use tidings_service::problem::Problem;
+use tidings_service::replicas::Replicas;
 use tidings_service::tls::ClientTls;
 use tidings_store::Store;
 use tidings_store::registry::SealUse;
-use tonic::transport::Channel;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -53,7 +53,7 @@ pub struct About {
 pub struct Peer {
     role: &'static str,
     server: String,
-    channel: Channel,
+    channel: Replicas,
 }
 
 impl Peer {

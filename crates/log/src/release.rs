@@ -308,7 +308,6 @@ impl Flow {
 
 #[cfg(test)]
 mod behind;
-mod undecided;
 
 #[cfg(test)]
 mod tests {

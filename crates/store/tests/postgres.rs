@@ -549,7 +549,11 @@ async fn a_migration_waits_for_its_locks_behind_nobody() {
     drop(reading);
     assert_eq!(
         migrating.await.unwrap().unwrap().applied,
-        ["0011_endpoint_health", "0012_compatible_from", "0013_endpoints_by_state"]
+        [
+            "0011_endpoint_health",
+            "0012_compatible_from",
+            "0013_endpoints_by_state"
+        ]
     );
 }
 

@@ -192,8 +192,9 @@ impl Registry for Postgres {
 
     async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut client = self.client().await?;
-        let noted = audit::insert(client.whole()?, entry).await;
-        noted.map_err(|error| client.failed(error))
+        let transaction = client.transaction().await?;
+        audit::insert(&*transaction, entry).await?;
+        Ok(transaction.commit().await?)
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
