@@ -333,7 +333,7 @@ nav-queues = Warteschlangen
 nav-event-types = Ereignistypen
 nav-dialects = Formate
 nav-keys = Schlüssel
-nav-audit = Änderungsprotokoll
+nav-admin-audit = Änderungsprotokoll
 nav-system = System
 
 nothing-needs-you = Nichts braucht Sie.
@@ -427,7 +427,7 @@ settle-grown = Seit Sie nachgesehen haben, sind weitere Nachrichten gekommen. Es
 settled = { $done } erledigt, { $refused } bleiben.
 settled-refusal = Was bleibt, ist nicht lesbar: { $refusal }
 
-event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
+admin-event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
 version = Version
 description = Beschreibung
 only-dialects = Nur Formate kennen ihn; im Katalog steht er nicht.
@@ -463,13 +463,13 @@ n-days = { $n ->
    *[other] { $n } Tage
 }
 for-ever = Unbegrenzt
-scopes = Rechte
+key-scopes = Rechte
 scope-publish = Ereignisse veröffentlichen
 scope-read = alles ansehen
 scope-manage = Dinge ändern
 last-used = Zuletzt verwendet
 ends = Endet
-never = Nie
+not-ever = Nie
 unnamed = Ohne Namen
 actions = Aktionen
 what-it-did = Was damit geschah
@@ -477,7 +477,7 @@ revoke = Widerrufen
 revoke-title = Diesen Schlüssel widerrufen?
 revoke-explained = Er gilt binnen einer Sekunde nicht mehr, samt allen Sitzungen, die mit ihm begonnen wurden. Das lässt sich nicht rückgängig machen.
 
-audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.
+admin-audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.
 action = Aktion
 target = Was
 who = Wer
@@ -486,11 +486,11 @@ n-parts = { $n ->
     [one] { $n } Teil
    *[other] { $n } Teile
 }
-actor-tenant = Mandant
-actor-operator = Betreiber
-actor-internal = Eine andere Rolle
-actor-bootstrap = Wer die Datenbank hat
-actor-system = Tidings
+who-tenant = Mandant
+who-operator = Betreiber
+who-internal = Eine andere Rolle
+who-bootstrap = Wer die Datenbank hat
+who-system = Tidings
 
 ready = Bereit
 not-ready = Nicht bereit

@@ -333,7 +333,7 @@ nav-queues = Queues
 nav-event-types = Event types
 nav-dialects = Formats
 nav-keys = Keys
-nav-audit = Audit log
+nav-admin-audit = Audit log
 nav-system = System
 
 nothing-needs-you = Nothing needs you.
@@ -427,7 +427,7 @@ settle-grown = More messages have come since you looked. Nothing was done; this 
 settled = { $done } done, { $refused } stay.
 settled-refusal = What stays can’t be read: { $refusal }
 
-event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
+admin-event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
 version = Version
 description = Description
 only-dialects = Only formats know it; it is not in the catalogue.
@@ -463,13 +463,13 @@ n-days = { $n ->
    *[other] { $n } days
 }
 for-ever = For ever
-scopes = Scopes
+key-scopes = Scopes
 scope-publish = publish events
 scope-read = look at everything
 scope-manage = change things
 last-used = Last used
 ends = Ends
-never = Never
+not-ever = Never
 unnamed = No name
 actions = Actions
 what-it-did = What it did
@@ -477,7 +477,7 @@ revoke = Revoke
 revoke-title = Revoke this key?
 revoke-explained = It stops working within a second, with every session that was opened by it. This can’t be undone.
 
-audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
+admin-audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
 action = Action
 target = What
 who = Who
@@ -486,11 +486,11 @@ n-parts = { $n ->
     [one] { $n } part
    *[other] { $n } parts
 }
-actor-tenant = Tenant
-actor-operator = Operator
-actor-internal = Another role
-actor-bootstrap = Whoever has the database
-actor-system = Tidings
+who-tenant = Tenant
+who-operator = Operator
+who-internal = Another role
+who-bootstrap = Whoever has the database
+who-system = Tidings
 
 ready = Ready
 not-ready = Not ready
