@@ -10,7 +10,7 @@ use crate::journeys::operator;
 use crate::{read_only_link, seeded, signed_in};
 
 /// The most pages that one visitor looks at.
-const MAX_PAGES: usize = 120;
+const MAX_PAGES: usize = 400;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_of_a_tenant_has_anything_of_another() {
