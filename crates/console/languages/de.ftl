@@ -626,6 +626,7 @@ same-explained = $API ist die Adresse dieses Dienstes mit /api/v2 dahinter, $TID
 nav-overview = Übersicht
 nav-queues = Warteschlangen
 nav-dialects = Formate
+nav-admin-audit = Änderungsprotokoll
 nav-system = System
 
 nothing-needs-you = Nichts braucht Sie.
@@ -719,6 +720,7 @@ settle-grown = Seit Sie nachgesehen haben, sind weitere Nachrichten gekommen. Es
 settled = { $done } erledigt, { $refused } bleiben.
 settled-refusal = Was bleibt, ist nicht lesbar: { $refusal }
 
+admin-event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
 only-dialects = Nur Formate kennen ihn; im Katalog steht er nicht.
 event-type-new = Neuer Ereignistyp
 version-new = Neue Version
@@ -748,22 +750,30 @@ n-days = { $n ->
    *[other] { $n } Tage
 }
 for-ever = Unbegrenzt
+key-scopes = Rechte
 scope-publish = Ereignisse veröffentlichen
 scope-read = alles ansehen
 scope-manage = Dinge ändern
 ends = Endet
+not-ever = Nie
 unnamed = Ohne Namen
 what-it-did = Was damit geschah
 revoke = Widerrufen
 revoke-title = Diesen Schlüssel widerrufen?
 revoke-explained = Er gilt binnen einer Sekunde nicht mehr, samt allen Sitzungen, die mit ihm begonnen wurden. Das lässt sich nicht rückgängig machen.
 
+admin-audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.
 who = Wer
 what-changed = Änderung
 n-parts = { $n ->
     [one] { $n } Teil
    *[other] { $n } Teile
 }
+who-tenant = Mandant
+who-operator = Betreiber
+who-internal = Eine andere Rolle
+who-bootstrap = Wer die Datenbank hat
+who-system = Tidings
 
 ready = Bereit
 not-ready = Nicht bereit
@@ -932,5 +942,3 @@ fact-event-erased = Sein Inhalt wurde um { $at } gelöscht.
 
 health-struggling = Letzter Versuch schlug fehl
 health-struggling-advice = Die letzte Anfrage schlug fehl und wird nach Zeitplan erneut versucht. Sehen Sie bei den letzten Versuchen nach, was der Empfänger geantwortet hat.
-admin-event-types-explained = Was abonniert werden kann: der Katalog und das, wovon Formate Beispiele haben. Mit einem Schema werden Inhalte beim Veröffentlichen geprüft.
-admin-audit-explained = Hier steht alles, was Menschen verwalten: wer was wann und von wo aus geändert hat. Zeiten werden in UTC festgehalten.

@@ -626,6 +626,7 @@ same-explained = $API is the address of this service with /api/v2 behind it, $TI
 nav-overview = Overview
 nav-queues = Queues
 nav-dialects = Formats
+nav-admin-audit = Audit log
 nav-system = System
 
 nothing-needs-you = Nothing needs you.
@@ -719,6 +720,7 @@ settle-grown = More messages have come since you looked. Nothing was done; this 
 settled = { $done } done, { $refused } stay.
 settled-refusal = What stays can’t be read: { $refusal }
 
+admin-event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
 only-dialects = Only formats know it; it is not in the catalogue.
 event-type-new = New event type
 version-new = New version
@@ -748,22 +750,30 @@ n-days = { $n ->
    *[other] { $n } days
 }
 for-ever = For ever
+key-scopes = Scopes
 scope-publish = publish events
 scope-read = look at everything
 scope-manage = change things
 ends = Ends
+not-ever = Never
 unnamed = No name
 what-it-did = What it did
 revoke = Revoke
 revoke-title = Revoke this key?
 revoke-explained = It stops working within a second, with every session that was opened by it. This can’t be undone.
 
+admin-audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.
 who = Who
 what-changed = Change
 n-parts = { $n ->
     [one] { $n } part
    *[other] { $n } parts
 }
+who-tenant = Tenant
+who-operator = Operator
+who-internal = Another role
+who-bootstrap = Whoever has the database
+who-system = Tidings
 
 ready = Ready
 not-ready = Not ready
@@ -932,5 +942,3 @@ fact-event-erased = Its content was erased at { $at }.
 
 health-struggling = Last one failed
 health-struggling-advice = The latest request failed and is tried again as its schedule says. Look at the latest attempts to see what the receiver answered.
-admin-event-types-explained = What can be subscribed to: the catalogue, and what formats have samples of. With a schema, payloads are checked when they are published.
-admin-audit-explained = Everything that people manage is in here: who changed what, when, and from where. Times are kept in UTC.

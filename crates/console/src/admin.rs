@@ -24,7 +24,7 @@ pub(crate) const OPERATION: [(&str, &str); 6] = [
     ("/event-types", "nav-event-types"),
     ("/dialects", "nav-dialects"),
     ("/keys", "nav-keys"),
-    ("/audit", "nav-audit"),
+    ("/audit", "nav-admin-audit"),
     ("/system", "nav-system"),
 ];
 

@@ -24,7 +24,7 @@ impl Reader {
 
     /// Who changes things.
     pub(crate) fn actor(&self, actor: &str) -> String {
-        self.word("actor", actor)
+        self.word("who", actor)
     }
 
     /// What keeps data or messages.

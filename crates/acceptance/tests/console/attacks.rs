@@ -10,7 +10,7 @@ use crate::journeys::operator;
 use crate::{read_only_link, seeded, signed_in};
 
 /// The most pages that one visitor looks at.
-const MAX_PAGES: usize = 250;
+const MAX_PAGES: usize = 400;
 /// The most event types that it looks at, which are all alike.
 const MAX_EVENT_TYPES: usize = 4;
 

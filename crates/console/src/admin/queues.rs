@@ -153,7 +153,7 @@ pub(super) async fn ask(
     let page = SettlePage {
         v: &visitor,
         queue: &queue,
-        action: known(&visitor, &action)?,
+        action: known(&action).ok_or_else(|| nothing_here(&visitor))?,
         count: None,
         id: Some(&id),
         has_grown: false,
@@ -165,7 +165,7 @@ pub(super) async fn settle(
     visitor: Visitor,
     Path((queue, id, action)): Path<(String, String, String)>,
 ) -> Result<Response, Response> {
-    let action = known(&visitor, &action)?;
+    let action = known(&action).ok_or_else(|| nothing_here(&visitor))?;
     let path = format!("/queues/{}/messages/{}/{action}", segment(&queue), segment(&id));
     carry_out(&visitor, &queue, path).await
 }
@@ -175,7 +175,13 @@ pub(super) async fn ask_all(
     Path((queue, action)): Path<(String, String)>,
 ) -> Result<Response, Response> {
     let count = count(&visitor, &queue).await?;
-    Ok(confirm_all(&visitor, &queue, known(&visitor, &action)?, count, false))
+    Ok(confirm_all(
+        &visitor,
+        &queue,
+        known(&action).ok_or_else(|| nothing_here(&visitor))?,
+        count,
+        false,
+    ))
 }
 
 /// What is done is done to those that were counted: if more have come since, they are counted again first.
@@ -184,7 +190,7 @@ pub(super) async fn settle_all(
     Path((queue, action)): Path<(String, String)>,
     Form(fields): Form,
 ) -> Result<Response, Response> {
-    let action = known(&visitor, &action)?;
+    let action = known(&action).ok_or_else(|| nothing_here(&visitor))?;
     let count = count(&visitor, &queue).await?;
     let seen: u64 = fields.text("count").parse().unwrap_or_default();
     if count > seen {
@@ -223,16 +229,18 @@ async fn count(visitor: &Visitor, queue: &str) -> Result<u64, Response> {
     Ok(of_kind.map(|queue| queue.ready).sum())
 }
 
-fn known<'a>(visitor: &Visitor, action: &'a str) -> Result<&'a str, Response> {
-    match action {
-        "requeue" | "discard" => Ok(action),
-        _ => Err(visitor.refused(&Refusal {
-            status: StatusCode::NOT_FOUND.as_u16(),
-            code: "page_unknown".into(),
-            detail: visitor.t("page-unknown"),
-            field: None,
-        })),
-    }
+/// What can be done with messages, by its name in the path.
+fn known(action: &str) -> Option<&str> {
+    Some(action).filter(|action| ["requeue", "discard"].contains(action))
+}
+
+fn nothing_here(visitor: &Visitor) -> Response {
+    visitor.refused(&Refusal {
+        status: StatusCode::NOT_FOUND.as_u16(),
+        code: "page_unknown".into(),
+        detail: visitor.t("page-unknown"),
+        field: None,
+    })
 }
 
 /// A part of a path.

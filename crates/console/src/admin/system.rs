@@ -90,6 +90,6 @@ mod tests {
         let section = json!({ "url": "***", "tls": { "ca_file": null }, "delays": ["3s"] });
         flatten("", &section, &mut keys);
         let keys: Vec<_> = keys.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        assert_eq!(keys, ["delays = [\"3s\"]", "tls.ca_file = null", "url = ***"]);
+        assert_eq!(keys, ["url = ***", "tls.ca_file = null", "delays = [\"3s\"]"]);
     }
 }
