@@ -42,9 +42,9 @@ pub(crate) fn router() -> Router<Console> {
         .route("/webhooks/event-types", get(event_types::list))
         .route("/webhooks/event-types/{name}", get(event_types::show))
         .route("/webhooks/keys", get(keys::list).post(keys::create))
-        .route("/webhooks/keys/link", post(keys::link))
-        .route("/webhooks/keys/{id}/rotate", post(keys::rotate))
-        .route("/webhooks/keys/{id}/revoke", post(keys::revoke))
+        .route("/webhooks/keys/link", get(keys::list).post(keys::link))
+        .route("/webhooks/keys/{id}/rotate", get(keys::list).post(keys::rotate))
+        .route("/webhooks/keys/{id}/revoke", get(keys::list).post(keys::revoke))
         .route("/webhooks/audit", get(audit::list))
         .route(
             "/webhooks/settings",
@@ -93,7 +93,7 @@ fn pages(home: &str, logs: &str) -> Router<Console> {
         .route("/{id}", get(attempt::show))
         .route("/{id}/difference", get(difference::show))
         .route("/{id}/verify", get(signature::show).post(signature::reveal))
-        .route("/{id}/verify/compare", post(signature::compare))
+        .route("/{id}/verify/compare", get(signature::show).post(signature::compare))
         .route("/{id}/{part}", get(attempt::body));
     Router::new().nest(home, pages).nest(logs, logs_pages)
 }

@@ -117,6 +117,25 @@ async fn forms_from_elsewhere_are_refused_and_torture_is_shown_as_it_is() {
     let page = browser.open(&format!("/webhooks/events/{event}")).await;
     page.shows("U+202E").shows("&#60;script&#62;");
 
+    // What is pasted comes back as it is, too: into the workbench, filters, keys and searches.
+    let attempt = browser.open(&format!("/webhooks/logs?event_id={event}")).await;
+    let attempt = attempt.link("/webhooks/logs/att_");
+    let field = |field: &str, value: &str| (field.to_owned(), value.to_owned());
+    let pasted = [field("headers", name), field("body", name), field("computed", name)];
+    let compared = browser.post(&format!("{attempt}/verify/compare"), &pasted, &[]).await;
+    compared.shows("U+202E");
+    let tried = [field("pattern.0", name), field("filter.0", name), field("on.0", "on")];
+    let tried = browser.post(&format!("{path}/filters"), &tried, &[]).await;
+    let made = [field("name", name), field("scope", "read")];
+    let made = browser.post("/webhooks/keys", &made, &[]).await;
+    let query = "status_code=5xx&error=%3Cscript%3Ealert(1)%3C/script%3E%22'%60id%60";
+    let searched = browser.open(&format!("/webhooks/logs?{query}")).await;
+    for page in [compared, tried, made, searched] {
+        assert_eq!(page.status, 200, "{}", page.text);
+        is_tidy(&page);
+        assert!(!page.text.contains("<script>alert"), "{}", page.text);
+    }
+
     for origin in ["https://evil.example", "null", "http://127.0.0.1:1"] {
         let answer = browser
             .post(&format!("{path}/disable"), &[], &[("origin", origin)])

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics with what it found")]
 
 mod attacks;
+mod attempts;
 mod browser;
 mod chromium;
 mod journeys;

@@ -32,6 +32,7 @@ const FLAGS: [(&str, &str); 17] = [
 ];
 
 /// The commands for a page, by its path below the realm and the filters in its query; times are those that the API takes.
+/// Operators' pages are those of no tenant.
 /// Pages that only ask something have none.
 pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)]) -> Option<Same> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -62,6 +63,8 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
         })
     };
     match parts.as_slice() {
+        [] | ["tenants"] if tenant.is_none() => get("/tenants", "tenant list"),
+        ["tenants", id] => plain(format!("/tenants/{id}"), format!("tenant get {id}")),
         [] => get("/endpoints", "endpoint list"),
         ["endpoints", id] => plain(format!("/endpoints/{id}"), format!("endpoint get {id}")),
         ["endpoints", id, "settings"] => plain(format!("/endpoints/{id}"), format!("endpoint get {id} -o json")),
@@ -96,10 +99,13 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
         ["event-types"] => plain("/event-types".into(), "event-type list".into()),
         ["event-types", name] => plain(format!("/event-types/{name}"), format!("event-type show {name}")),
         ["audit"] => get("/audit", "audit list"),
-        ["keys"] => plain(
-            "/api-keys?portal=true".into(),
-            format!("tenant key list --portal --tenant {}", tenant.unwrap_or("ten_…")),
-        ),
+        ["keys"] => match tenant {
+            Some(tenant) => plain(
+                "/api-keys?portal=true".into(),
+                format!("tenant key list --portal --tenant {tenant}"),
+            ),
+            None => plain("/api-keys".into(), "tenant key list --operator".into()),
+        },
         ["settings"] => {
             let tenant = tenant?;
             plain(format!("/tenants/{tenant}"), format!("tenant get {tenant}"))
@@ -189,6 +195,10 @@ mod tests {
         assert_eq!(tidings("/deliveries/dlv_1", &[]), "tidings explain dlv_1");
         assert_eq!(tidings("/keys", &[]), "tidings tenant key list --portal --tenant ten_1");
         assert_eq!(same("/new", None, &[]), None);
+        let operators = |path: &str| same(path, None, &[]).unwrap().tidings.unwrap();
+        assert_eq!(operators(""), "tidings tenant list");
+        assert_eq!(operators("/tenants/ten_1"), "tidings tenant get ten_1");
+        assert_eq!(operators("/keys"), "tidings tenant key list --operator");
         assert_eq!(same("/events/evt_1'; rm -rf ~", None, &[]), None);
     }
 }

@@ -194,6 +194,9 @@ fn problem<'a>(
     if row.disabled {
         return Some(visitor.t("filters-off"));
     }
+    if let Err(error) = row.pattern.parse::<EventPattern>() {
+        return Some(error.to_string());
+    }
     if !matches(&row.pattern, &event.event_type) {
         return Some(visitor.t("filters-other-type"));
     }
