@@ -26,6 +26,8 @@ const COMMANDS: &[&str] = &[
     "event-type",
     "filter",
     "health",
+    "doctor",
+    "backup",
     "dialect",
     "publish",
     "logs",
