@@ -1,10 +1,15 @@
 //! The sentences of explanations.
 
+mod event;
+mod held;
+
 use std::time::Duration;
 
-use tidings_domain::{DisabledReason, Endpoint, EventType, Timestamp};
+use tidings_domain::{DisabledReason, Endpoint, Timestamp};
 use tidings_proto::{pb, timestamp_from};
 
+pub(super) use self::event::{of_event, of_missing};
+use self::held::held;
 use super::Known;
 use super::fact::Fact;
 
@@ -341,134 +346,6 @@ fn again_if(at: Option<Timestamp>) -> String {
         .unwrap_or_default()
 }
 
-/// Why a delivery is held, and what ends that.
-fn held(known: &Known<'_>) -> (Fact, Option<Fact>) {
-    let (why, next) = held_for(known);
-    (why, prevented(known).or(next))
-}
-
-fn held_for(known: &Known<'_>) -> (Fact, Option<Fact>) {
-    let sent = |code, when: &str| {
-        let sentence = format!("It is sent, at the endpoint's own pace, {when}.");
-        Some(Fact::new(code, sentence))
-    };
-    match known.delivery.reason.as_str() {
-        "endpoint_disabled" => match known.endpoint {
-            Some(endpoint) if !endpoint.enabled => {
-                let sentence = format!("Held: the endpoint is off{}.", off_because(endpoint));
-                (off(Fact::new("held_endpoint_off", sentence), endpoint), None)
-            }
-            _ => (
-                Fact::new("held_endpoint_was_off", "Held while the endpoint was off."),
-                sent("sent_now", "now that the endpoint is on"),
-            ),
-        },
-        "circuit_open" => {
-            let since = known.endpoint.and_then(|endpoint| endpoint.failing_since);
-            let failing = since.map(|at| format!(" since {}", shown(at))).unwrap_or_default();
-            let sentence = format!(
-                "Held: the circuit is open, because the endpoint keeps failing{failing}.{}",
-                circuit(known)
-            );
-            (
-                Fact::new("held_circuit_open", sentence).at("since", since),
-                sent("sent_after_probe", "when a probe is answered well"),
-            )
-        }
-        "secret_unreadable" => (
-            Fact::new(
-                "held_secret_unreadable",
-                "Held: the endpoint's secret, or what its requests carry to be let in, can't be opened.",
-            ),
-            sent(
-                "sent_with_secret",
-                "when the dispatchers have the key that is missing in `secrets.keys`, or the endpoint has a new secret",
-            ),
-        ),
-        "dialect_unknown" => {
-            let dialect = known.endpoint.map(|endpoint| endpoint.dialect.as_str());
-            let named = dialect.map(|name| format!(", `{name}`")).unwrap_or_default();
-            let sentence = format!("Held: a dispatcher does not have the endpoint's dialect{named}.");
-            (
-                Fact::new("held_dialect_unknown", sentence).with_some("dialect", dialect),
-                sent(
-                    "sent_with_dialect",
-                    "when every dispatcher has the dialect's file and was restarted, or the endpoint has another dialect",
-                ),
-            )
-        }
-        "endpoint_unusable" => unusable(known, sent),
-        "subscriptions_unreadable" => (
-            Fact::new(
-                "held_subscriptions_unreadable",
-                "Held: the endpoint's subscriptions can't be read as they are stored, so nobody can tell whether it wants \
-                 the event.",
-            ),
-            sent(
-                "sent_with_subscriptions",
-                "when they are given again, if the event is among them",
-            ),
-        ),
-        "unknown" => (
-            Fact::new(
-                "held_unknown",
-                "Held: a newer version of Tidings did so, for a reason that this one does not know.",
-            ),
-            sent("sent_when_passed", "when that reason has passed"),
-        ),
-        "rate_limited" => (
-            Fact::new(
-                "held_rate_limited",
-                "Held: there are more deliveries than the endpoint's rate limit lets through.",
-            ),
-            sent("sent_as_rate_allows", "as its rate limit allows"),
-        ),
-        _ => (
-            Fact::new(
-                "held_busy",
-                "Held: the endpoint has as many requests under way as it takes, and others wait before this one.",
-            ),
-            sent("sent_after_others", "after those before it"),
-        ),
-    }
-}
-
-/// Why no request can be made for an endpoint, as far as can be told here.
-fn unusable(known: &Known<'_>, sent: impl Fn(&'static str, &str) -> Option<Fact>) -> (Fact, Option<Fact>) {
-    match known.endpoint {
-        Some(endpoint) if !endpoint.unreadable.is_empty() => {
-            let parts = endpoint.unreadable.join(", ");
-            let sentence = format!("Held: this can't be read of the endpoint as it is stored: {parts}.");
-            let when = format!("when that is given again: PATCH /api/v2/endpoints/{}", endpoint.id);
-            (
-                Fact::new("held_parts_unreadable", sentence).with("parts", parts),
-                sent("sent_with_parts", &when),
-            )
-        }
-        Some(endpoint) => {
-            let sentence = format!(
-                "Held: the dialect `{}` makes no request of any event with the endpoint's settings and secret.",
-                endpoint.dialect
-            );
-            let when = format!(
-                "when they fit; POST /api/v2/endpoints/{}/test shows what is wrong",
-                endpoint.id
-            );
-            (
-                Fact::new("held_no_request", sentence).with("dialect", &endpoint.dialect),
-                sent("sent_when_fit", &when),
-            )
-        }
-        None => (
-            Fact::new(
-                "held_unusable",
-                "Held: no request could be made for the endpoint as it was configured.",
-            ),
-            sent("sent_when_repaired", "when that is repaired"),
-        ),
-    }
-}
-
 fn off_because(endpoint: &Endpoint) -> String {
     match endpoint.disabled_reason {
         Some(DisabledReason::Gone) => ", because it answered 410 Gone".into(),
@@ -536,106 +413,6 @@ fn circuit(known: &Known<'_>) -> String {
         ),
         _ => String::new(),
     }
-}
-
-/// Why there is no delivery for an endpoint.
-pub(super) fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, Fact) {
-    if endpoint.operational {
-        let sentence = "Did not match: the endpoint gets operational events only.";
-        return (Verdict::Operational, Fact::new("operational_only", sentence));
-    }
-    if accepted.is_some_and(|accepted| endpoint.created_at > accepted) {
-        let sentence = format!(
-            "The endpoint was made at {}, after the event was accepted.",
-            shown(endpoint.created_at)
-        );
-        let fact = Fact::new("made_later", sentence).at("at", Some(endpoint.created_at));
-        return (Verdict::MadeLater, fact);
-    }
-    let Ok(event_type) = event_type.parse::<EventType>() else {
-        return (Verdict::NotSubscribed, Fact::new("did_not_match", "Did not match."));
-    };
-    if endpoint.wants(&event_type) {
-        let sentence = format!(
-            "The endpoint subscribes to `{event_type}` now, but did not when the event was accepted; it was last changed at {}.",
-            shown(endpoint.updated_at)
-        );
-        let fact = Fact::new("subscribed_later", sentence).with("type", &event_type);
-        return (Verdict::SubscribedLater, fact.at("at", Some(endpoint.updated_at)));
-    }
-    let off = endpoint
-        .subscriptions
-        .iter()
-        .find(|subscription| !subscription.enabled && subscription.pattern.matches(&event_type));
-    if let Some(off) = off {
-        let sentence = format!(
-            "Did not match: the endpoint's subscription to `{}` is switched off.",
-            off.pattern
-        );
-        let fact = Fact::new("subscription_off", sentence).with("pattern", &off.pattern);
-        return (Verdict::SubscriptionOff, fact);
-    }
-    let patterns: Vec<String> = endpoint
-        .subscriptions
-        .iter()
-        .filter(|subscription| subscription.enabled)
-        .map(|subscription| format!("`{}`", subscription.pattern))
-        .collect();
-    let fact = match patterns.join(", ") {
-        none if none.is_empty() => Fact::new(
-            "subscribes_to_nothing",
-            "Did not match: the endpoint subscribes to nothing.",
-        ),
-        patterns => Fact::new(
-            "subscribes_to_others",
-            format!("Did not match: the endpoint subscribes to {patterns} only."),
-        )
-        .with("patterns", patterns),
-    };
-    (Verdict::NotSubscribed, fact)
-}
-
-/// What is told of an event on the whole.
-pub(super) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
-    let at = event.accepted_at.as_ref();
-    let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
-    let accepted = Fact::new("event_accepted", sentence).with("type", &event.event_type);
-    let accepted = accepted.at("at", at.and_then(timestamp_from));
-    let sent: Vec<_> = deliveries.iter().filter(|one| one.delivery.is_some()).collect();
-    let count = |verdict: Verdict| sent.iter().filter(|one| one.verdict == verdict.as_str()).count();
-    let whole = match sent.len() {
-        0 if deliveries.is_empty() => Fact::new("no_endpoints", "The tenant has no endpoints, so it went nowhere."),
-        0 => Fact::new("nobody_wanted_it", "No endpoint wanted it, so it went nowhere."),
-        all => {
-            let parts = [
-                (Verdict::Delivered, "delivered"),
-                (Verdict::Waiting, "waiting for its next attempt"),
-                (Verdict::UnderWay, "under way"),
-                (Verdict::Held, "held"),
-                (Verdict::GivenUp, "given up"),
-                (Verdict::Cancelled, "cancelled"),
-            ];
-            let told: Vec<String> = parts
-                .iter()
-                .filter(|(verdict, _)| count(*verdict) > 0)
-                .map(|(verdict, word)| format!("{} {word}", count(*verdict)))
-                .collect();
-            let deliveries = if all == 1 { "delivery" } else { "deliveries" };
-            let fact = Fact::new(
-                "event_deliveries",
-                format!("It has {all} {deliveries}: {}.", told.join(", ")),
-            );
-            parts.iter().fold(fact.with("count", all), |fact, (verdict, _)| {
-                fact.with(verdict.as_str(), count(*verdict))
-            })
-        }
-    };
-    let erased = event.erased_at.as_ref().and_then(timestamp_from);
-    let erased = erased.map(|at| {
-        let sentence = format!("Its content was erased at {}.", shown(at));
-        Fact::new("event_erased", sentence).at("at", Some(at))
-    });
-    [accepted, whole].into_iter().chain(erased).collect()
 }
 
 fn time(at: Option<&prost_types::Timestamp>) -> String {

@@ -200,7 +200,7 @@ async fn pages_go_on_where_the_last_one_ended() {
         400,
         "field_unknown",
         "tenant",
-        "expected one of `tenant_id`, `limit`, `after`",
+        "expected one of `tenant_id`, `state`, `host`, `dialect`, `limit`, `after`",
     );
 }
 
