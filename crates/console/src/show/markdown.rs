@@ -87,6 +87,8 @@ fn line(header: &Header) -> String {
         "api-key",
         "apikey",
         "password",
+        // Whoever has body and signature can send the request again.
+        "signature",
     ]
     .iter()
     .any(|word| name.contains(word));
@@ -131,7 +133,13 @@ mod tests {
             name: name.into(),
             value: "s3cret".into(),
         };
-        for name in ["Authorization", "Set-Cookie", "X-Webhook-Token", "X-Api-Key"] {
+        for name in [
+            "Authorization",
+            "Set-Cookie",
+            "X-Webhook-Token",
+            "X-Api-Key",
+            "webhook-signature",
+        ] {
             assert_eq!(line(&header(name)), format!("{name}: ***"));
         }
         assert_eq!(line(&header("Accept")), "Accept: s3cret");
