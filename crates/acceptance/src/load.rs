@@ -1,11 +1,14 @@
 //! A publisher that goes on whatever happens, and remembers what it was promised.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use serde_json::json;
+use tidings_proto::pb;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
+use tonic::{Code, Response, Status};
 
 use crate::client::{Client, Tenant, request};
 
@@ -53,8 +56,8 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: o
             _ = timer.tick() => {}
         }
         let request = request(&tenant, "load.test", json!({ "number": number }));
-        let mut events = client.events();
-        calls.spawn(async move { tokio::time::timeout(PATIENCE, events.publish(request)).await });
+        let client = client.clone();
+        calls.spawn(async move { tokio::time::timeout(PATIENCE, publish_one(&client, request)).await });
     }
     let mut published = Published::default();
     while let Some(call) = calls.join_next().await {
@@ -64,4 +67,17 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: o
         }
     }
     published
+}
+
+/// Publishes an event, again if its request was never sent. The client hands a request to a connection that the server has just
+/// asked to be ended, and takes it back; whoever publishes tries again then, as clients of other languages do by themselves.
+async fn publish_one(client: &Client, request: pb::PublishRequest) -> Result<Response<pb::PublishResponse>, Status> {
+    let answer = client.events().publish(request.clone()).await;
+    match answer {
+        // What the server says has no cause here.
+        Err(status) if status.code() == Code::Cancelled && status.source().is_some() => {
+            client.events().publish(request).await
+        }
+        answer => answer,
+    }
 }
