@@ -1,5 +1,6 @@
 //! A publisher that goes on whatever happens, and remembers what it was promised.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -45,15 +46,6 @@ impl Load {
     }
 }
 
-/// Publishes an event. A call that never left the client, because its connection was being closed, is made again, as the
-/// libraries of other languages do by themselves (gRPC proposal A6, transparent retries).
-async fn publish_one(client: Client, request: pb::PublishRequest) -> Result<Response<pb::PublishResponse>, Status> {
-    match client.events().publish(request.clone()).await {
-        Err(status) if status.code() == Code::Cancelled => client.events().publish(request).await,
-        answer => answer,
-    }
-}
-
 async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: oneshot::Receiver<()>) -> Published {
     let mut timer = tokio::time::interval(Duration::from_secs(1) / per_second);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,7 +56,8 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: o
             _ = timer.tick() => {}
         }
         let request = request(&tenant, "load.test", json!({ "number": number }));
-        calls.spawn(tokio::time::timeout(PATIENCE, publish_one(client.clone(), request)));
+        let client = client.clone();
+        calls.spawn(async move { tokio::time::timeout(PATIENCE, publish_one(&client, request)).await });
     }
     let mut published = Published::default();
     while let Some(call) = calls.join_next().await {
@@ -81,4 +74,17 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: o
         }
     }
     published
+}
+
+/// Publishes an event, again if its request was never sent. The client hands a request to a connection that the server has just
+/// asked to be ended, and takes it back; whoever publishes tries again then, as clients of other languages do by themselves.
+async fn publish_one(client: &Client, request: pb::PublishRequest) -> Result<Response<pb::PublishResponse>, Status> {
+    let answer = client.events().publish(request.clone()).await;
+    match answer {
+        // What the server says has no cause here.
+        Err(status) if status.code() == Code::Cancelled && status.source().is_some() => {
+            client.events().publish(request).await
+        }
+        answer => answer,
+    }
 }

@@ -58,7 +58,7 @@ static ROOM_USED: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge("tidings_ingest_room_used_bytes", help)
 });
 static ROOM: LazyLock<IntGauge> = LazyLock::new(|| {
-    let help = "What they may take at most (ingest.max_in_flight), bytes; who comes when it is full waits.";
+    let help = "What payloads that are being accepted may take at most (ingest.max_in_flight), bytes; who comes when it is full waits.";
     gauge("tidings_ingest_room_bytes", help)
 });
 

@@ -15,7 +15,7 @@ static BUILD_INFO: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 static WORKERS: LazyLock<IntGauge> =
     LazyLock::new(|| metrics::gauge("tidings_runtime_workers", "Threads that run the process's tasks."));
 static BUSY: LazyLock<Counter> = LazyLock::new(|| {
-    let help = "How long those threads were busy, in all, seconds. Its rate divided by their number is saturation.";
+    let help = "How long the threads that run tasks were busy, in all, seconds. Its rate divided by their number is saturation.";
     metrics::float_counter("tidings_runtime_busy_seconds_total", help)
 });
 static TASKS: LazyLock<IntGauge> = LazyLock::new(|| metrics::gauge("tidings_runtime_tasks", "Tasks that are alive."));

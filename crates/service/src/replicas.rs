@@ -1,8 +1,8 @@
 //! All replicas of a role, behind the names that a configuration has for them.
 //!
 //! Need: calls reach every replica, also one that came later, and pass over one that has gone. Mechanism: each name is
-//! resolved to all of its addresses, and again every [`LOOK_EVERY`] and when a call fails; each address has a connection of its
-//! own; calls take them in turn, and leave one out for [`SHUNNED_FOR`] after it failed. A request that was never sent, because
+//! resolved to all of its addresses, and again every ten seconds and when a call fails; each address has a connection of its
+//! own; calls take them in turn, and leave one out for two seconds after it failed. A request that was never sent, because
 //! nobody listens or the connection was just being closed, goes to the next. Limit: one that may have been sent is not made again
 //! here, only its caller knows whether that does harm; requests must be whole, not streams; and a name that does not
 //! resolve any more keeps its last addresses, because name servers fail as well.

@@ -9,6 +9,7 @@ mod answers;
 mod backup;
 mod erasures;
 mod error;
+mod examine;
 mod filter;
 mod health;
 mod idempotency;
@@ -37,6 +38,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
 pub use backup::backup;
+pub use examine::{Examined, examine};
 pub use messages::{Cursor, NewMessage, StoredMessage};
 
 use crate::error::StoreError;

@@ -105,16 +105,14 @@ fn answer(request: ureq::http::Request<Vec<u8>>) -> Answer {
         .build()
         .into();
     let answer = agent.run(request).expect("HTTP is answered");
-    let headers: Vec<(String, String)> = answer
+    let headers: HashMap<String, String> = answer
         .headers()
         .iter()
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect();
     let status = answer.status().as_u16();
     let text = answer.into_body().read_to_string().unwrap();
-    let is_json = headers
-        .iter()
-        .any(|(name, value)| name == "content-type" && value.contains("json"));
+    let is_json = headers.get("content-type").is_some_and(|value| value.contains("json"));
     let body = match text.as_str() {
         "" => Value::Null,
         text if !is_json => Value::from(text),

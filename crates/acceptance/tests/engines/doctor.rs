@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use serde_json::Value;
-use tidings_acceptance::{SOON, System};
+use tidings_acceptance::{SOON, Standalone, System};
 use tidings_testkit::services::services;
 use tidings_testkit::{Binary, Reserved, TestDatabase};
 
@@ -102,4 +102,23 @@ async fn it_is_content_with_a_system_that_is_well_and_names_what_is_not() {
     assert_eq!(system.log.terminate(SOON).await.code(), Some(0));
     let (found, content) = examine(&variables, &[]).await;
     assert!(!content && found[&format!("log at {log}")] == "fail", "{found:?}");
+}
+
+#[tokio::test]
+async fn it_looks_at_a_standalone_system_while_it_runs() {
+    let mut system = Standalone::start().await;
+    let data = system.data_dir().display().to_string();
+    let monitor = system.process.monitor_url();
+    let (found, content) = examine(&[], &["--data-dir", &data, "--role", &monitor]).await;
+    assert!(content, "{found:?}");
+    for check in ["database", "schema", "keys", &format!("process at {monitor}/")] {
+        assert_eq!(found.get(check).map(String::as_str), Some("ok"), "{check} of {found:?}");
+    }
+    assert_eq!(system.process.terminate(SOON).await.code(), Some(0));
+    std::fs::remove_file(system.data_dir().join("secrets.key")).unwrap();
+    let (found, content) = examine(&[], &["--data-dir", &data]).await;
+    assert!(
+        !content && found["keys"] == "fail" && found["database"] == "ok",
+        "{found:?}"
+    );
 }

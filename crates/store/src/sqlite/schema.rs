@@ -24,11 +24,7 @@ const MIGRATIONS: &[&str] = &[
 
 /// Applies what is missing. A schema of a newer version that this one can't run on is a [`StoreError::Schema`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = MIGRATIONS.len() as u32;
-    if found > known {
-        return check_newer(connection, found, known);
-    }
+    let found = check(connection)?;
     for (version, migration) in (1u32..).zip(MIGRATIONS).skip(found as usize) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
@@ -44,7 +40,13 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_newer(connection: &Connection, found: u32, known: u32) -> Result<(), StoreError> {
+/// The version of the schema, if this version can run on it or bring it up to date; a [`StoreError::Schema`] if not.
+pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = MIGRATIONS.len() as u32;
+    if found <= known {
+        return Ok(found);
+    }
     let sql = "SELECT compatible_from FROM schema_compatibility";
     let needed: u32 = connection.query_row(sql, (), |row| row.get(0))?;
     if needed <= known {
@@ -53,7 +55,7 @@ fn check_newer(connection: &Connection, found: u32, known: u32) -> Result<(), St
             program = known,
             "the schema is of a newer version, and fit for this one"
         );
-        return Ok(());
+        return Ok(found);
     }
     Err(StoreError::Schema(format!(
         "the database has schema version {found}, which takes a program that knows {needed}, and this one knows {known} at \

@@ -1,15 +1,18 @@
 //! `tidings doctor`.
 
+mod embedded;
 mod engines;
 mod finding;
 mod outside;
 mod roles;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 use self::finding::Findings;
+use super::standalone::Engines;
 use crate::config::ConfigArgs;
 use crate::output::OutputArgs;
 
@@ -34,6 +37,9 @@ pub(crate) struct Args {
     /// A public address that requests should be able to reach from here, as dispatchers make them; may be repeated.
     #[arg(long, value_name = "URL")]
     egress: Vec<Url>,
+    /// The data directory of a standalone system; its engines are looked at unless flags or variables name others.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     /// How long one thing may take to answer.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -63,10 +69,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if checked.errors.is_empty() && checked.warnings.is_empty() {
         found.ok("configuration", "it can work")?;
     }
-    engines::database(&config, &mut found).await?;
-    engines::keys(&config, &mut found).await?;
-    engines::broker(&config, &mut found).await?;
-    roles::reach(&config, args.timeout, &mut found).await?;
+    let named = Engines::chosen(&args.config);
+    match &args.data_dir {
+        Some(directory) if !named.postgres => embedded::database(&config, directory, &mut found)?,
+        _ => {
+            engines::database(&config, &mut found).await?;
+            engines::keys(&config, &mut found).await?;
+        }
+    }
+    if args.data_dir.is_none() || named.rabbit {
+        engines::broker(&config, &mut found).await?;
+    }
+    if args.data_dir.is_none() {
+        roles::reach(&config, args.timeout, &mut found).await?;
+    }
     for url in &args.roles {
         roles::ask(url, args.timeout, &mut found).await?;
     }
