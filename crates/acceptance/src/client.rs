@@ -260,7 +260,8 @@ impl Client {
         let mut left: HashSet<&str> = events.iter().map(String::as_str).collect();
         let deadline = Instant::now() + SOON;
         loop {
-            for delivery in self.deliveries_to(endpoint).await {
+            let deliveries = self.deliveries_to(endpoint).await;
+            for delivery in &deliveries {
                 if delivery.state == state {
                     left.remove(delivery.event_id.as_str());
                 }
@@ -268,9 +269,10 @@ impl Client {
             if left.is_empty() {
                 return;
             }
+            let found = deliveries.iter().find(|delivery| left.contains(&*delivery.event_id));
             assert!(
                 Instant::now() < deadline,
-                "of {} events these did not get {state}: {left:?}",
+                "of {} events these did not get {state}: {left:?}, one of them stands so: {found:?}",
                 events.len()
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
