@@ -168,12 +168,14 @@ fn aside(system: &System, tenant: &Tenant, answers: bool) -> pb::Endpoint {
     }
 }
 
+/// Publishes all at once, so that none has had its last attempt when the last is published.
 async fn publish(system: &System, tenant: &Tenant) -> anyhow::Result<()> {
-    let mut events = system.client.events();
-    for number in 0..EVENTS {
+    let publish = async |number: usize| {
         let request = request(tenant, "chaos.aside", json!({ "number": number }));
-        events.publish(request).await.context("an event is not accepted")?;
-    }
+        let answer = system.client.events().publish(request).await;
+        answer.map(|_| ()).context("an event is not accepted")
+    };
+    futures::future::try_join_all((0..EVENTS).map(publish)).await?;
     Ok(())
 }
 

@@ -87,6 +87,9 @@ pub struct Notifier {
     check_every: Duration,
 }
 
+/// One of the notifier's works, for ever.
+type Work = fn(Arc<Notifier>) -> BoxFuture<'static, ()>;
+
 impl Notifier {
     pub(crate) fn new(config: &Config, store: Arc<dyn Store>, cache: Arc<RegistryCache>) -> Result<Self, MailError> {
         metrics::register();
@@ -104,7 +107,7 @@ impl Notifier {
     pub async fn run(self, health: Health, shutdown: CancellationToken) {
         let (notifier, supervisor) = (Arc::new(self), Supervisor::new(health, shutdown.clone()));
         // Side by side: neither mails nor many failing endpoints hold up the events.
-        let works: [(&'static str, fn(Arc<Self>) -> BoxFuture<'static, ()>); 3] = [
+        let works: [(&'static str, Work); 3] = [
             ("notifier", |this| async move { this.tell().await }.boxed()),
             ("notifier_mails", |this| async move { this.send_mails().await }.boxed()),
             ("notifier_disabling", |this| {

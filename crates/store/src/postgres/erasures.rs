@@ -150,9 +150,9 @@ impl Erasures for Postgres {
         let mut client = self.keeper().await?;
         let transaction = client.transaction().await?;
         let (removed, done) = match erasure.event {
-            Some(event) => (erase_event(&*transaction, event, erasure.tenant, now).await?, true),
+            Some(event) => (erase_event(&transaction, event, erasure.tenant, now).await?, true),
             None => {
-                let (removed, done) = remove_some(&*transaction, erasure, limit).await?;
+                let (removed, done) = remove_some(&transaction, erasure, limit).await?;
                 if done {
                     for sql in REMOVE_BESIDES {
                         transaction

@@ -184,11 +184,11 @@ struct Memory {
     told_for: Option<i64>,
 }
 
-/// Whose an endpoint is, since when it is marked as failing, and what is remembered of it; nothing if it is gone.
-fn remembered(
-    connection: &Connection,
-    endpoint: EndpointId,
-) -> Result<Option<(TenantId, Option<i64>, Option<Memory>)>, StoreError> {
+/// Whose an endpoint is, since when it is marked as failing, and what is remembered of it.
+type Remembered = (TenantId, Option<i64>, Option<Memory>);
+
+/// What is known of an endpoint; nothing if it is gone.
+fn remembered(connection: &Connection, endpoint: EndpointId) -> Result<Option<Remembered>, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT tenant, failing_since, last_failed_at, answered_at, told_at, told_for

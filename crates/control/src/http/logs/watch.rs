@@ -79,7 +79,7 @@ pub(super) async fn events(
         .map_ok(|events| stream::iter(events.into_iter().map(Ok)))
         .try_flatten();
     // A stream that is cut is asked for again by browsers; one that its caller may not see any more says so and ends.
-    let events = events.map(|event| event.or_else(|status| ended(status)));
+    let events = events.map(|event| event.or_else(ended));
     Ok(stream::iter(more).chain(events).take_until(stopped))
 }
 
