@@ -29,8 +29,9 @@ test: ## Every test, with PostgreSQL and RabbitMQ (installed on Debian when miss
 	$(build_for_tests); \
 	TIDINGS_TEST_BINARY="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/tidings" cargo test --workspace $(ARGS)
 
-ci: ## What a change must pass: format, lints, documentation, tests, the shortest chaos
+ci: ## What a change must pass: format, lints, documentation, what is deployed, tests, the shortest chaos
 	cargo fmt --all --check
+	$(MAKE) deploy-check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	$(MAKE) test
