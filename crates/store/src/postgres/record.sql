@@ -79,13 +79,15 @@ WITH new_events AS (
            h.last_failed_at,
            CASE
                WHEN failing.id IS NOT NULL THEN coalesce(struck.at >= h.told_at + interval '1 day', true)
+               -- Somebody else marks it at this moment, and tells it.
+               WHEN endpoints.failing_since IS NULL THEN false
                WHEN h.endpoint_id IS NULL THEN false
                WHEN h.told_for = endpoints.failing_since THEN false
                ELSE struck.last_at >= endpoints.failing_since + interval '10 minutes'
                         AND coalesce(h.answered_at < endpoints.failing_since, true)
                     OR coalesce(struck.last_at >= h.told_at + interval '1 day', true)
            END AS tell,
-           failing.id IS NULL AND h.endpoint_id IS NULL AS was_told
+           endpoints.failing_since IS NOT NULL AND h.endpoint_id IS NULL AS was_told
     FROM struck JOIN endpoints ON endpoints.id = struck.endpoint_id
     LEFT JOIN failing ON failing.id = struck.endpoint_id
     LEFT JOIN endpoint_health h ON h.endpoint_id = struck.endpoint_id

@@ -211,6 +211,25 @@ pub(crate) async fn an_endpoint_is_turned_off_once_with_a_notice(store: Arc<dyn 
     assert_eq!(written.after.as_ref().unwrap()["disabled_reason"], "failing");
 }
 
+pub(crate) async fn writers_that_give_up_at_the_same_time_tell_of_it_once(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    for _ in 0..10 {
+        let id = stored_endpoint(&store, tenant).await;
+        let began = now() - HOUR;
+        let at = |seconds: u32| event_at(began + Duration::from_secs(1) * seconds, tenant, &[id]);
+        let given_up = (0..6).map(|second| store.record(vec![exhausted(&at(second), id)]));
+        for recorded in futures::future::join_all(given_up).await {
+            recorded.unwrap();
+        }
+        store.record(vec![succeeded(&at(60), id)]).await.unwrap();
+        assert_eq!(
+            told(&store).await,
+            [NoticeKind::EndpointFailing, NoticeKind::EndpointRecovered]
+        );
+        assert_eq!(failing_since(&store, id).await, None);
+    }
+}
+
 pub(crate) async fn an_endpoint_that_fails_by_turns_is_told_once_and_stays_failing(store: Arc<dyn Store>) {
     let tenant = stored_tenant(&store).await;
     let id = stored_endpoint(&store, tenant).await;

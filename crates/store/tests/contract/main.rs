@@ -110,6 +110,7 @@ macro_rules! contract {
                     single_deliveries_are_told_to_operational_endpoints_but_not_their_own,
                     an_endpoint_is_turned_off_once_with_a_notice,
                     what_a_url_said_turns_off_nothing_that_is_elsewhere_by_now,
+                    writers_that_give_up_at_the_same_time_tell_of_it_once,
                     an_endpoint_that_fails_by_turns_is_told_once_and_stays_failing,
                     a_second_outage_in_a_day_is_told_when_it_lasts,
                     an_endpoint_that_was_turned_on_again_is_told_of_at_once,
