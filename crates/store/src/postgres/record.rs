@@ -4,6 +4,7 @@
 //! delivery become one row before they are sent.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tidings_domain::{DeliveryId, DeliveryState, EndpointId, EventId, Step, TenantId, Timestamp};
@@ -14,6 +15,30 @@ use crate::health;
 use crate::ledger::{Attempt, DeliveryMove, Headers, NewEvent, Record, RequestBody};
 
 const RECORD: &str = include_str!("record.sql");
+
+/// The statement for batches with moves, and for those with deliveries that were given up: the usual batch has neither.
+static RECORDS: LazyLock<[[String; 2]; 2]> = LazyLock::new(|| {
+    let of = |has_moves: bool, has_given_up: bool| {
+        let sql = without(RECORD, "moves", has_moves);
+        without(&sql, "given up", has_given_up)
+    };
+    [[of(false, false), of(false, true)], [of(true, false), of(true, true)]]
+});
+
+/// A statement without the parts of this name, unless they are kept.
+fn without(sql: &str, name: &str, keep: bool) -> String {
+    let (begin, end) = (format!("/* {name}: */"), format!("/* :{name} */"));
+    let mut parts = sql.split(begin.as_str());
+    let mut left = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (inside, rest) = part.split_once(end.as_str()).unwrap_or((part, ""));
+        if keep {
+            left.push_str(inside);
+        }
+        left.push_str(rest);
+    }
+    left
+}
 
 impl Postgres {
     pub(super) async fn write(&self, records: &[Record]) -> Result<(), StoreError> {
@@ -51,8 +76,10 @@ impl Postgres {
             .map(|a| json(&a.response_headers))
             .collect::<Result<Vec<_>, _>>()?;
 
+        let has_moves = deliveries.iter().any(|delivery| !delivery.makes);
+        let has_given_up = !signs.exhausted.is_empty();
         self.execute(
-            RECORD,
+            &RECORDS[usize::from(has_moves)][usize::from(has_given_up)],
             &[
                 &column(&events, |e| e.id.uuid()),
                 &column(&events, |e| e.tenant.uuid()),

@@ -6,6 +6,9 @@
 -- An erasure of everything of a tenant is of all events whose ids are below its own: whatever still arrives of those is
 -- passed over. A move makes no row; an attempt does, because its event may be on its way. What is looked up per row is
 -- a subquery that yields a value: a join might change the order.
+--
+-- What stands between `/* name: */` and `/* :name */` is left out where a batch has nothing of the kind: the server prepares
+-- every part of a statement anew each time, among them all partitions that it might look at.
 WITH new_events AS (
     INSERT INTO events (id, tenant_id, occurred_at, accepted_at, delivery_count, event_type, idempotency_key,
                         traceparent, payload, test)
@@ -48,7 +51,7 @@ WITH new_events AS (
     FROM unnest($33::uuid[], $34::uuid[], $35::uuid[], $36::uuid[], $37::timestamptz[], $38::timestamptz[],
                 $39::timestamptz[], $40::integer[], $41::integer[], $42::text[], $43::text[], $59::boolean[])
          AS new (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts, state, reason, makes)
-    WHERE (new.makes OR (SELECT true FROM deliveries d WHERE d.id = new.id))
+    WHERE (new.makes /* moves: */ OR (SELECT true FROM deliveries d WHERE d.id = new.id) /* :moves */)
       AND (SELECT true FROM erasures e
            WHERE e.tenant_id = new.tenant_id AND e.event_id IS NULL AND e.id > new.event_id LIMIT 1) IS NULL
     ON CONFLICT (id) DO UPDATE
@@ -63,6 +66,7 @@ WITH new_events AS (
     FROM unnest($46::uuid[], $47::timestamptz[], $48::text[], $49::boolean[], $50::uuid[], $51::uuid[])
         AS ended (delivery_id, at, detail, marks, notice_id, failing_notice_id)
     JOIN moved ON moved.id = ended.delivery_id AND moved.state = 'exhausted'
+/* given up: */
 ), struck AS (
     SELECT DISTINCT ON (endpoint_id) *, max(at) OVER (PARTITION BY endpoint_id) AS last_at
     FROM exhausted WHERE marks ORDER BY endpoint_id, at
@@ -100,6 +104,7 @@ WITH new_events AS (
     ON CONFLICT (endpoint_id) DO UPDATE
     SET last_failed_at = greatest(known.last_failed_at, excluded.last_failed_at),
         told_at = coalesce(excluded.told_at, known.told_at), told_for = coalesce(excluded.told_for, known.told_for)
+/* :given up */
 ), answered AS (
     -- An endpoint whose failing was told recovers with the first success, another when it has not failed for ten minutes.
     SELECT answered.*, h.answered_at,
@@ -121,9 +126,11 @@ WITH new_events AS (
     RETURNING answered.notice_id AS id, endpoints.tenant_id, endpoints.id AS endpoint_id, answered.at, answered.told
 )
 INSERT INTO notices (id, tenant_id, endpoint_id, delivery_id, event_id, at, try_at, kind, detail)
+/* given up: */
 SELECT failing_notice_id, owner_id, endpoint_id, delivery_id, event_id, at, at, 'endpoint.failing', detail
 FROM judged WHERE tell
 UNION ALL
+/* :given up */
 SELECT id, tenant_id, endpoint_id, NULL, NULL, at, at, 'endpoint.recovered', '' FROM recovered WHERE told
 UNION ALL
 -- Nobody is told of single deliveries but operational endpoints, and those not of their own: that would never end.
