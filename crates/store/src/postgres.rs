@@ -117,9 +117,15 @@ impl Postgres {
             .max(1);
         let work = config.max_connections.saturating_sub(reading).max(1);
         let store = Self {
-            work: pool(&session, &tls, work, STATEMENT_TIMEOUT)?,
-            reading: pool(&session, &tls, reading, READING_TIMEOUT)?,
-            upkeep: pool(&session, &tls, UPKEEP_CONNECTIONS, UPKEEP_TIMEOUT)?,
+            work: pool(&session, &tls, work, STATEMENT_TIMEOUT, Plans::Once)?,
+            reading: pool(&session, &tls, reading, READING_TIMEOUT, Plans::AsTheServerLikes)?,
+            upkeep: pool(
+                &session,
+                &tls,
+                UPKEEP_CONNECTIONS,
+                UPKEEP_TIMEOUT,
+                Plans::AsTheServerLikes,
+            )?,
             swept: Default::default(),
             session,
             tls,
@@ -185,18 +191,32 @@ impl Postgres {
     }
 }
 
+/// When the server plans statements that are prepared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plans {
+    /// Once for each connection, whatever the values. What is recorded comes in small batches, for which the server would
+    /// rather plan anew each time, because a plan for any number of rows seems dearer; planning takes longer than running.
+    Once,
+    AsTheServerLikes,
+}
+
 /// A pool whose statements may take so long.
 fn pool(
     session: &tokio_postgres::Config,
     tls: &tls::Tls,
     connections: usize,
     statement_timeout: Duration,
+    plans: Plans,
 ) -> Result<Pool, StoreError> {
     let mut pooled = session.clone();
+    let plan_once = match plans {
+        Plans::Once => " -c plan_cache_mode=force_generic_plan",
+        Plans::AsTheServerLikes => "",
+    };
     // The sweep's cost is overestimated as long as its limit is a parameter, and compiling it for every partition
     // would take ten times as long as running it.
     let options = format!(
-        "{} -c statement_timeout={} -c jit=off",
+        "{} -c statement_timeout={} -c jit=off{plan_once}",
         session.get_options().unwrap_or(""),
         statement_timeout.as_millis()
     );
