@@ -49,7 +49,7 @@ impl Role {
         &self.variables
     }
 
-    /// Where its monitor is, as in `http://127.0.0.1:9464`.
+    /// The monitor's URL, as in `http://127.0.0.1:9464`.
     pub fn monitor_url(&self) -> String {
         self.monitor.url()
     }
@@ -105,7 +105,7 @@ impl Role {
         wait_until(SOON, &format!("{} to be ready", self.name), ready).await;
     }
 
-    /// Whether the process says that it is able to do its job.
+    /// True if the process says that it is able to do its job.
     pub async fn is_ready(&self) -> bool {
         self.try_get("/readyz").await.is_some_and(|answer| answer.status == 200)
     }
@@ -146,7 +146,7 @@ impl Role {
         self.process.as_mut().unwrap_or_else(|| panic!("{name} does not run"))
     }
 
-    /// What the monitor (`/metrics`, `/healthz`, `/readyz`, `/status`) answers.
+    /// Gets a page of the monitor: `/metrics`, `/healthz`, `/readyz` or `/status`.
     pub async fn get(&self, path: &str) -> Response {
         let answer = self.try_get(path).await;
         answer.unwrap_or_else(|| panic!("the monitor of {} does not answer {path}", self.name))

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-/// What is open with one key.
+/// The streams that are open with one key.
 struct Open {
     events: mpsc::Sender<pb::PublishStreamRequest>,
     answers: Streaming<pb::PublishStreamResponse>,

@@ -8,14 +8,14 @@ use tidings_testkit::chromium::Driver;
 use tidings_testkit::{languages, wait_until};
 use tokio::task::spawn_blocking;
 
-/// How somebody works.
+/// A way of working with the browser.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hand {
     Mouse,
     Keyboard,
 }
 
-/// How somebody looks at pages.
+/// A screen and the preferences of whoever looks at it.
 #[derive(Clone, Copy)]
 pub(crate) struct Look {
     pub(crate) language: &'static str,

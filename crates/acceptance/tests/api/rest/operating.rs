@@ -1,4 +1,4 @@
-//! What operators run the system by: endpoints of all tenants, the queue, what is wrong, and previews of dialects.
+//! Operators' REST operations: endpoints of all tenants, the queue, what is wrong, and previews of dialects.
 
 use serde_json::{Value, json};
 use tidings_acceptance::{SOON, Standalone, endpoint};

@@ -1,4 +1,4 @@
-//! What of an attempt was signed, what a receiver made of it, and the request before it is sent.
+//! Signatures of attempts, comparing them with a receiver's own, and previews of requests.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
