@@ -9,7 +9,7 @@ use tidings_domain::outcome::classify;
 use tidings_domain::{DeliveryState, Endpoint, FailureReason, Outcome, Timestamp, schedule};
 use tidings_queue::Message;
 
-use crate::gate::Sign;
+use crate::limiter::Feedback;
 use crate::send::{Answer, NoAnswer};
 use crate::status;
 
@@ -63,14 +63,16 @@ fn pick(message: &Message) -> u64 {
 
 /// What an answer says about its endpoint, whatever it says about the delivery. 429, 502, 503 and 504 ask for less
 /// (Standard Webhooks, "Status codes").
-pub(crate) fn sign(answer: &Result<Answer, NoAnswer>, outcome: Outcome, rest: Option<Duration>) -> Sign {
+pub(crate) fn feedback(answer: &Result<Answer, NoAnswer>, outcome: Outcome, rest: Option<Duration>) -> Feedback {
     match answer {
-        Err(_) => Sign::Silent,
-        Ok(answer) if outcome.is_success() => spent(&answer.headers).map_or(Sign::Well, Sign::Spent),
+        Err(_) => Feedback::NoAnswer,
+        Ok(answer) if outcome.is_success() => {
+            spent(&answer.headers).map_or(Feedback::Healthy, Feedback::RateLimitReached)
+        }
         Ok(answer) => match answer.status.as_u16() {
-            429 | 502 | 503 | 504 => Sign::Overloaded(rest),
-            500..=599 => Sign::Failing,
-            _ => Sign::Well,
+            429 | 502 | 503 | 504 => Feedback::Overloaded(rest),
+            500..=599 => Feedback::Failing,
+            _ => Feedback::Healthy,
         },
     }
 }

@@ -6,9 +6,9 @@
 //! it dies comes again, and the ledger says what of it was already done.
 
 mod classify;
-mod gate;
-mod gone;
-mod hands;
+mod disable_gone;
+mod in_flight;
+mod limiter;
 mod metrics;
 mod opened;
 mod places;
@@ -37,8 +37,8 @@ use tidings_store::{Access, Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::gate::Gates;
-use crate::hands::Hands;
+use crate::in_flight::InFlight;
+use crate::limiter::EndpointLimiters;
 use crate::opened::Opened;
 use crate::places::Places;
 use crate::send::Sender;
@@ -152,7 +152,7 @@ impl DestinationConfig {
 }
 
 /// What a dispatcher works with.
-pub struct Parts {
+pub struct Dependencies {
     /// Who may do what.
     pub access: Access,
     /// Which endpoints there are.
@@ -191,39 +191,44 @@ pub struct Dispatcher {
 }
 
 /// Puts a dispatcher together.
-pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
+pub fn build(config: &Config, dependencies: Dependencies) -> Result<Dispatcher, SenderError> {
     metrics::register();
-    let sender = Sender::new(parts.destinations, parts.proxy, &parts.nameservers, config.max_response)?;
+    let sender = Sender::new(
+        dependencies.destinations,
+        dependencies.proxy,
+        &dependencies.nameservers,
+        config.max_response,
+    )?;
     let worker = Worker {
-        cache: parts.cache.clone(),
-        registry: parts.registry,
-        dialects: parts.dialects,
-        gates: Gates::new(
+        cache: dependencies.cache.clone(),
+        registry: dependencies.registry,
+        dialects: dependencies.dialects,
+        limiters: EndpointLimiters::new(
             config.endpoint_concurrency,
             u32::from(config.prefetch_live) / 2,
             config.breaker_failures,
         ),
-        hands: Hands::default(),
+        in_flight: InFlight::default(),
         opened: Opened::default(),
-        places: Places::new(parts.shards, |kind| config.prefetch(kind), config.max_in_flight),
+        places: Places::new(dependencies.shards, |kind| config.prefetch(kind), config.max_in_flight),
         sender,
-        fetcher: parts.fetcher,
+        fetcher: dependencies.fetcher,
         settler: Settler {
-            recorder: parts.recorder,
-            queue: parts.queue.clone(),
-            shards: parts.shards,
+            recorder: dependencies.recorder,
+            queue: dependencies.queue.clone(),
+            shards: dependencies.shards,
             stopping: CancellationToken::new(),
         },
         check_after: config.check_after,
     };
     let worker = Arc::new(worker);
     Ok(Dispatcher {
-        grpc: DispatcherServiceServer::new(send_test::Service::new(worker.clone(), parts.access)),
+        grpc: DispatcherServiceServer::new(send_test::Service::new(worker.clone(), dependencies.access)),
         config: config.clone(),
-        queue: parts.queue,
-        cache: parts.cache,
+        queue: dependencies.queue,
+        cache: dependencies.cache,
         worker,
-        health: parts.health,
+        health: dependencies.health,
     })
 }
 
@@ -320,6 +325,6 @@ async fn count_dispatchers(queue: Arc<dyn Queue>, worker: Arc<Worker>, shutdown:
         };
         let count = depths.iter().map(|depth| depth.consumers).max().unwrap_or(1);
         metrics::DISPATCHERS.set(i64::from(count.max(1)));
-        worker.gates.set_dispatchers(count);
+        worker.limiters.set_dispatchers(count);
     }
 }

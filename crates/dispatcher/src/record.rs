@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header;
-use tidings_dialect::{Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Request};
 use tidings_domain::{AttemptId, DeliveryState, Endpoint, Outcome, Step, Timestamp, Timing};
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
@@ -146,7 +146,7 @@ fn part(took: Option<Duration>) -> Option<u32> {
 /// The headers as sent, which over HTTP/2 is in lower case and with the host beside them (RFC 9113, sections 8.2 and
 /// 8.3.1); what is secret in them is not kept.
 pub(crate) fn request_headers(request: &Request, over_http2: bool) -> Vec<pb::Header> {
-    let name = |name: &SpelledName| match name.name() {
+    let name = |name: &CasedHeaderName| match name.name() {
         &header::HOST if over_http2 => ":authority".to_owned(),
         lower if over_http2 => lower.as_str().to_owned(),
         _ => name.as_str().to_owned(),

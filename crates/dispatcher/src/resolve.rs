@@ -48,9 +48,9 @@ const MAX_ADDRESSES: usize = 16;
 
 /// Asks name servers and drops what is not allowed.
 #[derive(Clone)]
-pub(crate) struct GuardedResolver(Arc<Parts>);
+pub(crate) struct GuardedResolver(Arc<Inner>);
 
-struct Parts {
+struct Inner {
     rules: Destinations,
     hosts: Hosts,
     servers: TokioResolver,
@@ -108,7 +108,7 @@ impl GuardedResolver {
         let servers = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
             .with_options(options)
             .build()?;
-        Ok(Self(Arc::new(Parts { rules, hosts, servers })))
+        Ok(Self(Arc::new(Inner { rules, hosts, servers })))
     }
 
     /// The addresses of a name that requests may go to, at least one.
@@ -130,7 +130,7 @@ impl GuardedResolver {
 
     /// All addresses of a name, at least one, for what the operator named and not a tenant.
     pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
-        let Parts { hosts, servers, .. } = &*self.0;
+        let Inner { hosts, servers, .. } = &*self.0;
         let mut absolute = Name::from_ascii(name).map_err(|error| ResolveError::Dns {
             name: name.to_owned(),
             why: error.to_string(),

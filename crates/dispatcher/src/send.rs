@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
-use tidings_dialect::{Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Request};
 use tidings_domain::destination::Destinations;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{Endpoint, FailureReason, Timing};
@@ -18,8 +18,8 @@ use crate::resolve::GuardedResolver;
 
 use self::client::Clients;
 use self::connect::Network;
+use self::header_case::HeaderCases;
 use self::http_client::{HttpClient, Reply};
-use self::spelling::Spellings;
 use self::token::Tokens;
 
 mod addresses;
@@ -28,23 +28,21 @@ mod broken;
 mod client;
 mod connect;
 mod connection;
+mod decompress;
 mod handshake;
 mod head;
+mod header_case;
 mod http_client;
 mod lease;
 mod outbound;
 mod pool;
 mod proxy;
-#[cfg(test)]
-mod servers;
-mod spelling;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod token;
 mod trust;
-mod unpack;
 mod usual;
 
 pub use self::proxy::{Proxy, ProxyConfigError};
@@ -60,7 +58,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Sends requests over pooled connections.
 pub(crate) struct Sender {
     clients: Clients,
-    spellings: Spellings,
+    header_cases: HeaderCases,
     tokens: Tokens,
     max_response: usize,
 }
@@ -68,7 +66,7 @@ pub(crate) struct Sender {
 /// A request on its way out.
 struct Outgoing<'a> {
     url: &'a Url,
-    headers: &'a [(SpelledName, HeaderValue)],
+    headers: &'a [(CasedHeaderName, HeaderValue)],
     /// How many of them, the first, are spelled as usual.
     added: usize,
     body: Bytes,
@@ -183,7 +181,7 @@ impl Sender {
         };
         Ok(Self {
             clients: Clients::new(Arc::new(network))?,
-            spellings: Spellings::new(),
+            header_cases: HeaderCases::new(),
             tokens: Tokens::new(),
             max_response,
         })
@@ -244,9 +242,9 @@ impl Sender {
                 .iter()
                 .map(|(name, value)| (Some(name.name().clone()), value.clone())),
         );
-        let spelling = self.spellings.of(&outgoing.headers[outgoing.added..]).await;
+        let header_case = self.header_cases.of(&outgoing.headers[outgoing.added..]).await;
         let reply = client
-            .post(outgoing.url, headers, spelling, outgoing.body, &mut deadline)
+            .post(outgoing.url, headers, header_case, outgoing.body, &mut deadline)
             .await?;
         Ok(read(reply, deadline, max_response).await)
     }
@@ -296,7 +294,7 @@ async fn read(reply: Reply, deadline: Deadline, max_response: usize) -> Answer {
             }
         }
     }
-    let (body, not_whole) = unpack::unpack(&reply.headers, body.freeze(), max_response);
+    let (body, not_whole) = decompress::decompress(&reply.headers, body.freeze(), max_response);
     Answer {
         status: reply.status,
         headers: reply.headers,

@@ -1,7 +1,7 @@
 //! `tidings.v1.DispatcherService`: a sample event sent at once, so that people see what an endpoint makes of it.
 //!
 //! Need: an endpoint is tried out before it is enabled, and what was wrong is seen at once. Mechanism: the request is
-//! made here and now, past lanes and gates, with everything else as for any delivery; it is recorded as a test and given
+//! made here and now, past lanes and limiters, with everything else as for any delivery; it is recorded as a test and given
 //! back. Limit: a test is never tried again, says nothing of the endpoint's health, and a tenant has few at a time.
 
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ impl DispatcherService for Service {
     ) -> Result<Response<pb::DescribeEndpointResponse>, Status> {
         self.access.caller(request.metadata().as_ref())?.require_internal()?;
         let id = endpoint_id(&request.get_ref().endpoint_id)?;
-        let Some((circuit, under_way, window)) = self.worker.gates.describe(id) else {
+        let Some((circuit, under_way, window)) = self.worker.limiters.describe(id) else {
             return Ok(Response::new(pb::DescribeEndpointResponse {
                 circuit: "closed".into(),
                 ..pb::DescribeEndpointResponse::default()

@@ -15,15 +15,15 @@ use tidings_service::backoff::Backoff;
 use tidings_service::failpoint;
 use tokio_util::sync::CancellationToken;
 
-use crate::gate::{Refusal, TurnedAway};
+use crate::limiter::{Rejection, Throttled};
 use crate::{metrics, record};
 
 /// The waits of a delivery that is put aside again and again because something is away; the last one for ever. Short,
 /// because whatever was away may be back at any moment.
-const AWAY: [Duration; 3] = [seconds(1), seconds(5), seconds(15)];
+const UNAVAILABLE_WAITS: [Duration; 3] = [seconds(1), seconds(5), seconds(15)];
 
 /// The waits of a delivery that its endpoint's gate turned away: the shortest that is long enough.
-const TURNED_AWAY: [Duration; 4] = [seconds(1), seconds(5), seconds(15), seconds(60)];
+const THROTTLED_WAITS: [Duration; 4] = [seconds(1), seconds(5), seconds(15), seconds(60)];
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -33,7 +33,7 @@ const fn seconds(count: u64) -> Duration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deferral {
     /// Its endpoint's gate turned it away.
-    Refused(TurnedAway),
+    Throttled(Throttled),
     /// The ledger can't be asked, or does not know the delivery yet.
     LedgerAway,
     /// The registry can't be asked.
@@ -44,7 +44,7 @@ pub(crate) enum Deferral {
 
 /// What the caller is to do with the message in its hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Disposition {
     /// It is taken care of.
     Acknowledge,
     /// Nothing durable happened; it must come again.
@@ -71,7 +71,7 @@ impl Settler {
 
     /// Whether a wait is kept by the queue; otherwise the ledger keeps it.
     pub(crate) fn is_kept_by_queue(&self, wait: Duration) -> bool {
-        self.queue.rungs().contains(&wait) && self.queue.available()
+        self.queue.delays().contains(&wait) && self.queue.available()
     }
 
     /// After an attempt: its record, and the next attempt if the queue keeps the wait until then.
@@ -81,11 +81,11 @@ impl Settler {
         record: pb::Record,
         state: DeliveryState,
         in_queue: Option<Duration>,
-    ) -> Verdict {
+    ) -> Disposition {
         failpoint::pass("dispatcher::before_record");
-        let verdict = self.make_durable(message, record).await;
+        let disposition = self.make_durable(message, record).await;
         failpoint::pass("dispatcher::before_successor");
-        if verdict == Verdict::Acknowledge
+        if disposition == Disposition::Acknowledge
             && let (Some(wait), DeliveryState::Scheduled { due }) = (in_queue, state)
         {
             let next = Message {
@@ -95,35 +95,37 @@ impl Settler {
             };
             self.publish_later(&next, wait).await;
         }
-        verdict
+        disposition
     }
 
     /// A delivery that ends, or is held, without an attempt.
-    pub(crate) async fn moved(&self, message: &Message, state: DeliveryState) -> Verdict {
+    pub(crate) async fn moved(&self, message: &Message, state: DeliveryState) -> Disposition {
         let record = record::delivery_moved(message, message.step.moved(), &state, false);
         self.make_durable(message, record).await
     }
 
-    /// A delivery that can't be attempted right now goes round in a rung. One that its endpoint's gate turned away goes
+    /// A delivery that can't be attempted right now goes round in a delay queue. One that its endpoint's gate turned away goes
     /// round once; the second time, or when too many do, it is held: the releaser knows better when its turn comes.
-    pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Verdict {
+    pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Disposition {
         metrics::DEFERRALS.with_label_values(&[why.as_str()]).inc();
         let times = message.step.moves() as usize;
-        let mut wait = AWAY[times.min(AWAY.len() - 1)];
-        if let Deferral::Refused(turned) = why {
-            if times > 0 || !turned.may_go_round {
-                return self.moved(message, DeliveryState::Held(turned.why.hold_reason())).await;
+        let mut wait = UNAVAILABLE_WAITS[times.min(UNAVAILABLE_WAITS.len() - 1)];
+        if let Deferral::Throttled(throttled) = why {
+            if times > 0 || !throttled.may_delay {
+                return self
+                    .moved(message, DeliveryState::Held(throttled.reason.hold_reason()))
+                    .await;
             }
-            let [.., longest] = TURNED_AWAY;
-            let enough = TURNED_AWAY.into_iter().find(|rung| *rung >= turned.wait);
+            let [.., longest] = THROTTLED_WAITS;
+            let enough = THROTTLED_WAITS.into_iter().find(|delay| *delay >= throttled.wait);
             wait = enough.unwrap_or(longest);
         }
         let due = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         let step = message.step.moved();
         let (state, in_queue) = (DeliveryState::Scheduled { due }, self.is_kept_by_queue(wait));
         let record = record::delivery_moved(message, step, &state, in_queue);
-        let verdict = self.make_durable(message, record).await;
-        if verdict == Verdict::Acknowledge && in_queue {
+        let disposition = self.make_durable(message, record).await;
+        if disposition == Disposition::Acknowledge && in_queue {
             let next = Message {
                 step,
                 due: Some(due),
@@ -131,27 +133,27 @@ impl Settler {
             };
             self.publish_later(&next, wait).await;
         }
-        verdict
+        disposition
     }
 
     /// A message that came before its time: the rest of the wait, in steps that are never too long.
-    pub(crate) async fn too_early(&self, message: &Message, left: Duration) -> Verdict {
-        let fits = |rung: &&Duration| **rung <= left;
-        match self.queue.rungs().iter().rev().find(fits) {
-            Some(rung) if self.publish_later(message, *rung).await => Verdict::Acknowledge,
-            _ => Verdict::Leave,
+    pub(crate) async fn too_early(&self, message: &Message, left: Duration) -> Disposition {
+        let fits = |delay: &&Duration| **delay <= left;
+        match self.queue.delays().iter().rev().find(fits) {
+            Some(delay) if self.publish_later(message, *delay).await => Disposition::Acknowledge,
+            _ => Disposition::Requeue,
         }
     }
 
     /// A message that nobody can read.
-    pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Verdict {
+    pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Disposition {
         match self.queue.park(body, reason).await {
-            Ok(()) => Verdict::Acknowledge,
-            Err(_) => Verdict::Leave,
+            Ok(()) => Disposition::Acknowledge,
+            Err(_) => Disposition::Requeue,
         }
     }
 
-    /// Publishes what the ledger believes to be in a rung. If the queue did not take it, or may not have, the ledger is
+    /// Publishes what the ledger believes to be in a delay queue. If the queue did not take it, or may not have, the ledger is
     /// told that it keeps the wait now; should that fail too, the sweeper publishes it after the grace.
     async fn publish_later(&self, message: &Message, wait: Duration) -> bool {
         let lane = Lane {
@@ -177,11 +179,11 @@ impl Settler {
     /// Waits for a record to become durable, as long as it takes: what is in hand stays in hand, so that an
     /// outage of everything slows the lanes down instead of spinning them. A record that is refused is put aside, and
     /// the delivery goes on: of an attempt whose details can't be recorded at least the outcome is.
-    async fn make_durable(&self, message: &Message, mut record: pb::Record) -> Verdict {
+    async fn make_durable(&self, message: &Message, mut record: pb::Record) -> Disposition {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             match self.recorder.record(record.clone()).await {
-                Ok(_) => return Verdict::Acknowledge,
+                Ok(_) => return Disposition::Acknowledge,
                 Err(RecordError::Unavailable { log, queue }) => {
                     tracing::warn!(delivery = %message.delivery, log, queue, "a record waits: nothing can take it");
                 }
@@ -192,15 +194,15 @@ impl Settler {
                             "a record was refused and is parked; see `tidings queue parked list`");
                         match record::outcome_alone(record) {
                             Some(outcome) => record = outcome,
-                            None => return Verdict::Acknowledge,
+                            None => return Disposition::Acknowledge,
                         }
                         continue;
                     }
                 }
-                Err(RecordError::Stopped) => return Verdict::Leave,
+                Err(RecordError::Stopped) => return Disposition::Requeue,
             }
             tokio::select! {
-                () = self.stopping.cancelled() => return Verdict::Leave,
+                () = self.stopping.cancelled() => return Disposition::Requeue,
                 () = tokio::time::sleep(backoff.next()) => {}
             }
         }
@@ -234,7 +236,7 @@ impl Deferral {
     /// Its name in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::Refused(turned) => turned.why.hold_reason().as_str(),
+            Self::Throttled(throttled) => throttled.reason.hold_reason().as_str(),
             Self::LedgerAway => "ledger_away",
             Self::RegistryAway => "registry_away",
             Self::NoConnection => "no_connection",
@@ -242,7 +244,7 @@ impl Deferral {
     }
 }
 
-impl Refusal {
+impl Rejection {
     fn hold_reason(self) -> HoldReason {
         match self {
             Self::Busy => HoldReason::EndpointBusy,

@@ -13,14 +13,14 @@ use tidings_service::failpoint;
 use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 
-use crate::gate::{Change, Gates, Pass, Sign};
-use crate::hands::Hands;
+use crate::in_flight::InFlight;
+use crate::limiter::{CircuitChange, EndpointLimiters, Feedback, Permit};
 use crate::opened::Opened;
 use crate::places::{Places, Wish};
 use crate::record::AttemptReport;
 use crate::send::Sender;
-use crate::settle::{Deferral, Settler, Verdict};
-use crate::{classify, gone, metrics, record};
+use crate::settle::{Deferral, Disposition, Settler};
+use crate::{classify, disable_gone, metrics, record};
 
 /// A message that is due within this time is waited for in hand instead of going round once more.
 const CLOSE: Duration = Duration::from_millis(1_000);
@@ -29,8 +29,8 @@ pub(crate) struct Worker {
     pub(crate) cache: Arc<RegistryCache>,
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) dialects: Dialects,
-    pub(crate) gates: Gates,
-    pub(crate) hands: Hands,
+    pub(crate) limiters: EndpointLimiters,
+    pub(crate) in_flight: InFlight,
     pub(crate) opened: Opened,
     pub(crate) places: Places,
     pub(crate) sender: Sender,
@@ -57,11 +57,11 @@ enum Obstacle {
 impl Worker {
     /// Works on a message from a lane of this kind and settles it.
     pub(crate) async fn handle(&self, incoming: Incoming, kind: LaneKind) {
-        let _in_hand = metrics::InHand::take(kind);
-        let verdict = match Message::decode(incoming.body.clone()) {
+        let _unsettled = metrics::Unsettled::begin(kind);
+        let disposition = match Message::decode(incoming.body.clone()) {
             Ok(message) => {
-                let in_hand = self.hands.take(message.delivery).await;
-                self.work(&message, kind, incoming.redelivered || in_hand.waited).await
+                let guard = self.in_flight.lock(message.delivery).await;
+                self.work(&message, kind, incoming.redelivered || guard.waited).await
             }
             Err(error) => {
                 metrics::UNREADABLE.inc();
@@ -71,7 +71,7 @@ impl Worker {
         };
         failpoint::pass("dispatcher::before_ack");
         // One that is left, and one whose acknowledgement is lost, comes again and finds its record in the ledger.
-        if verdict == Verdict::Acknowledge {
+        if disposition == Disposition::Acknowledge {
             incoming.ack().await;
         }
     }
@@ -83,14 +83,14 @@ impl Worker {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {
-                    self.gates.forget_idle();
-                    metrics::CIRCUITS_OPEN.set(self.gates.open_circuits() as i64);
+                    self.limiters.forget_idle();
+                    metrics::CIRCUITS_OPEN.set(self.limiters.open_circuits() as i64);
                 }
             }
         }
     }
 
-    async fn work(&self, message: &Message, kind: LaneKind, may_be_copy: bool) -> Verdict {
+    async fn work(&self, message: &Message, kind: LaneKind, may_be_copy: bool) -> Disposition {
         if let Some(left) = message
             .due
             .and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok())
@@ -107,12 +107,12 @@ impl Worker {
             Err(Obstacle::Defer(why)) => self.settler.deferred(message, why).await,
             Err(Obstacle::Done) => {
                 metrics::DUPLICATES_DROPPED.inc();
-                Verdict::Acknowledge
+                Disposition::Acknowledge
             }
             Err(Obstacle::Forgotten) => {
                 metrics::FORGOTTEN.inc();
                 tracing::debug!(delivery = %message.delivery, "a delivery of which nothing is left ends");
-                Verdict::Acknowledge
+                Disposition::Acknowledge
             }
         }
     }
@@ -212,10 +212,10 @@ impl Worker {
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
-    ) -> Verdict {
-        let pass = match self.gates.enter(endpoint).await {
-            Ok(pass) => pass,
-            Err(turned_away) => return self.settler.deferred(message, Deferral::Refused(turned_away)).await,
+    ) -> Disposition {
+        let permit = match self.limiters.acquire(endpoint).await {
+            Ok(permit) => permit,
+            Err(throttled) => return self.settler.deferred(message, Deferral::Throttled(throttled)).await,
         };
         let wish = Wish {
             lane: Lane {
@@ -224,12 +224,12 @@ impl Worker {
             },
             tenant: message.tenant,
             endpoint: endpoint.id,
-            pace: pass.pace(),
+            pace: permit.pace(),
             bytes: content.payload.len(),
         };
         let Some(_place) = self.places.take(wish) else {
-            let turned_away = pass.give_up();
-            return self.settler.deferred(message, Deferral::Refused(turned_away)).await;
+            let throttled = permit.give_up();
+            return self.settler.deferred(message, Deferral::Throttled(throttled)).await;
         };
         let started = (Timestamp::now(), Instant::now());
         let rendered = render(dialect, endpoint, message, content, started.0);
@@ -242,7 +242,7 @@ impl Worker {
         if rendered.is_ok() {
             metrics::begun(kind, message, content.accepted_at, started.0);
         }
-        let made = self.attempt(message, endpoint, dialect, content, started, rendered, pass);
+        let made = self.attempt(message, endpoint, dialect, content, started, rendered, permit);
         let (record, state, in_queue) = match made.await {
             Ok(made) => made,
             Err(why) => return self.settler.deferred(message, why).await,
@@ -262,7 +262,7 @@ impl Worker {
         content: &Content,
         (started_at, started): (Timestamp, Instant),
         rendered: Result<Request, RenderError>,
-        pass: Pass,
+        permit: Permit,
     ) -> Result<(pb::Record, DeliveryState, Option<Duration>), Deferral> {
         let number = message.step.attempt();
         let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
@@ -290,12 +290,12 @@ impl Worker {
         };
         let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
         failpoint::pass("dispatcher::before_send");
-        let in_flight = metrics::InFlight::begin();
+        let sending = metrics::RequestInFlight::begin();
         let answer = self
             .sender
             .send(endpoint, &mut request, content.traceparent.as_ref(), timeout)
             .await;
-        drop(in_flight);
+        drop(sending);
         if let Err(none) = &answer
             && none.ours
         {
@@ -308,9 +308,9 @@ impl Worker {
         let now = Timestamp::now();
         let rest = classify::rest(&answer, dialect, now);
         let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, rest, now);
-        self.end_pass(pass, endpoint, classify::sign(&answer, outcome, rest));
+        self.complete(permit, endpoint, classify::feedback(&answer, outcome, rest));
         if classify::is_gone(&answer, outcome) {
-            gone::disable(&*self.registry, endpoint).await;
+            disable_gone::disable(&*self.registry, endpoint).await;
         }
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
         metrics::attempted(outcome, number, status, duration);
@@ -329,25 +329,25 @@ impl Worker {
     }
 
     /// Lets the next request through and says what became of the endpoint's circuit.
-    fn end_pass(&self, pass: Pass, endpoint: &Endpoint, sign: Sign) {
-        match pass.end(sign) {
-            Change::None => {}
-            Change::Opened => {
+    fn complete(&self, permit: Permit, endpoint: &Endpoint, feedback: Feedback) {
+        match permit.complete(feedback) {
+            CircuitChange::None => {}
+            CircuitChange::Opened => {
                 metrics::CIRCUITS_OPENED.inc();
                 tracing::warn!(endpoint = %endpoint.id, "an endpoint fails: its circuit is open, probing it");
             }
-            Change::Closed => {
+            CircuitChange::Closed => {
                 tracing::info!(endpoint = %endpoint.id, "an endpoint answers again: its circuit is closed")
             }
         }
     }
 
-    async fn hold(&self, message: &Message, reason: HoldReason) -> Verdict {
+    async fn hold(&self, message: &Message, reason: HoldReason) -> Disposition {
         metrics::DEFERRALS.with_label_values(&[reason.as_str()]).inc();
         self.settler.moved(message, DeliveryState::Held(reason)).await
     }
 
-    async fn end(&self, message: &Message, state: DeliveryState) -> Verdict {
+    async fn end(&self, message: &Message, state: DeliveryState) -> Disposition {
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.moved(message, state).await
     }

@@ -2,7 +2,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue, header};
-use tidings_dialect::{Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Request};
 use tidings_domain::{Authentication, Authorization, FailureReason};
 
 use super::NoAnswer;
@@ -12,7 +12,7 @@ use super::NoAnswer;
 /// marked sensitive, so no record shows them.
 pub(super) fn authenticate(request: &mut Request, authentication: &Authentication) -> Result<(), NoAnswer> {
     for (name, value) in &authentication.headers {
-        let name: SpelledName = name.parse().map_err(|_| unusable(name))?;
+        let name: CasedHeaderName = name.parse().map_err(|_| unusable(name))?;
         if !has(request, name.name()) {
             let value = secret(value).ok_or_else(|| unusable(name.as_str()))?;
             request.headers.push((name, value));

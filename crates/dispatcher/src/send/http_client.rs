@@ -55,7 +55,7 @@ pub(super) struct Reply {
 struct Outgoing {
     uri: Uri,
     headers: HeaderMap,
-    spelling: Extensions,
+    header_case: Extensions,
     body: Bytes,
 }
 
@@ -87,7 +87,7 @@ impl HttpClient {
         &self,
         url: &Url,
         headers: HeaderMap,
-        spelling: Extensions,
+        header_case: Extensions,
         body: Bytes,
         deadline: &mut Deadline,
     ) -> Result<Reply, NoAnswer> {
@@ -102,7 +102,7 @@ impl HttpClient {
         let outgoing = Outgoing {
             uri,
             headers,
-            spelling,
+            header_case,
             body,
         };
         let mut sent_again = None;
@@ -277,7 +277,7 @@ impl Outgoing {
         } else {
             let target = self.uri.path_and_query().cloned();
             *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
-            *request.extensions_mut() = self.spelling.clone();
+            *request.extensions_mut() = self.header_case.clone();
             let authority = self.uri.authority().map(|authority| authority.as_str());
             if let Some(Ok(host)) = authority.map(HeaderValue::from_str) {
                 request.headers_mut().entry(header::HOST).or_insert(host);

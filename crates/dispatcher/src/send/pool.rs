@@ -4,7 +4,7 @@
 //! connection has one request at a time; over HTTP/2 as many as the receiver allows, and when all streams are taken
 //! another connection is made. None is used for longer than [`MAX_AGE`], so that a name's new address is found, nor
 //! after its receiver said that it would close it, nor after it has become silent. Limit: how many there are to a host
-//! is bounded by how many requests the gates let through.
+//! is bounded by how many requests the limiters let through.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

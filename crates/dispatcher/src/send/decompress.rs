@@ -1,6 +1,6 @@
-//! Unpacking a compressed response body.
+//! Decompressing a compressed response body.
 //!
-//! The packed bytes are read first, under the same bound as any body, and unpacked afterwards. Unpacking on the way
+//! The compressed bytes are read first, under the same bound as any body, and decompressed afterwards. Decompressing on the way
 //! would bound what comes out and not what goes in: a gzip stream may go on for as long as the receiver likes
 //! without ever giving a byte. A body that is not what its headers say stays as it came.
 
@@ -15,8 +15,8 @@ pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 /// The largest window of a zstd frame, as a power of two: 8 MB, which RFC 8878, section 3.1.1.1.2 recommends.
 const ZSTD_WINDOW: u32 = 23;
 
-/// What came out of a packed body.
-struct Unpacked {
+/// What came out of a compressed body.
+struct Decompressed {
     body: Vec<u8>,
     end: End,
 }
@@ -29,63 +29,63 @@ enum End {
     Broken,
 }
 
-/// The body as the headers say it is packed, up to so many bytes, and whether that is less than the whole. A body
-/// that is packed in another way, or more than once, stays as it is, and so does one that can't be unpacked.
-pub(super) fn unpack(headers: &HeaderMap, packed: Bytes, max: usize) -> (Bytes, bool) {
+/// The body as the headers say it is compressed, up to so many bytes, and whether that is less than the whole. A body
+/// that is compressed in another way, or more than once, stays as it is, and so does one that can't be decompressed.
+pub(super) fn decompress(headers: &HeaderMap, compressed: Bytes, max: usize) -> (Bytes, bool) {
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map_or(&b""[..], |value| value.as_bytes().trim_ascii());
-    if packed.is_empty() {
-        return (packed, false);
+    if compressed.is_empty() {
+        return (compressed, false);
     }
-    let unpacked = match &*encoding.to_ascii_lowercase() {
+    let decompressed = match &*encoding.to_ascii_lowercase() {
         // RFC 9110, section 8.4.1.3: `x-gzip` is the same.
-        b"gzip" | b"x-gzip" => first(max, flate2::read::MultiGzDecoder::new(&*packed)),
-        b"deflate" => deflated(max, &packed),
-        b"br" => first(max, brotli::Decompressor::new(&*packed, 4096)),
-        b"zstd" => match zstd(&packed) {
-            Ok(unpacking) => first(max, unpacking),
-            Err(_) => return (packed, false),
+        b"gzip" | b"x-gzip" => first(max, flate2::read::MultiGzDecoder::new(&*compressed)),
+        b"deflate" => deflated(max, &compressed),
+        b"br" => first(max, brotli::Decompressor::new(&*compressed, 4096)),
+        b"zstd" => match zstd(&compressed) {
+            Ok(decoder) => first(max, decoder),
+            Err(_) => return (compressed, false),
         },
-        _ => return (packed, false),
+        _ => return (compressed, false),
     };
-    // Texts that were never packed may look packed to a decoder for a while.
-    let as_it_came = unpacked.end == End::Broken && (unpacked.body.is_empty() || is_text(&packed));
+    // Texts that were never compressed may look compressed to a decoder for a while.
+    let as_it_came = decompressed.end == End::Broken && (decompressed.body.is_empty() || is_text(&compressed));
     if as_it_came {
-        (packed, false)
+        (compressed, false)
     } else {
-        let whole = unpacked.end == End::Whole;
-        (unpacked.body.into(), !whole)
+        let whole = decompressed.end == End::Whole;
+        (decompressed.body.into(), !whole)
     }
 }
 
 /// RFC 9110, section 8.4.1.2: some send what zlib wraps without the wrapping.
-fn deflated(max: usize, packed: &[u8]) -> Unpacked {
-    let wrapped = first(max, flate2::read::ZlibDecoder::new(packed));
+fn deflated(max: usize, compressed: &[u8]) -> Decompressed {
+    let wrapped = first(max, flate2::read::ZlibDecoder::new(compressed));
     if wrapped.end == End::Broken && wrapped.body.is_empty() {
-        first(max, flate2::read::DeflateDecoder::new(packed))
+        first(max, flate2::read::DeflateDecoder::new(compressed))
     } else {
         wrapped
     }
 }
 
-fn zstd(packed: &[u8]) -> std::io::Result<zstd::Decoder<'static, BufReader<&[u8]>>> {
-    let mut unpacking = zstd::Decoder::new(packed)?;
-    unpacking.window_log_max(ZSTD_WINDOW)?;
-    Ok(unpacking)
+fn zstd(compressed: &[u8]) -> std::io::Result<zstd::Decoder<'static, BufReader<&[u8]>>> {
+    let mut decoder = zstd::Decoder::new(compressed)?;
+    decoder.window_log_max(ZSTD_WINDOW)?;
+    Ok(decoder)
 }
 
-/// What can be unpacked of a body that is broken or cut off is kept.
-fn first(max: usize, unpacking: impl Read) -> Unpacked {
+/// What can be decompressed of a body that is broken or cut off is kept.
+fn first(max: usize, decoder: impl Read) -> Decompressed {
     let mut body = Vec::new();
-    let read = unpacking.take(max as u64 + 1).read_to_end(&mut body);
+    let read = decoder.take(max as u64 + 1).read_to_end(&mut body);
     let end = match read {
         Err(_) => End::Broken,
         Ok(_) if body.len() > max => End::TooLong,
         Ok(_) => End::Whole,
     };
     body.truncate(max);
-    Unpacked { body, end }
+    Decompressed { body, end }
 }
 
 /// Whether people can read it; the end may be in the middle of a character.
@@ -108,34 +108,34 @@ mod tests {
 
     const MAX: usize = 64 * 1024;
 
-    fn unpacked(encoding: &str, packed: &[u8]) -> (Vec<u8>, bool) {
+    fn decompressed(encoding: &str, compressed: &[u8]) -> (Vec<u8>, bool) {
         let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, encoding.parse().unwrap())]);
-        let (body, truncated) = unpack(&headers, packed.to_vec().into(), MAX);
+        let (body, truncated) = decompress(&headers, compressed.to_vec().into(), MAX);
         (body.to_vec(), truncated)
     }
 
-    fn pack(encoding: &str, text: &[u8]) -> Vec<u8> {
+    fn compress(encoding: &str, text: &[u8]) -> Vec<u8> {
         let fast = Compression::fast();
         match encoding {
             "gzip" | "x-gzip" => {
-                let mut packing = flate2::write::GzEncoder::new(Vec::new(), fast);
-                packing.write_all(text).unwrap();
-                packing.finish().unwrap()
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), fast);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
             }
             "deflate" => {
-                let mut packing = flate2::write::ZlibEncoder::new(Vec::new(), fast);
-                packing.write_all(text).unwrap();
-                packing.finish().unwrap()
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), fast);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
             }
             "raw" => {
-                let mut packing = flate2::write::DeflateEncoder::new(Vec::new(), fast);
-                packing.write_all(text).unwrap();
-                packing.finish().unwrap()
+                let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), fast);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
             }
             "br" => {
-                let mut packing = brotli::CompressorWriter::new(Vec::new(), 4096, 1, 22);
-                packing.write_all(text).unwrap();
-                packing.into_inner()
+                let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 1, 22);
+                encoder.write_all(text).unwrap();
+                encoder.into_inner()
             }
             _ => zstd::encode_all(text, 1).unwrap(),
         }
@@ -154,11 +154,15 @@ mod tests {
     #[test]
     fn every_coding_is_unpacked() {
         for encoding in ["gzip", "x-gzip", "X-GZip", "deflate", "br", "zstd"] {
-            let packed = pack(&encoding.to_ascii_lowercase(), b"it works");
-            assert_eq!(unpacked(encoding, &packed), (b"it works".to_vec(), false), "{encoding}");
+            let compressed = compress(&encoding.to_ascii_lowercase(), b"it works");
+            assert_eq!(
+                decompressed(encoding, &compressed),
+                (b"it works".to_vec(), false),
+                "{encoding}"
+            );
         }
         assert_eq!(
-            unpacked("deflate", &pack("raw", b"it works")),
+            decompressed("deflate", &compress("raw", b"it works")),
             (b"it works".to_vec(), false)
         );
     }
@@ -176,7 +180,11 @@ mod tests {
                 &[0xff, 0xfe, 0xfd, 0xfc],
                 &long(40_000),
             ] {
-                assert_eq!(unpacked(encoding, body), (body.to_vec(), false), "{encoding} {body:?}");
+                assert_eq!(
+                    decompressed(encoding, body),
+                    (body.to_vec(), false),
+                    "{encoding} {body:?}"
+                );
             }
         }
     }
@@ -188,7 +196,7 @@ mod tests {
         let zstd = [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xff; 20]].concat();
         for (encoding, body) in [("gzip", gzip), ("deflate", zlib), ("zstd", zstd)] {
             let as_it_came = (body.clone(), false);
-            assert_eq!(unpacked(encoding, &body), as_it_came, "{encoding}");
+            assert_eq!(decompressed(encoding, &body), as_it_came, "{encoding}");
         }
     }
 
@@ -197,9 +205,9 @@ mod tests {
         // Several of the largest blocks.
         let text = long(400_000);
         for encoding in ["gzip", "deflate", "raw", "br", "zstd"] {
-            let packed = pack(encoding, &text);
+            let compressed = compress(encoding, &text);
             let name = if encoding == "raw" { "deflate" } else { encoding };
-            let (body, truncated) = unpacked(name, &packed[..packed.len() * 3 / 4]);
+            let (body, truncated) = decompressed(name, &compressed[..compressed.len() * 3 / 4]);
             assert!(truncated, "{encoding}");
             assert!(!body.is_empty() && text.starts_with(&body), "{encoding}");
         }

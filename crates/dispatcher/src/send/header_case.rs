@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use moka::future::Cache;
-use tidings_dialect::SpelledName;
+use tidings_dialect::CasedHeaderName;
 use tokio::io::AsyncWriteExt as _;
 
 /// How many lists of names are kept: one for each dialect, and one more for each list of headers that endpoints have of
@@ -29,15 +29,15 @@ const OURS: &str = "traceparent:\r\n";
 const MAX_HEADERS: usize = 256;
 
 /// Remembers how lists of names are spelled.
-pub(super) struct Spellings(Cache<String, Extensions>);
+pub(super) struct HeaderCases(Cache<String, Extensions>);
 
-impl Spellings {
+impl HeaderCases {
     pub(super) fn new() -> Self {
         Self(Cache::new(MAX_KEPT))
     }
 
     /// What a request must bear for the names of its headers to be written like these.
-    pub(super) async fn of(&self, headers: &[(SpelledName, HeaderValue)]) -> Extensions {
+    pub(super) async fn of(&self, headers: &[(CasedHeaderName, HeaderValue)]) -> Extensions {
         let mut lines: String = headers.iter().flat_map(|(name, _)| [name.as_str(), ":\r\n"]).collect();
         lines.push_str(OURS);
         self.0.get_with_by_ref(&lines, read(&lines)).await

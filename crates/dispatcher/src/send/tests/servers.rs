@@ -12,9 +12,9 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 /// What a server saw, in order.
-pub(super) type Seen<T> = Arc<Mutex<Vec<T>>>;
+pub(in crate::send) type Seen<T> = Arc<Mutex<Vec<T>>>;
 
-pub(super) fn seen<T: Clone>(seen: &Seen<T>) -> Vec<T> {
+pub(in crate::send) fn seen<T: Clone>(seen: &Seen<T>) -> Vec<T> {
     seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
@@ -23,24 +23,24 @@ fn see<T>(seen: &Seen<T>, what: T) {
 }
 
 /// A receiver that answers every request with 200, in HTTP/1.1.
-pub(super) struct SecureReceiver {
-    pub(super) address: SocketAddr,
+pub(in crate::send) struct SecureReceiver {
+    pub(in crate::send) address: SocketAddr,
     /// The name in TLS and the head of each request.
-    pub(super) requests: Seen<(Option<String>, String)>,
+    pub(in crate::send) requests: Seen<(Option<String>, String)>,
     certificate: rcgen::Certificate,
     accepting: AbortHandle,
 }
 
 /// How slow a receiver is.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Slowness {
-    pub(super) handshake: Duration,
-    pub(super) answer: Duration,
+pub(in crate::send) struct Slowness {
+    pub(in crate::send) handshake: Duration,
+    pub(in crate::send) answer: Duration,
 }
 
 impl SecureReceiver {
     /// Starts one with a certificate for these names, which closes after so many requests.
-    pub(super) async fn start(names: &[&str], slowness: Slowness, requests_per_connection: usize) -> Self {
+    pub(in crate::send) async fn start(names: &[&str], slowness: Slowness, requests_per_connection: usize) -> Self {
         let rcgen::CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
                 .unwrap();
@@ -80,7 +80,7 @@ impl SecureReceiver {
     }
 
     /// A client's side that trusts this receiver and nobody else.
-    pub(super) fn trusting(&self) -> ClientConfig {
+    pub(in crate::send) fn trusting(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.der().clone()).unwrap();
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -98,7 +98,7 @@ impl Drop for SecureReceiver {
 }
 
 /// A receiver without TLS, at this address, that answers one request per connection with 200; and what it was asked.
-pub(super) async fn plain_receiver(at: SocketAddr) -> (SocketAddr, Seen<String>) {
+pub(in crate::send) async fn plain_receiver(at: SocketAddr) -> (SocketAddr, Seen<String>) {
     let heads = Seen::default();
     let shared = heads.clone();
     let (address, _) = serve_at(at, move |mut tcp| {
@@ -114,16 +114,16 @@ pub(super) async fn plain_receiver(at: SocketAddr) -> (SocketAddr, Seen<String>)
 }
 
 /// A proxy that does what the test says for each target.
-pub(super) struct TestProxy {
-    pub(super) address: SocketAddr,
+pub(in crate::send) struct TestProxy {
+    pub(in crate::send) address: SocketAddr,
     /// The targets, as they were asked for, and the credentials that came with them.
-    pub(super) asked: Seen<(String, Option<String>)>,
+    pub(in crate::send) asked: Seen<(String, Option<String>)>,
     accepting: AbortHandle,
 }
 
 /// What a proxy does with a target.
 #[derive(Clone)]
-pub(super) enum Then {
+pub(in crate::send) enum Then {
     /// Connects, here and not where it was asked to.
     Connect(SocketAddr),
     /// Says this and closes: an HTTP response, or the code of a SOCKS5 reply.
@@ -133,7 +133,7 @@ pub(super) enum Then {
 
 impl TestProxy {
     /// HTTP CONNECT.
-    pub(super) async fn connect(then: impl Fn(&str) -> Then + Clone + Send + 'static) -> Self {
+    pub(in crate::send) async fn connect(then: impl Fn(&str) -> Then + Clone + Send + 'static) -> Self {
         let asked = Seen::default();
         let shared = asked.clone();
         let (address, accepting) = serve(move |mut tcp| {
@@ -165,7 +165,7 @@ impl TestProxy {
     }
 
     /// SOCKS5, with this user and password or without any.
-    pub(super) async fn socks(
+    pub(in crate::send) async fn socks(
         login: Option<(&'static str, &'static str)>,
         then: impl Fn(&str) -> Then + Clone + Send + 'static,
     ) -> Self {
@@ -212,7 +212,7 @@ impl TestProxy {
         }
     }
 
-    pub(super) fn targets(&self) -> Vec<String> {
+    pub(in crate::send) fn targets(&self) -> Vec<String> {
         seen(&self.asked).into_iter().map(|(target, _)| target).collect()
     }
 }

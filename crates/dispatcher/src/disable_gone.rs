@@ -1,12 +1,12 @@
-//! Disabling an endpoint that says it is gone for good (410: Standard Webhooks, "Status codes").
+//! Disables an endpoint whose receiver is gone for good (410 Gone: Standard Webhooks, "Status codes").
 
 use tidings_domain::{DisabledReason, Endpoint, Timestamp};
 use tidings_store::Registry;
 
 use crate::metrics;
 
-/// Disables the endpoint, unless requests go to another URL by now, which has not said so. If that can't be done now, the
-/// next 410 does it.
+/// Disables the endpoint, unless its URL has changed since: the new one has not answered 410. An error is only logged,
+/// because the next 410 tries again.
 pub(crate) async fn disable(registry: &dyn Registry, endpoint: &Endpoint) {
     let (id, now) = (endpoint.id, Timestamp::now());
     let disabled = registry
