@@ -1,4 +1,4 @@
-//! How deliveries wait and travel: lanes, rungs and the queue of spilled records.
+//! How deliveries wait and travel: lanes, delay queues and the queue of spilled records.
 //!
 //! One seam, two implementations: [`rabbit`] on RabbitMQ and [`embedded`] on SQLite. Both pass the same
 //! contract suite (`tests/contract`). No other crate names lapin.
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use message::{Message, MessageError};
 pub use metrics::register as register_metrics;
-pub use parked::{Aside, Parked, ParkedKind, Settle, Settled, Which};
+pub use parked::{Parked, ParkedKind, ParkedQueue, Selection, Settle, Settled};
 
 /// Where messages are published to and consumed from.
 #[async_trait]
@@ -32,13 +32,13 @@ pub trait Queue: Send + Sync + 'static {
     /// the queue is shut down.
     async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming>;
 
-    /// The delays that have a rung, ascending.
-    fn rungs(&self) -> &[Duration];
+    /// The delays that have a delay queue, ascending.
+    fn delays(&self) -> &[Duration];
 
     /// Whether a publish has a chance right now: connected, and not blocked by an alarm.
     fn available(&self) -> bool;
 
-    /// How it stands with each lane, rung and side queue, as far as the queue can tell.
+    /// How it stands with each lane, delay queue and side queue, as far as the queue can tell.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError>;
 
     /// The same for the queues of one source only, cheap enough to be asked several times a second. The embedded queue
@@ -47,21 +47,27 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Puts a message of a lane aside that nobody can read or settle, with the reason why, for an operator to look at.
     async fn park(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
-        self.publish(aside(ParkedKind::Delivery, body, reason)).await
+        self.publish(parked(ParkedKind::Delivery, body, reason)).await
     }
 
     /// Puts a record aside, like [`Queue::park`].
     async fn park_record(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
-        self.publish(aside(ParkedKind::Record, body, reason)).await
+        self.publish(parked(ParkedKind::Record, body, reason)).await
     }
 
     /// Messages that were put aside, at most `limit`. They stay, and who looks at the same time may see fewer. Oldest
     /// first, except that RabbitMQ gives what was looked at before what was not, and a part of that in another order.
-    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError>;
+    async fn parked(&self, from: ParkedQueue, selection: &Selection, limit: usize)
+    -> Result<Vec<Parked>, PublishError>;
 
     /// Requeues or discards messages that were put aside. A message is removed only after it is durable where it goes,
     /// so an error in between makes a duplicate at worst; what was done by then stays done.
-    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError>;
+    async fn settle_parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        how: Settle,
+    ) -> Result<Settled, PublishError>;
 
     /// What [`Queue::watch`] has found in this process. Nothing where another one watches, or none does.
     fn trouble(&self) -> Trouble {
@@ -82,9 +88,9 @@ pub trait Queue: Send + Sync + 'static {
 /// What is wrong with waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// Whether messages do not come back from the shortest rung.
+    /// Whether messages do not come back from the shortest delay queue.
     pub canary_missing: bool,
-    /// Rungs with messages that have waited long enough and are not in their lane yet, and how many.
+    /// Delay queues with messages that have waited long enough and are not in their lane yet, and how many.
     pub stuck: Vec<(String, u64)>,
 }
 
@@ -98,7 +104,7 @@ pub struct Depth {
     pub name: String,
     /// The lane that it is, if it is one.
     pub lane: Option<Lane>,
-    /// How many messages wait. What is being worked on, or on its way from a rung to a lane, does not count.
+    /// How many messages wait. What is being worked on, or on its way from a delay queue to a lane, does not count.
     pub ready: u64,
     /// How many consumers it has.
     pub consumers: u32,
@@ -145,7 +151,7 @@ pub struct Outgoing {
 pub enum Route {
     /// To be worked on at once.
     Work(Lane),
-    /// To be worked on after a delay, which must be one of the rungs.
+    /// To be worked on after a delay, which must be one of the delay queues.
     Delay(Duration, Lane),
     /// A record that the ledger could not take.
     Records,
@@ -158,7 +164,7 @@ pub enum Route {
 pub struct Lane {
     /// Live, bulk or retry.
     pub kind: LaneKind,
-    /// Which shard, from the endpoint's id.
+    /// Number of the shard, from the endpoint's id.
     pub shard: u16,
 }
 
@@ -184,7 +190,7 @@ pub enum Source {
 
 /// A message that was taken from a queue. It must be settled by [`Incoming::ack`]; one that is dropped comes
 /// again about a second later, or at once if its receiver is gone. A message that is dropped a hundred times is
-/// parked by RabbitMQ: to wait is what rungs are for.
+/// parked by RabbitMQ: to wait is what delay queues are for.
 pub struct Incoming {
     /// What it says.
     pub body: Bytes,
@@ -222,9 +228,9 @@ pub enum PublishError {
     /// The connection was lost or the answer did not come in time.
     #[error("the queue did not confirm the message: {0}")]
     Unknown(String),
-    /// There is no rung for this delay.
-    #[error("no rung waits {0:?}")]
-    NoRung(Duration),
+    /// There is no delay queue for this delay.
+    #[error("no delay queue waits {0:?}")]
+    NoDelayQueue(Duration),
 }
 
 impl LaneKind {
@@ -255,7 +261,7 @@ impl PublishError {
     }
 }
 
-fn aside(kind: ParkedKind, body: Bytes, reason: &str) -> Outgoing {
+fn parked(kind: ParkedKind, body: Bytes, reason: &str) -> Outgoing {
     Outgoing {
         to: Route::Parked,
         body: Parked::now(kind, body, reason).encode(),

@@ -1,4 +1,4 @@
-//! What a message in a lane or rung says.
+//! What a message in a lane or delay queue says.
 
 use bytes::Bytes;
 use prost::Message as _;

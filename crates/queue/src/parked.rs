@@ -16,7 +16,7 @@ use crate::{Message, MessageError, Route};
 
 /// A queue of messages that were put aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aside {
+pub enum ParkedQueue {
     /// Messages that nobody could read or settle.
     Parked,
     /// Messages whose lane was gone when their wait was over. The sweeper has published their deliveries again.
@@ -49,7 +49,7 @@ pub enum ParkedKind {
 
 /// Which messages of those put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum Selection {
     /// Every one that is there when it is asked for.
     All,
     /// The one of this id.
@@ -76,7 +76,7 @@ pub struct Settled {
     pub refusal: Option<MessageError>,
 }
 
-impl Aside {
+impl ParkedQueue {
     /// The queue's name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -141,7 +141,7 @@ impl Parked {
 
     /// Reads what lies in a queue of messages put aside. What the broker has put there is a message as it was, which
     /// is then named by `message_id`, or by what it says if that is empty.
-    pub(crate) fn read(aside: Aside, bytes: Bytes, message_id: &str) -> Self {
+    pub(crate) fn read(from: ParkedQueue, bytes: Bytes, message_id: &str) -> Self {
         if let Some(parked) = Self::decode(bytes.clone()) {
             return parked;
         }
@@ -152,9 +152,9 @@ impl Parked {
         } else {
             message_id.to_owned()
         };
-        let reason = match aside {
-            Aside::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
-            Aside::Unrouted => "its lane was gone when its wait was over".to_owned(),
+        let reason = match from {
+            ParkedQueue::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
+            ParkedQueue::Unrouted => "its lane was gone when its wait was over".to_owned(),
         };
         Self {
             id,
@@ -183,7 +183,7 @@ impl Parked {
     }
 }
 
-impl Which {
+impl Selection {
     /// Whether a message is meant.
     pub(crate) fn includes(&self, parked: &Parked) -> bool {
         match self {
@@ -247,7 +247,7 @@ mod tests {
     fn what_is_parked_reads_back_and_knows_where_it_came_from() {
         let message = message();
         let parked = Parked::now(ParkedKind::Delivery, message.encode(), "refused");
-        let read = Parked::read(Aside::Parked, parked.encode(), "the broker's id");
+        let read = Parked::read(ParkedQueue::Parked, parked.encode(), "the broker's id");
         assert_eq!(
             (&read.id, &read.reason, &read.body),
             (&parked.id, &parked.reason, &parked.body)
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(read.home(8), Ok(Route::Work(lane)));
 
         let record = Parked::now(ParkedKind::Record, Bytes::from_static(b"any"), "refused");
-        let record = Parked::read(Aside::Parked, record.encode(), "");
+        let record = Parked::read(ParkedQueue::Parked, record.encode(), "");
         assert_eq!(record.home(8), Ok(Route::Records));
         assert!(
             Parked {
@@ -274,14 +274,14 @@ mod tests {
     #[test]
     fn what_the_broker_puts_aside_is_shown_as_it_is() {
         let message = message();
-        let read = Parked::read(Aside::Parked, message.encode(), "one-1");
+        let read = Parked::read(ParkedQueue::Parked, message.encode(), "one-1");
         assert_eq!((read.id.as_str(), read.parked_at), ("one-1", None));
         assert_eq!(read.reason, "handed out 100 times without being settled");
         assert_eq!(read.body, message.encode());
         for foreign in [&b""[..], b"foreign", &[0xff; 40]] {
             let bytes = Bytes::copy_from_slice(foreign);
-            let read = Parked::read(Aside::Unrouted, bytes.clone(), "");
-            assert_eq!(read.id, Parked::read(Aside::Unrouted, bytes, "").id);
+            let read = Parked::read(ParkedQueue::Unrouted, bytes.clone(), "");
+            assert_eq!(read.id, Parked::read(ParkedQueue::Unrouted, bytes, "").id);
             assert!(!read.id.is_empty() && read.body == foreign && read.home(8).is_err());
         }
     }

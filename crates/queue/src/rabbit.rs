@@ -6,17 +6,17 @@
 //! by one. While there is no connection, publishing fails at once, so that callers can turn to the ledger.
 
 mod addresses;
-mod aside;
 mod canary;
 mod check;
 mod connection;
 mod consuming;
 mod declare;
+mod depths;
 pub mod examine;
 mod line;
 mod management;
-mod publisher;
-mod publishing;
+mod parked;
+mod publish;
 mod routes;
 mod status;
 mod subscription;
@@ -37,13 +37,14 @@ use self::connection::{Broker, Cure, Failure};
 use self::consuming::Generation;
 use self::declare::Declared;
 use self::line::Line;
-use self::publishing::Link;
+use self::publish::Link;
 use self::routes::Routes;
 use self::status::{Side, Status};
 use self::subscription::Subscription;
 use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
 use crate::{
-    Aside, Depth, Incoming, Outgoing, Parked, PublishError, Queue, Settle, Settled, Source, Trouble, Which, metrics,
+    Depth, Incoming, Outgoing, Parked, ParkedQueue, PublishError, Queue, Selection, Settle, Settled, Source, Trouble,
+    metrics,
 };
 
 /// How to reach and use RabbitMQ.
@@ -53,12 +54,12 @@ pub struct Config {
     /// `amqp://user:password@host:port/vhost`; `amqps://` for TLS. The nodes of a cluster are named in one URL:
     /// `amqp://user:password@a:5672,b:5672/vhost`. A vhost of its own is best.
     pub url: SecretText,
-    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in rungs, for queues
+    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in delay queues, for queues
     /// with too few members and for policies that change our queues; several nodes as in `url`. Empty for not at all.
     pub management_url: SecretText,
     /// Shards of each lane, 1 to 100. Fixed once messages wait.
     pub shards: u16,
-    /// Delays that get a rung besides the base rungs; those that schedules and dialects name need no mention.
+    /// Delays that get a delay queue besides the base delay queues; those that schedules and dialects name need no mention.
     pub delays: Vec<humantime_serde::Serde<Duration>>,
     /// How long connecting to one address may take.
     #[serde(with = "humantime_serde")]
@@ -179,7 +180,7 @@ impl Rabbit {
         });
         let keep = {
             let shared = shared.clone();
-            move || publishing::keep(shared.clone())
+            move || publish::keep(shared.clone())
         };
         shared.supervisors.spawn("rabbitmq_publishing", keep);
         Arc::new(Self {
@@ -208,7 +209,7 @@ impl Rabbit {
 impl Queue for Rabbit {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         let started = Instant::now();
-        let result = publishing::publish(&self.shared, outgoing).await;
+        let result = publish::publish(&self.shared, outgoing).await;
         metrics::published(&result, started.elapsed());
         result
     }
@@ -230,8 +231,8 @@ impl Queue for Rabbit {
         taken
     }
 
-    fn rungs(&self) -> &[Duration] {
-        self.shared.topology.rungs()
+    fn delays(&self) -> &[Duration] {
+        self.shared.topology.delays()
     }
 
     fn available(&self) -> bool {
@@ -239,19 +240,29 @@ impl Queue for Rabbit {
     }
 
     async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
-        publishing::depths(&self.shared).await
+        depths::all(&self.shared).await
     }
 
     async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError> {
-        publishing::depths_of(&self.shared, source).await
+        depths::of_source(&self.shared, source).await
     }
 
-    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
-        aside::list(&self.shared, aside, which, limit).await
+    async fn parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        limit: usize,
+    ) -> Result<Vec<Parked>, PublishError> {
+        parked::list(&self.shared, from, selection, limit).await
     }
 
-    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
-        aside::settle(&self.shared, aside, which, how).await
+    async fn settle_parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        how: Settle,
+    ) -> Result<Settled, PublishError> {
+        parked::settle(&self.shared, from, selection, how).await
     }
 
     fn trouble(&self) -> Trouble {
@@ -314,7 +325,7 @@ mod tests {
         let config = read(r#"{"url": "amqp://a:b@c/d", "delays": ["3s", "300ms"], "confirm_timeout": "5s"}"#).unwrap();
         assert_eq!(config.confirm_timeout, Duration::from_secs(5));
         let topology = config.topology().unwrap();
-        assert!(topology.rungs().contains(&Duration::from_millis(300)) && topology.rungs().len() == 20);
+        assert!(topology.delays().contains(&Duration::from_millis(300)) && topology.delays().len() == 20);
         assert!(read(r#"{"confirm_timout": "5s"}"#).is_err());
         let printed = serde_json::to_string(&config).unwrap();
         assert!(!printed.contains("a:b") && printed.contains(r#""3s""#), "{printed}");

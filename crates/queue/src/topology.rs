@@ -11,11 +11,11 @@ use tidings_domain::schedule::variants;
 
 use crate::{Lane, LaneKind, PublishError, Route, Source};
 
-/// The version in the names of work queues, rungs and the canary's queue.
+/// The version in the names of work queues, delay queues and the canary's queue.
 pub const VERSION: &str = "v1";
 
-/// Delays that always have rungs: 1 s, 5 s and 15 s to defer, then the default schedule of 1 m, 5 m, 30 m, 2 h, 24 h.
-pub const BASE_RUNGS: [Duration; 8] = [
+/// Delays that always have delay queues: 1 s, 5 s and 15 s to defer, then the default schedule of 1 m, 5 m, 30 m, 2 h, 24 h.
+pub const BASE_DELAYS: [Duration; 8] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(15),
@@ -26,18 +26,18 @@ pub const BASE_RUNGS: [Duration; 8] = [
     Duration::from_secs(24 * 60 * 60),
 ];
 
-/// The most rungs: each is a quorum queue with a process and a log of its own. Of a delay of a minute or more there are
+/// The most delay queues: each is a quorum queue with a process and a log of its own. Of a delay of a minute or more there are
 /// three ([`tidings_domain::schedule::variants`]).
-pub const MAX_RUNGS: usize = 60;
+pub const MAX_DELAYS: usize = 60;
 
 /// How many shards a lane has unless configured otherwise.
 pub const DEFAULT_SHARDS: u16 = 8;
 
-/// Lanes, rungs and side queues.
+/// Lanes, delay queues and side queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     shards: u16,
-    rungs: Vec<Duration>,
+    delays: Vec<Duration>,
 }
 
 /// Why there can't be such a topology.
@@ -46,11 +46,11 @@ pub enum TopologyError {
     /// No shard, or more than two digits of them.
     #[error("a lane has 1 to 100 shards, not {0}: correct `shards`")]
     Shards(u16),
-    /// More rungs than [`MAX_RUNGS`].
+    /// More delay queues than [`MAX_DELAYS`].
     #[error(
-        "the configured delays need {0} queues, three each from a minute on, and at most {MAX_RUNGS} can be: let schedules share delays"
+        "the configured delays need {0} queues, three each from a minute on, and at most {MAX_DELAYS} can be: let schedules share delays"
     )]
-    TooManyRungs(usize),
+    TooManyDelays(usize),
     /// A delay that a queue can't wait.
     #[error("a delay lasts 1 ms to 7 days in whole milliseconds, not {0:?}")]
     Delay(Duration),
@@ -107,7 +107,7 @@ pub enum Argument {
 }
 
 impl Topology {
-    /// The base rungs and this many shards per lane (1 to 100; the number is part of where an endpoint's
+    /// The base delay queues and this many shards per lane (1 to 100; the number is part of where an endpoint's
     /// messages go, so all processes must agree on it).
     pub fn new(shards: u16) -> Result<Self, TopologyError> {
         if !(1..=100).contains(&shards) {
@@ -119,21 +119,21 @@ impl Topology {
         })
     }
 
-    /// The same with a rung for each of these delays.
+    /// The same with a delay queue for each of these delays.
     pub fn with_delays(self, delays: impl IntoIterator<Item = Duration>) -> Result<Self, TopologyError> {
         const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-        let mut rungs: BTreeSet<Duration> = self.rungs.into_iter().collect();
+        let mut delays: BTreeSet<Duration> = self.delays.into_iter().collect();
         for delay in delays {
             if delay.is_zero() || delay > WEEK || delay.subsec_nanos() % 1_000_000 != 0 {
                 return Err(TopologyError::Delay(delay));
             }
-            rungs.extend(variants(delay));
+            delays.extend(variants(delay));
         }
-        if rungs.len() > MAX_RUNGS {
-            return Err(TopologyError::TooManyRungs(rungs.len()));
+        if delays.len() > MAX_DELAYS {
+            return Err(TopologyError::TooManyDelays(delays.len()));
         }
         Ok(Self {
-            rungs: rungs.into_iter().collect(),
+            delays: delays.into_iter().collect(),
             ..self
         })
     }
@@ -144,29 +144,29 @@ impl Topology {
         self.shards
     }
 
-    /// The delays that have a rung, ascending.
+    /// The delays that have a delay queue, ascending.
     #[must_use]
-    pub fn rungs(&self) -> &[Duration] {
-        &self.rungs
+    pub fn delays(&self) -> &[Duration] {
+        &self.delays
     }
 
     /// Exchange and routing key of a route, if it exists.
     pub fn address(&self, route: Route) -> Result<(String, String), PublishError> {
         match route {
             Route::Work(lane) => Ok((WORK.to_owned(), lane_key(lane))),
-            Route::Delay(delay, lane) if self.rungs.binary_search(&delay).is_ok() => {
-                Ok((rung_name(delay), lane_key(lane)))
+            Route::Delay(delay, lane) if self.delays.binary_search(&delay).is_ok() => {
+                Ok((delay_queue(delay), lane_key(lane)))
             }
-            Route::Delay(delay, _) => Err(PublishError::NoRung(delay)),
+            Route::Delay(delay, _) => Err(PublishError::NoDelayQueue(delay)),
             Route::Records => Ok((RECORDS.to_owned(), RECORDS.to_owned())),
             Route::Parked => Ok((TO_PARKED.to_owned(), TO_PARKED.to_owned())),
         }
     }
 
-    /// Exchange and routing key of the canary: through the shortest rung, to a queue of its own.
+    /// Exchange and routing key of the canary: through the shortest delay queue, to a queue of its own.
     #[must_use]
     pub fn canary_address(&self) -> (String, String) {
-        (rung_name(self.rungs[0]), CANARY_KEY.to_owned())
+        (delay_queue(self.delays[0]), CANARY_KEY.to_owned())
     }
 
     /// The queues that messages are published to for nothing but their confirmation.
@@ -183,10 +183,10 @@ impl Topology {
         })
     }
 
-    /// Whether the queue of this name is a rung.
+    /// Whether the queue of this name is a delay queue.
     #[must_use]
-    pub fn is_rung(&self, queue: &str) -> bool {
-        self.rungs.iter().any(|rung| rung_name(*rung) == queue)
+    pub fn is_delay_queue(&self, queue: &str) -> bool {
+        self.delays.iter().any(|delay| delay_queue(*delay) == queue)
     }
 
     /// The names of the queues that a source consists of.
@@ -232,16 +232,16 @@ impl Topology {
             exchange(RECORDS, ExchangeKind::Direct),
             // Publishers use this one: it has no alternate exchange, so that a message without a queue comes back.
             exchange(WORK, ExchangeKind::Direct),
-            // Rungs end here: one message without a queue would block its whole rung, hence the alternate.
+            // Delay queues end here: one message without a queue would block its whole delay queue, hence the alternate.
             Exchange {
                 arguments: vec![("alternate-exchange", Argument::Text(UNROUTED))],
                 ..exchange(DUE, ExchangeKind::Direct)
             },
         ];
         exchanges.extend(
-            self.rungs
+            self.delays
                 .iter()
-                .map(|rung| exchange(&rung_name(*rung), ExchangeKind::Fanout)),
+                .map(|delay| exchange(&delay_queue(*delay), ExchangeKind::Fanout)),
         );
         exchanges
     }
@@ -278,18 +278,18 @@ impl Topology {
         }));
         queues.extend(self.lanes().map(|lane| {
             let bindings = vec![(WORK.to_owned(), lane_key(lane)), (DUE.to_owned(), lane_key(lane))];
-            // No length limit, because a full queue would stall the rungs that end in it.
+            // No length limit, because a full queue would stall the delay queues that end in it.
             let arguments = vec![
                 ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
                 ("x-dead-letter-exchange", Argument::Text(TO_PARKED)),
             ];
             quorum(&work_queue(lane), bindings, arguments)
         }));
-        queues.extend(self.rungs.iter().map(|rung| {
-            let name = rung_name(*rung);
+        queues.extend(self.delays.iter().map(|delay| {
+            let name = delay_queue(*delay);
             // `reject-publish` is not about being full: without it, at-least-once silently falls back to at-most-once.
             let arguments = vec![
-                ("x-message-ttl", Argument::Number(millis(*rung))),
+                ("x-message-ttl", Argument::Number(millis(*delay))),
                 ("x-dead-letter-exchange", Argument::Text(DUE)),
                 ("x-dead-letter-strategy", Argument::Text("at-least-once")),
                 ("x-overflow", Argument::Text("reject-publish")),
@@ -303,11 +303,11 @@ impl Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        let mut rungs: Vec<Duration> = BASE_RUNGS.into_iter().flat_map(variants).collect();
-        rungs.sort_unstable();
+        let mut delays: Vec<Duration> = BASE_DELAYS.into_iter().flat_map(variants).collect();
+        delays.sort_unstable();
         Self {
             shards: DEFAULT_SHARDS,
-            rungs,
+            delays,
         }
     }
 }
@@ -360,12 +360,12 @@ pub(crate) fn canary_watch() -> String {
     format!("{}.watch", canary_queue())
 }
 
-fn rung_name(rung: Duration) -> String {
-    format!("tidings.delay.{VERSION}.{}", rung.as_millis())
+fn delay_queue(delay: Duration) -> String {
+    format!("tidings.delay.{VERSION}.{}", delay.as_millis())
 }
 
-fn millis(rung: Duration) -> i64 {
-    i64::try_from(rung.as_millis()).unwrap_or(i64::MAX)
+fn millis(delay: Duration) -> i64 {
+    i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn quorum(name: &str, bindings: Vec<(String, String)>, more: Vec<(&'static str, Argument)>) -> QueueSpec {
@@ -473,9 +473,9 @@ mod tests {
             work.bindings,
             [binding("tidings.work", "retry.01"), binding("tidings.due", "retry.01")]
         );
-        let rung = queue("tidings.delay.v1.3000");
+        let delay = queue("tidings.delay.v1.3000");
         assert_eq!(
-            rung.arguments[1..],
+            delay.arguments[1..],
             [
                 ("x-message-ttl", Number(3000)),
                 ("x-dead-letter-exchange", Text("tidings.due")),
@@ -485,7 +485,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            rung.bindings,
+            delay.bindings,
             [binding("tidings.delay.v1.3000", "tidings.delay.v1.3000")]
         );
         assert_eq!(queue("tidings.canary.v1").bindings, [binding("tidings.due", "canary")]);
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_keeps_its_lanes_key_in_a_rung() {
+    fn a_message_keeps_its_lanes_key_in_a_delay_queue() {
         let topology = topology();
         let lane = Lane {
             kind: LaneKind::Retry,
@@ -541,7 +541,7 @@ mod tests {
         let odd = Duration::from_secs(137);
         assert_eq!(
             topology.address(Route::Delay(odd, lane)),
-            Err(PublishError::NoRung(odd))
+            Err(PublishError::NoDelayQueue(odd))
         );
     }
 
@@ -549,14 +549,14 @@ mod tests {
     fn delays_are_sorted_deduplicated_and_bounded() {
         let seconds = |range: std::ops::Range<u64>| range.map(Duration::from_secs);
         let topology = Topology::default().with_delays(seconds(20..57)).unwrap();
-        assert_eq!(topology.rungs().len(), 55);
-        assert!(topology.rungs().is_sorted());
+        assert_eq!(topology.delays().len(), 55);
+        assert!(topology.delays().is_sorted());
         assert_eq!(topology.clone().with_delays(seconds(20..30)).unwrap(), topology);
         let of_minutes = topology.clone().with_delays(seconds(70..71)).unwrap();
-        assert_eq!(of_minutes.rungs().len(), 58);
+        assert_eq!(of_minutes.delays().len(), 58);
         assert_eq!(
             of_minutes.with_delays(seconds(80..81)),
-            Err(TopologyError::TooManyRungs(61))
+            Err(TopologyError::TooManyDelays(61))
         );
         for delay in [
             Duration::ZERO,

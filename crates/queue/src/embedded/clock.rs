@@ -1,6 +1,6 @@
 //! The time by which messages are due.
 //!
-//! It never goes back, or the order of messages would, and never stands still, or rungs would: it runs at its own pace
+//! It never goes back, or the order of messages would, and never stands still, or delay queues would: it runs at its own pace
 //! from where the system's clock was when the queue was opened. A clock that is set forward and corrected again changes
 //! nothing; one that stays ahead is followed, because the machine may have slept. One that is set back is not followed
 //! until the queue is opened again.

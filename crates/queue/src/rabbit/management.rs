@@ -1,8 +1,8 @@
-//! What only the management API tells: messages that are stuck in a rung, queues with too few members, and policies that
+//! What only the management API tells: messages that are stuck in a delay queue, queues with too few members, and policies that
 //! override arguments.
 //!
-//! A message on its way from a rung to its lane counts as neither ready nor unacknowledged; one that stays so is
-//! stuck. A policy beats some arguments, silently: `overflow: drop-head` alone makes a rung lose what it forwards. The
+//! A message on its way from a delay queue to its lane counts as neither ready nor unacknowledged; one that stays so is
+//! stuck. A policy beats some arguments, silently: `overflow: drop-head` alone makes a delay queue lose what it forwards. The
 //! API's numbers lag by some seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,7 +156,7 @@ struct Known {
     failing: bool,
     overridden: BTreeSet<String>,
     thin: usize,
-    /// In how many rounds one after the other messages were stuck in a rung.
+    /// In how many rounds one after the other messages were stuck in a delay queue.
     stuck: BTreeMap<String, u32>,
 }
 
@@ -187,7 +187,7 @@ fn report(shared: &Shared, queues: &[Queue], nodes: usize, known: &mut Known) {
     let mut overridden = BTreeSet::new();
     let mut thin = Vec::new();
     for queue in queues.iter().filter(|queue| ours.contains(&queue.name)) {
-        if shared.topology.is_rung(&queue.name) {
+        if shared.topology.is_delay_queue(&queue.name) {
             let seen = queue.messages_ready + queue.messages_unacknowledged;
             let stuck = queue.messages.saturating_sub(seen);
             metrics::STUCK

@@ -6,7 +6,7 @@ use tidings_service::Component;
 
 use super::connection::{Cure, Failure};
 
-/// Which connection.
+/// The connection that failed or recovered.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Side {
     Publishing,

@@ -5,35 +5,40 @@ use tidings_store::StoreError;
 use tidings_store::sqlite::{Cursor, StoredMessage};
 
 use super::{Inner, PARKED};
-use crate::{Aside, MessageError, Outgoing, Parked, PublishError, Settle, Settled, Which, metrics};
+use crate::{MessageError, Outgoing, Parked, ParkedQueue, PublishError, Selection, Settle, Settled, metrics};
 
 const PAGE: u32 = 128;
 
 pub(super) async fn list(
     inner: &Inner,
-    aside: Aside,
-    which: &Which,
+    from: ParkedQueue,
+    selection: &Selection,
     limit: usize,
 ) -> Result<Vec<Parked>, PublishError> {
     let mut found = Vec::new();
-    let mut pages = Pages::of(inner, aside);
+    let mut pages = Pages::of(inner, from);
     while found.len() < limit {
         let Some(page) = pages.next().await? else { break };
         found.extend(
             page.into_iter()
                 .map(|(_, parked)| parked)
-                .filter(|parked| which.includes(parked)),
+                .filter(|parked| selection.includes(parked)),
         );
     }
     found.truncate(limit);
     Ok(found)
 }
 
-pub(super) async fn settle(inner: &Inner, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
+pub(super) async fn settle(
+    inner: &Inner,
+    from: ParkedQueue,
+    selection: &Selection,
+    how: Settle,
+) -> Result<Settled, PublishError> {
     let mut settled = Settled::default();
-    let mut pages = Pages::of(inner, aside);
+    let mut pages = Pages::of(inner, from);
     while let Some(mut page) = pages.next().await? {
-        page.retain(|(_, parked)| which.includes(parked));
+        page.retain(|(_, parked)| selection.includes(parked));
         let outcomes = match how {
             Settle::Discard => page.iter().map(|_| Ok(Ok(()))).collect(),
             Settle::Requeue => join_all(page.iter().map(|(_, parked)| requeue(inner, parked))).await,
@@ -70,12 +75,12 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn of(inner: &'a Inner, aside: Aside) -> Self {
+    fn of(inner: &'a Inner, from: ParkedQueue) -> Self {
         Self {
             inner,
             after: Cursor::START,
             until_ms: inner.now_ms(),
-            ended: aside == Aside::Unrouted,
+            ended: from == ParkedQueue::Unrouted,
         }
     }
 
@@ -88,7 +93,7 @@ impl<'a> Pages<'a> {
         self.ended = page.len() < PAGE as usize;
         self.after = page.last().map_or(self.after, StoredMessage::cursor);
         let read = |stored: StoredMessage| {
-            let parked = Parked::read(Aside::Parked, stored.body, &stored.seq.to_string());
+            let parked = Parked::read(ParkedQueue::Parked, stored.body, &stored.seq.to_string());
             (stored.seq, parked)
         };
         Ok(Some(page.into_iter().map(read).collect()))

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Inner;
-use super::lanes::Held;
+use super::in_memory::Held;
 use crate::PublishError;
 
 /// A message to store and who waits for it.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, ExchangeKind};
-use tidings_queue::{Aside, Parked, ParkedKind, PublishError, Settle, Which};
+use tidings_queue::{Parked, ParkedKind, ParkedQueue, PublishError, Selection, Settle};
 use tidings_testkit::wait_until;
 
 use crate::broker_only::{channel, declare};
@@ -33,7 +33,7 @@ async fn nothing_that_was_put_aside_makes_room_for_what_comes_later() {
         }
     }
     assert!((2..100).contains(&kept.len()), "{}", kept.len());
-    let shown = queue.parked(Aside::Parked, &Which::All, 100).await.unwrap();
+    let shown = queue.parked(ParkedQueue::Parked, &Selection::All, 100).await.unwrap();
     let shown: Vec<_> = shown.into_iter().map(|parked| parked.body).collect();
     assert_eq!(shown, kept);
 }
@@ -69,16 +69,16 @@ async fn what_an_earlier_version_put_aside_is_shown_and_settled() {
     let queue = broker.open().await;
     queue.park_record(Bytes::from_static(b"new"), "refused").await.unwrap();
     wait_until(SOON, "the new one", async || broker.0.queue_depth(NOW).await == 1).await;
-    let shown = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+    let shown = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
     let bodies: Vec<&[u8]> = shown.iter().map(|parked| parked.body.as_ref()).collect();
     assert_eq!(bodies, [b"old", b"new"], "the new one is in one queue only");
     let found = queue
-        .parked(Aside::Parked, &Which::One(shown[1].id.clone()), 10)
+        .parked(ParkedQueue::Parked, &Selection::One(shown[1].id.clone()), 10)
         .await
         .unwrap();
     assert_eq!(found, shown[1..]);
     let settled = queue
-        .settle_parked(Aside::Parked, &Which::All, Settle::Requeue)
+        .settle_parked(ParkedQueue::Parked, &Selection::All, Settle::Requeue)
         .await
         .unwrap();
     assert_eq!(settled.done, 2);
@@ -86,5 +86,8 @@ async fn what_an_earlier_version_put_aside_is_shown_and_settled() {
         broker.0.queue_depth("tidings.records").await == 2
     })
     .await;
-    assert_eq!(queue.parked(Aside::Parked, &Which::All, 10).await.unwrap(), []);
+    assert_eq!(
+        queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap(),
+        []
+    );
 }

@@ -6,170 +6,33 @@
 //! nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::select_ok;
 use futures::stream::BoxStream;
+use lapin::Event;
 use lapin::options::ConfirmSelectOptions;
-use lapin::{Channel, Event};
 use tidings_service::Backoff;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::check;
-use super::connection::{self, Cure, Failure, answer, explain};
-use super::declare::{declare, depth};
-use super::line::Line;
-use super::publisher::{self, Common, Job};
-use super::routes::{Address, Confirmed};
-use super::status::Side;
-use super::{OPERATOR_RETRY, Shared, backoff};
-use crate::{Depth, Outgoing, PublishError, Route, Source, metrics};
-
-/// How publishing stands.
-#[derive(Clone)]
-pub(super) enum Link {
-    /// No connection, and why.
-    Down(String),
-    /// The broker has an alarm and takes no messages.
-    Blocked(String),
-    /// Ready.
-    Up(Arc<Publishers>),
-}
-
-impl Link {
-    pub(super) fn is_blocked(&self) -> bool {
-        matches!(self, Self::Blocked(_))
-    }
-}
-
-/// The publishers of one generation.
-pub(super) struct Publishers {
-    line: Arc<Line>,
-    common: Arc<Common>,
-    jobs: Vec<mpsc::Sender<Job>>,
-    next: AtomicUsize,
-    /// The channel on which queues are looked at.
-    looking: Mutex<Option<Channel>>,
-}
-
-impl Publishers {
-    fn pick(&self) -> mpsc::Sender<Job> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.jobs[turn % self.jobs.len()].clone()
-    }
-}
-
-/// Publishes one message and waits for its confirmation.
-pub(super) async fn publish(shared: &Shared, outgoing: Outgoing) -> Result<(), PublishError> {
-    let to = way(shared, outgoing.to)?;
-    publish_to(shared, to, outgoing.body).await
-}
-
-/// Publishes one message to an exchange, with a routing key.
-pub(super) async fn publish_to(shared: &Shared, to: Address, body: Bytes) -> Result<(), PublishError> {
-    publishers(shared).await?.publish(to, body).await
-}
-
-/// The address of a route; for a lane whose queue is avoided, that of another shard: whoever works on one works on all.
-fn way(shared: &Shared, route: Route) -> Result<Address, PublishError> {
-    let address = Address::from(shared.topology.address(route)?);
-    if !shared.routes.avoids(&address) {
-        return Ok(address);
-    }
-    let others = match route {
-        Route::Work(lane) => shared.topology.other_shards(lane).map(Route::Work).collect(),
-        _ => Vec::new(),
-    };
-    for other in others {
-        let other = Address::from(shared.topology.address(other)?);
-        if !shared.routes.avoids(&other) {
-            return Ok(other);
-        }
-    }
-    Err(PublishError::Unavailable(format!(
-        "the broker did not confirm messages to {address} a moment ago"
-    )))
-}
-
-impl Publishers {
-    async fn publish(&self, to: Address, body: Bytes) -> Result<(), PublishError> {
-        let (reply, confirmation) = oneshot::channel();
-        let jobs = self.pick();
-        let limit = self.common.confirm_timeout;
-        let confirmed = async {
-            if jobs.send(Job { to, body, reply }).await.is_err() {
-                return Err(PublishError::Unavailable("the connection was lost".into()));
-            }
-            drop(jobs);
-            let lost = || PublishError::Unknown("the connection was lost before the broker answered".into());
-            confirmation.await.unwrap_or_else(|_| Err(lost()))
-        };
-        let late = |_| Err(PublishError::Unknown(format!("no answer within {limit:?}")));
-        timeout(limit, confirmed).await.unwrap_or_else(late)
-    }
-}
-
-/// How many messages wait in each queue; what is on its way from a rung to a lane counts nowhere.
-pub(super) async fn depths(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
-    let queues = shared.topology.queues().into_iter().filter(|queue| !queue.is_probe());
-    look_at(shared, queues.map(|queue| queue.name).collect()).await
-}
-
-/// The same for the queues of one source.
-pub(super) async fn depths_of(shared: &Shared, source: Source) -> Result<Vec<Depth>, PublishError> {
-    look_at(shared, shared.topology.queues_of(source)).await
-}
-
-/// Looks at queues, on a channel that is kept as long as nothing goes wrong on it.
-async fn look_at(shared: &Shared, queues: Vec<String>) -> Result<Vec<Depth>, PublishError> {
-    let unavailable = |failure: Failure| PublishError::Unavailable(failure.reason);
-    let publishers = publishers(shared).await?;
-    let mut kept = publishers.looking.lock().await;
-    let channel = match kept.take() {
-        Some(channel) => channel,
-        None => answer("open a channel", publishers.line.create_channel())
-            .await
-            .map_err(unavailable)?,
-    };
-    let mut depths = Vec::new();
-    for queue in queues {
-        match depth(&channel, &queue).await.map_err(unavailable)? {
-            Some((ready, consumers)) => depths.push(Depth {
-                lane: shared.topology.lane_of(&queue),
-                name: queue,
-                ready,
-                consumers,
-            }),
-            None => return Err(PublishError::Unavailable(format!("queue {queue} does not exist"))),
-        }
-    }
-    *kept = Some(channel);
-    Ok(depths)
-}
-
-/// The publishers there are; a blocked connection is waited for a little.
-async fn publishers(shared: &Shared) -> Result<Arc<Publishers>, PublishError> {
-    let mut link = shared.link.borrow().clone();
-    if link.is_blocked() {
-        let mut changes = shared.link.subscribe();
-        if let Ok(Ok(now)) = timeout(shared.config.blocked_wait, changes.wait_for(|link| !link.is_blocked())).await {
-            link = now.clone();
-        }
-    }
-    match link {
-        Link::Up(publishers) => Ok(publishers),
-        Link::Blocked(reason) => Err(PublishError::Unavailable(format!("blocked: {reason}"))),
-        Link::Down(reason) => Err(PublishError::Unavailable(reason)),
-    }
-}
+use super::channel::{self, Common, Job};
+use super::{Link, Publishers};
+use crate::rabbit::check;
+use crate::rabbit::connection::{self, Cure, Failure, answer, explain};
+use crate::rabbit::declare::declare;
+use crate::rabbit::line::Line;
+use crate::rabbit::routes::{Address, Confirmed};
+use crate::rabbit::status::Side;
+use crate::rabbit::{OPERATOR_RETRY, Shared, backoff};
+use crate::{PublishError, metrics};
 
 /// Keeps a generation alive until the queue is closed.
-pub(super) async fn keep(shared: Arc<Shared>) {
+pub(in crate::rabbit) async fn keep(shared: Arc<Shared>) {
     let mut backoff = backoff();
     loop {
         let started = tokio::select! {
@@ -246,7 +109,10 @@ async fn make(shared: &Shared, line: &Line) -> Result<(Tasks, Vec<mpsc::Sender<J
         }
     }
     let common = Arc::new(Common {
-        link: shared.link.subscribe(),
+        is_blocked: {
+            let link = shared.link.subscribe();
+            Box::new(move || link.borrow().is_blocked())
+        },
         confirm_timeout: shared.config.confirm_timeout,
         confirmed: Confirmed::default(),
         routes: shared.routes.clone(),
@@ -262,7 +128,7 @@ async fn make(shared: &Shared, line: &Line) -> Result<(Tasks, Vec<mpsc::Sender<J
         .await?;
         let (sender, jobs) = mpsc::channel(WAITING_JOBS);
         senders.push(sender);
-        tasks.spawn(publisher::run(channel, jobs, common.clone()));
+        tasks.spawn(channel::run(channel, jobs, common.clone()));
     }
     Ok((tasks, senders, common))
 }

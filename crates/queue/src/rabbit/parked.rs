@@ -11,9 +11,9 @@ use super::Shared;
 use super::connection::{ANSWER, Failure, answer};
 use super::declare;
 use super::line::Line;
-use super::publishing::publish;
+use super::publish::publish;
 use super::status::Side;
-use crate::{Aside, MessageError, Outgoing, Parked, PublishError, Settle, Settled, Which, metrics};
+use crate::{MessageError, Outgoing, Parked, ParkedQueue, PublishError, Selection, Settle, Settled, metrics};
 
 /// How many are settled side by side. The broker keeps more than 32 acknowledgements of a channel back while a quorum
 /// queue is busy, and forgets those when the channel is closed.
@@ -21,27 +21,37 @@ const BATCH: usize = 16;
 
 pub(super) async fn list(
     shared: &Shared,
-    aside: Aside,
-    which: &Which,
+    from: ParkedQueue,
+    selection: &Selection,
     limit: usize,
 ) -> Result<Vec<Parked>, PublishError> {
-    let mut reader = Reader::open(shared, aside).await?;
-    let found = reader.take(which, limit).await;
+    let mut reader = Reader::open(shared, from).await?;
+    let found = reader.take(selection, limit).await;
     reader.close().await;
     Ok(found?.into_iter().map(|(parked, _)| parked).collect())
 }
 
-pub(super) async fn settle(shared: &Shared, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
-    let mut reader = Reader::open(shared, aside).await?;
-    let settled = settle_all(shared, &mut reader, which, how).await;
+pub(super) async fn settle(
+    shared: &Shared,
+    from: ParkedQueue,
+    selection: &Selection,
+    how: Settle,
+) -> Result<Settled, PublishError> {
+    let mut reader = Reader::open(shared, from).await?;
+    let settled = settle_all(shared, &mut reader, selection, how).await;
     reader.close().await;
     settled
 }
 
-async fn settle_all(shared: &Shared, reader: &mut Reader, which: &Which, how: Settle) -> Result<Settled, PublishError> {
+async fn settle_all(
+    shared: &Shared,
+    reader: &mut Reader,
+    selection: &Selection,
+    how: Settle,
+) -> Result<Settled, PublishError> {
     let mut settled = Settled::default();
     loop {
-        let batch = reader.take(which, BATCH).await?;
+        let batch = reader.take(selection, BATCH).await?;
         if batch.is_empty() {
             return Ok(settled);
         }
@@ -81,7 +91,7 @@ async fn settle_one(
 struct Reader {
     line: Line,
     channel: Channel,
-    aside: Aside,
+    from: ParkedQueue,
     queue: &'static str,
     to_come: Vec<&'static str>,
     /// Known from the first message on: the count that the broker gives otherwise lags behind what was just given back.
@@ -89,18 +99,18 @@ struct Reader {
 }
 
 impl Reader {
-    async fn open(shared: &Shared, aside: Aside) -> Result<Self, PublishError> {
+    async fn open(shared: &Shared, from: ParkedQueue) -> Result<Self, PublishError> {
         let line = shared.dial(Side::Consuming).await.map_err(unavailable)?;
         let opened = async {
-            let to_come = existing(&line, aside).await?;
+            let to_come = existing(&line, from).await?;
             Ok((to_come, answer("open a channel", line.create_channel()).await?))
         };
         match opened.await {
             Ok((mut to_come, channel)) => Ok(Self {
                 channel,
-                aside,
+                from,
                 left: if to_come.is_empty() { Some(0) } else { None },
-                queue: to_come.pop().unwrap_or(aside.as_str()),
+                queue: to_come.pop().unwrap_or(from.as_str()),
                 to_come,
                 line,
             }),
@@ -112,14 +122,14 @@ impl Reader {
     }
 
     /// The next messages that are meant, at most `limit`. The others are left alone.
-    async fn take(&mut self, which: &Which, limit: usize) -> Result<Vec<(Parked, Acker)>, PublishError> {
+    async fn take(&mut self, selection: &Selection, limit: usize) -> Result<Vec<(Parked, Acker)>, PublishError> {
         let mut taken = Vec::new();
         while taken.len() < limit
             && let Some((parked, acker)) = self.next().await?
         {
-            if which.includes(&parked) {
+            if selection.includes(&parked) {
                 taken.push((parked, acker));
-                if matches!(which, Which::One(_)) {
+                if matches!(selection, Selection::One(_)) {
                     self.left = Some(0);
                     self.to_come.clear();
                 }
@@ -152,7 +162,7 @@ impl Reader {
         self.left = Some(self.left.map_or(message_count, |left| left - 1));
         let message_id = delivery.properties.message_id().clone();
         let message_id = message_id.as_ref().map_or("", |id| id.as_str());
-        let parked = Parked::read(self.aside, delivery.data.into(), message_id);
+        let parked = Parked::read(self.from, delivery.data.into(), message_id);
         Ok(Some((parked, delivery.acker)))
     }
 
@@ -171,10 +181,10 @@ impl Reader {
 }
 
 /// The queues of messages put aside that there are, the first to be read last.
-async fn existing(connection: &Connection, aside: Aside) -> Result<Vec<&'static str>, Failure> {
+async fn existing(connection: &Connection, from: ParkedQueue) -> Result<Vec<&'static str>, Failure> {
     let mut existing = Vec::new();
-    for queue in aside.queues() {
-        if queue != aside.as_str() {
+    for queue in from.queues() {
+        if queue != from.as_str() {
             let channel = answer("open a channel", connection.create_channel()).await?;
             if declare::depth(&channel, queue).await?.is_none() {
                 continue;

@@ -13,14 +13,13 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::connection::{ANSWER, Failure, explain};
-use super::publishing::Link;
-use super::routes::{Address, Confirmed, Routes};
 use crate::PublishError;
+use crate::rabbit::connection::{ANSWER, Failure, explain};
+use crate::rabbit::routes::{Address, Confirmed, Routes};
 
 /// Larger batches gain little and make a lost one dearer.
 const MAX_BATCH: usize = 256;
@@ -34,7 +33,8 @@ pub(super) struct Job {
 
 /// What the publishers of one generation have in common.
 pub(super) struct Common {
-    pub(super) link: watch::Receiver<Link>,
+    /// `true` while an alarm of the broker blocks the connection.
+    pub(super) is_blocked: Box<dyn Fn() -> bool + Send + Sync>,
     pub(super) confirm_timeout: Duration,
     pub(super) confirmed: Confirmed,
     pub(super) routes: Arc<Routes>,
@@ -79,7 +79,7 @@ async fn confirmed_in_time(
         match timeout(limit, &mut publishing).await {
             Ok(Ok(outcomes)) => return Ok(outcomes),
             Ok(Err(error)) => return Err(Failure::passing(explain(&error))),
-            Err(_) if common.link.borrow().is_blocked() => {}
+            Err(_) if (common.is_blocked)() => {}
             Err(_) => {
                 // With nothing confirmed at all it is the connection, not these queues.
                 let any = answered.iter().any(|answered| answered.load(Ordering::Relaxed));

@@ -1,0 +1,45 @@
+//! Queue depths, read by passive declarations over the publishing connection.
+
+use super::Shared;
+use super::connection::{Failure, answer};
+use super::declare::depth;
+use super::publish::publishers;
+use crate::{Depth, PublishError, Source};
+
+/// How many messages wait in each queue; what is on its way from a delay queue to a lane counts nowhere.
+pub(super) async fn all(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
+    let queues = shared.topology.queues().into_iter().filter(|queue| !queue.is_probe());
+    look_at(shared, queues.map(|queue| queue.name).collect()).await
+}
+
+/// The same for the queues of one source.
+pub(super) async fn of_source(shared: &Shared, source: Source) -> Result<Vec<Depth>, PublishError> {
+    look_at(shared, shared.topology.queues_of(source)).await
+}
+
+/// Looks at queues, on a channel that is kept as long as nothing goes wrong on it.
+async fn look_at(shared: &Shared, queues: Vec<String>) -> Result<Vec<Depth>, PublishError> {
+    let unavailable = |failure: Failure| PublishError::Unavailable(failure.reason);
+    let publishers = publishers(shared).await?;
+    let mut kept = publishers.looking.lock().await;
+    let channel = match kept.take() {
+        Some(channel) => channel,
+        None => answer("open a channel", publishers.line.create_channel())
+            .await
+            .map_err(unavailable)?,
+    };
+    let mut depths = Vec::new();
+    for queue in queues {
+        match depth(&channel, &queue).await.map_err(unavailable)? {
+            Some((ready, consumers)) => depths.push(Depth {
+                lane: shared.topology.lane_of(&queue),
+                name: queue,
+                ready,
+                consumers,
+            }),
+            None => return Err(PublishError::Unavailable(format!("queue {queue} does not exist"))),
+        }
+    }
+    *kept = Some(channel);
+    Ok(depths)
+}
