@@ -20,15 +20,15 @@ use tidings_store::access::no_such_tenant;
 use tidings_store::{Caller, Claim, ClaimToken};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::judge::Judge;
+use crate::evaluate::Evaluator;
+use crate::fair_share::FairShares;
+use crate::fan_out::{InitialState, Target};
+use crate::memory_budget::MemoryBudget;
 use crate::metrics::Transport;
 use crate::publish::Publisher;
-use crate::room::Room;
 use crate::schemas::Schemas;
-use crate::share::Shares;
 use crate::validate::{Draft, ValidEvent, validate};
-use crate::wanting::{Start, Wanting};
-use crate::{Config, Parts, metrics};
+use crate::{Config, Dependencies, metrics};
 
 /// The code of the problem of an idempotency key that stands for another event.
 pub(crate) const KEY_REUSED: &str = "idempotency_key_reused";
@@ -36,11 +36,11 @@ pub(crate) const KEY_REUSED: &str = "idempotency_key_reused";
 /// Accepts events.
 pub(crate) struct Acceptor {
     pub(crate) config: Config,
-    parts: Parts,
+    dependencies: Dependencies,
     publisher: Arc<Publisher>,
-    judge: Judge,
+    evaluator: Evaluator,
     schemas: Schemas,
-    room: Room,
+    memory: MemoryBudget,
 }
 
 /// An event that is durable.
@@ -54,19 +54,19 @@ pub(crate) struct Accepted {
 }
 
 impl Acceptor {
-    pub(crate) fn new(config: Config, parts: Parts) -> Self {
+    pub(crate) fn new(config: Config, dependencies: Dependencies) -> Self {
         let publisher = Arc::new(Publisher {
-            queue: parts.queue.clone(),
-            recorder: parts.recorder.clone(),
-            registry: parts.registry.clone(),
-            shares: Shares::new(config.live_per_second, config.live_burst),
-            shards: parts.shards,
+            queue: dependencies.queue.clone(),
+            recorder: dependencies.recorder.clone(),
+            registry: dependencies.registry.clone(),
+            shares: FairShares::new(config.live_per_second, config.live_burst),
+            shards: dependencies.shards,
         });
         Self {
-            judge: Judge::new(config.max_in_flight / 4),
-            room: Room::new(config.max_in_flight),
+            evaluator: Evaluator::new(config.max_in_flight / 4),
+            memory: MemoryBudget::new(config.max_in_flight),
             config,
-            parts,
+            dependencies,
             publisher,
             schemas: Schemas::default(),
         }
@@ -95,15 +95,15 @@ impl Acceptor {
     async fn try_accept(&self, caller: &Caller, draft: Draft) -> Result<Accepted, Problem> {
         let tenant = self.tenant(caller, draft.tenant)?;
         let event = validate(draft, &self.config, Timestamp::now())?;
-        let room = self.room.take(event.payload.len()).await;
+        let reservation = self.memory.reserve(event.payload.len()).await;
         let accepted_at = Timestamp::now();
         match event.idempotency_key.clone() {
             None => {
                 let id = EventId::at(accepted_at);
-                self.make_durable(tenant, id, accepted_at, event, Published::Never, room)
+                self.make_durable(tenant, id, accepted_at, event, Published::Never, reservation)
                     .await
             }
-            Some(key) => self.accept_once(tenant, &key, accepted_at, event, room).await,
+            Some(key) => self.accept_once(tenant, &key, accepted_at, event, reservation).await,
         }
     }
 
@@ -112,7 +112,7 @@ impl Acceptor {
             let detail = "an operator's key publishes for any tenant: name one";
             return Err(Problem::invalid("tenant_missing", detail).at("tenant_id"));
         };
-        if self.parts.registry.tenant(tenant).is_none() {
+        if self.dependencies.registry.tenant(tenant).is_none() {
             return Err(no_such_tenant(tenant));
         }
         Ok(tenant)
@@ -125,7 +125,7 @@ impl Acceptor {
         key: &str,
         accepted_at: Timestamp,
         event: ValidEvent,
-        room: Option<OwnedSemaphorePermit>,
+        reservation: Option<OwnedSemaphorePermit>,
     ) -> Result<Accepted, Problem> {
         let fingerprint = fingerprint(&event);
         let new_id = EventId::at(accepted_at);
@@ -145,10 +145,12 @@ impl Acceptor {
         } else {
             Published::Perhaps
         };
-        let accepted = self.make_durable(tenant, id, accepted_at, event, published, room).await;
+        let accepted = self
+            .make_durable(tenant, id, accepted_at, event, published, reservation)
+            .await;
         let settled = match &accepted {
-            Ok(_) => self.parts.idempotency.settle(tenant, key, token).await,
-            Err(_) => self.parts.idempotency.release(tenant, key, token).await,
+            Ok(_) => self.dependencies.idempotency.settle(tenant, key, token).await,
+            Err(_) => self.dependencies.idempotency.release(tenant, key, token).await,
         };
         if let Err(error) = settled {
             // The claim goes stale by itself; whoever takes it over publishes the same event id again, and the
@@ -164,7 +166,11 @@ impl Acceptor {
         let lease = self.config.idempotency_lease;
         let give_up = Instant::now() + lease + lease / 2;
         loop {
-            let claim = self.parts.idempotency.claim(tenant, key, fingerprint, id, lease).await;
+            let claim = self
+                .dependencies
+                .idempotency
+                .claim(tenant, key, fingerprint, id, lease)
+                .await;
             match claim.map_err(|error| keys_unavailable(&error.to_string()))? {
                 Claim::Claimed { event, token } => return Ok(Ours::New(event, token)),
                 Claim::Duplicate(id) => return Ok(Ours::Known(id)),
@@ -191,17 +197,17 @@ impl Acceptor {
         accepted_at: Timestamp,
         event: ValidEvent,
         published: Published,
-        room: Option<OwnedSemaphorePermit>,
+        reservation: Option<OwnedSemaphorePermit>,
     ) -> Result<Accepted, Problem> {
-        let (endpoints, warnings) = self.judge(tenant, &event).await?;
-        let count = |is: fn(Start) -> bool| endpoints.iter().filter(|wanting| is(wanting.start)).count();
+        let (endpoints, warnings) = self.fan_out(tenant, &event).await?;
+        let count = |is: fn(InitialState) -> bool| endpoints.iter().filter(|target| is(target.state)).count();
         let (goes_to, undecided) = (
-            count(|start| !start.is_over()),
-            count(|start| start == Start::Undecided),
+            count(|state| !state.is_over()),
+            count(|state| state == InitialState::Undecided),
         );
-        let queue_is_there = self.parts.queue.available();
+        let queue_is_there = self.dependencies.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
-        match self.parts.recorder.record(record).await {
+        match self.dependencies.recorder.record(record).await {
             Ok(Durable::InLedger) => {}
             Ok(Durable::Spilled) => metrics::ACCEPTED_SPILLED.inc(),
             Err(RecordError::Refused(reason)) => {
@@ -218,13 +224,13 @@ impl Acceptor {
         if queue_is_there {
             let payload = event.payload.len();
             let messages = messages(tenant, id, accepted_at, event, &endpoints);
-            let more_room = match published {
-                Published::Never => self.room.for_copies(payload, messages.len()),
+            let copies = match published {
+                Published::Never => self.memory.reserve_copies(payload, messages.len()),
                 // A reference is checked against the ledger before anything is sent.
                 Published::Perhaps => None,
             };
-            match more_room {
-                Some(more_room) => self.publish(messages, (room, more_room)).await,
+            match copies {
+                Some(copies) => self.publish(messages, (reservation, copies)).await,
                 None => {
                     self.publish(messages.iter().map(Message::reference).collect(), ())
                         .await
@@ -244,20 +250,23 @@ impl Acceptor {
 
     /// Who wants the event, and in what its payload is not as its tenant wants it to be. The payload is read for that only
     /// where there is a filter or a schema to read it for.
-    async fn judge(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Wanting>, Vec<String>), Problem> {
-        let Parts { registry, recorder, .. } = &self.parts;
-        let (mut warnings, judging) = {
+    async fn fan_out(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Target>, Vec<String>), Problem> {
+        let Dependencies { registry, recorder, .. } = &self.dependencies;
+        let (mut warnings, evaluating) = {
             let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
             let warnings = self.schemas.check(registry, tenant, &event.event_type, &view)?;
             let matching = registry.matching(tenant, &event.event_type);
             (
                 warnings,
-                self.judge.judge(tenant, matching, event, &view, recorder.backlogs()),
+                self.evaluator
+                    .evaluate(tenant, matching, event, &view, recorder.backlogs()),
             )
         };
-        let endpoints = judging.await?;
-        let undecided = endpoints.iter().filter(|wanting| wanting.start == Start::Undecided);
-        warnings.extend(undecided.map(|Wanting { endpoint, .. }| {
+        let endpoints = evaluating.await?;
+        let undecided = endpoints
+            .iter()
+            .filter(|target| target.state == InitialState::Undecided);
+        warnings.extend(undecided.map(|Target { endpoint, .. }| {
             let id = endpoint.id;
             format!(
                 "{id} does not get the event: its content filters take too long for this payload (filter_undecided)"
@@ -269,13 +278,13 @@ impl Acceptor {
     /// Publishes messages and waits for that, but not for long: the event is safe already, and a broker that stands
     /// still must not make its publisher wait.
     ///
-    /// The room that the payload takes is taken as long as it is published.
-    async fn publish<R: Send + 'static>(&self, messages: Vec<Message>, room: R) {
+    /// The reservation of the payload's memory is kept until it is published.
+    async fn publish<R: Send + 'static>(&self, messages: Vec<Message>, reservation: R) {
         const LONG: Duration = Duration::from_secs(1);
         let publisher = self.publisher.clone();
         let publishing = tokio::spawn(async move {
             publisher.publish(messages).await;
-            drop(room);
+            drop(reservation);
         });
         let _ = tokio::time::timeout(LONG, publishing).await;
     }
@@ -320,19 +329,19 @@ fn record(
     id: EventId,
     event: &ValidEvent,
     accepted_at: Timestamp,
-    endpoints: &[Wanting],
+    endpoints: &[Target],
     in_broker: bool,
 ) -> pb::Record {
     let deliveries = endpoints
         .iter()
-        .map(|Wanting { endpoint, start }| pb::NewDelivery {
+        .map(|Target { endpoint, state }| pb::NewDelivery {
             endpoint_id: bytes(endpoint.id.uuid()),
-            held: *start == Start::Held(HoldReason::EndpointDisabled),
-            behind_others: *start == Start::Held(HoldReason::EndpointBusy),
+            held: *state == InitialState::Held(HoldReason::EndpointDisabled),
+            behind_others: *state == InitialState::Held(HoldReason::EndpointBusy),
             // Who does not know of the second says the first.
-            filtered: start.is_over(),
-            filter_undecided: *start == Start::Undecided,
-            subscriptions_unreadable: *start == Start::Held(HoldReason::SubscriptionsUnreadable),
+            filtered: state.is_over(),
+            filter_undecided: *state == InitialState::Undecided,
+            subscriptions_unreadable: *state == InitialState::Held(HoldReason::SubscriptionsUnreadable),
         })
         .collect();
     let accepted = pb::EventAccepted {
@@ -363,7 +372,7 @@ fn messages(
     id: EventId,
     accepted_at: Timestamp,
     event: ValidEvent,
-    endpoints: &[Wanting],
+    endpoints: &[Target],
 ) -> Vec<Message> {
     let content = Content {
         event_type: event.event_type,
@@ -372,9 +381,9 @@ fn messages(
         payload: event.payload,
         traceparent: event.traceparent,
     };
-    let at_once = endpoints.iter().filter(|wanting| wanting.start == Start::AtOnce);
+    let at_once = endpoints.iter().filter(|target| target.state == InitialState::AtOnce);
     at_once
-        .map(|Wanting { endpoint, .. }| Message {
+        .map(|Target { endpoint, .. }| Message {
             delivery: DeliveryId::derive(id, endpoint.id),
             event: id,
             tenant,

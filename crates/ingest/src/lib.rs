@@ -6,18 +6,18 @@
 //! the queue and the ledger away it refuses events.
 
 mod accept;
+mod evaluate;
+mod fair_share;
+mod fan_out;
 mod filters;
 mod flaw;
 mod grpc;
 mod http;
-mod judge;
+mod memory_budget;
 mod metrics;
 mod publish;
-mod room;
 mod schemas;
-mod share;
 mod validate;
-mod wanting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Default for Config {
 }
 
 /// What ingest works with.
-pub struct Parts {
+pub struct Dependencies {
     /// Who may do what.
     pub access: Access,
     /// Which endpoints there are.
@@ -107,10 +107,10 @@ pub struct Ingest {
 
 /// Puts ingest together.
 #[must_use]
-pub fn build(config: &Config, parts: Parts) -> Ingest {
+pub fn build(config: &Config, dependencies: Dependencies) -> Ingest {
     metrics::register();
-    let (access, shutdown) = (parts.access.clone(), parts.shutdown.clone());
-    let acceptor = Arc::new(Acceptor::new(config.clone(), parts));
+    let (access, shutdown) = (dependencies.access.clone(), dependencies.shutdown.clone());
+    let acceptor = Arc::new(Acceptor::new(config.clone(), dependencies));
     let service = grpc::Service::new(acceptor.clone(), access.clone(), shutdown);
     let grpc = EventServiceServer::new(service).max_decoding_message_size(config.max_request);
     Ingest {

@@ -12,14 +12,14 @@ use tidings_queue::{Lane, Message, Outgoing, PublishError, Queue, Route};
 use tidings_recorder::Recorder;
 use tidings_store::RegistryCache;
 
+use crate::fair_share::FairShares;
 use crate::metrics;
-use crate::share::Shares;
 
 pub(crate) struct Publisher {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) recorder: Recorder,
     pub(crate) registry: Arc<RegistryCache>,
-    pub(crate) shares: Shares,
+    pub(crate) shares: FairShares,
     pub(crate) shards: u16,
 }
 

@@ -38,12 +38,12 @@ impl Schemas {
         }
         let newest = registry.schema(event_type);
         match newest {
-            Some(newest) => self.judge(way, &newest, event),
+            Some(newest) => self.validate(way, &newest, event),
             None => Ok(Vec::new()),
         }
     }
 
-    fn judge(
+    fn validate(
         &self,
         way: SchemaValidation,
         newest: &Arc<EventTypeVersion>,
@@ -116,14 +116,14 @@ mod tests {
         })
     }
 
-    fn judge(
+    fn validate(
         schemas: &Schemas,
         way: SchemaValidation,
         version: &Arc<EventTypeVersion>,
         payload: &str,
     ) -> Result<Vec<String>, Problem> {
         let event = EventView::new(&version.event_type, Timestamp::UNIX_EPOCH, payload.as_bytes());
-        schemas.judge(way, version, &event)
+        schemas.validate(way, version, &event)
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
         let schemas = Schemas::default();
         let version = version(3, Some(r#"{"properties": {"rating": {"type": "integer"}}}"#));
         for way in [SchemaValidation::Warn, SchemaValidation::Reject] {
-            assert_eq!(judge(&schemas, way, &version, r#"{"rating": 2}"#), Ok(Vec::new()));
+            assert_eq!(validate(&schemas, way, &version, r#"{"rating": 2}"#), Ok(Vec::new()));
         }
-        let warnings = judge(&schemas, SchemaValidation::Warn, &version, r#"{"rating": "2"}"#).unwrap();
+        let warnings = validate(&schemas, SchemaValidation::Warn, &version, r#"{"rating": "2"}"#).unwrap();
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with("/rating: "), "{warnings:?}");
-        let problem = judge(&schemas, SchemaValidation::Reject, &version, r#"{"rating": "2"}"#).unwrap_err();
+        let problem = validate(&schemas, SchemaValidation::Reject, &version, r#"{"rating": "2"}"#).unwrap_err();
         assert_eq!(
             (problem.code, problem.field.as_deref()),
             ("payload_invalid", Some("payload"))
@@ -154,11 +154,11 @@ mod tests {
         let schemas = Schemas::default();
         let (strict, lenient) = (version(1, Some("false")), version(2, Some("true")));
         for _ in 0..2 {
-            assert!(judge(&schemas, SchemaValidation::Reject, &strict, "{}").is_err());
-            assert!(judge(&schemas, SchemaValidation::Reject, &lenient, "{}").is_ok());
+            assert!(validate(&schemas, SchemaValidation::Reject, &strict, "{}").is_err());
+            assert!(validate(&schemas, SchemaValidation::Reject, &lenient, "{}").is_ok());
         }
         for any in [version(3, None), version(4, Some(r#"{"type": "strin"}"#))] {
-            assert_eq!(judge(&schemas, SchemaValidation::Reject, &any, "{}"), Ok(Vec::new()));
+            assert_eq!(validate(&schemas, SchemaValidation::Reject, &any, "{}"), Ok(Vec::new()));
         }
     }
 }

@@ -9,14 +9,14 @@ use tidings_recorder::Backlogs;
 use crate::filters::{Asking, NotCompiled};
 
 /// An endpoint that wants events of this type.
-pub(crate) struct Wanting {
+pub(crate) struct Target {
     pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) start: Start,
+    pub(crate) state: InitialState,
 }
 
 /// How a delivery begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum InitialState {
     /// Its first attempt is made as soon as possible.
     AtOnce,
     /// It is held.
@@ -27,7 +27,7 @@ pub(crate) enum Start {
     Undecided,
 }
 
-impl Start {
+impl InitialState {
     /// How the delivery of an event begins to an endpoint that matches its type.
     pub(crate) fn of(
         endpoint: &Endpoint,
@@ -73,11 +73,16 @@ mod tests {
     use crate::filters::Filters;
 
     /// How a delivery begins to an endpoint with these patterns and filters.
-    fn start(subscriptions: &[(&str, bool, Option<&str>)], enabled: bool, payload: &str) -> Start {
-        start_within(1_000, subscriptions, enabled, payload)
+    fn state(subscriptions: &[(&str, bool, Option<&str>)], enabled: bool, payload: &str) -> InitialState {
+        state_within(1_000, subscriptions, enabled, payload)
     }
 
-    fn start_within(steps: u32, subscriptions: &[(&str, bool, Option<&str>)], enabled: bool, payload: &str) -> Start {
+    fn state_within(
+        steps: u32,
+        subscriptions: &[(&str, bool, Option<&str>)],
+        enabled: bool,
+        payload: &str,
+    ) -> InitialState {
         let subscription = |(pattern, enabled, filter): &(&str, bool, Option<&str>)| Subscription {
             pattern: pattern.parse().unwrap(),
             enabled: *enabled,
@@ -93,7 +98,7 @@ mod tests {
         let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, payload.as_bytes());
         let filters = Filters::default().of(endpoint.tenant);
         let mut asking = filters.asking_at_leisure(steps);
-        Start::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
+        InitialState::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
     }
 
     const LOW: Option<&str> = Some("payload.rating <= 2");
@@ -103,15 +108,18 @@ mod tests {
     #[test]
     fn a_filter_decides_for_its_own_subscription_only() {
         let filtered = [("feedback.*", true, LOW)];
-        assert_eq!(start(&filtered, true, BAD), Start::AtOnce);
-        assert_eq!(start(&filtered, true, GOOD), Start::Filtered);
-        let with_another = |other| start(&[filtered[0], other], true, GOOD);
-        assert_eq!(with_another(("*", true, None)), Start::AtOnce);
-        assert_eq!(with_another(("*", true, Some("payload.rating == 5"))), Start::AtOnce);
-        assert_eq!(with_another(("*", false, None)), Start::Filtered, "it is off");
+        assert_eq!(state(&filtered, true, BAD), InitialState::AtOnce);
+        assert_eq!(state(&filtered, true, GOOD), InitialState::Filtered);
+        let with_another = |other| state(&[filtered[0], other], true, GOOD);
+        assert_eq!(with_another(("*", true, None)), InitialState::AtOnce);
+        assert_eq!(
+            with_another(("*", true, Some("payload.rating == 5"))),
+            InitialState::AtOnce
+        );
+        assert_eq!(with_another(("*", false, None)), InitialState::Filtered, "it is off");
         assert_eq!(
             with_another(("comment.*", true, None)),
-            Start::Filtered,
+            InitialState::Filtered,
             "it is of other types"
         );
     }
@@ -119,8 +127,11 @@ mod tests {
     #[test]
     fn what_a_filter_keeps_back_is_not_held_for_later() {
         let filtered = [("*", true, LOW)];
-        assert_eq!(start(&filtered, false, GOOD), Start::Filtered);
-        assert_eq!(start(&filtered, false, BAD), Start::Held(HoldReason::EndpointDisabled));
+        assert_eq!(state(&filtered, false, GOOD), InitialState::Filtered);
+        assert_eq!(
+            state(&filtered, false, BAD),
+            InitialState::Held(HoldReason::EndpointDisabled)
+        );
     }
 
     #[test]
@@ -132,34 +143,34 @@ mod tests {
             unreadable: vec![Endpoint::SUBSCRIPTIONS],
             ..Endpoint::new(TenantId::new(), url, "standard", Timestamp::UNIX_EPOCH)
         };
-        let start = |event_type: &str| {
+        let state = |event_type: &str| {
             let event_type = event_type.parse().unwrap();
             assert!(endpoint.wants(&event_type));
             let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, b"{}");
             let filters = Filters::default().of(endpoint.tenant);
             let mut asking = filters.asking_at_leisure(1_000);
-            Start::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
+            InitialState::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
         };
         assert_eq!(
-            start("feedback.created"),
-            Start::Held(HoldReason::SubscriptionsUnreadable)
+            state("feedback.created"),
+            InitialState::Held(HoldReason::SubscriptionsUnreadable)
         );
-        assert_eq!(start("comment.created"), Start::AtOnce);
+        assert_eq!(state("comment.created"), InitialState::AtOnce);
     }
 
     #[test]
     fn without_a_filter_the_payload_is_not_read() {
-        assert_eq!(start(&[("*", true, None)], true, "no JSON"), Start::AtOnce);
+        assert_eq!(state(&[("*", true, None)], true, "no JSON"), InitialState::AtOnce);
     }
 
     #[test]
     fn where_a_filter_is_stopped_only_another_subscription_can_decide() {
         let filtered = [("feedback.*", true, LOW)];
-        assert_eq!(start_within(2, &filtered, true, BAD), Start::Undecided);
-        assert_eq!(start_within(2, &filtered, false, BAD), Start::Undecided);
+        assert_eq!(state_within(2, &filtered, true, BAD), InitialState::Undecided);
+        assert_eq!(state_within(2, &filtered, false, BAD), InitialState::Undecided);
         assert_eq!(
-            start_within(2, &[filtered[0], ("*", true, None)], true, BAD),
-            Start::AtOnce
+            state_within(2, &[filtered[0], ("*", true, None)], true, BAD),
+            InitialState::AtOnce
         );
     }
 }

@@ -15,10 +15,10 @@ use tidings_recorder::Backlogs;
 use tidings_service::problem::Problem;
 use tokio::sync::Semaphore;
 
+use crate::fan_out::{InitialState, Target};
 use crate::filters::{Filters, TenantFilters};
 use crate::metrics;
 use crate::validate::ValidEvent;
-use crate::wanting::{Start, Wanting};
 
 /// How many steps are taken at once: less than half a millisecond.
 const AT_ONCE: u32 = 20_000;
@@ -28,7 +28,7 @@ const OF_EVENT: u32 = 2_000_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks filters.
-pub(crate) struct Judge {
+pub(crate) struct Evaluator {
     filters: Arc<Filters>,
     /// How many events are judged beside what is judged at once.
     threads: Arc<Semaphore>,
@@ -42,7 +42,7 @@ struct Rest {
     filters: Arc<TenantFilters>,
 }
 
-impl Judge {
+impl Evaluator {
     pub(crate) fn new(most_waiting: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -53,54 +53,54 @@ impl Judge {
     }
 
     /// How the deliveries of an event begin to endpoints that match its type: `view` looks at it.
-    pub(crate) fn judge<'a>(
+    pub(crate) fn evaluate<'a>(
         &'a self,
         tenant: TenantId,
         endpoints: Vec<Arc<Endpoint>>,
         event: &'a ValidEvent,
         view: &EventView<'_>,
         backlogs: &'a Backlogs,
-    ) -> impl Future<Output = Result<Vec<Wanting>, Problem>> + Send + 'a {
-        let (mut judged, rest) = self.judge_at_once(tenant, endpoints, event, view, backlogs);
+    ) -> impl Future<Output = Result<Vec<Target>, Problem>> + Send + 'a {
+        let (mut evaluated, rest) = self.evaluate_inline(tenant, endpoints, event, view, backlogs);
         async move {
             if let Some(rest) = rest {
-                judged.extend(self.judge_in_turn(rest, event, backlogs).await?);
+                evaluated.extend(self.evaluate_in_turn(rest, event, backlogs).await?);
             }
-            Ok(judged)
+            Ok(evaluated)
         }
     }
 
-    fn judge_at_once(
+    fn evaluate_inline(
         &self,
         tenant: TenantId,
         mut endpoints: Vec<Arc<Endpoint>>,
         event: &ValidEvent,
         view: &EventView<'_>,
         backlogs: &Backlogs,
-    ) -> (Vec<Wanting>, Option<Rest>) {
+    ) -> (Vec<Target>, Option<Rest>) {
         let filters = self.filters.of(tenant);
         let mut asking = filters.asking(AT_ONCE);
-        let mut judged = Vec::with_capacity(endpoints.len());
+        let mut evaluated = Vec::with_capacity(endpoints.len());
         for endpoint in &endpoints {
-            match Start::of(endpoint, &event.event_type, view, &mut asking, backlogs) {
-                Ok(start) if start != Start::Undecided => judged.push(Wanting {
+            match InitialState::of(endpoint, &event.event_type, view, &mut asking, backlogs) {
+                Ok(state) if state != InitialState::Undecided => evaluated.push(Target {
                     endpoint: endpoint.clone(),
-                    start,
+                    state,
                 }),
                 _ => break,
             }
         }
-        let endpoints = endpoints.split_off(judged.len());
+        let endpoints = endpoints.split_off(evaluated.len());
         let rest = (!endpoints.is_empty()).then_some(Rest { endpoints, filters });
-        (judged, rest)
+        (evaluated, rest)
     }
 
-    async fn judge_in_turn(
+    async fn evaluate_in_turn(
         &self,
         rest: Rest,
         event: &ValidEvent,
         backlogs: &Backlogs,
-    ) -> Result<Vec<Wanting>, Problem> {
+    ) -> Result<Vec<Target>, Problem> {
         let too_busy = || {
             let detail = "the content filters of this tenant take longer than its events leave time for: publish more \
                           slowly, or make the filters simpler";
@@ -115,15 +115,15 @@ impl Judge {
         };
         let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| too_busy())?;
         drop(waiting);
-        metrics::JUDGED_IN_TURN.inc();
+        metrics::EVALUATED_IN_TURN.inc();
         let (event, backlogs, filters) = (event.clone(), backlogs.clone(), self.filters.clone());
-        let judging = tokio::task::spawn_blocking(move || {
-            let judged = rest.judge(&event, &backlogs);
+        let evaluating = tokio::task::spawn_blocking(move || {
+            let evaluated = rest.evaluate(&event, &backlogs);
             filters.keep_within_bounds();
             drop(turn);
-            judged
+            evaluated
         });
-        judging.await.map_err(|_| {
+        evaluating.await.map_err(|_| {
             let detail = "the content filters could not be asked: see the service's log";
             Problem::internal("filters_failed", detail)
         })
@@ -132,21 +132,21 @@ impl Judge {
 
 impl Rest {
     /// Each endpoint may take an even part of the steps that are left; what it does not need is left to the others.
-    fn judge(self, event: &ValidEvent, backlogs: &Backlogs) -> Vec<Wanting> {
+    fn evaluate(self, event: &ValidEvent, backlogs: &Backlogs) -> Vec<Target> {
         let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
         let mut left = OF_EVENT;
         let mut to_come = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
-        let mut judged = Vec::with_capacity(self.endpoints.len());
+        let mut evaluated = Vec::with_capacity(self.endpoints.len());
         for endpoint in self.endpoints {
             let part = left / to_come.max(1);
             let mut asking = self.filters.asking_at_leisure(part);
-            let start = Start::of(&endpoint, &event.event_type, &view, &mut asking, backlogs);
+            let state = InitialState::of(&endpoint, &event.event_type, &view, &mut asking, backlogs);
             left -= part - asking.steps;
             to_come = to_come.saturating_sub(1);
-            let start = start.unwrap_or(Start::Undecided);
-            judged.push(Wanting { endpoint, start });
+            let state = state.unwrap_or(InitialState::Undecided);
+            evaluated.push(Target { endpoint, state });
         }
-        judged
+        evaluated
     }
 }
 
@@ -208,18 +208,18 @@ mod tests {
         }
     }
 
-    async fn judged(judge: &Judge, endpoints: Vec<Arc<Endpoint>>) -> Result<Vec<Start>, Problem> {
+    async fn evaluated(evaluator: &Evaluator, endpoints: Vec<Arc<Endpoint>>) -> Result<Vec<InitialState>, Problem> {
         let (event, backlogs) = (event(), Backlogs::default());
-        let judging = {
+        let evaluating = {
             let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
-            judge.judge(TenantId::new(), endpoints, &event, &view, &backlogs)
+            evaluator.evaluate(TenantId::new(), endpoints, &event, &view, &backlogs)
         };
-        Ok(judging.await?.into_iter().map(|wanting| wanting.start).collect())
+        Ok(evaluating.await?.into_iter().map(|target| target.state).collect())
     }
 
     #[tokio::test]
     async fn heavy_filters_of_one_endpoint_do_not_decide_for_the_others() {
-        let judge = Judge::new(1_000_000);
+        let evaluator = Evaluator::new(1_000_000);
         // 40,000 steps each: a hundred of them would take more than twice what an event may.
         let heavy: Vec<String> = (0..100)
             .map(|n| format!("payload.tags.exists(t, t == {})", n + 2))
@@ -229,17 +229,17 @@ mod tests {
         let heaviest = endpoint(&heavy);
         let (wanted, unwanted) = (endpoint(&light), endpoint(&["payload.tags[0] == 2"]));
         let endpoints = vec![heaviest.clone(), wanted.clone(), heaviest, wanted, unwanted];
-        let starts = judged(&judge, endpoints).await.unwrap();
-        let (over, at_once) = (Start::Undecided, Start::AtOnce);
-        assert_eq!(starts, [over, at_once, over, at_once, Start::Filtered]);
+        let starts = evaluated(&evaluator, endpoints).await.unwrap();
+        let (over, at_once) = (InitialState::Undecided, InitialState::AtOnce);
+        assert_eq!(starts, [over, at_once, over, at_once, InitialState::Filtered]);
     }
 
     #[tokio::test]
     async fn what_takes_long_in_all_but_little_each_is_decided() {
-        let judge = Judge::new(1_000_000);
+        let evaluator = Evaluator::new(1_000_000);
         let endpoints = (0..30).map(|_| endpoint(&["payload.tags.exists(t, t == 2)"])).collect();
-        let starts = judged(&judge, endpoints).await.unwrap();
-        assert_eq!(starts, [Start::Filtered; 30]);
+        let starts = evaluated(&evaluator, endpoints).await.unwrap();
+        assert_eq!(starts, [InitialState::Filtered; 30]);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use tidings_domain::{TenantId, TenantSettings};
 use tidings_queue::LaneKind;
 use tidings_service::Bucket;
 
-pub(crate) struct Shares {
+pub(crate) struct FairShares {
     usual: Share,
     used: Mutex<HashMap<TenantId, Used>>,
 }
@@ -34,7 +34,7 @@ struct Used {
 /// With so many tenants in memory, those that use nothing of their share are forgotten.
 const MANY: usize = 4_096;
 
-impl Shares {
+impl FairShares {
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
         Self {
             usual: Share {
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_beyond_a_share_is_bulk_and_others_are_not_concerned() {
-        let shares = Shares::new(1, 3);
+        let shares = FairShares::new(1, 3);
         let (flooding, quiet) = (TenantId::new(), TenantId::new());
         let usual = TenantSettings::default();
         let lanes = [(); 4].map(|()| shares.lane(flooding, &usual));
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_tenant_may_have_more_or_less_than_is_usual() {
-        let shares = Shares::new(1, 3);
+        let shares = FairShares::new(1, 3);
         let live = |settings: &TenantSettings| {
             let tenant = TenantId::new();
             let lanes = std::iter::from_fn(|| Some(shares.lane(tenant, settings)));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn tenants_that_rest_are_forgotten() {
-        let shares = Shares::new(1_000_000, 1);
+        let shares = FairShares::new(1_000_000, 1);
         for _ in 0..3 * MANY {
             shares.lane(TenantId::new(), &TenantSettings::default());
         }
