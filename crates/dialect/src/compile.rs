@@ -16,11 +16,11 @@ use tidings_domain::outcome::StatusRule;
 use toml::Spanned;
 
 use self::templates::environment;
-use crate::choice::{Properties, Setting};
-use crate::chosen::{Refused, UrlPattern};
 use crate::dialect::{BODY_TEMPLATE, Dialect};
 use crate::error::{DialectError, did_you_mean, place};
 use crate::file::{File, PropertiesTable, RefusedTable, SettingTable, Timeout};
+use crate::options::{Properties, Setting};
+use crate::url_match::{Refused, UrlPattern};
 
 /// The longest deadline that a dialect may give one attempt: it holds a place in the dispatcher as long.
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);

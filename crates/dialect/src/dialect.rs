@@ -12,10 +12,10 @@ use tidings_domain::outcome::StatusRule;
 use tidings_domain::{EventPattern, EventType, Schedule};
 use url::Url;
 
-use crate::choice::{Properties, Setting};
-use crate::chosen::{Refused, UrlPattern};
 use crate::file::{Canonical, Encoding, Key, RetryAfter};
-use crate::name::SpelledName;
+use crate::header_name::CasedHeaderName;
+use crate::options::{Properties, Setting};
+use crate::url_match::{Refused, UrlPattern};
 
 /// How deliveries look to one kind of receiver, and how its answers are read.
 pub struct Dialect {
@@ -25,7 +25,7 @@ pub struct Dialect {
     pub(crate) refused: Vec<Refused>,
     pub(crate) user_agent: String,
     /// The headers that are the same in every request.
-    pub(crate) fixed: [(SpelledName, HeaderValue); 2],
+    pub(crate) fixed: [(CasedHeaderName, HeaderValue); 2],
     pub(crate) headers: Vec<Header>,
     pub(crate) canonical: Option<Canonical>,
     pub(crate) signatures: Vec<Signature>,
@@ -50,7 +50,7 @@ pub(crate) const BODY_TEMPLATE: &str = "body";
 
 /// A header whose value is a template.
 pub(crate) struct Header {
-    pub(crate) name: SpelledName,
+    pub(crate) name: CasedHeaderName,
     pub(crate) template: String,
     /// The template as it is written.
     pub(crate) source: String,
@@ -60,7 +60,7 @@ pub(crate) struct Header {
 
 /// A header that proves knowledge of the secret.
 pub(crate) struct Signature {
-    pub(crate) header: SpelledName,
+    pub(crate) header: CasedHeaderName,
     pub(crate) prefix: String,
     /// The prefix of ed25519 signatures; without one there are none.
     pub(crate) ed25519_prefix: Option<String>,

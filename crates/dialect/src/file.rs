@@ -8,7 +8,7 @@ use tidings_domain::Schedule;
 use tidings_domain::outcome::StatusRange;
 use toml::Spanned;
 
-use crate::choice::Form;
+use crate::options::Form;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

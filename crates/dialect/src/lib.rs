@@ -9,29 +9,29 @@
 //! dispatcher's business.
 
 pub mod canonical;
-mod choice;
-mod chosen;
+mod chat_escape;
 mod compile;
-mod cut;
-mod data;
 mod dialect;
 mod dialects;
-mod digest;
 mod error;
 mod file;
+mod header_name;
 mod json;
 mod members;
-mod name;
+mod options;
+mod payload_value;
 mod proof;
+mod prune;
 mod render;
-mod text;
+mod summary;
+mod url_match;
 mod variables;
 
-pub use choice::{ChoiceError, Form, Properties, Setting};
 pub use dialect::Dialect;
 pub use dialects::Dialects;
 pub use error::DialectError;
 pub use file::RetryAfter;
-pub use name::SpelledName;
+pub use header_name::CasedHeaderName;
+pub use options::{Form, OptionError, Properties, Setting};
 pub use proof::Scheme;
 pub use render::{Message, RenderError, Request};

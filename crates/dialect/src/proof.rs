@@ -6,8 +6,8 @@ use tidings_domain::Secret;
 
 use crate::dialect::{Dialect, Signature};
 use crate::file::{Encoding, Key};
+use crate::header_name::CasedHeaderName;
 use crate::json;
-use crate::name::SpelledName;
 use crate::render::{Message, RenderError};
 
 /// How a header with a signature comes about.
@@ -21,12 +21,12 @@ impl Dialect {
     }
 
     /// The headers whose values are templates, with those templates.
-    pub fn header_templates(&self) -> impl Iterator<Item = (&SpelledName, &str)> {
+    pub fn header_templates(&self) -> impl Iterator<Item = (&CasedHeaderName, &str)> {
         self.headers.iter().map(|header| (&header.name, header.source.as_str()))
     }
 
     /// The headers that show the secret itself.
-    pub fn secret_headers(&self) -> impl Iterator<Item = &SpelledName> {
+    pub fn secret_headers(&self) -> impl Iterator<Item = &CasedHeaderName> {
         let showing = self.headers.iter().filter(|header| header.secret);
         showing.map(|header| &header.name)
     }
@@ -44,7 +44,7 @@ impl Dialect {
 impl<'a> Scheme<'a> {
     /// The header.
     #[must_use]
-    pub fn header(&self) -> &'a SpelledName {
+    pub fn header(&self) -> &'a CasedHeaderName {
         &self.0.header
     }
 

@@ -15,12 +15,12 @@ use tidings_domain::signature::{self, hmac_sha256, sign};
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
 
 use crate::canonical;
-use crate::choice::Setting;
-use crate::cut::Cut;
 use crate::dialect::{BODY_TEMPLATE, Dialect, Header, Signature};
 use crate::file::{Canonical, Encoding, Key};
+use crate::header_name::CasedHeaderName;
 use crate::json::{self, JsonError};
-use crate::name::SpelledName;
+use crate::options::Setting;
+use crate::prune::Prune;
 use crate::variables::{BODY, EventNames, SECRET, Variables, With};
 
 /// What is to be told.
@@ -48,7 +48,7 @@ pub struct Message<'a> {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Every header that the dialect decides. Values that show the secret are marked sensitive; a signature shows nothing of it.
-    pub headers: Vec<(SpelledName, HeaderValue)>,
+    pub headers: Vec<(CasedHeaderName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
     /// Where the payload stands verbatim in the body, so that a log need not store it twice: what stands
@@ -85,7 +85,7 @@ pub enum RenderError {
         /// Whose header.
         dialect: String,
         /// The name of the header.
-        header: SpelledName,
+        header: CasedHeaderName,
     },
     /// The secret is a private key, and a header needs a shared one. Nothing is sent unsigned instead.
     #[error("dialect `{dialect}`: the header `{header}` needs a shared secret, and the endpoint has an ed25519 key")]
@@ -93,7 +93,7 @@ pub enum RenderError {
         /// Whose header.
         dialect: String,
         /// The name of the header.
-        header: SpelledName,
+        header: CasedHeaderName,
     },
 }
 
@@ -132,7 +132,7 @@ impl Dialect {
     pub(crate) fn variables(&self, message: &Message<'_>, payload: &str) -> Variables {
         let names = self.names_for(message.event_type).cloned();
         let whole = Value::from_safe_string(payload.to_owned());
-        let cut = Cut {
+        let cut = Prune {
             omit: &self.omit,
             properties: self.properties.as_ref(),
             chosen: message.properties,
@@ -190,7 +190,7 @@ impl Dialect {
         header: &Header,
         variables: &Arc<Variables>,
         secrets: &[Secret],
-    ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
+    ) -> Result<Option<(CasedHeaderName, HeaderValue)>, RenderError> {
         let context = if header.secret {
             let value = match secrets.last() {
                 Some(key) if key.is_asymmetric() => return Err(self.needs_shared_secret(&header.name)),
@@ -227,7 +227,7 @@ impl Dialect {
         variables: &Arc<Variables>,
         body: &str,
         secrets: &[Secret],
-    ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
+    ) -> Result<Option<(CasedHeaderName, HeaderValue)>, RenderError> {
         let mut signing: Vec<&Secret> = secrets.iter().filter(|secret| signature.takes(secret)).collect();
         if signing.is_empty() && !secrets.is_empty() {
             return Err(self.needs_shared_secret(&signature.header));
@@ -284,7 +284,7 @@ impl Dialect {
         String::from_utf8(written.text).map_err(|error| failed(error.to_string()))
     }
 
-    fn needs_shared_secret(&self, header: &SpelledName) -> RenderError {
+    fn needs_shared_secret(&self, header: &CasedHeaderName) -> RenderError {
         RenderError::Secret {
             dialect: self.name.clone(),
             header: header.clone(),
@@ -293,10 +293,10 @@ impl Dialect {
 
     fn value(
         &self,
-        name: &SpelledName,
+        name: &CasedHeaderName,
         text: &str,
         sensitive: bool,
-    ) -> Result<(SpelledName, HeaderValue), RenderError> {
+    ) -> Result<(CasedHeaderName, HeaderValue), RenderError> {
         let refused = || RenderError::Header {
             dialect: self.name.clone(),
             header: name.clone(),

@@ -9,9 +9,9 @@ use jiff::fmt::temporal::DateTimePrinter;
 use minijinja::value::{Object, ObjectRepr, Value};
 use tidings_domain::{EventId, EventType};
 
-use crate::data::data;
 use crate::dialect::Names;
-use crate::digest::Digest;
+use crate::payload_value::payload_value;
+use crate::summary::Summary;
 
 /// The variables of every template.
 pub(crate) const NAMES: [&str; 10] = [
@@ -58,11 +58,11 @@ impl Variables {
     }
 
     fn data(&self) -> Value {
-        self.data.get_or_init(|| data(self.whole())).clone()
+        self.data.get_or_init(|| payload_value(self.whole())).clone()
     }
 
     fn digest(&self) -> Value {
-        let digest = || Value::from_object(Digest::of(&self.event.event_type, self.whole()));
+        let digest = || Value::from_object(Summary::of(&self.event.event_type, self.whole()));
         self.digest.get_or_init(digest).clone()
     }
 }

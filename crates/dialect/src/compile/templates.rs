@@ -11,9 +11,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use toml::Spanned;
 
 use super::Compiler;
+use crate::chat_escape::add_filters;
 use crate::dialect::BODY_TEMPLATE;
 use crate::error::{DialectError, did_you_mean};
-use crate::text::add_filters;
 use crate::variables::NAMES;
 
 /// How many instructions one rendering may take: the largest template here takes some hundred.

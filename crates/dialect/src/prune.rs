@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::choice::Properties;
 use crate::members::{Member, members};
+use crate::options::Properties;
 
 /// What of a payload is not sent.
-pub(crate) struct Cut<'a> {
+pub(crate) struct Prune<'a> {
     /// Members of the payload that only templates see.
     pub(crate) omit: &'a [String],
     /// The objects of which only a part is sent.
@@ -19,7 +19,7 @@ pub(crate) struct Cut<'a> {
     pub(crate) chosen: &'a [String],
 }
 
-impl Cut<'_> {
+impl Prune<'_> {
     /// What is left of a payload that has been checked.
     pub(crate) fn apply<'a>(&self, payload: &'a str) -> Cow<'a, str> {
         let removed = self.removed(payload);
@@ -102,7 +102,7 @@ mod tests {
                 .map(|(object, keys)| (object.to_owned(), keys))
                 .into(),
         );
-        let cut = Cut {
+        let cut = Prune {
             omit: &["token".to_owned()],
             properties: Some(&properties),
             chosen: &chosen,

@@ -5,10 +5,10 @@
 //! What it does not know becomes fields by their own names; ids, timestamps and tokens are left out.
 
 mod changes;
-mod found;
 mod links;
+mod scalars;
 mod values;
-mod words;
+mod wording;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use tidings_domain::EventType;
 use tidings_domain::text::is_invisible;
 
 use self::changes::Change;
-use self::found::{Found, Kind};
 use self::links::{is_picture, link, looks_like_a_link};
-use self::words::in_words;
+use self::scalars::{Kind, Scalars};
+use self::wording::in_words;
 use crate::members::decoded;
 
 /// The parts of a message for people. Texts are as the payload has them: who shows them must escape them.
 #[derive(Default)]
-pub(crate) struct Digest {
+pub(crate) struct Summary {
     title: String,
     person: Option<String>,
     email: Option<String>,
@@ -109,11 +109,11 @@ const PICTURES: [&str; 11] = [
 /// Where pictures may be among other things.
 const FILES: [&str; 2] = ["attachments", "files"];
 
-impl Digest {
+impl Summary {
     /// Reads a payload that has been checked.
     pub(crate) fn of(event_type: &EventType, payload: &str) -> Self {
         let what = in_words(event_type.as_str());
-        let mut found = Found::in_payload(payload, event_type);
+        let mut found = Scalars::in_payload(payload, event_type);
         if found.is_empty() {
             return Self {
                 title: what,
@@ -190,7 +190,7 @@ impl Digest {
     }
 }
 
-impl Object for Digest {
+impl Object for Summary {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let text = |text: &Option<String>| text.as_deref().map(Value::from);
         match key {
@@ -221,9 +221,9 @@ fn field((name, value): &(String, String)) -> Value {
 }
 
 /// Payloads are not for logs.
-impl fmt::Debug for Digest {
+impl fmt::Debug for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({} fields)", self.fields.len())
+        write!(f, "Summary({} fields)", self.fields.len())
     }
 }
 
@@ -267,7 +267,7 @@ impl Tone {
 }
 
 /// Where it changed, how it stands; else what the sender felt, if they said it, how it stands, how pressing it is.
-fn tone(found: &Found<'_>, rating: Option<Rating>) -> Option<Tone> {
+fn tone(found: &Scalars<'_>, rating: Option<Rating>) -> Option<Tone> {
     let said = |key: &str| found.peek(key).map(str::to_lowercase).unwrap_or_default();
     let by_rating = |rating: Rating| match rating {
         // The groups of the Net Promoter Score: promoters, passives, detractors.
@@ -304,7 +304,7 @@ fn tone(found: &Found<'_>, rating: Option<Rating>) -> Option<Tone> {
 
 /// What is done is good, what was turned down is bad, what is under way is neither; what has just come in says nothing.
 fn tone_of_status(status: &str) -> Option<Tone> {
-    match words::in_snake_case(status).as_str() {
+    match wording::in_snake_case(status).as_str() {
         "resolved" | "closed" | "done" | "approved" | "completed" | "complete" | "fixed" | "solved" | "merged"
         | "released" | "shipped" | "published" | "accepted" | "finished" | "delivered" => Some(Tone::Good),
         "rejected" | "declined" | "denied" | "failed" | "blocked" | "wont_fix" | "won_t_fix" | "reopened" => {
@@ -316,7 +316,7 @@ fn tone_of_status(status: &str) -> Option<Tone> {
     }
 }
 
-impl Found<'_> {
+impl Scalars<'_> {
     /// Stars are out of five and scores out of ten, unless the number says otherwise.
     fn rating(&mut self) -> Option<Rating> {
         let stars = self

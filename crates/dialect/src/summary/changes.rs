@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::values::scalar;
-use super::words::{in_snake_case, in_words};
+use super::wording::{in_snake_case, in_words};
 use crate::members::{Member, items, members};
 
 /// The most changes that are told.

@@ -14,12 +14,12 @@ use http::header::InvalidHeaderName;
 
 /// A header's name as it is spelled. Two are equal however they are spelled.
 #[derive(Clone)]
-pub struct SpelledName {
+pub struct CasedHeaderName {
     name: HeaderName,
     spelling: Arc<str>,
 }
 
-impl SpelledName {
+impl CasedHeaderName {
     /// As it is spelled.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -33,7 +33,7 @@ impl SpelledName {
     }
 }
 
-impl FromStr for SpelledName {
+impl FromStr for CasedHeaderName {
     type Err = InvalidHeaderName;
 
     fn from_str(spelling: &str) -> Result<Self, Self::Err> {
@@ -45,7 +45,7 @@ impl FromStr for SpelledName {
 }
 
 /// Nobody chose a spelling: the usual one, `Content-Type`.
-impl From<HeaderName> for SpelledName {
+impl From<HeaderName> for CasedHeaderName {
     fn from(name: HeaderName) -> Self {
         let mut spelling = name.as_str().to_owned();
         let mut begins = true;
@@ -63,33 +63,33 @@ impl From<HeaderName> for SpelledName {
     }
 }
 
-impl PartialEq for SpelledName {
+impl PartialEq for CasedHeaderName {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for SpelledName {}
+impl Eq for CasedHeaderName {}
 
-impl PartialEq<HeaderName> for SpelledName {
+impl PartialEq<HeaderName> for CasedHeaderName {
     fn eq(&self, other: &HeaderName) -> bool {
         self.name == *other
     }
 }
 
-impl PartialEq<str> for SpelledName {
+impl PartialEq<str> for CasedHeaderName {
     fn eq(&self, other: &str) -> bool {
         self.name == *other
     }
 }
 
-impl fmt::Display for SpelledName {
+impl fmt::Display for CasedHeaderName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.spelling)
     }
 }
 
-impl fmt::Debug for SpelledName {
+impl fmt::Debug for CasedHeaderName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?}", self.spelling)
     }
@@ -103,11 +103,11 @@ mod tests {
 
     #[test]
     fn a_spelling_stays_and_changes_nothing() {
-        let name: SpelledName = "X-UserHero-Signature".parse().unwrap();
+        let name: CasedHeaderName = "X-UserHero-Signature".parse().unwrap();
         assert_eq!(name.as_str(), "X-UserHero-Signature");
         assert_eq!(name.name(), "x-userhero-signature");
-        assert_eq!(name, "x-userhero-SIGNATURE".parse::<SpelledName>().unwrap());
-        assert!("X Signature".parse::<SpelledName>().is_err());
+        assert_eq!(name, "x-userhero-SIGNATURE".parse::<CasedHeaderName>().unwrap());
+        assert!("X Signature".parse::<CasedHeaderName>().is_err());
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             (header::TE, "Te"),
             (HeaderName::from_static("x--y-"), "X--Y-"),
         ] {
-            assert_eq!(SpelledName::from(name).as_str(), spelling);
+            assert_eq!(CasedHeaderName::from(name).as_str(), spelling);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::members::{decoded, items, members};
 const MAX_DEPTH: usize = 128;
 
 /// What `data` is for a payload that has been checked.
-pub(crate) fn data(payload: &str) -> Value {
+pub(crate) fn payload_value(payload: &str) -> Value {
     if let Some(members) = members(payload) {
         let texts = members
             .into_iter()
@@ -160,9 +160,9 @@ mod tests {
         let text = r#" {"b":[1,-2.5,1e3,18446744073709551615,true,null,"\u00e9\ud83d\ude00\n"],"a":{},"b2":[[]],"a":{"x":""}} "#;
         let theirs: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(printed(parse(text).unwrap()), theirs);
-        assert_eq!(printed(data(text)), theirs);
+        assert_eq!(printed(payload_value(text)), theirs);
         assert_eq!(
-            printed(data(r#" ["a",{"b":[]}] "#)),
+            printed(payload_value(r#" ["a",{"b":[]}] "#)),
             serde_json::json!(["a", {"b": []}])
         );
     }
@@ -174,7 +174,7 @@ mod tests {
         let error = parse(&nested(MAX_DEPTH + 1)).unwrap_err();
         assert!(error.to_string().contains("deeper than 128"), "{error}");
 
-        let data = data(&format!(r#"{{"deep":{},"url":"x"}}"#, nested(100_000)));
+        let data = payload_value(&format!(r#"{{"deep":{},"url":"x"}}"#, nested(100_000)));
         assert_eq!(data.get_attr("url").unwrap(), Value::from("x"));
     }
 }

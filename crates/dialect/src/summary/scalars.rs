@@ -7,7 +7,7 @@ use tidings_domain::EventType;
 use super::changes::{self, Change, changes};
 use super::links;
 use super::values::{MAX_ITEMS, joined, name_in, scalar, url_of};
-use super::words::{in_snake_case, in_words};
+use super::wording::{in_snake_case, in_words};
 use super::{MESSAGES, SUBJECTS, one_line, visible};
 use crate::members::{Member, decoded, items, members};
 
@@ -98,12 +98,12 @@ pub(super) enum Kind {
 }
 
 /// The scalars of the top level and of the parts, those of the top level first; and what changed.
-pub(super) struct Found<'a> {
+pub(super) struct Scalars<'a> {
     entries: Vec<Entry<'a>>,
     pub(super) changes: Vec<Change>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Scalars<'a> {
     pub(super) fn in_payload(payload: &'a str, event_type: &EventType) -> Self {
         let top = members(payload).unwrap_or_default();
         let mut found = Self {

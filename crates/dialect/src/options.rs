@@ -44,7 +44,7 @@ pub enum Form {
 
 /// Why an endpoint can't have what it chose.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChoiceError {
+pub enum OptionError {
     /// The dialect sends payloads whole.
     #[error("dialect `{dialect}` sends payloads whole: choose no properties")]
     NoProperties {
@@ -191,12 +191,12 @@ fn percent_signs_escape(value: &str) -> bool {
 
 impl Dialect {
     /// Whether an endpoint may choose these properties.
-    pub fn check_properties(&self, chosen: &[String]) -> Result<(), ChoiceError> {
+    pub fn check_properties(&self, chosen: &[String]) -> Result<(), OptionError> {
         let Some(properties) = &self.properties else {
             return if chosen.is_empty() {
                 Ok(())
             } else {
-                Err(ChoiceError::NoProperties {
+                Err(OptionError::NoProperties {
                     dialect: self.name.clone(),
                 })
             };
@@ -211,14 +211,14 @@ impl Dialect {
             match named {
                 None => return Err(unknown_property(property, properties)),
                 Some((always, key)) if always.iter().any(|sent| sent == key) => {
-                    return Err(ChoiceError::AlwaysSent { property });
+                    return Err(OptionError::AlwaysSent { property });
                 }
-                Some(_) if !seen.insert(property.clone()) => return Err(ChoiceError::Repeated { property }),
+                Some(_) if !seen.insert(property.clone()) => return Err(OptionError::Repeated { property }),
                 Some(_) => {}
             }
         }
         if chosen.len() > properties.max {
-            return Err(ChoiceError::TooMany {
+            return Err(OptionError::TooMany {
                 dialect: self.name.clone(),
                 chosen: chosen.len(),
                 max: properties.max,
@@ -228,13 +228,13 @@ impl Dialect {
     }
 
     /// Whether an endpoint may have these settings.
-    pub fn check_settings(&self, given: &BTreeMap<String, String>) -> Result<(), ChoiceError> {
+    pub fn check_settings(&self, given: &BTreeMap<String, String>) -> Result<(), OptionError> {
         for (name, value) in given {
             let setting = self
                 .settings
                 .get(name)
                 .ok_or_else(|| self.unknown_setting(name.clone()))?;
-            setting.check(value).map_err(|expected| ChoiceError::SettingValue {
+            setting.check(value).map_err(|expected| OptionError::SettingValue {
                 setting: name.clone(),
                 expected,
             })?;
@@ -244,7 +244,7 @@ impl Dialect {
 
     /// Whether an endpoint may have this secret. A dialect that uses none takes any, and leaves it unused: see
     /// [`Dialect::uses_secret`].
-    pub fn check_secret(&self, secret: Option<&Secret>) -> Result<(), ChoiceError> {
+    pub fn check_secret(&self, secret: Option<&Secret>) -> Result<(), OptionError> {
         let Some(secret) = secret else {
             return Ok(());
         };
@@ -255,10 +255,10 @@ impl Dialect {
         });
         if let (true, Some(header)) = (secret.is_asymmetric(), shared) {
             let header = header.to_string();
-            return Err(ChoiceError::AsymmetricSecret { dialect, header });
+            return Err(OptionError::AsymmetricSecret { dialect, header });
         }
         match showing {
-            Some(header) if header_value(secret.reveal()).is_none() => Err(ChoiceError::SecretInHeader {
+            Some(header) if header_value(secret.reveal()).is_none() => Err(OptionError::SecretInHeader {
                 dialect,
                 header: header.name.to_string(),
             }),
@@ -268,11 +268,11 @@ impl Dialect {
 
     /// Whether this secret is the key that it looks like, where the dialect decodes secrets. A dialect that takes them as
     /// they stand takes any.
-    pub fn check_key(&self, secret: &Secret) -> Result<(), ChoiceError> {
+    pub fn check_key(&self, secret: &Secret) -> Result<(), OptionError> {
         let Some(signature) = self.signatures.iter().find(|it| it.key == Key::Decoded) else {
             return Ok(());
         };
-        secret.check_key().map_err(|source| ChoiceError::NotAKey {
+        secret.check_key().map_err(|source| OptionError::NotAKey {
             dialect: self.name.clone(),
             header: signature.header.to_string(),
             source,
@@ -293,14 +293,14 @@ impl Dialect {
         !self.signatures.is_empty() || self.headers.iter().any(|header| header.secret)
     }
 
-    fn unknown_setting(&self, setting: String) -> ChoiceError {
+    fn unknown_setting(&self, setting: String) -> OptionError {
         let names: Vec<&str> = self.settings.keys().map(String::as_str).collect();
         let hint = match (did_you_mean(&setting, names.iter().copied()), names.as_slice()) {
             (Some(nearest), _) => format!(": did you mean `{nearest}`?"),
             (None, []) => ": it has none".to_owned(),
             (None, names) => format!(": it has `{}`", names.join("`, `")),
         };
-        ChoiceError::UnknownSetting {
+        OptionError::UnknownSetting {
             dialect: self.name.clone(),
             setting,
             hint,
@@ -308,9 +308,9 @@ impl Dialect {
     }
 }
 
-fn unknown_property(property: String, properties: &Properties) -> ChoiceError {
+fn unknown_property(property: String, properties: &Properties) -> OptionError {
     let objects: Vec<&str> = properties.objects().collect();
-    ChoiceError::UnknownProperty {
+    OptionError::UnknownProperty {
         property,
         object: objects.first().copied().unwrap_or_default().to_owned(),
         objects: format!("`{}`", objects.join("`, `")),

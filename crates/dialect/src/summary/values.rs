@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::words::in_snake_case;
+use super::wording::in_snake_case;
 use super::{links, one_line, visible};
 use crate::members::{decoded, members};
 
