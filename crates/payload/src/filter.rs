@@ -5,7 +5,7 @@
 //! without copies, in steps that are counted. A filter that would take more than [`Filter::MAX_STEPS`] does
 //! not match; `docs/filters.md` describes the language for those who write filters.
 
-mod calculate;
+mod arithmetic;
 mod compile;
 mod error;
 mod evaluate;

@@ -2,10 +2,10 @@
 //!
 //! Need: tenants describe their events, and each publish is checked against the description. Mechanism: the `jsonschema` crate, with
 //! the linear-time engine for regular expressions and without a way to fetch anything. Limit: a validator does what its schema says,
-//! and `$ref` lets a short schema say an endless lot. So [`weight`] counts what a schema says with every reference
-//! followed, refuses what refers to itself, and the product of its weight and the payload's size is bounded.
+//! and `$ref` lets a short schema say an endless lot. So [`complexity`] counts what a schema says with every reference
+//! followed, refuses what refers to itself, and the product of its complexity and the payload's size is bounded.
 
-mod weight;
+mod complexity;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use crate::EventView;
 #[derive(Debug)]
 pub struct Schema {
     validator: Validator,
-    weight: usize,
+    complexity: usize,
 }
 
 /// Why a text is not a schema, and what to change.
@@ -74,7 +74,7 @@ impl Schema {
     pub const MAX_LENGTH: usize = 64 * 1024;
     /// How many parts a schema may have, with every `$ref` replaced by what it refers to. A regular expression counts for
     /// twenty.
-    pub const MAX_WEIGHT: usize = 5_000;
+    pub const MAX_COMPLEXITY: usize = 5_000;
     /// The largest regular expression, bytes of its compiled form.
     pub const MAX_REGEX: usize = crate::Filter::MAX_REGEX;
     /// How much may be checked of one payload: parts of the schema times values of the payload, where a text counts for
@@ -98,7 +98,7 @@ impl Schema {
             return Err(SchemaError::TooLong(text.len()));
         }
         let mut schema: Json = serde_json::from_str(text).map_err(|error| SchemaError::NotJson(error.to_string()))?;
-        let weight = weight::weigh(&schema)?;
+        let complexity = complexity::measure(&schema)?;
         if let Some(members) = schema.as_object_mut() {
             // With the name of a well-known schema, `#/…` would refer to parts of that one.
             members.shift_remove("$id");
@@ -112,7 +112,7 @@ impl Schema {
                 path: bounded(error.instance_path().as_str()),
                 message: bounded(&error.to_string()),
             })?;
-        Ok(Self { validator, weight })
+        Ok(Self { validator, complexity })
     }
 
     /// Checks an event's payload.
@@ -131,7 +131,7 @@ impl Schema {
             Ok(payload) => payload,
             Err(error) => return Err(whole(format!("the payload can't be checked: {error}"))),
         };
-        let work = self.weight.saturating_mul(size(payload));
+        let work = self.complexity.saturating_mul(size(payload));
         if work > Self::MAX_WORK {
             return Err(whole("the payload has too many values for so large a schema".into()));
         }

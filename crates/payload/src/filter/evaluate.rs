@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-use super::calculate::{calculate, convert, negative};
+use super::arithmetic::{calculate, convert, negative};
 use super::failure::Failure;
 use super::rule::{Comparison, Conversion, Quantifier, Rule, TextTest};
 use super::value::Value;

@@ -33,7 +33,7 @@ const DYNAMIC: [&str; 5] = [
 ];
 
 /// Counts the parts of a schema, or says why it is refused.
-pub(super) fn weigh(root: &Json) -> Result<usize, SchemaError> {
+pub(super) fn measure(root: &Json) -> Result<usize, SchemaError> {
     if let Some(draft) = root.get("$schema") {
         let known = draft
             .as_str()
@@ -52,7 +52,7 @@ pub(super) fn weigh(root: &Json) -> Result<usize, SchemaError> {
 
 struct Scales<'a> {
     root: &'a Json,
-    /// What is known of each place that was referred to: its weight, or nothing while it is being weighed.
+    /// What is known of each place that was referred to: its complexity, or nothing while it is being measured.
     referred: HashMap<&'a str, Option<usize>>,
 }
 
@@ -60,47 +60,47 @@ struct Scales<'a> {
 #[derive(Default)]
 struct Path(Vec<String>);
 
-type Weight = Result<usize, SchemaError>;
+type Measured = Result<usize, SchemaError>;
 
 impl<'a> Scales<'a> {
-    fn schema(&mut self, schema: &'a Json, path: &mut Path, depth: usize) -> Weight {
+    fn schema(&mut self, schema: &'a Json, path: &mut Path, depth: usize) -> Measured {
         if depth > MAX_DEPTH {
             let message = format!("this goes more than {MAX_DEPTH} deep, references followed: make it simpler");
             return Err(refused(&path.to_string(), message));
         }
-        let mut weight = 1;
+        let mut complexity = 1;
         match schema {
             Json::Object(members) => {
                 for (name, value) in members {
                     path.0.push(name.clone());
-                    weight += self.keyword(name, value, path, depth + 1)?;
+                    complexity += self.keyword(name, value, path, depth + 1)?;
                     path.0.pop();
                 }
                 // What is "unevaluated" is found by evaluating everything beside it a second time.
                 if members.keys().any(|name| name.starts_with("unevaluated")) {
-                    weight *= 2;
+                    complexity *= 2;
                 }
             }
             Json::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     path.0.push(index.to_string());
-                    weight += self.schema(item, path, depth + 1)?;
+                    complexity += self.schema(item, path, depth + 1)?;
                     path.0.pop();
                 }
             }
             _ => {}
         }
-        if weight > Schema::MAX_WEIGHT {
+        if complexity > Schema::MAX_COMPLEXITY {
             let message = format!(
                 "this schema has more than {} parts when every $ref is replaced by what it refers to: make it simpler",
-                Schema::MAX_WEIGHT
+                Schema::MAX_COMPLEXITY
             );
             return Err(refused(&path.to_string(), message));
         }
-        Ok(weight)
+        Ok(complexity)
     }
 
-    fn keyword(&mut self, name: &str, value: &'a Json, path: &mut Path, depth: usize) -> Weight {
+    fn keyword(&mut self, name: &str, value: &'a Json, path: &mut Path, depth: usize) -> Measured {
         match (name, value) {
             ("$ref", Json::String(reference)) => self.reference(reference, path, depth),
             ("$id" | "$schema", _) if path.0.len() > 1 => Err(refused(
@@ -122,17 +122,17 @@ impl<'a> Scales<'a> {
         }
     }
 
-    fn named(&mut self, schemas: &'a Map<String, Json>, path: &mut Path, depth: usize) -> Weight {
-        let mut weight = 0;
+    fn named(&mut self, schemas: &'a Map<String, Json>, path: &mut Path, depth: usize) -> Measured {
+        let mut complexity = 0;
         for (name, schema) in schemas {
             path.0.push(name.clone());
-            weight += self.schema(schema, path, depth + 1)?;
+            complexity += self.schema(schema, path, depth + 1)?;
             path.0.pop();
         }
-        Ok(weight)
+        Ok(complexity)
     }
 
-    fn reference(&mut self, reference: &'a str, path: &Path, depth: usize) -> Weight {
+    fn reference(&mut self, reference: &'a str, path: &Path, depth: usize) -> Measured {
         let refuse = |message: String| Err(refused(&path.to_string(), message));
         let found = match reference.strip_prefix('#') {
             Some(pointer) if !pointer.contains('%') => self.root.pointer(pointer),
@@ -144,15 +144,15 @@ impl<'a> Scales<'a> {
             ));
         };
         match self.referred.get(reference) {
-            Some(Some(weight)) => return Ok(*weight),
+            Some(Some(complexity)) => return Ok(*complexity),
             Some(None) => return refuse(format!("`{reference}` refers to itself: say how deep it goes instead")),
             None => {}
         }
         self.referred.insert(reference, None);
         let mut there = Path(reference.split('/').skip(1).map(str::to_owned).collect());
-        let weight = self.schema(schema, &mut there, depth + 1)?;
-        self.referred.insert(reference, Some(weight));
-        Ok(weight)
+        let complexity = self.schema(schema, &mut there, depth + 1)?;
+        self.referred.insert(reference, Some(complexity));
+        Ok(complexity)
     }
 }
 
