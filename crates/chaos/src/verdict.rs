@@ -17,7 +17,7 @@ use crate::system::System;
 /// How many deliveries one query asks for.
 const PAGE: usize = 10_000;
 
-/// How long the broker may hold messages after every delivery has ended: longer than any rung that was used.
+/// How long the broker may hold messages after every delivery has ended: longer than any delay queue that was used.
 const LEFTOVERS: Duration = Duration::from_secs(30);
 
 /// What was counted.

@@ -91,7 +91,7 @@ impl Default for Config {
 }
 
 /// What log works with.
-pub struct Parts {
+pub struct Dependencies {
     /// Who may do what.
     pub access: Access,
     /// Which endpoints there are.
@@ -130,9 +130,9 @@ pub struct Log {
 
 /// Puts log together and starts its writers.
 #[must_use]
-pub fn build(config: &Config, parts: Parts) -> Log {
+pub fn build(config: &Config, dependencies: Dependencies) -> Log {
     metrics::register();
-    let ledger: Arc<dyn Ledger> = parts.store.clone();
+    let ledger: Arc<dyn Ledger> = dependencies.store.clone();
     let (tail, to_tell) = Tail::new();
     let backlog = Backlog::default();
     let committer = Committer {
@@ -141,7 +141,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         backlog: backlog.clone(),
         retention: config.retention,
     };
-    let writer = Writer::start(committer, config.writers, &parts.health);
+    let writer = Writer::start(committer, config.writers, &dependencies.health);
     let drained = Drained::default();
     let forgetting = Forgetting {
         ledger: ledger.clone(),
@@ -152,34 +152,38 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         ledger,
         writer: writer.clone(),
         tail: tail.clone(),
-        access: parts.access.clone(),
+        access: dependencies.access.clone(),
         grace: config.grace,
         backlog: backlog.clone(),
         forgetting,
         reads: reads::Reads::new(),
-        shutdown: parts.shutdown.clone(),
+        shutdown: dependencies.shutdown.clone(),
     };
-    let queues = queues::Service::new(parts.queue.clone(), parts.store.clone(), parts.access);
+    let queues = queues::Service::new(
+        dependencies.queue.clone(),
+        dependencies.store.clone(),
+        dependencies.access,
+    );
     Log {
         grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
         queues: QueueServiceServer::new(queues),
         config: config.clone(),
-        registry: parts.registry,
+        registry: dependencies.registry,
         republisher: Republisher {
-            queue: parts.queue.clone(),
-            ledger: parts.store.clone(),
-            shards: parts.shards,
+            queue: dependencies.queue.clone(),
+            ledger: dependencies.store.clone(),
+            shards: dependencies.shards,
             grace: config.grace,
         },
-        store: parts.store,
-        queue: parts.queue,
+        store: dependencies.store,
+        queue: dependencies.queue,
         writer,
         tail,
         to_tell,
         backlog,
         drained,
-        health: parts.health,
-        shutdown: parts.shutdown,
+        health: dependencies.health,
+        shutdown: dependencies.shutdown,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sweeper: publishes what the ledger says is due and the queue does not have.
 //!
 //! Need: a queue may lose a message, be purged, or have been away when an event was accepted (guarantees G1, G2);
-//! and a wait that no rung matches is kept by the ledger alone. Mechanism: every open delivery has a time from
+//! and a wait that no delay queue matches is kept by the ledger alone. Mechanism: every open delivery has a time from
 //! which it counts as forgotten; the sweeper takes those past it, moves them one step on and publishes them. What
 //! probably waits in its lane ([`Lanes`]) is put off for a grace; what the queue does not take is the ledger's again, and
 //! due in a moment. Limit: a delivery can then be in the queue twice; the dispatcher asks the ledger before it sends.

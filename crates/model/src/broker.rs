@@ -6,7 +6,7 @@ use crate::state::{State, Waiting};
 /// What the broker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// A wait is over: from the rung to the lane.
+    /// A wait is over: from the delay queue to the lane.
     Transfer(Waiting),
     /// The same, but a crash makes two of it.
     TransferTwice(Waiting),
@@ -20,7 +20,7 @@ pub enum Act {
 
 pub(crate) fn imaginable(state: &State, add: &mut dyn FnMut(Cost, Act)) {
     for waiting in state.messages.kinds() {
-        if waiting.in_rung {
+        if waiting.delayed {
             add(Cost::Free, Act::Transfer(waiting));
             add(Cost::Fault, Act::TransferTwice(waiting));
         }
@@ -37,7 +37,7 @@ pub(crate) fn happen(act: Act, state: &mut State) {
     match act {
         Act::Transfer(waiting) | Act::TransferTwice(waiting) => {
             let in_lane = Waiting {
-                in_rung: false,
+                delayed: false,
                 ..waiting
             };
             state.messages.take(&waiting);

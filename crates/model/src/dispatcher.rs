@@ -31,7 +31,7 @@ pub enum Phase {
     Recording {
         /// The record.
         record: Record,
-        /// The message that is to be published to a rung afterwards.
+        /// The message that is to be published to a delay queue afterwards.
         successor: Option<Step>,
     },
     /// The record is durable, the successor is not published yet.
@@ -72,14 +72,14 @@ pub enum Act {
     Send {
         /// Whether the answer is a success.
         success: bool,
-        /// Whether there is a rung for the wait that follows (`Settler::is_kept_by_queue`).
-        rung: bool,
+        /// Whether there is a delay queue for the wait that follows (`Settler::is_kept_by_queue`).
+        has_delay_queue: bool,
     },
     /// `Obstacle::Hold`, `Obstacle::Cancel`: the endpoint takes nothing.
     PutAside,
     /// `Settler::deferred` after the gate turned it away (`Gates::enter`).
     Defer {
-        /// Whether it goes round in a rung; otherwise it is held.
+        /// Whether it goes round in a delay queue; otherwise it is held.
         goes_round: bool,
     },
     /// `Settler::make_durable`; while nothing can take the record it stays in hand.
@@ -92,7 +92,7 @@ pub enum Act {
     Publish,
     /// The same without an answer.
     PublishUnanswered {
-        /// Whether the message is in the rung all the same.
+        /// Whether the message is in the delay queue all the same.
         landed: bool,
     },
     /// The end of `Settler::publish_later`: the ledger keeps the wait; if it can't be told, it is swept after the grace.
@@ -110,7 +110,7 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
         // Dispatchers are alike: the first that is free takes it.
         let first_free = state.hands.iter().position(Option::is_none) == Some(which);
         if first_free && !state.broker_away {
-            for waiting in state.messages.kinds().iter().filter(|waiting| !waiting.in_rung) {
+            for waiting in state.messages.kinds().iter().filter(|waiting| !waiting.delayed) {
                 let (cost, act) = taking(state, waiting.message);
                 add(cost, act);
             }
@@ -123,14 +123,14 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
                 Cost::Free,
                 Act::Send {
                     success: true,
-                    rung: false,
+                    has_delay_queue: false,
                 },
             );
             add(
                 Cost::Free,
                 Act::Send {
                     success: false,
-                    rung: false,
+                    has_delay_queue: false,
                 },
             );
             if !state.broker_away {
@@ -138,7 +138,7 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
                     Cost::Free,
                     Act::Send {
                         success: false,
-                        rung: true,
+                        has_delay_queue: true,
                     },
                 );
             }
@@ -179,7 +179,7 @@ pub(crate) fn happen(act: Act, which: usize, protocol: &Protocol, state: &mut St
         Act::Take(message) | Act::TakeAndDefer(message) => {
             let waiting = Waiting {
                 message,
-                in_rung: false,
+                delayed: false,
             };
             state.messages.take(&waiting);
             let phase = match act {
@@ -201,7 +201,13 @@ pub(crate) fn happen(act: Act, which: usize, protocol: &Protocol, state: &mut St
 /// What a hand does next; nothing is left in it at the end.
 fn proceed(act: Act, mut hand: Hand, protocol: &Protocol, state: &mut State) -> Option<Hand> {
     hand.phase = match (act, hand.phase) {
-        (Act::Send { success, rung }, _) => send(hand.message.step, success, rung, protocol, state),
+        (
+            Act::Send {
+                success,
+                has_delay_queue,
+            },
+            _,
+        ) => send(hand.message.step, success, has_delay_queue, protocol, state),
         (Act::PutAside, _) => {
             let standing = if state.endpoint == Endpoint::Deleted {
                 Standing::Cancelled
@@ -271,7 +277,7 @@ impl Hand {
             };
             state.messages.put(Waiting {
                 message,
-                in_rung: false,
+                delayed: false,
             });
         }
     }
@@ -320,7 +326,7 @@ fn check(rule: Rule, state: &mut State, message: Message) -> Option<Phase> {
     }
 }
 
-fn send(step: Step, success: bool, rung: bool, protocol: &Protocol, state: &mut State) -> Phase {
+fn send(step: Step, success: bool, has_delay_queue: bool, protocol: &Protocol, state: &mut State) -> Phase {
     let number = state.seen.sent;
     state.seen.sent += 1;
     state.seen.succeeded |= success;
@@ -330,7 +336,7 @@ fn send(step: Step, success: bool, rung: bool, protocol: &Protocol, state: &mut 
         (Row::resting(next, Standing::Succeeded), None)
     } else if step.attempt() >= protocol.bounds.attempts {
         (Row::resting(next, Standing::Exhausted), None)
-    } else if rung {
+    } else if has_delay_queue {
         (Row::open(next, Standing::Scheduled, Sweep::AfterGrace), Some(next))
     } else {
         (kept(next, Sweep::WhenDue), None)

@@ -19,7 +19,7 @@ pub struct State {
     pub ledger: Ledger,
     /// The records queue; any of them may be drained next, as several replicas drain.
     pub records: Bag<Record>,
-    /// Lanes and rungs without what is in hand.
+    /// Lanes and delay queues without what is in hand.
     pub messages: Bag<Waiting>,
     /// What each dispatcher has in hand: at most one copy (`dispatcher/src/hands.rs`).
     pub hands: Vec<Option<Hand>>,
@@ -50,13 +50,13 @@ pub enum Publisher {
     Unanswered,
 }
 
-/// A message in a lane or rung.
+/// A message in a lane or delay queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Waiting {
     /// The message.
     pub message: Message,
-    /// Whether it waits in a rung, and not in a lane.
-    pub in_rung: bool,
+    /// Whether it waits in a delay queue, and not in a lane.
+    pub delayed: bool,
 }
 
 /// `queue/src/message.rs`, `Message`.
@@ -159,13 +159,13 @@ impl State {
     }
 
     /// Puts a message where it waits.
-    pub(crate) fn publish(&mut self, step: Step, content: Content, in_rung: bool) {
+    pub(crate) fn publish(&mut self, step: Step, content: Content, delayed: bool) {
         let message = Message {
             step,
             content,
             redelivered: false,
         };
-        self.messages.put(Waiting { message, in_rung });
+        self.messages.put(Waiting { message, delayed });
     }
 
     /// Time passes: more than `check_after`.
