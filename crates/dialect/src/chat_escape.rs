@@ -1,7 +1,7 @@
-//! Filters that fit a text into what a chat service takes and take away what it would do there.
+//! Template filters that escape a text for a chat service and limit its length.
 //!
-//! Lengths are counted in UTF-16 code units: services count characters, some of them in this way, and no other
-//! way of counting gives more. A text that is too long ends in an ellipsis and never within an escape.
+//! Lengths count UTF-16 code units: services count characters, some of them in this way, and no other way gives a
+//! higher count. A text that is too long ends in an ellipsis and is never cut within an escape.
 
 use std::borrow::Cow;
 
@@ -73,8 +73,7 @@ fn discord_markdown(text: &str, limit: usize) -> String {
 const NO_WIDTH: char = '\u{200b}';
 const ELLIPSIS: char = '…';
 
-/// Whether Discord would make a mention of this character with what follows: `@everyone`, `<@1>`, `<#1>`, `</a:1>`,
-/// `<:a:1>`, `<t:1>`, `<id:guide>`.
+/// Recognises the start of a Discord mention: `@everyone`, `<@1>`, `<#1>`, `</a:1>`, `<:a:1>`, `<t:1>`, `<id:guide>`.
 fn begins_mention(character: char, after: &str) -> bool {
     let begins_with = |word: &str| after.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
     match character {

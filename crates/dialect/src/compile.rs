@@ -1,4 +1,4 @@
-//! From a dialect file to a dialect, with everything checked that can be checked before an event is there.
+//! Compiles a dialect file into a [`Dialect`], with every check that needs no event.
 
 mod events;
 mod headers;

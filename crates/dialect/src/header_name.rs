@@ -1,9 +1,8 @@
-//! Names of headers, with the spelling that whoever chose them gave them.
+//! Header names with the case that a dialect or an endpoint gives them.
 //!
-//! Need: names mean the same however they are spelled (RFC 9110, section 5.1), but a receiver that reads them as they
-//! came, as PHP's `getallheaders` does, looks for the spelling that its document prints. Mechanism: the spelling goes with
-//! the name; requests over HTTP/1.1 and the log show it. Limit: HTTP/2 knows lower-case names only (RFC 9113, section
-//! 8.2.1).
+//! Names are equal whatever their case (RFC 9110, section 5.1), but a receiver that reads them as they arrive, as
+//! PHP's `getallheaders` does, looks for the case that its document prints. So the case is kept with the name;
+//! HTTP/1.1 requests and the log use it. HTTP/2 has lower-case names only (RFC 9113, section 8.2.1).
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,13 +19,13 @@ pub struct CasedHeaderName {
 }
 
 impl CasedHeaderName {
-    /// As it is spelled.
+    /// The name in its own case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.spelling
     }
 
-    /// The name, whatever its spelling.
+    /// The name in lower case.
     #[must_use]
     pub fn name(&self) -> &HeaderName {
         &self.name

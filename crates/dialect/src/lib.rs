@@ -1,12 +1,14 @@
-//! How a delivery looks on the wire.
+//! Dialects: formats of webhook requests.
 //!
-//! A dialect is data: one TOML file that says which headers, envelope, signature and answers a kind of receiver
-//! expects (`dialects/README.md` explains every key). The files of `dialects/` are compiled in; an operator's
-//! directory adds to them or replaces them. Everything in a file is checked when it is loaded, down to rendering
-//! its samples, so that a mistake stops the start and not a delivery.
+//! A dialect is data: a TOML file that describes headers, envelope, signature and responses of one kind of receiver
+//! (`dialects/README.md` explains every key). The files in `dialects/` are built in; an operator's directory adds to
+//! them or replaces them. A file is checked completely when it is loaded, down to rendering its samples, so that a
+//! mistake prevents the start instead of a delivery.
 //!
-//! [`Dialect::render`] makes a request from a message. Sending it, and judging what comes back, is the
-//! dispatcher's business.
+//! [`Dialect::render`] turns a message into a request. Sending the request and classifying the response is the
+//! dispatcher's task.
+
+#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 pub mod canonical;
 mod chat_escape;

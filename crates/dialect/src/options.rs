@@ -1,6 +1,6 @@
-//! What an endpoint may choose in a dialect: properties, settings, and which secrets it can have.
+//! An endpoint's options in a dialect: properties, settings and its secret.
 //!
-//! Checked when the endpoint is configured, so that a choice which can't be sent is not found out by a delivery.
+//! They are checked when the endpoint is configured, so that an option that can't be sent does not fail a delivery.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,15 +23,14 @@ pub struct Properties {
 /// A value that an endpoint can give for the dialect's templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// What it is, in a sentence.
+    /// One sentence for people.
     pub description: String,
-    /// What it is for an endpoint that gives none.
+    /// Value for endpoints that set none; required if missing.
     pub default: Option<String>,
-    /// What its values must be.
     pub form: Form,
 }
 
-/// What a setting's values must be.
+/// Syntax of a setting's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
@@ -42,87 +41,65 @@ pub enum Form {
     UriReference,
 }
 
-/// Why an endpoint can't have what it chose.
+/// Reason why an endpoint can't have an option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// The dialect sends payloads whole.
     #[error("dialect `{dialect}` sends payloads whole: choose no properties")]
-    NoProperties {
-        /// Which dialect.
-        dialect: String,
-    },
+    NoProperties { dialect: String },
     /// It is not of an object that the dialect knows.
     #[error("`{property}` is no property: write an object and a key, as in `{object}.plan`; the objects are {objects}")]
     UnknownProperty {
-        /// What was chosen.
         property: String,
         /// An object of the dialect, as an example.
         object: String,
-        /// All objects of the dialect.
+        /// The dialect's objects, for the message.
         objects: String,
     },
-    /// It needs no choosing.
+    /// The property is sent anyway.
     #[error("`{property}` is always sent: leave it out of the properties")]
-    AlwaysSent {
-        /// What was chosen.
-        property: String,
-    },
-    /// It is there twice.
+    AlwaysSent { property: String },
+    /// The property is listed twice.
     #[error("`{property}` is chosen twice: name it once")]
-    Repeated {
-        /// What was chosen.
-        property: String,
-    },
-    /// More than the dialect sends.
+    Repeated { property: String },
+    /// More properties than the dialect sends.
     #[error("{chosen} properties are chosen and dialect `{dialect}` sends at most {max}: leave some out")]
     TooMany {
-        /// Which dialect.
         dialect: String,
-        /// How many were chosen.
+        /// Number of properties listed.
         chosen: usize,
-        /// How many may be.
+        /// Maximum number.
         max: usize,
     },
-    /// The dialect's templates ask for no such value.
+    /// No template of the dialect uses the setting.
     #[error("dialect `{dialect}` has no setting `{setting}`{hint}")]
     UnknownSetting {
-        /// Which dialect.
         dialect: String,
-        /// What was set.
         setting: String,
-        /// Which settings it has.
+        /// The nearest setting, or all settings.
         hint: String,
     },
     /// The value is none that the setting can have.
     #[error("the setting `{setting}` must be {expected}")]
     SettingValue {
-        /// What was set.
         setting: String,
-        /// What it must be.
+        /// Description of valid values.
         expected: &'static str,
     },
     /// The dialect shows the secret in a header, which can't carry this one.
     #[error("dialect `{dialect}` sends the secret in the header `{header}`: it must be visible ASCII characters")]
-    SecretInHeader {
-        /// Which dialect.
-        dialect: String,
-        /// The header.
-        header: String,
-    },
+    SecretInHeader { dialect: String, header: String },
     /// The dialect decodes secrets, and this one does not say a key.
     #[error("{source} (dialect `{dialect}` decodes it in the header `{header}`)")]
     NotAKey {
-        /// Which dialect.
         dialect: String,
         /// The header with the signature.
         header: String,
-        /// What is wrong with it.
         source: SecretError,
     },
     /// The secret is a private key, and the dialect has no use for one.
     #[error("dialect `{dialect}` has no ed25519 signature in `{header}`: give a shared secret, not a `whsk_` key")]
     AsymmetricSecret {
-        /// Which dialect.
         dialect: String,
         /// The header that a shared secret is needed for.
         header: String,
@@ -134,7 +111,7 @@ impl Properties {
         Self { max, always }
     }
 
-    /// How many an endpoint may choose.
+    /// Maximum number of properties per endpoint.
     #[must_use]
     pub fn max(&self) -> usize {
         self.max
@@ -153,7 +130,7 @@ impl Properties {
 }
 
 impl Setting {
-    /// The longest value, in bytes.
+    /// Maximum length of a value, in bytes.
     pub const MAX: usize = 1024;
 
     pub(crate) fn check(&self, value: &str) -> Result<(), &'static str> {
@@ -190,7 +167,7 @@ fn percent_signs_escape(value: &str) -> bool {
 }
 
 impl Dialect {
-    /// Whether an endpoint may choose these properties.
+    /// Checks the properties of an endpoint.
     pub fn check_properties(&self, chosen: &[String]) -> Result<(), OptionError> {
         let Some(properties) = &self.properties else {
             return if chosen.is_empty() {
@@ -227,7 +204,7 @@ impl Dialect {
         Ok(())
     }
 
-    /// Whether an endpoint may have these settings.
+    /// Checks the settings of an endpoint.
     pub fn check_settings(&self, given: &BTreeMap<String, String>) -> Result<(), OptionError> {
         for (name, value) in given {
             let setting = self
@@ -242,7 +219,7 @@ impl Dialect {
         Ok(())
     }
 
-    /// Whether an endpoint may have this secret. A dialect that uses none takes any, and leaves it unused: see
+    /// Checks the secret of an endpoint. A dialect without signatures accepts any and does not use it: see
     /// [`Dialect::uses_secret`].
     pub fn check_secret(&self, secret: Option<&Secret>) -> Result<(), OptionError> {
         let Some(secret) = secret else {
@@ -266,8 +243,8 @@ impl Dialect {
         }
     }
 
-    /// Whether this secret is the key that it looks like, where the dialect decodes secrets. A dialect that takes them as
-    /// they stand takes any.
+    /// Checks that a secret is the key it looks like, if the dialect decodes secrets. A dialect that uses them as
+    /// they are accepts any.
     pub fn check_key(&self, secret: &Secret) -> Result<(), OptionError> {
         let Some(signature) = self.signatures.iter().find(|it| it.key == Key::Decoded) else {
             return Ok(());
@@ -279,15 +256,15 @@ impl Dialect {
         })
     }
 
-    /// Whether every secret that is valid during a rotation signs; otherwise the one before the last rotation does alone, as
-    /// long as it is valid.
+    /// Tells if all valid secrets sign during a rotation. Otherwise only the previous secret signs, as long as it is
+    /// valid.
     #[must_use]
     pub fn signs_with_all(&self) -> bool {
         let shown = self.headers.iter().any(|header| header.secret);
         !shown && self.signatures.iter().all(|signature| signature.separator.is_some())
     }
 
-    /// Whether requests show that their sender knows the endpoint's secret.
+    /// Tells if requests prove that their sender knows the endpoint's secret.
     #[must_use]
     pub fn uses_secret(&self) -> bool {
         !self.signatures.is_empty() || self.headers.iter().any(|header| header.secret)

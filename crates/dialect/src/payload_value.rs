@@ -1,7 +1,7 @@
-//! The payload as templates pick from it.
+//! The variable `data`: a payload's members for templates.
 //!
-//! The top level is indexed at the first use, and a member is parsed when a template asks for it, so
-//! that `data.url` costs little in a large payload and fails in none that is nested deep elsewhere.
+//! The top level is indexed at first use, and a member is parsed when a template uses it. So `data.url` costs little
+//! in a large payload, and deep nesting elsewhere does no harm.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use minijinja::{Error, ErrorKind};
 use crate::json::{Container, JsonError, Token, Tokens};
 use crate::members::{decoded, items, members};
 
-/// How deep a member may be nested for a template to look inside. The template engine recurses.
+/// Maximum nesting of a member that templates may use, because the template engine recurses.
 const MAX_DEPTH: usize = 128;
 
-/// What `data` is for a payload that has been checked.
+/// The value of `data` for a valid payload.
 pub(crate) fn payload_value(payload: &str) -> Value {
     if let Some(members) = members(payload) {
         let texts = members
@@ -47,7 +47,7 @@ impl Object for Members {
     }
 }
 
-/// Payloads are not for logs.
+/// Hides the payload, which must not appear in logs.
 impl fmt::Debug for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} members", self.0.len())
@@ -71,7 +71,7 @@ impl Object for Items {
     }
 }
 
-/// Payloads are not for logs.
+/// Hides the payload, which must not appear in logs.
 impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} items", self.0.len())

@@ -1,7 +1,7 @@
-//! Leaves members out of a payload without touching the rest.
+//! Removes members from a payload without touching the rest.
 //!
-//! What stays keeps its bytes: nothing is printed again. Only the top level of the payload and of the objects that
-//! hold properties is looked at; whatever lies below is passed over, however deep.
+//! Everything else keeps its bytes; nothing is reprinted. Only the top level of the payload and of objects with
+//! properties is examined; deeper levels are skipped, however deep.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::members::{Member, members};
 use crate::options::Properties;
 
-/// What of a payload is not sent.
+/// The parts of a payload that are not sent.
 pub(crate) struct Prune<'a> {
     /// Members of the payload that only templates see.
     pub(crate) omit: &'a [String],
@@ -20,7 +20,7 @@ pub(crate) struct Prune<'a> {
 }
 
 impl Prune<'_> {
-    /// What is left of a payload that has been checked.
+    /// Removes the parts from a valid payload.
     pub(crate) fn apply<'a>(&self, payload: &'a str) -> Cow<'a, str> {
         let removed = self.removed(payload);
         if removed.is_empty() {
@@ -36,7 +36,7 @@ impl Prune<'_> {
         kept.into()
     }
 
-    /// What is left out, in the order of the text.
+    /// Ranges to remove, in the order of the text.
     fn removed(&self, payload: &str) -> Vec<Range<usize>> {
         let members = members(payload).unwrap_or_default();
         let keep = |member: &Member<'_>| !self.omit.iter().any(|key| *key == member.key);

@@ -1,4 +1,4 @@
-//! From a message to the request that a receiver gets.
+//! Renders a message as an HTTP request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,20 +23,18 @@ use crate::options::Setting;
 use crate::prune::Prune;
 use crate::variables::{BODY, EventNames, SECRET, Variables, With};
 
-/// What is to be told.
+/// Event and endpoint data that a request is rendered from.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The event's id, the same for every attempt.
     pub event_id: EventId,
-    /// What happened.
     pub event_type: &'a EventType,
-    /// When it happened.
     pub occurred_at: Timestamp,
     /// The time of this attempt, which signatures cover.
     pub sent_at: Timestamp,
     /// The number of this attempt; the first is 1.
     pub attempt: u32,
-    /// JSON as it was published.
+    /// JSON text, as published.
     pub payload: &'a [u8],
     /// The properties that the endpoint chose (`user.plan`), for a dialect that leaves out others.
     pub properties: &'a [String],
@@ -44,60 +42,47 @@ pub struct Message<'a> {
     pub settings: &'a BTreeMap<String, String>,
 }
 
-/// What an HTTP client needs, apart from the URL; the method is POST.
+/// Headers and body of a POST request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Every header that the dialect decides. Values that show the secret are marked sensitive; a signature shows nothing of it.
     pub headers: Vec<(CasedHeaderName, HeaderValue)>,
-    /// The body.
     pub body: Bytes,
-    /// Where the payload stands verbatim in the body, so that a log need not store it twice: what stands
-    /// before, the payload and what stands after are the body. None when the dialect changed it.
+    /// Position of the unchanged payload in the body, so that a log need not store it twice. `None` if the dialect
+    /// changed it.
     pub payload_at: Option<Range<usize>>,
 }
 
-/// Why a message can't be put in a dialect. Trying again gives the same.
+/// Reason why a message can't be rendered. A repetition gives the same result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// The payload is broken.
+    /// The payload is not JSON.
     #[error("the payload is {0}")]
     Payload(JsonError),
     /// A template fails on this message.
     #[error("dialect `{dialect}`: {problem}")]
     Template {
-        /// Whose template.
         dialect: String,
-        /// What the template engine says, with the template and its line.
+        /// Error of the template engine, with template and line.
         problem: String,
     },
     /// The template of the body gives something else than JSON for this message.
     #[error("dialect `{dialect}`: the body is {source}")]
     Body {
-        /// Whose template.
         dialect: String,
-        /// Where in the body, and what.
+        /// Position and description of the error in the body.
         source: JsonError,
     },
     /// A header's value has characters that no header may carry, or too many. The value is kept back; it may be a
     /// secret.
     #[error("dialect `{dialect}`: the value of the header `{header}` is not all visible ASCII characters, or too long")]
-    Header {
-        /// Whose header.
-        dialect: String,
-        /// The name of the header.
-        header: CasedHeaderName,
-    },
+    Header { dialect: String, header: CasedHeaderName },
     /// The secret is a private key, and a header needs a shared one. Nothing is sent unsigned instead.
     #[error("dialect `{dialect}`: the header `{header}` needs a shared secret, and the endpoint has an ed25519 key")]
-    Secret {
-        /// Whose header.
-        dialect: String,
-        /// The name of the header.
-        header: CasedHeaderName,
-    },
+    Secret { dialect: String, header: CasedHeaderName },
 }
 
-/// How much a template may write beyond one payload.
+/// Maximum output of a template beyond one payload, bytes.
 const MAX_WRITTEN: usize = 1024 * 1024;
 /// The longest value of a header: what common servers take of all headers together.
 const MAX_HEADER: usize = 8 * 1024;
@@ -250,7 +235,7 @@ impl Dialect {
         self.value(&signature.header, &text, false).map(Some)
     }
 
-    /// What a signature covers.
+    /// The text that a signature covers.
     pub(crate) fn signed(
         &self,
         signature: &Signature,
@@ -308,7 +293,7 @@ impl Dialect {
 }
 
 impl Signature {
-    /// Whether this secret can sign here.
+    /// Tells if this secret can sign here.
     pub(crate) fn takes(&self, secret: &Secret) -> bool {
         !secret.is_asymmetric() || self.ed25519_prefix.is_some()
     }
@@ -338,7 +323,7 @@ impl Signature {
     }
 }
 
-/// What a template has written, up to a limit: a loop over a payload must not fill the memory.
+/// Output of a template, limited so that a loop over a payload can't fill the memory.
 struct Written {
     text: Vec<u8>,
     limit: usize,
@@ -358,8 +343,8 @@ impl io::Write for Written {
     }
 }
 
-/// Where the payload stands in the body. Only its beginning is searched for: preparing a search for all of a large
-/// payload costs more than comparing it where it may stand.
+/// Finds the payload in the body by its beginning: preparing a search for a whole large payload costs more than
+/// comparing it at the candidates.
 fn find_payload(body: &[u8], payload: &[u8]) -> Option<Range<usize>> {
     let beginning = &payload[..payload.len().min(16)];
     memmem::find_iter(body, beginning)

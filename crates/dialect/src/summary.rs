@@ -1,8 +1,8 @@
-//! What a person wants to know of a payload, whatever product it is from.
+//! Summary of a payload for people, whatever product it is from: the template variable `digest`.
 //!
-//! Dialects for people (`slack.toml`, `discord.toml`) can't know every payload. A digest looks for well-known keys,
-//! those of the five products first, at the top level and in the objects that usually hold what an event is about.
-//! What it does not know becomes fields by their own names; ids, timestamps and tokens are left out.
+//! Dialects for people (`slack.toml`, `discord.toml`) can't know every payload. The summary looks for well-known
+//! keys, those of the five products first, at the top level and in the objects that usually describe an event.
+//! Everything else becomes fields under its own name, except ids, timestamps and tokens.
 
 mod changes;
 mod links;
@@ -32,12 +32,12 @@ pub(crate) struct Summary {
     email: Option<String>,
     rating: Option<Rating>,
     message: Option<String>,
-    /// Only http and https.
+    /// Only `http` and `https`.
     link: Option<String>,
     image: Option<String>,
-    /// What changed from what to what, on one line.
+    /// All changes on one line, with old and new values.
     change: Option<String>,
-    /// What is new, on one line, where no message says it.
+    /// The news on one line, if no message tells it.
     news: Option<String>,
     /// Names and values, one line each and none empty.
     fields: Vec<(String, String)>,
@@ -58,13 +58,13 @@ enum Tone {
     Urgent,
 }
 
-/// The most fields: Slack shows ten in a section.
+/// Maximum number of fields: Slack shows ten in a section.
 const MAX_FIELDS: usize = 10;
-/// How many fields make the news where nothing else does.
+/// Maximum fields that serve as the news.
 const MAX_NEWS: usize = 4;
-/// What an event is about.
+/// Keys for the subject of an event.
 const SUBJECTS: [&str; 5] = ["title", "subject", "issue_name", "added_issue_name", "issue_title"];
-/// What somebody wrote.
+/// Keys for a text that somebody wrote.
 const MESSAGES: [&str; 9] = [
     "message",
     "text_feedback",
@@ -76,7 +76,7 @@ const MESSAGES: [&str; 9] = [
     "body",
     "description",
 ];
-/// Where an event is to be seen: pages for people before what may be for programs.
+/// Keys for a page that shows the event: those for people before those that may be for programs.
 const LINKS: [&str; 13] = [
     "html_url",
     "web_url",
@@ -92,7 +92,7 @@ const LINKS: [&str; 13] = [
     "page_url",
     "href",
 ];
-/// Where a picture is to be seen, or one of several.
+/// Keys for pictures.
 const PICTURES: [&str; 11] = [
     "screenshot_url",
     "screenshot",
@@ -106,7 +106,7 @@ const PICTURES: [&str; 11] = [
     "pictures",
     "photos",
 ];
-/// Where pictures may be among other things.
+/// Keys for lists that may contain pictures among other files.
 const FILES: [&str; 2] = ["attachments", "files"];
 
 impl Summary {
@@ -174,7 +174,7 @@ impl Summary {
         }
     }
 
-    /// What there is to say of a payload that is no object, or an empty one.
+    /// Summary of a payload that is not an object, or an empty one.
     fn of_another_kind(payload: &str) -> Self {
         let text = payload.trim();
         let message = match text.as_bytes().first() {
@@ -220,7 +220,7 @@ fn field((name, value): &(String, String)) -> Value {
     Value::from_pairs([("name", Value::from(&**name)), ("value", Value::from(&**value))])
 }
 
-/// Payloads are not for logs.
+/// Hides the payload, which must not appear in logs.
 impl fmt::Debug for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Summary({} fields)", self.fields.len())
@@ -266,7 +266,8 @@ impl Tone {
     }
 }
 
-/// Where it changed, how it stands; else what the sender felt, if they said it, how it stands, how pressing it is.
+/// Tone by the first of these that is present: a changed status, the sender's sentiment, the rating, the status, the
+/// priority.
 fn tone(found: &Scalars<'_>, rating: Option<Rating>) -> Option<Tone> {
     let said = |key: &str| found.peek(key).map(str::to_lowercase).unwrap_or_default();
     let by_rating = |rating: Rating| match rating {
@@ -302,7 +303,7 @@ fn tone(found: &Scalars<'_>, rating: Option<Rating>) -> Option<Tone> {
         .or(by_priority)
 }
 
-/// What is done is good, what was turned down is bad, what is under way is neither; what has just come in says nothing.
+/// Tone of a status: done is good, rejected is bad, in progress is neutral, new says nothing.
 fn tone_of_status(status: &str) -> Option<Tone> {
     match wording::in_snake_case(status).as_str() {
         "resolved" | "closed" | "done" | "approved" | "completed" | "complete" | "fixed" | "solved" | "merged"

@@ -1,5 +1,5 @@
-//! Which URLs choose a dialect by themselves, as `hooks.slack.com/*` does in FeedbackPulse's document
-//! ("Supported Endpoints").
+//! URL patterns that select a dialect, such as `hooks.slack.com/*` in FeedbackPulse's document ("Supported
+//! Endpoints").
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl UrlPattern {
         is_host && fits(self.path.as_bytes(), url.path().as_bytes())
     }
 
-    /// How much it says: of two patterns that match, the one that says more is meant.
+    /// Specificity: of two matching patterns, the one with the higher value applies.
     pub(crate) fn weight(&self) -> usize {
         self.path.bytes().filter(|byte| *byte != b'*').count()
     }

@@ -1,4 +1,4 @@
-//! What a dispatcher counts.
+//! Metrics of a dispatcher.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -212,12 +212,13 @@ pub(crate) fn attempted(outcome: Outcome, number: u32, status: Option<u16>, dura
     }
 }
 
-/// Counts a sample event.
+/// Counts a test of an endpoint.
 pub(crate) fn tested(outcome: Outcome) {
     TEST_SENDS.with_label_values(&[outcome.name()]).inc();
 }
 
-/// A request of a delivery is about to be sent; says how late that is.
+/// Observes the delay of an attempt that is about to be sent: since its due time for a retry, since acceptance for a
+/// first attempt.
 pub(crate) fn begun(lane: LaneKind, message: &Message, accepted_at: Timestamp, now: Timestamp) {
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
     match message.due {

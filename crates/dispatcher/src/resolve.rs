@@ -1,12 +1,13 @@
-//! Resolving host names to addresses that requests may go to (guarantee G6).
+//! Resolves host names to addresses that the destination policy allows (guarantee G6).
 //!
-//! Need: [`Network`](crate::send::Network) connects to the addresses given here and to no others, so a name that changes its mind between
-//! the check and the connection gains nothing; and one tenant's slow names must not hold up another's. Mechanism:
-//! the names of `/etc/hosts`, then the system's name servers, asked without a thread per question (getaddrinfo needs
-//! one). Both families and all name servers are asked at the same time, so that none that is silent is waited for for
-//! long (RFC 8305, section 3). Who stops waiting stops asking; questions for the same name at the same time are one.
-//! Limit: both files are read once, at the start; names are taken as they stand, so search domains and `ndots` do not
-//! apply.
+//! [`Network`](crate::send::Network) connects only to addresses returned here, so a name that changes between check
+//! and connection gains nothing. Names come from `/etc/hosts`, then from the name servers, over an asynchronous
+//! resolver: getaddrinfo would need a thread per query, and one tenant's slow names would hold up another's. Both
+//! address families and all name servers are queried at the same time, so that a silent one delays little (RFC 8305,
+//! section 3). Concurrent queries for one name are merged, and a query ends when nobody waits for it any more.
+//!
+//! `/etc/hosts` and `/etc/resolv.conf` are read once, at the start. Names are taken as written: search domains and
+//! `ndots` do not apply.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -24,8 +25,8 @@ use tidings_domain::destination::Destinations;
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// How many answers are remembered. An answer can hold thousands of addresses (about 1 MB in memory), and who owns
-/// the name decides about that; the name server next door remembers answers too.
+/// Cached answers. An answer can hold thousands of addresses (about 1 MB in memory) at its owner's discretion, so the
+/// cache is small; the nearest name server caches as well.
 const REMEMBERED: u64 = 256;
 
 /// The longest time that an answer is remembered, whatever its owner says; and that there is no address, because names
@@ -33,17 +34,17 @@ const REMEMBERED: u64 = 256;
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 const ABSENCE_REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
-/// How long the second family is waited for when the first has given addresses (RFC 8305, section 3).
+/// Wait for the second address family after the first has given addresses (RFC 8305, section 3).
 const SECOND_FAMILY: Duration = Duration::from_millis(50);
 
-/// How long it is waited for when of the first it was said that there is no such name.
+/// Wait for the second family after the first reported that the name does not exist.
 const ABSENT_FAMILY: Duration = Duration::from_millis(500);
 
-/// How long all name servers together have for an answer, and how often they are asked.
+/// Time for all name servers together to answer one round of queries, and the number of rounds.
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 2;
 
-/// How many addresses of one name are tried.
+/// Maximum addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 16;
 
 /// Asks name servers and drops what is not allowed.
@@ -56,7 +57,7 @@ struct Inner {
     servers: TokioResolver,
 }
 
-/// Why a name gave no address.
+/// Reason why a name gave no address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("`{name}` does not resolve: {why}")]
@@ -195,7 +196,7 @@ async fn of_both_families(servers: &TokioResolver, name: Name) -> Result<Vec<IpA
     }
 }
 
-/// Whether there is no such name, in neither family.
+/// Recognises an answer that the name exists in neither family.
 fn is_absent(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain)
 }
@@ -204,8 +205,8 @@ fn has_no_records(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)))
 }
 
-/// What `/etc/resolv.conf` says. Without it the server on this machine is asked, which is also what the C library
-/// does (resolv.conf(5)).
+/// Configuration from `/etc/resolv.conf`. Without that file the server on this machine is used, as the C library does
+/// (resolv.conf(5)).
 fn of_system() -> (ResolverConfig, ResolverOpts) {
     system_conf::read_system_conf().unwrap_or_else(|error| {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Sending one request and reading its response, within bounds and one deadline (guarantee G8).
+//! Sends one request and reads its response, within size limits and one deadline (guarantee G8).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Settling: record, then successor, then acknowledgement (guarantee G4).
+//! Settles a message: record, then successor, then acknowledgement (guarantee G4).
 //!
-//! A crash between two of these makes a duplicate at worst: what is recorded is known to the ledger, and what is
-//! not acknowledged comes again.
+//! A crash between two of these steps makes a duplicate at worst: the ledger knows what was recorded, and an
+//! unacknowledged message is redelivered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,34 +18,34 @@ use tokio_util::sync::CancellationToken;
 use crate::limiter::{Rejection, Throttled};
 use crate::{metrics, record};
 
-/// The waits of a delivery that is put aside again and again because something is away; the last one for ever. Short,
-/// because whatever was away may be back at any moment.
+/// Waits of a delivery that is deferred repeatedly because a dependency is unavailable; the last one repeats. They
+/// are short because the dependency may return at any moment.
 const UNAVAILABLE_WAITS: [Duration; 3] = [seconds(1), seconds(5), seconds(15)];
 
-/// The waits of a delivery that its endpoint's gate turned away: the shortest that is long enough.
+/// Waits of a throttled delivery: the shortest that is long enough is used.
 const THROTTLED_WAITS: [Duration; 4] = [seconds(1), seconds(5), seconds(15), seconds(60)];
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Why a delivery is put aside without an attempt.
+/// Reason for deferring a delivery without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deferral {
-    /// Its endpoint's gate turned it away.
+    /// The endpoint's limiter granted no permit.
     Throttled(Throttled),
     /// The ledger can't be asked, or does not know the delivery yet.
     LedgerAway,
-    /// The registry can't be asked.
+    /// The registry is unavailable.
     RegistryAway,
     /// There is no connection to be had, for reasons that are not the receiver's failure.
     NoConnection,
 }
 
-/// What the caller is to do with the message in its hands.
+/// Fate of the message, carried out by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It is taken care of.
+    /// Everything is durable: remove the message.
     Acknowledge,
     /// Nothing durable happened; it must come again.
     Leave,
@@ -69,7 +69,8 @@ impl Settler {
         });
     }
 
-    /// Whether a wait is kept by the queue; otherwise the ledger keeps it.
+    /// Tells if the queue keeps this wait: it has a delay queue for it and is available. Otherwise the ledger keeps
+    /// it.
     pub(crate) fn is_kept_by_queue(&self, wait: Duration) -> bool {
         self.queue.delays().contains(&wait) && self.queue.available()
     }
@@ -104,8 +105,9 @@ impl Settler {
         self.make_durable(message, record).await
     }
 
-    /// A delivery that can't be attempted right now goes round in a delay queue. One that its endpoint's gate turned away goes
-    /// round once; the second time, or when too many do, it is held: the releaser knows better when its turn comes.
+    /// Sends a delivery that can't be attempted right now to a delay queue. A throttled delivery waits there once;
+    /// the second time, or when too many of its endpoint do, it is held, because the releaser knows the endpoint's
+    /// pace.
     pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Disposition {
         metrics::DEFERRALS.with_label_values(&[why.as_str()]).inc();
         let times = message.step.moves() as usize;
@@ -153,8 +155,9 @@ impl Settler {
         }
     }
 
-    /// Publishes what the ledger believes to be in a delay queue. If the queue did not take it, or may not have, the ledger is
-    /// told that it keeps the wait now; should that fail too, the sweeper publishes it after the grace.
+    /// Publishes a message that the ledger records as being in a delay queue. If the publish fails or stays
+    /// unconfirmed, the ledger is given the wait instead; if that fails too, the sweeper publishes the message after
+    /// its grace.
     async fn publish_later(&self, message: &Message, wait: Duration) -> bool {
         let lane = Lane {
             kind: LaneKind::Retry,
@@ -176,9 +179,9 @@ impl Settler {
         published.is_ok()
     }
 
-    /// Waits for a record to become durable, as long as it takes: what is in hand stays in hand, so that an
-    /// outage of everything slows the lanes down instead of spinning them. A record that is refused is put aside, and
-    /// the delivery goes on: of an attempt whose details can't be recorded at least the outcome is.
+    /// Retries until a record is durable. The message stays unsettled meanwhile, so that an outage of everything
+    /// slows the lanes down instead of making them spin. A refused record is parked and the delivery goes on; of an
+    /// attempt whose details can't be recorded, at least the outcome is.
     async fn make_durable(&self, message: &Message, mut record: pb::Record) -> Disposition {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
@@ -233,7 +236,7 @@ impl Deferral {
         "secret_unreadable",
     ];
 
-    /// Its name in metrics.
+    /// Label in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Throttled(throttled) => throttled.reason.hold_reason().as_str(),

@@ -1,4 +1,4 @@
-//! One delivery from the lane to its end or its next wait.
+//! Handles one delivery: from its lane to its end or its next wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::send::Sender;
 use crate::settle::{Deferral, Disposition, Settler};
 use crate::{classify, disable_gone, metrics, record};
 
-/// A message that is due within this time is waited for in hand instead of going round once more.
+/// A message due within this time is kept until then instead of returning to a delay queue.
 const CLOSE: Duration = Duration::from_millis(1_000);
 
 pub(crate) struct Worker {
@@ -39,9 +39,9 @@ pub(crate) struct Worker {
     pub(crate) check_after: Duration,
 }
 
-/// What is to be done with a delivery before it can be attempted.
+/// Reason why a delivery is not attempted now, and its consequence.
 enum Obstacle {
-    /// Its endpoint is gone.
+    /// The endpoint was deleted.
     Cancel(CancelReason),
     /// Its endpoint is off, or no request can be made for it before somebody repairs something.
     Hold(HoldReason),
@@ -49,8 +49,8 @@ enum Obstacle {
     Defer(Deferral),
     /// The ledger says that this has been done.
     Done,
-    /// Nothing is left of its event, and nobody asks what became of it. Should its record arrive after all, the sweeper
-    /// publishes it again.
+    /// Nothing is left of the event, and nobody will look for the delivery. If its record arrives after all, the
+    /// sweeper publishes it again.
     Forgotten,
 }
 
@@ -189,8 +189,8 @@ impl Worker {
         }
     }
 
-    /// The endpoint. One that is not in the cache may be too new for it, so the registry itself is asked before a delivery
-    /// is given up.
+    /// Looks the endpoint up. One that is missing from the cache may be too new for it, so only the registry itself
+    /// decides that an endpoint was deleted.
     async fn endpoint(&self, message: &Message) -> Result<Arc<Endpoint>, Obstacle> {
         if let Some(endpoint) = self.cache.endpoint(message.endpoint) {
             return Ok(endpoint);
@@ -328,7 +328,7 @@ impl Worker {
         Ok((recorded(report), state, in_queue))
     }
 
-    /// Lets the next request through and says what became of the endpoint's circuit.
+    /// Returns the permit and logs a change of the endpoint's circuit.
     fn complete(&self, permit: Permit, endpoint: &Endpoint, feedback: Feedback) {
         match permit.complete(feedback) {
             CircuitChange::None => {}
@@ -374,8 +374,8 @@ pub(crate) fn render(
     dialect.render(&rendering, &endpoint.secrets(sent_at))
 }
 
-/// Whether it is how the endpoint is configured that keeps its dialect from making a request, and not this one event: then
-/// the dialect can't write its own samples for it either.
+/// Tells a misconfigured endpoint from an event that can't be rendered: if the dialect can't render its own samples
+/// for the endpoint either, the configuration is at fault.
 fn is_configuration(
     error: &RenderError,
     dialect: &Dialect,

@@ -1,9 +1,9 @@
-//! How requests show their receiver who sends them, beside the signature: headers of its own, HTTP authorization, a
-//! client certificate, and the one authority that its certificate must come from.
+//! Authentication to receivers, besides the signature: additional headers, HTTP authorization, a client certificate,
+//! and a pinned authority for the receiver's certificate.
 //!
-//! Everything here may be secret: it is sealed where it is stored, shown only as [`Authentication::masked`], and
-//! prints no value. That a key belongs to its certificate is not checked here: it takes a TLS library, and the
-//! dispatcher says so with the first attempt.
+//! All of this may be secret: it is sealed in the database, shown only as [`Authentication::masked`], and its `Debug`
+//! output contains no value. A mismatch of key and certificate is not detected here, because that takes a TLS
+//! library; the first attempt reports it.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,8 @@
-//! Accepting an event (guarantees G1 and G10).
+//! Accepts events (guarantees G1 and G10).
 //!
-//! The record of the event, which names its deliveries, is what makes it durable: in the ledger, or in the
-//! records queue on its way there. Its messages are published after that, so that nothing is ever sent of an event
-//! that was refused, and whoever holds a message will find its event on record.
+//! An event is accepted once its record, which names its deliveries, is durable: in the ledger, or in the records
+//! queue on its way there. Messages are published after that, so that nothing is ever sent of a refused event, and
+//! whoever holds a message will find its event on record.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ use crate::{Config, Dependencies, metrics};
 /// The code of the problem of an idempotency key that stands for another event.
 pub(crate) const KEY_REUSED: &str = "idempotency_key_reused";
 
-/// Accepts events.
+/// The one path of acceptance, for gRPC and HTTP.
 pub(crate) struct Acceptor {
     pub(crate) config: Config,
     dependencies: Dependencies,
@@ -43,7 +43,7 @@ pub(crate) struct Acceptor {
     memory: MemoryBudget,
 }
 
-/// An event that is durable.
+/// An accepted, that is durable, event.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) event: EventId,
@@ -248,8 +248,8 @@ impl Acceptor {
         })
     }
 
-    /// Who wants the event, and in what its payload is not as its tenant wants it to be. The payload is read for that only
-    /// where there is a filter or a schema to read it for.
+    /// Finds the endpoints that get the event, and warnings about its payload. The payload is parsed only if a filter
+    /// or a schema needs it.
     async fn fan_out(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Target>, Vec<String>), Problem> {
         let Dependencies { registry, recorder, .. } = &self.dependencies;
         let (mut warnings, evaluating) = {
@@ -290,14 +290,14 @@ impl Acceptor {
     }
 }
 
-/// Whether messages of an event may have been published before, by somebody who died with its key.
+/// Tells if an earlier publisher, which died while it held the key, may have published messages of the event.
 #[derive(Clone, Copy)]
 enum Published {
     Never,
     Perhaps,
 }
 
-/// A claimed key.
+/// Outcome of claiming an idempotency key.
 enum Ours {
     New(EventId, ClaimToken),
     Known(EventId),
@@ -308,7 +308,8 @@ fn keys_unavailable(why: &str) -> Problem {
     Problem::unavailable("idempotency_unavailable", detail).with_retry_after(Duration::from_secs(1))
 }
 
-/// What must be the same for two events to be one: type, payload, and the time if the publisher gave it.
+/// Hash of everything that must match for two events to be duplicates: type, payload, and the time if the publisher
+/// stated it.
 fn fingerprint(event: &ValidEvent) -> [u8; 32] {
     let at = if event.occurred_at_given {
         event.occurred_at.as_nanosecond()

@@ -1,10 +1,10 @@
-//! Who wants an event: asks every endpoint's filters, without making anybody else's publish wait.
+//! Evaluates content filters to find the endpoints that get an event, without delaying other publishers.
 //!
-//! Need: a tenant may have hundreds of endpoints with a hundred filters each, and all of them are asked while its
-//! event is taken in. Mechanism: what takes no time is asked at once; the rest, and what must be compiled first, on a
-//! thread of its own, for one event of a tenant at a time and for few tenants at once. An event's filters have a budget of
-//! steps, of which each endpoint gets an even part; an endpoint whose filters are stopped is not sent the event, and
-//! its delivery says so. Limit: who publishes faster than his filters can be asked is told to slow down.
+//! A tenant may have hundreds of endpoints with a hundred filters each, all evaluated while its event is accepted.
+//! Filters that are cheap run inline; the rest, and those to be compiled first, run on a thread of their own, for one
+//! event per tenant and few tenants at a time. The filters of an event have a budget of steps, split evenly among its
+//! endpoints; an endpoint whose filters exceed their part does not get the event, and its delivery says so. A
+//! publisher that is faster than its filters is told to slow down.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::filters::{Filters, TenantFilters};
 use crate::metrics;
 use crate::validate::ValidEvent;
 
-/// How many steps are taken at once: less than half a millisecond.
+/// Steps evaluated inline: less than half a millisecond.
 const AT_ONCE: u32 = 20_000;
-/// How many steps an event's filters may take in all: some 40 ms.
+/// Step budget of all filters of one event: about 40 ms.
 const OF_EVENT: u32 = 2_000_000;
-/// How long an event waits for its turn.
+/// Longest time that an event waits for a thread.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks filters.
+/// Runs filters within their budgets.
 pub(crate) struct Evaluator {
     filters: Arc<Filters>,
-    /// How many events are judged beside what is judged at once.
+    /// Permits for evaluation outside of the caller's task.
     threads: Arc<Semaphore>,
-    /// How many bytes of a tenant's payloads may wait for their turn.
+    /// Maximum payload bytes of one tenant that wait for a thread.
     most_waiting: usize,
 }
 
@@ -52,7 +52,8 @@ impl Evaluator {
         }
     }
 
-    /// How the deliveries of an event begin to endpoints that match its type: `view` looks at it.
+    /// Initial states of an event's deliveries to the endpoints that match its type. `view` is the parsed form of
+    /// `event`.
     pub(crate) fn evaluate<'a>(
         &'a self,
         tenant: TenantId,

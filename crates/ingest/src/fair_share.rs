@@ -1,9 +1,9 @@
-//! Which lane a first attempt goes to, so that one tenant's flood does not stand before everybody's events.
+//! Fair share: a tenant's flood goes to the `bulk` lane and does not delay other tenants' events.
 //!
-//! Need: a lane is worked on in order; a hundred thousand events of one tenant would keep the others waiting. Mechanism:
-//! each tenant has a share of the `live` lane, so many deliveries per second and more at once after a rest, as
-//! configured or as its operator has set it; what is beyond goes to the `bulk` lane, which is worked on beside it. Nothing is refused, and while nobody else wants
-//! anything bulk is as quick as live. Limit: each ingest process counts what it takes in itself.
+//! Lanes are worked on in order, so a hundred thousand events of one tenant would delay all others. Each tenant has a
+//! share of the `live` lane: deliveries per second, with a burst, by configuration or as set for the tenant.
+//! Deliveries beyond it go to the `bulk` lane, which is consumed in parallel. Nothing is refused, and without
+//! competition `bulk` is as quick as `live`. Each ingest process counts only what it accepts itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub(crate) struct FairShares {
     used: Mutex<HashMap<TenantId, Used>>,
 }
 
-/// How many deliveries of a tenant go to the `live` lane.
+/// Rate of deliveries that go to the `live` lane.
 #[derive(Clone, Copy)]
 struct Share {
     per_second: f64,
@@ -27,11 +27,11 @@ struct Share {
 
 struct Used {
     bucket: Bucket,
-    /// What the tenant had when it last used it.
+    /// The share in effect when the bucket was last used.
     share: Share,
 }
 
-/// With so many tenants in memory, those that use nothing of their share are forgotten.
+/// Number of tracked tenants above which those with a full bucket are dropped.
 const MANY: usize = 4_096;
 
 impl FairShares {

@@ -1,4 +1,4 @@
-//! How the delivery of an event to an endpoint begins.
+//! Fan-out: the initial state of an event's delivery to each matching endpoint.
 
 use std::sync::Arc;
 
@@ -14,12 +14,11 @@ pub(crate) struct Target {
     pub(crate) state: InitialState,
 }
 
-/// How a delivery begins.
+/// Initial state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InitialState {
     /// Its first attempt is made as soon as possible.
     AtOnce,
-    /// It is held.
     Held(HoldReason),
     /// It is over: the endpoint wants such events, and its filters not this one.
     Filtered,
@@ -28,7 +27,8 @@ pub(crate) enum InitialState {
 }
 
 impl InitialState {
-    /// How the delivery of an event begins to an endpoint that matches its type.
+    /// Decides the initial state for an endpoint that matches the event's type. Fails if a filter has to be compiled
+    /// first and `filters` does not compile.
     pub(crate) fn of(
         endpoint: &Endpoint,
         event_type: &EventType,
@@ -59,7 +59,7 @@ impl InitialState {
         })
     }
 
-    /// Whether it ends where it begins.
+    /// Tells if the delivery ends without any attempt.
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Filtered | Self::Undecided)
     }

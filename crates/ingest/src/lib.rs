@@ -1,9 +1,11 @@
-//! Ingest: takes events in.
+//! Ingest: accepts events.
 //!
-//! Need: a product's services publish events and must know at once that they are safe. Mechanism: each event is
-//! checked, matched with its tenant's endpoints and their filters, and then at the same time recorded and published as one
-//! message per delivery; it is accepted when its record is durable. Limit: ingest keeps nothing itself; with both
-//! the queue and the ledger away it refuses events.
+//! A publisher has to know at once that its event is safe. [`build`] puts together the gRPC and HTTP services over
+//! one acceptor, which validates an event (`validate`, `schemas`), finds its endpoints (`evaluate`, `fan_out`), makes
+//! its record durable and publishes one message per delivery (`accept`, `publish`). Ingest stores nothing itself:
+//! with both the queue and the ledger away it refuses events.
+
+#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod accept;
 mod evaluate;
@@ -34,30 +36,30 @@ use crate::accept::Acceptor;
 
 pub use crate::metrics::register as register_metrics;
 
-/// How events are taken in (`[ingest]`).
+/// Configuration of ingest (`[ingest]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the gRPC service listens.
+    /// Listen address of the gRPC service.
     pub grpc_address: String,
-    /// Where the HTTP service listens.
+    /// Listen address of the HTTP service.
     pub http_address: String,
-    /// The largest payload, bytes.
+    /// Maximum size of a payload, bytes.
     pub max_payload: usize,
-    /// The most events in one batch.
+    /// Maximum number of events per batch.
     pub max_batch: usize,
     /// The largest request as a whole, bytes.
     pub max_request: usize,
-    /// How many bytes of payload may be under way at once, over all requests; what is beyond waits.
+    /// Maximum payload bytes in flight over all requests; further requests wait.
     pub max_in_flight: usize,
-    /// How many events of one stream may be under way at once.
+    /// Maximum events in flight per stream.
     pub stream_window: usize,
-    /// How many deliveries per second of one tenant go to the `live` lane; what is beyond goes to `bulk`, which is
-    /// worked on beside it, so that nobody waits behind a tenant's flood.
+    /// Deliveries per second of one tenant that go to the `live` lane. Those beyond it go to `bulk`, which is worked
+    /// on in parallel, so that nobody waits behind a tenant's flood.
     pub live_per_second: u32,
-    /// How many deliveries of one tenant go to the `live` lane at once, after a rest.
+    /// Burst: deliveries of one tenant that may go to the `live` lane at once.
     pub live_burst: u32,
-    /// How long a publish may hold its idempotency key before another takes it over.
+    /// Time after which a publish loses its claim on an idempotency key to another.
     #[serde(with = "humantime_serde")]
     pub idempotency_lease: Duration,
 }
@@ -79,19 +81,19 @@ impl Default for Config {
     }
 }
 
-/// What ingest works with.
+/// Parts that ingest is built from.
 pub struct Dependencies {
-    /// Who may do what.
+    /// Authentication of callers.
     pub access: Access,
-    /// Which endpoints there are.
+    /// Cached tenants, endpoints and schemas.
     pub registry: Arc<RegistryCache>,
-    /// Where idempotency keys are claimed.
+    /// Claims of idempotency keys.
     pub idempotency: Arc<dyn Idempotency>,
-    /// Where deliveries go.
+    /// Destination of deliveries.
     pub queue: Arc<dyn Queue>,
-    /// How many shards the lanes have.
+    /// Shards per lane.
     pub shards: u16,
-    /// Where records go.
+    /// Writes records to the ledger.
     pub recorder: Recorder,
     /// Cancelled when the process is to stop.
     pub shutdown: CancellationToken,
@@ -99,13 +101,12 @@ pub struct Dependencies {
 
 /// The two faces of ingest, to be served wherever the process listens.
 pub struct Ingest {
-    /// The gRPC service.
     pub grpc: EventServiceServer<grpc::Service>,
     /// `POST /api/v2/events` and `/api/v2/events/batch`.
     pub http: axum::Router,
 }
 
-/// Puts ingest together.
+/// Builds the services of ingest; the caller serves them.
 #[must_use]
 pub fn build(config: &Config, dependencies: Dependencies) -> Ingest {
     metrics::register();

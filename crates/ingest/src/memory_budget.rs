@@ -1,9 +1,9 @@
-//! Memory for payloads that are under way: bounded over all requests, until they are durable and published.
+//! Memory budget for payloads, over all requests, from arrival until they are durable and published.
 //!
-//! Need: what waits for the log service, or for a broker that stands still, lies in memory. Mechanism: a permit for
-//! each KiB of a payload, which lives as long as the payload does. An event for many endpoints would be in memory, and in
-//! the queue, once for each: its messages carry the payload only if there is room for all of these copies, and otherwise
-//! refer to the ledger. Limit: what else an event takes is not counted.
+//! Payloads that wait for the log service, or for an unresponsive broker, occupy memory. A payload holds one permit
+//! per KiB as long as it lives. An event for many endpoints would exist once for each, here and in the queue: its
+//! messages carry the payload only if the budget has room for all copies, and otherwise refer to the ledger. Other
+//! memory of an event is not counted.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics;
 
-/// The most that the messages of one event may carry together, bytes.
+/// Maximum payload bytes that the messages of one event carry together.
 const CARRIED: usize = 4 * 1024 * 1024;
 
-/// One permit per KiB.
+/// A semaphore with one permit per KiB.
 pub(crate) struct MemoryBudget {
     permits: Arc<Semaphore>,
     all: u32,

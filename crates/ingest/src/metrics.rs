@@ -1,4 +1,4 @@
-//! What ingest counts.
+//! Metrics of ingest.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -62,7 +62,7 @@ static MEMORY: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge("tidings_ingest_room_bytes", help)
 });
 
-/// The failures that are ours.
+/// Error codes of failures on our side, shown from the start.
 const FAILURES: [&str; 4] = [
     "not_durable",
     "record_refused",
@@ -70,7 +70,7 @@ const FAILURES: [&str; 4] = [
     "filters_failed",
 ];
 
-/// How an event came in.
+/// Transport of a publish, as a label.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Transport {
     Grpc,
@@ -86,7 +86,7 @@ impl Transport {
     }
 }
 
-/// An event was accepted.
+/// Counts an accepted event.
 pub(crate) fn accepted(transport: Transport, took: Duration) {
     EVENTS.with_label_values(&["accepted", ""]).inc();
     ACCEPTANCE
@@ -99,7 +99,7 @@ pub(crate) fn duplicate() {
     EVENTS.with_label_values(&["duplicate", ""]).inc();
 }
 
-/// An event was not accepted.
+/// Counts a refused or failed event, by its problem's code.
 pub(crate) fn not_accepted(problem: &Problem) {
     let ours = matches!(problem.kind, Kind::Unavailable | Kind::Internal);
     let outcome = if ours { "failed" } else { "refused" };

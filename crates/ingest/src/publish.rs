@@ -1,7 +1,7 @@
-//! Publishing the deliveries of an event that is on record.
+//! Publishes the deliveries of a recorded event.
 //!
-//! The ledger believes that what was accepted is in the queue. It is told which messages are not, or may not be, so that
-//! the sweeper publishes them soon; should that fail too, the sweeper does so after its grace.
+//! The ledger assumes that an accepted delivery is in the queue. If a publish fails or stays unconfirmed, the ledger
+//! is informed, so that the sweeper publishes it soon; if that fails too, the sweeper does so after its grace.
 
 use std::sync::Arc;
 

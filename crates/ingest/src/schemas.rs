@@ -1,4 +1,4 @@
-//! Whether payloads are as the schemas of their event types say, for tenants that want it.
+//! Validates payloads against the schemas of their event types, for tenants that enable it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -18,7 +18,7 @@ use crate::gone::Drained;
 use crate::metrics;
 use crate::writer::{Writer, is_refusal};
 
-/// How many records are in hand at once.
+/// Prefetch of spilled records.
 const BATCH: u16 = 256;
 
 /// Writes what was spilled until the process is to stop.

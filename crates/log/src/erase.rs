@@ -1,4 +1,4 @@
-//! Works off erasures, each for a while so that none waits for another.
+//! Runs erasures, each for a limited time so that none waits for another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use tidings_domain::Timestamp;
 use tidings_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-/// How often erasures are looked for.
+/// Interval between looks for erasures.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long an erasure belongs to who took it without getting on.
+/// Time without progress after which another replica may take an erasure.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long one erasure is worked on while others may wait.
+/// Time for one erasure while others may wait.
 const TURN: Duration = Duration::from_secs(5);
 /// About how many rows one commit removes.
 const BATCH: u32 = 2_000;

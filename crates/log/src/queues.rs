@@ -1,4 +1,4 @@
-//! `tidings.v1.QueueService`: the queue as operators see it.
+//! gRPC service `tidings.v1.QueueService`: queues for operators.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

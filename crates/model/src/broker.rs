@@ -1,9 +1,9 @@
-//! The broker: what `queue/src/lib.rs` promises, and what it does not.
+//! The broker: what `queue/src/lib.rs` promises, and the failures it does not exclude.
 
 use crate::actions::Cost;
 use crate::state::{State, Waiting};
 
-/// What the broker does.
+/// Step of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// A wait is over: from the delay queue to the lane.
@@ -12,9 +12,9 @@ pub enum Act {
     TransferTwice(Waiting),
     /// A message is gone: a purge, a deleted queue.
     Lose(Waiting),
-    /// The broker can't be reached; what was in hand goes back to the lanes.
+    /// The broker becomes unreachable; unsettled messages return to the lanes.
     GoAway,
-    /// It can be reached again.
+    /// The broker is reachable again.
     ComeBack,
 }
 

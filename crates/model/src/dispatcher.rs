@@ -1,8 +1,8 @@
 //! A dispatcher: `dispatcher/src/worker.rs` and `settle.rs`.
 //!
-//! A message is taken and checked against the ledger in one step. Whoever checks later knows more, so this is the
-//! worst case; a second copy that waits for the first (`hands.rs`) is one that is taken later. What is dropped as
-//! done is acknowledged in the same step, since it would be dropped again.
+//! A message is taken and checked against the ledger in one step. A later check would know more, so this is the worst
+//! case; a second copy that waits for the first (`in_flight.rs`) is modelled as one that is taken later. Dropping a
+//! message as done and acknowledging it are one step, since it would be dropped again.
 
 use tidings_domain::Step;
 
@@ -11,25 +11,23 @@ use crate::ledger::{Record, Row, Standing, Sweep};
 use crate::protocol::{Protocol, Rule};
 use crate::state::{Content, Endpoint, Message, State, Waiting};
 
-/// A message in hand.
+/// An unsettled message at a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hand {
-    /// The message.
     pub message: Message,
-    /// Whether the broker counts it as ours; after a lost connection it hands it to others as well.
+    /// The broker still counts it as this dispatcher's; after a lost connection it redelivers the message to others
+    /// as well.
     pub ours: bool,
-    /// How far it is.
     pub phase: Phase,
 }
 
-/// How far a message in hand is.
+/// Progress of an unsettled message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// It may be attempted, by what the ledger said.
     Cleared(Answer),
     /// Something happened; its record is not durable yet.
     Recording {
-        /// The record.
         record: Record,
         /// The message that is to be published to a delay queue afterwards.
         successor: Option<Step>,
@@ -38,16 +36,16 @@ pub enum Phase {
     Publishing(Step),
     /// The successor was not confirmed, and the ledger is to be told.
     Telling(Row),
-    /// It is to be acknowledged.
+    /// Only the acknowledgement is left.
     Settled,
 }
 
-/// What the ledger said of a delivery.
+/// Result of checking a delivery against the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// It was not asked.
+    /// The check was not needed.
     NotAsked,
-    /// It can't be asked.
+    /// The ledger is unreachable.
     Away,
     /// It has no event of this delivery.
     Unknown,
@@ -61,7 +59,7 @@ pub enum Answer {
     Over,
 }
 
-/// What a dispatcher does.
+/// Step of a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// `Worker::handle`, `Worker::content`: takes a message and checks it; drops it if it is done.
@@ -70,19 +68,19 @@ pub enum Act {
     TakeAndDefer(Message),
     /// `Worker::attempt`.
     Send {
-        /// Whether the answer is a success.
+        /// The response is a success.
         success: bool,
-        /// Whether there is a delay queue for the wait that follows (`Settler::is_kept_by_queue`).
+        /// The wait that follows has a delay queue (`Settler::is_kept_by_queue`).
         has_delay_queue: bool,
     },
     /// `Obstacle::Hold`, `Obstacle::Cancel`: the endpoint takes nothing.
     PutAside,
-    /// `Settler::deferred` after the gate turned it away (`Gates::enter`).
+    /// `Settler::deferred` after the endpoint's limiter throttled it (`EndpointLimiters::acquire`).
     Defer {
-        /// Whether it goes round in a delay queue; otherwise it is held.
+        /// The delivery goes to a delay queue; otherwise it is held.
         goes_round: bool,
     },
-    /// `Settler::make_durable`; while nothing can take the record it stays in hand.
+    /// `Settler::make_durable`; while nothing can take the record, the message stays unsettled.
     Record,
     /// The same: committed, but the answer is lost, so it is spilled as well.
     RecordUnanswered,
@@ -90,9 +88,9 @@ pub enum Act {
     SpillUnanswered,
     /// `Settler::publish_later`, confirmed or refused because the broker is away.
     Publish,
-    /// The same without an answer.
+    /// The same, without an answer from the broker.
     PublishUnanswered {
-        /// Whether the message is in the delay queue all the same.
+        /// The message is in the delay queue nevertheless.
         landed: bool,
     },
     /// The end of `Settler::publish_later`: the ledger keeps the wait; if it can't be told, it is swept after the grace.
@@ -198,7 +196,7 @@ pub(crate) fn happen(act: Act, which: usize, protocol: &Protocol, state: &mut St
     };
 }
 
-/// What a hand does next; nothing is left in it at the end.
+/// Advances an unsettled message by one step; `None` once it is settled.
 fn proceed(act: Act, mut hand: Hand, protocol: &Protocol, state: &mut State) -> Option<Hand> {
     hand.phase = match (act, hand.phase) {
         (
@@ -267,7 +265,7 @@ fn proceed(act: Act, mut hand: Hand, protocol: &Protocol, state: &mut State) -> 
 }
 
 impl Hand {
-    /// What the broker counts as ours goes back to the lane.
+    /// Returns the message to its lane if the broker counts it as this dispatcher's.
     pub(crate) fn give_back(&mut self, state: &mut State) {
         if self.ours {
             self.ours = false;
@@ -367,7 +365,7 @@ fn recorded(successor: Option<Step>) -> Phase {
     successor.map_or(Phase::Settled, Phase::Publishing)
 }
 
-/// What the queue does not have, or may not have, is kept by the ledger.
+/// Row of a delivery that the queue does not have, or may not have: the ledger keeps it.
 fn kept(step: Step, sweep: Sweep) -> Row {
     Row::open(step, Standing::Scheduled, sweep)
 }

@@ -1,9 +1,9 @@
-//! Content filters: which events an endpoint wants, by what is in them.
+//! Content filters: conditions on an event's content, written by tenants.
 //!
-//! The language is a subset of the Common Expression Language, whose parser is the `cel` crate's. What it parses is made into
-//! [`rule::Rule`]s, which know every variable and function by then, and those are evaluated here: on the payload as it was read,
-//! without copies, in steps that are counted. A filter that would take more than [`Filter::MAX_STEPS`] does
-//! not match; `docs/filters.md` describes the language for those who write filters.
+//! The language is a subset of the Common Expression Language, parsed by the `cel` crate. The syntax tree is compiled
+//! into [`rule::Rule`]s with all variables and functions resolved, and these are evaluated on the payload as it was
+//! read, without copies, in counted steps. A filter that exceeds [`Filter::MAX_STEPS`] does not match.
+//! `docs/filters.md` describes the language for its users.
 
 mod arithmetic;
 mod compile;

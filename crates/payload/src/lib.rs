@@ -1,9 +1,12 @@
-//! Rules over payloads: which events an endpoint wants by their content, and what events of a type must look like.
+//! Filters and schemas: rules over payloads, written by tenants.
 //!
-//! Need: rules are written by customers and run on every event of theirs, in the process that takes in everybody's.
-//! Mechanism: a [`Filter`] is written in a subset of CEL, checked as a whole when it is configured and evaluated in counted steps; a
-//! [`Schema`] is a JSON Schema that refers to nothing outside itself. Both look at an [`EventView`], which reads the
-//! payload once, and only if somebody asks. Limit: a rule can't change a payload, keep state or learn anything but the event.
+//! The rules run on every event of a tenant, in the process that accepts everybody's events, so their cost is
+//! bounded. A [`Filter`] is written in a subset of CEL, checked completely when it is configured and evaluated in
+//! counted steps; a [`Schema`] is a JSON Schema without references to the outside. Both read an [`EventView`], which
+//! parses the payload once, and only if needed. A rule can't change a payload, keep state or see anything but the
+//! event.
+
+#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod event;
 mod filter;

@@ -1,9 +1,9 @@
-//! JSON Schemas: what the payload of an event type must look like.
+//! JSON Schemas of event types, and validation of payloads against them.
 //!
-//! Need: tenants describe their events, and each publish is checked against the description. Mechanism: the `jsonschema` crate, with
-//! the linear-time engine for regular expressions and without a way to fetch anything. Limit: a validator does what its schema says,
-//! and `$ref` lets a short schema say an endless lot. So [`complexity`] counts what a schema says with every reference
-//! followed, refuses what refers to itself, and the product of its complexity and the payload's size is bounded.
+//! The `jsonschema` crate validates, with its linear-time regular expressions and without any way to fetch
+//! references. A validator does as much work as its schema says, and `$ref` lets a short schema say a great deal. So
+//! [`complexity`] counts a schema's parts with every reference followed and refuses cycles, and the product of
+//! complexity and payload size is bounded.
 
 mod complexity;
 

@@ -1,6 +1,6 @@
-//! What travels between processes: the generated messages and services, and their conversions to the domain.
+//! Generated messages and services, with conversions to the domain.
 //!
-//! Generated code stays in [`pb`]; no other crate defines a wire message for gRPC, and the domain knows none.
+//! Generated code is reached through [`pb`]. No other crate defines a gRPC message, and the domain knows none.
 
 mod convert;
 

@@ -1,11 +1,11 @@
-//! The queue in SQLite, for one process that has it to itself.
+//! The queue in SQLite, for a single process.
 //!
-//! The table holds every message until it is acknowledged; which of them are being worked on is known in
-//! memory only. So after a crash everything that was not acknowledged is handed out again, marked as
-//! redelivered. A delay queue is a time in the future; a timer waits for the earliest.
+//! The table holds every message until it is acknowledged; delivery state exists in memory only. So after a crash,
+//! every unacknowledged message is delivered again, marked as redelivered. A delayed message is one with a time in
+//! the future; a timer waits for the earliest.
 //!
-//! An acknowledgement counts once its deletion is queued, not committed: what follows a lost deletion is a
-//! crash, after which duplicates are allowed (guarantee G3), and a commit per message would halve the rate.
+//! An acknowledgement counts once its deletion is queued, not committed. A deletion is lost only in a crash, after
+//! which duplicates are allowed (guarantee G3), and a commit per message would halve the throughput.
 
 mod clock;
 mod in_memory;
@@ -33,7 +33,7 @@ use crate::{
     Settle, Settled, Source, metrics,
 };
 
-/// The queue in SQLite.
+/// Queue implementation on SQLite. Only one may be open per store.
 pub struct Embedded {
     inner: Arc<Inner>,
     supervisor: Supervisor,
@@ -41,7 +41,7 @@ pub struct Embedded {
     _closes_on_drop: DropGuard,
 }
 
-/// What the tasks of one queue and the messages in people's hands have in common.
+/// State shared by the tasks and the unsettled messages of one queue.
 struct Inner {
     store: Sqlite,
     topology: Topology,
@@ -55,7 +55,7 @@ struct Inner {
     closing: CancellationToken,
 }
 
-/// How many publishes and acknowledgements may wait for the store; more callers wait for a place.
+/// Maximum publishes and acknowledgements that wait for the store; further callers wait for a slot.
 const WAITING: usize = 4096;
 
 impl Embedded {
@@ -136,7 +136,7 @@ impl Queue for Embedded {
         !self.inner.closing.is_cancelled()
     }
 
-    /// What waits in a delay queue is counted with its lane, and so is what is being worked on.
+    /// Counts delayed and unsettled messages with their lane.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
         let counts = self.inner.store.count_messages().await;
         let counts = counts.map_err(|error| PublishError::Unavailable(error.to_string()))?;
@@ -265,7 +265,7 @@ impl Inner {
     }
 }
 
-/// A message in somebody's hands.
+/// A delivered message that is neither acknowledged nor dropped.
 struct Unsettled {
     message: Option<Held>,
     taker: u64,

@@ -1,4 +1,4 @@
-//! What the queue counts.
+//! Metrics of the queue.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -108,7 +108,7 @@ pub(crate) static STUCK: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     )
 });
 
-/// What the gauges above say now.
+/// Current findings of the watch, read from its gauges.
 pub(crate) fn trouble() -> Trouble {
     let stuck = STUCK.collect();
     let gauges = stuck.iter().flat_map(|family| family.get_metric());
@@ -171,7 +171,7 @@ pub fn register() {
     LazyLock::force(&POLICY_CONFLICTS);
 }
 
-/// How a publish may end.
+/// Labels of publish outcomes.
 const OUTCOMES: [&str; 6] = [
     "confirmed",
     "unavailable",

@@ -1,9 +1,9 @@
 //! The queue on RabbitMQ (3.10 to 4.x).
 //!
-//! Two connections, one to publish and one to consume, each kept by a supervisor that dials for ever. What
-//! depends on a connection (channels, publishers, consumers) is one generation: any error or timeout ends it
-//! as a whole and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged one
-//! by one. While there is no connection, publishing fails at once, so that callers can turn to the ledger.
+//! It uses two connections, one to publish and one to consume, each kept by a supervisor that reconnects forever. A
+//! connection with all that depends on it (channels, publishers, consumers) is one generation: any error or timeout
+//! ends it as a whole, and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged
+//! message by message. Without a connection, publishing fails at once, so that callers can fall back to the ledger.
 
 mod addresses;
 mod canary;
@@ -47,7 +47,7 @@ use crate::{
     metrics,
 };
 
-/// How to reach and use RabbitMQ.
+/// Connection settings of RabbitMQ (`[amqp]`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -61,27 +61,27 @@ pub struct Config {
     pub shards: u16,
     /// Delays that get a delay queue besides the base delay queues; those that schedules and dialects name need no mention.
     pub delays: Vec<humantime_serde::Serde<Duration>>,
-    /// How long connecting to one address may take.
+    /// Timeout for connecting to one address.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// How long the broker may take to confirm a message.
+    /// Timeout for the broker's confirmation of a message.
     #[serde(with = "humantime_serde")]
     pub confirm_timeout: Duration,
-    /// How long a publish waits while the broker has an alarm, before it fails.
+    /// Time that a publish waits for an alarm of the broker to end, before it fails.
     #[serde(with = "humantime_serde")]
     pub blocked_wait: Duration,
-    /// How long queues rest after their very first declaration, before messages are entrusted to them.
+    /// Rest for queues after their first declaration, before messages are published to them.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
     /// After how long a message that was dropped without being acknowledged goes back to its queue.
     #[serde(with = "humantime_serde")]
     pub redeliver_after: Duration,
-    /// How many channels publish side by side, at least 1.
+    /// Channels that publish in parallel, at least 1.
     pub publish_channels: u16,
-    /// How often exchanges, queues and bindings are looked at, and made again where they are missing; zero for never.
+    /// Interval at which exchanges, queues and bindings are checked and repaired; zero for never.
     #[serde(with = "humantime_serde")]
     pub check_every: Duration,
-    /// For `amqps://`.
+    /// TLS settings for `amqps://` URLs.
     pub tls: ClientTls,
 }
 
@@ -110,7 +110,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Says what is wrong with URLs and files, before anything is tried with them.
+    /// Checks URLs and files without connecting.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.broker().map_err(ConfigError)?;
         management::Nodes::parse(self.management_url.reveal())
@@ -128,7 +128,7 @@ impl Config {
     }
 }
 
-/// RabbitMQ.
+/// Queue implementation on RabbitMQ.
 pub struct Rabbit {
     shared: Arc<Shared>,
     /// Set by who consumes first: a process that only publishes needs no second connection.
@@ -137,7 +137,7 @@ pub struct Rabbit {
     _closes_on_drop: DropGuard,
 }
 
-/// What the tasks of one queue have in common.
+/// State shared by the tasks of one queue.
 struct Shared {
     config: Config,
     topology: Topology,
@@ -146,19 +146,19 @@ struct Shared {
     status: Status,
     link: watch::Sender<Link>,
     routes: Arc<Routes>,
-    /// Whether the topology was declared and nobody has missed anything of it since.
+    /// The topology is declared, and nothing of it was found missing since.
     declared: watch::Sender<bool>,
     /// Nothing more is handed out; what is being worked on can still be settled and published.
     ending: CancellationToken,
-    /// Everything ends.
+    /// Cancelled when everything ends.
     closing: CancellationToken,
     supervisors: Supervisor,
     subscriptions: TaskTracker,
 }
 
 impl Rabbit {
-    /// Starts connecting and returns at once; `health` says how it stands. When `shutdown` is cancelled,
-    /// nothing more is handed out, while acknowledging and publishing go on until [`Queue::close`].
+    /// Starts connecting in the background and reports to `health`. When `shutdown` is cancelled, no more messages
+    /// are delivered, while acknowledging and publishing go on until [`Queue::close`].
     #[must_use]
     pub fn start(config: Config, topology: Topology, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         metrics::register();
@@ -307,12 +307,12 @@ impl Shared {
     }
 }
 
-/// Waits between attempts to connect.
+/// Delays between connection attempts.
 fn backoff() -> Backoff {
     Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
 }
 
-/// How often to look whether somebody has done what a failure asks for.
+/// Interval of retries for failures that an operator has to repair.
 const OPERATOR_RETRY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Which queues there are, how they are called and how they are bound: the only place that knows.
+//! Names, arguments and bindings of all queues and exchanges, in this one place.
 //!
-//! Every queue is a quorum queue with explicit arguments, because defaults differ between broker versions. An
-//! argument can't be changed once a queue exists, so names carry a version: change an argument, raise
+//! Every queue is a quorum queue with explicit arguments, because defaults differ between broker versions. The
+//! arguments of an existing queue can't be changed, so names carry a version: to change an argument, raise
 //! [`VERSION`].
 
 use std::collections::BTreeSet;
@@ -26,11 +26,11 @@ pub const BASE_DELAYS: [Duration; 8] = [
     Duration::from_secs(24 * 60 * 60),
 ];
 
-/// The most delay queues: each is a quorum queue with a process and a log of its own. Of a delay of a minute or more there are
-/// three ([`tidings_domain::schedule::variants`]).
+/// Maximum number of delay queues: each is a quorum queue with a process and a log of its own. A delay of a minute or
+/// more needs three ([`tidings_domain::schedule::variants`]).
 pub const MAX_DELAYS: usize = 60;
 
-/// How many shards a lane has unless configured otherwise.
+/// Default number of shards per lane.
 pub const DEFAULT_SHARDS: u16 = 8;
 
 /// Lanes, delay queues and side queues.
@@ -40,13 +40,12 @@ pub struct Topology {
     delays: Vec<Duration>,
 }
 
-/// Why there can't be such a topology.
+/// Reason why a topology is impossible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopologyError {
     /// No shard, or more than two digits of them.
     #[error("a lane has 1 to 100 shards, not {0}: correct `shards`")]
     Shards(u16),
-    /// More delay queues than [`MAX_DELAYS`].
     #[error(
         "the configured delays need {0} queues, three each from a minute on, and at most {MAX_DELAYS} can be: let schedules share delays"
     )]
@@ -56,53 +55,45 @@ pub enum TopologyError {
     Delay(Duration),
 }
 
-/// An exchange to declare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Its name.
     pub name: String,
-    /// Direct or fanout.
     pub kind: ExchangeKind,
-    /// Its arguments.
     pub arguments: Vec<(&'static str, Argument)>,
 }
 
-/// How an exchange chooses queues.
+/// Routing of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeKind {
-    /// By the routing key.
+    /// To the queues bound by the routing key.
     Direct,
-    /// Every bound queue.
+    /// To every bound queue.
     Fanout,
 }
 
-/// A queue to declare.
+/// A queue to declare, with its bindings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueSpec {
-    /// Its name.
     pub name: String,
-    /// Its arguments.
     pub arguments: Vec<(&'static str, Argument)>,
     /// Exchanges and the routing keys it is bound by.
     pub bindings: Vec<(String, String)>,
 }
 
 impl QueueSpec {
-    /// Whether it is one of [`Topology::probes`].
+    /// Tells if it is one of [`Topology::probes`].
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.name.starts_with(&probe_prefix())
     }
 }
 
-/// The value of an argument.
+/// Value of an argument of a queue or exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Argument {
-    /// A text.
     Text(&'static str),
-    /// A number, as a text.
+    /// A number that is sent as text.
     Digits(u16),
-    /// A whole number.
     Number(i64),
 }
 
@@ -138,7 +129,7 @@ impl Topology {
         })
     }
 
-    /// How many shards a lane has.
+    /// Shards per lane.
     #[must_use]
     pub fn shards(&self) -> u16 {
         self.shards
@@ -183,7 +174,7 @@ impl Topology {
         })
     }
 
-    /// Whether the queue of this name is a delay queue.
+    /// Tells if this is the name of a delay queue.
     #[must_use]
     pub fn is_delay_queue(&self, queue: &str) -> bool {
         self.delays.iter().any(|delay| delay_queue(*delay) == queue)
@@ -213,7 +204,7 @@ impl Topology {
         (0..self.shards).map(move |shard| Lane { kind, shard })
     }
 
-    /// Every exchange.
+    /// All exchanges, in the order of declaration.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         let exchange = |name: &str, kind| Exchange {
@@ -246,7 +237,7 @@ impl Topology {
         exchanges
     }
 
-    /// Every queue with its bindings.
+    /// All queues with their bindings.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueSpec> {
         let own_exchange = |name: &str| vec![(name.to_owned(), name.to_owned())];
@@ -317,7 +308,7 @@ const DUE: &str = "tidings.due";
 /// An exchange that nobody uses: it keeps the number of shards on which the processes agreed.
 pub(crate) const SHARDS: &str = "tidings.shards";
 pub(crate) const UNROUTED: &str = "tidings.unrouted";
-/// What is parked may be the only copy: when this is full, more is refused and stays where it is.
+/// A parked message may be the only copy: when this queue is full, it refuses more, and they stay where they are.
 pub(crate) const PARKED: &str = "tidings.parked.v2";
 const TO_PARKED: &str = "tidings.parked";
 
@@ -331,12 +322,11 @@ const CANARY_KEY: &str = "canary";
 /// As many as a usual cluster has nodes, so that each leads one.
 const PROBES: u8 = 3;
 
-/// How often a message of a lane is handed out before the broker parks it. 4.x drops messages after 20 times unless
-/// told otherwise.
+/// Deliveries of a lane's message before the broker parks it. 4.x drops messages after 20 unless told otherwise.
 pub(crate) const DELIVERY_LIMIT: i64 = 100;
 
-/// Where nothing may be dropped however often it is looked at or given back. "Unlimited" (-1) would do on 4.x only:
-/// 3.x drops such messages at their first return.
+/// Delivery limit of queues that must not drop a message however often it is read and returned. "Unlimited" (-1)
+/// works on 4.x only: 3.x drops such messages at their first return.
 const KEPT: (&str, Argument) = ("x-delivery-limit", Argument::Number(1_000_000_000));
 
 fn lane_key(lane: Lane) -> String {
@@ -355,7 +345,7 @@ fn probe_prefix() -> String {
     format!("{}.probe", canary_queue())
 }
 
-/// Whose connection has this queue watches the canary.
+/// Exclusive queue whose owner watches the canary.
 pub(crate) fn canary_watch() -> String {
     format!("{}.watch", canary_queue())
 }

@@ -1,8 +1,8 @@
-//! Which endpoints have a backlog in the ledger, as the log service says with each of its answers.
+//! Endpoints with a backlog in the ledger, as reported with each response of the log service.
 //!
-//! Need: what is published for an endpoint that takes nothing would go through queue and dispatcher only to be held in
-//! the ledger as well. Mechanism: who knows of the backlog puts new deliveries behind it at once. Limit: word of it is
-//! believed for a moment only, so that nothing is put behind a backlog that is gone, or when nobody can tell.
+//! A delivery to an endpoint that accepts nothing would travel through queue and dispatcher only to end up held in
+//! the ledger. Ingest therefore holds it at once, behind the backlog. A report is trusted for [`BELIEVED`] only, so
+//! that nothing is held behind a backlog that is gone or whose state is unknown.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tidings_domain::EndpointId;
 
-/// How long an answer is believed.
+/// Time that a report is trusted.
 const BELIEVED: Duration = Duration::from_secs(3);
 
 /// Endpoints with a backlog. Clones are the same.
@@ -23,7 +23,7 @@ struct Heard {
 }
 
 impl Backlogs {
-    /// Whether the endpoint has one.
+    /// Tells if the endpoint had a backlog in the latest trusted report.
     #[must_use]
     pub fn has(&self, endpoint: EndpointId) -> bool {
         let heard = self.0.read().unwrap_or_else(PoisonError::into_inner);

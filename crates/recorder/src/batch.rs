@@ -1,6 +1,6 @@
-//! Batches that form by themselves: what arrives while earlier batches are under way goes together.
+//! Batches calls without a timer: items that arrive while earlier batches are in flight form the next one.
 //!
-//! Nobody waits for a batch to fill, so a quiet system stays quick; a busy one pays for a call once per batch.
+//! No item waits for a batch to fill, so a quiet system has low latency and a busy one pays for one call per batch.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tidings_service::{Health, Supervisor};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// How large batches grow and how many are under way at once.
+/// Maximum batch size, and batches in flight at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) items: usize,

@@ -1,9 +1,11 @@
-//! The recorder: how ingest and dispatcher write to the ledger and read from it.
+//! Recorder: the client by which ingest and dispatcher write to the ledger and read from it.
 //!
-//! Need: whatever was accepted or attempted is durable before anybody is told so (guarantees G1 and G4), whether
-//! or not the log service is there. Mechanism: records go to the log service in batches; when that fails within
-//! its deadline each goes to the records queue by a confirmed publish, from where the log service takes it later.
-//! Limit: with neither, the caller gets an error and nothing may be acknowledged.
+//! Everything accepted or attempted must be durable before it is acknowledged (guarantees G1 and G4), even while the
+//! log service is away. [`Recorder`] sends records to the log service in batches; if that fails within its deadline,
+//! each goes to the records queue by a confirmed publish (it is spilled), and the log service reads it later. Without
+//! log service and queue the caller gets an error and must not acknowledge.
+
+#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod backlogs;
 mod batch;

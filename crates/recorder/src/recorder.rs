@@ -1,4 +1,4 @@
-//! Writing records durably, to the ledger or past it.
+//! Writes records durably, to the ledger or to the records queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,47 +24,46 @@ const LIMITS: Limits = Limits {
     concurrent: 4,
 };
 
-/// After a failure the log service is asked only for what the queue does not take, for this long, so that an outage
-/// costs each record one publish and not also a deadline.
+/// Pause after a failure of the log service: meanwhile records go to the queue first, so that an outage costs each of
+/// them one publish and no timeout.
 const REST: Duration = Duration::from_millis(500);
 
-/// Makes records durable.
+/// Handle for writing records; clones share batches.
 #[derive(Clone)]
 pub struct Recorder {
     batches: Batcher<pb::Record, Result<Durable, RecordError>>,
     backlogs: Backlogs,
 }
 
-/// Where a record is safe.
+/// Place where a record is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durable {
-    /// In the ledger.
     InLedger,
     /// In the records queue, on its way to the ledger.
     Spilled,
 }
 
-/// Why a record is not durable.
+/// Reason why a record is not durable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Neither the log service nor the records queue took it.
     #[error("neither the log service nor the queue is available: {log}; {queue}")]
     Unavailable {
-        /// What the log service said.
+        /// Error of the log service.
         log: String,
-        /// What the queue said.
+        /// Error of the queue.
         queue: String,
     },
     /// The log service refuses the record for good.
     #[error("the log service refuses the record: {0}")]
     Refused(String),
-    /// The process is ending.
+    /// The process is shutting down.
     #[error("the recorder has stopped")]
     Stopped,
 }
 
 impl Recorder {
-    /// Starts the recorder.
+    /// Starts the batching task, which ends with the last handle.
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>, health: &Health) -> Self {
         metrics::register();
@@ -82,7 +81,7 @@ impl Recorder {
         }
     }
 
-    /// Which endpoints have a backlog, as the log service said last.
+    /// Endpoints with a backlog, as the log service reported last.
     #[must_use]
     pub fn backlogs(&self) -> &Backlogs {
         &self.backlogs
@@ -107,7 +106,7 @@ struct Path {
     rest_until_ms: AtomicU64,
 }
 
-/// Why the log service did not take a record.
+/// Reason why the log service did not take a record.
 enum Untaken {
     /// It has read the record and will never take it.
     Refused(String),
@@ -223,8 +222,8 @@ impl Path {
     }
 }
 
-/// Whether the service has read the records and will never take one of them. What fails for any other reason, the
-/// database's state among them, is taken elsewhere.
+/// Recognises a refusal: the service has read the records and will never accept one of them. Any other failure, the
+/// database's state among them, leads to a spill.
 fn is_refusal(status: &Status) -> bool {
     matches!(
         status.code(),

@@ -1,4 +1,4 @@
-//! Headers and signatures: names that requests may have, values that they can carry.
+//! Compiles headers and signatures, and checks their names and values.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What was changed from what to what, however the payload says it.
+//! Finds changes in a payload: a field with its old and new value, in whatever form the payload states them.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::values::scalar;
 use super::wording::{in_snake_case, in_words};
 use crate::members::{Member, items, members};
 
-/// The most changes that are told.
+/// Maximum number of changes shown.
 const MAX_CHANGES: usize = 5;
 /// The words for what was and for what is, in pairs.
 const PAIRS: [(&str, &str); 5] = [
@@ -22,7 +22,7 @@ pub(super) const HOLDERS: [&str; 5] = ["changes", "changed", "change", "diff", "
 /// A value that is another than before.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// What changed, in words.
+    /// Name of the changed field, in words.
     pub(super) name: String,
     pub(super) from: String,
     pub(super) to: String,
@@ -99,7 +99,7 @@ fn beside(name: &str, member: &Member<'_>, all: &[(String, &Member<'_>)]) -> Opt
     change(before, scalar(member.value)?, is?)
 }
 
-/// What a name that stands for a former value is the name of: `previous_status` is of `status`.
+/// Field of which a name states the former value: `previous_status` belongs to `status`.
 pub(super) fn of_before(name: &str) -> Option<&str> {
     const WERE: [&str; 6] = ["previous_", "prev_", "old_", "prior_", "former_", "from_"];
     let by_prefix = WERE.iter().find_map(|word| name.strip_prefix(word));

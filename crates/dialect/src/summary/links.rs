@@ -1,4 +1,4 @@
-//! Which URLs a service will link, and which of several is for people.
+//! URLs of a payload: those that a service will link, preferring pages for people.
 
 use tidings_domain::destination::read_url;
 use url::{Host, Url};
@@ -17,13 +17,13 @@ pub(super) fn link(text: &str) -> Option<String> {
     (plain && has_public_name(&url) && escaped.len() <= MAX_URL).then_some(escaped)
 }
 
-/// Whether a text is meant as a link, be it one that services refuse.
+/// Recognises a text meant as a link, even one that services refuse.
 pub(super) fn looks_like_a_link(text: &str) -> bool {
     let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
     (lower.starts_with("http://") || lower.starts_with("https://")) && !text.contains(char::is_whitespace)
 }
 
-/// Whether a URL leads to what programs read.
+/// Recognises URLs of APIs.
 pub(super) fn is_for_programs(text: &str) -> bool {
     let Ok(url) = text.parse::<Url>() else { return false };
     let host = url.host_str().unwrap_or_default();
@@ -35,7 +35,7 @@ pub(super) fn is_for_programs(text: &str) -> bool {
         || path.ends_with(".json")
 }
 
-/// Whether a picture can be seen under this name.
+/// Recognises file names of pictures.
 pub(super) fn is_picture(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
     ["png", "jpg", "jpeg", "gif", "webp"]

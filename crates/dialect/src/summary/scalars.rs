@@ -1,4 +1,4 @@
-//! The scalars of a payload under the names that they usually have.
+//! Collects the scalars of a payload under their usual names.
 
 use std::borrow::Cow;
 
@@ -11,18 +11,18 @@ use super::wording::{in_snake_case, in_words};
 use super::{MESSAGES, SUBJECTS, one_line, visible};
 use crate::members::{Member, decoded, items, members};
 
-/// How many members of one object are looked at: a person reads fewer.
+/// Maximum members examined per object; a person reads fewer.
 const MAX_MEMBERS: usize = 200;
-/// How deep an object is looked for that says something.
+/// Maximum depth of the search for an object with content.
 const MAX_DEPTH: usize = 3;
 
 /// An object of the payload that is looked into.
 struct Part {
     key: &'static str,
-    /// Whether it is about the event itself, so that its keys mean what they would mean at the top level.
-    /// Else they get the part's name: a user's `email` is `user_email`.
+    /// The part is about the event itself, so its keys mean the same as at the top level. Otherwise they get the
+    /// part's name: a user's `email` is `user_email`.
     own: bool,
-    /// Whether only well-known keys of it are for people.
+    /// Only the part's well-known keys are of interest to people.
     noisy: bool,
 }
 
@@ -48,7 +48,7 @@ const PARTS: [Part; 15] = [
     part("metadata", true, true),
 ];
 
-/// What is worth a field wherever it stands, in the order in which people want it.
+/// Names that become fields wherever they stand, most important first.
 const WANTED: [&str; 24] = [
     "category",
     "feedback_type",
@@ -216,7 +216,7 @@ impl<'a> Scalars<'a> {
         })
     }
 
-    /// What an event of this type is about, if it is a value of its own: the `status` of `feedback.status_changed`.
+    /// The value that the event type names: the `status` of `feedback.status_changed`.
     pub(super) fn named_by(&self, event_type: &EventType) -> Option<(String, String)> {
         let words = in_snake_case(event_type.as_str());
         let mut verbs = words.split('_').skip(1).filter(|word| word.len() >= 4);
@@ -236,7 +236,7 @@ impl<'a> Scalars<'a> {
             .map(|entry| &*entry.text)
     }
 
-    /// What is worth a field and was not taken: what is wanted first, then what else the event says of itself.
+    /// Fields for values not taken yet: the wanted ones first, then the event's others.
     pub(super) fn fields(&self, max: usize) -> Vec<(String, String)> {
         let wanted = WANTED
             .iter()
@@ -248,7 +248,7 @@ impl<'a> Scalars<'a> {
         shown(wanted.chain(others), max)
     }
 
-    /// What there is, for an event of which nothing is known.
+    /// All values, for an event with nothing well-known in it.
     pub(super) fn everything(&self, max: usize) -> Vec<(String, String)> {
         shown(self.entries.iter(), max)
     }
@@ -341,7 +341,7 @@ fn sole_item(value: &str) -> Option<&str> {
     }
 }
 
-/// What `from` and `to` are values of, where the payload does not say: the `status` of `feedback.status_changed`.
+/// The field that `from` and `to` belong to if the payload does not say: the `status` of `feedback.status_changed`.
 fn changed_thing(event_type: &EventType) -> Option<&'static str> {
     const THINGS: [&str; 6] = ["status", "priority", "assignee", "category", "state", "stage"];
     let words = in_snake_case(event_type.as_str());
@@ -350,7 +350,7 @@ fn changed_thing(event_type: &EventType) -> Option<&'static str> {
         .find(|thing| words.split('_').any(|word| word == *thing))
 }
 
-/// Whether two words are forms of one: `voted` and `votes`, `assigned` and `assignee`.
+/// Compares word stems: `voted` and `votes`, `assigned` and `assignee`.
 fn same_stem(verb: &str, name: &str) -> bool {
     let same = verb
         .chars()

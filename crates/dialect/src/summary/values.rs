@@ -1,4 +1,4 @@
-//! Values of a payload as people read them: on one line.
+//! Values of a payload on one line, for people.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use super::wording::in_snake_case;
 use super::{links, one_line, visible};
 use crate::members::{decoded, members};
 
-/// How many items of a list are told.
+/// Maximum items of a list that are shown.
 pub(super) const MAX_ITEMS: usize = 10;
-/// What names a thing that is an object: a person, a label, a status.
+/// Keys with the name of an object: a person, a label, a status.
 const NAMES: [&str; 6] = ["name", "title", "label", "display_name", "login", "value"];
 
-/// What a text, a number or a yes or no says on one line; none of what has nothing to see.
+/// A string, number or boolean on one line; `None` if nothing is visible.
 pub(super) fn scalar(value: &str) -> Option<Cow<'static, str>> {
     match value.as_bytes().first()? {
         b'"' => visible(&decoded(value)).map(|text| one_line(&text).into()),
@@ -36,7 +36,7 @@ pub(super) fn joined(items: &[&str]) -> Option<String> {
     Some(texts.join(", "))
 }
 
-/// The name of a thing.
+/// The name of an object, by the keys in [`NAMES`].
 pub(super) fn name_in(object: &str) -> Option<String> {
     let members = members(object)?;
     let named = |name: &&str| {

@@ -1,4 +1,4 @@
-//! Names of programs as people would write them.
+//! Turns identifiers into words.
 
 /// `feedback.status_changed` and `FEEDBACK_STATUS_CHANGED` are "Feedback status changed", `userEmail` is "User email",
 /// `nps.ask_later` is "NPS ask later".

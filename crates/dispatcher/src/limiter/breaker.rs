@@ -34,7 +34,7 @@ pub(crate) struct Circuit {
     /// `closed`, `open` or `half_open`.
     pub(crate) state: &'static str,
     pub(crate) open_since: Option<Instant>,
-    /// Failures in a row.
+    /// Failures in a row before the last success.
     pub(crate) failures: u32,
 }
 

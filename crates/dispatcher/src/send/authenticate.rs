@@ -1,4 +1,5 @@
-//! What a request carries to be let in (`Endpoint::authentication`), apart from tokens that must be asked for first.
+//! Adds the endpoint's credentials to a request (`Endpoint::authentication`), except tokens that must be fetched
+//! first.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue, header};
@@ -30,7 +31,6 @@ pub(super) fn authenticate(request: &mut Request, authentication: &Authenticatio
     Ok(())
 }
 
-/// Whether the request has this header already.
 pub(super) fn has(request: &Request, name: &HeaderName) -> bool {
     request.headers.iter().any(|(present, _)| present == name)
 }
@@ -52,7 +52,8 @@ fn secret(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// What is checked when it is configured fails here only if another version stored it.
+/// Error for a header that configuration checks would have refused; only another version of Tidings can have stored
+/// it.
 fn unusable(name: &str) -> NoAnswer {
     let error = format!("the header `{name}` of the endpoint's authentication can't be sent: set it again");
     NoAnswer::new(FailureReason::Authorization, error)

@@ -1,8 +1,9 @@
-//! Making connections: looking a host up, connecting, directly or through the proxy, and encrypting.
+//! Makes connections: resolves the host, connects directly or through the proxy, and encrypts.
 //!
-//! Need: a connection goes to an address that was checked for it, whatever the name says a moment later, and its parts
-//! are measured. Mechanism: one place does all three, and what is connected to is the list that the check left over.
-//! A lookup has a bound of its own, so that a name server does not take the receiver's time. Limit: a literal address is checked in the URL ([`HttpClient`](super::http_client::HttpClient)) and once more here.
+//! A connection goes to an address that was checked for it, whatever the name resolves to a moment later: one place
+//! does all three steps and connects only to the list that the check left over. Each step is timed. Resolving has a
+//! time limit of its own, so that a slow name server does not use up the receiver's time. A literal address is
+//! checked in the URL ([`HttpClient`](super::http_client::HttpClient)) and here once more.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

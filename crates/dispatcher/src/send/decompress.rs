@@ -1,21 +1,21 @@
-//! Decompressing a compressed response body.
+//! Decompresses a response body.
 //!
-//! The compressed bytes are read first, under the same bound as any body, and decompressed afterwards. Decompressing on the way
-//! would bound what comes out and not what goes in: a gzip stream may go on for as long as the receiver likes
-//! without ever giving a byte. A body that is not what its headers say stays as it came.
+//! The compressed bytes are read first, under the same limit as any body, and decompressed afterwards. Decompressing
+//! while reading would bound the output but not the input: a gzip stream may go on for as long as the receiver likes
+//! without ever producing a byte. A body that does not match its `Content-Encoding` is kept as received.
 
 use std::io::{BufReader, Read};
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
-/// What is understood (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
+/// Supported encodings (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
 pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 
 /// The largest window of a zstd frame, as a power of two: 8 MB, which RFC 8878, section 3.1.1.1.2 recommends.
 const ZSTD_WINDOW: u32 = 23;
 
-/// What came out of a compressed body.
+/// Result of decompressing a body.
 struct Decompressed {
     body: Vec<u8>,
     end: End,
@@ -29,8 +29,8 @@ enum End {
     Broken,
 }
 
-/// The body as the headers say it is compressed, up to so many bytes, and whether that is less than the whole. A body
-/// that is compressed in another way, or more than once, stays as it is, and so does one that can't be decompressed.
+/// Decompresses a body by its `Content-Encoding`, up to `max` bytes; the flag tells that there was more. A body in an
+/// unknown encoding, in several, or one that can't be decompressed is returned unchanged.
 pub(super) fn decompress(headers: &HeaderMap, compressed: Bytes, max: usize) -> (Bytes, bool) {
     let encoding = headers
         .get(header::CONTENT_ENCODING)
@@ -75,7 +75,7 @@ fn zstd(compressed: &[u8]) -> std::io::Result<zstd::Decoder<'static, BufReader<&
     Ok(decoder)
 }
 
-/// What can be decompressed of a body that is broken or cut off is kept.
+/// Reads up to `max` bytes. Of a broken or truncated body, the part before the fault is kept.
 fn first(max: usize, decoder: impl Read) -> Decompressed {
     let mut body = Vec::new();
     let read = decoder.take(max as u64 + 1).read_to_end(&mut body);
@@ -88,7 +88,7 @@ fn first(max: usize, decoder: impl Read) -> Decompressed {
     Decompressed { body, end }
 }
 
-/// Whether people can read it; the end may be in the middle of a character.
+/// Recognises readable text; it may end within a character.
 fn is_text(bytes: &[u8]) -> bool {
     let valid = match std::str::from_utf8(bytes) {
         Ok(_) => true,

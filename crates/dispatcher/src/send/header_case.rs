@@ -1,9 +1,10 @@
-//! Headers on the wire as their owners spell them.
+//! Sends header names with the case that the dialect or the endpoint gave them.
 //!
-//! Need: a receiver's document prints `X-UserHero-Signature`, and some receivers look for just that, while the type that
-//! requests keep names in knows lower-case only. Mechanism: the HTTP library writes names as another request had them
-//! that it read, which is meant for proxies; so it reads a request with the wanted names once, from memory, and what it
-//! remembers of them is kept. Limit: HTTP/1.1 only; over HTTP/2 names are lower-case (RFC 9113, section 8.2.1).
+//! A receiver's document prints `X-UserHero-Signature`, and some receivers look for exactly that, but
+//! [`http::HeaderName`] is always lower-case. The HTTP library can write names as they stood in a request that it
+//! read, which is meant for proxies. So it is given a request with the wanted names to read once, from memory, and
+//! what it remembers of them is cached. Only HTTP/1.1 needs this: over HTTP/2 names are lower-case (RFC 9113, section
+//! 8.2.1).
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -20,10 +21,10 @@ use moka::future::Cache;
 use tidings_dialect::CasedHeaderName;
 use tokio::io::AsyncWriteExt as _;
 
-/// How many lists of names are kept: one for each dialect, and one more for each list of headers that endpoints have of
-/// their own beside it.
+/// Cached lists of names: one for each dialect, and one for each list of headers that endpoints add.
 const MAX_KEPT: u64 = 10_000;
-/// What is added to requests and is not spelled as usual (`Host`): Trace Context, section 3.2.1, wants lower case.
+/// Names added to every request that are not in the usual case (`Host`): Trace Context, section 3.2.1, wants lower
+/// case.
 const OURS: &str = "traceparent:\r\n";
 /// More headers than any request has.
 const MAX_HEADERS: usize = 256;
@@ -36,7 +37,7 @@ impl HeaderCases {
         Self(Cache::new(MAX_KEPT))
     }
 
-    /// What a request must bear for the names of its headers to be written like these.
+    /// Request extensions that make the HTTP library write these names in their own case.
     pub(super) async fn of(&self, headers: &[(CasedHeaderName, HeaderValue)]) -> Extensions {
         let mut lines: String = headers.iter().flat_map(|(name, _)| [name.as_str(), ":\r\n"]).collect();
         lines.push_str(OURS);
@@ -44,7 +45,7 @@ impl HeaderCases {
     }
 }
 
-/// What the HTTP library remembers of a request with these header lines.
+/// Lets the HTTP library read a request with these header lines and returns the extensions it adds.
 async fn read(lines: &str) -> Extensions {
     let request = format!("POST / HTTP/1.1\r\n{lines}\r\n");
     let (mut to, from) = tokio::io::duplex(request.len());

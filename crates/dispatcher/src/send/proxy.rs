@@ -1,10 +1,10 @@
-//! Going through the operator's proxy (`[destinations] proxy`): HTTP CONNECT (RFC 9110, section 9.3.6) or SOCKS5
+//! Connects through the operator's proxy (`[destinations] proxy`): HTTP CONNECT (RFC 9110, section 9.3.6) or SOCKS5
 //! (RFC 1928).
 //!
-//! Need: in many networks nothing but a proxy reaches the internet, and a proxy would connect to wherever it is told.
-//! Mechanism: it is told the address that was looked up and checked here, not a name; the request itself, encrypted or
-//! not, goes through the tunnel, so the proxy's credentials and the request never meet. Limit: with
-//! `proxy_resolves = true` the proxy is told the name, and which addresses are allowed is for its own rules.
+//! In many networks only a proxy reaches the internet, and a proxy connects wherever it is sent. So it gets the
+//! address that was resolved and checked here, not a name. The request itself goes through the tunnel, so the proxy's
+//! credentials and the request never meet. With `proxy_resolves = true` the proxy gets the name, and its own rules
+//! decide about addresses.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The headers that every request has, whatever its dialect, so that what is recorded of it is all that was sent.
+//! Headers that every request has whatever its dialect. They are added here, so that the record shows all that was
+//! sent.
 
 use std::sync::LazyLock;
 
@@ -16,7 +17,7 @@ static CONTENT_LENGTH: LazyLock<CasedHeaderName> = LazyLock::new(|| header::CONT
 /// Trace Context, section 3.2.1, wants lower case.
 static TRACEPARENT: LazyLock<Option<CasedHeaderName>> = LazyLock::new(|| "traceparent".parse().ok());
 
-/// Adds those of them that are not there yet, and says how many stand before the others.
+/// Adds those that are missing, and returns how many stand before the dialect's headers.
 pub(super) fn add_usual(
     headers: &mut Vec<(CasedHeaderName, HeaderValue)>,
     url: &Url,

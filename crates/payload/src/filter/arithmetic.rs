@@ -1,4 +1,4 @@
-//! Arithmetic and conversions: nothing wraps, rounds silently into another number, or panics.
+//! Arithmetic and conversions. They report overflow and lost precision as errors and never panic.
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ pub(super) fn calculate<'a>(operator: Operator, one: &Value<'_>, other: &Value<'
     }
 }
 
-/// `-value`
+/// `-value`; fails for the smallest integer.
 pub(super) fn negative<'a>(value: &Value<'_>) -> Result<Value<'a>, Failure<'a>> {
     match value {
         Value::Int(value) => int("-", value.checked_neg()),
@@ -95,7 +95,6 @@ impl Operator {
 }
 
 impl Conversion {
-    /// The function's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Size => "size()",

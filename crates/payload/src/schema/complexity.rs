@@ -1,4 +1,4 @@
-//! How much a schema says, with every reference followed.
+//! Complexity of a schema: the number of its parts, with every reference followed.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Schema, SchemaError};
 
-/// How deep a schema may go, references followed.
+/// Maximum depth of a schema, with references followed.
 const MAX_DEPTH: usize = 64;
 
 const DRAFTS: [&str; 3] = [
@@ -21,7 +21,7 @@ const NAMED: [&str; 3] = ["properties", "dependentSchemas", "dependencies"];
 const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 /// Keywords that hold values, not schemas.
 const VALUES: [&str; 2] = ["default", "examples"];
-/// What a regular expression costs against what a comparison costs, in parts of a schema.
+/// Cost of a regular expression, in parts of a schema.
 const PATTERN: usize = 20;
 /// Keywords whose effect is not where they stand.
 const DYNAMIC: [&str; 5] = [
@@ -52,11 +52,11 @@ pub(super) fn measure(root: &Json) -> Result<usize, SchemaError> {
 
 struct Scales<'a> {
     root: &'a Json,
-    /// What is known of each place that was referred to: its complexity, or nothing while it is being measured.
+    /// Complexity by reference; `None` while it is being measured, which reveals a cycle.
     referred: HashMap<&'a str, Option<usize>>,
 }
 
-/// Where in the schema we are.
+/// Position in the schema, for error messages.
 #[derive(Default)]
 struct Path(Vec<String>);
 

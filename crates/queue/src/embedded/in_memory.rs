@@ -1,8 +1,8 @@
-//! What is known in memory of the messages in the table: which were read, which are being worked on.
+//! In-memory view of the stored messages: which were read, and which are delivered but unsettled.
 //!
-//! Each lane is read from its cursor on, in the order of readiness. Every message up to the cursor is here,
-//! in somebody's hands or gone; every message behind it is in the table only. A message that was just stored
-//! comes here without being read when nothing unread is before it and there is room, which is the usual case.
+//! Each lane is read from its cursor on, in the order of readiness. Every message up to the cursor is here, with a
+//! consumer, or deleted; every message behind it is only in the table. A message that was just stored comes here
+//! without being read if no unread message is before it and there is room, which is the usual case.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::Incoming;
 use crate::metrics::Taken;
 
-/// How much of a lane waits in memory: until one of both is reached.
+/// Maximum messages and bytes of a lane in memory; reading pauses at whichever is reached first.
 const ROOM: usize = 512;
 const ROOM_BYTES: usize = 4 * 1024 * 1024;
 
@@ -30,13 +30,12 @@ struct Lane {
     cursor: Cursor,
     /// There may be messages behind the cursor that are ready.
     unread: bool,
-    /// When the first message behind the cursor that is not ready will be.
+    /// Time at which the first message behind the cursor becomes ready, milliseconds.
     next_due: Option<i64>,
     waiting: VecDeque<Held>,
     waiting_bytes: usize,
 }
 
-/// A message in memory.
 pub(super) struct Held {
     pub(super) lane: i64,
     pub(super) place: Cursor,
@@ -44,9 +43,9 @@ pub(super) struct Held {
     pub(super) redelivered: bool,
 }
 
-/// One call of `consume`.
+/// Consumer created by one call of `consume`.
 struct Taker {
-    /// Unsettled messages by lane.
+    /// Unsettled messages per lane.
     unsettled: BTreeMap<i64, u16>,
     prefetch: u16,
     messages: mpsc::Sender<Incoming>,
@@ -72,7 +71,6 @@ impl Lanes {
         }
     }
 
-    /// The numbers of all lanes.
     pub(super) fn numbers(&self) -> impl Iterator<Item = i64> + '_ {
         self.lanes.keys().copied()
     }
@@ -92,7 +90,7 @@ impl Lanes {
         );
     }
 
-    /// How many take from a lane.
+    /// Number of consumers of a lane.
     pub(super) fn takers_of(&self, lane: i64) -> u32 {
         self.takers
             .values()
@@ -105,7 +103,7 @@ impl Lanes {
         self.takers.clear();
     }
 
-    /// Whether somebody still takes what this taker took.
+    /// Tells if the consumer still exists and listens.
     pub(super) fn is_present(&self, taker: u64) -> bool {
         self.takers.get(&taker).is_some_and(|taker| !taker.messages.is_closed())
     }
@@ -139,7 +137,8 @@ impl Lanes {
         }
     }
 
-    /// Where to read: lanes with room and something unread. What has become due by now counts as unread.
+    /// Lanes to read from, with their cursors: those with room and unread messages. Messages that have become due by
+    /// `now_ms` count as unread.
     pub(super) fn wanting(&mut self, now_ms: i64) -> Vec<(i64, Cursor)> {
         let wanting = self.lanes.iter_mut().filter_map(|(number, lane)| {
             if lane.next_due.is_some_and(|due| due <= now_ms) {
@@ -168,7 +167,7 @@ impl Lanes {
         }
     }
 
-    /// When the first message that waits for its time is due.
+    /// Time at which the first delayed message is due.
     pub(super) fn next_due(&self) -> Option<i64> {
         self.lanes
             .values()

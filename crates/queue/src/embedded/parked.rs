@@ -1,4 +1,5 @@
-//! What was put aside: read from the table page by page, because nobody consumes it. Nothing is ever unrouted here.
+//! Parked messages, read from the table page by page because nobody consumes them. The embedded queue never has
+//! unrouted ones.
 
 use futures::future::join_all;
 use tidings_store::StoreError;
@@ -66,7 +67,7 @@ async fn requeue(inner: &Inner, parked: &Parked) -> Result<Result<(), MessageErr
     inner.publish(Outgoing { to, body }).await.map(Ok)
 }
 
-/// What was there at the start, with its numbers in the table.
+/// Messages present when reading began, with their sequence numbers.
 struct Pages<'a> {
     inner: &'a Inner,
     after: Cursor,

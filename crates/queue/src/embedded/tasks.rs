@@ -1,7 +1,7 @@
-//! The three tasks of an embedded queue: one stores and reads, one deletes, one gives back.
+//! The three tasks of an embedded queue: storing and reading, deleting, and returning dropped messages.
 //!
-//! Storing and reading are one task, so that it always knows whether a message that was just stored has been
-//! read as well. Many publishes share one commit: a batch is what came in during the one before.
+//! One task both stores and reads, so that it always knows if a message that was just stored has been read as well.
+//! Many publishes share one commit: a batch holds what arrived during the commit before.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,10 +34,10 @@ pub(super) struct Returned {
 const MAX_BATCH: usize = 1024;
 const PAGE: u32 = 128;
 
-/// How long a dropped message waits: a worker that can't settle anything must not spin.
+/// Delay before a dropped message is redelivered, so that a worker that can't settle anything does not spin.
 const REDELIVER_AFTER: Duration = Duration::from_secs(1);
 
-/// How long to wait when the store fails.
+/// Delay before an operation of the store is repeated after an error.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Stores what is published and reads what is to be handed out, until the queue is closed and the last
@@ -181,7 +181,7 @@ pub(super) async fn delete(inner: Arc<Inner>, acknowledged: Arc<Mutex<mpsc::Rece
     }
 }
 
-/// What was dropped, and since when the rest waits to be put back.
+/// Channel of dropped messages, and those that wait for their redelivery.
 pub(super) type Dropped = (mpsc::UnboundedReceiver<Returned>, VecDeque<(Instant, Returned)>);
 
 /// Puts messages that were dropped back into their lanes: after a while, or at once when who dropped them is

@@ -1,8 +1,8 @@
-//! The canary: a message through the shortest delay queue now and then, to see that delay queues still forward.
+//! Canary: a message sent through the shortest delay queue at intervals, to see that delay queues still forward.
 //!
-//! The broker can stop to dead-letter without an error anywhere: its supervisor of all transfers gives up after too
-//! many crashes in a second, and every delay queue holds what it has from then on. One process at a time watches: the one
-//! whose connection has the queue `tidings.canary.v1.watch`, which ends with that connection.
+//! The broker can stop dead-lettering without reporting an error: the supervisor of all its transfers gives up after
+//! too many crashes in a second, and every delay queue then keeps its messages. One process at a time watches: the
+//! one whose connection owns the exclusive queue `tidings.canary.v1.watch`, which disappears with that connection.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::{metrics, topology};
 
 const EVERY: Duration = Duration::from_secs(15);
 
-/// How long a message may be away; the shortest delay queue lasts a second at the most.
+/// Time after which an unreturned canary counts as missing; the shortest delay queue lasts a second at most.
 const MISSING_AFTER: Duration = Duration::from_secs(10);
 
 /// Watches, or waits for its turn to.

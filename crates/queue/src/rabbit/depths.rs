@@ -6,7 +6,7 @@ use super::declare::depth;
 use super::publish::publishers;
 use crate::{Depth, PublishError, Source};
 
-/// How many messages wait in each queue; what is on its way from a delay queue to a lane counts nowhere.
+/// Depths of all queues. Messages moving from a delay queue to a lane are counted nowhere.
 pub(super) async fn all(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
     let queues = shared.topology.queues().into_iter().filter(|queue| !queue.is_probe());
     look_at(shared, queues.map(|queue| queue.name).collect()).await

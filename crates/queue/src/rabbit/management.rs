@@ -1,9 +1,9 @@
-//! What only the management API tells: messages that are stuck in a delay queue, queues with too few members, and policies that
+//! Checks over the management API: messages stuck in delay queues, queues with too few members, and policies that
 //! override arguments.
 //!
-//! A message on its way from a delay queue to its lane counts as neither ready nor unacknowledged; one that stays so is
-//! stuck. A policy beats some arguments, silently: `overflow: drop-head` alone makes a delay queue lose what it forwards. The
-//! API's numbers lag by some seconds.
+//! A message on its way from a delay queue to its lane counts as neither ready nor unacknowledged; if it stays so, it
+//! is stuck. Some policies silently override queue arguments: `overflow: drop-head` alone makes a delay queue lose
+//! what it forwards. The API's numbers lag by some seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +25,8 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The members of a queue that survive the loss of one node.
 pub(super) const ENOUGH_MEMBERS: usize = 3;
 
-/// What a policy must not set for our queues: each makes the broker drop, expire or refuse messages of its own accord.
+/// Settings that a policy must not apply to our queues: each makes the broker drop, expire or refuse messages on its
+/// own.
 pub(super) const HARMFUL: [&str; 6] = [
     "delivery-limit",
     "expires",
@@ -72,7 +73,7 @@ impl Nodes {
         each_host(url, read).ok_or(FORM)?.map(Self)
     }
 
-    /// What the first node that answers says.
+    /// Response of the first node that answers.
     pub(super) async fn ask<T: DeserializeOwned>(
         &mut self,
         client: &Client,
@@ -103,7 +104,7 @@ async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Result<T, reqwes
     client.get(url).send().await?.error_for_status()?.json().await
 }
 
-/// Asks for ever, if the API's address is configured.
+/// Polls the API forever, if its address is configured.
 pub(super) async fn watch(shared: &Shared) {
     metrics::WATCHED.set(0);
     let mut nodes = match Nodes::parse(shared.config.management_url.reveal()) {
@@ -150,7 +151,7 @@ pub(super) async fn watch(shared: &Shared) {
     }
 }
 
-/// What was already said in the log.
+/// Findings already logged.
 #[derive(Default)]
 struct Known {
     failing: bool,
@@ -161,7 +162,7 @@ struct Known {
 }
 
 impl Known {
-    /// What is on its way at one moment is not stuck; what is at two moments probably is.
+    /// Counts a queue as stuck only in the second round in a row: at one moment, messages may just be moving.
     fn note_stuck(&mut self, queue: &str, stuck: u64) {
         const PROBABLY: u32 = 2;
         if stuck == 0 {

@@ -1,5 +1,5 @@
-//! What was put aside: read one by one over a connection of its own, because a queue can't be looked into without
-//! taking from it. What was not settled goes back to its place when the reader closes.
+//! Parked messages, read one by one over a connection of their own, because RabbitMQ has no way to read a queue
+//! without taking from it. Unsettled messages return to their place when the reader closes.
 
 use futures::future::join_all;
 use lapin::message::BasicGetMessage;
@@ -15,8 +15,8 @@ use super::publish::publish;
 use super::status::Side;
 use crate::{MessageError, Outgoing, Parked, ParkedQueue, PublishError, Selection, Settle, Settled, metrics};
 
-/// How many are settled side by side. The broker keeps more than 32 acknowledgements of a channel back while a quorum
-/// queue is busy, and forgets those when the channel is closed.
+/// Messages settled concurrently. The broker delays more than 32 acknowledgements per channel while a quorum queue is
+/// busy, and drops the delayed ones when the channel is closed.
 const BATCH: usize = 16;
 
 pub(super) async fn list(
@@ -180,7 +180,7 @@ impl Reader {
     }
 }
 
-/// The queues of messages put aside that there are, the first to be read last.
+/// Existing queues of parked messages, in reverse order of reading.
 async fn existing(connection: &Connection, from: ParkedQueue) -> Result<Vec<&'static str>, Failure> {
     let mut existing = Vec::new();
     for queue in from.queues() {

@@ -1,7 +1,7 @@
 //! Publishing: confirmed, in batches, over one connection with a few channels.
 //!
 //! [`connection`] keeps the connection and its channels, [`channel`] publishes and awaits confirmations; this module
-//! is what callers see of both.
+//! is the interface for callers.
 
 mod channel;
 mod connection;
@@ -21,14 +21,14 @@ use super::line::Line;
 use super::routes::Address;
 use crate::{Outgoing, PublishError, Route};
 
-/// How publishing stands.
+/// State of the publishing connection.
 #[derive(Clone)]
 pub(in crate::rabbit) enum Link {
-    /// No connection, and why.
+    /// Not connected, with the reason.
     Down(String),
     /// The broker has an alarm and takes no messages.
     Blocked(String),
-    /// Ready.
+    /// Connected, and messages are being confirmed.
     Up(Arc<Publishers>),
 }
 
@@ -38,7 +38,7 @@ impl Link {
     }
 }
 
-/// The publishers of one generation.
+/// The channels of one publishing connection.
 pub(in crate::rabbit) struct Publishers {
     pub(super) line: Arc<Line>,
     common: Arc<Common>,

@@ -1,4 +1,4 @@
-//! What health says of the broker: one component, two connections.
+//! Health of the broker: one component for two connections.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,8 +1,8 @@
-//! One task that owns one channel in confirm mode and publishes for everybody, in batches.
+//! Publishes over one channel in confirm mode, in batches, for all callers.
 //!
-//! A batch is what has come in while the one before was under way, so a lone message never waits. All
-//! confirms of a batch are awaited before any answer is given: the client hands a returned message to
-//! whichever confirm completes next, so only the whole batch tells which messages were returned.
+//! A batch holds the messages that arrived during the batch before, so a lone message never waits. All confirms of a
+//! batch are awaited before any caller gets its result: the client attaches a returned message to whichever confirm
+//! completes next, so only the whole batch tells which messages were returned.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Result<(), PublishError>>,
 }
 
-/// What the publishers of one generation have in common.
+/// State shared by the publishing channels of one connection.
 pub(super) struct Common {
     /// `true` while an alarm of the broker blocks the connection.
     pub(super) is_blocked: Box<dyn Fn() -> bool + Send + Sync>,

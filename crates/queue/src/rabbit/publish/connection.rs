@@ -1,9 +1,8 @@
-//! The publishing connection: dialled for ever, declared upon, shared by a few publishers.
+//! The publishing connection: reconnected forever, declares the topology, shared by a few channels.
 //!
-//! Connection, channels and publishers are one generation. Any error or timeout ends it; callers whose
-//! messages were under way get "unknown", and the next generation starts afresh. It is of use once the broker has
-//! confirmed a message, and only while it confirms some: a cluster without a majority takes connections and keeps
-//! nothing.
+//! A connection with its channels is one generation. Any error or timeout ends it as a whole; callers with
+//! unconfirmed messages get "unknown", and the next generation starts afresh. A generation is used only while the
+//! broker confirms messages: a cluster without a majority accepts connections but stores nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -67,7 +66,7 @@ fn wait_after(failure: &Failure, backoff: &mut Backoff) -> Duration {
     }
 }
 
-/// One connection with its channels.
+/// One connection with its channels, from start to failure.
 struct Generation {
     publishers: Arc<Publishers>,
     tasks: Tasks,
@@ -133,7 +132,7 @@ async fn make(shared: &Shared, line: &Line) -> Result<(Tasks, Vec<mpsc::Sender<J
     Ok((tasks, senders, common))
 }
 
-/// Per publisher: two batches.
+/// Waiting messages per channel: two batches.
 const WAITING_JOBS: usize = 512;
 
 impl Generation {
@@ -226,10 +225,11 @@ impl Generation {
     }
 }
 
-/// Publishes messages of its own whenever nothing else was confirmed for a while, and ends when those are not confirmed
-/// either. The first confirmation is told.
+/// Publishes probe messages whenever nothing else was confirmed for a while, reports the first confirmation, and
+/// returns once probes stay unconfirmed too.
 async fn prove(shared: &Shared, publishers: &Publishers, proofs: mpsc::Sender<()>) -> Failure {
-    /// Two of these and the limit for a confirmation, at the most, pass until a broker that keeps nothing is noticed.
+    /// Interval of probes. A broker that stores nothing is noticed after at most two intervals and the confirm
+    /// timeout.
     const EVERY: Duration = Duration::from_secs(1);
     let mut proven = false;
     loop {
