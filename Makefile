@@ -27,7 +27,7 @@ build_for_tests = cargo build --workspace --bins --tests --examples
 test: ## Every test, with PostgreSQL and RabbitMQ (installed on Debian when missing)
 	@$(with_services); \
 	$(build_for_tests); \
-	TIDINGS_TEST_BINARY="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/tidings" cargo test --workspace $(ARGS)
+	TIDINGS_TEST_BINARY="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/tidings" cargo test --workspace --no-fail-fast $(ARGS)
 
 ci: ## What a change must pass: format, lints, documentation, what is deployed, tests, the shortest chaos
 	cargo fmt --all --check

@@ -81,7 +81,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             grpc_address: "0.0.0.0:50052".into(),
-            writers: 2,
+            writers: 1,
             grace: Duration::from_secs(75),
             sweep_every: Duration::from_millis(250),
             release_window: 2_000,

@@ -91,7 +91,7 @@ impl Row {
 }
 
 impl Ledger {
-    /// `store/src/postgres/record.sql`, `sqlite/record.rs`.
+    /// `store/src/postgres/record/deliveries.sql`, `sqlite/record.rs`.
     pub(crate) fn write(&mut self, record: &Record) {
         match *record {
             Record::Event(row) => {

@@ -1,12 +1,15 @@
 //! Batches calls without a timer: items that arrive while earlier batches are in flight form the next one.
 //!
-//! No item waits for a batch to fill, so a quiet system has low latency and a busy one pays for one call per batch.
+//! No item waits for a batch to fill, unless its caller can afford it: then a batch is held open for a few milliseconds,
+//! which makes one call of several at moderate rates. A busy system pays for one call per batch either way.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_service::{Health, Supervisor};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Maximum batch size, and batches in flight at once.
@@ -15,6 +18,8 @@ pub(crate) struct Limits {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
     pub(crate) concurrent: usize,
+    /// How long a batch that is not full stays open for more; zero where somebody waits for the answer.
+    pub(crate) gather: Duration,
 }
 
 /// Hands single items to a function of batches.
@@ -88,8 +93,9 @@ async fn form<T, R, F, W>(
             },
         };
         let (mut values, mut answers, mut bytes) = (vec![first.value], vec![first.answer], first.bytes);
+        let full_at = Instant::now() + limits.gather;
         while values.len() < limits.items
-            && let Ok(item) = waiting.try_recv()
+            && let Some(item) = next_before(&mut waiting, full_at, limits.gather).await
         {
             if bytes + item.bytes > limits.bytes {
                 left_over = Some(item);
@@ -110,6 +116,15 @@ async fn form<T, R, F, W>(
     }
 }
 
+/// The next item that is there, or that comes before `end` if the batch is gathered.
+async fn next_before<I>(waiting: &mut mpsc::Receiver<I>, end: Instant, gather: Duration) -> Option<I> {
+    match waiting.try_recv() {
+        Ok(item) => Some(item),
+        Err(_) if gather.is_zero() => None,
+        Err(_) => timeout_at(end, waiting.recv()).await.ok().flatten(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -124,6 +139,7 @@ mod tests {
             items: 10,
             bytes: 1_000,
             concurrent: 1,
+            gather: Duration::ZERO,
         };
         let batcher = Batcher::start("batches", &Health::new(), limits, {
             let (sizes, gate) = (sizes.clone(), gate.clone());
@@ -157,11 +173,38 @@ mod tests {
             items: 10,
             bytes: 100,
             concurrent: 1,
+            gather: Duration::ZERO,
         };
         let batcher = Batcher::start("batches", &Health::new(), limits, |items: Vec<u32>| async move {
             vec![items.len(); items.len()]
         });
         let calls = futures::future::join_all((0..10).map(|n| batcher.call(n, 60))).await;
         assert!(calls.into_iter().all(|size| size == Some(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gathered_batch_stays_open_for_those_that_come_soon() {
+        let limits = Limits {
+            items: 3,
+            bytes: 1_000,
+            concurrent: 4,
+            gather: Duration::from_millis(5),
+        };
+        let batcher = Batcher::start("batches", &Health::new(), limits, |items: Vec<u32>| async move {
+            vec![items.len(); items.len()]
+        });
+        let call = |after_ms: u64| {
+            let batcher = batcher.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                batcher.call(1, 1).await
+            }
+        };
+        let (first, soon, late) = tokio::join!(call(0), call(2), call(20));
+        assert_eq!((first, soon, late), (Some(2), Some(2), Some(1)));
+        let begun = Instant::now();
+        let full = futures::future::join_all((0..3).map(|_| batcher.call(1, 1))).await;
+        assert_eq!(full, [Some(3); 3]);
+        assert!(begun.elapsed() < limits.gather, "a full batch leaves at once");
     }
 }

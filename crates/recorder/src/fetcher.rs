@@ -1,6 +1,7 @@
 //! Reads deliveries from the ledger, in batches.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{DeliveryId, EventId, Step, TenantId};
@@ -19,6 +20,7 @@ const LIMITS: Limits = Limits {
     items: 128,
     bytes: usize::MAX,
     concurrent: 4,
+    gather: Duration::ZERO,
 };
 
 /// Handle for reading deliveries; clones share batches.

@@ -22,7 +22,12 @@ const LIMITS: Limits = Limits {
     items: 512,
     bytes: 8 * 1024 * 1024,
     concurrent: 4,
+    gather: Duration::ZERO,
 };
+
+/// Time for which outcomes are gathered into one batch. Only the acknowledgement of a message waits for that, and its
+/// request has been made; a crash may repeat the requests of this much more time.
+const GATHER_OUTCOMES: Duration = Duration::from_millis(3);
 
 /// Pause after a failure of the log service: meanwhile records go to the queue first, so that an outage costs each of
 /// them one publish and no timeout.
@@ -31,7 +36,10 @@ const REST: Duration = Duration::from_millis(500);
 /// Handle for writing records; clones share batches.
 #[derive(Clone)]
 pub struct Recorder {
-    batches: Batcher<pb::Record, Result<Durable, RecordError>>,
+    /// Events, for which their publishers wait.
+    events: Batcher<pb::Record, Result<Durable, RecordError>>,
+    /// Attempts and changes of deliveries.
+    outcomes: Batcher<pb::Record, Result<Durable, RecordError>>,
     backlogs: Backlogs,
 }
 
@@ -75,8 +83,19 @@ impl Recorder {
             started: Instant::now(),
             rest_until_ms: AtomicU64::new(0),
         });
+        let batcher = |task, limits| {
+            let path = path.clone();
+            Batcher::start(task, health, limits, move |records| path.clone().write(records))
+        };
         Self {
-            batches: Batcher::start("recorder", health, LIMITS, move |records| path.clone().write(records)),
+            events: batcher("event_recorder", LIMITS),
+            outcomes: batcher(
+                "outcome_recorder",
+                Limits {
+                    gather: GATHER_OUTCOMES,
+                    ..LIMITS
+                },
+            ),
             backlogs,
         }
     }
@@ -90,10 +109,11 @@ impl Recorder {
     /// Writes a record; `Ok` means that it is durable.
     pub async fn record(&self, record: pb::Record) -> Result<Durable, RecordError> {
         let bytes = record.encoded_len();
-        self.batches
-            .call(record, bytes)
-            .await
-            .unwrap_or(Err(RecordError::Stopped))
+        let batcher = match record.record {
+            Some(pb::record::Record::Event(_)) => &self.events,
+            _ => &self.outcomes,
+        };
+        batcher.call(record, bytes).await.unwrap_or(Err(RecordError::Stopped))
     }
 }
 

@@ -4,7 +4,7 @@
 //! single delivery. Mechanism: the first delivery that is given up marks the endpoint and is told, the next success ends
 //! that and is told. If it fails again within [`TELL_EVERY`], it stays marked until nothing was given up for [`CALM`], and
 //! is told of only when nothing succeeded for so long, or when the day is over. Limit: whoever fails for the second time in
-//! a day is told ten minutes late. `record.sql` says the same to PostgreSQL.
+//! a day is told ten minutes late. `record/exhausted.sql` and `record/recover.sql` say the same to PostgreSQL.
 
 use std::collections::HashMap;
 use std::time::Duration;

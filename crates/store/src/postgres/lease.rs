@@ -84,6 +84,18 @@ impl Lease {
         self.done(changed)
     }
 
+    /// Like [`execute`](Self::execute); gives its rows.
+    pub(super) async fn change(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+        let client = self.client()?;
+        self.doing(WRITING);
+        let mut rows = query(client, sql, values).await;
+        if rows.as_ref().is_err_and(is_stale) {
+            forget_statements(client);
+            rows = query(client, sql, values).await;
+        }
+        self.done(rows)
+    }
+
     /// Begins a transaction.
     pub(super) async fn transaction(&mut self) -> Result<Work<'_>, StoreError> {
         self.doing(WRITING);

@@ -65,7 +65,9 @@ pub(crate) async fn what_is_overdue_is_swept_once_and_hidden(store: Arc<dyn Stor
 
 pub(crate) async fn what_is_overdue_longest_can_be_looked_at(store: Arc<dyn Store>) {
     let endpoint = EndpointId::new();
-    let (first, second) = (event(TenantId::new(), &[endpoint]), event(TenantId::new(), &[endpoint]));
+    let accepted = now();
+    let first = event_at(accepted, TenantId::new(), &[endpoint]);
+    let second = event_at(accepted + MINUTE, TenantId::new(), &[endpoint]);
     let ends = |event: &NewEvent| event.accepted_at + event.grace;
     for event in [&first, &second] {
         store.record(vec![Record::Event(event.clone())]).await.unwrap();
