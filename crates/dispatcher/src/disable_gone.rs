@@ -21,9 +21,9 @@ pub(crate) async fn disable(registry: &dyn Registry, endpoint: &Endpoint) {
     match disabled {
         Ok(true) => {
             metrics::DISABLED_AS_GONE.inc();
-            tracing::warn!(endpoint = %id, "an endpoint answered 410 Gone: it is disabled, its deliveries are held");
+            tracing::warn!(endpoint = %id, "disabled an endpoint that answered 410 Gone; its deliveries are held");
         }
         Ok(false) => {}
-        Err(error) => tracing::warn!(endpoint = %id, %error, "an endpoint answered 410 Gone and could not be disabled"),
+        Err(error) => tracing::warn!(endpoint = %id, %error, "could not disable an endpoint that answered 410 Gone; the next 410 tries again"),
     }
 }

@@ -281,7 +281,7 @@ impl Dispatcher {
             let cut_off = tasks.len();
             tracing::warn!(
                 cut_off,
-                "deliveries were cut off at the end of the grace; they will come again"
+                "deliveries were cut off at the end of the grace period; they will be redelivered"
             );
         }
     }
@@ -303,7 +303,7 @@ async fn consume(
             incoming = messages.recv() => incoming,
         };
         let Some(incoming) = incoming else {
-            return Err("the queue hands out no more messages");
+            return Err("the queue stopped delivering messages");
         };
         let worker = worker.clone();
         tasks.spawn(async move { worker.handle(incoming, kind).await });

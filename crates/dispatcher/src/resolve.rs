@@ -87,7 +87,7 @@ impl GuardedResolver {
             (asking(nameservers), ResolverOpts::default())
         };
         let hosts = Hosts::from_system().unwrap_or_else(|error| {
-            tracing::warn!(%error, "/etc/hosts can't be read: its names are unknown");
+            tracing::warn!(%error, "can't read /etc/hosts; its names will not resolve");
             Hosts::default()
         });
         Self::with(rules, hosts, config, options)
@@ -211,8 +211,8 @@ fn of_system() -> (ResolverConfig, ResolverOpts) {
     system_conf::read_system_conf().unwrap_or_else(|error| {
         tracing::warn!(
             %error,
-            "/etc/resolv.conf names no name server that can be used: asking 127.0.0.1:53; \
-             destinations.nameservers can name others"
+            "/etc/resolv.conf names no usable name server; using 127.0.0.1:53; \
+             set destinations.nameservers to use others"
         );
         (asking(&[(Ipv4Addr::LOCALHOST, 53).into()]), ResolverOpts::default())
     })
@@ -250,7 +250,7 @@ fn explain(name: String, error: &NetError) -> ResolveError {
         NetError::Dns(DnsError::ResponseCode(code)) => code.to_string(),
         NetError::Timeout => "no name server answered in time".to_owned(),
         NetError::Io(_) | NetError::NoConnections => "no name server can be reached".to_owned(),
-        NetError::Busy => "the name servers have too much to do".to_owned(),
+        NetError::Busy => "the name servers are overloaded".to_owned(),
         _ => "the name servers' answers can't be used".to_owned(),
     };
     ResolveError::Dns { name, why }

@@ -249,7 +249,7 @@ impl Worker {
             test: true,
         });
         let shown = attempt_made(&made, &content.payload).map_err(|error| {
-            tracing::error!(%error, "the attempt of a test can't be shown");
+            tracing::error!(%error, "cannot convert the attempt of a test");
             Problem::new(
                 tidings_service::Kind::Internal,
                 "internal",
@@ -288,7 +288,7 @@ impl Worker {
         for record in [pb::record::Record::Attempt(made), pb::record::Record::Event(event)] {
             let record = pb::Record { record: Some(record) };
             if let Err(error) = self.settler.recorder.record(record).await {
-                tracing::warn!(endpoint = %message.endpoint, %error, "a test could not be recorded");
+                tracing::warn!(endpoint = %message.endpoint, %error, "could not record a test");
                 let detail = format!(
                     "the test was sent ({}), but it could not be recorded: {error}",
                     outcome.name()

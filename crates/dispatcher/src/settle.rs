@@ -170,7 +170,7 @@ impl Settler {
         let published = self.queue.publish(outgoing).await;
         if let Err(error) = &published {
             metrics::LEFT_TO_SWEEPER.inc();
-            tracing::debug!(delivery = %message.delivery, %error, "the next attempt is left to the sweeper");
+            tracing::debug!(delivery = %message.delivery, %error, "left the next attempt to the sweeper");
             if let Some(due) = message.due {
                 let record = record::left_to_ledger(message, due, error.republish_after());
                 let _ = self.recorder.record(record).await;
@@ -188,13 +188,13 @@ impl Settler {
             match self.recorder.record(record.clone()).await {
                 Ok(_) => return Disposition::Acknowledge,
                 Err(RecordError::Unavailable { log, queue }) => {
-                    tracing::warn!(delivery = %message.delivery, log, queue, "a record waits: nothing can take it");
+                    tracing::warn!(delivery = %message.delivery, log, queue, "cannot persist a record, log service and queue are unavailable; retrying");
                 }
                 Err(RecordError::Refused(reason)) => {
                     if self.put_aside(&record, &reason).await {
                         metrics::RECORDS_PARKED.inc();
                         tracing::error!(delivery = %message.delivery, reason,
-                            "a record was refused and is parked; see `tidings queue parked list`");
+                            "parked a record that the log service refused; see `tidings queue parked list`");
                         match record::outcome_alone(record) {
                             Some(outcome) => record = outcome,
                             None => return Disposition::Acknowledge,
@@ -215,7 +215,7 @@ impl Settler {
     async fn put_aside(&self, record: &pb::Record, reason: &str) -> bool {
         let parked = self.queue.park_record(record.encode_to_vec().into(), reason).await;
         if let Err(error) = &parked {
-            tracing::warn!(%error, "a record that was refused waits: it can't be parked");
+            tracing::warn!(%error, "cannot park a refused record; retrying");
         }
         parked.is_ok()
     }

@@ -65,7 +65,7 @@ impl Worker {
             }
             Err(error) => {
                 metrics::UNREADABLE.inc();
-                tracing::error!(%error, "a message can't be read: parked; see `tidings queue parked list`");
+                tracing::error!(%error, "parked an unreadable message; see `tidings queue parked list`");
                 self.settler.park(incoming.body.clone(), &error.to_string()).await
             }
         };
@@ -111,7 +111,7 @@ impl Worker {
             }
             Err(Obstacle::Forgotten) => {
                 metrics::FORGOTTEN.inc();
-                tracing::debug!(delivery = %message.delivery, "a delivery of which nothing is left ends");
+                tracing::debug!(delivery = %message.delivery, "dropped a message whose event is no longer on record");
                 Disposition::Acknowledge
             }
         }
@@ -138,17 +138,17 @@ impl Worker {
     fn usable(&self, endpoint: &Arc<Endpoint>) -> Result<(Arc<Endpoint>, &Dialect), Obstacle> {
         let (id, dialect) = (endpoint.id, endpoint.dialect.as_str());
         if !endpoint.unreadable.is_empty() {
-            tracing::debug!(endpoint = %id, parts = ?endpoint.unreadable, "an endpoint can't be read: its delivery is held");
+            tracing::debug!(endpoint = %id, parts = ?endpoint.unreadable, "held a delivery: its endpoint can't be read");
             return Err(Obstacle::Hold(HoldReason::EndpointUnusable));
         }
         let Some(dialect) = self.dialects.get(dialect) else {
-            tracing::debug!(endpoint = %id, dialect, "a dialect does not exist here: a delivery is held");
+            tracing::debug!(endpoint = %id, dialect, "held a delivery: this process lacks the endpoint's dialect");
             return Err(Obstacle::Hold(HoldReason::DialectUnknown));
         };
         match self.opened.open(&*self.registry, endpoint) {
             Ok(open) => Ok((open, dialect)),
             Err(error) => {
-                tracing::debug!(endpoint = %id, %error, "an endpoint's secret can't be opened: its delivery is held");
+                tracing::debug!(endpoint = %id, %error, "held a delivery: the endpoint's secret can't be unsealed");
                 Err(Obstacle::Hold(HoldReason::SecretUnreadable))
             }
         }
@@ -199,7 +199,7 @@ impl Worker {
             Ok(Some(endpoint)) => Ok(Arc::new(endpoint)),
             Ok(None) => Err(Obstacle::Cancel(CancelReason::EndpointDeleted)),
             Err(error) => {
-                tracing::warn!(endpoint = %message.endpoint, %error, "an endpoint can't be looked up; its delivery is deferred");
+                tracing::warn!(endpoint = %message.endpoint, %error, "deferred a delivery: the registry is unavailable");
                 Err(Obstacle::Defer(Deferral::RegistryAway))
             }
         }
@@ -236,7 +236,7 @@ impl Worker {
         if let Err(error) = &rendered
             && is_configuration(error, dialect, endpoint, message, content)
         {
-            tracing::warn!(endpoint = %endpoint.id, %error, "no request can be made for an endpoint: its delivery is held");
+            tracing::warn!(endpoint = %endpoint.id, %error, "held a delivery: the endpoint's configuration allows no request");
             return self.hold(message, HoldReason::EndpointUnusable).await;
         }
         if rendered.is_ok() {
@@ -299,7 +299,7 @@ impl Worker {
         if let Err(none) = &answer
             && none.ours
         {
-            tracing::warn!(endpoint = %endpoint.id, error = %none.error, "no connection is to be had; a delivery is deferred");
+            tracing::warn!(endpoint = %endpoint.id, error = %none.error, "deferred a delivery: this machine can make no connection");
             return Err(Deferral::NoConnection);
         }
         let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
@@ -334,10 +334,10 @@ impl Worker {
             CircuitChange::None => {}
             CircuitChange::Opened => {
                 metrics::CIRCUITS_OPENED.inc();
-                tracing::warn!(endpoint = %endpoint.id, "an endpoint fails: its circuit is open, probing it");
+                tracing::warn!(endpoint = %endpoint.id, "circuit opened: the endpoint keeps failing and is only probed");
             }
             CircuitChange::Closed => {
-                tracing::info!(endpoint = %endpoint.id, "an endpoint answers again: its circuit is closed")
+                tracing::info!(endpoint = %endpoint.id, "circuit closed: the endpoint responds again")
             }
         }
     }

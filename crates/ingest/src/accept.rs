@@ -155,7 +155,7 @@ impl Acceptor {
         if let Err(error) = settled {
             // The claim goes stale by itself; whoever takes it over publishes the same event id again, and the
             // ledger knows that one.
-            tracing::warn!(%tenant, event = %id, %error, "an idempotency key could not be settled");
+            tracing::warn!(%tenant, event = %id, %error, "could not settle an idempotency key; its claim expires by itself");
         }
         accepted
     }
@@ -211,7 +211,7 @@ impl Acceptor {
             Ok(Durable::InLedger) => {}
             Ok(Durable::Spilled) => metrics::ACCEPTED_SPILLED.inc(),
             Err(RecordError::Refused(reason)) => {
-                tracing::error!(%tenant, reason, "an event's record was refused, and so is the event");
+                tracing::error!(%tenant, reason, "refused an event: the log service refused its record");
                 let detail = "the event can't be recorded as it is, and publishing it again does not help: see the service's log";
                 return Err(Problem::internal("record_refused", detail));
             }

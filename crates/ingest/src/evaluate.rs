@@ -125,7 +125,7 @@ impl Evaluator {
             evaluated
         });
         evaluating.await.map_err(|_| {
-            let detail = "the content filters could not be asked: see the service's log";
+            let detail = "the content filters could not be evaluated: see the service's log";
             Problem::internal("filters_failed", detail)
         })
     }

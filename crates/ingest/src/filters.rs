@@ -130,7 +130,7 @@ impl TenantFilters {
             Ok(filter) => Some(Arc::new(filter)),
             Err(error) => {
                 // It was checked when it was configured, by another version then.
-                tracing::warn!(filter = text, %error, "a stored content filter is not one any more and matches nothing");
+                tracing::warn!(filter = text, %error, "a stored content filter no longer compiles and matches nothing; set it again");
                 None
             }
         };

@@ -45,7 +45,7 @@ impl Publisher {
         };
         if let Err(error) = self.queue.publish(outgoing).await {
             metrics::LEFT_TO_SWEEPER.inc();
-            tracing::debug!(delivery = %message.delivery, %error, "a delivery is left to the sweeper");
+            tracing::debug!(delivery = %message.delivery, %error, "left a delivery to the sweeper");
             let _ = self.recorder.record(not_in_broker(message, &error)).await;
         }
     }

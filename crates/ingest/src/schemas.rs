@@ -60,13 +60,13 @@ impl Schemas {
         if way == SchemaValidation::Reject {
             metrics::NOT_AS_DESCRIBED.with_label_values(&["rejected"]).inc();
             let detail = format!(
-                "the payload is not as version {version} of {event_type} says: {}",
+                "the payload violates version {version} of the schema of {event_type}: {}",
                 violations.join("; ")
             );
             return Err(Problem::invalid("payload_invalid", detail).at("payload"));
         }
         metrics::NOT_AS_DESCRIBED.with_label_values(&["warned"]).inc();
-        tracing::debug!(%event_type, version, ?violations, "a payload is not as its event type says");
+        tracing::debug!(%event_type, version, ?violations, "a payload violates the schema of its event type");
         Ok(violations)
     }
 
@@ -86,7 +86,7 @@ impl Schemas {
             Err(error) => {
                 // It was checked when it was put into the catalogue, by another version of Tidings then.
                 tracing::warn!(event_type = %version.event_type, version = version.version, %error,
-                    "a stored schema is not one any more, and payloads are not checked");
+                    "a stored schema no longer compiles, and payloads are not validated; publish a new version");
                 None
             }
         };

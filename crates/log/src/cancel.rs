@@ -31,13 +31,13 @@ pub(crate) async fn run(ledger: Arc<dyn Ledger>, shutdown: CancellationToken) {
                 asked
             }
             Err(error) => {
-                tracing::debug!(%error, "what is to be cancelled can't be looked for right now");
+                tracing::debug!(%error, "could not look for deliveries to cancel; retrying");
                 continue;
             }
         };
         for (endpoint, before) in asked {
             if let Err(error) = cancel(&*ledger, endpoint, before, &shutdown).await {
-                tracing::warn!(%endpoint, %error, "held deliveries can't be cancelled right now; it is taken up again");
+                tracing::warn!(%endpoint, %error, "could not cancel held deliveries; retrying");
             }
         }
     }
@@ -59,7 +59,7 @@ async fn cancel(
         if some == 0 {
             // Not yet, if another replica is at it: then the next look finds it again.
             if ledger.end_cancellation(endpoint, before).await? {
-                tracing::info!(%endpoint, cancelled, "cancelled held deliveries as asked");
+                tracing::info!(%endpoint, cancelled, "cancelled held deliveries on request");
             }
             return Ok(());
         }

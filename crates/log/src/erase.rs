@@ -26,7 +26,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, shutdown: CancellationToken) {
         }
         match erase(&*store, &shutdown).await {
             Ok(()) => tidings_service::metrics::succeeded("erasures"),
-            Err(error) => tracing::warn!(%error, "an erasure could not go on; it is taken up again"),
+            Err(error) => tracing::warn!(%error, "an erasure failed; retrying"),
         }
     }
 }
@@ -38,7 +38,7 @@ async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), St
         loop {
             let (removed, done) = store.erase_some(&erasure, Timestamp::now(), LEASE, BATCH).await?;
             if done {
-                tracing::info!(erasure = %erasure.id, ?removed, "an erasure has ended");
+                tracing::info!(erasure = %erasure.id, ?removed, "erasure finished");
                 break;
             }
             if shutdown.is_cancelled() || began.elapsed() > TURN {

@@ -102,7 +102,7 @@ impl Service {
             ?how,
             done = settled.done,
             refused = settled.refused,
-            "an operator settled messages that were put aside"
+            "an operator settled parked messages"
         );
         Ok(Response::new(pb::SettleParkedResponse {
             done: settled.done,
@@ -214,7 +214,7 @@ fn unavailable(error: PublishError) -> Problem {
 
 fn no_such_message(queue: ParkedQueue, id: &str) -> Problem {
     let detail = format!(
-        "there is no message {id} in {}, or somebody looks at it just now",
+        "there is no message {id} in {}, or somebody else is reading it: try again in a moment",
         queue.as_str()
     );
     Problem::not_found("message_unknown", detail).at("id")

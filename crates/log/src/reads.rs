@@ -63,7 +63,7 @@ impl Reads {
     pub(crate) async fn count(&self, caller: &Caller) -> Result<Permit, Problem> {
         let own = wait(self.of(caller).counts).await.ok_or_else(too_many)?;
         let busy = || {
-            let detail = "many rows are counted for others right now: try again in a moment";
+            let detail = "too many counts are running: try again in a moment";
             Problem::unavailable("counts_busy", detail).with_retry_after(WAIT)
         };
         let shared = wait(self.counts.clone()).await.ok_or_else(busy)?;

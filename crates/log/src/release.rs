@@ -92,7 +92,7 @@ impl Releaser {
             let (began, look) = (Instant::now(), Instant::now() >= next_look);
             match self.round(look, &mut flows, &shutdown).await {
                 Ok(()) => tidings_service::metrics::succeeded("releaser"),
-                Err(error) => tracing::debug!(%error, "held deliveries can't be released right now"),
+                Err(error) => tracing::debug!(%error, "could not release held deliveries; retrying"),
             }
             if look {
                 next_look = Instant::now() + LOOK_EVERY.max(began.elapsed() * LOOK_SHARE);
@@ -126,7 +126,7 @@ impl Releaser {
                 return;
             }
             if let Err(error) = self.turn(*endpoint, flow).await {
-                tracing::debug!(%endpoint, %error, "its held deliveries can't be released right now");
+                tracing::debug!(%endpoint, %error, "its could not release held deliveries; retrying");
             }
         });
         all.await;

@@ -62,7 +62,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
                     Ok(Next::Done) => {}
                     Ok(Next::Later) => passed_over.push((replay.id, claim)),
                     Err(error) => {
-                        tracing::warn!(replay = %replay.id, %error, "a replay could not go on; it is taken up again");
+                        tracing::warn!(replay = %replay.id, %error, "a replay failed; retrying");
                         break;
                     }
                 },
@@ -71,7 +71,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
                     break;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "replays can't be looked for right now");
+                    tracing::debug!(%error, "could not look for replays; retrying");
                     break;
                 }
             }
@@ -82,7 +82,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
         for (id, claim) in passed_over {
             // One that can't be given back is free when its lease ends.
             if let Err(error) = store.give_back_replay(id, claim).await {
-                tracing::debug!(replay = %id, %error, "a replay could not be given back");
+                tracing::debug!(replay = %id, %error, "could not release a replay; its lease expires by itself");
             }
         }
     }
@@ -124,7 +124,7 @@ async fn work(
         }
         let Some(batch) = rows.batch(store, mark, replay.to, size).await? else {
             store.end_replay(replay.id, claim, None, Timestamp::now()).await?;
-            tracing::info!(replay = %replay.id, deliveries = made, "a replay has ended");
+            tracing::info!(replay = %replay.id, deliveries = made, "replay finished");
             return Ok(Next::Done);
         };
         if goes_to(&batch, &long, republisher.shards) {

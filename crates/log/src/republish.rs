@@ -37,9 +37,9 @@ impl Republisher {
             }
         }
         if let Some(error) = why {
-            tracing::warn!(%error, count = kept.len(), "deliveries from the ledger could not be published; they are tried again");
+            tracing::warn!(%error, count = kept.len(), "could not publish deliveries from the ledger; retrying");
             if let Err(error) = self.ledger.record(kept).await {
-                tracing::warn!(%error, "they are tried again after the grace only");
+                tracing::warn!(%error, "could not return them to the ledger; retrying after the grace");
             }
         }
         confirmed

@@ -25,7 +25,7 @@ pub(crate) async fn run(ledger: Arc<dyn Ledger>, queue: Arc<dyn Queue>, shutdown
 async fn look_at_ledger(ledger: &dyn Ledger) {
     match ledger.standing(Timestamp::now()).await {
         Ok(standing) => metrics::show(&standing),
-        Err(error) => tracing::debug!(%error, "the ledger can't be looked at right now"),
+        Err(error) => tracing::debug!(%error, "could not read the ledger's state; retrying"),
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn run(
                     break;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the ledger can't be swept right now");
+                    tracing::debug!(%error, "could not sweep the ledger; retrying");
                     sweeper.behind = Some(Instant::now());
                     break;
                 }
@@ -151,7 +151,7 @@ fn count_swept(forgotten: &[OpenDelivery]) {
         tracing::warn!(
             count = lost.len(),
             first = %first.id,
-            "deliveries were overdue and not in their lanes: published again"
+            "published overdue deliveries again that were missing from their lanes"
         );
     }
 }

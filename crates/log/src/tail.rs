@@ -103,7 +103,7 @@ impl Tail {
                 match store.others(self.0.process).await {
                     Ok(Some(others)) => self.exchange(&*store, others, &mut telling).await,
                     Ok(None) => return,
-                    Err(error) => tracing::debug!(%error, "the other log processes can't be listened to right now"),
+                    Err(error) => tracing::debug!(%error, "could not listen to other log processes; retrying"),
                 }
                 tokio::time::sleep(LISTEN_AGAIN).await;
             }
@@ -132,7 +132,7 @@ impl Tail {
                 Some(attempts) = telling.recv() => self.tell(store, &attempts).await,
             };
             if let Err(error) = done {
-                tracing::debug!(%error, "the live tail misses attempts of other log processes");
+                tracing::debug!(%error, "the live feed misses attempts of other log processes");
             }
         }
     }

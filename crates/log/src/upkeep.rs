@@ -47,7 +47,7 @@ pub(crate) async fn run(
                 LOOK_EVERY
             }
             Err(error) => {
-                tracing::warn!(%error, "upkeep of the ledger failed; it is tried again");
+                tracing::warn!(%error, "upkeep of the ledger failed; retrying");
                 backoff.next()
             }
         };
@@ -91,7 +91,7 @@ impl Upkeep {
         for tenant in self.registry.tenants_that_keep_less() {
             let forgotten = self.forget(&tenant, now).await;
             if let Err(error) = &forgotten {
-                tracing::warn!(tenant = %tenant.id, %error, "what a tenant wants forgotten could not be");
+                tracing::warn!(tenant = %tenant.id, %error, "could not remove what exceeds a tenant's retention; retrying");
             }
             result = first(result, forgotten);
         }

@@ -90,7 +90,7 @@ impl Committer {
             }
             Err(error) => {
                 metrics::COMMITS_FAILED.inc();
-                tracing::warn!(%error, count, "records could not be committed");
+                tracing::warn!(%error, count, "could not commit records");
                 Err(error)
             }
         }

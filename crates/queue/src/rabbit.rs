@@ -114,7 +114,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.broker().map_err(ConfigError)?;
         management::Nodes::parse(self.management_url.reveal())
-            .map_err(|reason| ConfigError(format!("amqp.management_url is of no use: {reason}")))?;
+            .map_err(|reason| ConfigError(format!("amqp.management_url is invalid: {reason}")))?;
         Ok(())
     }
 
@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(Config::default().check(), Ok(()));
         assert!(wrong(|config| config.url = "http://mq".into()).starts_with("the AMQP URL is not valid: "));
         assert!(
-            wrong(|config| config.management_url = "mq:15672".into()).starts_with("amqp.management_url is of no use")
+            wrong(|config| config.management_url = "mq:15672".into()).starts_with("amqp.management_url is invalid")
         );
         let plain = wrong(|config| config.tls.ca_file = Some("/nowhere".into()));
         assert!(plain.contains("TLS needs amqps://"), "{plain}");

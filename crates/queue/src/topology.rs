@@ -4,11 +4,14 @@
 //! arguments of an existing queue can't be changed, so names carry a version: to change an argument, raise
 //! [`VERSION`].
 
+mod declarations;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidings_domain::schedule::variants;
 
+pub use self::declarations::{Argument, Exchange, ExchangeKind, QueueSpec};
 use crate::{Lane, LaneKind, PublishError, Route, Source};
 
 /// The version in the names of work queues, delay queues and the canary's queue.
@@ -53,48 +56,6 @@ pub enum TopologyError {
     /// A delay that a queue can't wait.
     #[error("a delay lasts 1 ms to 7 days in whole milliseconds, not {0:?}")]
     Delay(Duration),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exchange {
-    pub name: String,
-    pub kind: ExchangeKind,
-    pub arguments: Vec<(&'static str, Argument)>,
-}
-
-/// Routing of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExchangeKind {
-    /// To the queues bound by the routing key.
-    Direct,
-    /// To every bound queue.
-    Fanout,
-}
-
-/// A queue to declare, with its bindings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueSpec {
-    pub name: String,
-    pub arguments: Vec<(&'static str, Argument)>,
-    /// Exchanges and the routing keys it is bound by.
-    pub bindings: Vec<(String, String)>,
-}
-
-impl QueueSpec {
-    /// Tells if it is one of [`Topology::probes`].
-    #[must_use]
-    pub fn is_probe(&self) -> bool {
-        self.name.starts_with(&probe_prefix())
-    }
-}
-
-/// Value of an argument of a queue or exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Argument {
-    Text(&'static str),
-    /// A number that is sent as text.
-    Digits(u16),
-    Number(i64),
 }
 
 impl Topology {
@@ -203,93 +164,6 @@ impl Topology {
     fn lanes_of(&self, kind: LaneKind) -> impl Iterator<Item = Lane> + use<> {
         (0..self.shards).map(move |shard| Lane { kind, shard })
     }
-
-    /// All exchanges, in the order of declaration.
-    #[must_use]
-    pub fn exchanges(&self) -> Vec<Exchange> {
-        let exchange = |name: &str, kind| Exchange {
-            name: name.to_owned(),
-            kind,
-            arguments: Vec::new(),
-        };
-        let mut exchanges = vec![
-            // The broker refuses to declare it with another value: who has another number of shards is found out.
-            Exchange {
-                arguments: vec![("alternate-exchange", Argument::Digits(self.shards))],
-                ..exchange(SHARDS, ExchangeKind::Fanout)
-            },
-            exchange(UNROUTED, ExchangeKind::Fanout),
-            exchange(TO_PARKED, ExchangeKind::Fanout),
-            exchange(RECORDS, ExchangeKind::Direct),
-            // Publishers use this one: it has no alternate exchange, so that a message without a queue comes back.
-            exchange(WORK, ExchangeKind::Direct),
-            // Delay queues end here: one message without a queue would block its whole delay queue, hence the alternate.
-            Exchange {
-                arguments: vec![("alternate-exchange", Argument::Text(UNROUTED))],
-                ..exchange(DUE, ExchangeKind::Direct)
-            },
-        ];
-        exchanges.extend(
-            self.delays
-                .iter()
-                .map(|delay| exchange(&delay_queue(*delay), ExchangeKind::Fanout)),
-        );
-        exchanges
-    }
-
-    /// All queues with their bindings.
-    #[must_use]
-    pub fn queues(&self) -> Vec<QueueSpec> {
-        let own_exchange = |name: &str| vec![(name.to_owned(), name.to_owned())];
-        let mut queues = vec![
-            quorum(
-                UNROUTED,
-                own_exchange(UNROUTED),
-                vec![("x-max-length", Argument::Number(1_000_000)), KEPT],
-            ),
-            quorum(
-                PARKED,
-                own_exchange(TO_PARKED),
-                vec![
-                    ("x-max-length", Argument::Number(1_000_000)),
-                    ("x-overflow", Argument::Text("reject-publish")),
-                    KEPT,
-                ],
-            ),
-            quorum(RECORDS, own_exchange(RECORDS), vec![KEPT]),
-            quorum(
-                &canary_queue(),
-                vec![(DUE.to_owned(), CANARY_KEY.to_owned())],
-                vec![("x-max-length", Argument::Number(100))],
-            ),
-        ];
-        queues.extend(self.probes().map(|name| {
-            let newest = vec![("x-max-length", Argument::Number(1))];
-            quorum(&name, Vec::new(), newest)
-        }));
-        queues.extend(self.lanes().map(|lane| {
-            let bindings = vec![(WORK.to_owned(), lane_key(lane)), (DUE.to_owned(), lane_key(lane))];
-            // No length limit, because a full queue would stall the delay queues that end in it.
-            let arguments = vec![
-                ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-                ("x-dead-letter-exchange", Argument::Text(TO_PARKED)),
-            ];
-            quorum(&work_queue(lane), bindings, arguments)
-        }));
-        queues.extend(self.delays.iter().map(|delay| {
-            let name = delay_queue(*delay);
-            // `reject-publish` is not about being full: without it, at-least-once silently falls back to at-most-once.
-            let arguments = vec![
-                ("x-message-ttl", Argument::Number(millis(*delay))),
-                ("x-dead-letter-exchange", Argument::Text(DUE)),
-                ("x-dead-letter-strategy", Argument::Text("at-least-once")),
-                ("x-overflow", Argument::Text("reject-publish")),
-                ("x-max-length", Argument::Number(5_000_000)),
-            ];
-            quorum(&name, own_exchange(&name), arguments)
-        }));
-        queues
-    }
 }
 
 impl Default for Topology {
@@ -325,10 +199,6 @@ const PROBES: u8 = 3;
 /// Deliveries of a lane's message before the broker parks it. 4.x drops messages after 20 unless told otherwise.
 pub(crate) const DELIVERY_LIMIT: i64 = 100;
 
-/// Delivery limit of queues that must not drop a message however often it is read and returned. "Unlimited" (-1)
-/// works on 4.x only: 3.x drops such messages at their first return.
-const KEPT: (&str, Argument) = ("x-delivery-limit", Argument::Number(1_000_000_000));
-
 fn lane_key(lane: Lane) -> String {
     format!("{}.{:02}", lane.kind.as_str(), lane.shard)
 }
@@ -354,211 +224,5 @@ fn delay_queue(delay: Duration) -> String {
     format!("tidings.delay.{VERSION}.{}", delay.as_millis())
 }
 
-fn millis(delay: Duration) -> i64 {
-    i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn quorum(name: &str, bindings: Vec<(String, String)>, more: Vec<(&'static str, Argument)>) -> QueueSpec {
-    let mut arguments = vec![("x-queue-type", Argument::Text("quorum"))];
-    arguments.extend(more);
-    QueueSpec {
-        name: name.to_owned(),
-        arguments,
-        bindings,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Argument::{Number, Text};
-
-    fn topology() -> Topology {
-        Topology::new(2)
-            .unwrap()
-            .with_delays([Duration::from_secs(3), Duration::from_secs(1)])
-            .unwrap()
-    }
-
-    #[test]
-    fn exchanges_are_pinned() {
-        let exchanges = topology().exchanges();
-        let described: Vec<String> = exchanges
-            .iter()
-            .map(|e| format!("{:?} {} {:?}", e.kind, e.name, e.arguments))
-            .collect();
-        assert_eq!(
-            described,
-            [
-                "Fanout tidings.shards [(\"alternate-exchange\", Digits(2))]",
-                "Fanout tidings.unrouted []",
-                "Fanout tidings.parked []",
-                "Direct tidings.records []",
-                "Direct tidings.work []",
-                "Direct tidings.due [(\"alternate-exchange\", Text(\"tidings.unrouted\"))]",
-                "Fanout tidings.delay.v1.1000 []",
-                "Fanout tidings.delay.v1.3000 []",
-                "Fanout tidings.delay.v1.5000 []",
-                "Fanout tidings.delay.v1.15000 []",
-                "Fanout tidings.delay.v1.60000 []",
-                "Fanout tidings.delay.v1.63000 []",
-                "Fanout tidings.delay.v1.66000 []",
-                "Fanout tidings.delay.v1.300000 []",
-                "Fanout tidings.delay.v1.315000 []",
-                "Fanout tidings.delay.v1.330000 []",
-                "Fanout tidings.delay.v1.1800000 []",
-                "Fanout tidings.delay.v1.1890000 []",
-                "Fanout tidings.delay.v1.1980000 []",
-                "Fanout tidings.delay.v1.7200000 []",
-                "Fanout tidings.delay.v1.7560000 []",
-                "Fanout tidings.delay.v1.7920000 []",
-                "Fanout tidings.delay.v1.86400000 []",
-                "Fanout tidings.delay.v1.90720000 []",
-                "Fanout tidings.delay.v1.95040000 []",
-            ]
-        );
-    }
-
-    #[test]
-    fn queues_are_pinned() {
-        let queues = topology().queues();
-        let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
-        assert_eq!(
-            names[..14],
-            [
-                "tidings.unrouted",
-                "tidings.parked.v2",
-                "tidings.records",
-                "tidings.canary.v1",
-                "tidings.canary.v1.probe0",
-                "tidings.canary.v1.probe1",
-                "tidings.canary.v1.probe2",
-                "tidings.work.v1.live.00",
-                "tidings.work.v1.live.01",
-                "tidings.work.v1.bulk.00",
-                "tidings.work.v1.bulk.01",
-                "tidings.work.v1.retry.00",
-                "tidings.work.v1.retry.01",
-                "tidings.delay.v1.1000",
-            ]
-        );
-        assert_eq!(names.len(), 13 + 19);
-        assert!(
-            queues
-                .iter()
-                .all(|q| q.arguments[0] == ("x-queue-type", Text("quorum")))
-        );
-
-        let queue = |name: &str| queues.iter().find(|q| q.name == name).unwrap();
-        let work = queue("tidings.work.v1.retry.01");
-        assert_eq!(
-            work.arguments[1..],
-            [
-                ("x-delivery-limit", Number(100)),
-                ("x-dead-letter-exchange", Text("tidings.parked"))
-            ]
-        );
-        let binding = |exchange: &str, key: &str| (exchange.to_owned(), key.to_owned());
-        assert_eq!(
-            work.bindings,
-            [binding("tidings.work", "retry.01"), binding("tidings.due", "retry.01")]
-        );
-        let delay = queue("tidings.delay.v1.3000");
-        assert_eq!(
-            delay.arguments[1..],
-            [
-                ("x-message-ttl", Number(3000)),
-                ("x-dead-letter-exchange", Text("tidings.due")),
-                ("x-dead-letter-strategy", Text("at-least-once")),
-                ("x-overflow", Text("reject-publish")),
-                ("x-max-length", Number(5_000_000)),
-            ]
-        );
-        assert_eq!(
-            delay.bindings,
-            [binding("tidings.delay.v1.3000", "tidings.delay.v1.3000")]
-        );
-        assert_eq!(queue("tidings.canary.v1").bindings, [binding("tidings.due", "canary")]);
-        assert_eq!(
-            queue("tidings.unrouted").arguments[1..],
-            [
-                ("x-max-length", Number(1_000_000)),
-                ("x-delivery-limit", Number(1_000_000_000))
-            ]
-        );
-        let parked = queue("tidings.parked.v2");
-        assert_eq!(
-            parked.arguments[1..],
-            [
-                ("x-max-length", Number(1_000_000)),
-                ("x-overflow", Text("reject-publish")),
-                ("x-delivery-limit", Number(1_000_000_000))
-            ]
-        );
-        assert_eq!(parked.bindings, [binding("tidings.parked", "tidings.parked")]);
-        assert!(
-            queues
-                .iter()
-                .all(|queue| RETIRED.iter().all(|(retired, _)| queue.name != *retired))
-        );
-        assert_eq!(
-            queue("tidings.records").arguments[1..],
-            [("x-delivery-limit", Number(1_000_000_000))]
-        );
-        assert_eq!(
-            topology().canary_address(),
-            ("tidings.delay.v1.1000".into(), "canary".into())
-        );
-    }
-
-    #[test]
-    fn a_message_keeps_its_lanes_key_in_a_delay_queue() {
-        let topology = topology();
-        let lane = Lane {
-            kind: LaneKind::Retry,
-            shard: 1,
-        };
-        let address = |route| topology.address(route).unwrap();
-        assert_eq!(address(Route::Work(lane)), ("tidings.work".into(), "retry.01".into()));
-        assert_eq!(
-            address(Route::Delay(Duration::from_secs(3), lane)),
-            ("tidings.delay.v1.3000".into(), "retry.01".into())
-        );
-        assert_eq!(
-            address(Route::Records),
-            ("tidings.records".into(), "tidings.records".into())
-        );
-        let odd = Duration::from_secs(137);
-        assert_eq!(
-            topology.address(Route::Delay(odd, lane)),
-            Err(PublishError::NoDelayQueue(odd))
-        );
-    }
-
-    #[test]
-    fn delays_are_sorted_deduplicated_and_bounded() {
-        let seconds = |range: std::ops::Range<u64>| range.map(Duration::from_secs);
-        let topology = Topology::default().with_delays(seconds(20..57)).unwrap();
-        assert_eq!(topology.delays().len(), 55);
-        assert!(topology.delays().is_sorted());
-        assert_eq!(topology.clone().with_delays(seconds(20..30)).unwrap(), topology);
-        let of_minutes = topology.clone().with_delays(seconds(70..71)).unwrap();
-        assert_eq!(of_minutes.delays().len(), 58);
-        assert_eq!(
-            of_minutes.with_delays(seconds(80..81)),
-            Err(TopologyError::TooManyDelays(61))
-        );
-        for delay in [
-            Duration::ZERO,
-            Duration::from_micros(1500),
-            Duration::from_secs(8 * 86_400),
-        ] {
-            assert_eq!(
-                Topology::default().with_delays([delay]),
-                Err(TopologyError::Delay(delay))
-            );
-        }
-        assert_eq!(Topology::new(0), Err(TopologyError::Shards(0)));
-        assert_eq!(Topology::new(101), Err(TopologyError::Shards(101)));
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ pub(crate) struct Limits {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
     pub(crate) concurrent: usize,
-    /// How long a batch that is not full stays open for more; zero where somebody waits for the answer.
+    /// Time that a batch which is not full stays open for more; zero where callers wait for the result.
     pub(crate) gather: Duration,
 }
 

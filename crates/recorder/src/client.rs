@@ -91,13 +91,13 @@ impl LogClient {
     /// Health of the service: `false` only if no replica can do its job. Replicas are checked in turn, so that one
     /// that restarts does not count.
     async fn is_serving(&self) -> Result<(), Status> {
-        let mut said = Status::unavailable("the log service does not say that it is serving");
+        let mut said = Status::unavailable("the log service does not report that it is serving");
         for _ in 0..=self.replicas.len() {
             let mut health = HealthClient::new(self.channel.clone());
             let asked = HealthCheckRequest::default();
             match self.within_deadline(async move { health.check(asked).await }).await {
                 Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => return Ok(()),
-                Ok(_) => said = Status::unavailable("the log service says that it is not able to do its job"),
+                Ok(_) => said = Status::unavailable("the log service reports that it is not serving"),
                 Err(status) => said = status,
             }
         }

@@ -90,7 +90,7 @@ impl Broken {
             }
         }
         if error.is_timeout() {
-            let words = "the receiver gave no sign of life any more (HTTP/2 PING)";
+            let words = "the receiver stopped responding (HTTP/2 PING)";
             return Self::new(Kind::Ended, FailureReason::Timeout, words);
         }
         if error.is_parse() && !nothing_came {

@@ -49,7 +49,7 @@ pub(super) enum CertificateError {
          authority, and the key that belongs to the first"
     )]
     Certificate,
-    #[error("no client could be made: {0}")]
+    #[error("the HTTP client could not be created: {0}")]
     Client(String),
 }
 

@@ -171,7 +171,7 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::UnknownRevocationStatus
         | CertificateError::ExpiredRevocationList
         | CertificateError::ExpiredRevocationListContext { .. } => {
-            "whether the receiver's certificate was revoked can't be found out".into()
+            "the revocation status of the receiver's certificate is unknown".into()
         }
         CertificateError::UnhandledCriticalExtension => {
             "the receiver's certificate has a critical extension that is not known here".into()

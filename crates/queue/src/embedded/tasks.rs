@@ -58,7 +58,7 @@ pub(super) async fn store_and_read(inner: Arc<Inner>, jobs: Arc<Mutex<mpsc::Rece
             () = until(&inner, due) => {}
         }
         if let Err(error) = read(&inner).await {
-            tracing::error!(%error, "can't read the queue");
+            tracing::error!(%error, "cannot read the queue's table; retrying");
             sleep(RETRY_AFTER).await;
             inner.unread.notify_one();
         }
@@ -169,7 +169,7 @@ pub(super) async fn delete(inner: Arc<Inner>, acknowledged: Arc<Mutex<mpsc::Rece
                     return;
                 }
                 while let Err(error) = inner.store.delete_messages(batch.clone()).await {
-                    tracing::error!(%error, messages = batch.len(), "can't delete acknowledged messages");
+                    tracing::error!(%error, messages = batch.len(), "cannot delete acknowledged messages; retrying");
                     if inner.closing.is_cancelled() {
                         return;
                     }

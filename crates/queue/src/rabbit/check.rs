@@ -23,7 +23,7 @@ pub(super) async fn watch(shared: &Shared, line: &Line, returned: &Notify) -> Fa
     loop {
         match check(shared, line).await {
             Err(failure) if failure.cure != Cure::Retry => return failure,
-            Err(failure) => tracing::debug!(reason = failure.reason, "the topology could not be looked at"),
+            Err(failure) => tracing::debug!(reason = failure.reason, "could not check the topology"),
             Ok(()) => {}
         }
         sleep(PAUSE.min(every)).await;

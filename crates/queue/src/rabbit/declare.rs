@@ -188,7 +188,7 @@ async fn compare(
         }
         if binds && let Err(failure) = bind(&channel, queue).await {
             // They are most probably there, and looked after later; a node that stands still is not waited for.
-            tracing::warn!(reason = failure.reason, "bindings can't be renewed right now");
+            tracing::warn!(reason = failure.reason, "could not renew bindings; retrying later");
             binds = false;
             channel = answer("open a channel", connection.create_channel()).await?;
         }

@@ -110,14 +110,14 @@ pub(super) async fn watch(shared: &Shared) {
     let mut nodes = match Nodes::parse(shared.config.management_url.reveal()) {
         Ok(nodes) if nodes.0.is_empty() => return,
         Ok(nodes) => nodes,
-        Err(reason) => return tracing::error!(reason, "amqp.management_url is of no use: correct it"),
+        Err(reason) => return tracing::error!(reason, "amqp.management_url is not usable: correct it"),
     };
     let Ok(broker) = &shared.broker else { return };
     // Another part of the process may have chosen the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = match Client::builder().timeout(ANSWER_WITHIN).no_proxy().build() {
         Ok(client) => client,
-        Err(error) => return tracing::error!(%error, "the management API can't be asked"),
+        Err(error) => return tracing::error!(%error, "cannot use the management API"),
     };
     let path = ["api", "queues", broker.addresses.vhost()];
     const COLUMNS: &str = "name,messages,messages_ready,messages_unacknowledged,members,effective_policy_definition";
@@ -137,7 +137,7 @@ pub(super) async fn watch(shared: &Shared) {
                 if !known.failing {
                     tracing::warn!(
                         error,
-                        "the management API does not answer: stuck messages and policies are not watched"
+                        "the management API does not respond: stuck messages and harmful policies go unnoticed"
                     );
                 }
                 known.failing = true;
@@ -175,7 +175,7 @@ impl Known {
             tracing::warn!(
                 queue,
                 stuck,
-                "the broker does not forward what has waited long enough in this queue: it tries again after its \
+                "the broker does not forward messages whose delay has passed: it tries again after its \
                  dead_letter_worker_publisher_confirm_timeout (180 s unless set in advanced.config), and the sweeper delivers \
                  what is overdue by log.grace"
             );
