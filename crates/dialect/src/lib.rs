@@ -1,13 +1,4 @@
-//! Dialects: formats of webhook requests.
-//!
-//! A dialect is data: a TOML file that describes headers, envelope, signature and responses of one kind of receiver
-//! (`dialects/README.md` explains every key). The files in `dialects/` are built in; an operator's directory adds to
-//! them or replaces them. A file is checked completely when it is loaded, down to rendering its samples, so that a
-//! mistake prevents the start instead of a delivery.
-//!
-//! [`Dialect::render`] turns a message into a request. Sending the request and classifying the response is the
-//! dispatcher's task.
-
+#![doc = include_str!("../README.md")]
 #![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 pub mod canonical;

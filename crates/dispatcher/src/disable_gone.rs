@@ -24,6 +24,8 @@ pub(crate) async fn disable(registry: &dyn Registry, endpoint: &Endpoint) {
             tracing::warn!(endpoint = %id, "disabled an endpoint that answered 410 Gone; its deliveries are held");
         }
         Ok(false) => {}
-        Err(error) => tracing::warn!(endpoint = %id, %error, "could not disable an endpoint that answered 410 Gone; the next 410 tries again"),
+        Err(error) => {
+            tracing::warn!(endpoint = %id, %error, "could not disable an endpoint that answered 410 Gone; the next 410 tries again")
+        }
     }
 }

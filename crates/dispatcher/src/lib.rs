@@ -1,10 +1,4 @@
-//! Dispatcher: makes delivery attempts.
-//!
-//! [`Dispatcher`] takes messages from the lanes and hands each to the worker, which walks it through one file per
-//! step: look up (`worker`), limit (`limiter`, `places`), render (the dialect crate), send (`send`), classify
-//! (`classify`), record and settle (`record`, `settle`). A dispatcher keeps no state of its own: messages that it
-//! holds when it dies are redelivered, and the ledger says which of their attempts were made.
-
+#![doc = include_str!("../README.md")]
 #![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod classify;

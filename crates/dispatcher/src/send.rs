@@ -51,8 +51,7 @@ pub use self::proxy::{Proxy, ProxyConfigError};
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_VALUE: usize = 1_024;
 
-/// How long making a connection may take, the name's lookup and the TLS handshake included, for requests that have more
-/// time.
+/// Time limit for making a connection, including name lookup and TLS handshake, for requests with a longer timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends requests over pooled connections.
@@ -67,18 +66,18 @@ pub(crate) struct Sender {
 struct Outgoing<'a> {
     url: &'a Url,
     headers: &'a [(CasedHeaderName, HeaderValue)],
-    /// How many of them, the first, are spelled as usual.
+    /// Number of headers, from the first, that are in the usual case.
     added: usize,
     body: Bytes,
 }
 
-/// When an attempt ends, whatever it is doing then.
+/// End of an attempt, whatever it is doing then.
 #[derive(Clone, Copy)]
 struct Deadline {
     at: Instant,
-    /// How long it had, for those who read why it failed.
+    /// Total time of the attempt, for error texts.
     within: Duration,
-    /// How long it was put off.
+    /// Time by which it was postponed.
     waited: Duration,
 }
 
@@ -91,24 +90,24 @@ impl Deadline {
         }
     }
 
-    /// What this time was spent with is no part of the attempt.
+    /// Postpones the deadline by time that is not part of the attempt.
     fn put_off(&mut self, by: Duration) {
         self.at += by;
         self.waited += by;
     }
 
-    /// How long the attempt has been under way.
+    /// Duration of the attempt so far.
     fn elapsed(&self) -> Duration {
         (self.at - self.within).elapsed()
     }
 }
 
-/// Why requests can't be sent at all.
+/// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client could not be set up: {0}")]
 pub struct SenderError(String);
 
-/// What came back.
+/// A response, read as far as it is recorded.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -119,24 +118,23 @@ pub(crate) struct Answer {
     pub(crate) remote_address: Option<IpAddr>,
     pub(crate) is_http2: bool,
     pub(crate) timing: Timing,
-    /// Why the request was sent a second time, if it was.
+    /// Reason for sending the request a second time.
     pub(crate) sent_again: Option<Box<str>>,
-    /// How long it waited for a connection that others made, which is no part of the attempt.
+    /// Wait for a connection that other requests made; not part of the attempt.
     pub(crate) waited: Duration,
 }
 
-/// Why nothing came back.
+/// A request without a response.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     pub(crate) reason: FailureReason,
     pub(crate) error: Box<str>,
     pub(crate) timing: Timing,
-    /// Why the request was sent a second time, if it was.
+    /// Reason for sending the request a second time.
     pub(crate) sent_again: Option<Box<str>>,
-    /// How long it waited for a connection that others made, which is no part of the attempt.
+    /// Wait for a connection that other requests made; not part of the attempt.
     pub(crate) waited: Duration,
-    /// Whether nothing was asked of the receiver, because there was no connection to be had for it here: then this is no
-    /// attempt.
+    /// The receiver was not contacted, because this machine could make no connection. Then this is no attempt.
     pub(crate) ours: bool,
 }
 
@@ -154,8 +152,8 @@ impl NoAnswer {
 }
 
 impl Sender {
-    /// A sender that goes through the proxy, if there is one, asks these name servers, or the system's if there are
-    /// none, and keeps so many bytes of a response's body.
+    /// A sender with an optional proxy, the given name servers (the system's if empty), which keeps `max_response`
+    /// bytes of a body.
     pub(crate) fn new(
         destinations: Destinations,
         proxy: Option<Proxy>,
@@ -227,7 +225,7 @@ impl Sender {
         Ok(answer)
     }
 
-    /// Sends a request and reads so many bytes of the response's body.
+    /// Sends a request and reads up to `max_response` bytes of the response's body.
     async fn exchange(
         &self,
         client: &HttpClient,

@@ -1,9 +1,4 @@
-//! Vocabulary and pure rules of Tidings.
-//!
-//! Everything here is a value or a function of values: no clock is read except to create ids, and nothing is opened,
-//! sent or stored. The terms are those of the glossary (`docs/glossary.md`), with the same meaning in code, protos,
-//! metrics and columns.
-
+#![doc = include_str!("../README.md")]
 #![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 pub mod audit;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tidings_domain::{Endpoint, TenantId};
 use tidings_payload::EventView;
-use tidings_recorder::Backlogs;
+use tidings_recorder::BackloggedEndpoints;
 use tidings_service::problem::Problem;
 use tokio::sync::Semaphore;
 
@@ -60,7 +60,7 @@ impl Evaluator {
         endpoints: Vec<Arc<Endpoint>>,
         event: &'a ValidEvent,
         view: &EventView<'_>,
-        backlogs: &'a Backlogs,
+        backlogs: &'a BackloggedEndpoints,
     ) -> impl Future<Output = Result<Vec<Target>, Problem>> + Send + 'a {
         let (mut evaluated, rest) = self.evaluate_inline(tenant, endpoints, event, view, backlogs);
         async move {
@@ -77,7 +77,7 @@ impl Evaluator {
         mut endpoints: Vec<Arc<Endpoint>>,
         event: &ValidEvent,
         view: &EventView<'_>,
-        backlogs: &Backlogs,
+        backlogs: &BackloggedEndpoints,
     ) -> (Vec<Target>, Option<Rest>) {
         let filters = self.filters.of(tenant);
         let mut asking = filters.asking(AT_ONCE);
@@ -100,7 +100,7 @@ impl Evaluator {
         &self,
         rest: Rest,
         event: &ValidEvent,
-        backlogs: &Backlogs,
+        backlogs: &BackloggedEndpoints,
     ) -> Result<Vec<Target>, Problem> {
         let too_busy = || {
             let detail = "the content filters of this tenant take longer than its events leave time for: publish more \
@@ -133,7 +133,7 @@ impl Evaluator {
 
 impl Rest {
     /// Each endpoint may take an even part of the steps that are left; what it does not need is left to the others.
-    fn evaluate(self, event: &ValidEvent, backlogs: &Backlogs) -> Vec<Target> {
+    fn evaluate(self, event: &ValidEvent, backlogs: &BackloggedEndpoints) -> Vec<Target> {
         let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
         let mut left = OF_EVENT;
         let mut to_come = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     async fn evaluated(evaluator: &Evaluator, endpoints: Vec<Arc<Endpoint>>) -> Result<Vec<InitialState>, Problem> {
-        let (event, backlogs) = (event(), Backlogs::default());
+        let (event, backlogs) = (event(), BackloggedEndpoints::default());
         let evaluating = {
             let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
             evaluator.evaluate(TenantId::new(), endpoints, &event, &view, &backlogs)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_domain::{Endpoint, EventType, HoldReason};
 use tidings_payload::{Decision, EventView};
-use tidings_recorder::Backlogs;
+use tidings_recorder::BackloggedEndpoints;
 
 use crate::filters::{Asking, NotCompiled};
 
@@ -34,7 +34,7 @@ impl InitialState {
         event_type: &EventType,
         event: &EventView<'_>,
         filters: &mut Asking<'_>,
-        backlogs: &Backlogs,
+        backlogs: &BackloggedEndpoints,
     ) -> Result<Self, NotCompiled> {
         let mut decision = Decision::Unwanted;
         for subscription in endpoint.subscriptions.iter().filter(|s| s.matches(event_type)) {
@@ -98,7 +98,14 @@ mod tests {
         let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, payload.as_bytes());
         let filters = Filters::default().of(endpoint.tenant);
         let mut asking = filters.asking_at_leisure(steps);
-        InitialState::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
+        InitialState::of(
+            &endpoint,
+            &event_type,
+            &event,
+            &mut asking,
+            &BackloggedEndpoints::default(),
+        )
+        .unwrap()
     }
 
     const LOW: Option<&str> = Some("payload.rating <= 2");
@@ -149,7 +156,14 @@ mod tests {
             let event = EventView::new(&event_type, Timestamp::UNIX_EPOCH, b"{}");
             let filters = Filters::default().of(endpoint.tenant);
             let mut asking = filters.asking_at_leisure(1_000);
-            InitialState::of(&endpoint, &event_type, &event, &mut asking, &Backlogs::default()).unwrap()
+            InitialState::of(
+                &endpoint,
+                &event_type,
+                &event,
+                &mut asking,
+                &BackloggedEndpoints::default(),
+            )
+            .unwrap()
         };
         assert_eq!(
             state("feedback.created"),

@@ -1,10 +1,4 @@
-//! Ingest: accepts events.
-//!
-//! A publisher has to know at once that its event is safe. [`build`] puts together the gRPC and HTTP services over
-//! one acceptor, which validates an event (`validate`, `schemas`), finds its endpoints (`evaluate`, `fan_out`), makes
-//! its record durable and publishes one message per delivery (`accept`, `publish`). Ingest stores nothing itself:
-//! with both the queue and the ledger away it refuses events.
-
+#![doc = include_str!("../README.md")]
 #![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod accept;

@@ -1,10 +1,4 @@
-//! Log: stores the history of events, deliveries and attempts, and serves it.
-//!
-//! Every event, delivery and attempt is on record and can be found (guarantees G2 and G4). A gRPC service writes
-//! records in batches and answers queries. Beside it run the tasks that keep the ledger true: the drain of spilled
-//! records, the sweeper of overdue deliveries, the releaser of held ones, the jobs that cancel, replay and erase, and
-//! upkeep. Every replica may run every task; the database decides who gets a row.
-
+#![doc = include_str!("../README.md")]
 #![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod backlog;

@@ -24,7 +24,7 @@ pub struct Schema {
     complexity: usize,
 }
 
-/// Why a text is not a schema, and what to change.
+/// Reason why a text is not a schema, with a remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// It is too long.
@@ -36,17 +36,17 @@ pub enum SchemaError {
     /// It uses something that is refused here.
     #[error("{path}: {message}")]
     Refused {
-        /// Where, as a JSON Pointer into the schema.
+        /// JSON Pointer into the schema.
         path: String,
-        /// What to change.
+        /// The remedy.
         message: String,
     },
     /// It is not a schema of its draft.
     #[error("{path}: {message}")]
     Invalid {
-        /// Where, as a JSON Pointer into the schema.
+        /// JSON Pointer into the schema.
         path: String,
-        /// What is wrong.
+        /// Description of the error.
         message: String,
     },
 }
@@ -54,9 +54,9 @@ pub enum SchemaError {
 /// One way in which a payload is not as its schema says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which value, as a JSON Pointer into the payload; empty for the payload itself.
+    /// JSON Pointer into the payload; empty for the payload itself.
     pub path: String,
-    /// What is wrong with it. The value itself is not repeated.
+    /// Description of the violation, without the value itself.
     pub message: String,
 }
 
@@ -72,20 +72,20 @@ impl fmt::Display for Violation {
 impl Schema {
     /// The longest schema, bytes.
     pub const MAX_LENGTH: usize = 64 * 1024;
-    /// How many parts a schema may have, with every `$ref` replaced by what it refers to. A regular expression counts for
+    /// Maximum number of a schema's parts, with every `$ref` replaced by its target. A regular expression counts for
     /// twenty.
     pub const MAX_COMPLEXITY: usize = 5_000;
     /// The largest regular expression, bytes of its compiled form.
     pub const MAX_REGEX: usize = crate::Filter::MAX_REGEX;
-    /// How much may be checked of one payload: parts of the schema times values of the payload, where a text counts for
-    /// each 16 bytes. The slowest schemas that we could write take 20 ms for it.
+    /// Maximum work on one payload: parts of the schema times values of the payload, where a text counts once per 16
+    /// bytes. The slowest schemas that we could construct take 20 ms for it.
     pub const MAX_WORK: usize = 5_000_000;
     /// Up to how much of that work it is told what is wrong and where. The validator gathers every violation before it
     /// gives the first, and each takes as long as a dozen that are none.
     pub const MAX_TOLD_WORK: usize = 200_000;
-    /// How many violations are told at most.
+    /// Maximum number of reported violations.
     pub const MAX_VIOLATIONS: usize = 10;
-    /// How long the texts of a violation are at most, characters.
+    /// Maximum length of a violation's texts, in characters.
     pub const MAX_TEXT: usize = 200;
 
     /// Checks a schema. Without `$schema` it is one of draft 2020-12; 2019-09 and draft-07 are known as well.
@@ -153,7 +153,7 @@ impl Schema {
     }
 }
 
-/// How many values a payload has, where a text counts for each 16 bytes.
+/// Number of values in a payload; a text counts once per 16 bytes.
 fn size(payload: &Json) -> usize {
     let text = |text: &str| 1 + text.len() / 16;
     match payload {

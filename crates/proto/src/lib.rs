@@ -1,6 +1,4 @@
-//! Generated messages and services, with conversions to the domain.
-//!
-//! Generated code is reached through [`pb`]. No other crate defines a gRPC message, and the domain knows none.
+#![doc = include_str!("../README.md")]
 
 mod convert;
 

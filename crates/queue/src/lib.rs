@@ -1,8 +1,4 @@
-//! Queues of deliveries: lanes, delay queues and the queue of spilled records.
-//!
-//! [`Queue`] is the seam; [`rabbit`] implements it on RabbitMQ and [`embedded`] on SQLite. Both pass the same
-//! contract suite (`tests/contract`). No other crate names lapin.
-
+#![doc = include_str!("../README.md")]
 #![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 pub mod embedded;

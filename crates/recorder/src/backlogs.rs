@@ -15,14 +15,14 @@ const BELIEVED: Duration = Duration::from_secs(3);
 
 /// Endpoints with a backlog. Clones are the same.
 #[derive(Clone, Default)]
-pub struct Backlogs(Arc<RwLock<Option<Heard>>>);
+pub struct BackloggedEndpoints(Arc<RwLock<Option<Report>>>);
 
-struct Heard {
+struct Report {
     at: Instant,
     endpoints: HashSet<EndpointId>,
 }
 
-impl Backlogs {
+impl BackloggedEndpoints {
     /// Tells if the endpoint had a backlog in the latest trusted report.
     #[must_use]
     pub fn has(&self, endpoint: EndpointId) -> bool {
@@ -33,12 +33,12 @@ impl Backlogs {
     }
 
     /// Takes what the log service says.
-    pub(crate) fn hear(&self, endpoints: HashSet<EndpointId>) {
+    pub(crate) fn update(&self, endpoints: HashSet<EndpointId>) {
         // The usual case, in which nothing is to be remembered, takes no lock that others wait for.
         if endpoints.is_empty() && self.0.read().unwrap_or_else(PoisonError::into_inner).is_none() {
             return;
         }
-        let heard = (!endpoints.is_empty()).then(|| Heard {
+        let heard = (!endpoints.is_empty()).then(|| Report {
             at: Instant::now(),
             endpoints,
         });
@@ -52,11 +52,11 @@ mod tests {
 
     #[test]
     fn the_last_word_counts() {
-        let (backlogs, endpoint) = (Backlogs::default(), EndpointId::new());
+        let (backlogs, endpoint) = (BackloggedEndpoints::default(), EndpointId::new());
         assert!(!backlogs.has(endpoint));
-        backlogs.hear(HashSet::from([endpoint]));
+        backlogs.update(HashSet::from([endpoint]));
         assert!(backlogs.has(endpoint) && !backlogs.has(EndpointId::new()));
-        backlogs.hear(HashSet::new());
+        backlogs.update(HashSet::new());
         assert!(!backlogs.has(endpoint));
     }
 }

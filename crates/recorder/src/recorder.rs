@@ -12,7 +12,7 @@ use tidings_queue::{Outgoing, PublishError, Queue, Route};
 use tidings_service::Health;
 use tonic::{Code, Status};
 
-use crate::backlogs::Backlogs;
+use crate::backlogs::BackloggedEndpoints;
 use crate::batch::{Batcher, Limits};
 use crate::client::LogClient;
 use crate::metrics;
@@ -40,7 +40,7 @@ pub struct Recorder {
     events: Batcher<pb::Record, Result<Durable, RecordError>>,
     /// Attempts and changes of deliveries.
     outcomes: Batcher<pb::Record, Result<Durable, RecordError>>,
-    backlogs: Backlogs,
+    backlogs: BackloggedEndpoints,
 }
 
 /// Place where a record is durable.
@@ -75,7 +75,7 @@ impl Recorder {
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>, health: &Health) -> Self {
         metrics::register();
-        let backlogs = Backlogs::default();
+        let backlogs = BackloggedEndpoints::default();
         let path = Arc::new(Path {
             log,
             queue,
@@ -102,7 +102,7 @@ impl Recorder {
 
     /// Endpoints with a backlog, as the log service reported last.
     #[must_use]
-    pub fn backlogs(&self) -> &Backlogs {
+    pub fn backlogs(&self) -> &BackloggedEndpoints {
         &self.backlogs
     }
 
@@ -121,7 +121,7 @@ impl Recorder {
 struct Path {
     log: LogClient,
     queue: Arc<dyn Queue>,
-    backlogs: Backlogs,
+    backlogs: BackloggedEndpoints,
     started: Instant,
     rest_until_ms: AtomicU64,
 }
@@ -196,7 +196,7 @@ impl Path {
             let count = part.len();
             match self.log.record(part.clone()).await {
                 Ok(backlogged) => {
-                    self.backlogs.hear(backlogged);
+                    self.backlogs.update(backlogged);
                     metrics::RECORDS_WRITTEN.inc_by(count as u64);
                     results.extend((0..count).map(|_| Ok(())));
                 }

@@ -29,7 +29,7 @@ use crate::resolve::{GuardedResolver, ResolveError};
 #[cfg(test)]
 mod tests;
 
-/// How many addresses of a host a proxy is asked for; directly, the client tries all.
+/// Maximum addresses of a host tried through a proxy; directly, the client tries all.
 const PROXY_TRIES: usize = 3;
 
 /// The longest time that a name is looked up; of an attempt that has less, half of its time.
@@ -39,11 +39,11 @@ const LOOKUP: Duration = Duration::from_secs(5);
 pub(crate) struct Network {
     pub(crate) resolver: GuardedResolver,
     pub(crate) proxy: Option<Proxy>,
-    /// How long making a connection may take, the name's lookup and the TLS handshake included.
+    /// Time limit for making a connection, including name lookup and TLS handshake.
     pub(crate) connect_timeout: Duration,
 }
 
-/// Why there is no connection.
+/// Reason why no connection was made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error(transparent)]
@@ -169,7 +169,7 @@ impl Network {
         Err(failure)
     }
 
-    /// Where the proxy is, is the operator's choice: its address is not checked.
+    /// Connects through the proxy. Its own address is not checked: the operator chose it.
     async fn reach_through(&self, proxy: &Proxy, target: Target) -> Result<TcpStream, ConnectError> {
         let unreachable = |why: String| ConnectError::NoProxy {
             proxy: proxy.to_string(),
@@ -217,17 +217,17 @@ impl ConnectError {
         }
     }
 
-    /// Whether the receiver, or the way there, took no connection.
+    /// The receiver, or the network on the way there, refused the connection.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self, Self::Tcp(_))
     }
 
-    /// Whether nothing was wrong but that this machine has no room for another connection.
+    /// The only cause is that this machine has no room for another connection.
     pub(super) fn is_ours(&self) -> bool {
         matches!(self, Self::Tcp(error) if error.is_ours())
     }
 
-    /// Whether another address of the host may do better.
+    /// Another address of the host may succeed.
     fn is_of_address(&self) -> bool {
         matches!(self.reason(), FailureReason::Connect | FailureReason::Timeout)
     }

@@ -17,7 +17,7 @@ tokio::task_local! {
     static WATCH: Cell<Watch>;
 }
 
-/// What a connection is made of, in this order.
+/// Phases of making a connection, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Dns,
@@ -54,7 +54,7 @@ pub(super) fn connected() {
     change(Watch::part_over);
 }
 
-/// What was begun was not needed.
+/// Drops what was measured so far, because it was not needed.
 pub(super) fn forget() {
     change(|_| Watch::default());
 }
