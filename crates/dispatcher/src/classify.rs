@@ -32,7 +32,7 @@ pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, di
 }
 
 /// The state of the delivery after the attempt that the message stood for came to `outcome`, and the wait if there
-/// is one: that of the schedule, or the rest that the receiver asked for if that is longer.
+/// is one: that of the schedule, or the pause that the receiver requested if that is longer.
 pub(crate) fn next_state(
     outcome: Outcome,
     message: &Message,

@@ -233,7 +233,7 @@ impl Dispatcher {
             () = shutdown.cancelled() => return,
         }
         let (tasks, supervisor) = (TaskTracker::new(), Supervisor::new(self.health, shutdown.clone()));
-        // Each lane has its own bound on what is in hand, so that no lane takes another's place.
+        // Each lane has its own prefetch, so that no lane takes up another's slots.
         for kind in LaneKind::ALL {
             let task = match kind {
                 LaneKind::Live => "consumer_live",

@@ -218,7 +218,7 @@ impl Sender {
             body,
         };
         let answer = self.exchange(&client, outgoing, deadline, self.max_response).await?;
-        // One attempt is one request: the next one asks for a new token.
+        // One attempt is one request, so it is the next one that fetches a new token.
         if let Some(token) = token.filter(|_| answer.status == StatusCode::UNAUTHORIZED) {
             self.tokens.forget(&token).await;
         }

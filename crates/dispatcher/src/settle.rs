@@ -34,7 +34,7 @@ const fn seconds(count: u64) -> Duration {
 pub(crate) enum Deferral {
     /// The endpoint's limiter granted no permit.
     Throttled(Throttled),
-    /// The ledger can't be asked, or does not know the delivery yet.
+    /// The ledger is unavailable, or does not know the delivery yet.
     LedgerAway,
     /// The registry is unavailable.
     RegistryAway,
@@ -60,10 +60,11 @@ pub(crate) struct Settler {
 }
 
 impl Settler {
-    /// From now on nothing waits longer than this for a record to become durable.
+    /// Limits the wait for records to become durable, for a shutdown within `after`.
     pub(crate) fn stop_waiting(&self, after: Duration) {
         let stopping = self.stopping.clone();
         tokio::spawn(async move {
+            // Half of the grace, so that time is left to return the messages.
             tokio::time::sleep(after / 2).await;
             stopping.cancel();
         });
@@ -75,7 +76,7 @@ impl Settler {
         self.queue.delays().contains(&wait) && self.queue.available()
     }
 
-    /// After an attempt: its record, and the next attempt if the queue keeps the wait until then.
+    /// Settles an attempt: makes its record durable, then publishes the next attempt if the queue keeps the wait.
     pub(crate) async fn attempted(
         &self,
         message: &Message,
@@ -99,7 +100,7 @@ impl Settler {
         disposition
     }
 
-    /// A delivery that ends, or is held, without an attempt.
+    /// Records that a delivery ends, or is held, without an attempt.
     pub(crate) async fn moved(&self, message: &Message, state: DeliveryState) -> Disposition {
         let record = record::delivery_moved(message, message.step.moved(), &state, false);
         self.make_durable(message, record).await
@@ -147,7 +148,7 @@ impl Settler {
         }
     }
 
-    /// A message that nobody can read.
+    /// Parks an unreadable message.
     pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Disposition {
         match self.queue.park(body, reason).await {
             Ok(()) => Disposition::Acknowledge,

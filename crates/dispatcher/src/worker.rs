@@ -43,7 +43,7 @@ pub(crate) struct Worker {
 enum Obstacle {
     /// The endpoint was deleted.
     Cancel(CancelReason),
-    /// Its endpoint is off, or no request can be made for it before somebody repairs something.
+    /// The endpoint is disabled, or gets no requests before something is repaired.
     Hold(HoldReason),
     /// Something is away for a moment.
     Defer(Deferral),
@@ -126,6 +126,7 @@ impl Worker {
         // The endpoint first: one that is gone ends the delivery, whatever is left of its event.
         let endpoint = self.endpoint(message).await?;
         let content = self.content(message, may_be_copy).await?;
+        // After the ledger was consulted, so that a finished delivery of a disabled endpoint ends instead of being held.
         if !endpoint.enabled {
             return Err(Obstacle::Hold(HoldReason::EndpointDisabled));
         }
@@ -239,6 +240,7 @@ impl Worker {
             tracing::warn!(endpoint = %endpoint.id, %error, "held a delivery: the endpoint's configuration allows no request");
             return self.hold(message, HoldReason::EndpointUnusable).await;
         }
+        // An event that can't be rendered is never sent, so it has no lag.
         if rendered.is_ok() {
             metrics::begun(kind, message, content.accepted_at, started.0);
         }
@@ -303,6 +305,7 @@ impl Worker {
             return Err(Deferral::NoConnection);
         }
         let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
+        // The wait for another request's connection is not the receiver's time.
         let duration = started.elapsed().saturating_sub(waited);
         let outcome = classify::outcome(&answer, endpoint, dialect);
         let now = Timestamp::now();

@@ -52,7 +52,7 @@ impl AuditEntry {
     /// The longest name of a client, in characters.
     pub const MAX_USER_AGENT: usize = 200;
 
-    /// An entry of something that somebody did.
+    /// An entry for an action of `actor` on `target`.
     #[must_use]
     pub fn new(at: Timestamp, actor: Actor, action: &str, target: impl ToString) -> Self {
         Self {

@@ -64,7 +64,7 @@ pub enum Authorization {
         /// Requested scopes; empty for the server's default.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         scopes: Vec<String>,
-        /// Whom the token is for, where the server asks for it.
+        /// Audience of the token, for servers that require one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         audience: Option<String>,
         /// Place of id and secret in token requests.

@@ -25,7 +25,7 @@ pub enum DeliveryState {
     },
     /// Waiting in the ledger until the reason passes.
     Held(HoldReason),
-    /// An attempt was answered as the endpoint's success rule asks.
+    /// The response to an attempt met the endpoint's success rule.
     Succeeded,
     /// Every attempt of the schedule failed, or one failed finally.
     Exhausted,

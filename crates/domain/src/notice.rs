@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::event::EventType;
 use crate::id::{DeliveryId, EndpointId, EventId, TenantId};
 
-/// Something that happened to an endpoint and is still to be told: by e-mail to its contact, as an operational event
+/// An incident of an endpoint that its tenant has not been notified of yet: by e-mail to its contact, as an operational event
 /// to the tenant's operational endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The result of one HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered as its success rule asks.
+    /// The response meets the success rule.
     Succeeded,
     /// It failed; whether another try makes sense is in `retryable`.
     Failed {

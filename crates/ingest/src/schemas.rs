@@ -22,7 +22,7 @@ struct Compiled {
 }
 
 impl Schemas {
-    /// Checks an event's payload; gives what its tenant only wants to be told of.
+    /// Validates an event's payload. Returns the violations if the tenant's mode is to warn.
     pub(crate) fn check(
         &self,
         registry: &RegistryCache,

@@ -31,7 +31,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, shutdown: CancellationToken) {
     }
 }
 
-/// Works off every erasure on which nobody else works, in turns.
+/// Runs every erasure that no other replica works on, in turns.
 async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), StoreError> {
     while let Some(erasure) = store.claim_erasure(Timestamp::now(), LEASE).await? {
         let began = Instant::now();

@@ -26,7 +26,7 @@ const REMEMBER_FOR: Duration = Duration::from_secs(10);
 /// Delay before listening to other processes again after a lost connection.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Spreads committed attempts to whoever watches. Costs nothing while nobody does. Cheap to clone.
+/// Distributes committed attempts to watchers; costs nothing without any. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Tail(Arc<Shared>);
 
@@ -36,7 +36,7 @@ struct Shared {
     spread: broadcast::Sender<Arc<AttemptSummary>>,
     /// Somebody has begun to watch this process.
     watched: Notify,
-    /// Until when somebody watches another process.
+    /// Time until which another process counts as watched.
     others_watched_until: Mutex<Option<Instant>>,
     to_tell: mpsc::Sender<Vec<AttemptId>>,
 }
@@ -90,7 +90,7 @@ impl Tail {
         }
     }
 
-    /// Tells the other processes and listens to them, until the process is to stop or has nobody beside it.
+    /// Exchanges announcements with other processes until shutdown; returns at once if the store has no other processes.
     pub(crate) async fn run(
         self,
         telling: Arc<tokio::sync::Mutex<ToTell>>,

@@ -34,7 +34,7 @@ pub enum Phase {
     },
     /// The record is durable, the successor is not published yet.
     Publishing(Step),
-    /// The successor was not confirmed, and the ledger is to be told.
+    /// The successor was not confirmed, so the ledger has to keep it.
     Telling(Row),
     /// Only the acknowledgement is left.
     Settled,
@@ -97,7 +97,7 @@ pub enum Act {
     Tell,
     /// The end of `Worker::handle`.
     Acknowledge,
-    /// The connection to the broker is lost: the message is handed out again while it is worked on.
+    /// The connection to the broker is lost: the message is redelivered while it is worked on.
     LoseConnection,
     /// The process dies.
     Crash,

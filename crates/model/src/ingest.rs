@@ -26,7 +26,7 @@ pub enum Publishing {
     ToDo,
     /// Confirmed, or not wanted, or left to the sweeper.
     Done,
-    /// Not confirmed: the ledger is to be told.
+    /// Not confirmed: the ledger has to keep it.
     Failed(Sweep),
 }
 

@@ -41,7 +41,7 @@ pub enum Publisher {
     Waiting,
     Accepted,
     Refused,
-    /// Nothing, and nobody will: ingest is gone.
+    /// No result, and none will come: ingest died.
     Unanswered,
 }
 

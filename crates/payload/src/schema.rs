@@ -80,7 +80,7 @@ impl Schema {
     /// Maximum work on one payload: parts of the schema times values of the payload, where a text counts once per 16
     /// bytes. The slowest schemas that we could construct take 20 ms for it.
     pub const MAX_WORK: usize = 5_000_000;
-    /// Up to how much of that work it is told what is wrong and where. The validator gathers every violation before it
+    /// Part of that work up to which violations are listed. The validator gathers every violation before it
     /// gives the first, and each takes as long as a dozen that are none.
     pub const MAX_TOLD_WORK: usize = 200_000;
     /// Maximum number of reported violations.

@@ -39,16 +39,16 @@ pub trait Queue: Send + Sync + 'static {
     /// Depth of each lane, delay queue and side queue, as far as the queue can tell.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError>;
 
-    /// The same for the queues of one source only, cheap enough to be asked several times a second. The embedded queue
+    /// Depths of one source's queues only, cheap enough to be called several times a second. The embedded queue
     /// counts at most [`COUNTED`] messages of each.
     async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError>;
 
-    /// Puts a message of a lane aside that nobody can read or settle, with the reason why, for an operator to look at.
+    /// Parks a lane's message that can't be read or settled, with the reason, for an operator.
     async fn park(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
         self.publish(parked(ParkedKind::Delivery, body, reason)).await
     }
 
-    /// Puts a record aside, like [`Queue::park`].
+    /// Parks a record, like [`Queue::park`].
     async fn park_record(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
         self.publish(parked(ParkedKind::Record, body, reason)).await
     }
@@ -152,7 +152,7 @@ pub enum Route {
     Delay(Duration, Lane),
     /// A record that the ledger could not take.
     Records,
-    /// A message that nobody can read or settle, as [`Queue::park`] encodes it.
+    /// The parked queue, with a body as [`Queue::park`] encodes it.
     Parked,
 }
 

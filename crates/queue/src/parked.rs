@@ -17,7 +17,7 @@ use crate::{Message, MessageError, Route};
 /// A queue of messages that need an operator's attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedQueue {
-    /// Messages that nobody could read or settle.
+    /// Messages that could not be read or settled.
     Parked,
     /// Messages whose lane was gone when their wait was over. The sweeper has published their deliveries again.
     Unrouted,

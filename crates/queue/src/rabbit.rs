@@ -148,7 +148,7 @@ struct Shared {
     routes: Arc<Routes>,
     /// The topology is declared, and nothing of it was found missing since.
     declared: watch::Sender<bool>,
-    /// Nothing more is handed out; what is being worked on can still be settled and published.
+    /// Cancelled when no more messages are to be delivered; unsettled ones can still be settled, and publishing goes on.
     ending: CancellationToken,
     /// Cancelled when everything ends.
     closing: CancellationToken,

@@ -179,7 +179,7 @@ impl Default for Topology {
 
 const WORK: &str = "tidings.work";
 const DUE: &str = "tidings.due";
-/// An exchange that nobody uses: it keeps the number of shards on which the processes agreed.
+/// An unused exchange whose arguments record the number of shards, on which all processes must agree.
 pub(crate) const SHARDS: &str = "tidings.shards";
 pub(crate) const UNROUTED: &str = "tidings.unrouted";
 /// A parked message may be the only copy: when this queue is full, it refuses more, and they stay where they are.

@@ -108,7 +108,7 @@ async fn form<T, R, F, W>(
         let results = work(values);
         tokio::spawn(async move {
             for (answer, result) in answers.into_iter().zip(results.await) {
-                // Nobody waits any more: the caller was cancelled, and the result concerns nobody else.
+                // The caller was cancelled, and the result concerns nobody else.
                 let _ = answer.send(result);
             }
             drop(slot);

@@ -140,7 +140,7 @@ impl Network {
         }
     }
 
-    /// A proxy is told one address at a time, and each has a part of the time.
+    /// A proxy gets one address at a time, each with a part of the time.
     async fn reach_one(
         &self,
         proxy: &Proxy,

@@ -90,7 +90,7 @@ impl Lease {
         }
     }
 
-    /// Nobody else uses the connection from now on: it was silent for too long.
+    /// Retires the connection, because it was silent for too long.
     pub(super) fn retire(self) {
         if self.is_http2() || self.reused {
             self.pool.retire(&self.origin, self.channel.as_ref());

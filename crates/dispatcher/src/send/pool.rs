@@ -147,7 +147,7 @@ impl Pool {
         self.reap_now_and_then();
     }
 
-    /// A connection is used by nobody else from now on. One that was silent makes its host's idle ones suspect as well.
+    /// Retires a connection. If it was silent, its host's idle connections are suspect too and are dropped.
     pub(super) fn retire(&self, origin: &Origin, channel: Option<&Channel>) {
         let mut hosts = self.hosts();
         let Some(host) = hosts.get_mut(origin) else { return };

@@ -22,7 +22,7 @@ pub(super) struct Lanes {
     lanes: BTreeMap<i64, Lane>,
     takers: BTreeMap<u64, Taker>,
     last_taker: u64,
-    /// The first message that this process stored; those before it may have been handed out by another.
+    /// The first message that this process stored; an earlier process may have delivered those before it.
     first_own: Option<i64>,
 }
 
@@ -192,7 +192,7 @@ impl Lanes {
             let Some((id, taker)) = candidates.min_by_key(|(_, taker)| taker.unsettled.get(&number).copied()) else {
                 break;
             };
-            // There is room for all that the prefetch allows, so an error means that nobody listens.
+            // The channel has room for the whole prefetch, so an error means that the consumer is gone.
             let Ok(permit) = taker.messages.try_reserve() else {
                 self.takers.remove(&id);
                 continue;

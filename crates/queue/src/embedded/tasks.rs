@@ -40,7 +40,7 @@ const REDELIVER_AFTER: Duration = Duration::from_secs(1);
 /// Delay before an operation of the store is repeated after an error.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Stores what is published and reads what is to be handed out, until the queue is closed and the last
+/// Stores published messages and reads those to be delivered, until the queue is closed and the last
 /// publish answered.
 pub(super) async fn store_and_read(inner: Arc<Inner>, jobs: Arc<Mutex<mpsc::Receiver<Job>>>) {
     let mut jobs = jobs.lock().await;
@@ -143,7 +143,7 @@ async fn read(inner: &Arc<Inner>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Waits until a time, but looks at the clock now and then: somebody may set it, or the machine may sleep.
+/// Waits until a time. Checks the clock at intervals, because it may be set, or the machine may sleep.
 async fn until(inner: &Inner, due_ms: Option<i64>) {
     const LOOK: Duration = Duration::from_secs(30);
     match due_ms {
@@ -156,7 +156,7 @@ async fn until(inner: &Inner, due_ms: Option<i64>) {
 }
 
 /// Deletes what is acknowledged, many at a time, until the queue is closed and the last is gone. While the
-/// store fails it keeps trying: nothing that was acknowledged is handed out again by this process.
+/// store fails it keeps trying: this process never delivers an acknowledged message again.
 pub(super) async fn delete(inner: Arc<Inner>, acknowledged: Arc<Mutex<mpsc::Receiver<i64>>>) {
     let mut acknowledged = acknowledged.lock().await;
     let mut batch = Vec::new();

@@ -13,7 +13,7 @@ use super::line::Line;
 /// Minimum time between two checks, even if many messages are returned as unroutable.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Checks at the start of a connection, regularly, and when a message had no way to go. Ends when something is missing
+/// Checks at the start of a connection, regularly, and when a message was returned as unroutable. Ends when something is missing
 /// that has to be declared; other trouble is for who publishes to notice.
 pub(super) async fn watch(shared: &Shared, line: &Line, returned: &Notify) -> Failure {
     let every = shared.config.check_every;

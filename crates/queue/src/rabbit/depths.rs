@@ -12,15 +12,16 @@ pub(super) async fn all(shared: &Shared) -> Result<Vec<Depth>, PublishError> {
     look_at(shared, queues.map(|queue| queue.name).collect()).await
 }
 
-/// The same for the queues of one source.
+/// Depths of the queues of one source.
 pub(super) async fn of_source(shared: &Shared, source: Source) -> Result<Vec<Depth>, PublishError> {
     look_at(shared, shared.topology.queues_of(source)).await
 }
 
-/// Looks at queues, on a channel that is kept as long as nothing goes wrong on it.
+/// Declares queues passively, on a channel that is kept until an error occurs on it.
 async fn look_at(shared: &Shared, queues: Vec<String>) -> Result<Vec<Depth>, PublishError> {
     let unavailable = |failure: Failure| PublishError::Unavailable(failure.reason);
     let publishers = publishers(shared).await?;
+    // Taken out, so that an error or a cancelled caller leaves no broken channel behind.
     let mut kept = publishers.looking.lock().await;
     let channel = match kept.take() {
         Some(channel) => channel,

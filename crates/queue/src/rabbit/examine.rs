@@ -88,7 +88,7 @@ struct Queue {
 /// Looks at the broker.
 ///
 /// # Errors
-/// Why it can't be reached or asked, in words.
+/// Explanation of why it can't be reached or examined.
 pub async fn examine(config: &Config, topology: &Topology) -> Result<Examined, String> {
     let broker = config.broker()?;
     let line = broker.dial("tidings doctor").await.map_err(|failure| failure.reason)?;

@@ -36,7 +36,7 @@ pub(super) const HARMFUL: [&str; 6] = [
     "overflow",
 ];
 
-/// The nodes that can be asked; the one that answered last comes first.
+/// The nodes with the API; the one that answered last comes first.
 pub(super) struct Nodes(Vec<Url>);
 
 #[derive(Deserialize)]
@@ -141,7 +141,7 @@ pub(super) async fn watch(shared: &Shared) {
                     );
                 }
                 known.failing = true;
-                // What nobody looks at is not known: values from before would look like health.
+                // Without a watch nothing is known: values from before would look healthy.
                 metrics::WATCHED.set(0);
                 metrics::STUCK.reset();
                 metrics::POLICY_CONFLICTS.set(0);

@@ -44,7 +44,7 @@ pub(in crate::rabbit) struct Publishers {
     common: Arc<Common>,
     jobs: Vec<mpsc::Sender<Job>>,
     next: AtomicUsize,
-    /// The channel on which queues are looked at.
+    /// Channel for passive declarations, created at first use.
     pub(super) looking: Mutex<Option<Channel>>,
 }
 
@@ -57,7 +57,7 @@ impl Publishers {
 
 /// Publishes one message and waits for its confirmation.
 pub(super) async fn publish(shared: &Shared, outgoing: Outgoing) -> Result<(), PublishError> {
-    let to = way(shared, outgoing.to)?;
+    let to = resolve(shared, outgoing.to)?;
     publish_to(shared, to, outgoing.body).await
 }
 
@@ -66,8 +66,8 @@ pub(super) async fn publish_to(shared: &Shared, to: Address, body: Bytes) -> Res
     publishers(shared).await?.publish(to, body).await
 }
 
-/// The address of a route; for a lane whose queue is avoided, that of another shard: whoever works on one works on all.
-fn way(shared: &Shared, route: Route) -> Result<Address, PublishError> {
+/// The address of a route. A lane whose queue is avoided is replaced by another shard: every dispatcher consumes all shards.
+fn resolve(shared: &Shared, route: Route) -> Result<Address, PublishError> {
     let address = Address::from(shared.topology.address(route)?);
     if !shared.routes.avoids(&address) {
         return Ok(address);
@@ -105,7 +105,7 @@ impl Publishers {
     }
 }
 
-/// The publishers there are; a blocked connection is waited for a little.
+/// The current publishers. Waits for a blocked connection up to `blocked_wait`: short alarms then cause no errors.
 pub(super) async fn publishers(shared: &Shared) -> Result<Arc<Publishers>, PublishError> {
     let mut link = shared.link.borrow().clone();
     if link.is_blocked() {

@@ -33,7 +33,7 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Hands messages out until nobody takes them any more or the queue is shut down.
+    /// Delivers messages until the receiver is dropped or the queue is shut down.
     pub(super) async fn run(self, shared: Arc<Shared>, mut generations: watch::Receiver<Option<Arc<Generation>>>) {
         loop {
             let generation = tokio::select! {
@@ -123,7 +123,7 @@ struct Leftover {
 }
 
 impl Leftover {
-    /// Gives back what nobody has taken, waits until the last message is acknowledged or dropped, then closes
+    /// Returns messages that were not taken, waits until the last message is acknowledged or dropped, then closes
     /// the channels. When the queue is closed, all that is unsettled goes back with them.
     async fn settle(mut self, shared: &Shared) {
         tokio::select! {

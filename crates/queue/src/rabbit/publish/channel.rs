@@ -38,7 +38,7 @@ pub(super) struct Common {
     pub(super) confirm_timeout: Duration,
     pub(super) confirmed: Confirmed,
     pub(super) routes: Arc<Routes>,
-    /// Told when a message had no way to go.
+    /// Notified when a message was returned as unroutable.
     pub(super) returned: Arc<Notify>,
 }
 
