@@ -94,7 +94,6 @@ fn help_lists_every_command_and_each_has_an_example() {
         "logs",
         "listen",
         "demo",
-        "bench",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
     }
@@ -142,7 +141,6 @@ fn help_lists_every_command_and_each_has_an_example() {
         "logs deliveries",
         "listen",
         "demo",
-        "bench",
     ] {
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = text(&run(&words).stdout);
