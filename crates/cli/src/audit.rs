@@ -8,7 +8,8 @@ use tidings_proto::pb;
 
 use crate::arguments::When;
 use crate::client::{Client, ClientArgs, explain};
-use crate::output::{self, Format, OutputArgs, instant, table, time};
+use crate::output::{self, Format, OutputArgs, instant, non_empty, table, time};
+use crate::pages;
 
 /// Shows who changed what, and from where.
 ///
@@ -77,9 +78,6 @@ struct Document<'a> {
     user_agent: Option<&'a str>,
 }
 
-/// The most that a service gives at once.
-const PAGE: u32 = 200;
-
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (client, format) = (args.client.connect().await?, args.output.output);
     let Command::List(args) = args.command;
@@ -87,7 +85,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn list(client: &Client, args: ListArgs) -> anyhow::Result<Vec<pb::AuditEntry>> {
-    let mut request = pb::ListAuditEntriesRequest {
+    let request = pb::ListAuditEntriesRequest {
         tenant_id: args.tenant.map(|id| id.to_string()).unwrap_or_default(),
         key_id: args.key_id.map(|id| id.to_string()).unwrap_or_default(),
         action: args.action.unwrap_or_default(),
@@ -96,18 +94,16 @@ async fn list(client: &Client, args: ListArgs) -> anyhow::Result<Vec<pb::AuditEn
         until: args.until.map(When::on_the_wire),
         ..pb::ListAuditEntriesRequest::default()
     };
-    let mut entries = Vec::new();
-    while entries.len() < args.limit as usize {
-        request.page_size = (args.limit - entries.len() as u32).min(PAGE);
-        let page = client.audit().list_audit_entries(request.clone()).await;
-        let page = page.map_err(explain)?.into_inner();
-        entries.extend(page.entries);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    Ok(entries)
+    let listed = pages::collect(args.limit, async |page_size, page_token| {
+        let request = pb::ListAuditEntriesRequest {
+            page_size,
+            page_token,
+            ..request.clone()
+        };
+        let page = client.audit().list_audit_entries(request).await?.into_inner();
+        Ok((page.entries, page.next_page_token))
+    });
+    listed.await.map_err(explain)
 }
 
 fn show(format: Format, entries: &[pb::AuditEntry]) -> anyhow::Result<()> {
@@ -133,19 +129,18 @@ fn show(format: Format, entries: &[pb::AuditEntry]) -> anyhow::Result<()> {
 
 impl<'a> From<&'a pb::AuditEntry> for Document<'a> {
     fn from(entry: &'a pb::AuditEntry) -> Self {
-        let given = |text: &'a str| Some(text).filter(|text| !text.is_empty());
         Self {
             id: &entry.id,
             at: instant(entry.at.as_ref()),
-            tenant_id: given(&entry.tenant_id),
+            tenant_id: non_empty(&entry.tenant_id),
             actor: &entry.actor,
-            key_id: given(&entry.key_id),
+            key_id: non_empty(&entry.key_id),
             action: &entry.action,
             target: &entry.target,
             before: serde_json::from_str(&entry.before).ok(),
             after: serde_json::from_str(&entry.after).ok(),
-            remote_address: given(&entry.remote_address),
-            user_agent: given(&entry.user_agent),
+            remote_address: non_empty(&entry.remote_address),
+            user_agent: non_empty(&entry.user_agent),
         }
     }
 }

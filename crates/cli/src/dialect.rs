@@ -41,9 +41,9 @@ enum Command {
     /// Shows all of a dialect: headers, answers, settings, properties, event types, samples.
     ///
     /// Example:
-    ///   tidings dialect show userpilot
-    #[command(verbatim_doc_comment)]
-    Show {
+    ///   tidings dialect get userpilot
+    #[command(verbatim_doc_comment, alias = "show")]
+    Get {
         /// Its name.
         name: String,
         #[command(flatten)]
@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let format = args.output.output;
     match args.command {
         Command::List { config } => shown::list(format, &config.load()?),
-        Command::Show { name, config } => shown::one(format, named(&config.load()?, &name)?.as_ref()),
+        Command::Get { name, config } => shown::one(format, named(&config.load()?, &name)?.as_ref()),
         Command::Check { file } => check(format, &file),
         Command::Preview(args) => preview::run(format, &args),
     }

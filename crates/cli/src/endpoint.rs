@@ -16,6 +16,7 @@ pub(crate) use self::settings::setting;
 use self::settings::{Settings, Wanted};
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs};
+use crate::pages;
 
 /// Manages endpoints: where a tenant's events go and how.
 ///
@@ -298,26 +299,14 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
 
 async fn list(client: &Client, tenant: Option<TenantId>, limit: u32) -> anyhow::Result<Vec<pb::Endpoint>> {
     let tenant_id = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
-    let mut endpoints = Vec::new();
-    let mut page_token = String::new();
-    while endpoints.len() < limit as usize {
-        let page_size = (limit - endpoints.len() as u32).min(200);
+    let listed = pages::collect(limit, async |page_size, page_token| {
         let request = pb::ListEndpointsRequest {
             tenant_id: tenant_id.clone(),
             page_size,
             page_token,
         };
-        let page = client
-            .endpoints()
-            .list_endpoints(request)
-            .await
-            .map_err(explain)?
-            .into_inner();
-        endpoints.extend(page.endpoints);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    Ok(endpoints)
+        let page = client.endpoints().list_endpoints(request).await?.into_inner();
+        Ok((page.endpoints, page.next_page_token))
+    });
+    listed.await.map_err(explain)
 }

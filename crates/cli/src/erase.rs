@@ -64,9 +64,9 @@ enum Command {
     /// Shows an erasure and what it removed.
     ///
     /// Example:
-    ///   tidings erase show ers_0193…
-    #[command(verbatim_doc_comment)]
-    Show {
+    ///   tidings erase get ers_0193…
+    #[command(verbatim_doc_comment, alias = "show")]
+    Get {
         /// The erasure.
         erasure: ErasureId,
     },
@@ -99,7 +99,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let listed = erasures.list_erasures(request).await.map_err(explain)?;
             return show_list(format, &listed.into_inner().erasures);
         }
-        Command::Show { erasure } => {
+        Command::Get { erasure } => {
             let erasure_id = erasure.to_string();
             erasures.get_erasure(pb::GetErasureRequest { erasure_id }).await
         }

@@ -11,6 +11,7 @@ use tidings_proto::pb;
 
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, fields, instant, line, lines, table, time};
+use crate::pages;
 
 /// Manages the catalogue of event types: what events mean and look like. Changes take an operator's key.
 ///
@@ -53,9 +54,9 @@ enum Command {
     /// Shows an event type with all its versions.
     ///
     /// Example:
-    ///   tidings event-type show feedback.created
-    #[command(verbatim_doc_comment)]
-    Show {
+    ///   tidings event-type get feedback.created
+    #[command(verbatim_doc_comment, alias = "show")]
+    Get {
         /// Its name.
         name: EventType,
     },
@@ -90,7 +91,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             one(format, &added.map_err(explain)?.into_inner())
         }
         Command::List => list(format, &all(&args.client.connect().await?).await?),
-        Command::Show { name } => {
+        Command::Get { name } => {
             let request = pb::GetEventTypeRequest { name: name.to_string() };
             let client = args.client.connect().await?;
             let found = client.event_types().get_event_type(request).await.map_err(explain)?;
@@ -112,21 +113,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn all(client: &Client) -> anyhow::Result<Vec<pb::EventTypeVersion>> {
-    let mut event_types = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = pb::ListEventTypesRequest {
-            page_size: 200,
-            page_token,
-        };
-        let page = client.event_types().list_event_types(request).await.map_err(explain)?;
-        let page = page.into_inner();
-        event_types.extend(page.event_types);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(event_types);
-        }
-    }
+    let listed = pages::collect(u32::MAX, async |page_size, page_token| {
+        let request = pb::ListEventTypesRequest { page_size, page_token };
+        let page = client.event_types().list_event_types(request).await?.into_inner();
+        Ok((page.event_types, page.next_page_token))
+    });
+    listed.await.map_err(explain)
 }
 
 fn one(format: Format, version: &pb::EventTypeVersion) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use tidings_domain::{EndpointId, EventId, EventType};
 use tidings_proto::pb;
 
 use crate::client::{ClientArgs, explain};
-use crate::output::{self, Format, OutputArgs, line, table};
+use crate::output::{self, Format, OutputArgs, line, non_empty, table};
 use crate::publish::read_payload;
 
 /// Tries content filters out: which events of a type an endpoint gets (docs/filters.md).
@@ -127,20 +127,16 @@ impl<'a> Document<'a> {
         let subscriptions = tried.subscriptions.iter().map(|one| SubscriptionDocument {
             pattern: &one.pattern,
             enabled: !one.disabled,
-            filter: given(&one.filter),
+            filter: non_empty(&one.filter),
             type_matched: one.type_matched,
             filter_matched: one.filter_matched,
-            error: given(&one.error),
+            error: non_empty(&one.error),
         });
         Self {
             matched: tried.matched,
-            error: given(&tried.error),
+            error: non_empty(&tried.error),
             event_type: &tried.event_type,
             subscriptions: subscriptions.collect(),
         }
     }
-}
-
-fn given(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }

@@ -6,13 +6,16 @@
 )]
 
 mod arguments;
+mod attempt;
 mod audit;
 pub mod client;
 mod console;
+mod delivery;
 mod dialect;
 mod endpoint;
 mod erase;
 pub mod escape;
+mod event;
 mod event_type;
 mod explain;
 mod filter;
@@ -20,6 +23,7 @@ mod health;
 mod listen;
 mod logs;
 pub mod output;
+mod pages;
 mod pretty;
 mod publish;
 mod queue;
@@ -39,6 +43,10 @@ pub enum Command {
     Filter(filter::Args),
     Dialect(dialect::Args),
     Publish(publish::Args),
+    Event(event::Args),
+    Delivery(delivery::Args),
+    Attempt(attempt::Args),
+    #[command(hide = true)]
     Logs(Box<logs::Args>),
     Explain(explain::Args),
     Replay(replay::Args),
@@ -63,6 +71,9 @@ impl Command {
             Self::Filter(args) => filter::run(args).await,
             Self::Dialect(args) => dialect::run(args),
             Self::Publish(args) => publish::run(args).await,
+            Self::Event(args) => event::run(args).await,
+            Self::Delivery(args) => delivery::run(args).await,
+            Self::Attempt(args) => attempt::run(args).await,
             Self::Logs(args) => logs::run(*args).await,
             Self::Explain(args) => explain::run(args).await,
             Self::Replay(args) => replay::run(args).await,

@@ -104,3 +104,8 @@ pub fn time(at: Option<&prost_types::Timestamp>) -> String {
 pub fn instant(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
     at.and_then(timestamp_from)
 }
+
+/// A text that a message may leave empty; `None` if it does.
+pub fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -7,7 +7,7 @@ use tidings_proto::pb;
 use tidings_proto::pb::settle_parked_request::Which;
 
 use crate::client::{Client, ClientArgs, explain};
-use crate::output::{self, Format, OutputArgs, fields, instant, table, time};
+use crate::output::{self, Format, OutputArgs, fields, instant, non_empty, table, time};
 
 /// Shows the queue and deals with messages that were put aside. Talks to log, or to standalone; takes an operator's
 /// key: to look with the scope read, to settle with the scope manage.
@@ -80,9 +80,9 @@ enum ParkedCommand {
     /// Shows one message.
     ///
     /// Example:
-    ///   tidings queue parked show 0193…
-    #[command(verbatim_doc_comment)]
-    Show {
+    ///   tidings queue parked get 0193…
+    #[command(verbatim_doc_comment, alias = "show")]
+    Get {
         /// Its id.
         id: String,
     },
@@ -127,7 +127,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let listed = queues.list_parked(request).await.map_err(explain)?;
             show_parked(format, &listed.into_inner().messages)
         }
-        ParkedCommand::Show { id } => {
+        ParkedCommand::Get { id } => {
             let request = pb::GetParkedRequest { queue, id };
             show_one(format, &queues.get_parked(request).await.map_err(explain)?.into_inner())
         }
@@ -275,17 +275,16 @@ struct ParkedDocument<'a> {
 
 impl<'a> ParkedDocument<'a> {
     fn without_body(message: &'a pb::ParkedMessage) -> Self {
-        let known = |text: &'a str| Some(text).filter(|text| !text.is_empty());
         Self {
             id: &message.id,
             reason: &message.reason,
             parked_at: instant(message.parked_at.as_ref()),
             kind: &message.kind,
             size: message.size,
-            delivery_id: known(&message.delivery_id),
-            event_id: known(&message.event_id),
-            tenant_id: known(&message.tenant_id),
-            endpoint_id: known(&message.endpoint_id),
+            delivery_id: non_empty(&message.delivery_id),
+            event_id: non_empty(&message.event_id),
+            tenant_id: non_empty(&message.tenant_id),
+            endpoint_id: non_empty(&message.endpoint_id),
             attempt: Some(message.attempt).filter(|attempt| *attempt > 0),
             body_hex: None,
         }

@@ -11,8 +11,8 @@ use tidings_proto::pb;
 use tidings_proto::pb::log_rows;
 
 use crate::arguments::When;
+use crate::attempt::filter::AttemptFilter;
 use crate::client::{Client, ClientArgs, explain};
-use crate::logs::filter::AttemptFilter;
 use crate::output::{self, Format, OutputArgs};
 
 use self::shown::{progress, show, show_list};
@@ -121,9 +121,9 @@ enum Command {
     /// Shows a replay and how far it is.
     ///
     /// Example:
-    ///   tidings replay show rpl_0193… --wait
-    #[command(verbatim_doc_comment)]
-    Show {
+    ///   tidings replay get rpl_0193… --wait
+    #[command(verbatim_doc_comment, alias = "show")]
+    Get {
         /// The replay.
         replay: ReplayId,
         /// Stays until the replay has ended.
@@ -269,7 +269,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let listed = replays.list_replays(request).await.map_err(explain)?;
             return show_list(format, &listed.into_inner().replays);
         }
-        Command::Show { replay, wait } => {
+        Command::Get { replay, wait } => {
             let replay_id = replay.to_string();
             (replays.get_replay(pb::GetReplayRequest { replay_id }).await, wait)
         }

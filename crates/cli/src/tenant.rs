@@ -11,6 +11,7 @@ use tidings_proto::{duration, pb};
 
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, OutputArgs};
+use crate::pages;
 
 /// Manages tenants and their keys. Takes an operator's key; a tenant's key can manage its own tenant's keys and settings.
 ///
@@ -162,24 +163,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn list(client: &Client, limit: u32) -> anyhow::Result<Vec<pb::Tenant>> {
-    let mut tenants = Vec::new();
-    let mut page_token = String::new();
-    while tenants.len() < limit as usize {
-        let page_size = (limit - tenants.len() as u32).min(200);
+    let listed = pages::collect(limit, async |page_size, page_token| {
         let request = pb::ListTenantsRequest { page_size, page_token };
-        let page = client
-            .tenants()
-            .list_tenants(request)
-            .await
-            .map_err(explain)?
-            .into_inner();
-        tenants.extend(page.tenants);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    Ok(tenants)
+        let page = client.tenants().list_tenants(request).await?.into_inner();
+        Ok((page.tenants, page.next_page_token))
+    });
+    listed.await.map_err(explain)
 }
 
 impl UpdateArgs {

@@ -28,7 +28,9 @@ const COMMANDS: &[&str] = &[
     "filter",
     "dialect",
     "publish",
-    "logs",
+    "event",
+    "delivery",
+    "attempt",
     "explain",
     "replay",
     "erase",
@@ -102,12 +104,12 @@ async fn help_lists_every_command_and_every_command_has_an_example() {
 async fn a_key_that_is_missing_or_wrong_is_said() {
     let system = Standalone::start().await;
     let server = ("TIDINGS_SERVER", system.servers.log.as_str());
-    let output = tidings(&["logs"], &[server, ("TIDINGS_KEY", "tk_wrong")]).await;
+    let output = tidings(&["attempt", "list"], &[server, ("TIDINGS_KEY", "tk_wrong")]).await;
     fails(&output, &["this key does not exist", "key_unknown"]);
-    let output = tidings(&["logs"], &[server]).await;
+    let output = tidings(&["attempt", "list"], &[server]).await;
     fails(&output, &["give --key or TIDINGS_KEY"]);
     let output = tidings(
-        &["logs"],
+        &["attempt", "list"],
         &[("TIDINGS_SERVER", "http://127.0.0.1:9"), ("TIDINGS_KEY", "tk_1")],
     )
     .await;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-use crate::output::{self, Format, fields, instant, table, time};
+use crate::output::{self, Format, fields, instant, non_empty, table, time};
 
 /// Prints all of an endpoint.
 pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()> {
@@ -118,7 +118,7 @@ struct Document<'a> {
     rate_burst: Option<u32>,
     properties: &'a [String],
     settings: BTreeMap<&'a str, &'a str>,
-    signed: bool,
+    unsigned: bool,
     authentication: Option<authentication::Document<'a>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     secret: &'a str,
@@ -135,7 +135,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct SubscriptionDocument<'a> {
     pattern: &'a str,
-    enabled: bool,
+    disabled: bool,
     filter: Option<&'a str>,
 }
 
@@ -153,17 +153,17 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         name: &endpoint.name,
         url: &endpoint.url,
         enabled: endpoint.enabled,
-        disabled_reason: given(&endpoint.disabled_reason),
+        disabled_reason: non_empty(&endpoint.disabled_reason),
         failing_since: instant(endpoint.failing_since.as_ref()),
-        contact: given(&endpoint.contact),
+        contact: non_empty(&endpoint.contact),
         operational: endpoint.operational,
         subscriptions: endpoint
             .subscriptions
             .iter()
             .map(|s| SubscriptionDocument {
                 pattern: &s.pattern,
-                enabled: !s.disabled,
-                filter: given(&s.filter),
+                disabled: s.disabled,
+                filter: non_empty(&s.filter),
             })
             .collect(),
         dialect: &endpoint.dialect,
@@ -177,12 +177,12 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
         rate_burst: Some(endpoint.rate_burst).filter(|burst| *burst > 0),
         properties: &endpoint.properties,
         settings: sorted(endpoint),
-        signed: !endpoint.unsigned,
+        unsigned: endpoint.unsigned,
         authentication: authentication::document(endpoint),
         secret: &endpoint.secret,
-        public_key: given(&endpoint.public_key),
+        public_key: non_empty(&endpoint.public_key),
         previous_secret_until: instant(endpoint.previous_secret_until.as_ref()),
-        signing_secret: given(&endpoint.signing_secret),
+        signing_secret: non_empty(&endpoint.signing_secret),
         notes: &endpoint.notes,
         unreadable: &endpoint.unreadable,
         created_at: instant(endpoint.created_at.as_ref()),
@@ -225,10 +225,6 @@ fn settings(endpoint: &pb::Endpoint) -> Vec<String> {
 fn sorted(endpoint: &pb::Endpoint) -> BTreeMap<&str, &str> {
     let settings = endpoint.settings.iter();
     settings.map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-fn given(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }
 
 fn patterns(endpoint: &pb::Endpoint) -> String {

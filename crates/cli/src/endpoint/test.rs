@@ -3,8 +3,8 @@
 use tidings_domain::{EndpointId, EventType};
 use tidings_proto::pb;
 
+use crate::attempt::shown;
 use crate::client::{Client, explain};
-use crate::logs::show;
 use crate::output::Format;
 use crate::publish::read_payload;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::
     };
     let answer = client.endpoints().send_test(request).await.map_err(explain)?;
     let attempt = answer.into_inner().attempt.unwrap_or_default();
-    show::attempt(format, &attempt)?;
+    shown::one(format, &attempt)?;
     anyhow::ensure!(
         attempt.outcome == "succeeded",
         "the endpoint did not take the test: {}",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-use crate::output::{self, Format, fields, instant, table, time};
+use crate::output::{self, Format, fields, instant, non_empty, table, time};
 
 pub(super) fn preview(format: Format, counted: &pb::PreviewReplayResponse) -> anyhow::Result<()> {
     #[derive(Serialize)]
@@ -105,7 +105,6 @@ struct ReplayDocument<'a> {
 
 impl<'a> ReplayDocument<'a> {
     fn of(replay: &'a pb::Replay) -> Self {
-        let known = |text: &'a str| Some(text).filter(|text| !text.is_empty());
         Self {
             id: &replay.id,
             tenant_id: &replay.tenant_id,
@@ -115,10 +114,10 @@ impl<'a> ReplayDocument<'a> {
             walked: replay.walked,
             deliveries: replay.deliveries,
             skipped: replay.skipped,
-            endpoint_id: known(&replay.endpoint_id),
+            endpoint_id: non_empty(&replay.endpoint_id),
             only_undelivered: replay.only_undelivered,
             per_second: replay.per_second,
-            error: known(&replay.error),
+            error: non_empty(&replay.error),
             created_at: instant(replay.created_at.as_ref()),
             updated_at: instant(replay.updated_at.as_ref()),
             ended_at: instant(replay.ended_at.as_ref()),

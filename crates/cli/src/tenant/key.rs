@@ -10,6 +10,7 @@ use super::shown;
 use crate::arguments::from_now;
 use crate::client::{Client, explain};
 use crate::output::{self, Format};
+use crate::pages;
 
 /// Manages the keys of a tenant, or the operators' keys.
 ///
@@ -98,9 +99,6 @@ struct Owner {
     operator: bool,
 }
 
-/// The most that a service gives at once.
-const PAGE: u32 = 200;
-
 pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::Result<()> {
     let mut tenants = client.tenants();
     match args.command {
@@ -145,23 +143,21 @@ pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::
 }
 
 async fn list(client: &Client, owner: &Owner, portal: bool, limit: u32) -> anyhow::Result<Vec<pb::ApiKey>> {
-    let mut request = pb::ListApiKeysRequest {
+    let request = pb::ListApiKeysRequest {
         tenant_id: owner.tenant_id(),
         portal,
         ..pb::ListApiKeysRequest::default()
     };
-    let mut keys = Vec::new();
-    while keys.len() < limit as usize {
-        request.page_size = (limit - keys.len() as u32).min(PAGE);
-        let page = client.tenants().list_api_keys(request.clone()).await;
-        let page = page.map_err(explain)?.into_inner();
-        keys.extend(page.keys);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    Ok(keys)
+    let listed = pages::collect(limit, async |page_size, page_token| {
+        let request = pb::ListApiKeysRequest {
+            page_size,
+            page_token,
+            ..request.clone()
+        };
+        let page = client.tenants().list_api_keys(request).await?.into_inner();
+        Ok((page.keys, page.next_page_token))
+    });
+    listed.await.map_err(explain)
 }
 
 impl Owner {

@@ -152,7 +152,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let path = path.display();
         eprintln!("kept in {path}; to look around:");
         eprintln!("  tidings standalone --data-dir {path}");
-        eprintln!("  tidings logs --key-file {path}/operator.key");
+        eprintln!("  tidings attempt list --key-file {path}/operator.key");
     }
     anyhow::ensure!(account.problems.is_empty(), "not all is as it should be");
     Ok(())

@@ -1,4 +1,4 @@
-//! `tidings logs --follow`.
+//! `tidings attempt watch`.
 //!
 //! A live tail ends when its server restarts, and what happens until the next one begins is not in it. So every tail
 //! is opened first and then joined with what the log lists; what was printed before is known by its id.
@@ -10,16 +10,16 @@ use tidings_proto::pb;
 use tidings_service::{Backoff, Health, shutdown};
 use tonic::{Code, Status};
 
-use super::{PAGE, documents, list_attempts, show};
+use super::{document, list, shown};
 use crate::client::{Client, explain};
-use crate::escape;
 use crate::output::{self, Format};
+use crate::{escape, pages};
 
 /// The widths of the columns of a table whose rows are not known yet.
 const WIDTHS: [usize; 8] = [24, 26, 40, 7, 17, 5, 9, 36];
 
 /// Prints the newest attempts and then every further one, until Ctrl-C.
-pub(super) async fn follow(
+pub(super) async fn watch(
     client: &Client,
     filter: pb::AttemptFilter,
     latest: u32,
@@ -31,13 +31,13 @@ pub(super) async fn follow(
         printed: Seen::default(),
     };
     if format == Format::Text {
-        output::heading(&padded(&show::ATTEMPT_HEADER.map(str::to_owned)))?;
+        output::heading(&padded(&shown::HEADER.map(str::to_owned)))?;
     }
-    let mut latest = latest.min(PAGE);
+    let mut latest = latest.min(pages::LARGEST);
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let Some(watched) = stop
-            .run_until_cancelled(watch(client, &filter, latest, &mut printer, &mut backoff))
+            .run_until_cancelled(print_until_lost(client, &filter, latest, &mut printer, &mut backoff))
             .await
         else {
             return Ok(());
@@ -49,7 +49,7 @@ pub(super) async fn follow(
         }
         eprintln!("the connection was lost: trying again");
         // Whatever was missed is listed, as far as one page goes.
-        latest = PAGE;
+        latest = pages::LARGEST;
         if stop
             .run_until_cancelled(tokio::time::sleep(backoff.next()))
             .await
@@ -61,7 +61,7 @@ pub(super) async fn follow(
 }
 
 /// Prints what is listed and then what is told, until the connection ends.
-async fn watch(
+async fn print_until_lost(
     client: &Client,
     filter: &pb::AttemptFilter,
     latest: u32,
@@ -75,7 +75,7 @@ async fn watch(
         Ok(told) => told.into_inner(),
         Err(status) => return Ok(Err(status)),
     };
-    let listed = match list_attempts(client, filter, latest).await {
+    let listed = match list(client, filter, latest).await {
         Ok(listed) => listed,
         Err(status) => return Ok(Err(status)),
     };
@@ -118,8 +118,8 @@ impl Printer {
             return Ok(());
         }
         match self.format {
-            Format::Json => output::json(&documents::Attempt::from(attempt)),
-            Format::Text => output::line(&padded(&show::attempt_row(attempt))),
+            Format::Json => output::json(&document::Attempt::from(attempt)),
+            Format::Text => output::line(&padded(&shown::row(attempt))),
         }
     }
 }
@@ -138,7 +138,7 @@ struct Seen {
 }
 
 impl Seen {
-    const KEPT: usize = 2 * PAGE as usize;
+    const KEPT: usize = 2 * pages::LARGEST as usize;
 
     fn is_new(&mut self, id: &str) -> bool {
         if !self.ids.insert(id.to_owned()) {

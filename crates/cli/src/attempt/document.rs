@@ -1,12 +1,12 @@
-//! What `--output json` prints of the log: one document per line, with keys that stay.
+//! Attempts as `--output json` prints them.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-use super::show::{in_milliseconds, milliseconds};
-use crate::output::instant;
+use super::shown::{in_milliseconds, milliseconds};
+use crate::output::{instant, non_empty};
 use crate::pretty;
 
 /// An attempt without headers and bodies.
@@ -61,43 +61,6 @@ struct Message<'a> {
     body: Box<RawValue>,
 }
 
-/// An event without its payload.
-#[derive(Serialize)]
-pub(super) struct Event<'a> {
-    id: &'a str,
-    tenant_id: &'a str,
-    event_type: &'a str,
-    occurred_at: Option<Timestamp>,
-    accepted_at: Option<Timestamp>,
-    idempotency_key: Option<&'a str>,
-    delivery_count: u32,
-    test: bool,
-    erased_at: Option<Timestamp>,
-}
-
-/// An event with its payload and its deliveries.
-#[derive(Serialize)]
-pub(super) struct FullEvent<'a> {
-    #[serde(flatten)]
-    event: Event<'a>,
-    payload: Box<RawValue>,
-    deliveries: Vec<Delivery<'a>>,
-}
-
-/// A delivery.
-#[derive(Serialize)]
-pub(super) struct Delivery<'a> {
-    id: &'a str,
-    event_id: &'a str,
-    tenant_id: &'a str,
-    endpoint_id: &'a str,
-    state: &'a str,
-    reason: Option<&'a str>,
-    due_at: Option<Timestamp>,
-    attempts: u32,
-    updated_at: Option<Timestamp>,
-}
-
 impl<'a> From<&'a pb::Attempt> for Attempt<'a> {
     fn from(attempt: &'a pb::Attempt) -> Self {
         Self {
@@ -113,8 +76,8 @@ impl<'a> From<&'a pb::Attempt> for Attempt<'a> {
             url: &attempt.url,
             dialect: &attempt.dialect,
             outcome: &attempt.outcome,
-            failure_reason: given(&attempt.failure_reason),
-            error: given(&attempt.error),
+            failure_reason: non_empty(&attempt.failure_reason),
+            error: non_empty(&attempt.error),
             status_code: Some(attempt.status_code).filter(|status| *status > 0),
             next_attempt_at: instant(attempt.next_attempt_at.as_ref()),
             test: attempt.test,
@@ -134,9 +97,9 @@ impl<'a> From<&'a pb::Attempt> for FullAttempt<'a> {
         let answered = attempt.status_code > 0;
         Self {
             attempt: attempt.into(),
-            remote_address: given(&attempt.remote_address),
+            remote_address: non_empty(&attempt.remote_address),
             timing: attempt.timing.unwrap_or_default().into(),
-            sent_again: given(&attempt.sent_again),
+            sent_again: non_empty(&attempt.sent_again),
             request: message(&attempt.request_headers, &attempt.request_body),
             response: answered.then(|| message(&attempt.response_headers, &attempt.response_body)),
             response_truncated: attempt.response_truncated,
@@ -153,52 +116,4 @@ impl From<pb::Timing> for Timing {
             first_byte_ms: timing.first_byte.map(in_milliseconds),
         }
     }
-}
-
-impl<'a> From<&'a pb::Event> for Event<'a> {
-    fn from(event: &'a pb::Event) -> Self {
-        Self {
-            id: &event.id,
-            tenant_id: &event.tenant_id,
-            event_type: &event.event_type,
-            occurred_at: instant(event.occurred_at.as_ref()),
-            accepted_at: instant(event.accepted_at.as_ref()),
-            idempotency_key: given(&event.idempotency_key),
-            delivery_count: event.delivery_count,
-            test: event.test,
-            erased_at: instant(event.erased_at.as_ref()),
-        }
-    }
-}
-
-impl<'a> From<&'a pb::GetEventResponse> for FullEvent<'a> {
-    fn from(found: &'a pb::GetEventResponse) -> Self {
-        static NOTHING: std::sync::LazyLock<pb::Event> = std::sync::LazyLock::new(pb::Event::default);
-        let event = found.event.as_ref().unwrap_or(&NOTHING);
-        Self {
-            event: event.into(),
-            payload: pretty::value(&event.payload),
-            deliveries: found.deliveries.iter().map(Delivery::from).collect(),
-        }
-    }
-}
-
-impl<'a> From<&'a pb::Delivery> for Delivery<'a> {
-    fn from(delivery: &'a pb::Delivery) -> Self {
-        Self {
-            id: &delivery.id,
-            event_id: &delivery.event_id,
-            tenant_id: &delivery.tenant_id,
-            endpoint_id: &delivery.endpoint_id,
-            state: &delivery.state,
-            reason: given(&delivery.reason),
-            due_at: instant(delivery.due_at.as_ref()),
-            attempts: delivery.attempts,
-            updated_at: instant(delivery.updated_at.as_ref()),
-        }
-    }
-}
-
-fn given(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }

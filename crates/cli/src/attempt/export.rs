@@ -1,4 +1,4 @@
-//! `tidings logs --export`: all attempts that a filter lets through, page by page to the standard output.
+//! `tidings attempt list --export`: all attempts that match a filter, page by page to standard output.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -6,9 +6,9 @@ use clap::ValueEnum;
 use tidings_api::csv;
 use tidings_proto::pb;
 
-use super::{PAGE, documents};
+use super::document;
 use crate::client::{Client, explain};
-use crate::{escape, output};
+use crate::{escape, output, pages};
 
 /// How attempts are written down.
 #[derive(Clone, Copy, ValueEnum)]
@@ -38,7 +38,7 @@ pub(super) async fn export(client: &Client, filter: pb::AttemptFilter, into: For
     loop {
         let request = pb::ListAttemptsRequest {
             filter: Some(filter.clone()),
-            page_size: PAGE,
+            page_size: pages::LARGEST,
             page_token,
         };
         let page = client.log().list_attempts(request).await.map_err(explain)?.into_inner();
@@ -46,7 +46,7 @@ pub(super) async fn export(client: &Client, filter: pb::AttemptFilter, into: For
             Format::Ndjson => page
                 .attempts
                 .iter()
-                .try_for_each(|attempt| output::json(&documents::Attempt::from(attempt)))?,
+                .try_for_each(|attempt| output::json(&document::Attempt::from(attempt)))?,
             Format::Csv => write(&csv::rows(&page.attempts)?)?,
         }
         page_token = page.next_page_token;

@@ -1,19 +1,19 @@
-//! How the log is shown to people.
+//! Attempts in text.
 
 use std::time::Duration;
 
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-use super::documents;
+use super::document;
 use crate::output::{self, Format, fields, heading, instant, line, lines, table, time};
 use crate::pretty::pretty;
 
-/// The columns of [`attempt_row`].
-pub(super) const ATTEMPT_HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
+/// The columns of [`row`].
+pub(super) const HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
 
 /// An attempt as a row.
-pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
+pub(super) fn row(attempt: &pb::Attempt) -> Vec<String> {
     vec![
         time(attempt.started_at.as_ref()),
         attempt.event_type.clone(),
@@ -31,19 +31,19 @@ pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
 }
 
 /// Prints attempts, a row each.
-pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
+pub(super) fn list(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
     if format == Format::Json {
         return attempts
             .iter()
-            .try_for_each(|attempt| output::json(&documents::Attempt::from(attempt)));
+            .try_for_each(|attempt| output::json(&document::Attempt::from(attempt)));
     }
-    table(&ATTEMPT_HEADER, &attempts.iter().map(attempt_row).collect::<Vec<_>>())
+    table(&HEADER, &attempts.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Prints an attempt with its request and response.
-pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
+pub(crate) fn one(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
     if format == Format::Json {
-        return output::json(&documents::FullAttempt::from(attempt));
+        return output::json(&document::FullAttempt::from(attempt));
     }
     fields(&[
         ("attempt", format!("{}  {}", attempt.id, which(attempt))),
@@ -78,71 +78,6 @@ pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
         line("(the response went on; only its beginning is kept)")?;
     }
     Ok(())
-}
-
-/// Prints events, a row each.
-pub(super) fn events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return events
-            .iter()
-            .try_for_each(|event| output::json(&documents::Event::from(event)));
-    }
-    let row = |event: &pb::Event| {
-        vec![
-            time(event.accepted_at.as_ref()),
-            event.event_type.clone(),
-            event.delivery_count.to_string(),
-            event.id.clone(),
-            event.idempotency_key.clone(),
-        ]
-    };
-    let header = ["accepted", "type", "deliveries", "event", "idempotency key"];
-    table(&header, &events.iter().map(row).collect::<Vec<_>>())
-}
-
-/// Prints an event with its payload and deliveries.
-pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return output::json(&documents::FullEvent::from(found));
-    }
-    let event = found.event.clone().unwrap_or_default();
-    fields(&[
-        ("event", format!("{}  {}", event.id, event.event_type)),
-        ("tenant", event.tenant_id),
-        ("occurred", time(event.occurred_at.as_ref())),
-        ("accepted", time(event.accepted_at.as_ref())),
-        ("idempotency key", event.idempotency_key),
-    ])?;
-    lines(&format!("\n{}\n", pretty(&event.payload)))?;
-    match found.deliveries.as_slice() {
-        [] => line("no deliveries: no endpoint subscribes to it"),
-        some => deliveries(format, some),
-    }
-}
-
-/// Prints deliveries, a row each.
-pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return deliveries
-            .iter()
-            .try_for_each(|delivery| output::json(&documents::Delivery::from(delivery)));
-    }
-    let row = |delivery: &pb::Delivery| {
-        let state = match delivery.reason.as_str() {
-            "" => delivery.state.clone(),
-            reason => format!("{} ({reason})", delivery.state),
-        };
-        vec![
-            delivery.id.clone(),
-            delivery.endpoint_id.clone(),
-            state,
-            delivery.attempts.to_string(),
-            time(delivery.due_at.as_ref()),
-            time(delivery.updated_at.as_ref()),
-        ]
-    };
-    let header = ["delivery", "endpoint", "state", "attempts", "due", "updated"];
-    table(&header, &deliveries.iter().map(row).collect::<Vec<_>>())
 }
 
 /// How long an attempt took.
