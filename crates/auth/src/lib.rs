@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do (guarantee G7).
+#![doc = include_str!("../README.md")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tidings_domain::{Actor, ApiKey, KeyId, Scope, TenantId, Timestamp, signature
 use tidings_service::auth::{bearer, count_failure};
 use tidings_service::problem::Problem;
 use tidings_service::serve::Payer;
-
-use crate::cache::RegistryCache;
+use tidings_store::RegistryCache;
+use tidings_store::cache::KeyError;
 
 /// Tells callers from their requests' headers; cheap to clone.
 #[derive(Clone)]
@@ -96,7 +96,8 @@ impl Access {
         if self.internal.as_ref().is_some_and(is_internal) {
             return Ok(Caller::Internal);
         }
-        self.registry.holder(&credential.0, Timestamp::now())
+        let key = self.registry.key(&credential.0, Timestamp::now());
+        key.map(|key| Caller::with_key(&key)).map_err(refusal)
     }
 
     /// Waits until this no longer proves the right to `scope`, and says why. A stream ends with it: what is deleted,
@@ -114,7 +115,7 @@ impl Access {
 
 impl Caller {
     /// Whoever has this key.
-    pub(crate) fn with_key(key: &ApiKey) -> Self {
+    fn with_key(key: &ApiKey) -> Self {
         match key.tenant {
             Some(id) => Self::Tenant {
                 id,
@@ -194,7 +195,19 @@ impl Caller {
     }
 }
 
-/// What is said of a tenant that does not exist, and of one that the caller may not know of.
+/// The refusal of a token that proves nothing.
+fn refusal(error: KeyError) -> Problem {
+    match error {
+        KeyError::NotLoaded => {
+            let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");
+            problem.with_retry_after(Duration::from_secs(1))
+        }
+        KeyError::Unknown => Problem::unauthenticated("key_unknown", "this key does not exist: was it deleted?"),
+        KeyError::Expired => Problem::unauthenticated("key_expired", "this key has expired: ask for a new one"),
+    }
+}
+
+/// The refusal for a tenant that does not exist, and for one that the caller may not know of.
 #[must_use]
 pub fn no_such_tenant(id: TenantId) -> Problem {
     Problem::not_found("tenant_unknown", format!("there is no tenant {id}")).at("tenant_id")
