@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tidings_auth::Caller;
 use tidings_domain::{Scope, Timestamp};
-use tidings_store::Caller;
 
 use crate::Console;
 use crate::rest::{Operation, Refusal};

@@ -1,9 +1,13 @@
 //! The audit log: what it keeps of things, and reading it.
 //!
 //! Need: when something is other than it was, one asks who changed it, when, and from where. Mechanism: every operation
-//! that changes something hands the store an entry with what REST shows of the thing before and after, which is without
-//! secrets; the store writes it in the same commit. Limit: only what people manage is in it; what becomes of events is
+//! that changes something hands the store an entry with a snapshot of the thing before and after, without secrets; the store
+//! writes it in the same commit. Limit: only what people manage is in it; what becomes of events is
 //! in the log.
+
+mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -16,8 +20,6 @@ use tidings_store::registry::AuditQuery;
 use tidings_store::replays::Replay;
 
 use crate::call::Call;
-use crate::http::{endpoints, keys, replays, tenants};
-use crate::messages::{jobs, shown};
 use crate::texts;
 
 /// What can be done with the audit log.
@@ -42,11 +44,11 @@ impl AuditLog {
 }
 
 pub(crate) fn endpoint(endpoint: &Endpoint) -> Option<Value> {
-    as_json(endpoints::Endpoint::from(shown::configured(endpoint)))
+    as_json(snapshot::Endpoint::from(endpoint))
 }
 
 pub(crate) fn tenant(tenant: &Tenant) -> Option<Value> {
-    as_json(tenants::Tenant::from(tenant))
+    as_json(snapshot::Tenant::from(tenant))
 }
 
 /// A new tenant comes with a key.
@@ -55,15 +57,15 @@ pub(crate) fn tenant_with_key(tenant: &Tenant, key: &ApiKey) -> Option<Value> {
 }
 
 pub(crate) fn key(key: &ApiKey) -> Option<Value> {
-    as_json(keys::ApiKey::from(key))
+    as_json(snapshot::ApiKey::from(key))
 }
 
 pub(crate) fn replay(replay: &Replay) -> Option<Value> {
-    as_json(replays::Replay::from(jobs::replay(replay)))
+    as_json(snapshot::Replay::from(replay))
 }
 
-fn as_json(shown: impl Serialize) -> Option<Value> {
-    serde_json::to_value(shown).ok()
+fn as_json(snapshot: impl Serialize) -> Option<Value> {
+    serde_json::to_value(snapshot).ok()
 }
 
 /// `endpoint.updated`, `event_type.*`

@@ -8,9 +8,9 @@ use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use serde_json::Value;
+use tidings_auth::{Access, Caller};
 use tidings_domain::{AuditEntry, TenantId};
 use tidings_service::problem::Problem;
-use tidings_store::{Access, Caller};
 
 use crate::now;
 

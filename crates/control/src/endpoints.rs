@@ -6,6 +6,7 @@ mod default;
 
 use std::time::Duration;
 
+use tidings_auth::no_such_tenant;
 use tidings_dialect::Dialects;
 use tidings_domain::destination::Destinations;
 use tidings_domain::{
@@ -13,7 +14,6 @@ use tidings_domain::{
 };
 use tidings_service::problem::Problem;
 use tidings_store::StoreError;
-use tidings_store::access::no_such_tenant;
 use tidings_store::registry::{Deletion, EndpointQuery};
 use url::{Host, Url};
 

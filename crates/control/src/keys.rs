@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use tidings_auth::no_such_tenant;
 use tidings_domain::key::{ParseScopeError, Token};
 use tidings_domain::{Actor, ApiKey, AuditEntry, KeyId, Scope, TenantId, Timestamp};
 use tidings_service::problem::Problem;
 use tidings_store::StoreError;
-use tidings_store::access::no_such_tenant;
 use url::Url;
 
 use crate::call::Call;

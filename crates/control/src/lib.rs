@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_dialect::Dialects;
 use tidings_domain::destination::{Destinations, deserialize_url};
 use tidings_domain::{Endpoint, EndpointId, TenantId, Timestamp};
@@ -47,7 +48,7 @@ use tidings_proto::pb::explain_service_server::ExplainServiceServer;
 use tidings_proto::pb::replay_service_server::ReplayServiceServer;
 use tidings_proto::pb::tenant_service_server::TenantServiceServer;
 use tidings_store::registry::Of;
-use tidings_store::{Access, Registry, RegistryCache, Store};
+use tidings_store::{Registry, RegistryCache, Store};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use utoipa::openapi::OpenApi;

@@ -2,8 +2,6 @@
 //!
 //! The log service decides who may see what, as it does for those who ask it directly.
 
-pub mod csv;
-
 use std::time::Duration;
 
 use http::HeaderValue;

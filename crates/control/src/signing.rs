@@ -1,7 +1,7 @@
 //! Which of an endpoint's secrets signs while one replaces another.
 
 use tidings_dialect::Dialects;
-use tidings_domain::Endpoint;
+use tidings_domain::{Endpoint, Timestamp};
 
 use crate::explain::fact::Fact;
 use crate::now;
@@ -65,6 +65,13 @@ impl Signing {
         let fact = Fact::new(code, sentence).at("until", Some(ends));
         Some(fact.with("dialect", &endpoint.dialect))
     }
+}
+
+/// The time at which the secret before the last rotation stops signing; `None` if it has stopped.
+pub(crate) fn previous_secret_until(endpoint: &Endpoint) -> Option<Timestamp> {
+    let sealed = endpoint.sealed.previous_secret.as_ref().map(|(_, until)| *until);
+    let opened = endpoint.previous_secret.as_ref().map(|previous| previous.until);
+    opened.or(sealed).filter(|until| now() < *until)
 }
 
 #[cfg(test)]

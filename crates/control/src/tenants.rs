@@ -1,10 +1,10 @@
 //! Operations on tenants.
 
+use tidings_auth::no_such_tenant;
 use tidings_dialect::Dialects;
 use tidings_domain::key::Token;
 use tidings_domain::{ApiKey, SchemaValidation, Scope, Tenant, TenantId};
 use tidings_service::problem::Problem;
-use tidings_store::access::no_such_tenant;
 
 use crate::call::Call;
 use crate::seen::Seen;

@@ -12,6 +12,7 @@ pub mod canonical;
 mod choice;
 mod chosen;
 mod compile;
+mod config;
 mod cut;
 mod data;
 mod dialect;
@@ -28,6 +29,7 @@ mod text;
 mod variables;
 
 pub use choice::{ChoiceError, Form, Properties, Setting};
+pub use config::Config;
 pub use dialect::Dialect;
 pub use dialects::Dialects;
 pub use error::DialectError;

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_dialect::Dialects;
 use tidings_domain::destination::{Destinations, HostPattern};
 use tidings_proto::pb::dispatcher_service_server::DispatcherServiceServer;
@@ -33,7 +34,7 @@ use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
 use tidings_service::config::SecretText;
 use tidings_service::{Health, Supervisor};
-use tidings_store::{Access, Registry, RegistryCache};
+use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

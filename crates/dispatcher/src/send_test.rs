@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use tidings_auth::Access;
 use tidings_dialect::{Dialect, canonical};
 use tidings_domain::{
     DeliveryId, DeliveryState, Endpoint, EndpointId, EventId, EventType, Outcome, Step, TenantId, Timestamp,
@@ -18,7 +19,6 @@ use tidings_proto::{attempt_made, micros, pb, timestamp};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
 use tidings_service::problem::Problem;
-use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use crate::record::{self, AttemptReport};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tidings_auth::{Caller, no_such_tenant};
 use tidings_domain::{DeliveryId, EventId, HoldReason, Step, TenantId, Timestamp};
 use tidings_payload::EventView;
 use tidings_proto::{micros, pb};
@@ -16,8 +17,7 @@ use tidings_queue::message::Content;
 use tidings_recorder::{Durable, RecordError};
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
-use tidings_store::access::no_such_tenant;
-use tidings_store::{Caller, Claim, ClaimToken};
+use tidings_store::{Claim, ClaimToken};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::judge::Judge;

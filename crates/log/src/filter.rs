@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tidings_auth::Caller;
 use tidings_domain::{DeliveryState, EventType, FailureReason, Outcome, TenantId, Timestamp};
 use tidings_proto::{duration_from, pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, page_size};
-use tidings_store::Caller;
 use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery};
 
 /// The longest text that errors are searched for, characters.

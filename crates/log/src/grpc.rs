@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use tidings_auth::{Access, Caller};
 use tidings_domain::{DeliveryId, EventId, Scope, TenantId};
 use tidings_proto::pb::attempt_log_service_server::AttemptLogService;
 use tidings_proto::{WireError, micros, pb, uuid};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, page_size, required};
+use tidings_store::Ledger;
 use tidings_store::ledger::{DeliveryQuery, Fetched};
-use tidings_store::{Access, Caller, Ledger};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

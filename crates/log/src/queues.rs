@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::json;
+use tidings_auth::{Access, Caller};
 use tidings_domain::{AuditEntry, Scope, Timestamp};
 use tidings_proto::pb::queue_service_server::QueueService;
 use tidings_proto::{pb, timestamp};
 use tidings_queue::{Aside, Depth, Message, Parked, ParkedKind, PublishError, Queue, Settle, Which};
 use tidings_service::problem::{Kind, Problem};
 use tidings_service::request::page_size;
-use tidings_store::{Access, Caller, Registry};
+use tidings_store::Registry;
 use tonic::{Request, Response, Status};
 
 /// The gRPC face of the queue.

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
+use tidings_auth::Caller;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 use tidings_queue::{Lane, LaneKind, Source};
 use tidings_service::failpoint;
 use tidings_store::replays::{Batch, Replay, ReplayClaim};
-use tidings_store::{Caller, Store, StoreError};
+use tidings_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;

@@ -14,18 +14,16 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tidings_domain::key::TokenHash;
-use tidings_domain::{Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
+use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
 use tidings_service::Supervisor;
 use tidings_service::backoff::Backoff;
 use tidings_service::health::Component;
-use tidings_service::problem::Problem;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::index::Index;
 use self::uses::KeyUses;
-use crate::access::Caller;
 use crate::error::StoreError;
 use crate::lenient::Unreadable;
 use crate::metrics;
@@ -40,6 +38,20 @@ pub struct RegistryCache {
     /// Held from before a snapshot is read until it is in the index.
     loading: Mutex<()>,
     uses: KeyUses,
+}
+
+/// The reason why a token proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Keys are still being loaded: the token may be somebody's.
+    #[error("keys are still being loaded")]
+    NotLoaded,
+    /// No key has this token.
+    #[error("this key does not exist")]
+    Unknown,
+    /// The key was valid once.
+    #[error("this key has expired")]
+    Expired,
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -218,32 +230,20 @@ impl RegistryCache {
         self.index().event_types.get(event_type).cloned()
     }
 
-    /// Who sends this token, whose use is noted.
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
-        self.holder(&TokenHash::of(token), now)
-    }
-
-    /// Who has the token with this hash, whose use is noted.
-    pub fn holder(&self, hash: &TokenHash, now: Timestamp) -> Result<Caller, Problem> {
+    /// The key whose token has this hash; its use is noted.
+    ///
+    /// # Errors
+    /// [`KeyError`] if there is none that is valid at `now`, or none is known yet.
+    pub fn key(&self, hash: &TokenHash, now: Timestamp) -> Result<Arc<ApiKey>, KeyError> {
         if !self.is_loaded() {
-            let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");
-            return Err(problem.with_retry_after(Duration::from_secs(1)));
+            return Err(KeyError::NotLoaded);
         }
-        let key = self.index().keys.get(hash).cloned();
-        match key {
-            None => Err(Problem::unauthenticated(
-                "key_unknown",
-                "this key does not exist: was it deleted?",
-            )),
-            Some(key) if key.expires_at.is_some_and(|at| at <= now) => Err(Problem::unauthenticated(
-                "key_expired",
-                "this key has expired: ask for a new one",
-            )),
-            Some(key) => {
-                self.uses.note(key.id, now);
-                Ok(Caller::with_key(&key))
-            }
+        let key = self.index().keys.get(hash).cloned().ok_or(KeyError::Unknown)?;
+        if key.expires_at.is_some_and(|at| at <= now) {
+            return Err(KeyError::Expired);
         }
+        self.uses.note(key.id, now);
+        Ok(key)
     }
 
     /// Writes down when keys were used, at these intervals and a last time at `shutdown`.

@@ -4,7 +4,6 @@
 //! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same
 //! contract suite (`tests/contract`). No other crate names a database client.
 
-pub mod access;
 pub mod answers;
 pub mod cache;
 pub mod erasures;
@@ -23,7 +22,6 @@ mod sealed;
 pub mod sqlite;
 pub mod tail;
 
-pub use access::{Access, Caller};
 pub use answers::Answers;
 pub use cache::RegistryCache;
 pub use erasures::Erasures;

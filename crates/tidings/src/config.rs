@@ -23,7 +23,7 @@ pub(crate) struct Config {
     pub(crate) amqp: tidings_queue::rabbit::Config,
     pub(crate) secrets: Secrets,
     pub(crate) internal: Internal,
-    pub(crate) dialects: Dialects,
+    pub(crate) dialects: tidings_dialect::Config,
     pub(crate) destinations: tidings_dispatcher::DestinationConfig,
     pub(crate) standalone: Standalone,
     pub(crate) ingest: tidings_ingest::Config,
@@ -96,14 +96,6 @@ pub(crate) struct Secrets {
 pub(crate) struct Internal {
     /// The token by which roles prove to each other that they belong to the system.
     pub(crate) token: SecretText,
-}
-
-/// Dialects of the operator's own (`[dialects]`).
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Dialects {
-    /// A directory of dialect files besides the built-in ones.
-    pub(crate) directory: Option<PathBuf>,
 }
 
 /// The all-in-one process (`[standalone]`).
@@ -197,16 +189,6 @@ impl Secrets {
             .map(|key| SealKey::parse(key.reveal()))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Sealer::new(keys)?)
-    }
-}
-
-impl Dialects {
-    /// The dialects there are.
-    pub(crate) fn load(&self) -> anyhow::Result<tidings_dialect::Dialects> {
-        Ok(match &self.directory {
-            None => tidings_dialect::Dialects::builtin()?,
-            Some(directory) => tidings_dialect::Dialects::with_directory(directory)?,
-        })
     }
 }
 

@@ -6,20 +6,15 @@
     reason = "the doc comments of commands are their help texts, read in a terminal"
 )]
 
-mod arguments;
-mod client;
 mod commands;
 mod config;
-mod escape;
 mod health;
-mod output;
-mod pretty;
 mod start;
-mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tidings_cli::escape;
 
 use crate::commands::Command;
 
@@ -48,7 +43,7 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tidings_service::failpoint::set_up();
-    raise_open_files();
+    tidings_service::process::raise_open_files();
     // Another part of the process may have chosen the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -69,18 +64,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Every connection is an open file, and the usual soft limit of 1,024 is for programs that know no more.
-fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // Where it can't be raised, the limit stays what it was.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::HeaderMap;
+use tidings_auth::Access;
 use tidings_control::system::About;
 use tidings_queue::Queue;
 use tidings_queue::rabbit::Rabbit;
@@ -16,7 +17,7 @@ use tidings_service::serve::{Door, Payer};
 use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry};
 use tidings_store::postgres::Postgres;
 use tidings_store::seal::Sealer;
-use tidings_store::{Access, Registry, RegistryCache, Store, StoreError};
+use tidings_store::{Registry, RegistryCache, Store, StoreError};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;

@@ -84,20 +84,20 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
             &format!(r#"{{"rows": {{"deliveries": {{"endpoint_id": "{id}", "states": ["exhausted"]}}}}}}"#),
             Some(format!("replay recover {id} --since 24h")),
         ),
-        ["logs" | "webhook-logs"] => get("/webhooks/logs", "logs"),
-        ["logs" | "webhook-logs", id] => plain(format!("/webhooks/logs/{id}"), format!("logs show {id}")),
+        ["logs" | "webhook-logs"] => get("/webhooks/logs", "attempt list"),
+        ["logs" | "webhook-logs", id] => plain(format!("/webhooks/logs/{id}"), format!("attempt get {id}")),
         ["logs" | "webhook-logs", id, "verify"] => Some(Same {
             curl: curl(&format!("/webhooks/logs/{id}/signature"), "", None),
             tidings: None,
         }),
-        ["deliveries"] => get("/deliveries", "logs deliveries"),
+        ["deliveries"] => get("/deliveries", "delivery list"),
         ["deliveries", id] => plain(format!("/deliveries/{id}/explain"), format!("explain {id}")),
-        ["events"] => get("/events", "logs events"),
+        ["events"] => get("/events", "event list"),
         ["events", id] => plain(format!("/events/{id}/explain"), format!("explain {id}")),
         ["replays"] => get("/replays", "replay list"),
-        ["replays", id] => plain(format!("/replays/{id}"), format!("replay show {id}")),
+        ["replays", id] => plain(format!("/replays/{id}"), format!("replay get {id}")),
         ["event-types"] => plain("/event-types".into(), "event-type list".into()),
-        ["event-types", name] => plain(format!("/event-types/{name}"), format!("event-type show {name}")),
+        ["event-types", name] => plain(format!("/event-types/{name}"), format!("event-type get {name}")),
         ["audit"] => get("/audit", "audit list"),
         ["keys"] => match tenant {
             Some(tenant) => plain(
@@ -176,7 +176,7 @@ mod tests {
         let query = [("status_code", "4xx,none"), ("error", "it's, reset"), ("limit", "50")];
         assert_eq!(
             tidings("/logs", &query),
-            r"tidings logs --status 4xx --status none --error 'it'\''s, reset'"
+            r"tidings attempt list --status 4xx --status none --error 'it'\''s, reset'"
         );
         let query: Vec<_> = query
             .iter()

@@ -99,8 +99,8 @@ fn show_certificate(masked: ClientCertificate) -> pb::ClientCertificate {
     }
 }
 
-/// Whose the first certificate is and until when it is good.
-fn about(chain: &str) -> Option<(String, Timestamp)> {
+/// The subject of the first certificate, and the time until which it is good; `None` if it can't be read.
+pub(crate) fn about(chain: &str) -> Option<(String, Timestamp)> {
     let der = CertificateDer::pem_slice_iter(chain.as_bytes()).next()?.ok()?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
     let until = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tidings_store::sqlite::backup;
 
 use crate::config::ConfigArgs;
-use crate::output::line;
+use tidings_cli::output::line;
 
 /// Copies the database of a standalone system on SQLite to a new file, while it runs: events, deliveries, what waits for its
 /// next attempt, tenants, keys and endpoints, as they stand at one moment.

@@ -23,11 +23,11 @@ use tokio_util::sync::CancellationToken;
 use self::account::Account;
 use self::fixtures::{Fixture, PRODUCTS};
 use self::receivers::{Behaviour, Receivers};
-use crate::client::{Client, explain};
 use crate::commands::standalone::{Engines, Running};
 use crate::config::ConfigArgs;
-use crate::output::{self, Format, OutputArgs};
 use crate::start::Process;
+use tidings_cli::client::{Client, explain};
+use tidings_cli::output::{self, Format, OutputArgs};
 
 /// Publishes every kind of event to receivers that verify, fail, recover and give up, and checks what became of each.
 ///
@@ -152,7 +152,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let path = path.display();
         eprintln!("kept in {path}; to look around:");
         eprintln!("  tidings standalone --data-dir {path}");
-        eprintln!("  tidings logs --key-file {path}/operator.key");
+        eprintln!("  tidings attempt list --key-file {path}/operator.key");
     }
     anyhow::ensure!(account.problems.is_empty(), "not all is as it should be");
     Ok(())

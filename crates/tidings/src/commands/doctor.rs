@@ -14,7 +14,7 @@ use url::Url;
 use self::finding::Findings;
 use super::standalone::Engines;
 use crate::config::ConfigArgs;
-use crate::output::OutputArgs;
+use tidings_cli::output::OutputArgs;
 
 /// Looks at everything that Tidings depends upon, from where it is run, and says of each thing whether it is well and what to
 /// do if not. It changes nothing and sends nothing to anybody's endpoint. Fails if something is wrong; warnings do not fail.

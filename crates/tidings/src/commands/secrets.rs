@@ -9,7 +9,7 @@ use tidings_store::postgres::Postgres;
 use tidings_store::sqlite::Sqlite;
 
 use crate::config::ConfigArgs;
-use crate::output::line;
+use tidings_cli::output::line;
 
 /// Looks after the keys that secrets at rest are sealed with (secrets.keys).
 ///

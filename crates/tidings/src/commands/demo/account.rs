@@ -9,8 +9,8 @@ use tidings_proto::{pb, timestamp_from};
 use super::fixtures::Fixture;
 use super::receivers::Receivers;
 use super::{ROLES, Role, Tenants, documents};
-use crate::client::{Client, explain};
-use crate::output::{heading, line, table};
+use tidings_cli::client::{Client, explain};
+use tidings_cli::output::{heading, line, table};
 
 /// The account of a demo.
 #[derive(Serialize)]

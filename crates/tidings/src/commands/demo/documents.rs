@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 use serde_json::Value;
 
-use crate::verify::{self, header};
+use tidings_cli::verify::{self, header};
 
 /// What a receiver of a dialect objects to in a request, if anything.
 pub(super) fn check(dialect: &str, headers: &HeaderMap, body: &[u8], secret: &str) -> Result<(), String> {

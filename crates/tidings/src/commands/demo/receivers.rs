@@ -12,7 +12,7 @@ use axum::routing::post;
 use tidings_service::serve;
 
 use super::{Role, documents};
-use crate::verify;
+use tidings_cli::verify;
 
 /// How a receiver answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::output::{self, Format};
+use tidings_cli::output::{self, Format};
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
