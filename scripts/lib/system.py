@@ -185,7 +185,6 @@ class System:
             "DISPATCHER__GRPC_ADDRESS": at("dispatcher"),
             "LOG_CLIENT__SERVERS": json.dumps([f"http://{at('log')}"]),
             "DISPATCHER_CLIENT__SERVERS": json.dumps([f"http://{at('dispatcher')}"]),
-            "MONITOR__DRAIN": "1s",
             **variables,
         }
 
@@ -227,10 +226,9 @@ class System:
     def tenant(self, url):
         """A tenant with an endpoint; returns its key and its id."""
         headers = {"authorization": f"Bearer {self.operator}"}
-        tenant = self.api("POST", "tenants", {"name": "Script"}, headers)["id"]
-        key = self.api("POST", "keys", {"tenant_id": tenant, "name": "script", "scopes": ["publish", "manage", "read"]}, headers)
-        self.endpoint(tenant, url)
-        return key["token"], tenant
+        made = self.api("POST", "tenants", {"name": "Script"}, headers)
+        self.endpoint(made["tenant"]["id"], url)
+        return made["token"], made["tenant"]["id"]
 
     def endpoint(self, tenant, url, **more):
         headers = {"authorization": f"Bearer {self.operator}"}
