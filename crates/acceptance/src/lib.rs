@@ -5,12 +5,14 @@
 //! when its value is dropped. As in the testkit, what cannot be had panics.
 
 mod client;
+mod collector;
 mod load;
 mod role;
 mod standalone;
 mod system;
 
 pub use client::{Client, Key, Servers, Tenant, endpoint, problem_code, request};
+pub use collector::{Collector, Span};
 pub use load::{Load, Published};
 pub use role::{Response, Role, get, run_to_end};
 pub use standalone::Standalone;

@@ -17,6 +17,7 @@ mod resolve;
 mod send;
 mod send_test;
 mod settle;
+mod span;
 mod status;
 mod worker;
 

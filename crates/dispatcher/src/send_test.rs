@@ -210,6 +210,7 @@ impl Worker {
             accepted_at: started_at,
             payload,
             traceparent: None,
+            span: None,
         };
         let mut rendered = render(dialect, endpoint, &message, &content, started_at);
         let answer = match &mut rendered {
@@ -286,7 +287,10 @@ impl Worker {
             test: true,
         };
         for record in [pb::record::Record::Attempt(made), pb::record::Record::Event(event)] {
-            let record = pb::Record { record: Some(record) };
+            let record = pb::Record {
+                record: Some(record),
+                ..pb::Record::default()
+            };
             if let Err(error) = self.settler.recorder.record(record).await {
                 tracing::warn!(endpoint = %message.endpoint, %error, "a test could not be recorded");
                 let detail = format!(

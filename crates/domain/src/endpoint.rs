@@ -78,7 +78,7 @@ pub struct Overrides {
     /// The statuses after which nothing more is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_statuses: Option<Vec<StatusRange>>,
-    /// How many requests may be under way at once from one dispatcher.
+    /// The most requests under way at once, from all dispatchers together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
     /// How many requests may be begun per second, from all dispatchers together.

@@ -12,6 +12,7 @@ use tidings_proto::pb::attempt_log_service_server::AttemptLogService;
 use tidings_proto::{WireError, micros, pb, uuid};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, page_size, required};
+use tidings_service::trace::{self, Kind};
 use tidings_store::Ledger;
 use tidings_store::ledger::{DeliveryQuery, Fetched};
 use tokio::sync::broadcast::error::RecvError;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::backlog::Backlog;
 use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary};
@@ -65,12 +67,22 @@ impl AttemptLogService for Service {
         self.internal(&request)?;
         let records = request.into_inner().records;
         check_items(records.len(), "records")?;
+        let span = trace::join(
+            "commit",
+            Kind::Server,
+            records.iter().map(|record| record.span.as_str()),
+        );
+        trace::note(&span, "tidings.records", || records.len() as i64);
         let records = records
             .into_iter()
             .map(|record| read_record(record, self.grace))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Problem::invalid("record_invalid", error.to_string()).at("records"))?;
-        match self.writer.write(records).await {
+        let written = self.writer.write(records).instrument(span.clone()).await;
+        if written.is_err() {
+            trace::fail(&span, "not_committed");
+        }
+        match written {
             Ok(()) => Ok(Response::new(pb::RecordResponse {
                 backlogged_endpoint_ids: self.backlog.endpoint_ids(),
             })),

@@ -26,6 +26,7 @@ pub mod shutdown;
 pub mod supervisor;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 
 pub use backoff::Backoff;
 pub use bucket::Bucket;

@@ -82,6 +82,7 @@ pub fn register() {
     crate::auth::register();
     crate::serve::register();
     crate::telemetry::register();
+    crate::trace::register();
     crate::process::register();
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use tidings_service::config::{SecretText, load};
-use tidings_service::telemetry;
+use tidings_service::{telemetry, trace};
 use tidings_store::seal::{SealKey, Sealer};
 
 /// `tidings.toml`. Every key is also the variable `TIDINGS_SECTION__KEY`.
@@ -17,6 +17,7 @@ use tidings_store::seal::{SealKey, Sealer};
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) telemetry: telemetry::Config,
+    pub(crate) tracing: trace::Config,
     pub(crate) monitor: Monitor,
     pub(crate) server: tidings_service::serve::Config,
     pub(crate) database: tidings_store::postgres::Config,

@@ -14,7 +14,7 @@ use tidings_recorder::{Fetcher, LogClient, Recorder};
 use tidings_service::config::SecretText;
 use tidings_service::health::{Component, Health};
 use tidings_service::serve::{Door, Payer};
-use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry};
+use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry, trace};
 use tidings_store::postgres::Postgres;
 use tidings_store::seal::Sealer;
 use tidings_store::{Registry, RegistryCache, Store, StoreError};
@@ -45,6 +45,7 @@ pub(crate) struct Process {
     servers: JoinSet<Result<(), serve::ServeError>>,
     /// Ends last, so that a process that is stopping can be asked how it is.
     monitor: Option<Monitor>,
+    spans: Option<trace::Exporter>,
 }
 
 struct Monitor {
@@ -64,13 +65,18 @@ pub(crate) struct Backbone {
 
 impl Process {
     /// Reads the configuration, starts telemetry and listens for signals.
-    pub(crate) fn begin(args: &ConfigArgs) -> anyhow::Result<Self> {
+    pub(crate) fn begin(role: &str, args: &ConfigArgs) -> anyhow::Result<Self> {
         let config = args.load()?;
-        telemetry::init(&config.telemetry)?;
+        let spans = trace::start(&config.tracing, role)?;
+        telemetry::init(&config.telemetry, spans.as_ref())?;
         config.usable()?;
+        tidings_service::process::describe(role);
         let health = Health::new();
         let shutdown = shutdown::on_signal(health.clone(), config.monitor.drain);
-        Self::of(config, health, shutdown)
+        Ok(Self {
+            spans,
+            ..Self::of(config, health, shutdown)?
+        })
     }
 
     /// A process with this configuration that stops when told so.
@@ -90,13 +96,13 @@ impl Process {
             door,
             servers: JoinSet::new(),
             monitor: None,
+            spans: None,
         })
     }
 
     /// The same with the monitor served, as every role has it. Of each group of `needs` the role's job takes one.
     pub(crate) async fn begin_role(role: &str, args: &ConfigArgs, needs: &[&[&str]]) -> anyhow::Result<Self> {
-        let mut process = Self::begin(args)?;
-        tidings_service::process::describe(role);
+        let mut process = Self::begin(role, args)?;
         process.require(needs);
         let address = process.config.monitor.address.clone();
         process.serve_monitor(&address).await?;
@@ -389,6 +395,9 @@ impl Process {
     /// Ends what is left when the role has ended: what every role does beside its job, and then the monitor.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
         self.supervisor.ended().await;
+        if let Some(spans) = self.spans {
+            spans.end().await;
+        }
         if let Some(monitor) = self.monitor {
             monitor.stop.cancel();
             monitor.serving.await??;

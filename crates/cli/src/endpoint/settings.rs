@@ -49,7 +49,7 @@ pub(super) struct Settings {
     /// No status is final: every failure is tried again.
     #[arg(long, conflicts_with = "final_statuses")]
     no_final_status: bool,
-    /// How many requests may be under way at once from one dispatcher.
+    /// The most requests under way at once, from all dispatchers together.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
     /// How many requests may be begun per second; what is beyond waits.

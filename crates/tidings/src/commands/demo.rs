@@ -127,7 +127,7 @@ const ROLES: [Role; 16] = [
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut config = args.config.load()?;
     config.telemetry.filter = "warn,lapin=off,tidings_service::health=off".into();
-    telemetry::init(&config.telemetry)?;
+    telemetry::init(&config.telemetry, None)?;
     let directory = Directory::make(args.keep)?;
     config.standalone.data_dir = directory.path.clone();
     config.standalone.grpc_address = "127.0.0.1:0".into();

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = args.config.load()?;
-    telemetry::init(&config.telemetry)?;
+    telemetry::init(&config.telemetry, None)?;
     let migrated = tidings_store::postgres::migrate(&config.database, args.wait).await?;
     for name in &migrated.applied {
         println!("applied {name}");

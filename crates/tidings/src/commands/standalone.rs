@@ -61,8 +61,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin(&args.config)?;
-    tidings_service::process::describe("standalone");
+    let mut process = Process::begin("standalone", &args.config)?;
     let standalone = &mut process.config.standalone;
     standalone.data_dir = args.data_dir.unwrap_or(standalone.data_dir.clone());
     standalone.grpc_address = args.grpc_address.unwrap_or(standalone.grpc_address.clone());

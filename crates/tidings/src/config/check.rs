@@ -94,6 +94,12 @@ impl Config {
         found.time("server.headers_within", server.headers_within, SECOND..=10 * MINUTE);
         found.time("server.body_within", server.body_within, SECOND..=HOUR);
         found.time("server.call_within", server.call_within, SECOND..=HOUR);
+        found.number("tracing.sample", self.tracing.sample, 0.0..=1.0);
+        if let Some(collector) = self.tracing.collector()
+            && let Err(error) = self.tracing.way_to(&collector)
+        {
+            found.errors.push(error.to_string());
+        }
         for (key, tls) in [
             ("server.grpc_tls", &server.grpc_tls),
             ("server.http_tls", &server.http_tls),
