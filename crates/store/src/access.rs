@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do (guarantee G7).
+//! Authentication of callers and their permissions (guarantee G7).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,38 +12,35 @@ use tidings_service::serve::Payer;
 
 use crate::cache::RegistryCache;
 
-/// Tells callers from their requests' headers; cheap to clone.
+/// Authenticates requests by their headers; cheap to clone.
 #[derive(Clone)]
 pub struct Access {
     registry: Arc<RegistryCache>,
     internal: Option<TokenHash>,
 }
 
-/// What a request proves itself by.
+/// The hash of the token that a request carried. Looked up anew each time, so a long stream notices a deleted key.
 #[derive(Clone)]
 pub struct Credential(TokenHash);
 
-/// Who is asking.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// Another process of this system; may do everything.
     Internal,
     /// Whoever runs this system; works for all tenants.
     Operator {
-        /// The key it came with.
         key: KeyId,
-        /// What the key may be used for.
+        /// The operations that the key allows.
         scopes: Vec<Scope>,
     },
     /// A tenant; sees and touches only its own things.
     Tenant {
-        /// Which tenant.
         id: TenantId,
-        /// The key it came with.
         key: KeyId,
-        /// What the key may be used for.
+        /// The operations that the key allows.
         scopes: Vec<Scope>,
-        /// Whether it is the key of a portal link.
+        /// `true` for the short-lived key of a portal link, which can neither make keys nor read the audit log.
         portal: bool,
     },
 }
@@ -64,7 +61,7 @@ impl Access {
         caller.inspect_err(count_failure)
     }
 
-    /// Whose share of the memory for requests the body that follows these headers counts to.
+    /// The share of the request memory that the body behind these headers is charged to.
     pub fn payer(&self, headers: &HeaderMap) -> Result<Payer, Problem> {
         self.share_of(&self.credential(headers)?)
     }
@@ -82,7 +79,9 @@ impl Access {
         })
     }
 
-    /// What the request proves itself by, to be asked about for as long as what it began goes on.
+    /// The credential of a request, for checks that repeat while a stream is open.
+    ///
+    /// Fails with `key_missing` if the header is absent.
     pub fn credential(&self, headers: &HeaderMap) -> Result<Credential, Problem> {
         let token = bearer(headers).ok_or_else(|| {
             Problem::unauthenticated("key_missing", "send a key in the header `Authorization: Bearer tk_…`")
@@ -90,7 +89,9 @@ impl Access {
         Ok(Credential(TokenHash::of(token)))
     }
 
-    /// Who proves itself by this now.
+    /// The current caller behind a credential.
+    ///
+    /// Fails if the key is unknown, deleted or expired, or if the registry is not loaded yet.
     pub fn holder(&self, credential: &Credential) -> Result<Caller, Problem> {
         let is_internal = |internal: &TokenHash| signature::same(internal.as_bytes(), credential.0.as_bytes());
         if self.internal.as_ref().is_some_and(is_internal) {
@@ -113,7 +114,7 @@ impl Access {
 }
 
 impl Caller {
-    /// Whoever has this key.
+    /// The caller that a key stands for.
     pub(crate) fn with_key(key: &ApiKey) -> Self {
         match key.tenant {
             Some(id) => Self::Tenant {
@@ -129,7 +130,7 @@ impl Caller {
         }
     }
 
-    /// What the audit log calls it.
+    /// The name under which the audit log records this caller.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self {
@@ -149,8 +150,9 @@ impl Caller {
         }
     }
 
-    /// Whose things the request is about: a tenant's own, whether it says so or not; for everybody else what is
-    /// requested. Another tenant than one's own does not exist.
+    /// The tenant a request is about: a tenant's own, whether named or not; for everybody else the requested one.
+    ///
+    /// To a tenant, other tenants do not exist (`tenant_unknown`).
     pub fn tenant(&self, requested: Option<TenantId>) -> Result<Option<TenantId>, Problem> {
         match (self, requested) {
             (Self::Tenant { id, .. }, Some(other)) if other != *id => Err(no_such_tenant(other)),
@@ -159,7 +161,7 @@ impl Caller {
         }
     }
 
-    /// Refuses tenants (`operator_only`).
+    /// Rejects tenants' keys with `operator_only`.
     pub fn require_operator(&self) -> Result<(), Problem> {
         match self {
             Self::Tenant { .. } => Err(Problem::permission_denied(
@@ -182,7 +184,7 @@ impl Caller {
         }
     }
 
-    /// Refuses everybody outside (`internal_only`).
+    /// Rejects every caller but Tidings' own processes with `internal_only`.
     pub fn require_internal(&self) -> Result<(), Problem> {
         match self {
             Self::Internal => Ok(()),
@@ -194,7 +196,7 @@ impl Caller {
     }
 }
 
-/// What is said of a tenant that does not exist, and of one that the caller may not know of.
+/// The one problem for tenants that do not exist and for those that the caller must not learn of.
 #[must_use]
 pub fn no_such_tenant(id: TenantId) -> Problem {
     Problem::not_found("tenant_unknown", format!("there is no tenant {id}")).at("tenant_id")

@@ -1,10 +1,10 @@
-//! The registry in memory: what ingest matches events against, where dispatchers find endpoints, and how every
-//! request is authenticated.
+//! The registry in memory. Ingest matches events against it, dispatchers find endpoints in it, and every request is
+//! authenticated by it.
 //!
-//! A task subscribes to changes, loads everything, and then reloads what changed: one endpoint, one tenant. When changes
-//! may have been missed it starts over, and now and then it compares marks, should nobody have told it. While the
-//! registry is away the cache serves what it has. Loads are made one after the other, so nothing older ever replaces
-//! something newer. What is secret of endpoints stays sealed here: nobody needs a key to match and to hold.
+//! A task subscribes to changes, loads everything, and then reloads each part that changed: one endpoint, one tenant.
+//! When changes may have been missed it starts over, and now and then it compares marks in case a change was never
+//! announced. While the registry is unreachable the cache serves what it has. Loads run one after the other, so nothing
+//! older ever replaces something newer. Endpoints' secrets stay sealed here: matching and holding need no key.
 
 mod index;
 mod uses;
@@ -44,14 +44,14 @@ pub struct RegistryCache {
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How many changes are taken at once; a tenant that changed often among them is loaded once.
+/// Changes taken at once; a tenant that changed several times among them is loaded once.
 const CHANGES: usize = 256;
 /// With more changed endpoints of one tenant than this among them, the tenant is loaded instead.
 const ENDPOINTS: usize = 8;
-/// How many tenants are loaded at once when everything is.
+/// Tenants per page when everything is loaded.
 const PAGE: u32 = 256;
-/// How often it is checked whether something changed that nobody announced; so much less often that it takes no more than
-/// a two-hundredth of the time.
+/// Shortest time between two searches for unannounced changes. The real one grows so that the search takes at most a
+/// two-hundredth of the time.
 const RESYNC_EVERY: Duration = Duration::from_secs(60);
 const RESYNC_SHARE: u32 = 200;
 
@@ -103,7 +103,7 @@ impl RegistryCache {
         });
     }
 
-    /// Whether everything was loaded once.
+    /// `true` once the first full load is complete.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         *self.is_loaded.borrow()
@@ -115,7 +115,7 @@ impl RegistryCache {
         let _ = self.is_loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    /// One tenant.
+    /// The cached tenant.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))
@@ -145,7 +145,7 @@ impl RegistryCache {
         self.endpoints_of(tenant, |endpoint| endpoint.wants(event_type))
     }
 
-    /// The endpoints of a tenant that are told this of its other endpoints, whether enabled or not.
+    /// The endpoints of a tenant that subscribe to this operational event about its other endpoints, enabled or not.
     #[must_use]
     pub fn told(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
         self.endpoints_of(tenant, |endpoint| endpoint.is_told(event_type))
@@ -165,7 +165,7 @@ impl RegistryCache {
             .collect()
     }
 
-    /// What the endpoints of a tenant take in memory, bytes, about; without this one.
+    /// Approximate memory used by a tenant's endpoints, except this one, in bytes.
     #[must_use]
     pub fn bytes(&self, tenant: TenantId, without: EndpointId) -> usize {
         let index = self.index();
@@ -180,7 +180,7 @@ impl RegistryCache {
             .sum()
     }
 
-    /// What can't be read of the registry.
+    /// The rows of the registry that can't be read in full.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.index().unreadable.clone()
@@ -218,12 +218,12 @@ impl RegistryCache {
         self.index().event_types.get(event_type).cloned()
     }
 
-    /// Who sends this token, whose use is noted.
+    /// The caller with this token. Records that its key was used.
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
         self.holder(&TokenHash::of(token), now)
     }
 
-    /// Who has the token with this hash, whose use is noted.
+    /// The caller whose token has this hash. Records that its key was used.
     pub fn holder(&self, hash: &TokenHash, now: Timestamp) -> Result<Caller, Problem> {
         if !self.is_loaded() {
             let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");

@@ -1,11 +1,12 @@
-//! Erasures, and what is forgotten by itself.
+//! Erasure and retention of content.
 //!
-//! Need: content goes when people ask for it, and when it is older than it may get. Mechanism: an erasure is a job that
-//! whoever claims it works off in batches, each one commit; days that are older than everybody's retention are dropped
-//! as partitions. Erasing everything of a tenant is about the events that were accepted before it was asked for (whose
-//! ids are below the erasure's), so that it ends however busy the tenant is; records of those events that arrive later
-//! find the erasure and are passed over ([`crate::Ledger::record`]). Limit: a tenant that keeps less than the others has its rows emptied or removed one by one, because
-//! they share their days' partitions with those of the others.
+//! An erasure is a job. Whoever claims it removes rows in batches, each one commit. Days that are older than every
+//! tenant's retention are dropped as partitions. Erasing everything of a tenant covers the events accepted before the
+//! erasure was requested (their ids are below the erasure's), so that it ends however busy the tenant is. Records of
+//! those events that arrive later find the erasure and are skipped ([`crate::Ledger::record`]).
+//!
+//! A tenant that keeps less than the others has its rows emptied or removed one by one, because they share their days'
+//! partitions with those of the others.
 
 use std::time::Duration;
 
@@ -15,29 +16,25 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// A job that removes content.
+/// A job that removes the content of one event, or of a whole tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erasure {
-    /// Its id.
     pub id: ErasureId,
-    /// Whose content.
     pub tenant: TenantId,
     /// The event whose content; none for everything of the tenant up to the erasure's own id.
     pub event: Option<EventId>,
-    /// What was removed so far.
+    /// Progress so far.
     pub removed: Removed,
-    /// When it was asked for.
     pub created_at: Timestamp,
-    /// When it last got on.
+    /// The time of the last progress.
     pub updated_at: Timestamp,
-    /// When it ended; none while it runs.
+    /// The time at which it ended; `None` while it runs.
     pub ended_at: Option<Timestamp>,
 }
 
-/// How much was removed.
+/// Numbers of removed rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Events that were erased.
     pub events: u64,
     /// Deliveries that were cancelled (one event) or removed (a tenant).
     pub deliveries: u64,
@@ -46,17 +43,16 @@ pub struct Removed {
 }
 
 impl Removed {
-    /// Whether nothing was.
+    /// `true` if no row was removed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What one tenant wants forgotten.
+/// The retention limits of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgetting {
-    /// Whose.
     pub tenant: TenantId,
     /// Payloads and bodies of what was accepted, or begun, before this.
     pub content_before: Option<Timestamp>,
@@ -67,9 +63,9 @@ pub struct Forgetting {
 /// Jobs that remove content, and retention.
 #[async_trait]
 pub trait Erasures: Send + Sync + 'static {
-    /// Stores a new erasure.
+    /// Stores a new erasure and its audit entry in one commit.
     async fn create_erasure(&self, erasure: &Erasure, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// One erasure.
+    /// The erasure with this id.
     async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
     /// Erasures, newest first, made before `before`; of one tenant or of all.
     async fn erasures(

@@ -54,22 +54,22 @@ pub struct Sqlite {
     subscribers: Subscribers,
     // Declared before the lock: fields are dropped in order, and the lock must outlive the connections.
     writer: Arc<Writer>,
-    /// For what events wait for.
+    /// Connections for reads that events wait for.
     readers: Arc<Readers>,
     /// For the queue, which hands out nothing while it can't read.
     queue: Arc<Readers>,
-    /// For what people read.
+    /// Connections for reads that people wait for.
     searches: Arc<Readers>,
     path: Arc<Path>,
     _lock: Arc<File>,
 }
 
-/// Who wants to hear of changes to the registry.
+/// Channels of the subscribers to changes of the registry.
 type Subscribers = Arc<Mutex<Vec<mpsc::Sender<Of>>>>;
 
-/// How many changes may wait for a subscriber before its channel is closed instead.
+/// Changes that may wait for a subscriber. Its channel is closed when there are more, and it loads everything again.
 const CHANGES: usize = 1024;
-/// How many connections read for events, for the queue and for people, and how long one read may take.
+/// Connections that read for events, and the longest duration of one read.
 const READERS: (usize, Duration) = (2, Duration::from_secs(30));
 const QUEUE_READERS: (usize, Duration) = (1, Duration::from_secs(30));
 const SEARCHES: (usize, Duration) = (4, Duration::from_secs(10));
@@ -125,7 +125,7 @@ impl Sqlite {
         self.readers.read(work).await
     }
 
-    /// Reads for the queue.
+    /// Reads on the connection reserved for the queue.
     async fn read_queue<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What the cache looks things up in.
+//! The lookup tables of the cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ pub(super) struct Index {
     pub(super) keys: HashMap<TokenHash, Arc<ApiKey>>,
     operator_keys: Vec<TokenHash>,
     pub(super) event_types: HashMap<EventType, Arc<EventTypeVersion>>,
-    /// What can't be read of all this.
+    /// Rows that can't be read in full.
     pub(super) unreadable: Vec<Unreadable>,
-    /// What endpoints take, bytes.
+    /// Memory used by endpoints, in bytes.
     pub(super) bytes: usize,
 }
 

@@ -1,10 +1,10 @@
-//! A connection of a pool in somebody's hands.
+//! A pooled connection in use.
 //!
-//! Need: whoever takes a connection finds it idle. Mechanism: a caller that gives up drops its future while the server
-//! still works on the statement, and the next statement would wait behind it; so the connection is given back only when
-//! the server is done. What only reads is cancelled first, and its connection closed: nothing tells when a cancellation
-//! has come, and it would hit whatever runs by then. Limit: until then it counts as taken, which is what keeps abandoned
-//! searches from being more than their pool.
+//! Whoever takes a connection finds it idle. A caller that gives up drops its future while the server still works on
+//! the statement, and the next statement would wait behind it; so a connection returns to the pool only when the server
+//! is done. A read is cancelled first, and its connection closed: a cancellation may arrive at any later time and would
+//! hit whatever runs by then. Until then the connection counts as taken, which keeps abandoned searches within the size
+//! of their pool.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,11 +18,10 @@ use super::error::is_stale;
 use super::tls::Tls;
 use crate::error::StoreError;
 
-/// How long the server may take to be done with what was cancelled, or was left to end, before the connection is closed
-/// instead.
+/// Time for the server to finish an abandoned or cancelled statement, before the connection is closed instead.
 const IDLE_WITHIN: Duration = Duration::from_secs(35);
 
-/// Nothing runs.
+/// Nothing runs on the connection.
 const IDLE: u8 = 0;
 /// Something runs that is left to end.
 const WRITING: u8 = 1;
@@ -35,7 +34,7 @@ pub(super) struct Work<'a> {
     doing: &'a AtomicU8,
 }
 
-/// A pooled connection.
+/// A connection taken from a pool, returned to it once idle.
 pub(super) struct Lease {
     object: Option<Object>,
     doing: AtomicU8,
@@ -111,8 +110,8 @@ impl Lease {
         Ok(&mut **self.client_mut()?)
     }
 
-    /// What a statement's failure means. When its connection was lost, those that rest in the pool were lost with it as a
-    /// rule, and would fail one caller each before they are noticed: they are let go.
+    /// Classifies a statement's failure. A lost connection usually means that those resting in the pool are lost too,
+    /// and each would fail one caller before it is noticed: they are dropped.
     pub(super) fn failed(&self, error: Error) -> StoreError {
         let pool = self.object.as_ref().and_then(Object::pool);
         if let Some(pool) = pool {

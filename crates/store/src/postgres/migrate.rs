@@ -95,24 +95,24 @@ const MIGRATIONS: &[Migration] = &[
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
 const LOCK: i64 = 0x74_69_64_69_6e_67_73;
-/// How long a migration waits for the lock of a table, after which pauses that is tried again, and for how long at least.
+/// Limit for a migration's wait for the lock of a table. It is tried again after pauses, for a limited time in all.
 const LOCK_TIMEOUT: &str = "500ms";
 const PAUSE: Duration = Duration::from_secs(2);
 const LOCKS_WITHIN: Duration = Duration::from_secs(300);
-/// How far ahead a fresh schema has partitions; the log service makes more.
+/// Days for which a fresh schema has partitions; the log service makes more.
 const DAYS_AHEAD: u32 = 2;
 
-/// How often somebody else who migrates is looked at.
+/// Interval between two looks at another process that migrates.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What [`migrate`] did.
+/// The result of [`migrate`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The names of the migrations that were applied, in order.
     pub applied: Vec<String>,
     /// The version of the schema.
     pub version: i32,
-    /// Whether a newer program migrated it, and this one can run on it.
+    /// `true` if a newer program has migrated the schema, and this one can run on it.
     pub newer: bool,
 }
 
@@ -311,7 +311,8 @@ impl Migration {
         hex::encode(Sha256::digest(self.sql))
     }
 
-    /// What its file says in its first line, as all from version 12 on do.
+    /// The oldest version that may run on this schema, from the file's first line; migrations have it from version 12
+    /// on.
     fn compatible_from(&self) -> Option<i32> {
         let first = self.sql.lines().next()?;
         first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()

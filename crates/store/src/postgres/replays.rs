@@ -1,4 +1,4 @@
-//! Replays in PostgreSQL.
+//! Replay jobs, and retries of single deliveries, in PostgreSQL.
 
 use std::time::Duration;
 

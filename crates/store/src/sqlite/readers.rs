@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 
 use crate::error::StoreError;
 
-/// After how many steps of SQLite's machine it is asked whether to go on: a millisecond or so.
+/// Steps of SQLite's machine between two checks of the time limit: a millisecond or so.
 const LOOK_EVERY: i32 = 20_000;
 
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
-    /// How long one read may take.
+    /// Limit for one read.
     timeout: Duration,
 }
 

@@ -202,7 +202,7 @@ fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> 
     Ok(changed > 0)
 }
 
-/// How many attempts a delivery has behind it that is at this step.
+/// The number of attempts made before this step.
 fn attempts_before(step: Step) -> u32 {
     step.attempt().saturating_sub(1)
 }

@@ -289,8 +289,8 @@ impl Registry for Sqlite {
 }
 
 impl Sqlite {
-    /// Does what gives something if it changed something; then writes the entry in the same commit and announces the part
-    /// that `part` names. Tells whether it did.
+    /// Runs a change that returns a value if it changed something. If so, writes the entry in the same commit,
+    /// announces the part that `part` names, and returns `true`.
     async fn change_if<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<Option<T>, StoreError> + Send + 'static,

@@ -1,7 +1,7 @@
-//! What single tenants keep for less time than others.
+//! Retention of tenants that keep less than the others.
 //!
-//! Each statement walks over a bounded number of rows along an index and leaves a mark behind the last of them, from which
-//! the next one goes on.
+//! Each statement visits a bounded number of rows along an index and leaves a mark behind the last of them, from which
+//! the next one continues.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};

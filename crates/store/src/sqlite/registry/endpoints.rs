@@ -1,4 +1,4 @@
-//! Endpoints.
+//! Statements on endpoints.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) fn read(connection: &Connection, id: EndpointId) -> Result<Option<End
     found.map(readable).transpose()
 }
 
-/// Whether there is an endpoint of this id, readable or not.
+/// `true` if an endpoint has this id, readable or not.
 pub(super) fn exists(connection: &Connection, id: EndpointId) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM endpoints WHERE id = ?1";
     Ok(one(connection, sql, [blob(id.uuid())], |_| Ok(()))?.is_some())

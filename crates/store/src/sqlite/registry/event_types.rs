@@ -1,4 +1,4 @@
-//! The catalogue of event types.
+//! Statements on the catalogue of event types.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{EventType, EventTypeVersion, Timestamp};

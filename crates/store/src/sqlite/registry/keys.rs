@@ -1,4 +1,4 @@
-//! API keys.
+//! Statements on API keys.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::key::TokenHash;
