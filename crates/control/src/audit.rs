@@ -20,7 +20,7 @@ use crate::http::{endpoints, keys, replays, tenants};
 use crate::messages::{jobs, shown};
 use crate::texts;
 
-/// What can be done with the audit log.
+/// Operations on the audit log.
 pub struct AuditLog {
     pub(crate) registry: Arc<dyn Registry>,
 }
@@ -66,7 +66,7 @@ fn as_json(shown: impl Serialize) -> Option<Value> {
     serde_json::to_value(shown).ok()
 }
 
-/// `endpoint.updated`, `event_type.*`
+/// Validates an action such as `endpoint.updated`, or a prefix such as `event_type.*`.
 fn check_action(action: &str) -> Result<(), Problem> {
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     match action.split_once('.') {

@@ -23,14 +23,14 @@ use crate::messages::asked::endpoint_id;
 /// The largest payload that is given to try, bytes.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
-/// Tries filters out.
+/// Evaluates filters against sample events.
 pub struct Filters {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) dialects: Dialects,
     pub(crate) logs: LogClient,
 }
 
-/// The event that is tried.
+/// The event a filter is evaluated against.
 struct Tried {
     event_type: EventType,
     occurred_at: Timestamp,

@@ -14,13 +14,12 @@ use crate::call::Call;
 /// The dialect of default endpoints whose URL chooses no other.
 const DIALECT: &str = "feedbackpulse";
 
-/// What the default endpoint is to be like.
+/// Settings of the default endpoint.
 pub struct DefaultEndpoint {
-    /// Where requests go; it chooses the dialect.
+    /// The target of requests; chooses the dialect.
     pub url: String,
-    /// What it wants.
     pub subscriptions: Vec<Subscription>,
-    /// What its requests are signed with.
+    /// The secret that signs its requests.
     pub secret: NewDefaultSecret,
 }
 
@@ -28,9 +27,9 @@ pub struct DefaultEndpoint {
 pub enum NewDefaultSecret {
     /// As it was; none for a new endpoint.
     Kept,
-    /// As it was shown, which is masked; a new endpoint has none to keep.
+    /// The masked secret as read before: keep the stored one; a new endpoint has none to keep.
     AsShown,
-    /// This one, or none.
+    /// A new secret, or none.
     Replaced(Option<Secret>),
 }
 

@@ -19,19 +19,19 @@ use crate::messages::asked::missing;
 use crate::messages::jobs;
 use crate::replays::{NewReplay, Replays};
 
-/// The gRPC face of [`Replays`].
+/// Serves [`Replays`] over gRPC.
 pub struct ReplayFace {
     pub(crate) replays: Arc<Replays>,
     pub(crate) callers: Callers,
 }
 
-/// The gRPC face of [`Explainer`].
+/// Serves [`Explainer`] over gRPC.
 pub struct ExplainFace {
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) callers: Callers,
 }
 
-/// The gRPC face of [`Erasures`].
+/// Serves [`Erasures`] over gRPC.
 pub struct ErasureFace {
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) callers: Callers,

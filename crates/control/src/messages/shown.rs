@@ -1,4 +1,4 @@
-//! How answers show endpoints and their secrets.
+//! Conversion of endpoints to messages, secrets masked.
 
 use tidings_dialect::Dialects;
 use tidings_domain::outcome::StatusRange;
@@ -122,7 +122,7 @@ fn dropped_headers(endpoint: &Endpoint) -> Option<String> {
     })
 }
 
-/// What an ed25519 secret's receiver verifies with; empty for other secrets.
+/// The public key of an ed25519 secret; empty for other secrets.
 fn public_key(endpoint: &Endpoint) -> String {
     endpoint
         .secret
@@ -131,7 +131,7 @@ fn public_key(endpoint: &Endpoint) -> String {
         .unwrap_or_default()
 }
 
-/// What can't be read or opened of an endpoint.
+/// The names of an endpoint's parts that can't be read or opened.
 fn unreadable(endpoint: &Endpoint) -> Vec<String> {
     let sealed = endpoint.sealed.names();
     endpoint
@@ -143,7 +143,7 @@ fn unreadable(endpoint: &Endpoint) -> Vec<String> {
         .collect()
 }
 
-/// When the secret before the last rotation stops signing; none if it has stopped.
+/// The time at which the secret before the last rotation stops signing; `None` if it has stopped.
 fn previous_secret_until(endpoint: &Endpoint) -> Option<prost_types::Timestamp> {
     let sealed = endpoint.sealed.previous_secret.as_ref().map(|(_, until)| *until);
     let until = endpoint

@@ -16,17 +16,17 @@ use tokio::time::Instant;
 use super::mail::{Mailer, Sent};
 use super::{metrics, remove};
 
-/// How many mails are under way at once.
+/// Mails sent at the same time.
 const AT_ONCE: usize = 8;
-/// How many notices wait for that.
+/// Notices that wait for a free place.
 const WAITING: usize = 64;
-/// How long after its notice was taken a mail may be begun. With the time that one mail may take, this stays below the 30
-/// seconds for which a notice is hidden at least; beyond them another notifier may send it.
+/// Latest start of a mail, counted from when its notice was taken. With the time that one mail may take, this stays
+/// below the 30 seconds for which a notice is hidden at least; beyond them another notifier may send it.
 const BEGIN_WITHIN: Duration = Duration::from_secs(10);
-/// After so long a mail that can't be sent tells nothing new.
+/// Age of a notice at which its mail is dropped, since it would tell nothing new.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// Sends the mails of notices.
+/// Sends the mails of notices, several at a time.
 pub(super) struct Outbox {
     mailer: Mailer,
     store: Arc<dyn Store>,
@@ -37,7 +37,7 @@ pub(super) struct Outbox {
 /// A notice in the hands of this notifier.
 pub(super) struct Taken {
     pub(super) notice: Notice,
-    /// When it was taken, or a little before.
+    /// The time at which it was taken, or a little before.
     pub(super) at: Instant,
 }
 
@@ -88,7 +88,7 @@ impl Outbox {
         }
     }
 
-    /// What came of the mail; `None` if nobody is to get one.
+    /// Sends the mail of a notice; `None` if it has no recipient.
     async fn mail(&self, notice: &Notice, disable_after: Duration) -> Result<Option<Sent>, StoreError> {
         // From the registry itself: the cache may still show what the endpoint was before.
         let endpoint = self.store.endpoint(notice.endpoint).await?;

@@ -36,7 +36,7 @@ pub(super) fn sent<'a>(headers: &'a [pb::Header], name: &str) -> Option<&'a str>
     header.map(|header| header.value.as_str())
 }
 
-/// What differs in the headers that matter to a signature.
+/// Differences in the headers that matter to a signature.
 pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], matter: &[String]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = matter
         .iter()

@@ -1,4 +1,4 @@
-//! What is not as in health, each with a code, what it is about, and a sentence.
+//! Findings: deviations from a healthy system, each with a code, arguments and a sentence.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use super::System;
 use crate::call::Call;
 use crate::now;
 
-/// How far endpoints are counted.
+/// Limit up to which endpoints are counted.
 const COUNTED: u32 = 100;
 /// A sweeper takes what is overdue within a second.
 const OVERDUE_AFTER: Duration = Duration::from_secs(60);
@@ -22,12 +22,12 @@ const STANDS_AFTER: Duration = Duration::from_secs(300);
 /// The most replays that are named.
 const REPLAYS: u32 = 10;
 
-/// Something that is wrong.
+/// One deviation from a healthy system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// A stable name for programs, as in `messages_parked`.
     pub code: &'static str,
-    /// What it is about, by name.
+    /// Values in the sentence, by name.
     pub arguments: BTreeMap<&'static str, String>,
     /// The same for people, in English.
     pub sentence: String,
