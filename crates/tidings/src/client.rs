@@ -1,4 +1,4 @@
-//! How commands talk to a running system.
+//! Connections from commands to a running system.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 /// The flags of every command that talks to a running system.
 #[derive(Args, Clone)]
 pub(crate) struct ClientArgs {
-    /// Where the service listens: standalone, or the role that this command needs.
+    /// Address of the service: standalone, or the role that this command needs.
     #[arg(
         long,
         global = true,
@@ -38,10 +38,10 @@ pub(crate) struct ClientArgs {
         default_value = "http://127.0.0.1:50051"
     )]
     pub(crate) server: String,
-    /// The key to use (tk_…).
+    /// The API key to authenticate with (tk_…).
     #[arg(long, global = true, env = "TIDINGS_KEY", value_name = "KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
-    /// A file that holds the key; looked at when no key is given.
+    /// A file with the API key, used if no key is given.
     #[arg(
         long,
         global = true,
@@ -50,13 +50,13 @@ pub(crate) struct ClientArgs {
         default_value = "tidings-data/operator.key"
     )]
     pub(crate) key_file: PathBuf,
-    /// Certificates of authorities (PEM) to trust at https:// instead of the public ones.
+    /// Certificates of authorities (PEM) to trust for https:// instead of the public ones.
     #[arg(long, global = true, env = "TIDINGS_TLS_CA_FILE", value_name = "FILE")]
     pub(crate) tls_ca_file: Option<PathBuf>,
-    /// The certificate (PEM) to show where the server asks for one.
+    /// The client certificate (PEM) for servers that require one.
     #[arg(long, global = true, env = "TIDINGS_TLS_CERTIFICATE_FILE", value_name = "FILE")]
     pub(crate) tls_certificate_file: Option<PathBuf>,
-    /// The key of that certificate.
+    /// The private key (PEM) of that certificate.
     #[arg(long, global = true, env = "TIDINGS_TLS_KEY_FILE", value_name = "FILE")]
     pub(crate) tls_key_file: Option<PathBuf>,
 }
@@ -92,7 +92,7 @@ impl ClientArgs {
 }
 
 impl ClientArgs {
-    /// How `https://` servers are checked.
+    /// TLS settings for `https://` servers.
     pub(crate) fn tls(&self) -> ClientTls {
         ClientTls {
             ca_file: self.tls_ca_file.clone(),

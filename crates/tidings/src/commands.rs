@@ -1,4 +1,4 @@
-//! The subcommands.
+//! The subcommands, one file each.
 
 mod admin;
 mod audit;

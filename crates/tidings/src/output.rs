@@ -1,5 +1,5 @@
-//! What commands print: for people, or for machines with `--output json`. Nothing of what is printed is obeyed by a terminal
-//! but what is written here.
+//! Output of commands: for people, or for machines with `--output json`. Control sequences in others' texts are
+//! escaped, so a terminal obeys only what is written here.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -13,7 +13,7 @@ use crate::escape;
 /// The flag of every command that prints things.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct OutputArgs {
-    /// How to print: text for people, json (one document per line) for machines.
+    /// Output format: text for people, json (one document per line) for machines.
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
 }
@@ -29,12 +29,12 @@ pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string(document)?)
 }
 
-/// Prints a line.
+/// Prints a line; others' control characters are escaped.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     write(&escape::one_line(text))
 }
 
-/// Prints lines.
+/// Prints several lines; others' control characters are escaped.
 pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
     write(&escape::lines(text))
 }

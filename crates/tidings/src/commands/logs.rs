@@ -1,4 +1,4 @@
-//! `tidings logs`.
+//! `tidings logs`: attempts, events and deliveries.
 
 mod documents;
 mod export;
@@ -15,7 +15,7 @@ use crate::arguments::When;
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::OutputArgs;
 
-/// Shows what became of events: every attempt, newest first.
+/// Lists attempts, newest first, or shows one attempt, event or delivery.
 ///
 /// Examples:
 ///   tidings logs --status 5xx --since 1h
@@ -41,13 +41,13 @@ pub(crate) struct Args {
 struct AttemptsArgs {
     #[command(flatten)]
     filter: AttemptFilter,
-    /// How many at the most.
+    /// Maximum number of attempts.
     #[arg(long, default_value_t = 20)]
     limit: u32,
-    /// Go on with what happens from now on, until Ctrl-C.
+    /// Keep printing new attempts until Ctrl-C.
     #[arg(long, short, conflicts_with = "until")]
     follow: bool,
-    /// Write down all of them, without a limit, as a JSON document per line or as CSV.
+    /// Export all matching attempts, without a limit, as a JSON document per line or as CSV.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["follow", "limit", "output"])]
     export: Option<export::Format>,
 }
@@ -60,7 +60,7 @@ enum Command {
     ///   tidings logs show att_…
     #[command(verbatim_doc_comment)]
     Show {
-        /// Its id.
+        /// The attempt (att_…).
         attempt: AttemptId,
     },
     Events(EventsArgs),
@@ -70,7 +70,7 @@ enum Command {
     ///   tidings logs event evt_…
     #[command(verbatim_doc_comment)]
     Event {
-        /// Its id.
+        /// The event (evt_…).
         event: EventId,
     },
     Deliveries(DeliveriesArgs),
@@ -99,7 +99,7 @@ struct EventsArgs {
     /// Events accepted before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
-    /// How many at the most.
+    /// Maximum number of events.
     #[arg(long, default_value_t = 20)]
     limit: u32,
 }
@@ -129,7 +129,7 @@ struct DeliveriesArgs {
     /// Deliveries of events accepted before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
-    /// How many at the most.
+    /// Maximum number of deliveries.
     #[arg(long, default_value_t = 20)]
     limit: u32,
 }
@@ -176,7 +176,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// The newest attempts, newest first.
+/// Reads the newest attempts, newest first.
 async fn list_attempts(
     client: &Client,
     filter: &pb::AttemptFilter,

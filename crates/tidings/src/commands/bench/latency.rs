@@ -1,4 +1,4 @@
-//! How long things take, summed up.
+//! Summaries of measured durations.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -14,10 +14,10 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// The columns that [`Latency::cells`] fills.
+    /// Column titles of [`Latency::cells`].
     pub(super) const HEADER: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-    /// Sums up durations in microseconds.
+    /// Summarises a histogram of microseconds.
     pub(super) fn of(micros: &Histogram<u64>) -> Self {
         let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
         Self {

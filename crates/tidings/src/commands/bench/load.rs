@@ -1,4 +1,4 @@
-//! The publisher of the benchmarks.
+//! The publisher of the benchmarks, with its tenants and endpoints.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,34 +18,34 @@ use super::receiver::{Sink, now};
 use super::system::System;
 use crate::client::{Client, explain};
 
-/// How long the last deliveries may take after the last event was published.
+/// Limit for the last deliveries after the last event was published.
 const DRAIN: Duration = Duration::from_secs(60);
-/// How many batches are under way at once.
+/// Batches published at the same time.
 const PUBLISHERS: usize = 4;
-/// How many events are published in one call where nothing else is said.
+/// Default number of events per call.
 const BATCH: usize = 200;
 
-/// What is published to.
+/// Tenants and endpoints to publish to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
-    /// What tenants and event types are called.
+    /// Name of tenants and event types.
     pub(super) name: &'static str,
-    /// How many endpoints there are; each event goes to one of them, in turn.
+    /// Number of endpoints; each event goes to one of them, in turn.
     pub(super) endpoints: usize,
-    /// Whether every endpoint belongs to a tenant of its own.
+    /// `true` to give every endpoint a tenant of its own.
     pub(super) own_tenants: bool,
-    /// Whether they are disabled until [`Load::enable`].
+    /// `true` to keep endpoints disabled until [`Load::enable`].
     pub(super) disabled: bool,
-    /// Requests per second and at once that each endpoint wants at the most.
+    /// Rate limit of each endpoint: requests per second, and burst.
     pub(super) rate_limit: Option<(u32, u32)>,
-    /// How many filters each endpoint has that look through all of a payload and want none; the payload is a list then.
+    /// Filters per endpoint that read all of a payload and match nothing; the payload is a list then.
     pub(super) filters: usize,
     /// The size of a payload, bytes.
     pub(super) payload: usize,
 }
 
 impl Plan {
-    /// One endpoint of one tenant.
+    /// A plan with one endpoint of one tenant.
     pub(super) fn one(name: &'static str, payload: usize) -> Self {
         Self {
             name,
@@ -79,17 +79,17 @@ struct Target {
 /// An accepted event of a steady run, on the clock of [`now`].
 struct Published {
     event: EventId,
-    /// When it should have been sent.
+    /// The time at which it should have been sent.
     intended: u64,
     acknowledged: u64,
 }
 
-/// What a steady run showed.
+/// The results of a steady run.
 pub(super) struct SteadyRun {
     pub(super) events: u64,
-    /// How long it took to publish them.
+    /// Duration of publishing.
     pub(super) seconds: f64,
-    /// How busy the machine was meanwhile, percent: near 100 the latencies tell that and nothing else.
+    /// Load of the machine meanwhile, percent; near 100 the latencies show nothing else.
     pub(super) busy: Option<f64>,
     /// From the moment an event should have been sent to its acknowledgement, microseconds.
     pub(super) acknowledged: Histogram<u64>,
@@ -98,14 +98,14 @@ pub(super) struct SteadyRun {
     pub(super) lost: u64,
 }
 
-/// What a saturated run showed.
+/// The results of a saturated run.
 pub(super) struct SaturatedRun {
     pub(super) deliveries: u64,
     pub(super) seconds: f64,
     pub(super) cpu: Vec<(&'static str, Duration)>,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 pub(super) struct Batch {
     pub(super) accepted: Vec<EventId>,
     pub(super) refused: Vec<pb::PublishError>,
@@ -164,7 +164,7 @@ impl<'a> Load<'a> {
         Ok(load)
     }
 
-    /// Turns its endpoints on.
+    /// Enables its endpoints.
     pub(super) async fn enable(&self) -> anyhow::Result<()> {
         for target in &self.targets {
             let mut request = pb::EnableEndpointRequest::default();
@@ -200,7 +200,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sends again all that its first endpoint got, so many per second at the most.
+    /// Replays every delivery of its first endpoint, at most so many per second.
     pub(super) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
         let request = pb::CreateReplayRequest {
             rows: Some(self.succeeded()),
@@ -227,7 +227,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// What its first endpoint got.
+    /// The filter for its first endpoint's successful deliveries.
     fn succeeded(&self) -> pb::LogRows {
         let target = &self.targets[0];
         let filter = pb::DeliveryFilter {
@@ -296,8 +296,8 @@ impl<'a> Load<'a> {
             .await
     }
 
-    /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and tells what became of
-    /// each. Ends with the first batch that it is told to end with.
+    /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and passes the result of each to
+    /// `told`. Ends with `stop`, or with the first error of `told`.
     pub(super) async fn keep_ahead(
         &self,
         batch: usize,
@@ -418,7 +418,7 @@ impl<'a> Load<'a> {
     }
 
     async fn publish_batch(&self, size: usize) -> anyhow::Result<Batch> {
-        /// What takes longer does not count as accepted.
+        /// Time after which an unanswered publish does not count as accepted.
         const PATIENCE: Duration = Duration::from_secs(30);
         let request = pb::PublishBatchRequest {
             events: (0..size.max(1)).map(|_| self.event()).collect(),

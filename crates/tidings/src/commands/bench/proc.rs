@@ -100,7 +100,7 @@ pub(super) fn peak_memory(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What all processors of this machine have done since it was started, ticks.
+/// Work of all processors of this machine since it was started, in ticks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Processors {
     idle: u64,
@@ -113,7 +113,7 @@ impl Processors {
         Self::read(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// How busy they were from then until now, by whatever process, percent.
+    /// Load by whatever process from then until now, percent.
     pub(super) fn busy_since(self, then: Self) -> f64 {
         let all = self.all.saturating_sub(then.all).max(1) as f64;
         100.0 - self.idle.saturating_sub(then.idle) as f64 * 100.0 / all
@@ -134,7 +134,7 @@ impl Processors {
     }
 }
 
-/// How many processes want to run, averaged over the last minute.
+/// Runnable processes, averaged over the last minute.
 pub(super) fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg")
         .ok()?

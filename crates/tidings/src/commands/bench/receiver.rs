@@ -21,7 +21,7 @@ pub(super) fn now() -> u64 {
     START.elapsed().as_nanos() as u64
 }
 
-/// What a receiver does with a request.
+/// A receiver's treatment of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// It answers at once that all is well.
@@ -32,23 +32,22 @@ pub(super) enum Manner {
     Hangs,
 }
 
-/// What has arrived.
+/// A receiver that records the arrival of events.
 pub(super) struct Sink {
-    /// Where it listens.
     pub(super) addresses: Vec<SocketAddr>,
-    /// What requests are for that it counts.
+    /// The path whose requests it counts.
     path: &'static str,
     /// The certificate that it shows, if it speaks TLS.
     pub(super) certificate: Option<String>,
     arrived: Arc<Arrived>,
 }
 
-/// How often an event came.
+/// The arrivals of one event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
-    /// When it first did, on the clock of [`now`].
+    /// The first arrival, on the clock of [`now`].
     pub(super) first: u64,
-    /// How often, 1 if all is well.
+    /// The number of arrivals; more than 1 means duplicates.
     pub(super) times: u32,
 }
 
@@ -97,24 +96,24 @@ impl Sink {
         }))
     }
 
-    /// Where one of its endpoints leads.
+    /// The URL of an endpoint by its number.
     pub(super) fn url(&self, number: usize) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let address = self.addresses[number % self.addresses.len()];
         format!("{scheme}://{address}{}", self.path)
     }
 
-    /// How many requests have come.
+    /// Requests so far, duplicates included.
     pub(super) fn requests(&self) -> u64 {
         self.arrived.requests.load(Ordering::Relaxed)
     }
 
-    /// How many events have come since [`Sink::take`].
+    /// Distinct events since [`Sink::take`].
     pub(super) fn distinct(&self) -> u64 {
         self.arrived.events().len() as u64
     }
 
-    /// Whether an event has come since [`Sink::take`].
+    /// `true` if the event has arrived since [`Sink::take`].
     pub(super) fn has(&self, event: EventId) -> bool {
         self.arrived.events().contains_key(&event)
     }
@@ -131,7 +130,7 @@ impl Sink {
         true
     }
 
-    /// Which events came; forgotten with this.
+    /// Takes the arrivals so far, and starts anew.
     pub(super) fn take(&self) -> HashMap<EventId, Arrival> {
         std::mem::take(&mut *self.arrived.events())
     }
@@ -180,7 +179,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, arrived: Arc<Arrived>) {
     }
 }
 
-/// Where the first request in the buffer ends, if it is there as a whole.
+/// The end of the first request in the buffer, if all of it is there.
 fn request_end(buffer: &[u8]) -> Option<usize> {
     let body = find(buffer, b"\r\n\r\n")? + 4;
     let length: usize = header(&buffer[..body], b"\r\nContent-Length: ")?.parse().ok()?;

@@ -20,20 +20,19 @@ pub(super) struct System {
     processes: Vec<Process>,
     engines: Option<(u16, u16)>,
     directory: PathBuf,
-    /// Where events are published.
+    /// The address to publish to.
     pub(super) ingest: String,
-    /// Where tenants and endpoints are made.
+    /// The address for managing tenants and endpoints.
     pub(super) control: String,
-    /// Where the log is asked.
+    /// The address of the log service.
     pub(super) log: String,
-    /// An operator's token.
     pub(super) operator: String,
 }
 
 struct Process {
     name: &'static str,
     environment: Vec<(&'static str, String)>,
-    /// Where `/readyz` and `/metrics` are.
+    /// The address of `/readyz` and `/metrics`.
     monitor: String,
     child: Child,
     /// The most memory that its predecessors had, bytes.
@@ -157,7 +156,7 @@ impl System {
             .collect()
     }
 
-    /// What each process has counted: `process name{labels}` and value, of the metrics whose names begin like this.
+    /// Metrics of each process whose names begin with one of these prefixes: `process name{labels}` and value.
     pub(super) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
         let mut found = BTreeMap::new();
         for process in &self.processes {

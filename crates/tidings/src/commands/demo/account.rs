@@ -1,4 +1,4 @@
-//! What became of everything, and whether that is as it should be.
+//! The result of a demo, compared with what should have happened.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{ROLES, Role, Tenants, documents};
 use crate::client::{Client, explain};
 use crate::output::{heading, line, table};
 
-/// The account of a demo.
+/// Counts and discrepancies of a demo.
 #[derive(Serialize)]
 pub(super) struct Account {
     events: usize,
@@ -193,7 +193,7 @@ impl Account {
         ));
     }
 
-    /// Prints the account for people.
+    /// Prints the result for people.
     pub(super) fn print(&self) -> anyhow::Result<()> {
         let rows: Vec<_> = self
             .deliveries

@@ -1,4 +1,4 @@
-//! Database, keys and broker.
+//! Checks of the database, the keys and the broker.
 
 use tidings_queue::rabbit::examine::{self as broker, Managed};
 use tidings_store::postgres::{Postgres, examine};
@@ -124,7 +124,7 @@ pub(super) async fn database(config: &Config, found: &mut Findings) -> anyhow::R
     }
 }
 
-/// Whether the keys here open what is sealed.
+/// Checks that the configured keys open what is sealed.
 pub(super) async fn keys(config: &Config, found: &mut Findings) -> anyhow::Result<()> {
     let sealer = match config.secrets.sealer() {
         Ok(sealer) => sealer,

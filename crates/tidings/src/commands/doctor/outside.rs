@@ -1,4 +1,4 @@
-//! What lies outside: mail, browsers, names, and the way out.
+//! Checks of the outside: mail, browsers' address, name servers, and outgoing connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) async fn mail(config: &Config, within: Duration, found: &mut Findings
     }
 }
 
-/// Whether browsers reach control where links say that it is, as far as that can be seen from here.
+/// Checks that control answers at its public address, as far as that can be seen from here.
 pub(super) async fn public_url(config: &Config, within: Duration, found: &mut Findings) -> anyhow::Result<()> {
     let Some(url) = &config.control.public_url else {
         return found.warn(
@@ -52,7 +52,7 @@ pub(super) async fn public_url(config: &Config, within: Duration, found: &mut Fi
     }
 }
 
-/// Whether the name servers that dispatchers ask answer.
+/// Checks that the name servers of dispatchers answer.
 pub(super) async fn names(config: &Config, found: &mut Findings) -> anyhow::Result<()> {
     let servers = &config.destinations.nameservers;
     if servers.is_empty() {
@@ -70,7 +70,7 @@ pub(super) async fn names(config: &Config, found: &mut Findings) -> anyhow::Resu
     found.ok("names", format!("{} are asked", servers.len()))
 }
 
-/// Whether an address is reached as dispatchers reach it.
+/// Checks that an address can be reached as dispatchers reach it.
 pub(super) async fn egress(config: &Config, url: &Url, within: Duration, found: &mut Findings) -> anyhow::Result<()> {
     let check = format!("egress to {url}");
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
@@ -127,7 +127,7 @@ pub(super) async fn get(url: &str, within: Duration) -> Result<(u16, bytes::Byte
     Ok((status, body))
 }
 
-/// An error with its causes.
+/// An error with its causes, on one line.
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let told: Vec<String> = causes.map(ToString::to_string).collect();

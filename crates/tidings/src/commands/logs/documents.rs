@@ -1,4 +1,4 @@
-//! What `--output json` prints of the log: one document per line, with keys that stay.
+//! JSON documents of the log: one per line, with stable keys.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -38,14 +38,14 @@ pub(super) struct FullAttempt<'a> {
     attempt: Attempt<'a>,
     remote_address: Option<&'a str>,
     timing: Timing,
-    /// Why the request was sent a second time within it.
+    /// The reason for sending the request a second time within the attempt.
     sent_again: Option<&'a str>,
     request: Message<'a>,
     response: Option<Message<'a>>,
     response_truncated: bool,
 }
 
-/// How long its parts took, in milliseconds; null where there was nothing to do.
+/// Durations of the phases in milliseconds; null for phases that were not needed.
 #[derive(Serialize)]
 struct Timing {
     dns_ms: Option<f64>,
@@ -84,7 +84,6 @@ pub(super) struct FullEvent<'a> {
     deliveries: Vec<Delivery<'a>>,
 }
 
-/// A delivery.
 #[derive(Serialize)]
 pub(super) struct Delivery<'a> {
     id: &'a str,

@@ -60,7 +60,7 @@ pub(super) async fn follow(
     }
 }
 
-/// Prints what is listed and then what is told, until the connection ends.
+/// Prints the attempts listed so far and then those that the stream announces, until the connection ends.
 async fn watch(
     client: &Client,
     filter: &pb::AttemptFilter,
@@ -99,7 +99,7 @@ async fn watch(
     }
 }
 
-/// Whether the same request may succeed a little later.
+/// `true` if the same request may succeed a little later.
 fn is_passing(status: &Status) -> bool {
     matches!(
         status.code(),

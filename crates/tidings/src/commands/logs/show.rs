@@ -1,4 +1,4 @@
-//! How the log is shown to people.
+//! Printing of the log for people.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::documents;
 use crate::output::{self, Format, fields, heading, instant, line, lines, table, time};
 use crate::pretty::pretty;
 
-/// The columns of [`attempt_row`].
+/// Column titles of [`attempt_row`].
 pub(super) const ATTEMPT_HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
 
-/// An attempt as a row.
+/// An attempt as a table row.
 pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
     vec![
         time(attempt.started_at.as_ref()),
@@ -30,7 +30,7 @@ pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
     ]
 }
 
-/// Prints attempts, a row each.
+/// Prints attempts, one per row.
 pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
     if format == Format::Json {
         return attempts
@@ -80,7 +80,7 @@ pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
     Ok(())
 }
 
-/// Prints events, a row each.
+/// Prints events, one per row.
 pub(super) fn events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
     if format == Format::Json {
         return events
@@ -120,7 +120,7 @@ pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Res
     }
 }
 
-/// Prints deliveries, a row each.
+/// Prints deliveries, one per row.
 pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
     if format == Format::Json {
         return deliveries
@@ -145,7 +145,7 @@ pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow:
     table(&header, &deliveries.iter().map(row).collect::<Vec<_>>())
 }
 
-/// How long an attempt took.
+/// Duration of an attempt in milliseconds.
 pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
     attempt.duration.map_or(0.0, in_milliseconds)
 }
@@ -210,7 +210,7 @@ fn outcome(attempt: &pb::Attempt) -> String {
     }
 }
 
-/// When the next attempt is due, seen from now; nothing once that time is over.
+/// Time until the next attempt; empty if there is none or its time has passed.
 fn next(attempt: &pb::Attempt, now: Timestamp) -> String {
     let wait = instant(attempt.next_attempt_at.as_ref()).map(|due| due.duration_since(now));
     match wait.and_then(|wait| Duration::try_from(wait).ok()) {
