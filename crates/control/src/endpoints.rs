@@ -400,7 +400,7 @@ fn repaired(endpoint: &mut Endpoint, part: &str) {
 fn unusable(endpoint: &Endpoint) -> Problem {
     let parts = endpoint.unreadable.join(", ");
     let detail = format!(
-        "this can't be read of the endpoint as it is stored, and would be lost: {parts}; give it anew in the same request \
+        "these stored parts of the endpoint can't be read and would be lost: {parts}; give them anew in the same request \
          (for `overrides`, all that differs from the dialect)"
     );
     Problem::conflict("endpoint_unreadable", detail)
@@ -453,7 +453,10 @@ fn host_invalid(host: &str) -> Problem {
 }
 
 fn contended() -> Problem {
-    Problem::conflict("endpoint_contended", "others keep changing this endpoint: try again")
+    Problem::conflict(
+        "endpoint_contended",
+        "the endpoint keeps changing: fetch it again and retry",
+    )
 }
 
 pub(crate) fn tenant_missing() -> Problem {

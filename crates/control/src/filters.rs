@@ -92,7 +92,7 @@ impl Filters {
             return Err(Problem::not_found("event_unknown", detail).at("event_id").into());
         }
         if event.payload.is_empty() {
-            let detail = format!("the payload of {id} is not kept any more: try another event");
+            let detail = format!("the payload of {id} is no longer stored: try another event");
             return Err(Problem::conflict("payload_gone", detail).at("event_id").into());
         }
         Ok(Tried {

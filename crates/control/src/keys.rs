@@ -181,7 +181,7 @@ impl Keys {
             return Err(Problem::invalid("tenant_missing", detail).at("tenant_id"));
         };
         let Some(public_url) = &self.public_url else {
-            let detail = "nobody has said where links are to lead: set `public_url` in the section `[control]`";
+            let detail = "portal links are disabled: set `control.public_url`";
             return Err(Problem::conflict("public_url_missing", detail));
         };
         let expires_in = expires_in.unwrap_or(LINK);

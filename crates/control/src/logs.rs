@@ -178,7 +178,7 @@ async fn answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> R
         Ok(answer) => Ok(answer.into_inner()),
         // No connection, and nothing that the log service itself said.
         Err(status) if status.details().is_empty() => {
-            tracing::warn!(%status, "the log service can't be asked");
+            tracing::warn!(%status, "the log service can't be reached");
             let detail = "the log service can't be reached: try again in a moment";
             Err(Problem::unavailable("log_unavailable", detail).into())
         }

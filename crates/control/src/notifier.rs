@@ -135,7 +135,7 @@ impl Notifier {
             timer.tick().await;
             match self.tell_all().await {
                 Ok(()) => tidings_service::metrics::succeeded("notifier"),
-                Err(error) => report(&error, "tenants can't be told of their endpoints right now"),
+                Err(error) => report(&error, "notices can't be processed right now; retrying"),
             }
         }
     }
@@ -178,7 +178,10 @@ impl Notifier {
             timer.tick().await;
             match self.turn_off_what_fails_too_long().await {
                 Ok(()) => tidings_service::metrics::succeeded("notifier_disabling"),
-                Err(error) => report(&error, "endpoints that fail too long can't be turned off right now"),
+                Err(error) => report(
+                    &error,
+                    "endpoints that failed for too long can't be disabled right now; retrying",
+                ),
             }
         }
     }
@@ -203,7 +206,7 @@ impl Notifier {
 /// Removes a notice that was sent, or that has no recipient.
 async fn remove(store: &dyn Store, notice: &Notice) {
     if let Err(error) = store.remove_notice(notice.id).await {
-        tracing::warn!(endpoint = %notice.endpoint, %error, "a notice could not be removed and is told again");
+        tracing::warn!(endpoint = %notice.endpoint, %error, "a notice could not be removed and will be sent again");
     }
 }
 

@@ -45,7 +45,7 @@ impl Signatures {
         call.require(Scope::Manage)?;
         let endpoint = self.endpoints.find(call, id).await?;
         if endpoint.sealed.secret.is_some() || !endpoint.unreadable.is_empty() {
-            let detail = "a part of the endpoint can't be read as it is stored: give it a new secret, or set it again";
+            let detail = "a stored part of the endpoint can't be read: give it a new secret, or set that part again";
             return Err(Problem::conflict("endpoint_unusable", detail));
         }
         let dialect = self.dialects.get(&endpoint.dialect).ok_or_else(|| {

@@ -70,7 +70,7 @@ impl Replays {
                 self.of_tenant(call, to, tenant).await?;
             }
             None if matches!(new.rows.rows, Some(log_rows::Rows::Events(_))) => {
-                let detail = "events went to no endpoint in particular: say which one they are to go to";
+                let detail = "events belong to no single endpoint: name the endpoint to send them to";
                 return Err(Problem::invalid("endpoint_missing", detail).at("endpoint_id").into());
             }
             None => {}
@@ -203,7 +203,7 @@ impl Replays {
         );
         let endpoint = self.of_tenant(call, endpoint, tenant).await?;
         if delivery.state == "held" && !endpoint.enabled {
-            let detail = "its endpoint is off, so it would only be held again: turn the endpoint on";
+            let detail = "its endpoint is disabled, so it would only be held again: enable the endpoint";
             return Err(Problem::conflict("endpoint_disabled", detail).into());
         }
         let entry = call.entry("delivery.retried", id, Some(tenant), None, None);
@@ -297,7 +297,7 @@ fn owner(call: &Call, rows: &mut pb::LogRows) -> Result<TenantId, Problem> {
         Some(log_rows::Rows::Deliveries(filter)) => &mut filter.tenant_id,
         Some(log_rows::Rows::Events(filter)) => &mut filter.tenant_id,
         None => {
-            let detail = "say which rows are meant: attempts, deliveries or events";
+            let detail = "name the rows to use: attempts, deliveries or events";
             return Err(Problem::invalid("rows_missing", detail).at("rows"));
         }
     };

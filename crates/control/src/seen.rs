@@ -19,7 +19,7 @@ impl Seen {
     pub(crate) fn check(&self, what: &str, updated_at: Timestamp, code: &'static str) -> Result<(), Problem> {
         match self {
             Self::Changed(times) if !times.contains(&updated_at) => {
-                let detail = format!("the {what} is no longer as you have seen it: look at it again, then decide");
+                let detail = format!("the {what} was modified since you fetched it: fetch it again and retry");
                 Err(Problem::precondition_failed(code, detail))
             }
             _ => Ok(()),

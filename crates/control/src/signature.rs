@@ -225,7 +225,7 @@ impl Evidence {
     /// The texts that the attempt's signatures would cover if this were its body.
     fn signed_texts(&self, dialect: &Dialect, body: &str) -> Result<Vec<String>, Problem> {
         let unreadable = |what: &str| {
-            let detail = format!("the log has {what} that can't be read");
+            let detail = format!("the log contains {what} that can't be read");
             Problem::internal("log_unreadable", detail)
         };
         let event_id: EventId = self.attempt.event_id.parse().map_err(|_| unreadable("an event's id"))?;

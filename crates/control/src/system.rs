@@ -76,7 +76,7 @@ impl Peer {
         let asked = tokio::time::timeout(ANSWERS_WITHIN, client.check(HealthCheckRequest::default()));
         let problem = match asked.await {
             Ok(Ok(answer)) if answer.get_ref().status == ServingStatus::Serving as i32 => None,
-            Ok(Ok(_)) => Some("it says that it is not able to do its job".to_owned()),
+            Ok(Ok(_)) => Some("it reports that it is not ready".to_owned()),
             Ok(Err(status)) => Some(status.message().to_owned()),
             Err(_) => Some(format!("it did not answer within {ANSWERS_WITHIN:?}")),
         };

@@ -111,7 +111,7 @@ impl Tenants {
                 return Ok(tenant);
             }
         }
-        let detail = "others keep changing this tenant: try again";
+        let detail = "the tenant keeps changing: fetch it again and retry";
         Err(Problem::conflict("tenant_contended", detail))
     }
 
@@ -168,7 +168,7 @@ impl TenantChange {
 /// A way to validate payloads by its name.
 pub(crate) fn read_validation(name: &str) -> Result<SchemaValidation, Problem> {
     SchemaValidation::from_name(name).ok_or_else(|| {
-        let detail = format!("`{name}` is no way to validate: use `off`, `warn` or `reject`");
+        let detail = format!("`{name}` is no validation mode: use `off`, `warn` or `reject`");
         Problem::invalid("schema_validation_unknown", detail).at("schema_validation")
     })
 }

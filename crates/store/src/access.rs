@@ -144,7 +144,7 @@ impl Caller {
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         match self {
             Self::Operator { scopes, .. } | Self::Tenant { scopes, .. } if !scopes.contains(&scope) => Err(
-                Problem::permission_denied("scope_missing", format!("this takes a key with the scope `{scope}`")),
+                Problem::permission_denied("scope_missing", format!("this requires a key with the scope `{scope}`")),
             ),
             _ => Ok(()),
         }
@@ -166,7 +166,7 @@ impl Caller {
         match self {
             Self::Tenant { .. } => Err(Problem::permission_denied(
                 "operator_only",
-                "this takes an operator's key",
+                "this requires an operator's key",
             )),
             Self::Internal | Self::Operator { .. } => Ok(()),
         }
@@ -178,7 +178,7 @@ impl Caller {
         match self {
             Self::Tenant { portal: true, .. } => Err(Problem::permission_denied(
                 "portal_refused",
-                "a portal link does not reach this: use a key of the tenant",
+                "portal links have no access to this: use a key of the tenant",
             )),
             _ => Ok(()),
         }
@@ -190,7 +190,7 @@ impl Caller {
             Self::Internal => Ok(()),
             _ => Err(Problem::permission_denied(
                 "internal_only",
-                "this takes the token that the services share",
+                "this requires the token that the services share",
             )),
         }
     }

@@ -260,7 +260,7 @@ impl RegistryCache {
             return;
         }
         if let Err(error) = self.registry.note_key_uses(&uses).await {
-            tracing::debug!(%error, "uses of keys could not be written down and are kept for the next time");
+            tracing::debug!(%error, "last uses of keys could not be written; retrying later");
             for (key, at) in uses {
                 self.uses.note(key, at);
             }
@@ -362,7 +362,7 @@ impl RegistryCache {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             match self.follow_while_complete(&health, &loaded, &mut backoff).await {
-                Ok(()) => tracing::info!("changes of the registry may have been missed: loading it again"),
+                Ok(()) => tracing::info!("changes of the registry may have been missed; reloading it"),
                 Err(error) => health.down(error.to_string()),
             }
             tokio::time::sleep(backoff.next()).await;

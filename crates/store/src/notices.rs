@@ -37,7 +37,7 @@ pub(crate) fn next_try(now: Timestamp, tries: u32) -> Timestamp {
 pub(crate) fn known<E: std::fmt::Display>(read: Result<Notice, E>) -> Option<Notice> {
     read.map_err(|error| {
         metrics::PASSED_OVER.with_label_values(&["notice"]).inc();
-        tracing::warn!(%error, "a notice can't be read by this version: it is left to a newer one");
+        tracing::warn!(%error, "a notice is unknown to this version and is left to a newer one");
     })
     .ok()
 }

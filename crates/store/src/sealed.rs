@@ -116,7 +116,7 @@ pub(crate) fn open(endpoint: &mut Endpoint, sealer: &Sealer) -> Result<(), Store
 /// reader.
 pub(crate) fn open_what_opens(mut endpoint: Endpoint, sealer: &Sealer) -> Endpoint {
     if let Err(error) = open(&mut endpoint, sealer) {
-        tracing::debug!(endpoint = %endpoint.id, %error, "something of an endpoint stays sealed");
+        tracing::debug!(endpoint = %endpoint.id, %error, "a part of an endpoint can't be opened and stays sealed");
     }
     endpoint
 }

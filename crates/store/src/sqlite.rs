@@ -166,7 +166,7 @@ impl Sqlite {
 
     /// An error if the disk is about to be full: a commit may then still fit or not, as chance has it.
     fn check_room(&self) -> Result<(), StoreError> {
-        let failed = |error| StoreError::Unavailable(format!("the disk can't be looked at: {error}"));
+        let failed = |error| StoreError::Unavailable(format!("the free space of the disk can't be read: {error}"));
         let disk = rustix::fs::statvfs(&*self.path).map_err(failed)?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_ROOM {
             return Err(StoreError::Unavailable("the disk is full: free some space".into()));

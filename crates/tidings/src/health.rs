@@ -49,7 +49,7 @@ pub(crate) async fn watch(watched: Watched, health: Health, shutdown: Cancellati
         if Instant::now() >= ask_at {
             match missing_keys(&*watched.registry, &watched.sealer).await {
                 Ok(missing) => (lacking, ask_at) = (missing, Instant::now() + ASK_EVERY),
-                Err(error) => tracing::debug!(%error, "what is sealed can't be looked at right now"),
+                Err(error) => tracing::debug!(%error, "sealed secrets can't be examined right now; retrying"),
             }
         }
         show(&secrets, unopened(&watched).or_else(|| lacking.clone()));

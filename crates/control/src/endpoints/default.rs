@@ -70,7 +70,7 @@ impl Endpoints {
                 Err(problem) => return Err(problem),
             }
         }
-        let detail = "others keep making and deleting this webhook: try again";
+        let detail = "the webhook keeps being made and deleted: retry";
         Err(Problem::conflict("endpoint_contended", detail))
     }
 }
@@ -86,8 +86,7 @@ impl DefaultEndpoint {
                 NewDefaultSecret::Replaced(Some(secret)) => NewSecret::Given(secret.clone()),
                 NewDefaultSecret::Replaced(None) | NewDefaultSecret::Kept => NewSecret::Unsigned,
                 NewDefaultSecret::AsShown => {
-                    let detail =
-                        "this stands for a secret that is not shown, and the webhook has no secret yet: give one";
+                    let detail = "this is the mask of a secret, and the webhook has no secret yet: give a secret";
                     return Err(Problem::invalid("secret_masked", detail).at("secret"));
                 }
             },

@@ -170,7 +170,7 @@ impl ErasureService for ErasureFace {
             (Some(event), None) => self.erasures.of_event(&call, event).await?,
             (None, Some(tenant)) => self.erasures.of_tenant(&call, tenant).await?,
             _ => {
-                let detail = "say what is to be erased: one event, or everything of one tenant";
+                let detail = "name what to erase: one event, or everything of one tenant";
                 return Err(Problem::invalid("target_ambiguous", detail).at("event_id").into());
             }
         };

@@ -199,7 +199,7 @@ pub async fn check(config: &Config) -> MailCheck {
     };
     match mailer.transport.test_connection().await {
         Ok(true) => MailCheck::Well,
-        Ok(false) => MailCheck::Failed("the server answers, and not as one does that takes mails".into()),
+        Ok(false) => MailCheck::Failed("the server answers, but not like a mail server that accepts mail".into()),
         Err(error) => MailCheck::Failed(with_cause(&error)),
     }
 }

@@ -56,7 +56,7 @@ impl Outbox {
     pub(super) fn put(&self, taken: Taken) {
         if let Err(error) = self.entrance.try_send(taken) {
             let (mpsc::error::TrySendError::Full(taken) | mpsc::error::TrySendError::Closed(taken)) = error;
-            tracing::debug!(endpoint = %taken.notice.endpoint, "a mail waits: many are under way");
+            tracing::debug!(endpoint = %taken.notice.endpoint, "a mail is delayed: too many are being sent");
         }
     }
 
@@ -72,14 +72,14 @@ impl Outbox {
     async fn finish(&self, taken: Taken, disable_after: Duration) {
         let notice = &taken.notice;
         if taken.at.elapsed() > BEGIN_WITHIN {
-            tracing::debug!(endpoint = %notice.endpoint, "a mail waits: those before it were slow");
+            tracing::debug!(endpoint = %notice.endpoint, "a mail is delayed: those before it were slow");
             return;
         }
         let done = match self.mail(notice, disable_after).await {
             Ok(Some(sent)) => is_settled(notice, sent),
             Ok(None) => true,
             Err(error) => {
-                tracing::debug!(endpoint = %notice.endpoint, %error, "a mail waits: its endpoint can't be read");
+                tracing::debug!(endpoint = %notice.endpoint, %error, "a mail is delayed: its endpoint can't be read");
                 false
             }
         };
@@ -110,22 +110,22 @@ fn is_settled(notice: &Notice, sent: Sent) -> bool {
     match sent {
         Sent::Accepted => {
             metrics::MAILS.with_label_values(&["sent"]).inc();
-            tracing::info!(%endpoint, kind = notice.kind.as_str(), "told the endpoint's contact by mail");
+            tracing::info!(%endpoint, kind = notice.kind.as_str(), "notified the endpoint's contact by mail");
             true
         }
         Sent::Refused(error) => {
             metrics::MAILS.with_label_values(&["refused"]).inc();
-            tracing::error!(%endpoint, error, "a mail to an endpoint's contact is refused for good: check the address");
+            tracing::error!(%endpoint, error, "a mail to an endpoint's contact was rejected for good: check the address");
             true
         }
         Sent::NotNow(error) if age > GIVE_UP_AFTER => {
             metrics::MAILS.with_label_values(&["given_up"]).inc();
-            tracing::error!(%endpoint, error, "a mail to an endpoint's contact is given up after three days");
+            tracing::error!(%endpoint, error, "a mail to an endpoint's contact was dropped after three days of tries");
             true
         }
         Sent::NotNow(error) => {
             metrics::MAILS.with_label_values(&["failed"]).inc();
-            tracing::warn!(%endpoint, error, tries = notice.tries + 1, "a mail could not be sent; it is tried again");
+            tracing::warn!(%endpoint, error, tries = notice.tries + 1, "a mail could not be sent; retrying");
             false
         }
     }

@@ -66,7 +66,8 @@ pub(super) fn cause(sent: &[u8], received: &[u8]) -> Finding {
     let causes = [at_the_ends, in_another_form, reprinted, in_another_charset, cut];
     let found = causes.iter().find_map(|cause| cause(sent, received));
     found.unwrap_or_else(|| {
-        let detail = "the body is another one: look whether it belongs to another request, or was changed on the way";
+        let detail =
+            "the body is a different one: check whether it belongs to another request, or was changed on the way";
         Finding::fault("body_other", detail)
     })
 }

@@ -50,7 +50,7 @@ impl Signatures {
         let header = self.header_of_another(call, &evidence, &received).await?;
         // Hashing several texts with several keys takes its time when they are large.
         let compared = tokio::task::spawn_blocking(move || evidence.compare(&received)).await;
-        let unforeseen = |_| Problem::internal("internal", "the comparison ended in a way that nobody foresaw");
+        let unforeseen = |_| Problem::internal("internal", "the comparison failed unexpectedly: report this as a bug");
         let mut comparison = compared.map_err(unforeseen)??;
         comparison.findings.extend(header);
         Ok(comparison)

@@ -52,8 +52,7 @@ pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], mat
 fn compare_one(name: &str, sent: &str, received: &[(String, String)]) -> Option<Finding> {
     let mut same_name = received.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
     let Some((_, value)) = same_name.next() else {
-        let detail =
-            format!("the header `{name}` did not arrive, or was not pasted: look whether a proxy takes it away");
+        let detail = format!("the header `{name}` did not arrive, or was not pasted: check whether a proxy removes it");
         return Some(Finding::fault("header_missing", detail).with("header", name));
     };
     if value == sent {

@@ -141,7 +141,7 @@ impl Index {
         for row in unreadable {
             if !self.unreadable.contains(&row) {
                 let Unreadable { kind, id, why, .. } = &row;
-                tracing::warn!(kind, id, why, "something of the registry can't be read");
+                tracing::warn!(kind, id, why, "a row of the registry can't be read in full");
                 self.unreadable.push(row);
             }
         }

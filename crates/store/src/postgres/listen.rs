@@ -53,7 +53,7 @@ async fn forward<S, T, A>(
             Ok(AsyncMessage::Notification(notification)) => read(notification.payload()),
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(channel, %error, "the database's announcements are no longer heard");
+                tracing::warn!(channel, %error, "the connection that receives the database's notifications was lost");
                 return;
             }
         };

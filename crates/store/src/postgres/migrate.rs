@@ -129,7 +129,7 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     let (mut client, connection) = loop {
         match session.connect(tls.clone()).await.map_err(StoreError::from) {
             Err(StoreError::Unavailable(reason)) if Instant::now() < deadline => {
-                tracing::info!(reason, "the database is not there yet; it is tried again");
+                tracing::info!(reason, "the database can't be reached yet; retrying");
                 tokio::time::sleep(backoff.next()).await;
             }
             connected => break connected?,
@@ -187,7 +187,7 @@ async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
                 "another process has been migrating the schema for {patience:?}: see what it waits for in pg_stat_activity"
             )));
         }
-        tracing::info!("another process migrates the schema; it is waited for");
+        tracing::info!("another process is migrating the schema; waiting for it");
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
@@ -215,7 +215,7 @@ async fn apply(client: &mut Client, migration: &Migration, patience: Duration) -
             Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 tracing::info!(
                     migration = migration.file_name(),
-                    "others use the tables; it is tried again"
+                    "other sessions use the tables; retrying"
                 );
                 tokio::time::sleep(PAUSE).await;
             }

@@ -53,7 +53,7 @@ pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
         tracing::info!(
             schema = found,
             program = known,
-            "the schema is of a newer version, and fit for this one"
+            "the schema is of a newer version and compatible with this one"
         );
         return Ok(found);
     }

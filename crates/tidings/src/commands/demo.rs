@@ -155,7 +155,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         eprintln!("  tidings standalone --data-dir {path}");
         eprintln!("  tidings logs --key-file {path}/operator.key");
     }
-    anyhow::ensure!(account.problems.is_empty(), "not all is as it should be");
+    anyhow::ensure!(account.problems.is_empty(), "some deliveries did not end as expected");
     Ok(())
 }
 

@@ -106,7 +106,7 @@ pub(super) fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
 /// The result of a publish in words.
 fn describe(accepted: &pb::PublishResponse) -> String {
     match accepted.deliveries {
-        _ if accepted.duplicate => "known already: nothing was published".into(),
+        _ if accepted.duplicate => "published before: nothing was published again".into(),
         0 => "accepted, but no endpoint wants it".into(),
         1 => "accepted, 1 delivery".into(),
         n => format!("accepted, {n} deliveries"),

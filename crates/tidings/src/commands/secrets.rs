@@ -29,10 +29,14 @@ enum Command {
 
 /// Seals every secret again with the first configured key, so that the others can be removed.
 ///
-/// To change the key: put the new one last in secrets.keys, behind the old one, and restart every role, so that each can
-/// open what others will seal with it; put it first, and restart every role again; run this; a day later, when the answers kept for Idempotency-Keys are gone as well, run it with --check, take the old key away
-/// and restart again. It may run while the system does (on PostgreSQL), and again
-/// after it was interrupted.
+/// To change the key:
+///   1. append the new key to secrets.keys and restart every role, so that each can open what others seal with it
+///   2. put the new key first and restart every role again
+///   3. run this command
+///   4. a day later, when the responses stored for Idempotency-Keys are gone as well, run it with --check, remove the
+///      old key and restart every role
+///
+/// It may run beside the system (on PostgreSQL), and again after an interruption.
 ///
 /// Examples:
 ///   tidings secrets rekey --config tidings.toml

@@ -248,7 +248,7 @@ impl Config {
                 (
                     "log.grace",
                     self.log.grace,
-                    "requests under way are taken for lost and sent twice",
+                    "requests under way count as lost and are sent twice",
                 ),
                 (
                     "dispatcher.grace",

@@ -41,7 +41,7 @@ fn held_for(known: &Known<'_>) -> (Fact, Option<Fact>) {
         "secret_unreadable" => (
             Fact::new(
                 "held_secret_unreadable",
-                "Held: the endpoint's secret, or what its requests carry to be let in, can't be opened.",
+                "Held: the endpoint's secret, or its credentials for the receiver, can't be opened.",
             ),
             sent(
                 "sent_with_secret",

@@ -217,8 +217,8 @@ impl Account {
         }
         let verdict = match self.problems.len() {
             0 => "every signature verified, every attempt on record as it was received".to_owned(),
-            1 => "one thing is wrong".to_owned(),
-            n => format!("{n} things are wrong"),
+            1 => "one check failed".to_owned(),
+            n => format!("{n} checks failed"),
         };
         heading(&format!(
             "{} events, {} deliveries, {} requests in {:.1} s: {verdict}",

@@ -73,7 +73,7 @@ impl Findings {
 
     /// An error if something is wrong.
     pub(super) fn end(self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.wrong == 0, "{} of these are wrong", self.wrong);
+        anyhow::ensure!(self.wrong == 0, "failed checks: {}", self.wrong);
         Ok(())
     }
 }

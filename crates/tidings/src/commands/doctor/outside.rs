@@ -15,10 +15,10 @@ pub(super) async fn mail(config: &Config, within: Duration, found: &mut Findings
     match timeout(within, tidings_control::notifier::check_mail(&config.notifier)).await {
         Ok(MailCheck::Off) => found.warn(
             "mail",
-            "notifier.smtp_url is not set: nobody is mailed of endpoints that fail",
-            "set it, or leave it if tenants are told otherwise",
+            "notifier.smtp_url is not set: no mails about failing endpoints are sent",
+            "set it, unless tenants learn of failing endpoints in other ways",
         ),
-        Ok(MailCheck::Well) => found.ok("mail", "the server takes our login"),
+        Ok(MailCheck::Well) => found.ok("mail", "the server accepts the login"),
         Ok(MailCheck::Failed(reason)) => found.fail("mail", reason, "correct [notifier]"),
         Err(_) => found.fail(
             "mail",
@@ -48,7 +48,7 @@ pub(super) async fn public_url(config: &Config, within: Duration, found: &mut Fi
                 "let your proxy pass it on to control's HTTP address",
             )
         }
-        Err(reason) => found.warn("public_url", reason, "see whether it answers from outside"),
+        Err(reason) => found.warn("public_url", reason, "check that it answers from outside"),
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn names(config: &Config, found: &mut Findings) -> anyhow::Resu
     if servers.is_empty() {
         return match std::fs::read_to_string("/etc/resolv.conf") {
             Ok(text) if text.lines().any(|line| line.trim_start().starts_with("nameserver")) => {
-                found.ok("names", "those of /etc/resolv.conf are asked")
+                found.ok("names", "those of /etc/resolv.conf are used")
             }
             _ => found.fail(
                 "names",

@@ -60,13 +60,9 @@ pub(super) async fn reach(config: &Config, within: Duration, found: &mut Finding
                 Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving => {
                     found.ok(&check, "it serves")?;
                 }
-                Ok(Ok(_)) => found.warn(&check, "it is there and not able to do its job", "its /status says why")?,
+                Ok(Ok(_)) => found.warn(&check, "it runs, but is not ready", "its /status says why")?,
                 Ok(Err(status)) => found.fail(&check, status.message(), "start it, or correct the address")?,
-                Err(_) => found.fail(
-                    &check,
-                    "it does not answer",
-                    "look whether it hangs, and at the network",
-                )?,
+                Err(_) => found.fail(&check, "it does not answer", "check whether it hangs, and the network")?,
             }
         }
     }

@@ -200,8 +200,7 @@ fn health(endpoint: &pb::Endpoint) -> String {
     };
     let failing = time(endpoint.failing_since.as_ref());
     let failing = (!failing.is_empty()).then(|| format!("failing since {failing}"));
-    let unreadable =
-        (!endpoint.unreadable.is_empty()).then(|| "held, because something of it can't be read".to_owned());
+    let unreadable = (!endpoint.unreadable.is_empty()).then(|| "held, because a part of it can't be read".to_owned());
     let signs: Vec<String> = disabled.into_iter().chain(failing).chain(unreadable).collect();
     if signs.is_empty() {
         "ok".to_owned()

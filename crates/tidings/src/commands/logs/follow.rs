@@ -47,7 +47,7 @@ pub(super) async fn follow(
             Err(status) if is_passing(&status) => {}
             Err(status) => return Err(explain(status)),
         }
-        eprintln!("the connection was lost: trying again");
+        eprintln!("the connection was lost; reconnecting");
         // Whatever was missed is listed, as far as one page goes.
         latest = PAGE;
         if stop

@@ -75,7 +75,7 @@ pub(crate) fn attempt(format: Format, attempt: &pb::Attempt) -> anyhow::Result<(
         status => message(&status.to_string(), &attempt.response_headers, &attempt.response_body)?,
     }
     if attempt.response_truncated {
-        line("(the response went on; only its beginning is kept)")?;
+        line("(the response was longer; only its beginning is stored)")?;
     }
     Ok(())
 }

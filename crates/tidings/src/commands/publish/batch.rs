@@ -238,7 +238,7 @@ impl From<pb::PublishStreamResponse> for Outcome {
             None => Err(Refusal {
                 code: "answer_unknown".into(),
                 field: None,
-                detail: "the server's answer says nothing that this version knows".into(),
+                detail: "the server's answer is unknown to this version".into(),
             }),
         };
         Self {
