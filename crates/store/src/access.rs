@@ -28,7 +28,7 @@ pub struct Credential(TokenHash);
 pub enum Caller {
     /// Another process of this system; may do everything.
     Internal,
-    /// Whoever runs this system; works for all tenants.
+    /// The people who run the system; may act for every tenant.
     Operator {
         key: KeyId,
         /// The operations that the key allows.
@@ -46,7 +46,7 @@ pub enum Caller {
 }
 
 impl Access {
-    /// Access by the registry's keys and, if given, by the token that the processes of this system share.
+    /// Authenticates by the registry's keys and, if given, by the token that the processes of this system share.
     #[must_use]
     pub fn new(registry: Arc<RegistryCache>, internal_token: Option<&str>) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Access {
         }
     }
 
-    /// The caller whose token the request bears; gRPC metadata are headers as well.
+    /// The caller whose token the request carries; gRPC metadata are headers as well. Counts failures.
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = self.credential(headers).and_then(|credential| self.holder(&credential));
         caller.inspect_err(count_failure)
@@ -100,8 +100,8 @@ impl Access {
         self.registry.holder(&credential.0, Timestamp::now())
     }
 
-    /// Waits until this no longer proves the right to `scope`, and says why. A stream ends with it: what is deleted,
-    /// expires or loses the scope is noticed within a second.
+    /// Waits until the credential no longer has `scope`, and returns the reason. Streams end with it, so a deleted or
+    /// expired key, or a lost scope, takes effect within a second.
     pub async fn lost(&self, credential: &Credential, scope: Scope) -> Problem {
         const LOOK_EVERY: Duration = Duration::from_millis(500);
         loop {
@@ -140,7 +140,7 @@ impl Caller {
         }
     }
 
-    /// Refuses callers whose key has not this scope (`scope_missing`).
+    /// Rejects callers whose key lacks the scope with `scope_missing`.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         match self {
             Self::Operator { scopes, .. } | Self::Tenant { scopes, .. } if !scopes.contains(&scope) => Err(
@@ -172,8 +172,8 @@ impl Caller {
         }
     }
 
-    /// Refuses people who came by a portal link (`portal_refused`): they look after webhooks, and neither make keys that
-    /// would outlive their link nor see who else does what.
+    /// Rejects keys of portal links with `portal_refused`. Their users manage webhooks, but may neither make keys that
+    /// outlive the link nor see the audit log.
     pub fn refuse_portal(&self) -> Result<(), Problem> {
         match self {
             Self::Tenant { portal: true, .. } => Err(Problem::permission_denied(

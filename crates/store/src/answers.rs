@@ -12,7 +12,7 @@ use tidings_domain::KeyId;
 use crate::error::StoreError;
 use crate::idempotency::ClaimToken;
 
-/// The answers to requests with an `Idempotency-Key`.
+/// Responses to requests with an `Idempotency-Key`, each stored for a day.
 #[async_trait]
 pub trait Answers: Send + Sync + 'static {
     /// Claims a key for a request with this fingerprint. A claim that is stale (older than `lease`, without an answer)
@@ -23,12 +23,12 @@ pub trait Answers: Send + Sync + 'static {
         fingerprint: [u8; 32],
         lease: Duration,
     ) -> Result<AnswerClaim, StoreError>;
-    /// Keeps the answer to the claimed request. Does nothing if the claim was taken over meanwhile.
+    /// Stores the response to the claimed request. Does nothing if the claim was taken over meanwhile.
     async fn keep_answer(&self, key: &AnswerKey, claim: ClaimToken, answer: &Answer) -> Result<(), StoreError>;
-    /// Gives a claim up, because the request is to be tried again. Does nothing if there is an answer, nor if the claim
+    /// Releases a claim, so that the request can be tried again. Does nothing if there is a response, nor if the claim
     /// was taken over meanwhile.
     async fn release_answer(&self, key: &AnswerKey, claim: ClaimToken) -> Result<(), StoreError>;
-    /// Forgets answers that are older than `age`; at most a few thousand at once. Returns how many.
+    /// Deletes responses that are older than `age`, at most a few thousand at once. Returns how many.
     async fn forget_answers_older_than(&self, age: Duration) -> Result<u64, StoreError>;
 }
 

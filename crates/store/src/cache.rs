@@ -56,9 +56,10 @@ const RESYNC_EVERY: Duration = Duration::from_secs(60);
 const RESYNC_SHARE: u32 = 200;
 
 impl RegistryCache {
-    /// Starts a task that loads the registry and follows its changes until `shutdown`. `health` is up while
-    /// changes are followed; beside it the component `registry_loaded` is up from the first load on, because what was
-    /// loaded goes on to be served while the registry is away.
+    /// Starts a task that loads the registry and follows its changes until `shutdown`.
+    ///
+    /// `health` is up while changes are followed. The component `registry_loaded` stays up from the first load on, because
+    /// the cache serves what it has while the registry is unreachable.
     pub fn start(registry: Arc<dyn Registry>, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         let cache = Arc::new(Self {
             registry,
@@ -80,7 +81,7 @@ impl RegistryCache {
         cache
     }
 
-    /// Shows how many there are as long as there is this cache.
+    /// Exports the numbers of tenants and endpoints for as long as this cache exists.
     fn show(self: &Arc<Self>) {
         metrics::register();
         let cache = Arc::downgrade(self);
@@ -139,7 +140,7 @@ impl RegistryCache {
         self.index().endpoints.get(&id).cloned()
     }
 
-    /// The endpoints of a tenant that want an event of this type, whether enabled or not.
+    /// The endpoints of a tenant that subscribe to this event type, enabled or not.
     #[must_use]
     pub fn matching(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
         self.endpoints_of(tenant, |endpoint| endpoint.wants(event_type))
@@ -186,7 +187,7 @@ impl RegistryCache {
         self.index().unreadable.clone()
     }
 
-    /// For each key that something is sealed with, by name, an endpoint that has something sealed with it.
+    /// One endpoint for each sealing key in use, by the key's name.
     #[must_use]
     pub fn sealed_with(&self) -> BTreeMap<String, Arc<Endpoint>> {
         let mut found = BTreeMap::new();
@@ -246,7 +247,7 @@ impl RegistryCache {
         }
     }
 
-    /// Writes down when keys were used, at these intervals and a last time at `shutdown`.
+    /// Writes the last uses of keys at these intervals, and a last time at `shutdown`.
     pub async fn note_uses(&self, every: Duration, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             self.write_uses().await;
@@ -267,14 +268,14 @@ impl RegistryCache {
         }
     }
 
-    /// Loads a part again, so that a change of one's own is in force when this returns.
+    /// Reloads a part, so that a change made by this process is in force when this returns.
     pub async fn refresh(&self, of: Of) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
         self.load(of).await
     }
 
-    /// Finds what changed without being announced, by comparing marks, and loads that again: a connection that is open on
-    /// this side only announces nothing and does not end.
+    /// Reloads what changed without an announcement, found by comparing marks. A connection that is open on this side
+    /// only announces nothing and does not end.
     pub async fn resync(&self) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
         let marks = self.registry.marks().await?;

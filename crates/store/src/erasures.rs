@@ -21,7 +21,7 @@ use crate::error::StoreError;
 pub struct Erasure {
     pub id: ErasureId,
     pub tenant: TenantId,
-    /// The event whose content; none for everything of the tenant up to the erasure's own id.
+    /// The event to erase; `None` for everything of the tenant up to the erasure's own id.
     pub event: Option<EventId>,
     /// Progress so far.
     pub removed: Removed,
@@ -54,9 +54,9 @@ impl Removed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgetting {
     pub tenant: TenantId,
-    /// Payloads and bodies of what was accepted, or begun, before this.
+    /// The time before which payloads and bodies are removed.
     pub content_before: Option<Timestamp>,
-    /// Attempts that were begun before this.
+    /// The time before which attempts are removed.
     pub attempts_before: Option<Timestamp>,
 }
 
@@ -75,11 +75,10 @@ pub trait Erasures: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Erasure>, StoreError>;
 
-    /// Takes an erasure that has not ended and on which nobody works, for as long as `lease`; the one that has waited
-    /// longest first.
+    /// Claims an unfinished erasure without a claim for the time of `lease`; the one that has waited longest first.
     async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError>;
-    /// Removes about so many rows of what the erasure is about, keeps its claim for another `lease`, and ends it when
-    /// there is nothing left. What was removed in all, and whether it ended. May be done twice.
+    /// Removes about `limit` rows, renews the claim for another `lease`, and ends the erasure when nothing is left.
+    /// Returns the totals so far, and `true` if it ended. Safe to repeat.
     async fn erase_some(
         &self,
         erasure: &Erasure,
@@ -88,20 +87,20 @@ pub trait Erasures: Send + Sync + 'static {
         limit: u32,
     ) -> Result<(Removed, bool), StoreError>;
 
-    /// Lets others go on with an erasure before its lease is over.
+    /// Releases an erasure's claim before its lease is over.
     async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
 
-    /// Drops the oldest partition of the days that lie wholly before a time. Deliveries that are still open in it are
-    /// cancelled (`expired`) first. How many were dropped; a store without partitions removes at most `limit` rows of each
-    /// kind and says how many.
+    /// Drops the oldest partition whose day lies wholly before a time, after cancelling (`expired`) the deliveries
+    /// still open in it. Returns the number of partitions dropped; a store without partitions removes at most `limit`
+    /// rows of each kind and returns their number.
     async fn drop_days_before(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
-    /// Walks over so many rows of one tenant's, of each kind, and forgets what is to be forgotten of them. How many they
-    /// were: none when it is done.
+    /// Visits up to `limit` rows of each kind of one tenant and removes what its retention no longer covers. Returns
+    /// the number of rows visited: 0 when it is done.
     async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Takes the upkeep of the ledger for as long as `lease`, or keeps it; one process at a time has it. `false` while
-    /// another has it or it is not due.
+    /// Claims the maintenance of the ledger for the time of `lease`, or renews the claim; one process at a time has it.
+    /// Returns `false` while another has it or it is not due.
     async fn claim_upkeep(&self, process: Uuid, now: Timestamp, lease: Duration) -> Result<bool, StoreError>;
-    /// Gives the upkeep back; it is due again, for whichever process, at this time.
+    /// Releases the maintenance; it is due again at this time, for any process.
     async fn end_upkeep(&self, process: Uuid, due: Timestamp) -> Result<(), StoreError>;
 }

@@ -49,7 +49,7 @@ pub enum Claim {
     Duplicate(EventId),
     /// The key was used for an event with another fingerprint.
     OtherContent(EventId),
-    /// Somebody is publishing with this key right now; the claim goes stale after this long.
+    /// Another publish with this key is under way; its claim goes stale after this time.
     InFlight(Duration),
 }
 

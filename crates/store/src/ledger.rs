@@ -67,8 +67,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Steps and states of deliveries, without content; unknown ones are left out.
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;
 
-    /// Takes open deliveries that nobody is working on although they should be: those whose time to be swept
-    /// has passed. Each is moved one step and hidden for `hide_for`. Any number of sweepers may run.
+    /// Takes open deliveries whose `sweep_at` has passed, so that no process is working on them. Each advances one step
+    /// and is hidden for `hide_for`. Any number of sweepers may run.
     async fn sweep(
         &self,
         which: Overdue,
@@ -76,11 +76,11 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
-    /// The open delivery whose time to be swept passed first, with that time, if it has passed. In health there is none
-    /// for longer than a sweeper takes.
+    /// The open delivery that has been overdue for longest, with its `sweep_at`; `None` if none is overdue. In a
+    /// healthy system none stays overdue for longer than a sweep takes.
     async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError>;
-    /// Leaves deliveries that were swept but not published alone until a time. It remains known since when each waits;
-    /// one that has changed meanwhile stays as it is.
+    /// Postpones deliveries that were swept but not published. The start of their wait stays on record, and one that
+    /// has changed meanwhile is left alone.
     async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError>;
     /// The endpoints that have held deliveries.
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError>;
@@ -93,12 +93,12 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
-    /// Endpoints of which somebody wants what was held before a time cancelled, with that time.
+    /// Endpoints with a requested cancellation, and the time before which held deliveries are to be cancelled.
     async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError>;
     /// Completes the cancellation of deliveries held before a time. Returns `false`, and changes nothing, if some are
     /// still held or a newer request exists.
     async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError>;
-    /// Cancels held deliveries of an endpoint: all, or those that are held since before a time. Returns how many.
+    /// Cancels held deliveries of an endpoint: all, or those held since before a time. Returns their number.
     async fn cancel_held(
         &self,
         endpoint: EndpointId,
@@ -108,8 +108,8 @@ pub trait Ledger: Send + Sync + 'static {
         limit: u32,
     ) -> Result<u64, StoreError>;
 
-    /// Makes the day partitions from yesterday to `days_ahead` days after `now`, where they are missing. Does
-    /// nothing where there are no partitions.
+    /// Creates the missing day partitions from yesterday to `days_ahead` days after `now`. Does nothing where there are
+    /// no partitions.
     async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError>;
     /// The ledger's figures for metrics.
     async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError>;
@@ -205,7 +205,7 @@ pub type Headers = Vec<(String, String)>;
 /// A request's body. The event's payload, which usually stands in it verbatim, is not stored a second time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestBody {
-    /// The payload of the event with something before and behind it.
+    /// The event's payload within other bytes.
     Around {
         /// The bytes around the payload.
         envelope: Bytes,
@@ -333,7 +333,7 @@ pub struct OpenDelivery {
     pub step: Step,
     /// The due time of its attempt; `None` if it is due at once.
     pub due: Option<Timestamp>,
-    /// Since when its message should be in its lane, before it was taken.
+    /// The time since which its message should have been in its lane, before it was swept.
     pub since: Timestamp,
     /// `true` if the ledger alone kept it until it was due, `false` if the queue was expected to have it.
     pub kept_by_ledger: bool,
@@ -343,7 +343,7 @@ pub struct OpenDelivery {
 }
 
 impl RequestBody {
-    /// The body as it was sent, put together with the event's payload.
+    /// The body as it was sent, assembled with the event's payload.
     #[must_use]
     pub fn assemble(&self, payload: &[u8]) -> Bytes {
         match self {

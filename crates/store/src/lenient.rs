@@ -1,8 +1,8 @@
-//! Reading rows of the registry one part at a time: what can't be read of one row keeps nothing else from being used.
+//! Lenient reading of registry rows: an unreadable column keeps nothing else from being used.
 //!
-//! Need: a row that was edited by hand, or written by a newer version, must not freeze the registry of everybody.
-//! Mechanism: each column is read on its own; one that can't be read is as in a new row and is named. Unknown fields of
-//! JSON are passed over. Limit: a row whose id can't be read is left out, with a warning.
+//! A row that was edited by hand, or written by a newer version, must not freeze everybody's registry. Each column is
+//! read on its own; an unreadable one has its default and is named in a report. Unknown fields of JSON are ignored. A
+//! row whose id can't be read is left out, with a warning.
 
 use std::fmt::Display;
 
@@ -73,7 +73,7 @@ impl Lenient {
         self.fields("settings", json)
     }
 
-    /// The scopes that this version knows: a key may do nothing by a name that nobody understands.
+    /// The known scopes. An unknown one allows nothing.
     pub(crate) fn scopes<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Vec<Scope> {
         let mut read = |name: &str| name.parse::<Scope>().map_err(|error| self.note("scopes", error)).ok();
         names.filter_map(&mut read).collect()
@@ -125,7 +125,7 @@ impl Lenient {
 /// A row, with a report if it could not be read in full.
 pub(crate) type Read<T> = (T, Option<Unreadable>);
 
-/// A row of which not even the id can be read, or which is nothing without what can't be.
+/// A report of a row that is left out, because its id or another essential column can't be read.
 pub(crate) fn left_out(kind: &'static str, id: impl Display, error: impl Display) -> Unreadable {
     Unreadable {
         kind,

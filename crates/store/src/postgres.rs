@@ -93,7 +93,7 @@ pub struct Postgres {
     work: Pool,
     /// Connections for reads that people wait for.
     reading: Pool,
-    /// For what takes long and nobody waits for.
+    /// Connections for maintenance, which takes long and has nobody waiting.
     upkeep: Pool,
     /// Of everything, and of what only the ledger keeps.
     swept: [open::Swept; 2],
@@ -170,7 +170,7 @@ impl Postgres {
         Ok(Lease::new(object?, self.tls.clone()))
     }
 
-    /// Runs a statement; gives the number of rows that it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         self.client().await?.execute(sql, values).await
     }
@@ -180,12 +180,12 @@ impl Postgres {
         self.client().await?.query(sql, values).await
     }
 
-    /// Runs a statement; gives the one row that it has at most.
+    /// Runs a statement and returns its row, if there is one.
     async fn query_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
-    /// Reads for people; gives the one row that there is at most.
+    /// Runs a read that people wait for and returns its row, if there is one.
     async fn read_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
         Ok(self.reader().await?.query(sql, values).await?.into_iter().next())
     }

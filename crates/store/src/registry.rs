@@ -113,9 +113,9 @@ pub trait Registry: Send + Sync + 'static {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<EndpointId>, StoreError>;
-    /// Seals what endpoints keep secret with the present first key where another was used; of so many endpoints,
-    /// in the order of their ids, beginning behind `after`. It is no change of them. What somebody else changes at the same
-    /// moment is left to them.
+    /// Seals endpoints' secrets with the first key where another was used, in up to `limit` endpoints in the order of
+    /// their ids, beginning behind `after`. The endpoints' times of change stay. An endpoint that another process
+    /// changes at the same moment is skipped.
     async fn rekey(&self, after: Option<EndpointId>, limit: u32) -> Result<Rekeyed, StoreError>;
     /// Numbers of values sealed with each key, by the key's name.
     async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError>;
@@ -133,15 +133,15 @@ pub trait Registry: Send + Sync + 'static {
     /// Removes an event type with all its versions. `false` if there was none.
     async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError>;
 
-    /// Writes an entry about something that stays as it is here: it was only looked at, or it is kept elsewhere, such as a
-    /// message of the queue. Everything else is written with its own entry.
+    /// Writes an audit entry without a change in the store: something was only read, or is kept elsewhere, such as a
+    /// message of the queue. Changes write their own entries.
     async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Entries of the audit log, newest first.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Everything, or a part (empty if it is gone). What is secret of endpoints is sealed.
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError>;
-    /// So many tenants with their keys and endpoints, in the order of their ids, beginning behind `after`.
+    /// Up to `limit` tenants with their keys and endpoints, in the order of their ids, beginning behind `after`.
     async fn snapshot_page(&self, after: Option<TenantId>, limit: u32) -> Result<Snapshot, StoreError>;
     /// The present mark of each tenant, to find those that changed without being read again.
     async fn marks(&self) -> Result<HashMap<TenantId, Mark>, StoreError>;
@@ -178,16 +178,16 @@ pub struct Snapshot {
     pub unreadable: Vec<Unreadable>,
     /// The marks of those tenants that are here with everything they have.
     pub marks: HashMap<TenantId, Mark>,
-    /// Behind which tenant to go on, if this is a page and not the last.
+    /// The last tenant of this page, if another page follows.
     pub next: Option<TenantId>,
 }
 
-/// Something that is different after each change of a tenant, of its keys or of its endpoints.
+/// A value that differs after each change of a tenant, its keys or its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The number of rows.
     pub(crate) rows: i64,
-    /// The sum of what each row's version is known by.
+    /// The sum of the rows' versions.
     pub(crate) versions: i64,
 }
 
@@ -196,7 +196,7 @@ pub struct Mark {
 pub enum Deletion {
     /// It existed and is deleted.
     Deleted,
-    /// It is there, but not as the caller has seen it.
+    /// It was modified since the caller read it, and stays.
     Changed,
     /// It did not exist.
     Gone,
@@ -209,7 +209,7 @@ pub struct Rekeyed {
     pub sealed: u32,
     /// Endpoints with something that opens with no key that is configured; left as they are.
     pub unreadable: Vec<EndpointId>,
-    /// Behind which endpoint to go on; none at the end.
+    /// The last endpoint visited, if there are more.
     pub next: Option<EndpointId>,
 }
 
@@ -266,11 +266,11 @@ pub struct EndpointQuery {
 pub enum EndpointState {
     /// Enabled, and not failing.
     On,
-    /// On, and nothing has succeeded since a delivery was given up.
+    /// Enabled; nothing has succeeded since a delivery was exhausted.
     Failing,
-    /// Off, because somebody turned it off.
+    /// Disabled by a user.
     Off,
-    /// Off, because Tidings turned it off.
+    /// Disabled by Tidings, because it failed or is gone.
     TurnedOff,
 }
 
@@ -310,15 +310,15 @@ impl EndpointState {
 pub struct AuditQuery {
     /// The owner of the changed objects.
     pub tenant: Option<TenantId>,
-    /// The key with which they were.
+    /// The key that made the changes.
     pub key: Option<KeyId>,
     /// The action, such as `endpoint.updated`; with a star at its end, every action that begins with it.
     pub action: Option<String>,
     /// The id of what was changed.
     pub target: Option<String>,
-    /// Not before this time, to the millisecond.
+    /// Earliest time, inclusive, to the millisecond.
     pub since: Option<Timestamp>,
-    /// Before this time, to the millisecond.
+    /// Latest time, exclusive, to the millisecond.
     pub until: Option<Timestamp>,
     /// Older than this entry, for the next page.
     pub before: Option<AuditId>,
@@ -338,7 +338,7 @@ impl AuditQuery {
     }
 }
 
-/// The entry of an endpoint that Tidings itself turns off; whose it is, the store finds out.
+/// The audit entry of an endpoint that Tidings itself disables; the store adds the tenant.
 pub(crate) fn turned_off(id: EndpointId, reason: DisabledReason, detail: &str, now: Timestamp) -> AuditEntry {
     AuditEntry::new(now, Actor::System, "endpoint.disabled", id).change(
         Some(json!({ "enabled": true })),

@@ -1,9 +1,8 @@
-//! Replays: jobs that send again what the log can find.
+//! Replays: jobs that make new deliveries of logged events.
 //!
-//! Need: a million deliveries are sent again although the process that works on it is killed now and then. Mechanism: a
-//! page of rows becomes deliveries, and the job's mark moves past the page, in one commit; a delivery's id follows from
-//! event, endpoint and replay. Whoever works on a job holds its claim for a while, and others take it over after that.
-//! Limit: the order is that of the rows, newest first.
+//! A million deliveries must be replayed even if the working process is killed now and then. A page of rows becomes
+//! deliveries, and the job's mark moves past the page, in one commit; a delivery's id follows from event, endpoint and
+//! replay. A worker holds a job's claim for a while, and others take it over after that. Rows are visited newest first.
 
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub struct Replay {
     pub to: Option<EndpointId>,
     /// `true` to leave out events that the endpoint has received by now.
     pub only_undelivered: bool,
-    /// At most so many deliveries are made per second; at least 1.
+    /// Maximum number of deliveries made per second; at least 1.
     pub per_second: u32,
     pub state: ReplayState,
     /// Rows known to be selected: those counted when the replay was made, and those visited since.
@@ -50,16 +49,16 @@ pub struct Progress {
     pub deliveries: u64,
     /// Rows left out.
     pub skipped: u64,
-    /// The last row that was gone through.
+    /// The last row that was visited.
     pub walked_to: Option<Uuid>,
 }
 
 /// State of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplayState {
-    /// Somebody works on it or soon will.
+    /// A log process works on it, or soon will.
     Running,
-    /// Nobody works on it until it is resumed.
+    /// No process works on it until it is resumed.
     Paused,
     /// Every row was visited.
     Succeeded,
@@ -107,7 +106,7 @@ impl ReplayState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayClaim(pub(crate) Uuid);
 
-/// Rows of the log that were gone through.
+/// A page of visited rows.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The number of rows visited.
@@ -121,7 +120,7 @@ pub struct Batch {
 /// The result of a request to retry one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
-    /// It had ended: this new delivery is made of its event.
+    /// It had ended: a new delivery of its event was made.
     Again(DeliveryId),
     /// It waited: its attempt is due now.
     Hastened,
@@ -142,9 +141,10 @@ pub trait Replays: Send + Sync + 'static {
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
     /// A tenant's replays, newest first, made before `before`.
     async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError>;
-    /// Replays of all tenants that run and have not got on since before this time, the longest first.
+    /// Running replays of all tenants without progress since this time, the longest first.
     async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError>;
-    /// Puts a replay that is in one state into another. `false`, and nothing changed, if it is in none or another.
+    /// Moves a replay from one state to another. Returns `false`, with nothing changed, if it does not exist or is in a
+    /// different state.
     async fn turn_replay(
         &self,
         id: ReplayId,
@@ -154,7 +154,7 @@ pub trait Replays: Send + Sync + 'static {
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Takes a running replay on which nobody works, for as long as `lease`; that which has waited longest first.
+    /// Claims a running replay without a claim for the time of `lease`; the one that has waited longest first.
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError>;
     /// Makes deliveries, due now, of a batch of rows and moves the replay's mark past it, in one commit. Left out are
     /// events without content, tests, deleted endpoints, deliveries made before and, with `only_undelivered`, events
@@ -169,7 +169,7 @@ pub trait Replays: Send + Sync + 'static {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<Progress>, StoreError>;
-    /// Lets others take a claimed replay at once; nothing happens if the claim is lost.
+    /// Releases a claimed replay at once; does nothing if the claim is lost.
     async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError>;
     /// Ends a claimed replay: as succeeded, or as failed with an error. `false` if the claim is lost.
     async fn end_replay(
@@ -180,7 +180,7 @@ pub trait Replays: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Sends a delivery of this tenant again, now. `None` if there is none.
+    /// Retries a tenant's delivery now. `None` if it does not exist.
     async fn retry_delivery(
         &self,
         id: DeliveryId,

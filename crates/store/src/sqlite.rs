@@ -141,8 +141,8 @@ impl Sqlite {
         self.searches.read(work).await
     }
 
-    /// Writes to the registry and announces what `changed` makes of the result, on the writing thread: also
-    /// when the caller has gone away by then.
+    /// Writes to the registry and announces what `changed` derives from the result. The writing thread does it, so it
+    /// happens even if the caller is gone by then.
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

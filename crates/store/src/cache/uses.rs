@@ -20,7 +20,7 @@ impl KeyUses {
         *latest = at.max(*latest);
     }
 
-    /// Gives what was noted, and forgets it.
+    /// Takes the uses that were noted so far.
     pub(super) fn take(&self) -> Vec<(KeyId, Timestamp)> {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *uses).into_iter().collect()

@@ -11,11 +11,11 @@ use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, EventType, Fail
 /// Rows checked before the clock is: few at first, because each may have to be read from a disk, then twice as many
 /// each time.
 pub(crate) const STRETCHES: std::ops::RangeInclusive<u32> = 500..=4_000;
-/// For how long rows are looked at before a page is given back as it is. A page is to come in 100 ms, and what was
-/// begun is ended.
+/// Time after which a page is returned as it is. A page is meant to come within 100 ms, and a statement that has begun
+/// is not interrupted.
 pub(crate) const LOOK_FOR: Duration = Duration::from_millis(30);
 
-/// For how long rows are counted before the answer is that there are at least so many.
+/// Time after which a count is returned as a lower bound.
 pub(crate) const COUNT_FOR: Duration = Duration::from_secs(2);
 /// Rows that one statement of a count may visit. A statement is never interrupted, so its size decides how far the time
 /// limit is exceeded.

@@ -7,9 +7,9 @@ use std::time::Duration;
 pub struct Standing {
     /// Deliveries past the time at which they are to be swept, counted up to [`Standing::COUNTED`].
     pub overdue: u64,
-    /// For how long the oldest of them is.
+    /// The time since the oldest of them was due.
     pub overdue_for: Duration,
-    /// For how many whole days after today there are partitions; nothing where there are none.
+    /// Whole days after today that have partitions; `None` where there are no partitions.
     pub partitions_ahead: Option<u32>,
     /// Replays that have not ended.
     pub replays: u64,

@@ -228,7 +228,7 @@ impl Filter {
         self.end_of_stretch(client, table, before, stretch).await
     }
 
-    /// The last of so many rows along the index; none if there are not so many.
+    /// The last of `stretch` rows along the index; `None` if there are fewer.
     async fn end_of_stretch(
         &self,
         client: &Lease,

@@ -25,7 +25,7 @@ const IDLE_WITHIN: Duration = Duration::from_secs(35);
 const IDLE: u8 = 0;
 /// Something runs that is left to end.
 const WRITING: u8 = 1;
-/// Something runs that nobody waits for if the lease ends.
+/// A read runs, whose result is useless once the lease ends.
 const READING: u8 = 2;
 
 /// A transaction. What it does is left to end when its future is dropped, unless it only reads.
@@ -50,7 +50,8 @@ impl Lease {
         }
     }
 
-    /// Runs a statement that is prepared once per connection; gives its rows. Dropping the future cancels it.
+    /// Runs a statement, prepared once per connection, and returns the number of rows that it changed. It runs to its
+    /// end even when the future is dropped.
     pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
         self.doing(READING);
@@ -70,8 +71,8 @@ impl Lease {
         self.done(rows)
     }
 
-    /// Runs a statement that is prepared once per connection; gives the number of rows that it changed. What was begun is
-    /// ended even when the future is dropped.
+    /// Runs a statement, prepared once per connection, and returns the number of rows that it changed. It runs to its
+    /// end even when the future is dropped.
     pub(super) async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         let client = self.client()?;
         self.doing(WRITING);

@@ -142,7 +142,7 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     migrated
 }
 
-/// Checks that this version can work with the schema, and gives the schema's version.
+/// Checks that this version can work with the schema, and returns the schema's version.
 pub(super) async fn check(client: &impl GenericClient) -> Result<i32, StoreError> {
     let version = match applied(client).await? {
         Some(rows) => verify(&rows)?,
@@ -174,7 +174,7 @@ async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, Sto
     })
 }
 
-/// Keeps others who migrate away until the connection ends.
+/// Locks out other migrations until the connection ends.
 async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
     let deadline = Instant::now() + patience;
     loop {

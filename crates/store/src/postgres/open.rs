@@ -1,7 +1,7 @@
 //! Open deliveries: sweeping what is overdue, releasing and cancelling what is held.
 //!
-//! Each statement locks the rows it takes and passes over those that somebody else has locked, so any number of
-//! processes share the work and none takes the same row.
+//! Each statement locks the rows it takes and skips those that another session has locked. Thus any number of processes
+//! share the work, and no two take the same row.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ WITH taken AS MATERIALIZED (
 )
 SELECT moved.*, taken.kept, taken.since FROM moved JOIN taken USING (id)";
 
-/// The time since when it waits goes back to where `SWEEP` found it.
+/// Restores the start of the wait that `SWEEP` found.
 const PUT_OFF: &str = "
 UPDATE deliveries SET sweep_at = $1, updated_at = least(swept.since, updated_at)
 FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[]) AS swept (id, step, since)

@@ -146,8 +146,8 @@ pub(super) fn is_locked(error: &Error) -> bool {
     error.code().is_some_and(|state| states.contains(state))
 }
 
-/// Whoever has had a lock of this table for more than a second: waiting for a lock behind them would only make everybody
-/// else wait as well. Those of other users can't be seen, and are found out by waiting.
+/// A session that has held a lock of this table for more than a second. Waiting for a lock behind it would only make
+/// everybody else wait as well. Sessions of other users can't be seen; they are found out by waiting.
 async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
                FROM pg_locks JOIN pg_stat_activity USING (pid)

@@ -23,7 +23,7 @@ pub struct Examined {
     pub readable_by_others: bool,
 }
 
-/// Looks at a database file, beside whoever has it open, and changes nothing.
+/// Examines a database file without changing it; other processes may have it open.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when the file or its disk can't be looked at.

@@ -162,7 +162,7 @@ impl Filter {
         self.end_of_stretch(connection, from, before, stretch)
     }
 
-    /// The last of so many rows along the index; none if there are not so many.
+    /// The last of `stretch` rows along the index; `None` if there are fewer.
     fn end_of_stretch(
         &self,
         connection: &Connection,

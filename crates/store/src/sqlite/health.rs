@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::health::{CALM, REMEMBER_EVERY, Signs, TELL_EVERY};
 use crate::registry::Of;
 
-/// Marks what the signs say; gives the endpoints that changed.
+/// Updates the endpoints' health and returns the endpoints that changed.
 pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>, StoreError> {
     let mut changed = Vec::new();
     for one in &signs.exhausted {
@@ -87,7 +87,7 @@ pub(super) fn insert(connection: &Connection, notice: &Noticed<'_>) -> Result<()
     Ok(())
 }
 
-/// An endpoint that a delivery was given up for.
+/// An endpoint with an exhausted delivery.
 struct Struck {
     tenant: TenantId,
     /// `true` if the endpoint was not failing before.
@@ -96,7 +96,7 @@ struct Struck {
     tell: bool,
 }
 
-/// Marks an endpoint for which a delivery was given up.
+/// Marks an endpoint as failing after an exhausted delivery.
 fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Result<Option<Struck>, StoreError> {
     let Some((tenant, failing_since, memory)) = remembered(connection, endpoint)? else {
         return Ok(None);

@@ -29,7 +29,7 @@ impl Readers {
         }
     }
 
-    /// Runs `work` on a connection. It is interrupted when it takes too long, and when nobody waits for it any more.
+    /// Runs `work` on a connection. It is interrupted when it takes too long, or when its caller is gone.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -63,7 +63,7 @@ fn take(idle: &Mutex<Vec<Connection>>) -> Option<Connection> {
     idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
 
-/// Whoever waits for a read; says so when they go away.
+/// The caller of a read; dropping it interrupts the read.
 #[derive(Default)]
 struct Waiter(Arc<AtomicBool>);
 

@@ -310,7 +310,7 @@ impl Sqlite {
     }
 }
 
-/// Runs a statement; gives something if it changed a row.
+/// Runs a statement and returns `Some` if it changed a row.
 fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<()>, StoreError> {
     Ok((connection.prepare_cached(sql)?.execute(params)? > 0).then_some(()))
 }

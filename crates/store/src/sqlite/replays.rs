@@ -251,7 +251,7 @@ impl Replays for Sqlite {
     }
 }
 
-/// Makes deliveries that are due now; how many. The ledger keeps them until then, and the sweeper publishes them.
+/// Makes deliveries that are due now, and returns their number. The ledger keeps them until the sweeper publishes them.
 fn make(
     connection: &Connection,
     replay: ReplayId,

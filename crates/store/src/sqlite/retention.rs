@@ -14,7 +14,7 @@ use super::row::{blob, id, micros};
 use crate::erasures::Forgetting;
 use crate::error::StoreError;
 
-/// Forgets some rows of a tenant; how many were walked over.
+/// Removes some rows of a tenant and returns the number of rows visited.
 pub(super) fn forget(connection: &Connection, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let mut walk = Walk {
         connection,

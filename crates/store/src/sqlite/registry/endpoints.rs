@@ -85,7 +85,7 @@ pub(super) fn replace(
     write(connection, sql, endpoint, sealed, was)
 }
 
-/// Removes an endpoint; gives whose it was.
+/// Removes an endpoint and returns its tenant.
 pub(super) fn delete(
     connection: &Connection,
     endpoint: EndpointId,
@@ -100,7 +100,7 @@ pub(super) fn delete(
     )
 }
 
-/// Turns an endpoint off that is on; gives whose it is.
+/// Disables an enabled endpoint and returns its tenant.
 pub(super) fn disable(
     connection: &Connection,
     endpoint: EndpointId,
