@@ -1,4 +1,8 @@
+<<<<<<< HEAD:crates/auth/src/lib.rs
 #![doc = include_str!("../README.md")]
+=======
+//! Authentication of callers and their permissions (guarantee G7).
+>>>>>>> we:crates/store/src/access.rs
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,44 +16,41 @@ use tidings_service::serve::Payer;
 use tidings_store::RegistryCache;
 use tidings_store::cache::KeyError;
 
-/// Tells callers from their requests' headers; cheap to clone.
+/// Authenticates requests by their headers; cheap to clone.
 #[derive(Clone)]
 pub struct Access {
     registry: Arc<RegistryCache>,
     internal: Option<TokenHash>,
 }
 
-/// What a request proves itself by.
+/// The hash of the token that a request carried. Looked up anew each time, so a long stream notices a deleted key.
 #[derive(Clone)]
 pub struct Credential(TokenHash);
 
-/// Who is asking.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// Another process of this system; may do everything.
     Internal,
-    /// Whoever runs this system; works for all tenants.
+    /// The people who run the system; may act for every tenant.
     Operator {
-        /// The key it came with.
         key: KeyId,
-        /// What the key may be used for.
+        /// The operations that the key allows.
         scopes: Vec<Scope>,
     },
     /// A tenant; sees and touches only its own things.
     Tenant {
-        /// Which tenant.
         id: TenantId,
-        /// The key it came with.
         key: KeyId,
-        /// What the key may be used for.
+        /// The operations that the key allows.
         scopes: Vec<Scope>,
-        /// Whether it is the key of a portal link.
+        /// `true` for the short-lived key of a portal link, which can neither make keys nor read the audit log.
         portal: bool,
     },
 }
 
 impl Access {
-    /// Access by the registry's keys and, if given, by the token that the processes of this system share.
+    /// Authenticates by the registry's keys and, if given, by the token that the processes of this system share.
     #[must_use]
     pub fn new(registry: Arc<RegistryCache>, internal_token: Option<&str>) -> Self {
         Self {
@@ -58,13 +59,13 @@ impl Access {
         }
     }
 
-    /// The caller whose token the request bears; gRPC metadata are headers as well.
+    /// The caller whose token the request carries; gRPC metadata are headers as well. Counts failures.
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = self.credential(headers).and_then(|credential| self.holder(&credential));
         caller.inspect_err(count_failure)
     }
 
-    /// Whose share of the memory for requests the body that follows these headers counts to.
+    /// The share of the request memory that the body behind these headers is charged to.
     pub fn payer(&self, headers: &HeaderMap) -> Result<Payer, Problem> {
         self.share_of(&self.credential(headers)?)
     }
@@ -82,7 +83,9 @@ impl Access {
         })
     }
 
-    /// What the request proves itself by, to be asked about for as long as what it began goes on.
+    /// The credential of a request, for checks that repeat while a stream is open.
+    ///
+    /// Fails with `key_missing` if the header is absent.
     pub fn credential(&self, headers: &HeaderMap) -> Result<Credential, Problem> {
         let token = bearer(headers).ok_or_else(|| {
             Problem::unauthenticated("key_missing", "send a key in the header `Authorization: Bearer tk_…`")
@@ -90,7 +93,9 @@ impl Access {
         Ok(Credential(TokenHash::of(token)))
     }
 
-    /// Who proves itself by this now.
+    /// The current caller behind a credential.
+    ///
+    /// Fails if the key is unknown, deleted or expired, or if the registry is not loaded yet.
     pub fn holder(&self, credential: &Credential) -> Result<Caller, Problem> {
         let is_internal = |internal: &TokenHash| signature::same(internal.as_bytes(), credential.0.as_bytes());
         if self.internal.as_ref().is_some_and(is_internal) {
@@ -100,8 +105,8 @@ impl Access {
         key.map(|key| Caller::with_key(&key)).map_err(refusal)
     }
 
-    /// Waits until this no longer proves the right to `scope`, and says why. A stream ends with it: what is deleted,
-    /// expires or loses the scope is noticed within a second.
+    /// Waits until the credential no longer has `scope`, and returns the reason. Streams end with it, so a deleted or
+    /// expired key, or a lost scope, takes effect within a second.
     pub async fn lost(&self, credential: &Credential, scope: Scope) -> Problem {
         const LOOK_EVERY: Duration = Duration::from_millis(500);
         loop {
@@ -114,8 +119,13 @@ impl Access {
 }
 
 impl Caller {
+<<<<<<< HEAD:crates/auth/src/lib.rs
     /// Whoever has this key.
     fn with_key(key: &ApiKey) -> Self {
+=======
+    /// The caller that a key stands for.
+    pub(crate) fn with_key(key: &ApiKey) -> Self {
+>>>>>>> we:crates/store/src/access.rs
         match key.tenant {
             Some(id) => Self::Tenant {
                 id,
@@ -130,7 +140,7 @@ impl Caller {
         }
     }
 
-    /// What the audit log calls it.
+    /// The name under which the audit log records this caller.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self {
@@ -140,18 +150,19 @@ impl Caller {
         }
     }
 
-    /// Refuses callers whose key has not this scope (`scope_missing`).
+    /// Rejects callers whose key lacks the scope with `scope_missing`.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         match self {
             Self::Operator { scopes, .. } | Self::Tenant { scopes, .. } if !scopes.contains(&scope) => Err(
-                Problem::permission_denied("scope_missing", format!("this takes a key with the scope `{scope}`")),
+                Problem::permission_denied("scope_missing", format!("this requires a key with the scope `{scope}`")),
             ),
             _ => Ok(()),
         }
     }
 
-    /// Whose things the request is about: a tenant's own, whether it says so or not; for everybody else what is
-    /// requested. Another tenant than one's own does not exist.
+    /// The tenant a request is about: a tenant's own, whether named or not; for everybody else the requested one.
+    ///
+    /// To a tenant, other tenants do not exist (`tenant_unknown`).
     pub fn tenant(&self, requested: Option<TenantId>) -> Result<Option<TenantId>, Problem> {
         match (self, requested) {
             (Self::Tenant { id, .. }, Some(other)) if other != *id => Err(no_such_tenant(other)),
@@ -160,41 +171,42 @@ impl Caller {
         }
     }
 
-    /// Refuses tenants (`operator_only`).
+    /// Rejects tenants' keys with `operator_only`.
     pub fn require_operator(&self) -> Result<(), Problem> {
         match self {
             Self::Tenant { .. } => Err(Problem::permission_denied(
                 "operator_only",
-                "this takes an operator's key",
+                "this requires an operator's key",
             )),
             Self::Internal | Self::Operator { .. } => Ok(()),
         }
     }
 
-    /// Refuses people who came by a portal link (`portal_refused`): they look after webhooks, and neither make keys that
-    /// would outlive their link nor see who else does what.
+    /// Rejects keys of portal links with `portal_refused`. Their users manage webhooks, but may neither make keys that
+    /// outlive the link nor see the audit log.
     pub fn refuse_portal(&self) -> Result<(), Problem> {
         match self {
             Self::Tenant { portal: true, .. } => Err(Problem::permission_denied(
                 "portal_refused",
-                "a portal link does not reach this: use a key of the tenant",
+                "portal links have no access to this: use a key of the tenant",
             )),
             _ => Ok(()),
         }
     }
 
-    /// Refuses everybody outside (`internal_only`).
+    /// Rejects every caller but Tidings' own processes with `internal_only`.
     pub fn require_internal(&self) -> Result<(), Problem> {
         match self {
             Self::Internal => Ok(()),
             _ => Err(Problem::permission_denied(
                 "internal_only",
-                "this takes the token that the services share",
+                "this requires the token that the services share",
             )),
         }
     }
 }
 
+<<<<<<< HEAD:crates/auth/src/lib.rs
 /// The refusal of a token that proves nothing.
 fn refusal(error: KeyError) -> Problem {
     match error {
@@ -208,6 +220,9 @@ fn refusal(error: KeyError) -> Problem {
 }
 
 /// The refusal for a tenant that does not exist, and for one that the caller may not know of.
+=======
+/// The one problem for tenants that do not exist and for those that the caller must not learn of.
+>>>>>>> we:crates/store/src/access.rs
 #[must_use]
 pub fn no_such_tenant(id: TenantId) -> Problem {
     Problem::not_found("tenant_unknown", format!("there is no tenant {id}")).at("tenant_id")

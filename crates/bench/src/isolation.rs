@@ -28,7 +28,7 @@ use crate::proc::{Processors, load_average};
 use crate::system::System;
 use crate::{Setup, WARM_UP};
 
-/// Measures what one endpoint, tenant or crash does to the others.
+/// Measures how much one endpoint, tenant or crash affects the others.
 ///
 /// Each scenario needs an empty database and virtual host of its own; `scripts/bench isolation` runs them all.
 ///
@@ -42,13 +42,13 @@ pub(crate) struct IsolationArgs {
     /// Events per second to the healthy endpoints [default: 2500; 5000 embedded].
     #[arg(long)]
     rate: Option<u32>,
-    /// How long each run is measured.
+    /// Duration of each measured run.
     #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
     duration: Duration,
-    /// How many events a flood has.
+    /// Number of events in a flood.
     #[arg(long, default_value_t = 100_000)]
     flood: u64,
-    /// How many deliveries wait for an endpoint that is disabled, are sent again, or are searched.
+    /// Number of deliveries held for a disabled endpoint, replayed, or searched.
     #[arg(long, default_value_t = 200_000)]
     backlog: u64,
     #[command(flatten)]
@@ -69,9 +69,9 @@ enum Scenario {
     Filters,
     /// A tenant publishes as fast as it can, another a little.
     Flood,
-    /// What was held for a disabled endpoint is let go.
+    /// The backlog of a disabled endpoint is released.
     Backlog,
-    /// What a tenant's endpoint got is sent again.
+    /// The deliveries of a tenant's endpoint are replayed.
     Replay,
     /// Searches that find nothing are begun and given up, again and again.
     Search,
@@ -82,7 +82,7 @@ enum Scenario {
 /// Up to this a machine is at rest, percent busy.
 const QUIET: f64 = 10.0;
 
-/// A scenario's surroundings.
+/// Parameters and processes of a scenario.
 struct Bench {
     system: System,
     rate: u32,
@@ -144,7 +144,7 @@ pub(crate) async fn run(args: IsolationArgs) -> anyhow::Result<()> {
     setup.show(&report)
 }
 
-/// How busy the machine is with other things, percent.
+/// Present load of the machine by other things, percent.
 async fn busy_now() -> Option<f64> {
     let before = Processors::now()?;
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -1,4 +1,4 @@
-//! How long things take, summed up.
+//! Summaries of measured durations.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -14,11 +14,19 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
+<<<<<<< HEAD:crates/bench/src/latency.rs
     /// The columns that [`Latency::cells`] fills.
     pub(crate) const HEADER: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
     /// Sums up durations in microseconds.
     pub(crate) fn of(micros: &Histogram<u64>) -> Self {
+=======
+    /// Column titles of [`Latency::cells`].
+    pub(super) const HEADER: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
+
+    /// Summarises a histogram of microseconds.
+    pub(super) fn of(micros: &Histogram<u64>) -> Self {
+>>>>>>> we:crates/tidings/src/commands/bench/latency.rs
         let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
         Self {
             p50: at(0.5),

@@ -1,4 +1,4 @@
-//! The publisher of the benchmarks.
+//! The publisher of the benchmarks, with its tenants and endpoints.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,15 +18,16 @@ use crate::receiver::{Sink, now};
 use crate::system::System;
 use tidings_cli::client::{Client, explain};
 
-/// How long the last deliveries may take after the last event was published.
+/// Limit for the last deliveries after the last event was published.
 const DRAIN: Duration = Duration::from_secs(60);
-/// How many batches are under way at once.
+/// Batches published at the same time.
 const PUBLISHERS: usize = 4;
-/// How many events are published in one call where nothing else is said.
+/// Default number of events per call.
 const BATCH: usize = 200;
 
-/// What is published to.
+/// Tenants and endpoints to publish to.
 #[derive(Debug, Clone, Copy)]
+<<<<<<< HEAD:crates/bench/src/load.rs
 pub(crate) struct Plan {
     /// What tenants and event types are called.
     pub(crate) name: &'static str,
@@ -40,13 +41,33 @@ pub(crate) struct Plan {
     pub(crate) rate_limit: Option<(u32, u32)>,
     /// How many filters each endpoint has that look through all of a payload and want none; the payload is a list then.
     pub(crate) filters: usize,
+=======
+pub(super) struct Plan {
+    /// Name of tenants and event types.
+    pub(super) name: &'static str,
+    /// Number of endpoints; each event goes to one of them, in turn.
+    pub(super) endpoints: usize,
+    /// `true` to give every endpoint a tenant of its own.
+    pub(super) own_tenants: bool,
+    /// `true` to keep endpoints disabled until [`Load::enable`].
+    pub(super) disabled: bool,
+    /// Rate limit of each endpoint: requests per second, and burst.
+    pub(super) rate_limit: Option<(u32, u32)>,
+    /// Filters per endpoint that read all of a payload and match nothing; the payload is a list then.
+    pub(super) filters: usize,
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
     /// The size of a payload, bytes.
     pub(crate) payload: usize,
 }
 
 impl Plan {
+<<<<<<< HEAD:crates/bench/src/load.rs
     /// One endpoint of one tenant.
     pub(crate) fn one(name: &'static str, payload: usize) -> Self {
+=======
+    /// A plan with one endpoint of one tenant.
+    pub(super) fn one(name: &'static str, payload: usize) -> Self {
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
         Self {
             name,
             endpoints: 1,
@@ -79,11 +100,12 @@ struct Target {
 /// An accepted event of a steady run, on the clock of [`now`].
 struct Published {
     event: EventId,
-    /// When it should have been sent.
+    /// The time at which it should have been sent.
     intended: u64,
     acknowledged: u64,
 }
 
+<<<<<<< HEAD:crates/bench/src/load.rs
 /// What a steady run showed.
 pub(crate) struct SteadyRun {
     pub(crate) events: u64,
@@ -91,6 +113,15 @@ pub(crate) struct SteadyRun {
     pub(crate) seconds: f64,
     /// How busy the machine was meanwhile, percent: near 100 the latencies tell that and nothing else.
     pub(crate) busy: Option<f64>,
+=======
+/// The results of a steady run.
+pub(super) struct SteadyRun {
+    pub(super) events: u64,
+    /// Duration of publishing.
+    pub(super) seconds: f64,
+    /// Load of the machine meanwhile, percent; near 100 the latencies show nothing else.
+    pub(super) busy: Option<f64>,
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
     /// From the moment an event should have been sent to its acknowledgement, microseconds.
     pub(crate) acknowledged: Histogram<u64>,
     /// From the same moment to its arrival at the receiver, microseconds.
@@ -98,6 +129,7 @@ pub(crate) struct SteadyRun {
     pub(crate) lost: u64,
 }
 
+<<<<<<< HEAD:crates/bench/src/load.rs
 /// What a saturated run showed.
 pub(crate) struct SaturatedRun {
     pub(crate) deliveries: u64,
@@ -109,6 +141,19 @@ pub(crate) struct SaturatedRun {
 pub(crate) struct Batch {
     pub(crate) accepted: Vec<EventId>,
     pub(crate) refused: Vec<pb::PublishError>,
+=======
+/// The results of a saturated run.
+pub(super) struct SaturatedRun {
+    pub(super) deliveries: u64,
+    pub(super) seconds: f64,
+    pub(super) cpu: Vec<(&'static str, Duration)>,
+}
+
+/// The result of a batch.
+pub(super) struct Batch {
+    pub(super) accepted: Vec<EventId>,
+    pub(super) refused: Vec<pb::PublishError>,
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
 }
 
 impl<'a> Load<'a> {
@@ -164,8 +209,13 @@ impl<'a> Load<'a> {
         Ok(load)
     }
 
+<<<<<<< HEAD:crates/bench/src/load.rs
     /// Turns its endpoints on.
     pub(crate) async fn enable(&self) -> anyhow::Result<()> {
+=======
+    /// Enables its endpoints.
+    pub(super) async fn enable(&self) -> anyhow::Result<()> {
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
         for target in &self.targets {
             let mut request = pb::EnableEndpointRequest::default();
             request.endpoint_id.clone_from(&target.endpoint);
@@ -200,8 +250,13 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
+<<<<<<< HEAD:crates/bench/src/load.rs
     /// Sends again all that its first endpoint got, so many per second at the most.
     pub(crate) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
+=======
+    /// Replays every delivery of its first endpoint, at most so many per second.
+    pub(super) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
         let request = pb::CreateReplayRequest {
             rows: Some(self.succeeded()),
             per_second,
@@ -227,7 +282,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// What its first endpoint got.
+    /// The filter for its first endpoint's successful deliveries.
     fn succeeded(&self) -> pb::LogRows {
         let target = &self.targets[0];
         let filter = pb::DeliveryFilter {
@@ -296,9 +351,15 @@ impl<'a> Load<'a> {
             .await
     }
 
+<<<<<<< HEAD:crates/bench/src/load.rs
     /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and tells what became of
     /// each. Ends with the first batch that it is told to end with.
     pub(crate) async fn keep_ahead(
+=======
+    /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and passes the result of each to
+    /// `told`. Ends with `stop`, or with the first error of `told`.
+    pub(super) async fn keep_ahead(
+>>>>>>> we:crates/tidings/src/commands/bench/load.rs
         &self,
         batch: usize,
         outstanding: u64,
@@ -418,7 +479,7 @@ impl<'a> Load<'a> {
     }
 
     async fn publish_batch(&self, size: usize) -> anyhow::Result<Batch> {
-        /// What takes longer does not count as accepted.
+        /// Time after which an unanswered publish does not count as accepted.
         const PATIENCE: Duration = Duration::from_secs(30);
         let request = pb::PublishBatchRequest {
             events: (0..size.max(1)).map(|_| self.event()).collect(),

@@ -50,13 +50,17 @@ enum Other {
     Isolation(isolation::IsolationArgs),
 }
 
+<<<<<<< HEAD:crates/bench/src/main.rs
 /// The flags of every benchmark.
+=======
+/// Parameters that every benchmark takes.
+>>>>>>> we:crates/tidings/src/commands/bench.rs
 #[derive(clap::Args)]
 struct Setup {
-    /// PostgreSQL, an empty database.
+    /// PostgreSQL to measure with; the database must be empty.
     #[arg(long, value_name = "URL", requires = "amqp_url")]
     database_url: Option<String>,
-    /// RabbitMQ, an empty virtual host.
+    /// RabbitMQ to measure with; the virtual host must be empty.
     #[arg(long, value_name = "URL", requires = "database_url")]
     amqp_url: Option<String>,
     /// The size of a payload, bytes.
@@ -72,7 +76,7 @@ struct Setup {
     output: OutputArgs,
 }
 
-/// How long a run goes on before it is measured.
+/// Duration of a run before it is measured.
 const WARM_UP: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
@@ -100,7 +104,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// What was measured, for people. Machines get it as JSON.
+/// Results that are printed for people, or as JSON.
 trait Report: Serialize {
     fn print(&self) -> anyhow::Result<()>;
 }

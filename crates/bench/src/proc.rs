@@ -100,7 +100,7 @@ pub(crate) fn peak_memory(pid: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What all processors of this machine have done since it was started, ticks.
+/// Work of all processors of this machine since it was started, in ticks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Processors {
     idle: u64,
@@ -113,8 +113,13 @@ impl Processors {
         Self::read(&fs::read_to_string("/proc/stat").ok()?)
     }
 
+<<<<<<< HEAD:crates/bench/src/proc.rs
     /// How busy they were from then until now, by whatever process, percent.
     pub(crate) fn busy_since(self, then: Self) -> f64 {
+=======
+    /// Load by whatever process from then until now, percent.
+    pub(super) fn busy_since(self, then: Self) -> f64 {
+>>>>>>> we:crates/tidings/src/commands/bench/proc.rs
         let all = self.all.saturating_sub(then.all).max(1) as f64;
         100.0 - self.idle.saturating_sub(then.idle) as f64 * 100.0 / all
     }
@@ -134,8 +139,13 @@ impl Processors {
     }
 }
 
+<<<<<<< HEAD:crates/bench/src/proc.rs
 /// How many processes want to run, averaged over the last minute.
 pub(crate) fn load_average() -> Option<f64> {
+=======
+/// Runnable processes, averaged over the last minute.
+pub(super) fn load_average() -> Option<f64> {
+>>>>>>> we:crates/tidings/src/commands/bench/proc.rs
     fs::read_to_string("/proc/loadavg")
         .ok()?
         .split_whitespace()

@@ -21,7 +21,7 @@ pub(crate) fn now() -> u64 {
     START.elapsed().as_nanos() as u64
 }
 
-/// What a receiver does with a request.
+/// A receiver's treatment of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// It answers at once that all is well.
@@ -32,24 +32,39 @@ pub(crate) enum Manner {
     Hangs,
 }
 
+<<<<<<< HEAD:crates/bench/src/receiver.rs
 /// What has arrived.
 pub(crate) struct Sink {
     /// Where it listens.
     pub(crate) addresses: Vec<SocketAddr>,
     /// What requests are for that it counts.
+=======
+/// A receiver that records the arrival of events.
+pub(super) struct Sink {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// The path whose requests it counts.
+>>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
     path: &'static str,
     /// The certificate that it shows, if it speaks TLS.
     pub(crate) certificate: Option<String>,
     arrived: Arc<Arrived>,
 }
 
-/// How often an event came.
+/// The arrivals of one event.
 #[derive(Debug, Clone, Copy)]
+<<<<<<< HEAD:crates/bench/src/receiver.rs
 pub(crate) struct Arrival {
     /// When it first did, on the clock of [`now`].
     pub(crate) first: u64,
     /// How often, 1 if all is well.
     pub(crate) times: u32,
+=======
+pub(super) struct Arrival {
+    /// The first arrival, on the clock of [`now`].
+    pub(super) first: u64,
+    /// The number of arrivals; more than 1 means duplicates.
+    pub(super) times: u32,
+>>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
 }
 
 #[derive(Default)]
@@ -97,13 +112,19 @@ impl Sink {
         }))
     }
 
+<<<<<<< HEAD:crates/bench/src/receiver.rs
     /// Where one of its endpoints leads.
     pub(crate) fn url(&self, number: usize) -> String {
+=======
+    /// The URL of an endpoint by its number.
+    pub(super) fn url(&self, number: usize) -> String {
+>>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let address = self.addresses[number % self.addresses.len()];
         format!("{scheme}://{address}{}", self.path)
     }
 
+<<<<<<< HEAD:crates/bench/src/receiver.rs
     /// How many requests have come.
     pub(crate) fn requests(&self) -> u64 {
         self.arrived.requests.load(Ordering::Relaxed)
@@ -116,6 +137,20 @@ impl Sink {
 
     /// Whether an event has come since [`Sink::take`].
     pub(crate) fn has(&self, event: EventId) -> bool {
+=======
+    /// Requests so far, duplicates included.
+    pub(super) fn requests(&self) -> u64 {
+        self.arrived.requests.load(Ordering::Relaxed)
+    }
+
+    /// Distinct events since [`Sink::take`].
+    pub(super) fn distinct(&self) -> u64 {
+        self.arrived.events().len() as u64
+    }
+
+    /// `true` if the event has arrived since [`Sink::take`].
+    pub(super) fn has(&self, event: EventId) -> bool {
+>>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
         self.arrived.events().contains_key(&event)
     }
 
@@ -131,8 +166,13 @@ impl Sink {
         true
     }
 
+<<<<<<< HEAD:crates/bench/src/receiver.rs
     /// Which events came; forgotten with this.
     pub(crate) fn take(&self) -> HashMap<EventId, Arrival> {
+=======
+    /// Takes the arrivals so far, and starts anew.
+    pub(super) fn take(&self) -> HashMap<EventId, Arrival> {
+>>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
         std::mem::take(&mut *self.arrived.events())
     }
 }
@@ -180,7 +220,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, arrived: Arc<Arrived>) {
     }
 }
 
-/// Where the first request in the buffer ends, if it is there as a whole.
+/// The end of the first request in the buffer, if all of it is there.
 fn request_end(buffer: &[u8]) -> Option<usize> {
     let body = find(buffer, b"\r\n\r\n")? + 4;
     let length: usize = header(&buffer[..body], b"\r\nContent-Length: ")?.parse().ok()?;

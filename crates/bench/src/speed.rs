@@ -16,16 +16,16 @@ pub(crate) struct SpeedArgs {
     /// Events per second of the steady run.
     #[arg(long, default_value_t = 1_000)]
     rate: u32,
-    /// How long each run is measured, after a warm-up.
+    /// Duration of each measured run, after a warm-up.
     #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
     duration: Duration,
-    /// To how many endpoints the events go, each event to one of them.
+    /// Number of endpoints; each event goes to one of them.
     #[arg(long, default_value_t = 1)]
     endpoints: usize,
-    /// How many events may be accepted and not yet delivered while saturating.
+    /// Number of events that may be accepted and not yet delivered while saturating.
     #[arg(long, default_value_t = 2_000)]
     outstanding: u64,
-    /// How many events are published in one call while saturating.
+    /// Number of events per call while saturating.
     #[arg(long, default_value_t = 50)]
     batch: usize,
     #[command(flatten)]

@@ -24,6 +24,7 @@ pub(crate) struct System {
     processes: Vec<Process>,
     engines: Option<(u16, u16)>,
     directory: PathBuf,
+<<<<<<< HEAD:crates/bench/src/system.rs
     /// Where events are published.
     pub(crate) ingest: String,
     /// Where tenants and endpoints are made.
@@ -32,13 +33,22 @@ pub(crate) struct System {
     pub(crate) log: String,
     /// An operator's token.
     pub(crate) operator: String,
+=======
+    /// The address to publish to.
+    pub(super) ingest: String,
+    /// The address for managing tenants and endpoints.
+    pub(super) control: String,
+    /// The address of the log service.
+    pub(super) log: String,
+    pub(super) operator: String,
+>>>>>>> we:crates/tidings/src/commands/bench/system.rs
 }
 
 struct Process {
     program: Program,
     name: &'static str,
     environment: Vec<(&'static str, String)>,
-    /// Where `/readyz` and `/metrics` are.
+    /// The address of `/readyz` and `/metrics`.
     monitor: String,
     child: Child,
     /// The most memory that its predecessors had, bytes.
@@ -166,8 +176,13 @@ impl System {
             .collect()
     }
 
+<<<<<<< HEAD:crates/bench/src/system.rs
     /// What each process has counted: `process name{labels}` and value, of the metrics whose names begin like this.
     pub(crate) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
+=======
+    /// Metrics of each process whose names begin with one of these prefixes: `process name{labels}` and value.
+    pub(super) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
+>>>>>>> we:crates/tidings/src/commands/bench/system.rs
         let mut found = BTreeMap::new();
         for process in &self.processes {
             let answer = get(&process.monitor, "/metrics").await.unwrap_or_default();

@@ -26,24 +26,23 @@ struct Pages {
     awaited: BTreeSet<(Moment, EventId)>,
 }
 
-/// What is known of one event.
+/// The known history of one event.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Page {
-    /// When the publisher was told that it is accepted, and of which kind it is; never for one whose publisher got no
-    /// answer.
+    /// The time at which the publisher learnt of the acceptance, and the event's kind; `None` for an event whose
+    /// publisher got no answer.
     pub(crate) accepted: Option<(Moment, u8)>,
-    /// What each endpoint saw of it.
+    /// Requests seen by each endpoint.
     pub(crate) visits: [Visits; Endpoint::ALL.len()],
 }
 
 /// The requests of one delivery.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Visits {
-    /// How many arrived.
     pub(crate) requests: u16,
-    /// How many of them were answered with a success.
+    /// Requests that were answered with a success.
     pub(crate) successes: u16,
-    /// When the first arrived.
+    /// Arrival of the first request.
     pub(crate) first: Moment,
 }
 
@@ -51,18 +50,16 @@ pub(crate) struct Visits {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u32);
 
-/// How things stand.
+/// Counts so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing {
-    /// Events that were accepted.
     pub(crate) accepted: u64,
     /// Publishes that were refused or not answered.
     pub(crate) refused: u64,
-    /// Requests that arrived.
     pub(crate) requests: u64,
     /// Those of them that came although their delivery had been answered with a success.
     pub(crate) repeated: u64,
-    /// How long the longest waiting accepted event has waited for its first request.
+    /// The wait of the oldest accepted event that has had no request yet.
     pub(crate) oldest_wait: Duration,
 }
 
@@ -74,12 +71,11 @@ impl Book {
         }
     }
 
-    /// Now.
     pub(crate) fn now(&self) -> Moment {
         Moment(u32::try_from(self.start.elapsed().as_millis()).unwrap_or(u32::MAX))
     }
 
-    /// The publisher was told that an event is accepted.
+    /// Notes that an event was accepted.
     pub(crate) fn accepted(&self, event: EventId, kind: u8) {
         let now = self.now();
         let mut pages = self.pages();
@@ -91,7 +87,7 @@ impl Book {
         }
     }
 
-    /// The publisher was told no, or nothing.
+    /// Notes a publish that was rejected or not answered.
     pub(crate) fn refused(&self) {
         self.pages().refused += 1;
     }
@@ -144,14 +140,14 @@ impl Book {
         self.pages().events.clone()
     }
 
-    /// Nothing panics while it writes.
+    /// A lock that is never poisoned: nothing panics while it is held.
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Moment {
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time since `earlier`; zero if `earlier` is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).into())
     }

@@ -29,7 +29,7 @@ pub(crate) struct Engines {
     keep: bool,
 }
 
-/// What RabbitMQ is.
+/// The form in which RabbitMQ runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broker {
     /// One node whose stuck transfers are tried again after 15 s.
@@ -42,7 +42,6 @@ pub(crate) enum Broker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Node(u8);
 
-/// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     RabbitMq,
@@ -152,7 +151,7 @@ impl Engines {
         format!("postgres://tidings@127.0.0.1:{PORT}/postgres")
     }
 
-    /// Where the processes find it, with their own role.
+    /// The URL by which the processes reach PostgreSQL, with a role of their own.
     pub(crate) fn service_url(&self) -> String {
         format!("postgres://service:{PASSWORD}@127.0.0.1:{PORT}/postgres")
     }
@@ -246,7 +245,7 @@ impl Engines {
         engine == Engine::RabbitMq && self.broker == Broker::Cluster
     }
 
-    /// Every queue.
+    /// Every queue, with its counts.
     pub(crate) async fn queues(&self) -> anyhow::Result<Vec<Queue>> {
         self.get("/api/queues/%2f").await
     }
@@ -267,7 +266,6 @@ impl Engines {
             .await
     }
 
-    /// Removes a binding.
     pub(crate) async fn unbind(&self, binding: &Binding) -> anyhow::Result<()> {
         let Binding {
             source,

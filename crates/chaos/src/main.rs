@@ -42,7 +42,7 @@ use crate::verdict::Verdict;
 /// Kill, cut, purge and freeze a whole system while events flow, and count what became of every accepted one.
 #[derive(Debug, Parser)]
 struct Options {
-    /// How long faults are inflicted.
+    /// Minutes during which faults are inflicted.
     #[arg(long, default_value_t = 5.0)]
     minutes: f64,
     /// Instead: the most important faults, once each.
@@ -52,7 +52,7 @@ struct Options {
     /// cluster can suffer, once each.
     #[arg(long, conflicts_with = "short")]
     cluster: bool,
-    /// What faults are drawn from; random if left out.
+    /// Seed for drawing faults; random if left out.
     #[arg(long)]
     seed: Option<u64>,
     /// Events published per second.
@@ -61,13 +61,13 @@ struct Options {
     /// Only these faults (comma-separated), in this order.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<Fault>,
-    /// Say which faults there are.
+    /// List the faults and exit.
     #[arg(long)]
     list: bool,
     /// Write the result to this file too, as Markdown.
     #[arg(long)]
     report: Option<PathBuf>,
-    /// How many seconds everything may take to end, once publishing has stopped and all is healed.
+    /// Seconds for every delivery to end, once publishing has stopped and every fault has ended.
     #[arg(long, default_value_t = 120)]
     drain: u64,
     /// Leave PostgreSQL and RabbitMQ running when something is wrong, to look at them.
@@ -96,7 +96,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the system passed. Whatever was started has ended when this returns.
+/// Runs the attack and returns `true` if the system passed. Every process it started has ended by then.
 #[tokio::main]
 async fn attack(options: Options) -> anyhow::Result<bool> {
     let state = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.run/chaos");

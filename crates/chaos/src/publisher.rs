@@ -13,16 +13,16 @@ use tokio::time::MissedTickBehavior;
 use crate::book::Book;
 use crate::receivers::{KINDS, event_type};
 
-/// How long an answer is waited for.
+/// Time to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long it waits after a refusal.
+/// Pause after a rejected publish.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The most events that wait for an answer; while so many do, no new ones are begun.
 const UNDER_WAY: usize = 3_000;
 
-/// How often new events are begun.
+/// Interval between two batches of new events.
 const TICK: Duration = Duration::from_millis(20);
 
 /// A task that publishes until it is stopped.

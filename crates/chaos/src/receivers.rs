@@ -24,24 +24,23 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::book::Book;
 
-/// How many kinds of events there are; each endpoint wants some of them.
+/// Number of kinds of events; each endpoint wants some of them.
 pub(crate) const KINDS: u8 = 20;
 
-/// Where requests go and how they are treated.
+/// A receiver's behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     /// Wants everything and answers 200 at once.
     Healthy,
-    /// Answers 500 to some first requests and to every request of a few deliveries, which thereby exhaust; may be told
-    /// to answer 503 to everything.
+    /// Answers 500 to some first requests and to every request of a few deliveries, which thereby exhaust; can be
+    /// switched to 503 for everything.
     Flaky,
     /// Takes 200 ms to 800 ms.
     Slow,
-    /// Never answers some first requests.
     Hanging,
 }
 
-/// The server.
+/// The HTTP server of every endpoint.
 #[derive(Debug)]
 pub(crate) struct Receivers {
     address: SocketAddr,
@@ -82,7 +81,6 @@ impl Endpoint {
         }
     }
 
-    /// The deadline of its attempts.
     pub(crate) fn timeout(self) -> Duration {
         match self {
             Self::Hanging => Duration::from_secs(2),
@@ -122,19 +120,18 @@ impl Receivers {
         Ok(Self { address, down, serving })
     }
 
-    /// Where an endpoint is.
     pub(crate) fn url(&self, endpoint: Endpoint) -> String {
         format!("http://{}/{}", self.address, endpoint.name())
     }
 
-    /// Where an endpoint is of which no book is kept; it answers 200 to everything, or 422: that fails each delivery, and says
-    /// nothing against the endpoint, so that its circuit stays closed.
+    /// The URL of an endpoint of which no book is kept. It answers 200 to everything, or 422, which fails each delivery
+    /// but says nothing against the endpoint, so its circuit stays closed.
     pub(crate) fn aside(&self, answers: bool) -> String {
         let path = if answers { ASIDE } else { ASIDE_DOWN };
         format!("http://{}{path}", self.address)
     }
 
-    /// Whether the flaky endpoint is to answer 503 to everything.
+    /// Switches the flaky endpoint to 503 for everything, or back.
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
@@ -229,7 +226,7 @@ fn status(code: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// A delivery's own random numbers.
+/// Random numbers that depend on the delivery only.
 #[derive(Debug, Clone, Copy)]
 struct Dice(u64);
 

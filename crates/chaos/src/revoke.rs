@@ -17,13 +17,12 @@ use tonic::Status;
 use crate::receivers::event_type;
 use crate::system::System;
 
-/// How long the key is used before it is deleted, milliseconds.
+/// Use of the key before it is deleted, in milliseconds.
 const USED_FOR: std::ops::Range<u64> = 500..2_500;
-/// How often an event is sent.
+/// Interval between two events.
 const EVERY: Duration = Duration::from_millis(5);
 /// The most that the streams may live on, with all processes well.
 const GONE_WITHIN: Duration = Duration::from_secs(15);
-/// The kind of the events.
 const KIND: u8 = 0;
 
 /// Publishes over a stream and watches, deletes the key, and sees that both end with the reason and that nothing is

@@ -11,15 +11,15 @@ use tidings_acceptance::get;
 use tidings_testkit::Reserved;
 use tokio::process::{Child, Command};
 
-/// How many lines of a log are shown when something is wrong.
+/// Lines of a log that are printed when something is wrong.
 const SHOWN: usize = 15;
 
 /// The program and the variables that every process of a system shares.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// `tidings`.
+    /// The executable, `tidings`.
     pub(crate) path: PathBuf,
-    /// Its configuration.
+    /// Its configuration as environment variables.
     pub(crate) variables: Vec<(String, String)>,
 }
 
@@ -80,7 +80,7 @@ impl Role {
         self.name
     }
 
-    /// What a variable is set to, `TIDINGS_` left out.
+    /// The value of a variable, its name without `TIDINGS_`.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         let name = format!("TIDINGS_{name}");
         let found = self.program.variables.iter().rev().find(|(known, _)| *known == name);

@@ -1,4 +1,4 @@
-//! Which fault comes when, and how long the system takes to recover from each.
+//! The order of faults, and the time that the system takes to recover from each.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::system::System;
 /// The system has caught up when no accepted event has waited longer than this for its first request.
 pub(crate) const CAUGHT_UP: Duration = Duration::from_secs(2);
 
-/// How long catching up is waited for before the next fault comes all the same.
+/// Limit for catching up; the next fault comes after it all the same.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// In a run of some length, so many of a hundred faults are followed by the next at once.
@@ -33,27 +33,27 @@ pub(crate) struct Schedule {
 #[derive(Debug)]
 pub(crate) struct Inflicted {
     pub(crate) fault: Fault,
-    /// When it began, from the start of publishing.
+    /// Its begin, counted from the start of publishing.
     pub(crate) at: Duration,
-    /// What was drawn for it.
+    /// Its random parameters, in words.
     pub(crate) detail: String,
     /// From its begin to its end, when every process is ready again.
     pub(crate) lasted: Duration,
-    /// How many publishes were accepted meanwhile.
+    /// Publishes accepted while it lasted.
     pub(crate) accepted: u64,
-    /// How many publishes were refused or not answered meanwhile.
+    /// Publishes rejected or not answered while it lasted.
     pub(crate) refused: u64,
-    /// How many requests came until the next fault although their delivery had been answered with a success.
+    /// Requests until the next fault whose delivery had been answered with a success before.
     pub(crate) repeated: u64,
     /// From its end to the next request at any receiver.
     pub(crate) first_request: Option<Duration>,
     /// From its end until the system has caught up; none if the next fault came before.
     pub(crate) caught_up: Option<Duration>,
-    /// How the receivers fared from its begin until the system had caught up.
+    /// The receivers' view, from its begin until the system had caught up.
     pub(crate) felt: Felt,
 }
 
-/// What receivers felt of a fault.
+/// Effects of a fault that receivers noticed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Felt {
     /// The longest time in which none of them got a request.
@@ -63,7 +63,7 @@ pub(crate) struct Felt {
 }
 
 impl Inflicted {
-    /// What was promised and not kept.
+    /// The promise that the fault broke, if any.
     pub(crate) fn broken(&self) -> Option<String> {
         let promised = self.fault.longest_silence(self.lasted)?;
         let name = self.fault.name();
@@ -79,7 +79,7 @@ impl Inflicted {
 }
 
 impl Felt {
-    /// Looks for ever.
+    /// Observes the book until it is dropped.
     async fn watch(&mut self, book: &Book) -> Infallible {
         let mut requests = book.standing().requests;
         let mut since = Instant::now();
@@ -214,7 +214,7 @@ async fn recovery(book: &Book, requests: u64, end: Instant, hasty: bool) -> (Opt
     (first_request, None)
 }
 
-/// Says what happens and when.
+/// Logs a step of the run with its time.
 pub(crate) fn log(at: Duration, what: &str) {
     let now = jiff::Timestamp::now();
     println!("{now:.3} {:>7.1} s  {what}", at.as_secs_f64());

@@ -28,26 +28,25 @@ const SCHEDULE: [i64; 3] = [1, 2, 3];
 #[derive(Debug)]
 pub(crate) struct System {
     pub(crate) receivers: Receivers,
-    /// What was promised, and what arrived.
+    /// The publisher's and the receivers' records.
     pub(crate) book: Arc<Book>,
-    /// Where the processes listen.
     pub(crate) servers: Servers,
     /// Speaks to ingest with the operator's key.
     pub(crate) client: Client,
-    /// Whose events are published.
+    /// The tenant whose events are published.
     pub(crate) tenant: Tenant,
     /// The ids of the endpoints, in the order of [`Endpoint::ALL`].
     pub(crate) endpoints: Vec<EndpointId>,
     roles: Vec<Role>,
     links: Vec<FaultProxy>,
-    /// Processes that ended although nobody told them to.
+    /// Processes that ended although nothing had stopped them.
     ends: Vec<String>,
     // Last, so that processes end before their engines do.
     pub(crate) engines: Engines,
     _addresses: Vec<Reserved>,
 }
 
-/// A process.
+/// One of the system's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Ingest,
@@ -247,7 +246,7 @@ impl System {
         Ok(())
     }
 
-    /// What processes did that they should not: ends without being told to, and panics.
+    /// Faults of processes themselves: unexpected ends, and panics.
     pub(crate) fn misdeeds(&self) -> Vec<String> {
         let panics = self.roles.iter().flat_map(|role| {
             let name = role.name();
@@ -272,7 +271,8 @@ pub(crate) fn new_key(name: &str) -> String {
     format!("{name}:{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))
 }
 
-/// What all processes share. Clocks are shortened, so that minutes show what takes hours; nothing else is special.
+/// The program with the configuration that all processes share. Clocks are shortened, so that minutes show what takes
+/// hours; nothing else is special.
 fn program(tidings: &Path, engines: &Engines) -> Program {
     let key = new_key("chaos");
     let program = Program {

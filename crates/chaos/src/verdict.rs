@@ -1,4 +1,4 @@
-//! What became of everything: the publisher's and the receivers' book against the system's ledger.
+//! The final comparison of the publisher's and the receivers' book with the system's ledger.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,22 +14,22 @@ use crate::engines::Engines;
 use crate::receivers::Endpoint;
 use crate::system::System;
 
-/// How many deliveries one query asks for.
+/// Deliveries per query.
 const PAGE: usize = 10_000;
 
-/// How long the broker may hold messages after every delivery has ended: longer than any rung that was used.
+/// Time for which the broker may hold messages after every delivery has ended: longer than the longest delay queue
+/// used.
 const LEFTOVERS: Duration = Duration::from_secs(30);
 
-/// What was counted.
+/// Counts and violations of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Events whose publisher was told that they are accepted.
+    /// Events whose acceptance the publisher has seen.
     pub(crate) accepted: u64,
     /// Events that exist although their publisher got no answer, or another one.
     pub(crate) unanswered: u64,
-    /// Deliveries of accepted events.
     pub(crate) deliveries: u64,
-    /// How many of them are in which state.
+    /// Number of deliveries by state.
     pub(crate) states: BTreeMap<String, u64>,
     /// Attempts that the ledger knows, of these deliveries.
     pub(crate) attempts: u64,
@@ -43,22 +43,19 @@ pub(crate) struct Verdict {
     pub(crate) exhausted_after_success: u64,
     /// From acceptance to the first request, ascending.
     pub(crate) delays: Vec<Duration>,
-    /// How long the system needed to end everything, once publishing stopped and all was healed.
+    /// Time needed to end every delivery, once publishing had stopped and every fault had ended.
     pub(crate) drained: Duration,
     /// Deliveries that the ledger does not know.
     pub(crate) missing: Vec<String>,
-    /// Deliveries that have not ended.
     pub(crate) open: Vec<String>,
-    /// Deliveries that nobody received.
     pub(crate) unseen: Vec<String>,
     /// Deliveries that count as succeeded although no request of them was answered with a success.
     pub(crate) unfounded: Vec<String>,
-    /// Deliveries that were cancelled, which nobody asked for.
+    /// Deliveries that were cancelled although nobody requested it.
     pub(crate) cancelled: Vec<String>,
     /// Deliveries that have not ended, of events whose publisher got no answer. Nothing was promised, but whatever is
     /// in the ledger has to end.
     pub(crate) other_open: Vec<String>,
-    /// Queues that still hold messages.
     pub(crate) leftovers: Vec<String>,
 }
 
@@ -70,7 +67,6 @@ struct Expected {
     page: Page,
 }
 
-/// A row of the ledger.
 #[derive(Debug, Clone)]
 struct Row {
     state: String,
@@ -123,7 +119,7 @@ impl Verdict {
         Ok(verdict)
     }
 
-    /// What is wrong: names and examples; nothing if all is well.
+    /// Violations with their names and examples; empty if there are none.
     pub(crate) fn failures(&self) -> Vec<(&'static str, &[String])> {
         let all = [
             ("missing in the ledger", &self.missing),

@@ -13,7 +13,7 @@ use tidings_domain::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct When(Timestamp);
 
-/// Why a text is not a point in time.
+/// The error for a text that is no point in time.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a time: write it like `2026-01-07T15:30:00Z`, or like `90s`, `1h` or `2d` for so long ago")]
 pub(crate) struct ParseWhenError(String);
@@ -32,7 +32,7 @@ impl FromStr for When {
 }
 
 impl When {
-    /// As requests carry it.
+    /// Converts to a protobuf timestamp for requests.
     pub(crate) fn on_the_wire(self) -> prost_types::Timestamp {
         tidings_proto::timestamp(self.0)
     }

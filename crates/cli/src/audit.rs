@@ -1,4 +1,4 @@
-//! `tidings audit`.
+//! `tidings audit`: the log of changes.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, instant, non_empty, table, time};
 use crate::pages;
 
-/// Shows who changed what, and from where.
+/// Shows the log of changes: who changed what, and from where.
 ///
 /// Example:
 ///   tidings audit list --action 'endpoint.*' --since 1d
@@ -31,7 +31,7 @@ enum Command {
     List(ListArgs),
 }
 
-/// Lists changes, newest first. With --output json each has what the thing was like before and is like since.
+/// Lists changes, newest first. With --output json each contains the state before and after.
 ///
 /// Examples:
 ///   tidings audit list --target ep_… --output json
@@ -39,30 +39,29 @@ enum Command {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct ListArgs {
-    /// Changes of this tenant's things (ten_…).
+    /// Changes of this tenant's objects (ten_…).
     #[arg(long)]
     tenant: Option<TenantId>,
     /// Changes made with this key (key_…).
     #[arg(long = "by", value_name = "KEY")]
     key_id: Option<KeyId>,
-    /// Changes of this kind: endpoint.updated, or endpoint.* for all that begin so.
+    /// Changes with this action: endpoint.updated, or endpoint.* for every action with that prefix.
     #[arg(long)]
     action: Option<String>,
-    /// Changes of the thing with this id.
+    /// Changes of the object with this id.
     #[arg(long, value_name = "ID")]
     target: Option<String>,
     /// Changes at or after this time, or in so long until now, like 1h.
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
-    /// Changes before this time.
+    /// Only changes before this time.
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
-    /// How many at the most.
+    /// Maximum number of changes.
     #[arg(long, default_value_t = 20)]
     limit: u32,
 }
 
-/// What `--output json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
     id: &'a str,

@@ -1,4 +1,4 @@
-//! `tidings console`.
+//! `tidings console`: a signed-in browser.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,18 +13,23 @@ use crate::client::{ClientArgs, explain};
 /// As long as an operator's session lasts.
 const LASTS: Duration = Duration::from_secs(8 * 3_600);
 
-/// Opens the operator's console in a browser, signed in for eight hours, and prints the link. Takes an operator's key;
-/// run where `tidings-data` is, it finds the one that standalone made.
+/// Opens the operator's console in a browser, signed in for eight hours, and prints the link. Requires an operator's
+/// key; in the directory that contains `tidings-data`, the key that standalone made is used.
 ///
 /// Example:
 ///   tidings console
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
+<<<<<<< HEAD:crates/cli/src/console.rs
 pub struct Args {
     /// Where browsers reach the console: standalone or control, over HTTP.
+=======
+pub(crate) struct Args {
+    /// Address at which browsers reach the console: standalone or control, over HTTP.
+>>>>>>> we:crates/tidings/src/commands/console.rs
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Url,
-    /// Only print the link.
+    /// Print the link without opening a browser.
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -56,7 +61,7 @@ fn link(url: &Url, token: &str) -> Url {
     link
 }
 
-/// Whether a browser could be told to open the link.
+/// Opens the link in a browser; `false` if none could be started.
 fn opened(link: &Url) -> bool {
     let programs: &[&str] = if cfg!(target_os = "macos") {
         &["open"]

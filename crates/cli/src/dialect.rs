@@ -14,7 +14,7 @@ use tidings_dialect::{Dialect, Dialects};
 
 use crate::output::{Format, OutputArgs};
 
-/// Shows, checks and tries dialects: how deliveries look to a kind of receiver.
+/// Lists, checks and previews dialects, the formats of deliveries.
 ///
 /// Example:
 ///   tidings dialect list
@@ -29,7 +29,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists the dialects: those built in and those of the configured directory.
+    /// Lists the built-in dialects and those of the configured directory.
     ///
     /// Example:
     ///   tidings dialect list
@@ -38,24 +38,31 @@ enum Command {
         #[command(flatten)]
         config: FileArgs,
     },
-    /// Shows all of a dialect: headers, answers, settings, properties, event types, samples.
+    /// Shows a dialect in full: headers, responses, settings, properties, event types, samples.
     ///
     /// Example:
+<<<<<<< HEAD:crates/cli/src/dialect.rs
     ///   tidings dialect get userpilot
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
         /// Its name.
+=======
+    ///   tidings dialect show userpilot
+    #[command(verbatim_doc_comment)]
+    Show {
+        /// The dialect's name, like userpilot.
+>>>>>>> we:crates/tidings/src/commands/dialect.rs
         name: String,
         #[command(flatten)]
         config: FileArgs,
     },
-    /// Checks a dialect file; says where it is wrong as FILE:LINE:COLUMN.
+    /// Checks a dialect file and reports errors as FILE:LINE:COLUMN.
     ///
     /// Example:
     ///   tidings dialect check acme.toml
     #[command(verbatim_doc_comment)]
     Check {
-        /// The file.
+        /// The dialect file to check.
         file: PathBuf,
     },
     Preview(Box<preview::Args>),

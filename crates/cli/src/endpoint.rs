@@ -1,4 +1,4 @@
-//! `tidings endpoint`.
+//! `tidings endpoint`: the management of endpoints.
 
 mod authentication;
 mod rotate;
@@ -18,7 +18,7 @@ use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs};
 use crate::pages;
 
-/// Manages endpoints: where a tenant's events go and how.
+/// Manages endpoints, the receivers of a tenant's events.
 ///
 /// Example:
 ///   tidings endpoint create --tenant ten_… --url https://example.com/webhooks
@@ -51,7 +51,7 @@ enum Command {
         /// The tenant (ten_…); may be left out with a tenant's key.
         #[arg(long)]
         tenant: Option<TenantId>,
-        /// How many at the most.
+        /// Maximum number of endpoints.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
@@ -62,14 +62,14 @@ enum Command {
     ///   tidings endpoint delete ep_…
     #[command(verbatim_doc_comment)]
     Delete(One),
-    /// Turns deliveries on; what was held is sent.
+    /// Enables an endpoint and sends the deliveries that were held for it.
     ///
     /// Example:
     ///   tidings endpoint enable ep_…
     ///   tidings endpoint enable ep_… --cancel-held
     #[command(verbatim_doc_comment)]
     Enable(EnableArgs),
-    /// Turns deliveries off; they are held until the endpoint is enabled.
+    /// Disables an endpoint. Its deliveries are held until it is enabled.
     ///
     /// Example:
     ///   tidings endpoint disable ep_…
@@ -85,7 +85,7 @@ enum Command {
     Test(test::Args),
 }
 
-/// Makes an endpoint and shows it with its secret.
+/// Creates an endpoint and prints it with its secret.
 ///
 /// Examples:
 ///   tidings endpoint create --tenant ten_… --url https://example.com/webhooks --subscribe 'feedback.*'
@@ -100,20 +100,20 @@ struct CreateArgs {
     /// The tenant whose events it gets (ten_…); may be left out with a tenant's key.
     #[arg(long)]
     tenant: Option<TenantId>,
-    /// Where requests go.
+    /// URL that requests go to.
     #[arg(long)]
     url: String,
     #[command(flatten)]
     settings: Settings,
-    /// Sign with a generated ed25519 key; its receiver verifies with the public key, which is shown.
+    /// Sign with a generated ed25519 key; the public key for its receiver is printed.
     #[arg(long, conflicts_with_all = ["secret", "secret_file", "unsigned"])]
     ed25519: bool,
-    /// Make it disabled: deliveries are held until it is enabled.
+    /// Create it disabled: its deliveries are held until it is enabled.
     #[arg(long)]
     disabled: bool,
 }
 
-/// Changes what is given and nothing else.
+/// Changes the given settings only.
 ///
 /// Examples:
 ///   tidings endpoint update ep_… --url https://example.com/new
@@ -122,14 +122,14 @@ struct CreateArgs {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct UpdateArgs {
-    /// Its id.
+    /// The endpoint (ep_…).
     endpoint: EndpointId,
-    /// Where requests go.
+    /// URL that requests go to.
     #[arg(long)]
     url: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// What to leave to the dialect or the configuration again, or to empty; may be repeated.
+    /// A setting to leave to the dialect or the configuration again, or to empty; may be repeated.
     #[arg(long, value_name = "FLAG", value_parser = RESETTABLE)]
     reset: Vec<String>,
 }
@@ -146,20 +146,18 @@ const RESETTABLE: [&str; 9] = [
     "setting",
 ];
 
-/// An endpoint to turn on.
 #[derive(clap::Args)]
 struct EnableArgs {
-    /// Its id.
+    /// The endpoint (ep_…).
     endpoint: EndpointId,
-    /// Cancel what was held meanwhile instead of sending it.
+    /// Cancel the held deliveries instead of sending them.
     #[arg(long)]
     cancel_held: bool,
 }
 
-/// One endpoint.
 #[derive(clap::Args)]
 struct One {
-    /// Its id.
+    /// The endpoint (ep_…).
     endpoint: EndpointId,
 }
 

@@ -1,4 +1,4 @@
-//! `tidings erase`.
+//! `tidings erase`: jobs that remove content.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -8,8 +8,8 @@ use tidings_proto::pb;
 use crate::client::{ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, fields, instant, table, time};
 
-/// Removes content for good: one event's, or everything of a tenant. An erasure is a job that goes on by itself. Talks to
-/// control, or to standalone; takes a key with the scopes manage and read.
+/// Erases the content of one event, or everything of a tenant. An erasure is a job that runs in the background.
+/// Connects to control, or to standalone; requires a key with the scopes manage and read.
 ///
 /// Examples:
 ///   tidings erase event evt_0193…
@@ -27,25 +27,26 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Erases an event's payload, and request and response bodies of its attempts. That it happened stays on record; what
-    /// was not delivered yet is cancelled.
+    /// Erases an event's payload, and the request and response bodies of its attempts. The log keeps everything else;
+    /// open deliveries are cancelled.
     ///
     /// Example:
     ///   tidings erase event evt_0193…
     #[command(verbatim_doc_comment)]
     Event {
-        /// The event.
+        /// The event (evt_…).
         event: EventId,
     },
-    /// Erases a tenant's whole log: events, deliveries, attempts, idempotency keys, replays. Takes an operator's key.
+    /// Erases a tenant's whole log: events, deliveries, attempts, idempotency keys, replays. Requires an operator's
+    /// key.
     ///
-    /// A tenant that still exists goes on; delete it first (`tidings tenant delete`) if it is to be gone altogether.
+    /// The tenant itself stays; to remove it too, delete it first (`tidings tenant delete`).
     ///
     /// Example:
     ///   tidings erase tenant ten_0193…
     #[command(verbatim_doc_comment)]
     Tenant {
-        /// The tenant.
+        /// The tenant (ten_…).
         tenant: TenantId,
     },
     /// Lists erasures, newest first.
@@ -54,20 +55,27 @@ enum Command {
     ///   tidings erase list
     #[command(verbatim_doc_comment)]
     List {
-        /// Of this tenant only.
+        /// Only this tenant's erasures (ten_…).
         #[arg(long)]
         tenant: Option<TenantId>,
-        /// How many at the most, up to 200.
+        /// Maximum number of erasures, up to 200.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
     },
-    /// Shows an erasure and what it removed.
+    /// Shows an erasure and its progress.
     ///
     /// Example:
+<<<<<<< HEAD:crates/cli/src/erase.rs
     ///   tidings erase get ers_0193…
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
         /// The erasure.
+=======
+    ///   tidings erase show ers_0193…
+    #[command(verbatim_doc_comment)]
+    Show {
+        /// The erasure (ers_…).
+>>>>>>> we:crates/tidings/src/commands/erase.rs
         erasure: ErasureId,
     },
 }
@@ -144,7 +152,7 @@ fn show_list(format: Format, erasures: &[pb::Erasure]) -> anyhow::Result<()> {
     )
 }
 
-/// What is erased: an event, or a tenant.
+/// The erased event, or else the tenant.
 fn target(erasure: &pb::Erasure) -> &str {
     if erasure.event_id.is_empty() {
         &erasure.tenant_id

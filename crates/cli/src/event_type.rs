@@ -1,4 +1,4 @@
-//! `tidings event-type`.
+//! `tidings event-type`: the catalogue of event types.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, fields, instant, line, lines, table, time};
 use crate::pages;
 
-/// Manages the catalogue of event types: what events mean and look like. Changes take an operator's key.
+/// Manages the catalogue of event types, with descriptions and schemas. Changes require an operator's key.
 ///
 /// Example:
 ///   tidings event-type create feedback.created --schema feedback.created.json
@@ -30,18 +30,18 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Adds an event type, or a new version of it, which counts from then on.
+    /// Adds an event type, or a new version of it, which applies from then on.
     ///
     /// Example:
     ///   tidings event-type create feedback.created --description 'Somebody wrote feedback' --schema feedback.json
     #[command(verbatim_doc_comment)]
     Create {
-        /// Its name.
+        /// The event type, like feedback.created.
         name: EventType,
-        /// What it means, for people.
+        /// A description for people.
         #[arg(long, default_value = "")]
         description: String,
-        /// A file with the JSON Schema of its payloads [default: any payload will do].
+        /// A file with the JSON Schema of its payloads [default: any payload is valid].
         #[arg(long, value_name = "FILE")]
         schema: Option<PathBuf>,
     },
@@ -54,19 +54,26 @@ enum Command {
     /// Shows an event type with all its versions.
     ///
     /// Example:
+<<<<<<< HEAD:crates/cli/src/event_type.rs
     ///   tidings event-type get feedback.created
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
         /// Its name.
+=======
+    ///   tidings event-type show feedback.created
+    #[command(verbatim_doc_comment)]
+    Show {
+        /// The event type, like feedback.created.
+>>>>>>> we:crates/tidings/src/commands/event_type.rs
         name: EventType,
     },
-    /// Removes an event type with all its versions. It can still be published.
+    /// Removes an event type with all its versions. Events of this type can still be published.
     ///
     /// Example:
     ///   tidings event-type delete feedback.created
     #[command(verbatim_doc_comment)]
     Delete {
-        /// Its name.
+        /// The event type, like feedback.created.
         name: EventType,
     },
 }
@@ -155,7 +162,6 @@ fn list(format: Format, event_types: &[pb::EventTypeVersion]) -> anyhow::Result<
     table(&header, &event_types.iter().map(row).collect::<Vec<_>>())
 }
 
-/// What `--output json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
     name: &'a str,

@@ -1,4 +1,4 @@
-//! `tidings explain`.
+//! `tidings explain`: the history of a delivery in sentences.
 
 use serde::Serialize;
 use tidings_domain::{DeliveryId, EventId, Timestamp};
@@ -7,8 +7,8 @@ use tidings_proto::pb;
 use crate::client::{ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, heading, instant, line};
 
-/// Says what became of an event or a delivery, why, and what happens next. Talks to control, or to standalone; takes a
-/// key with the scope read.
+/// Explains what happened to an event or a delivery, why, and what happens next. Connects to control, or to standalone;
+/// requires a key with the scope read.
 ///
 /// Examples:
 ///   tidings explain evt_0193…
@@ -68,7 +68,7 @@ fn show_event(format: Format, explained: &pb::EventExplanation) -> anyhow::Resul
     })
 }
 
-/// Tells of one endpoint.
+/// Prints the explanation of one delivery.
 fn tell(explained: &pb::DeliveryExplanation, indent: &str) -> anyhow::Result<()> {
     let name = match explained.endpoint_name.as_str() {
         "" => explained.endpoint_id.clone(),

@@ -1,4 +1,4 @@
-//! `tidings filter`.
+//! `tidings filter`: trials of content filters.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::client::{ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, line, non_empty, table};
 use crate::publish::read_payload;
 
-/// Tries content filters out: which events of a type an endpoint gets (docs/filters.md).
+/// Tests content filters against sample events (docs/filters.md).
 ///
 /// Example:
 ///   tidings filter try ep_… --filter 'payload.rating <= 2'
@@ -29,7 +29,7 @@ enum Command {
     Try(TryArgs),
 }
 
-/// Says whether an event matches a filter, or which of an endpoint's subscriptions it does; nothing is sent.
+/// Tests if an event matches a filter, or which of an endpoint's subscriptions it matches; nothing is sent.
 ///
 /// Examples:
 ///   tidings filter try ep_… --event evt_…
@@ -38,7 +38,7 @@ enum Command {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct TryArgs {
-    /// The endpoint.
+    /// The endpoint (ep_…).
     endpoint: EndpointId,
     /// The filter to try [default: the endpoint's own subscriptions].
     #[arg(long)]
@@ -103,7 +103,6 @@ fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-/// What `--output json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
     matched: bool,

@@ -1,4 +1,4 @@
-//! `tidings health`.
+//! `tidings health`: a health check for containers.
 
 use std::time::Duration;
 
@@ -7,21 +7,26 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-/// Asks a process of this machine whether it lives, or with --ready whether it can do its job; fails if not. For
+/// Checks that a process on this machine is alive, or with --ready that it can do its job; fails if not. Meant for
 /// containers, which have neither a shell nor curl.
 ///
 /// Example:
 ///   tidings health --url http://127.0.0.1:8080
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
+<<<<<<< HEAD:crates/cli/src/health.rs
 pub struct Args {
     /// Where the process serves its metrics and health.
+=======
+pub(crate) struct Args {
+    /// Address of the process's metrics and health.
+>>>>>>> we:crates/tidings/src/commands/health.rs
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
     url: String,
-    /// Ask whether it is ready, not only whether it lives.
+    /// Check that it can do its job, not only that it is alive.
     #[arg(long)]
     ready: bool,
-    /// How long the answer may take.
+    /// Time limit for the answer.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }

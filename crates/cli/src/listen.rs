@@ -1,4 +1,4 @@
-//! `tidings listen`.
+//! `tidings listen`: a receiver for development.
 
 mod endpoint;
 mod request;
@@ -21,10 +21,10 @@ use self::request::{Received, verify};
 use crate::client::ClientArgs;
 use crate::output::{self, Format, OutputArgs};
 
-/// A receiver for development: prints every request and whether its signature is right.
+/// A receiver for development: prints every request and verifies its signature.
 ///
-/// With --subscribe it makes an endpoint for itself, takes its secret, and deletes it at the end
-/// (Ctrl-C). The server must be allowed to send to this machine:
+/// With --subscribe it creates an endpoint that leads to itself, uses its secret, and deletes it at the end (Ctrl-C).
+/// The server must be allowed to send to this machine:
 ///   tidings standalone --allow-network 127.0.0.0/8
 ///
 /// Examples:
@@ -37,13 +37,13 @@ pub struct Args {
     /// The port to listen on, on this machine only; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// A secret to verify signatures with; may be repeated, as while one replaces another.
+    /// A secret to verify signatures with; may be repeated, as during a rotation.
     #[arg(long = "secret", value_name = "SECRET", value_parser = Secret::read)]
     secrets: Vec<Secret>,
-    /// The status to answer with.
+    /// The HTTP status to answer with.
     #[arg(long, value_name = "STATUS", default_value = "200")]
     respond: StatusCode,
-    /// Make an endpoint that wants these events: a type, a prefix like 'feedback.*', or '*'; may be repeated.
+    /// Create an endpoint for these events: a type, a prefix like 'feedback.*', or '*'; may be repeated.
     #[arg(long = "subscribe", value_name = "PATTERN")]
     subscriptions: Vec<EventPattern>,
     /// The tenant of that endpoint (ten_…); may be left out with a tenant's key.
@@ -52,7 +52,7 @@ pub struct Args {
     /// The dialect of that endpoint, like standard or userhero.
     #[arg(long, requires = "subscriptions")]
     dialect: Option<String>,
-    /// Print headers, too.
+    /// Print the headers, too.
     #[arg(long)]
     headers: bool,
     #[command(flatten)]
@@ -61,7 +61,6 @@ pub struct Args {
     output: OutputArgs,
 }
 
-/// What every request needs.
 #[derive(Clone)]
 struct Listener {
     secrets: Vec<Secret>,
@@ -70,7 +69,7 @@ struct Listener {
     format: Format,
 }
 
-/// How long a request under way may take at the end.
+/// Time for requests under way at the end.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! What commands print: for people, or for machines with `--output json`. Nothing of what is printed is obeyed by a terminal
-//! but what is written here.
+//! Output of commands: for people, or for machines with `--output json`. Control sequences in others' texts are
+//! escaped, so a terminal obeys only what is written here.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -12,8 +12,13 @@ use crate::escape;
 
 /// The flag of every command that prints things.
 #[derive(Args, Clone, Copy)]
+<<<<<<< HEAD:crates/cli/src/output.rs
 pub struct OutputArgs {
     /// How to print: text for people, json (one document per line) for machines.
+=======
+pub(crate) struct OutputArgs {
+    /// Output format: text for people, json (one document per line) for machines.
+>>>>>>> we:crates/tidings/src/output.rs
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -29,6 +34,7 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string(document)?)
 }
 
+<<<<<<< HEAD:crates/cli/src/output.rs
 /// Prints a line.
 pub fn line(text: &str) -> anyhow::Result<()> {
     write(&escape::one_line(text))
@@ -36,6 +42,15 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 
 /// Prints lines.
 pub fn lines(text: &str) -> anyhow::Result<()> {
+=======
+/// Prints a line; others' control characters are escaped.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    write(&escape::one_line(text))
+}
+
+/// Prints several lines; others' control characters are escaped.
+pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
+>>>>>>> we:crates/tidings/src/output.rs
     write(&escape::lines(text))
 }
 

@@ -1,4 +1,4 @@
-//! `tidings publish`.
+//! `tidings publish`: events from the command line.
 
 mod batch;
 
@@ -21,25 +21,29 @@ use crate::output::{self, Format, OutputArgs};
 ///   tidings publish --tenant ten_… --type feedback.created --payload @fb.json --idempotency-key fb-1
 ///   tidings publish --tenant ten_… --batch events.ndjson
 ///
-/// Each line of a batch is a JSON object with event_type and payload, and with occurred_at,
-/// idempotency_key and tenant_id where wanted. Many are under way at once; each gets a result of its
-/// own, as soon as there is one.
+/// Each line of a batch is a JSON object with event_type and payload, and optionally with occurred_at, idempotency_key
+/// and tenant_id. Many lines are sent at once; each gets a result of its own as soon as it is known.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
+<<<<<<< HEAD:crates/cli/src/publish.rs
 pub struct Args {
     /// The tenant it happened to (ten_…); may be left out with a tenant's key.
+=======
+pub(crate) struct Args {
+    /// The tenant (ten_…); may be left out with a tenant's key.
+>>>>>>> we:crates/tidings/src/commands/publish.rs
     #[arg(long, value_name = "TENANT")]
     tenant: Option<TenantId>,
-    /// What happened, like feedback.created.
+    /// The event type, like feedback.created.
     #[arg(long = "type", value_name = "TYPE", required_unless_present = "batch")]
     event_type: Option<EventType>,
     /// The content: a JSON text, @FILE, or - for standard input.
     #[arg(long, value_name = "JSON", required_unless_present = "batch")]
     payload: Option<String>,
-    /// When it happened: a time or so long ago [default: now].
+    /// The time of the event: a moment, or so long ago [default: now].
     #[arg(long, value_name = "TIME")]
     occurred_at: Option<When>,
-    /// Your own name for the event: publishing it again under the same name changes nothing.
+    /// A key of your choice that makes repeated publishes of one event safe.
     #[arg(long, value_name = "NAME")]
     idempotency_key: Option<String>,
     /// A file with an event per line, or - for standard input.
@@ -51,7 +55,7 @@ pub struct Args {
     output: OutputArgs,
 }
 
-/// What `--output json` prints of an event that was accepted.
+/// An accepted event, for `--output json`.
 #[derive(Serialize)]
 struct Accepted<'a> {
     event_id: &'a str,
@@ -104,10 +108,10 @@ pub(crate) fn read_payload(argument: &str) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-/// What became of an event, in words.
+/// The result of a publish in words.
 fn describe(accepted: &pb::PublishResponse) -> String {
     match accepted.deliveries {
-        _ if accepted.duplicate => "known already: nothing was published".into(),
+        _ if accepted.duplicate => "published before: nothing was published again".into(),
         0 => "accepted, but no endpoint wants it".into(),
         1 => "accepted, 1 delivery".into(),
         n => format!("accepted, {n} deliveries"),

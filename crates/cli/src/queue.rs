@@ -1,4 +1,4 @@
-//! `tidings queue`.
+//! `tidings queue`: queues and parked messages.
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
@@ -9,8 +9,8 @@ use tidings_proto::pb::settle_parked_request::Which;
 use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, Format, OutputArgs, fields, instant, non_empty, table, time};
 
-/// Shows the queue and deals with messages that were put aside. Talks to log, or to standalone; takes an operator's
-/// key: to look with the scope read, to settle with the scope manage.
+/// Shows the queues and manages parked messages. Connects to log, or to standalone; requires an operator's key with the
+/// scope read, or manage for changes.
 ///
 /// Example:
 ///   tidings queue list --server http://log:50052
@@ -27,25 +27,25 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists every queue with how many messages wait in it and how many consumers it has.
+    /// Lists every queue with its numbers of messages and consumers.
     ///
     /// Example:
     ///   tidings queue list --busy
     #[command(verbatim_doc_comment)]
     List {
-        /// Leaves out queues in which nothing waits.
+        /// Only queues with waiting messages.
         #[arg(long)]
         busy: bool,
     },
     Parked(ParkedArgs),
 }
 
-/// Shows, requeues or discards messages that were put aside.
+/// Shows, requeues or discards parked messages.
 ///
-/// `parked` holds what nobody could read or settle: read the reason, correct the cause, then requeue.
-/// `unrouted` holds what had no lane when its wait was over, because a binding or a queue was deleted. The
-/// sweeper has published those deliveries again in the meantime, so they can be discarded; one that is requeued
-/// is checked against the ledger and not delivered twice.
+/// `parked` holds messages that no process could read or settle: read the reason, correct the cause, then requeue.
+/// `unrouted` holds messages that had no lane when their wait was over, because a binding or a queue was deleted. The
+/// sweeper has published those deliveries again in the meantime, so they can be discarded; a requeued one is checked
+/// against the ledger and not delivered twice.
 ///
 /// Example:
 ///   tidings queue parked list
@@ -54,7 +54,7 @@ enum Command {
 struct ParkedArgs {
     #[command(subcommand)]
     command: ParkedCommand,
-    /// Where the messages were put aside.
+    /// The queue with the parked messages.
     #[arg(long, global = true, value_enum, default_value_t = Aside::Parked)]
     queue: Aside,
 }
@@ -67,35 +67,42 @@ enum Aside {
 
 #[derive(Subcommand)]
 enum ParkedCommand {
-    /// Lists messages, oldest first. They stay.
+    /// Lists messages, oldest first, without removing them.
     ///
     /// Example:
     ///   tidings queue parked list --queue unrouted
     #[command(verbatim_doc_comment)]
     List {
-        /// How many at the most, up to 200.
+        /// Maximum number of messages, up to 200.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
     },
     /// Shows one message.
     ///
     /// Example:
+<<<<<<< HEAD:crates/cli/src/queue.rs
     ///   tidings queue parked get 0193…
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
         /// Its id.
+=======
+    ///   tidings queue parked show 0193…
+    #[command(verbatim_doc_comment)]
+    Show {
+        /// The message's id.
+>>>>>>> we:crates/tidings/src/commands/queue.rs
         id: String,
     },
-    /// Publishes messages where they came from: deliveries in their lane, records in the queue of records. What
-    /// can't be read stays.
+    /// Publishes messages to where they came from: deliveries to their lane, records to the queue of records.
+    /// Unreadable ones stay.
     ///
     /// Examples:
     ///   tidings queue parked requeue 0193…
     ///   tidings queue parked requeue --all
     #[command(verbatim_doc_comment)]
     Requeue(Chosen),
-    /// Throws messages away. The ledger keeps what it knows of their deliveries, and open ones are published
-    /// again by the sweeper; a record that is discarded is lost.
+    /// Deletes messages. The ledger keeps the state of their deliveries, and the sweeper publishes open ones again; a
+    /// discarded record is lost.
     ///
     /// Example:
     ///   tidings queue parked discard 0193…
@@ -108,7 +115,7 @@ enum ParkedCommand {
 struct Chosen {
     /// The id of one message.
     id: Option<String>,
-    /// All that are there now.
+    /// Every message that is there now.
     #[arg(long)]
     all: bool,
 }

@@ -1,4 +1,4 @@
-//! `tidings replay`.
+//! `tidings replay`: new deliveries of logged events.
 
 mod shown;
 
@@ -17,11 +17,11 @@ use crate::output::{self, Format, OutputArgs};
 
 use self::shown::{progress, show, show_list};
 
-/// Sends again: one delivery, what an endpoint missed, or anything that the log can find.
+/// Retries one delivery, or replays whatever an endpoint missed or the log can find.
 ///
-/// What is sent again is a new delivery of the same event, so receivers see the same event id. A replay is a job that
-/// goes on by itself; it can be paused, resumed and cancelled. Talks to control, or to standalone; takes a key with the
-/// scopes manage and read.
+/// Each result is a new delivery of the same event, so receivers see the same event id. A replay is a job that runs in
+/// the background; it can be paused, resumed and cancelled. Connects to control, or to standalone; requires a key with
+/// the scopes manage and read.
 ///
 /// Examples:
 ///   tidings replay retry dlv_0193…
@@ -41,23 +41,22 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sends one delivery again, at once.
+    /// Retries one delivery now.
     ///
     /// Example:
     ///   tidings replay retry dlv_0193…
     #[command(verbatim_doc_comment)]
     Retry {
-        /// The delivery.
+        /// The delivery (dlv_…).
         delivery: DeliveryId,
     },
-    /// Sends what an endpoint did not get since a time: deliveries that were given up, without the events that it got
-    /// later.
+    /// Replays the exhausted deliveries of an endpoint since a time, without events that it received later.
     ///
     /// Example:
     ///   tidings replay recover ep_0193… --since 2h
     #[command(verbatim_doc_comment)]
     Recover {
-        /// The endpoint.
+        /// The endpoint (ep_…).
         endpoint: EndpointId,
         /// Events accepted at or after this time, or in so long until now.
         #[arg(long, value_name = "TIME")]
@@ -65,14 +64,14 @@ enum Command {
         /// Events accepted before this time.
         #[arg(long, value_name = "TIME")]
         until: Option<When>,
-        /// At most so many deliveries are made per second.
+        /// Maximum number of deliveries made per second.
         #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         per_second: u32,
-        /// Stays until the replay has ended.
+        /// Wait until the replay has ended.
         #[arg(long)]
         wait: bool,
     },
-    /// Sends again what attempts were for: those of one delivery count as one.
+    /// Replays the deliveries of attempts; several attempts of one delivery count once.
     ///
     /// Example:
     ///   tidings replay attempts --status 5xx --since 1d --only-undelivered
@@ -83,7 +82,7 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
-    /// Sends deliveries again.
+    /// Replays deliveries that match a filter.
     ///
     /// Example:
     ///   tidings replay deliveries --endpoint ep_0193… --state exhausted --since 2d
@@ -94,7 +93,7 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
-    /// Sends events to an endpoint, whether or not they ever went there.
+    /// Sends events to an endpoint, even if they never went there.
     ///
     /// Example:
     ///   tidings replay events --type feedback.created --since 7d --to ep_0193…
@@ -114,19 +113,26 @@ enum Command {
         /// The tenant; needed with an operator's key.
         #[arg(long)]
         tenant: Option<TenantId>,
-        /// How many at the most, up to 200.
+        /// Maximum number of replays, up to 200.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
     },
-    /// Shows a replay and how far it is.
+    /// Shows a replay and its progress.
     ///
     /// Example:
+<<<<<<< HEAD:crates/cli/src/replay.rs
     ///   tidings replay get rpl_0193… --wait
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
         /// The replay.
+=======
+    ///   tidings replay show rpl_0193… --wait
+    #[command(verbatim_doc_comment)]
+    Show {
+        /// The replay (rpl_…).
+>>>>>>> we:crates/tidings/src/commands/replay.rs
         replay: ReplayId,
-        /// Stays until the replay has ended.
+        /// Wait until the replay has ended.
         #[arg(long)]
         wait: bool,
     },
@@ -136,59 +142,59 @@ enum Command {
     ///   tidings replay pause rpl_0193…
     #[command(verbatim_doc_comment)]
     Pause {
-        /// The replay.
+        /// The replay (rpl_…).
         replay: ReplayId,
     },
-    /// Lets a paused replay go on.
+    /// Resumes a paused replay.
     ///
     /// Example:
     ///   tidings replay resume rpl_0193…
     #[command(verbatim_doc_comment)]
     Resume {
-        /// The replay.
+        /// The replay (rpl_…).
         replay: ReplayId,
     },
-    /// Ends a replay. Deliveries that were made already are sent.
+    /// Cancels a replay. Deliveries that it made already are still sent.
     ///
     /// Example:
     ///   tidings replay cancel rpl_0193…
     #[command(verbatim_doc_comment)]
     Cancel {
-        /// The replay.
+        /// The replay (rpl_…).
         replay: ReplayId,
     },
 }
 
-/// How rows are sent again.
+/// Flags of every new replay.
 #[derive(clap::Args)]
 struct How {
-    /// The endpoint that everything goes to; where each went before if not given.
+    /// The endpoint to send everything to [default: each to where it went before].
     #[arg(long, value_name = "ENDPOINT")]
     to: Option<EndpointId>,
-    /// Leaves out events that the endpoint got by now.
+    /// Leave out events that the endpoint has received by now.
     #[arg(long)]
     only_undelivered: bool,
-    /// At most so many deliveries are made per second.
+    /// Maximum number of deliveries made per second.
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     per_second: u32,
-    /// Only counts what there is to send again.
+    /// Only count the matching rows; nothing is sent.
     #[arg(long, conflicts_with = "wait")]
     preview: bool,
-    /// Stays until the replay has ended.
+    /// Wait until the replay has ended.
     #[arg(long)]
     wait: bool,
 }
 
-/// Which deliveries: everything given must hold, repeated flags are alternatives.
+/// Conditions on deliveries: all must hold, repeated flags are alternatives.
 #[derive(clap::Args)]
 struct DeliveryFilter {
     /// Deliveries of this tenant; needed with an operator's key.
     #[arg(long)]
     tenant: Option<TenantId>,
-    /// Deliveries for this endpoint.
+    /// Deliveries for this endpoint (ep_…).
     #[arg(long)]
     endpoint: Option<EndpointId>,
-    /// Deliveries of this event.
+    /// Deliveries of this event (evt_…).
     #[arg(long)]
     event: Option<EventId>,
     /// Deliveries in this state; may be repeated.
@@ -202,7 +208,7 @@ struct DeliveryFilter {
     until: Option<When>,
 }
 
-/// Which events: everything given must hold, repeated flags are alternatives.
+/// Conditions on events: all must hold, repeated flags are alternatives.
 #[derive(clap::Args)]
 struct EventFilter {
     /// Events of this tenant; needed with an operator's key.
@@ -330,7 +336,7 @@ async fn finish(client: &Client, format: Format, mut replay: pb::Replay, wait: b
 }
 
 impl DeliveryFilter {
-    /// As requests carry it.
+    /// Converts the conditions for a request.
     fn on_the_wire(self) -> pb::DeliveryFilter {
         pb::DeliveryFilter {
             tenant_id: self.tenant.map(|id| id.to_string()).unwrap_or_default(),
@@ -344,7 +350,7 @@ impl DeliveryFilter {
 }
 
 impl EventFilter {
-    /// As requests carry it.
+    /// Converts the conditions for a request.
     fn on_the_wire(self) -> pb::EventFilter {
         pb::EventFilter {
             tenant_id: self.tenant.map(|id| id.to_string()).unwrap_or_default(),

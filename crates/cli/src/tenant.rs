@@ -1,4 +1,4 @@
-//! `tidings tenant`.
+//! `tidings tenant`: tenants, their keys and portal links.
 
 mod key;
 mod shown;
@@ -13,7 +13,8 @@ use crate::client::{Client, ClientArgs, explain};
 use crate::output::{self, OutputArgs};
 use crate::pages;
 
-/// Manages tenants and their keys. Takes an operator's key; a tenant's key can manage its own tenant's keys and settings.
+/// Manages tenants and their keys. Requires an operator's key; a tenant's key can manage its own tenant's keys and
+/// settings.
 ///
 /// Example:
 ///   tidings tenant create Acme
@@ -36,7 +37,7 @@ enum Command {
     ///   tidings tenant create Acme
     #[command(verbatim_doc_comment)]
     Create {
-        /// What people call it.
+        /// A name for people.
         name: String,
     },
     /// Shows a tenant.
@@ -45,7 +46,7 @@ enum Command {
     ///   tidings tenant get ten_…
     #[command(verbatim_doc_comment)]
     Get {
-        /// Its id.
+        /// The tenant (ten_…).
         tenant: TenantId,
     },
     /// Lists tenants, newest first.
@@ -54,7 +55,7 @@ enum Command {
     ///   tidings tenant list --limit 10
     #[command(verbatim_doc_comment)]
     List {
-        /// How many at the most.
+        /// Maximum number of tenants.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
@@ -65,7 +66,7 @@ enum Command {
     ///   tidings tenant delete ten_…
     #[command(verbatim_doc_comment)]
     Delete {
-        /// Its id.
+        /// The tenant (ten_…).
         tenant: TenantId,
     },
     Key(key::Args),
@@ -75,12 +76,12 @@ enum Command {
     ///   tidings tenant portal-link ten_… --expires-in 30m --read-only
     #[command(verbatim_doc_comment)]
     PortalLink {
-        /// The tenant.
+        /// The tenant (ten_…).
         tenant: TenantId,
-        /// How long it works: 1m to 7d.
+        /// Lifetime of the link: 1m to 7d.
         #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
         expires_in: Duration,
-        /// One can only look.
+        /// Allow looking only, no changes.
         #[arg(long)]
         read_only: bool,
     },
@@ -94,12 +95,12 @@ enum Command {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct UpdateArgs {
-    /// Its id.
+    /// The tenant (ten_…).
     tenant: TenantId,
-    /// What people call it.
+    /// A name for people.
     #[arg(long)]
     name: Option<String>,
-    /// What happens to events whose payload does not match the schema of their type.
+    /// Treatment of events whose payload does not match the schema of their type.
     #[arg(long, value_name = "WAY", value_parser = ["off", "warn", "reject"])]
     schema_validation: Option<String>,
     /// For how many days payloads are kept; 0 for as long as configured.
@@ -108,10 +109,10 @@ struct UpdateArgs {
     /// For how many days attempts are kept; 0 for as long as configured.
     #[arg(long, value_name = "DAYS")]
     attempt_retention_days: Option<u32>,
-    /// How many of its deliveries per second go before other tenants' floods; 0 for as configured.
+    /// Deliveries per second that go ahead of other tenants' floods; 0 for as configured.
     #[arg(long, value_name = "NUMBER")]
     publish_per_second: Option<u32>,
-    /// How many of them at once after a rest; 0 for as many as per second.
+    /// Deliveries of these at once after a rest; 0 for as many as per second.
     #[arg(long, value_name = "NUMBER")]
     publish_burst: Option<u32>,
 }

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tidings_domain::Timestamp;
 
-/// How far a request's timestamp may be from now, seconds.
+/// Largest difference between a request's timestamp and now, in seconds.
 const TOLERANCE: i64 = 300;
 
 /// Standard Webhooks, "Verifying webhook authenticity": base64 of HMAC-SHA-256 over `id.timestamp.body`, and a
@@ -45,8 +45,13 @@ pub fn over_body(headers: &HeaderMap, name: &str, body: &[u8], secret: &str) -> 
     }
 }
 
+<<<<<<< HEAD:crates/cli/src/verify.rs
 /// A header as text.
 pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+=======
+/// A header's value, if it is text.
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+>>>>>>> we:crates/tidings/src/verify.rs
     headers.get(name)?.to_str().ok()
 }
 
@@ -72,7 +77,7 @@ mod tests {
             .collect()
     }
 
-    /// RFC 4231, test case 2.
+    /// The published vector: RFC 4231, test case 2.
     #[test]
     fn a_signature_over_the_body_is_the_published_one() {
         let good = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";

@@ -22,7 +22,7 @@ use tidings_store::replays::Replay;
 use crate::call::Call;
 use crate::texts;
 
-/// What can be done with the audit log.
+/// Operations on the audit log.
 pub struct AuditLog {
     pub(crate) registry: Arc<dyn Registry>,
 }
@@ -68,7 +68,7 @@ fn as_json(snapshot: impl Serialize) -> Option<Value> {
     serde_json::to_value(snapshot).ok()
 }
 
-/// `endpoint.updated`, `event_type.*`
+/// Validates an action such as `endpoint.updated`, or a prefix such as `event_type.*`.
 fn check_action(action: &str) -> Result<(), Problem> {
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     match action.split_once('.') {

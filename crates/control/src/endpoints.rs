@@ -1,4 +1,4 @@
-//! Operations on endpoints.
+//! Operations on a tenant's endpoints.
 
 mod authentication;
 mod checks;
@@ -25,44 +25,40 @@ use crate::{Book, audit, now};
 
 /// The longest that a replaced secret may go on signing.
 const MAX_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
-/// How often a change is tried again when somebody else changed the endpoint meanwhile.
+/// Tries of a change that collides with other changes of the endpoint.
 const TRIES: u32 = 5;
 
-/// What can be done with endpoints.
+/// Operations on endpoints.
 pub struct Endpoints {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,
     pub(crate) destinations: Destinations,
     pub(crate) max_per_tenant: u32,
-    /// How long events are kept; for ever if zero.
+    /// Retention of events; unlimited if zero.
     pub(crate) retention: Duration,
-    /// What the endpoints of a tenant may take in the memory of every process, bytes.
+    /// Memory that the endpoints of one tenant may use in every process, in bytes.
     pub(crate) max_bytes_per_tenant: usize,
 }
 
-/// A new endpoint as it is asked for.
+/// Settings of a new endpoint.
 pub struct NewEndpoint {
-    /// Whose; may be left out with a tenant's key.
+    /// The owning tenant; may be left out with a tenant's key.
     pub tenant: Option<TenantId>,
-    /// What people call it.
     pub name: String,
-    /// Where requests go.
     pub url: String,
     /// The name of its dialect; if left out, the one that is made for its URL, or the default one.
     pub dialect: Option<String>,
-    /// What its requests are signed with.
     pub secret: NewSecret,
-    /// What its requests carry to be let in, beside the signature.
+    /// Credentials sent to the receiver, beside the signature.
     pub authentication: Authentication,
-    /// What it wants.
     pub subscriptions: Vec<Subscription>,
-    /// Whether it is told of the tenant's other endpoints instead of getting the tenant's events.
+    /// `true` to receive events about the tenant's other endpoints instead of the tenant's own events.
     pub operational: bool,
-    /// The e-mail address that is told when it fails.
+    /// The e-mail address to notify when it fails.
     pub contact: Option<String>,
-    /// Whether requests are made from the start.
+    /// `false` to hold deliveries until it is enabled.
     pub enabled: bool,
-    /// What differs from the dialect.
+    /// Settings that differ from the dialect's.
     pub overrides: Overrides,
 }
 
@@ -70,9 +66,9 @@ pub struct NewEndpoint {
 pub enum NewSecret {
     /// A generated one, or none where the dialect has no use for it.
     Generated,
-    /// This one.
+    /// A secret of the caller's choice.
     Given(Secret),
-    /// None: requests are not signed.
+    /// No secret: requests are not signed.
     Unsigned,
 }
 
@@ -81,27 +77,24 @@ pub enum NewSecret {
 pub struct EndpointChange {
     /// Only an endpoint in this state is changed.
     pub seen: Seen,
-    /// What people call it.
     pub name: Option<String>,
-    /// Where requests go.
     pub url: Option<String>,
-    /// The name of its dialect.
+    /// The dialect's name.
     pub dialect: Option<String>,
     /// Its secret, or none at all. The one before it stops signing at once.
     pub secret: Option<Option<Secret>>,
-    /// What its requests carry to be let in, all of it.
+    /// Credentials sent to the receiver; replaces all of them.
     pub authentication: Option<Authentication>,
-    /// What it wants.
     pub subscriptions: Option<Vec<Subscription>>,
-    /// Whether it is told of the tenant's other endpoints instead of getting the tenant's events.
+    /// `true` to receive events about the tenant's other endpoints instead of the tenant's own events.
     pub operational: Option<bool>,
-    /// The e-mail address that is told when it fails, or none.
+    /// The e-mail address to notify when it fails, or none.
     pub contact: Option<Option<String>>,
-    /// Whether requests are made. Turned on again, it is taken to be well.
+    /// `true` to make requests. Enabling an endpoint clears its failing mark.
     pub enabled: Option<bool>,
-    /// Whether what was held until now is cancelled instead of sent.
+    /// `true` to cancel deliveries held until now instead of sending them.
     pub cancel_held: bool,
-    /// What differs from the dialect, field by field.
+    /// Changes of settings that differ from the dialect's, field by field.
     pub overrides: Vec<OverrideChange>,
 }
 
@@ -109,20 +102,20 @@ pub struct EndpointChange {
 pub type OverrideChange = Box<dyn Fn(&mut Overrides) + Send + Sync>;
 
 impl Endpoints {
-    /// Makes an endpoint.
+    /// Creates an endpoint after checking its settings and the tenant's limits.
     pub async fn create(&self, call: &Call, new: NewEndpoint) -> Result<Endpoint, Problem> {
         let endpoint = self.draft(call, new)?;
         self.keep(call, &endpoint).await?;
         Ok(endpoint)
     }
 
-    /// One endpoint.
+    /// The endpoint with this id, if the caller may read it.
     pub async fn get(&self, call: &Call, id: EndpointId) -> Result<Endpoint, Problem> {
         call.require(Scope::Read)?;
         self.find(call, id).await
     }
 
-    /// The secret of an endpoint. That it was shown is on record.
+    /// The secret of an endpoint. Reading it is recorded in the audit log.
     pub async fn secret(&self, call: &Call, id: EndpointId) -> Result<Option<Secret>, Problem> {
         call.require(Scope::Manage)?;
         let endpoint = self.find(call, id).await?;
@@ -139,7 +132,7 @@ impl Endpoints {
         Ok(self.book.registry.note(&entry).await?)
     }
 
-    /// A tenant's endpoints, newest first.
+    /// A tenant's endpoints, newest first, one page.
     pub async fn list(
         &self,
         call: &Call,
@@ -166,7 +159,7 @@ impl Endpoints {
         Ok(self.book.registry.search_endpoints(&query).await?)
     }
 
-    /// Changes an endpoint.
+    /// Applies a change, again if somebody else changed the endpoint meanwhile.
     pub async fn update(&self, call: &Call, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
         self.replace(call, id, change.action(), |endpoint| {
             unchanged(&change.seen, endpoint)?;
@@ -238,7 +231,7 @@ impl Endpoints {
         Ok(endpoint)
     }
 
-    /// Stores a new endpoint.
+    /// Stores a new endpoint with its audit entry.
     async fn keep(&self, call: &Call, endpoint: &Endpoint) -> Result<(), Problem> {
         let (registry, tenant) = (&self.book.registry, endpoint.tenant);
         let count = registry.endpoints(tenant, None, self.max_per_tenant).await?.len();
@@ -260,7 +253,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Whether every process has room for the endpoint beside the tenant's others. One that gets no larger than it was has.
+    /// Fails if the endpoint does not fit into the tenant's memory limit. An endpoint that does not grow always fits.
     fn check_size(&self, endpoint: &Endpoint, before: usize) -> Result<(), Problem> {
         let size = endpoint.size();
         let all = self.book.bytes(endpoint.tenant, endpoint.id) + size;
@@ -385,7 +378,7 @@ impl Endpoints {
 }
 
 impl EndpointChange {
-    /// What the audit log calls it.
+    /// The action's name in the audit log.
     fn action(&self) -> &'static str {
         match self.enabled {
             Some(true) => "endpoint.enabled",
@@ -407,7 +400,7 @@ fn repaired(endpoint: &mut Endpoint, part: &str) {
 fn unusable(endpoint: &Endpoint) -> Problem {
     let parts = endpoint.unreadable.join(", ");
     let detail = format!(
-        "this can't be read of the endpoint as it is stored, and would be lost: {parts}; give it anew in the same request \
+        "these stored parts of the endpoint can't be read and would be lost: {parts}; give them anew in the same request \
          (for `overrides`, all that differs from the dialect)"
     );
     Problem::conflict("endpoint_unreadable", detail)
@@ -444,7 +437,7 @@ fn rotate(endpoint: &mut Endpoint, given: Option<&Secret>, overlap: Duration) ->
     Ok(())
 }
 
-/// The dialect that was asked for; otherwise the one made for such URLs, otherwise the usual one.
+/// The requested dialect; otherwise the one made for such URLs, otherwise the usual one.
 fn dialect_for(dialects: &Dialects, asked: Option<String>, url: &Url, usual: &str) -> String {
     let made_for = || dialects.chosen_for(url).map(|dialect| dialect.name().to_owned());
     asked.or_else(made_for).unwrap_or_else(|| usual.to_owned())
@@ -460,7 +453,10 @@ fn host_invalid(host: &str) -> Problem {
 }
 
 fn contended() -> Problem {
-    Problem::conflict("endpoint_contended", "others keep changing this endpoint: try again")
+    Problem::conflict(
+        "endpoint_contended",
+        "the endpoint keeps changing: fetch it again and retry",
+    )
 }
 
 pub(crate) fn tenant_missing() -> Problem {

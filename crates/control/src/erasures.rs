@@ -1,4 +1,4 @@
-//! Operations on erasures. Control checks what is asked and writes it down; the log service works it off.
+//! Operations on erasures. Control validates and stores them; the log service works them off.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::call::Call;
 use crate::logs::LogClient;
 use crate::now;
 
-/// What can be done with erasures.
+/// Operations on erasures.
 pub struct Erasures {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) logs: LogClient,
@@ -35,7 +35,7 @@ impl Erasures {
         self.create(call, tenant, None).await
     }
 
-    /// One erasure.
+    /// The erasure with this id, if the caller may read it.
     pub async fn get(&self, call: &Call, id: ErasureId) -> Result<Erasure, Problem> {
         call.require(Scope::Read)?;
         self.store

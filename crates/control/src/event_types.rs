@@ -16,10 +16,10 @@ use tidings_store::registry::NewEventTypeVersion;
 use crate::call::Call;
 use crate::{Book, now, texts};
 
-/// The longest description, in characters.
+/// Longest description of an event type, in characters.
 const MAX_DESCRIPTION: usize = 2_000;
 
-/// What can be done with the catalogue.
+/// Operations on the catalogue of event types.
 pub struct EventTypes {
     pub(crate) book: Book,
 }

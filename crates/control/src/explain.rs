@@ -1,9 +1,8 @@
-//! What became of events and deliveries, in sentences, and what happens next.
+//! Explanations of events and deliveries: what happened so far, and what happens next.
 //!
-//! Need: people ask why something did or did not arrive, and the answer is spread over the log, the endpoint and the
-//! dispatchers' gates. Mechanism: all three are asked, and each state has its sentences. Limit: for what is not on record
-//! (an endpoint that did not want an event) the endpoint as it is now is looked at; where that has changed since, it is
-//! said.
+//! The answer to "why did this not arrive?" is spread over the log, the endpoint and the dispatchers' admission
+//! control. All three are queried, and each state has its sentences. An endpoint that did not want an event has nothing
+//! on record, so it is judged as it is now; the explanation says so if it was changed since.
 
 pub(crate) mod fact;
 mod sentences;
@@ -26,16 +25,16 @@ use crate::logs::LogClient;
 use crate::send_test::DispatcherClient;
 use crate::signing::Signing;
 
-/// The most attempts that are shown of a delivery, and asked for of an event.
+/// Attempts shown of a delivery, and read of an event, at most.
 const MAX_ATTEMPTS: usize = 50;
 const MAX_ATTEMPTS_OF_EVENT: u32 = 200;
-/// For how long dispatchers are asked about all endpoints of one explanation: an event may have hundreds, and with the
-/// dispatchers away each question would take its time.
+/// Time for all dispatchers' answers in one explanation. An event may have hundreds of endpoints, and with the
+/// dispatchers down each query would take its full timeout.
 const GATES_WITHIN: Duration = Duration::from_secs(2);
 /// The most endpoints of one tenant that are looked at.
 const MAX_ENDPOINTS: u32 = 1_000;
 
-/// What can be explained.
+/// Explains events and deliveries.
 pub struct Explainer {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,
@@ -46,19 +45,19 @@ pub struct Explainer {
 /// A delivery with all that is known of it.
 struct Known<'a> {
     delivery: &'a pb::Delivery,
-    /// None if it was deleted.
+    /// `None` if it was deleted.
     endpoint: Option<&'a Endpoint>,
-    /// Oldest first.
+    /// Attempts, oldest first.
     attempts: &'a [pb::Attempt],
-    /// How many attempts there are at the most.
+    /// The number of attempts that the schedule allows.
     attempts_in_all: usize,
-    /// What a dispatcher knows of the endpoint right now.
+    /// A dispatcher's present view of the endpoint, if one answered.
     gate: Option<&'a pb::DescribeEndpointResponse>,
     now: Timestamp,
 }
 
 impl Explainer {
-    /// Explains one delivery.
+    /// Explains one delivery and its next step.
     pub async fn delivery(&self, call: &Call, id: DeliveryId) -> Result<pb::DeliveryExplanation, Status> {
         call.require(Scope::Read)?;
         let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
@@ -122,7 +121,7 @@ impl Explainer {
         })
     }
 
-    /// Explains a delivery; dispatchers are asked until that time.
+    /// Explains a delivery; dispatchers are queried until a deadline.
     async fn explain(
         &self,
         delivery: pb::Delivery,
@@ -173,7 +172,7 @@ impl Explainer {
         }
     }
 
-    /// How many attempts are made of a delivery for this endpoint at the most.
+    /// The number of attempts that the endpoint's schedule allows.
     fn attempts_in_all(&self, endpoint: &Endpoint) -> usize {
         let own = endpoint.overrides.schedule.as_ref();
         let dialect = self.dialects.get(&endpoint.dialect);
@@ -207,7 +206,7 @@ fn missing(endpoint: &Endpoint, event: &pb::Event) -> pb::DeliveryExplanation {
     }
 }
 
-/// What people call an endpoint.
+/// The name of an endpoint for people: its own, or the host of its URL.
 fn name(endpoint: &Endpoint) -> String {
     if endpoint.name.is_empty() {
         endpoint.url.host_str().unwrap_or_default().to_owned()

@@ -23,14 +23,14 @@ use crate::messages::asked::endpoint_id;
 /// The largest payload that is given to try, bytes.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
-/// Tries filters out.
+/// Evaluates filters against sample events.
 pub struct Filters {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) dialects: Dialects,
     pub(crate) logs: LogClient,
 }
 
-/// The event that is tried.
+/// The event a filter is evaluated against.
 struct Tried {
     event_type: EventType,
     occurred_at: Timestamp,
@@ -92,7 +92,7 @@ impl Filters {
             return Err(Problem::not_found("event_unknown", detail).at("event_id").into());
         }
         if event.payload.is_empty() {
-            let detail = format!("the payload of {id} is not kept any more: try another event");
+            let detail = format!("the payload of {id} is no longer stored: try another event");
             return Err(Problem::conflict("payload_gone", detail).at("event_id").into());
         }
         Ok(Tried {

@@ -1,7 +1,7 @@
-//! Operations on keys, and on portal links, which are keys for a short while.
+//! Operations on keys, and on portal links, which are short-lived keys.
 //!
-//! Nobody gives a scope that they do not have. Keys are found by the SHA-256 of their token: what is compared in the
-//! course of that tells nothing of a token, so how long it takes does not either.
+//! Nobody can grant a scope that they do not have. Keys are found by the SHA-256 of their token, so the duration of a
+//! comparison reveals nothing of a token.
 
 use std::time::Duration;
 
@@ -15,65 +15,62 @@ use url::Url;
 use crate::call::Call;
 use crate::{Book, audit, now, texts, to_the_microsecond};
 
-/// How long a replaced key goes on working if nothing else is asked for.
+/// Default time for which a replaced key keeps working.
 const OVERLAP: Duration = Duration::from_secs(86_400);
 /// The longest that a replaced key may go on working.
 const MAX_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
-/// How long a portal link works if nothing else is asked for, at least, and at the most.
+/// Default, shortest and longest lifetime of a portal link.
 const LINK: Duration = Duration::from_secs(3_600);
 const SHORTEST_LINK: Duration = Duration::from_secs(60);
 const LONGEST_LINK: Duration = Duration::from_secs(7 * 86_400);
-/// What the key of a portal link is called.
+/// The name of every portal link's key.
 const LINK_NAME: &str = "portal link";
 
-/// What can be done with keys.
+/// Operations on keys and portal links.
 pub struct Keys {
     pub(crate) book: Book,
-    /// Where people's browsers get to, if that is configured.
+    /// The address at which browsers reach control, if it is configured.
     pub(crate) public_url: Option<Url>,
 }
 
-/// A new key as it is asked for.
+/// Settings of a new key.
 #[derive(Debug, Default)]
 pub struct NewKey {
-    /// Whose; none for an operator's key, or the caller's own tenant.
+    /// The owning tenant; `None` for an operator's key, or the caller's own tenant.
     pub tenant: Option<TenantId>,
-    /// What people call it.
     pub name: String,
-    /// What it may be used for; everything if empty.
+    /// The operations it allows; every one if empty.
     pub scopes: Vec<Scope>,
-    /// When it stops working.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Which keys to list.
+/// Conditions and page of a list of keys.
 #[derive(Debug)]
 pub struct WhichKeys {
-    /// Whose; none for the operators' keys, or the caller's own tenant's.
+    /// The owning tenant; `None` for operators' keys, or the caller's own tenant's.
     pub tenant: Option<TenantId>,
-    /// Whether those of portal links are listed as well.
+    /// `true` to include the keys of portal links.
     pub portal: bool,
     /// Only those made before this one.
     pub before: Option<KeyId>,
-    /// How many at the most.
+    /// Maximum number of results.
     pub limit: u32,
 }
 
-/// The successor of a key.
+/// The result of a rotation.
 pub struct Rotated {
-    /// The new key.
     pub key: ApiKey,
     /// Its token, which can't be had again.
     pub token: Token,
-    /// When the old key stops working.
+    /// The time at which the old key stops working.
     pub previous_expires_at: Timestamp,
 }
 
-/// A portal link.
+/// A link to the console for a tenant's people.
 pub struct PortalLink {
-    /// Where people go.
+    /// The link, with the token in its fragment.
     pub url: Url,
-    /// The key it bears.
+    /// The key that the link carries.
     pub key: ApiKey,
     /// The key's token, which can't be had again.
     pub token: Token,
@@ -114,7 +111,7 @@ impl Keys {
         Ok(older.take(which.limit as usize).collect())
     }
 
-    /// Makes a key stop working.
+    /// Deletes a key. Other processes refuse it as soon as they have seen the change.
     pub async fn revoke(&self, call: &Call, id: KeyId) -> Result<(), Problem> {
         manager(call)?;
         let key = self.find(call, id).await?;
@@ -126,8 +123,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Makes the successor of a key, which itself goes on working for so long (24 h if not said). The successor expires
-    /// when it is told to; otherwise never if the old key never did, or after as long as the old one was made for.
+    /// Makes the successor of a key. The old key keeps working for `overlap` (24 h by default). Without `expires_at`,
+    /// the successor never expires if the old key never did; otherwise it lives as long as the old one was made for.
     pub async fn rotate(
         &self,
         call: &Call,
@@ -184,7 +181,7 @@ impl Keys {
             return Err(Problem::invalid("tenant_missing", detail).at("tenant_id"));
         };
         let Some(public_url) = &self.public_url else {
-            let detail = "nobody has said where links are to lead: set `public_url` in the section `[control]`";
+            let detail = "portal links are disabled: set `control.public_url`";
             return Err(Problem::conflict("public_url_missing", detail));
         };
         let expires_in = expires_in.unwrap_or(LINK);
@@ -242,7 +239,7 @@ pub fn bootstrap_key() -> (ApiKey, Token, AuditEntry) {
     (key, token, entry)
 }
 
-/// Scopes by their names.
+/// Parses the names of scopes.
 pub(crate) fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
     let wrong = |error: ParseScopeError| Problem::invalid("scope_unknown", format!("{error}")).at("scopes");
     names.iter().map(|name| name.parse().map_err(wrong)).collect()

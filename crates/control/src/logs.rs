@@ -1,6 +1,5 @@
-//! What became of deliveries, asked of the log service in the caller's own name.
-//!
-//! The log service decides who may see what, as it does for those who ask it directly.
+//! Client of the log service. Calls are made in the caller's own name, so the log service decides what the caller may
+//! see.
 
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use tidings_service::tls::ClientTls;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long a connection to the log service may take to be made.
+/// Limit for connecting to the log service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer may take.
+/// Limit for one response.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer, bytes: one attempt with its bodies, or a page of them without.
 const MAX_MESSAGE: usize = 32 * 1024 * 1024;
@@ -94,7 +93,7 @@ impl LogClient {
         answer(client.list_deliveries(as_asked_by(authorization, question)?)).await
     }
 
-    /// One delivery.
+    /// The delivery with this id.
     pub(crate) async fn delivery(
         &self,
         authorization: &HeaderValue,
@@ -105,7 +104,7 @@ impl LogClient {
         answer(client.get_delivery(as_asked_by(authorization, question)?)).await
     }
 
-    /// How many rows there are.
+    /// Counts the rows that match a filter.
     pub(crate) async fn count(
         &self,
         authorization: &HeaderValue,
@@ -122,7 +121,7 @@ impl LogClient {
         answer(client.list_queues(as_asked_by(authorization, pb::ListQueuesRequest {})?)).await
     }
 
-    /// Messages that were put aside, without their bodies.
+    /// Parked messages, without their bodies.
     pub(crate) async fn parked(
         &self,
         authorization: &HeaderValue,
@@ -132,7 +131,7 @@ impl LogClient {
         answer(client.list_parked(as_asked_by(authorization, question)?)).await
     }
 
-    /// One message that was put aside, with its body.
+    /// One parked message, with its body.
     pub(crate) async fn parked_message(
         &self,
         authorization: &HeaderValue,
@@ -142,7 +141,7 @@ impl LogClient {
         answer(client.get_parked(as_asked_by(authorization, question)?)).await
     }
 
-    /// Publishes messages that were put aside where they came from.
+    /// Publishes parked messages to where they came from.
     pub(crate) async fn requeue(
         &self,
         authorization: &HeaderValue,
@@ -152,7 +151,7 @@ impl LogClient {
         answer(client.requeue_parked(as_asked_by(authorization, which)?)).await
     }
 
-    /// Throws messages away that were put aside.
+    /// Deletes parked messages for good.
     pub(crate) async fn discard(
         &self,
         authorization: &HeaderValue,
@@ -177,7 +176,7 @@ async fn answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> R
         Ok(answer) => Ok(answer.into_inner()),
         // No connection, and nothing that the log service itself said.
         Err(status) if status.details().is_empty() => {
-            tracing::warn!(%status, "the log service can't be asked");
+            tracing::warn!(%status, "the log service can't be reached");
             let detail = "the log service can't be reached: try again in a moment";
             Err(Problem::unavailable("log_unavailable", detail).into())
         }

@@ -20,7 +20,7 @@ use crate::signature::Signatures;
 const MAX_PAYLOAD: usize = 256 * 1024;
 /// The encodings of answers that a dispatcher unpacks.
 const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
-/// What stands for a value that is secret.
+/// Replaces secret values.
 const MASK: &str = "***";
 
 /// A request that was not sent.
@@ -33,8 +33,8 @@ pub(crate) struct Preview {
 }
 
 impl Signatures {
-    /// Renders and signs what a test with this event type and payload would send; the dialect's sample where they are empty.
-    /// It takes the scope `manage`, because it is a signature for whatever is asked.
+    /// Renders and signs the request of a test with this event type and payload; the dialect's sample where they are
+    /// empty. Requires the scope `manage`, because it signs any content.
     pub(crate) async fn preview(
         &self,
         call: &Call,
@@ -45,7 +45,7 @@ impl Signatures {
         call.require(Scope::Manage)?;
         let endpoint = self.endpoints.find(call, id).await?;
         if endpoint.sealed.secret.is_some() || !endpoint.unreadable.is_empty() {
-            let detail = "a part of the endpoint can't be read as it is stored: give it a new secret, or set it again";
+            let detail = "a stored part of the endpoint can't be read: give it a new secret, or set that part again";
             return Err(Problem::conflict("endpoint_unusable", detail));
         }
         let dialect = self.dialects.get(&endpoint.dialect).ok_or_else(|| {
@@ -118,7 +118,7 @@ fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
 }
 
 impl Preview {
-    /// As attempts are shown.
+    /// Header lines as attempts have them.
     pub(crate) fn header_lines(&self) -> Vec<pb::Header> {
         let line = |(name, value): &(String, String)| pb::Header {
             name: name.clone(),

@@ -1,6 +1,6 @@
-//! Operations on replays, and sending one delivery again.
+//! Operations on replays, and retries of single deliveries.
 //!
-//! Control checks what is asked and writes it down; the log service works it off.
+//! Control validates and stores replays; the log service works them off.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::endpoints::{Endpoints, tenant_missing};
 use crate::logs::LogClient;
 use crate::{audit, now};
 
-/// How many deliveries a replay makes per second if nobody says.
+/// Default number of deliveries that a replay makes per second.
 const PER_SECOND: u32 = 200;
 const MAX_PER_SECOND: u32 = 10_000;
 
-/// Whether a refusal says nothing of the request, and may be over in a moment.
+/// `true` if an error says nothing about the request and may pass in a moment.
 fn can_pass(code: Code) -> bool {
     matches!(
         code,
@@ -33,34 +33,34 @@ fn can_pass(code: Code) -> bool {
     )
 }
 
-/// What can be done with replays.
+/// Operations on replays.
 pub struct Replays {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) logs: LogClient,
 }
 
-/// A new replay as it is asked for.
+/// Settings of a new replay.
 pub struct NewReplay {
-    /// Which rows of the log.
+    /// The selected rows of the log.
     pub rows: pb::LogRows,
     /// The endpoint that everything goes to; none for where each went before.
     pub to: Option<EndpointId>,
-    /// Whether events that the endpoint got by now are left out.
+    /// `true` to leave out events that the endpoint has received by now.
     pub only_undelivered: bool,
-    /// How many deliveries are made per second at most; 0 for the usual number.
+    /// Maximum number of deliveries per second; 0 for the default.
     pub per_second: u32,
 }
 
 impl Replays {
-    /// How many rows a replay would go through, and whether there are more than were counted.
+    /// Counts the rows that a replay would visit, and tells if there are more than were counted.
     pub async fn preview(&self, call: &Call, rows: pb::LogRows) -> Result<(u64, bool), Status> {
         call.require(Scope::Read)?;
         let counted = self.logs.count(&call.authorization, rows).await?;
         Ok((counted.rows, counted.at_least))
     }
 
-    /// Starts a replay.
+    /// Validates and stores a replay, which the log service begins at once.
     pub async fn create(&self, call: &Call, mut new: NewReplay) -> Result<Replay, Status> {
         call.require(Scope::Manage)?;
         let tenant = owner(call, &mut new.rows)?;
@@ -70,7 +70,7 @@ impl Replays {
                 self.of_tenant(call, to, tenant).await?;
             }
             None if matches!(new.rows.rows, Some(log_rows::Rows::Events(_))) => {
-                let detail = "events went to no endpoint in particular: say which one they are to go to";
+                let detail = "events belong to no single endpoint: name the endpoint to send them to";
                 return Err(Problem::invalid("endpoint_missing", detail).at("endpoint_id").into());
             }
             None => {}
@@ -157,13 +157,13 @@ impl Replays {
         self.create(call, new).await
     }
 
-    /// One replay.
+    /// The replay with this id, if the caller may read it.
     pub async fn get(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
         call.require(Scope::Read)?;
         self.find(call, id).await
     }
 
-    /// A tenant's replays, newest first.
+    /// A tenant's replays, newest first, one page.
     pub async fn list(
         &self,
         call: &Call,
@@ -188,12 +188,12 @@ impl Replays {
         self.turn(call, id, ReplayState::Running, "replay.resumed").await
     }
 
-    /// Ends a replay.
+    /// Ends a replay for good; deliveries already made stay.
     pub async fn cancel(&self, call: &Call, id: ReplayId) -> Result<Replay, Problem> {
         self.turn(call, id, ReplayState::Cancelled, "replay.cancelled").await
     }
 
-    /// Sends one delivery again, now.
+    /// Retries one delivery now.
     pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<pb::RetryDeliveryResponse, Status> {
         call.require(Scope::Manage)?;
         let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
@@ -203,7 +203,7 @@ impl Replays {
         );
         let endpoint = self.of_tenant(call, endpoint, tenant).await?;
         if delivery.state == "held" && !endpoint.enabled {
-            let detail = "its endpoint is off, so it would only be held again: turn the endpoint on";
+            let detail = "its endpoint is disabled, so it would only be held again: enable the endpoint";
             return Err(Problem::conflict("endpoint_disabled", detail).into());
         }
         let entry = call.entry("delivery.retried", id, Some(tenant), None, None);
@@ -271,7 +271,7 @@ impl Replays {
             .ok_or_else(|| Problem::not_found("replay_unknown", format!("there is no replay {id}")).at("replay_id"))
     }
 
-    /// An endpoint of this tenant.
+    /// An endpoint, if it is this tenant's.
     async fn of_tenant(&self, call: &Call, id: EndpointId, tenant: TenantId) -> Result<Endpoint, Problem> {
         let endpoint = self.endpoints.find(call, id).await?;
         if endpoint.tenant != tenant {
@@ -290,14 +290,14 @@ fn told(delivery: DeliveryId, result: &str, note: &str) -> pb::RetryDeliveryResp
     }
 }
 
-/// Whose rows are meant; from then on they are only those.
+/// Determines the tenant of the rows, and restricts them to it.
 fn owner(call: &Call, rows: &mut pb::LogRows) -> Result<TenantId, Problem> {
     let named = match &mut rows.rows {
         Some(log_rows::Rows::Attempts(filter)) => &mut filter.tenant_id,
         Some(log_rows::Rows::Deliveries(filter)) => &mut filter.tenant_id,
         Some(log_rows::Rows::Events(filter)) => &mut filter.tenant_id,
         None => {
-            let detail = "say which rows are meant: attempts, deliveries or events";
+            let detail = "name the rows to use: attempts, deliveries or events";
             return Err(Problem::invalid("rows_missing", detail).at("rows"));
         }
     };

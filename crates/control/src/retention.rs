@@ -1,8 +1,7 @@
-//! Whether deliveries can end before what they need is forgotten.
+//! Checks that deliveries end before what they need is forgotten.
 //!
-//! Need: nothing that is still to be tried again may be dropped because it is too old. Mechanism: events and payloads are
-//! kept for at least a day longer than the schedules of those who get them last; what would change that is refused.
-//! Limit: of what is held for an endpoint that stays off the age alone decides.
+//! Events and payloads are kept for at least a day longer than the longest schedule that needs them; a change that
+//! would violate this is rejected. Deliveries held for an endpoint that stays disabled are forgotten by age alone.
 
 use std::time::Duration;
 
@@ -11,13 +10,13 @@ use tidings_service::problem::Problem;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How long what a delivery with this schedule needs must be kept.
+/// The time for which events must be kept for a delivery with this schedule.
 #[must_use]
 pub fn needed(schedule: &Schedule) -> Duration {
     schedule.longest() + DAY
 }
 
-/// Whether an endpoint's schedule ends in time, where events are kept for `retention` (for ever if zero).
+/// Fails if an endpoint's schedule does not end in time, with events kept for `retention` (unlimited if zero).
 pub(crate) fn check_schedule(schedule: &Schedule, retention: Duration, tenant: Option<&Tenant>) -> Result<(), Problem> {
     let needed = needed(schedule);
     let own = tenant.and_then(|tenant| tenant.settings.payload_retention).map(days);
@@ -39,7 +38,7 @@ pub(crate) fn check_schedule(schedule: &Schedule, retention: Duration, tenant: O
     Err(Problem::invalid("schedule_too_long", detail).at("schedule"))
 }
 
-/// Whether a tenant keeps payloads long enough for its endpoints' schedules.
+/// Fails if a tenant does not keep payloads long enough for its endpoints' schedules.
 pub(crate) fn check_tenant<'a>(
     tenant: &Tenant,
     endpoints: impl Iterator<Item = (&'a Endpoint, &'a Schedule)>,

@@ -1,12 +1,12 @@
-//! Which state of a thing a caller decided upon: between looking and changing somebody else may have changed it.
+//! Preconditions of changes: between reading and changing, somebody else may have changed the object.
 
 use tidings_domain::Timestamp;
 use tidings_service::problem::Problem;
 
-/// Which state of a thing a caller decided upon.
+/// The state in which an object must be to be changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Seen {
-    /// Whatever it is.
+    /// Any state: changed unconditionally.
     #[default]
     Any,
     /// One in which it was last changed at one of these times.
@@ -19,7 +19,7 @@ impl Seen {
     pub(crate) fn check(&self, what: &str, updated_at: Timestamp, code: &'static str) -> Result<(), Problem> {
         match self {
             Self::Changed(times) if !times.contains(&updated_at) => {
-                let detail = format!("the {what} is no longer as you have seen it: look at it again, then decide");
+                let detail = format!("the {what} was modified since you fetched it: fetch it again and retry");
                 Err(Problem::precondition_failed(code, detail))
             }
             _ => Ok(()),

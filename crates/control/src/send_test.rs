@@ -16,20 +16,20 @@ use tonic::{Code, Status};
 use crate::call::Call;
 use crate::endpoints::Endpoints;
 
-/// How long a connection to a dispatcher may take to be made.
+/// Limit for connecting to a dispatcher.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a test may take: longer than the longest deadline of an attempt, which dialects may set to 5 minutes.
+/// Limit for a test: longer than the longest timeout of an attempt, which dialects may set to 5 minutes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(310);
 /// The largest answer, bytes: request and response with their headers.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
-/// How control reaches dispatchers (`[dispatcher_client]`).
+/// Connection settings for dispatchers (`[dispatcher_client]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where dispatchers listen. All addresses of each name are used in turn, and looked up again regularly.
+    /// Addresses of dispatchers. All addresses of each name are used in turn, and looked up again regularly.
     pub servers: Vec<String>,
-    /// For servers `https://`.
+    /// TLS settings for servers with `https://`.
     pub tls: ClientTls,
 }
 
@@ -55,7 +55,7 @@ impl DispatcherClient {
         Ok(Self(client))
     }
 
-    /// How a dispatcher sees an endpoint right now; nothing if none answers soon.
+    /// A dispatcher's present view of an endpoint; `None` if none answers soon.
     pub(crate) async fn describe(&self, endpoint: EndpointId) -> Option<pb::DescribeEndpointResponse> {
         let mut client = self.0.clone();
         let question = pb::DescribeEndpointRequest {

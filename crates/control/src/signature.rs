@@ -1,9 +1,10 @@
-//! The signature workbench: what of an attempt was signed, with which key, and why a receiver finds something else.
+//! The signature workbench: the signed bytes of an attempt, the key, and the reason why a receiver computes something
+//! else.
 //!
-//! Need: "the signature does not match" is what receivers' teams ask most, and without the exact bytes nobody can answer.
-//! Mechanism: the texts that were signed are rendered again by the attempt's own dialect from the body as it was sent, and
-//! signed with the endpoint's secrets; what a receiver saw is laid beside it, byte for byte. Limit: nobody learns a
-//! signature that was never sent, nor a key, without the scope `manage`, for that would be a signature for anything.
+//! Most questions of receivers' teams are about signatures that do not match, and only the exact bytes answer them. The
+//! signed texts are rendered again by the attempt's own dialect from the body as it was sent, and signed with the
+//! endpoint's secrets; a receiver's observations are compared with them, byte for byte. Without the scope `manage`
+//! nobody learns a key, or a signature that was never sent, for that would be a signature for anything.
 
 mod bodies;
 mod compare;
@@ -27,14 +28,14 @@ use crate::call::Call;
 use crate::endpoints::Endpoints;
 use crate::logs::LogClient;
 
-/// Checks signatures.
+/// Checks the signatures of attempts.
 pub struct Signatures {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) dialects: Dialects,
     pub(crate) logs: LogClient,
 }
 
-/// Which of an endpoint's secrets.
+/// One of an endpoint's secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
     Current,
@@ -51,7 +52,7 @@ impl Held {
     }
 }
 
-/// Whether the signatures of an attempt can be checked.
+/// The possibility of checking an attempt's signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Checked,
@@ -77,18 +78,18 @@ impl State {
     }
 }
 
-/// What there is to check of an attempt.
+/// The material for checking an attempt's signatures.
 pub(crate) struct Workbench {
     pub(crate) attempt: pb::Attempt,
     pub(crate) state: State,
     pub(crate) signatures: Vec<Signature>,
     /// The headers that show the secret itself, and whether they were sent.
     pub(crate) secret_headers: Vec<(String, bool)>,
-    /// Whether the caller may see keys and values that were not sent.
+    /// `true` if the caller may see keys and values that were not sent.
     may_see_all: bool,
 }
 
-/// A header with a signature.
+/// A header that carries a signature.
 pub(crate) struct Signature {
     pub(crate) header: String,
     /// As it was sent; none if it was not.
@@ -97,20 +98,20 @@ pub(crate) struct Signature {
     pub(crate) encoding: &'static str,
     pub(crate) decodes_key: bool,
     pub(crate) template: String,
-    /// What was signed.
+    /// The signed text.
     pub(crate) signed: String,
     pub(crate) checks: Vec<Check>,
 }
 
-/// What one secret gives.
+/// The signature computed with one secret.
 pub(crate) struct Check {
     pub(crate) held: Held,
     pub(crate) is_ed25519: bool,
-    /// What HMAC was keyed with; none for who may not see it, and of an ed25519 key.
+    /// The HMAC key; `None` for callers who may not see it, and for an ed25519 key.
     pub(crate) key: Option<Vec<u8>>,
     /// The value with its prefix; none for who may not see one that was not sent.
     pub(crate) value: Option<String>,
-    /// Whether the header has it.
+    /// `true` if the header contains it.
     pub(crate) is_equal: bool,
 }
 
@@ -123,7 +124,8 @@ struct Evidence {
 }
 
 impl Signatures {
-    /// Checks the signatures of an attempt. Keys are shown if asked for, which needs the scope `manage` and is on record.
+    /// Checks the signatures of an attempt. Keys are included on request, which requires the scope `manage` and is
+    /// recorded in the audit log.
     pub(crate) async fn check(&self, call: &Call, id: AttemptId, with_keys: bool) -> Result<Workbench, Status> {
         call.require(Scope::Read)?;
         if with_keys {
@@ -220,10 +222,10 @@ impl Evidence {
         at.unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// What the attempt's signatures would cover if its body was this.
+    /// The texts that the attempt's signatures would cover if this were its body.
     fn signed_texts(&self, dialect: &Dialect, body: &str) -> Result<Vec<String>, Problem> {
         let unreadable = |what: &str| {
-            let detail = format!("the log has {what} that can't be read");
+            let detail = format!("the log contains {what} that can't be read");
             Problem::internal("log_unreadable", detail)
         };
         let event_id: EventId = self.attempt.event_id.parse().map_err(|_| unreadable("an event's id"))?;
@@ -295,7 +297,7 @@ impl Evidence {
 }
 
 impl Workbench {
-    /// Whether keys can be asked for.
+    /// `true` if the caller may request keys.
     pub(crate) fn may_reveal(&self) -> bool {
         self.may_see_all && self.state == State::Checked
     }

@@ -1,4 +1,4 @@
-//! Which of an endpoint's secrets signs while one replaces another.
+//! The choice of an endpoint's secret while one replaces another.
 
 use tidings_dialect::Dialects;
 use tidings_domain::{Endpoint, Timestamp};
@@ -11,7 +11,7 @@ use crate::now;
 pub(crate) enum Signing {
     /// None: requests are not signed, or the dialect has no use for a secret.
     None,
-    /// The only one there is.
+    /// The only secret.
     Current,
     /// The one before the last rotation: the dialect has room for one signature, and receivers change over at its end.
     Previous,
@@ -20,7 +20,7 @@ pub(crate) enum Signing {
 }
 
 impl Signing {
-    /// What signs requests to this endpoint now.
+    /// The secret that signs requests to this endpoint now.
     pub(crate) fn of(endpoint: &Endpoint, dialects: &Dialects) -> Self {
         let dialect = dialects.get(&endpoint.dialect);
         let secrets = endpoint.secrets(now()).len();
@@ -43,7 +43,7 @@ impl Signing {
         }
     }
 
-    /// What is said of a rotation that is under way.
+    /// A fact about a rotation in progress.
     pub(crate) fn note(self, endpoint: &Endpoint) -> Option<Fact> {
         let ends = endpoint.previous_secret.as_ref()?.until;
         let until = ends.strftime("%Y-%m-%d %H:%M:%S UTC");

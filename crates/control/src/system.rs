@@ -1,9 +1,8 @@
-//! How the system stands, for operators.
+//! The state of the system, for operators.
 //!
-//! Need: somebody who is called at night wants to know what is wrong before anything else, and what this process is made
-//! of. Mechanism: the process's own health, the registry, the ledger and the log service's queue are asked, and what is not
-//! as in health is a finding. Limit: of other processes it is known whether they say that they are able to do their job,
-//! and no more.
+//! Somebody who is called at night needs to see first what is wrong, and which version and settings this process has.
+//! The process's own health, the registry, the ledger and the log service's queue are examined; each deviation is a
+//! finding. Of other processes only their own report is known: serving or not.
 
 mod findings;
 
@@ -27,18 +26,16 @@ pub use self::findings::Finding;
 use crate::call::Call;
 use crate::logs::LogClient;
 
-/// How long another process may take to say how it is.
+/// Time for another process to report its health.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// What this process is.
+/// Description of this process.
 pub struct About {
-    /// How it stands.
     pub health: Health,
-    /// The program's version.
     pub version: &'static str,
-    /// What keeps the data: `postgresql` or `sqlite`.
+    /// The storage engine: `postgresql` or `sqlite`.
     pub database: &'static str,
-    /// What keeps the messages: `rabbitmq` or `sqlite`.
+    /// The queue engine: `rabbitmq` or `sqlite`.
     pub queue: &'static str,
     /// The configuration in force, with its secrets masked.
     pub configuration: Value,
@@ -79,7 +76,7 @@ impl Peer {
         let asked = tokio::time::timeout(ANSWERS_WITHIN, client.check(HealthCheckRequest::default()));
         let problem = match asked.await {
             Ok(Ok(answer)) if answer.get_ref().status == ServingStatus::Serving as i32 => None,
-            Ok(Ok(_)) => Some("it says that it is not able to do its job".to_owned()),
+            Ok(Ok(_)) => Some("it reports that it is not ready".to_owned()),
             Ok(Err(status)) => Some(status.message().to_owned()),
             Err(_) => Some(format!("it did not answer within {ANSWERS_WITHIN:?}")),
         };
@@ -91,29 +88,25 @@ impl Peer {
     }
 }
 
-/// How another process says that it is.
+/// Health of another process, as reported by itself.
 pub struct PeerState {
-    /// Its role.
     pub role: &'static str,
-    /// Where it is.
     pub server: String,
-    /// Why it can't be relied upon; nothing if it is able to do its job.
+    /// The reason why it can't be relied upon; `None` if it is serving.
     pub problem: Option<String>,
 }
 
-/// How the system stands, as far as this process knows.
+/// State of the system, as far as this process knows.
 pub struct Shown<'a> {
-    /// What this process is.
     pub about: &'a About,
-    /// How it stands.
     pub status: Status,
-    /// How the others say that they stand.
+    /// Reports of the other processes.
     pub peers: Vec<PeerState>,
-    /// Which keys what is stored is sealed with.
+    /// Numbers of stored values sealed with each key.
     pub seal_uses: Vec<SealUse>,
 }
 
-/// What can be asked about the system.
+/// Operations on the state of the system.
 pub struct System {
     pub(crate) about: About,
     pub(crate) store: Arc<dyn Store>,
@@ -121,7 +114,7 @@ pub struct System {
 }
 
 impl System {
-    /// What this process is and how it stands.
+    /// Describes this process and its state. Requires an operator's key with the scope `read`.
     pub async fn show(&self, call: &Call) -> Result<Shown<'_>, Problem> {
         call.require_operator()?;
         call.require(Scope::Read)?;
@@ -134,7 +127,7 @@ impl System {
         })
     }
 
-    /// What is not as in health, the worst first.
+    /// Deviations from a healthy system, the worst first.
     pub async fn findings(&self, call: &Call) -> Result<Vec<Finding>, Problem> {
         call.require_operator()?;
         call.require(Scope::Read)?;

@@ -1,4 +1,4 @@
-//! Operations on tenants.
+//! Operations on tenants and their settings.
 
 use tidings_auth::no_such_tenant;
 use tidings_dialect::Dialects;
@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::seen::Seen;
 use crate::{Book, audit, now, retention, texts};
 
-/// How often a change is tried again when somebody else changed the tenant meanwhile.
+/// Tries of a change that collides with other changes of the tenant.
 const TRIES: u32 = 5;
 /// The longest that a tenant may ask to keep something, days.
 const MAX_RETENTION: u32 = 3_650;
@@ -21,7 +21,7 @@ const MAX_PER_SECOND: u32 = 100_000;
 /// The largest share of a tenant after a rest, deliveries.
 const MAX_BURST: u32 = 1_000_000;
 
-/// What can be done with tenants.
+/// Operations on tenants.
 pub struct Tenants {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,
@@ -32,13 +32,12 @@ pub struct Tenants {
 pub struct TenantChange {
     /// Only a tenant in this state is changed.
     pub seen: Seen,
-    /// What people call it.
     pub name: Option<String>,
-    /// What happens to payloads that do not match their schema.
+    /// Treatment of payloads that do not match their schema.
     pub schema_validation: Option<SchemaValidation>,
-    /// How long payloads are kept, days.
+    /// Retention of payloads, in days.
     pub payload_retention: Option<Option<u32>>,
-    /// How long attempts are kept, days.
+    /// Retention of attempts, in days.
     pub attempt_retention: Option<Option<u32>>,
     /// Its share of the lane `live`, deliveries per second.
     pub publish_per_second: Option<Option<u32>>,
@@ -65,20 +64,20 @@ impl Tenants {
         Ok((tenant, key, token))
     }
 
-    /// One tenant.
+    /// The tenant with this id, if the caller may read it.
     pub async fn get(&self, call: &Call, id: TenantId) -> Result<Tenant, Problem> {
         call.require(Scope::Read)?;
         self.find(call, id).await
     }
 
-    /// Tenants, newest first.
+    /// Tenants, newest first, one page.
     pub async fn list(&self, call: &Call, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, Problem> {
         call.require_operator()?;
         call.require(Scope::Read)?;
         Ok(self.book.registry.tenants(before, limit).await?)
     }
 
-    /// Whether payloads of a tenant are kept until its endpoints' deliveries end.
+    /// Fails if the tenant's payloads are forgotten before its endpoints' deliveries end.
     async fn check_retention(&self, tenant: &Tenant) -> Result<(), Problem> {
         let endpoints = self.book.registry.endpoints(tenant.id, None, MAX_ENDPOINTS).await?;
         let with_schedules = endpoints.iter().filter_map(|endpoint| {
@@ -112,7 +111,7 @@ impl Tenants {
                 return Ok(tenant);
             }
         }
-        let detail = "others keep changing this tenant: try again";
+        let detail = "the tenant keeps changing: fetch it again and retry";
         Err(Problem::conflict("tenant_contended", detail))
     }
 
@@ -137,7 +136,7 @@ impl Tenants {
 }
 
 impl TenantChange {
-    /// Whether it concerns what a tenant does not choose for itself.
+    /// `true` if it changes a setting that only operators may.
     fn is_for_operators(&self) -> bool {
         self.name.is_some() || self.publish_per_second.is_some() || self.publish_burst.is_some()
     }
@@ -169,7 +168,7 @@ impl TenantChange {
 /// A way to validate payloads by its name.
 pub(crate) fn read_validation(name: &str) -> Result<SchemaValidation, Problem> {
     SchemaValidation::from_name(name).ok_or_else(|| {
-        let detail = format!("`{name}` is no way to validate: use `off`, `warn` or `reject`");
+        let detail = format!("`{name}` is no validation mode: use `off`, `warn` or `reject`");
         Problem::invalid("schema_validation_unknown", detail).at("schema_validation")
     })
 }

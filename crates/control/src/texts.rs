@@ -34,7 +34,7 @@ pub(crate) fn check_body(body: &[u8]) -> Result<(), Problem> {
 }
 
 fn refused(field: &str) -> Problem {
-    let detail = "it has the character U+0000, or half of a surrogate pair, which can't be kept: leave that out";
+    let detail = "it has the character U+0000, or half of a surrogate pair, which can't be stored: remove it";
     Problem::invalid("text_invalid", detail).at(field.to_owned())
 }
 

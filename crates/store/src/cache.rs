@@ -1,10 +1,10 @@
-//! The registry in memory: what ingest matches events against, where dispatchers find endpoints, and how every
-//! request is authenticated.
+//! The registry in memory. Ingest matches events against it, dispatchers find endpoints in it, and every request is
+//! authenticated by it.
 //!
-//! A task subscribes to changes, loads everything, and then reloads what changed: one endpoint, one tenant. When changes
-//! may have been missed it starts over, and now and then it compares marks, should nobody have told it. While the
-//! registry is away the cache serves what it has. Loads are made one after the other, so nothing older ever replaces
-//! something newer. What is secret of endpoints stays sealed here: nobody needs a key to match and to hold.
+//! A task subscribes to changes, loads everything, and then reloads each part that changed: one endpoint, one tenant.
+//! When changes may have been missed it starts over, and now and then it compares marks in case a change was never
+//! announced. While the registry is unreachable the cache serves what it has. Loads run one after the other, so nothing
+//! older ever replaces something newer. Endpoints' secrets stay sealed here: matching and holding need no key.
 
 mod index;
 mod uses;
@@ -56,21 +56,22 @@ pub enum KeyError {
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How many changes are taken at once; a tenant that changed often among them is loaded once.
+/// Changes taken at once; a tenant that changed several times among them is loaded once.
 const CHANGES: usize = 256;
 /// With more changed endpoints of one tenant than this among them, the tenant is loaded instead.
 const ENDPOINTS: usize = 8;
-/// How many tenants are loaded at once when everything is.
+/// Tenants per page when everything is loaded.
 const PAGE: u32 = 256;
-/// How often it is checked whether something changed that nobody announced; so much less often that it takes no more than
-/// a two-hundredth of the time.
+/// Shortest time between two searches for unannounced changes. The real one grows so that the search takes at most a
+/// two-hundredth of the time.
 const RESYNC_EVERY: Duration = Duration::from_secs(60);
 const RESYNC_SHARE: u32 = 200;
 
 impl RegistryCache {
-    /// Starts a task that loads the registry and follows its changes until `shutdown`. `health` is up while
-    /// changes are followed; beside it the component `registry_loaded` is up from the first load on, because what was
-    /// loaded goes on to be served while the registry is away.
+    /// Starts a task that loads the registry and follows its changes until `shutdown`.
+    ///
+    /// `health` is up while changes are followed. The component `registry_loaded` stays up from the first load on, because
+    /// the cache serves what it has while the registry is unreachable.
     pub fn start(registry: Arc<dyn Registry>, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         let cache = Arc::new(Self {
             registry,
@@ -92,7 +93,7 @@ impl RegistryCache {
         cache
     }
 
-    /// Shows how many there are as long as there is this cache.
+    /// Exports the numbers of tenants and endpoints for as long as this cache exists.
     fn show(self: &Arc<Self>) {
         metrics::register();
         let cache = Arc::downgrade(self);
@@ -115,7 +116,7 @@ impl RegistryCache {
         });
     }
 
-    /// Whether everything was loaded once.
+    /// `true` once the first full load is complete.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         *self.is_loaded.borrow()
@@ -127,7 +128,7 @@ impl RegistryCache {
         let _ = self.is_loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    /// One tenant.
+    /// The cached tenant.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))
@@ -151,13 +152,13 @@ impl RegistryCache {
         self.index().endpoints.get(&id).cloned()
     }
 
-    /// The endpoints of a tenant that want an event of this type, whether enabled or not.
+    /// The endpoints of a tenant that subscribe to this event type, enabled or not.
     #[must_use]
     pub fn matching(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
         self.endpoints_of(tenant, |endpoint| endpoint.wants(event_type))
     }
 
-    /// The endpoints of a tenant that are told this of its other endpoints, whether enabled or not.
+    /// The endpoints of a tenant that subscribe to this operational event about its other endpoints, enabled or not.
     #[must_use]
     pub fn told(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
         self.endpoints_of(tenant, |endpoint| endpoint.is_told(event_type))
@@ -177,7 +178,7 @@ impl RegistryCache {
             .collect()
     }
 
-    /// What the endpoints of a tenant take in memory, bytes, about; without this one.
+    /// Approximate memory used by a tenant's endpoints, except this one, in bytes.
     #[must_use]
     pub fn bytes(&self, tenant: TenantId, without: EndpointId) -> usize {
         let index = self.index();
@@ -192,13 +193,13 @@ impl RegistryCache {
             .sum()
     }
 
-    /// What can't be read of the registry.
+    /// The rows of the registry that can't be read in full.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.index().unreadable.clone()
     }
 
-    /// For each key that something is sealed with, by name, an endpoint that has something sealed with it.
+    /// One endpoint for each sealing key in use, by the key's name.
     #[must_use]
     pub fn sealed_with(&self) -> BTreeMap<String, Arc<Endpoint>> {
         let mut found = BTreeMap::new();
@@ -230,7 +231,7 @@ impl RegistryCache {
         self.index().event_types.get(event_type).cloned()
     }
 
-    /// The key whose token has this hash; its use is noted.
+    /// The key whose token has this hash; records that it was used.
     ///
     /// # Errors
     /// [`KeyError`] if there is none that is valid at `now`, or none is known yet.
@@ -246,7 +247,7 @@ impl RegistryCache {
         Ok(key)
     }
 
-    /// Writes down when keys were used, at these intervals and a last time at `shutdown`.
+    /// Writes the last uses of keys at these intervals, and a last time at `shutdown`.
     pub async fn note_uses(&self, every: Duration, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             self.write_uses().await;
@@ -260,21 +261,21 @@ impl RegistryCache {
             return;
         }
         if let Err(error) = self.registry.note_key_uses(&uses).await {
-            tracing::debug!(%error, "uses of keys could not be written down and are kept for the next time");
+            tracing::debug!(%error, "last uses of keys could not be written; retrying later");
             for (key, at) in uses {
                 self.uses.note(key, at);
             }
         }
     }
 
-    /// Loads a part again, so that a change of one's own is in force when this returns.
+    /// Reloads a part, so that a change made by this process is in force when this returns.
     pub async fn refresh(&self, of: Of) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
         self.load(of).await
     }
 
-    /// Finds what changed without being announced, by comparing marks, and loads that again: a connection that is open on
-    /// this side only announces nothing and does not end.
+    /// Reloads what changed without an announcement, found by comparing marks. A connection that is open on this side
+    /// only announces nothing and does not end.
     pub async fn resync(&self) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
         let marks = self.registry.marks().await?;
@@ -362,7 +363,7 @@ impl RegistryCache {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             match self.follow_while_complete(&health, &loaded, &mut backoff).await {
-                Ok(()) => tracing::info!("changes of the registry may have been missed: loading it again"),
+                Ok(()) => tracing::info!("changes of the registry may have been missed; reloading it"),
                 Err(error) => health.down(error.to_string()),
             }
             tokio::time::sleep(backoff.next()).await;

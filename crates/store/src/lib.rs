@@ -1,8 +1,13 @@
-//! What is stored: the registry (tenants, keys, endpoints), the ledger (events, deliveries, attempts), the
-//! idempotency keys and the notices.
+//! Storage: the registry (tenants, keys, endpoints), the ledger (events, deliveries, attempts), idempotency keys and
+//! notices.
 //!
-//! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same
-//! contract suite (`tests/contract`). No other crate names a database client.
+//! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same contract
+//! suite (`tests/contract`). No other crate names a database client.
+
+#![allow(
+    missing_docs,
+    reason = "not published; fields that their name and type explain need no sentence"
+)]
 
 pub mod answers;
 pub mod cache;

@@ -54,22 +54,22 @@ pub struct Sqlite {
     subscribers: Subscribers,
     // Declared before the lock: fields are dropped in order, and the lock must outlive the connections.
     writer: Arc<Writer>,
-    /// For what events wait for.
+    /// Connections for reads that events wait for.
     readers: Arc<Readers>,
     /// For the queue, which hands out nothing while it can't read.
     queue: Arc<Readers>,
-    /// For what people read.
+    /// Connections for reads that people wait for.
     searches: Arc<Readers>,
     path: Arc<Path>,
     _lock: Arc<File>,
 }
 
-/// Who wants to hear of changes to the registry.
+/// Channels of the subscribers to changes of the registry.
 type Subscribers = Arc<Mutex<Vec<mpsc::Sender<Of>>>>;
 
-/// How many changes may wait for a subscriber before its channel is closed instead.
+/// Changes that may wait for a subscriber. Its channel is closed when there are more, and it loads everything again.
 const CHANGES: usize = 1024;
-/// How many connections read for events, for the queue and for people, and how long one read may take.
+/// Connections that read for events, and the longest duration of one read.
 const READERS: (usize, Duration) = (2, Duration::from_secs(30));
 const QUEUE_READERS: (usize, Duration) = (1, Duration::from_secs(30));
 const SEARCHES: (usize, Duration) = (4, Duration::from_secs(10));
@@ -125,7 +125,7 @@ impl Sqlite {
         self.readers.read(work).await
     }
 
-    /// Reads for the queue.
+    /// Reads on the connection reserved for the queue.
     async fn read_queue<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -141,8 +141,8 @@ impl Sqlite {
         self.searches.read(work).await
     }
 
-    /// Writes to the registry and announces what `changed` makes of the result, on the writing thread: also
-    /// when the caller has gone away by then.
+    /// Writes to the registry and announces what `changed` derives from the result. The writing thread does it, so it
+    /// happens even if the caller is gone by then.
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -166,7 +166,7 @@ impl Sqlite {
 
     /// An error if the disk is about to be full: a commit may then still fit or not, as chance has it.
     fn check_room(&self) -> Result<(), StoreError> {
-        let failed = |error| StoreError::Unavailable(format!("the disk can't be looked at: {error}"));
+        let failed = |error| StoreError::Unavailable(format!("the free space of the disk can't be read: {error}"));
         let disk = rustix::fs::statvfs(&*self.path).map_err(failed)?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_ROOM {
             return Err(StoreError::Unavailable("the disk is full: free some space".into()));

@@ -1,8 +1,8 @@
-//! What processes that keep one log tell each other.
+//! Notifications between processes that share one log, for the live attempt feed.
 //!
-//! Need: whoever watches one log process is to see what all of them record. Mechanism: one that is watched says so now
-//! and then, and the others then say which attempts they have recorded. Limit: nothing of it is kept; what is said while
-//! nobody listens is lost.
+//! Whoever watches one log process sees what all of them record. A watched process announces itself now and then, and
+//! the others answer with the ids of attempts that they have recorded. Notifications are not stored: those sent while
+//! nobody listens are lost.
 
 use async_trait::async_trait;
 use tidings_domain::AttemptId;
@@ -11,25 +11,25 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// The most attempts that are told of at once: what a notification of PostgreSQL can carry (8,000 bytes).
+/// Maximum number of attempts per notification: the payload of PostgreSQL's `NOTIFY` is limited to 8,000 bytes.
 pub const MAX_TOLD: usize = 200;
 
-/// What one process tells the others.
+/// A notification from one process to the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    /// Somebody watches it.
+    /// The sender has watchers.
     Watched,
     /// It has committed these attempts; at most [`MAX_TOLD`].
     Recorded(Vec<AttemptId>),
 }
 
-/// How the processes that keep one log hear of each other.
+/// Sends and receives notifications between processes that share one log.
 #[async_trait]
 pub trait Tail: Send + Sync + 'static {
-    /// What others than `process` tell from now on; none where one process has the store for itself. The channel
-    /// closes when the connection is lost.
+    /// Notifications from processes other than `process`, from now on; `None` if one process has the store for itself.
+    /// The channel closes when the connection is lost.
     async fn others(&self, process: Uuid) -> Result<Option<mpsc::Receiver<Told>>, StoreError>;
 
-    /// Tells the others something, as `process`.
+    /// Sends a notification to the others, as `process`.
     async fn tell(&self, process: Uuid, told: Told) -> Result<(), StoreError>;
 }

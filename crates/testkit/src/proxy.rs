@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::address::{Reserved, bound};
 
-/// How many connections may wait to be accepted.
+/// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
 /// Forwards connections from a loopback port of its own to one address. Dropping it closes them all.
@@ -73,7 +73,7 @@ impl FaultProxy {
         }
     }
 
-    /// Forwards (again).
+    /// Forwards again, after a cut.
     pub fn restore(&mut self) {
         if self.forwarding.is_none() {
             let listener = bound(self.reserved.socket())

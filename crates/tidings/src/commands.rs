@@ -1,4 +1,4 @@
-//! The subcommands that are or make a process; those that use a running one are in `tidings_cli`.
+//! The subcommands, one file each.
 
 mod admin;
 mod backup;

@@ -56,9 +56,9 @@ impl Config {
         Ok(dialects)
     }
 
-    /// How the ledger is kept where these dialects are used. The grace is meant for attempts of up to a minute, the
-    /// longest that an endpoint can ask for; where a dialect allows more, it is as much longer, so that no attempt that is
-    /// still under way is taken for lost.
+    /// The configuration of the log service for these dialects. Its grace is meant for attempts of up to a minute, the
+    /// longest that an endpoint can choose. Where a dialect allows more, it grows by as much, so that no attempt under
+    /// way is taken for lost.
     pub(crate) fn log_for(&self, dialects: &tidings_dialect::Dialects) -> tidings_log::Config {
         const USUAL: Duration = Duration::from_secs(60);
         let longest = dialects.iter().map(tidings_dialect::Dialect::timeout).max();
@@ -73,12 +73,13 @@ impl Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Monitor {
-    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    /// Address of `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub(crate) address: String,
-    /// How long the process goes on serving after SIGTERM, not ready any more, so that balancers look elsewhere first.
+    /// Time for which the process goes on serving after SIGTERM, reporting that it is not ready, so that load balancers
+    /// turn to others first.
     #[serde(with = "humantime_serde")]
     pub(crate) drain: Duration,
-    /// How long calls under way may take when the process is asked to stop.
+    /// Limit for calls under way when the process stops.
     #[serde(with = "humantime_serde")]
     pub(crate) grace: Duration,
 }
@@ -91,7 +92,7 @@ pub(crate) struct Secrets {
     pub(crate) keys: Vec<SecretText>,
 }
 
-/// What roles say to each other (`[internal]`).
+/// Authentication between roles (`[internal]`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Internal {
@@ -99,20 +100,20 @@ pub(crate) struct Internal {
     pub(crate) token: SecretText,
 }
 
-/// The all-in-one process (`[standalone]`).
+/// Settings of the all-in-one process (`[standalone]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Standalone {
-    /// Where the embedded database, the generated keys and the operator's key lie.
+    /// Directory of the embedded database, the generated keys and the operator's key.
     pub(crate) data_dir: PathBuf,
-    /// Where all gRPC services listen.
+    /// Address of all gRPC services, `host:port`.
     pub(crate) grpc_address: String,
-    /// Where HTTP is served, `/healthz` and `/readyz` included.
+    /// Address of the REST API and the console, `/healthz` and `/readyz` included.
     pub(crate) http_address: String,
-    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    /// Address of `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub(crate) monitor_address: String,
-    /// Whether it starts although secrets are sealed with a key that is gone: deliveries of their endpoints are held until
-    /// each has a new secret.
+    /// `true` to start although secrets are sealed with a lost key: deliveries of their endpoints are held until each
+    /// has a new secret.
     pub(crate) accept_lost_keys: bool,
 }
 
@@ -144,10 +145,10 @@ pub(crate) struct ConfigArgs {
     /// The configuration file; without it, defaults and TIDINGS_SECTION__KEY variables hold.
     #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// PostgreSQL: postgres://user:password@host/database.
+    /// PostgreSQL's URL: postgres://user:password@host/database.
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
-    /// RabbitMQ: amqp://user:password@host/vhost.
+    /// RabbitMQ's URL: amqp://user:password@host/vhost.
     #[arg(long, value_name = "URL")]
     pub(crate) amqp_url: Option<String>,
     /// A network that requests may go to although it is not public, like 127.0.0.0/8; may be repeated.

@@ -1,4 +1,4 @@
-//! What every role's start has in common: telemetry, the monitor, waiting for dependencies, stopping.
+//! The common start of every role: telemetry, the monitor, waiting for dependencies, stopping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,25 +25,25 @@ use tonic::service::Routes;
 use crate::config::{Config, ConfigArgs};
 use crate::health::{self, Watched, watch_rows};
 
-/// How exactly it is known when keys were last used.
+/// Interval between two writes of the keys' last uses.
 const NOTE_USES_EVERY: Duration = Duration::from_secs(10);
 
 /// The component that is up once everything is served.
 const STARTUP: &str = "startup";
 
-/// A process that is starting: it can be asked how it is and told to stop before it has anything.
+/// A process that is starting. Its monitor answers, and signals stop it, before it has anything else.
 pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
-    /// What the process does beside serving, whatever its role.
+    /// Tasks that every role runs beside its own.
     pub(crate) supervisor: Supervisor,
     /// Down until everything is served: before that, others would find nobody listening.
     startup: Component,
-    /// What all requests pass; it knows nobody yet.
+    /// The limits that all requests pass; no caller is known to it yet.
     door: Door,
     servers: JoinSet<Result<(), serve::ServeError>>,
-    /// Ends last, so that a process that is stopping can be asked how it is.
+    /// Ends last, so that a stopping process still reports its health.
     monitor: Option<Monitor>,
     spans: Option<trace::Exporter>,
 }
@@ -53,7 +53,7 @@ struct Monitor {
     serving: JoinHandle<Result<(), serve::ServeError>>,
 }
 
-/// What ingest, dispatcher and log all work with.
+/// The dependencies that ingest, dispatcher and log have in common.
 pub(crate) struct Backbone {
     pub(crate) dialects: tidings_dialect::Dialects,
     pub(crate) shards: u16,
@@ -79,7 +79,7 @@ impl Process {
         })
     }
 
-    /// A process with this configuration that stops when told so.
+    /// A process with this configuration that stops with `shutdown`.
     pub(crate) fn with(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         Self::of(config, Health::new(), shutdown)
     }
@@ -133,7 +133,7 @@ impl Process {
         Ok(())
     }
 
-    /// The engines with what ingest, dispatcher and log all need of them; `None` if the process is told to stop
+    /// Connects the engines and builds what ingest, dispatcher and log have in common; `None` if the process is stopped
     /// while it waits.
     pub(crate) async fn backbone(&self) -> anyhow::Result<Option<Backbone>> {
         let dialects = self.config.load_dialects()?;
@@ -158,8 +158,8 @@ impl Process {
         }))
     }
 
-    /// Connects to PostgreSQL, waiting for it, and for its schema to be migrated, as long as it takes; `None` if the process
-    /// is told to stop before. A schema that waiting does not mend is an error.
+    /// Connects to PostgreSQL, waiting as long as it takes for the server, and for its schema to be migrated; `None` if
+    /// the process is stopped before. A schema that waiting does not mend is an error.
     pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Option<Arc<Postgres>>> {
         let health = self.health.component("database");
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -235,7 +235,7 @@ impl Process {
         });
     }
 
-    /// The token that roles share.
+    /// The token that roles share, or an error if none is configured.
     pub(crate) fn internal_token(&self) -> anyhow::Result<SecretText> {
         let token = self.config.internal.token.clone();
         anyhow::ensure!(
@@ -262,7 +262,7 @@ impl Process {
         Ok(())
     }
 
-    /// What this process is, for operators to see.
+    /// The description of this process for operators.
     pub(crate) fn about(&self, sealer: &Sealer, engines: (&'static str, &'static str)) -> anyhow::Result<About> {
         let (database, queue) = engines;
         Ok(About {
@@ -292,7 +292,8 @@ impl Process {
         Ok(tidings_console::pages(&self.config.console, parts)?)
     }
 
-    /// Serves HTTP until the process stops, to those that `knows` tells from strangers; returns the port.
+    /// Serves HTTP until the process stops and returns the bound address; `knows` tells callers from strangers, who get
+    /// less room.
     pub(crate) async fn serve_http(
         &mut self,
         name: &'static str,
@@ -356,20 +357,20 @@ impl Process {
         Ok(routes)
     }
 
-    /// Waits until nothing is missing, for a few seconds at the most: an event taken in while the broker is away is
-    /// safe but waits for the sweeper, and at a start everything is away for a moment.
+    /// Waits until no component is down, for a few seconds at most. An event accepted while the broker is unreachable
+    /// is safe but waits for the sweeper, and at a start everything is unreachable for a moment.
     pub(crate) async fn ready_soon(&self) {
         const SOON: Duration = Duration::from_secs(5);
         let ready = tokio::time::timeout(SOON, self.health.wait_for_others(&self.startup));
         let _ = self.shutdown.run_until_cancelled(ready).await;
     }
 
-    /// Everything is served.
+    /// Reports that every service is served.
     pub(crate) fn started(&self) {
         self.startup.up();
     }
 
-    /// Waits until the process is told to stop, or until something it serves fails, which stops it too.
+    /// Waits until a signal stops the process, or until something it serves fails, which stops it too.
     pub(crate) async fn until_stopped(&mut self) -> anyhow::Result<()> {
         self.started();
         let failed = tokio::select! {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidings_testkit::Binary;
 
-/// How long a server may take to start, on a machine that does much else.
+/// Limit for a server's start, on a machine that does much else.
 const SOON: Duration = Duration::from_secs(30);
 
 fn run(arguments: &[&str]) -> Output {

@@ -1,4 +1,4 @@
-//! What was held for a disabled endpoint is let go, with and without a rate limit, beside a healthy endpoint.
+//! The backlog of a disabled endpoint is released, with and without a rate limit, beside a healthy endpoint.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::receiver::{Manner, Sink, now};
 const HEALTHY_RATE: u32 = 500;
 /// Requests per second and at once that the limited endpoint wants.
 const LIMIT: (u32, u32) = (2_000, 200);
-/// How long a backlog may take to be delivered.
+/// Limit for the delivery of a backlog.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How a backlog came.
+/// The delivery of a backlog over time.
 struct Drain {
     arrived: u64,
     per_second: f64,

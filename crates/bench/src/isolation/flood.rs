@@ -12,7 +12,7 @@ use crate::receiver::{Manner, Sink};
 
 /// Events per second of the quiet tenant.
 const QUIET_RATE: u32 = 50;
-/// How long a flood may take to be delivered.
+/// Limit for the delivery of a flood.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Findings> {

@@ -1,5 +1,5 @@
 //! A healthy endpoint alone, then beside an endpoint of another tenant that takes requests and never answers. A run
-//! beside one that answers tells how much of the difference comes from twice the load.
+//! beside one that answers shows how much of the difference comes from twice the load.
 
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use super::report::Findings;
 use crate::load::Load;
 use crate::receiver::Sink;
 
-/// How many requests the host takes at once on a connection.
+/// Concurrent requests that the host allows on a connection.
 const STREAMS: u32 = 10;
-/// How long the slow endpoint takes.
+/// Response time of the slow endpoint.
 const SLOW: Duration = Duration::from_secs(5);
 /// Events per second to each endpoint: the slow one's could fill fifty connections.
 const RATE: u32 = 100;

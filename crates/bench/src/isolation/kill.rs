@@ -15,18 +15,18 @@ use crate::WARM_UP;
 use crate::load::Load;
 use crate::receiver::{Arrival, Manner, Sink, now};
 
-/// How many events are accepted and not yet delivered.
+/// Events that may be accepted and not yet delivered.
 const OUTSTANDING: u64 = 2_000;
 const BATCH: usize = 50;
-/// How long what was accepted may take to come: the sweeper takes a delivery for lost after `log.grace`, 75 s, and looks
+/// Limit for the arrival of accepted events. The sweeper takes a delivery for lost after `log.grace`, 75 s, and looks
 /// again after twice that.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What a crash did, times in nanoseconds on the clock of [`now`].
+/// Effects of a crash; times in nanoseconds on the clock of [`now`].
 struct Crash {
     killed: u64,
     started: u64,
-    /// When publishing ended.
+    /// End of publishing.
     stopped: u64,
     accepted: Vec<Accepted>,
     arrived: HashMap<EventId, Arrival>,

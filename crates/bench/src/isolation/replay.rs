@@ -13,19 +13,19 @@ use crate::receiver::{Manner, Sink};
 
 /// Events per second to the healthy endpoint.
 const HEALTHY_RATE: u32 = 500;
-/// Deliveries per second that the replay may make at the most.
+/// Maximum number of deliveries per second that the replay makes.
 const PER_SECOND: u32 = 10_000;
-/// How long the first deliveries of one part of the backlog may take, and all of the replay.
+/// Limit for the first deliveries of one part of the backlog, and for the whole replay.
 const PATIENCE: Duration = Duration::from_secs(3_600);
-/// How many events are published before they are waited for: they are not to pile up.
+/// Events published before the next part waits for their arrival, so that they don't pile up.
 const PART: u64 = 20_000;
 
-/// How a replay went.
+/// Durations of a replay.
 struct Replayed {
     matched: u64,
-    /// How long it took until it was counted and on record.
+    /// Time until it was counted and on record.
     counting: Duration,
-    /// How long everything took to arrive after that.
+    /// Time until everything had arrived after that.
     took: Duration,
     arrived: u64,
     repeated: u64,

@@ -1,4 +1,4 @@
-//! What is printed of a scenario.
+//! The printed report of a scenario.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +25,11 @@ pub(super) const TELLING_METRICS: [&str; 12] = [
     "tidings_retries_left_to_sweeper_total",
 ];
 
-/// How much longer an event may take beside somebody else's trouble (guarantee G5).
+/// Allowed slowdown of an event beside somebody else's trouble (guarantee G5).
 const MAX_RATIO: f64 = 1.2;
 /// The same beside a tenant that takes all that one tenant may.
 const MAX_CROWDED_RATIO: f64 = 1.5;
-/// How much memory a dispatcher may need, MiB.
+/// Allowed memory of a dispatcher, MiB.
 const MAX_MEMORY: f64 = 200.0;
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ pub(super) struct IsolationReport {
     pub(super) scenario: String,
     pub(super) engines: &'static str,
     pub(super) payload_bytes: usize,
-    /// How busy others kept the machine before the start, percent.
+    /// Load of the machine by others before the start, percent.
     pub(super) busy_before: Option<f64>,
     pub(super) load_before: Option<f64>,
     pub(super) load_after: Option<f64>,
@@ -46,7 +46,7 @@ pub(super) struct IsolationReport {
     pub(super) metrics: BTreeMap<String, f64>,
 }
 
-/// What a scenario showed.
+/// The results of a scenario.
 #[derive(Serialize)]
 pub(super) struct Findings {
     latencies: Vec<Run>,
@@ -103,7 +103,7 @@ impl Findings {
         self.delivered(name, run.events - run.lost, run.events);
     }
 
-    /// How much longer events took beside the trouble than alone.
+    /// Adds the slowdown of events beside the trouble, compared with the run alone.
     pub(super) fn compare(&mut self, name: &str, alone: &SteadyRun, beside: &SteadyRun) {
         let (alone, beside) = (Latency::of(&alone.delivered), Latency::of(&beside.delivered));
         let times = |beside: f64, alone: f64| if alone > 0.0 { beside / alone } else { f64::NAN };
@@ -116,7 +116,7 @@ impl Findings {
         self.bound(&what, times(beside.p99, alone.p99), "", Target::AtMost(MAX_RATIO));
     }
 
-    /// How much longer it took to publish events beside the trouble than alone.
+    /// Adds the slowdown of publishing beside the trouble, compared with the run alone.
     pub(super) fn compare_publishing(&mut self, name: &str, alone: &SteadyRun, beside: &SteadyRun) {
         let (alone, beside) = (Latency::of(&alone.acknowledged), Latency::of(&beside.acknowledged));
         self.fact("alone: publish, p99", alone.p99, "ms");
@@ -142,7 +142,7 @@ impl Findings {
         );
     }
 
-    /// How much of what was accepted was delivered.
+    /// Adds the share of accepted events that were delivered.
     pub(super) fn delivered(&mut self, name: &str, delivered: u64, of: u64) {
         // Rounded down, so that a single one that is missing is seen.
         let percent = (delivered.min(of) as f64 / of.max(1) as f64 * 1e5).floor() / 1e3;
@@ -158,7 +158,7 @@ impl Findings {
         });
     }
 
-    /// A fact with a target.
+    /// Adds a measured value with its target.
     pub(super) fn bound(&mut self, what: &str, value: f64, unit: &'static str, target: Target) {
         self.facts.push(Fact {
             what: what.to_owned(),

@@ -15,14 +15,14 @@ use crate::receiver::{Manner, Sink};
 
 /// Events per second to the healthy endpoint.
 const HEALTHY_RATE: u32 = 500;
-/// How many searches are under way at once, and for how long each is waited for.
+/// Concurrent searches, and the time after which each is abandoned.
 const SEARCHERS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How much longer it may take beside them until an event is accepted.
+/// Allowed slowdown of acceptance beside the searches.
 const MAX_RATIO: f64 = 1.5;
-/// How many events are published before they are waited for: they are not to pile up.
+/// Events published before the next part waits for their arrival, so that they don't pile up.
 const PART: u64 = 20_000;
-/// How long a part may take to arrive.
+/// Limit for the arrival of a part.
 const ARRIVED_WITHIN: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Findings> {

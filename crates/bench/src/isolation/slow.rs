@@ -10,7 +10,7 @@ use crate::receiver::{Manner, Sink};
 
 const ENDPOINTS: usize = 70;
 const ANSWER_AFTER: Duration = Duration::from_secs(25);
-/// How long the slow ones are published to before others are measured beside them: their windows open with their answers.
+/// Time for the slow endpoints' concurrency limits to grow before the measurement beside them begins.
 const OPENING: Duration = Duration::from_secs(120);
 /// Events per second to the healthy endpoint.
 const HEALTHY_RATE: u32 = 500;

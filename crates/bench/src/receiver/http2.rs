@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Arrived;
 
-/// Where a path's requests are noted, and after how long they are answered.
+/// Counters and response times by path.
 type Ways = Arc<Vec<(&'static str, Duration, Arc<Arrived>)>>;
 
 /// Returns its address, its certificate, and what arrives for each path.

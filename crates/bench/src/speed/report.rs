@@ -1,4 +1,4 @@
-//! What is printed of cost and latency.
+//! The printed report of cost and latency.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What is done to the database by those who look after it.
+//! Faults that administrators of the database cause.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use crate::system::{Part, System};
 
-/// How long the partitions may take to be as they should, once nobody is in the way.
+/// Time for the partitions to become complete, once nothing blocks them.
 const DONE_WITHIN: Duration = Duration::from_secs(30);
 const TABLES: [&str; 3] = ["events", "deliveries", "attempts"];
 /// Whoever keeps the upkeep makes partitions so far ahead, and drops those that are so old.

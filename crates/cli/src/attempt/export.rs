@@ -10,10 +10,10 @@ use super::document;
 use crate::client::{Client, explain};
 use crate::{escape, output, pages};
 
-/// How attempts are written down.
+/// File formats of an export.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Format {
-    /// A JSON document per line.
+    /// One JSON document per line.
     Ndjson,
     /// Comma-separated values; texts that a spreadsheet would take for formulas begin with an apostrophe.
     Csv,

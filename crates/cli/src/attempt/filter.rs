@@ -1,4 +1,4 @@
-//! Which attempts to show.
+//! Flags that select attempts.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tidings_proto::{duration, pb};
 
 use crate::arguments::When;
 
-/// What to look for: everything given must hold, repeated flags are alternatives.
+/// Conditions on attempts: all must hold, repeated flags are alternatives.
 #[derive(clap::Args)]
 pub(crate) struct AttemptFilter {
     /// Attempts for this tenant (ten_…).
@@ -27,7 +27,7 @@ pub(crate) struct AttemptFilter {
     /// Attempts of events of this type; may be repeated.
     #[arg(long = "type", value_name = "TYPE")]
     event_types: Vec<EventType>,
-    /// Attempts answered with this status, like 500 or 5xx, or not at all (none); may be repeated.
+    /// Attempts answered with this status, like 500 or 5xx, or without a response (none); may be repeated.
     #[arg(long = "status", value_name = "STATUS")]
     statuses: Vec<StatusFilter>,
     /// Attempts with this outcome; may be repeated.
@@ -36,10 +36,10 @@ pub(crate) struct AttemptFilter {
     /// Attempts that failed for this reason; may be repeated.
     #[arg(long = "reason", value_name = "REASON", value_parser = FailureReason::ALL.map(FailureReason::as_str))]
     failure_reasons: Vec<String>,
-    /// Attempts that took at least so long, like 250ms.
+    /// Attempts that took at least this long, like 250ms.
     #[arg(long, value_name = "LENGTH", value_parser = humantime::parse_duration)]
     min_duration: Option<Duration>,
-    /// Attempts that took at most so long.
+    /// Attempts that took at most this long.
     #[arg(long, value_name = "LENGTH", value_parser = humantime::parse_duration)]
     max_duration: Option<Duration>,
     /// Attempts whose error contains this text, in upper or lower case.
@@ -61,7 +61,7 @@ enum StatusFilter {
     Class(u32),
 }
 
-/// Why a text is not a status to look for.
+/// The error for a text that is no filter of statuses.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a status: write one like `500`, a class like `5xx`, or `none` for no response")]
 struct ParseStatusFilterError(String);
@@ -83,7 +83,7 @@ impl FromStr for StatusFilter {
 }
 
 impl AttemptFilter {
-    /// As requests carry it.
+    /// Converts the conditions for a request.
     pub(crate) fn on_the_wire(self) -> pb::AttemptFilter {
         let codes = |status: &StatusFilter| match status {
             StatusFilter::Code(code) => Some(*code),

@@ -1,4 +1,8 @@
+<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
 //! Attempts in text.
+=======
+//! Printing of the log for people.
+>>>>>>> we:crates/tidings/src/commands/logs/show.rs
 
 use std::time::Duration;
 
@@ -9,11 +13,19 @@ use super::document;
 use crate::output::{self, Format, fields, heading, instant, line, lines, table, time};
 use crate::pretty::pretty;
 
+<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
 /// The columns of [`row`].
 pub(super) const HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
 
 /// An attempt as a row.
 pub(super) fn row(attempt: &pb::Attempt) -> Vec<String> {
+=======
+/// Column titles of [`attempt_row`].
+pub(super) const ATTEMPT_HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
+
+/// An attempt as a table row.
+pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
+>>>>>>> we:crates/tidings/src/commands/logs/show.rs
     vec![
         time(attempt.started_at.as_ref()),
         attempt.event_type.clone(),
@@ -30,8 +42,13 @@ pub(super) fn row(attempt: &pb::Attempt) -> Vec<String> {
     ]
 }
 
+<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
 /// Prints attempts, a row each.
 pub(super) fn list(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
+=======
+/// Prints attempts, one per row.
+pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
+>>>>>>> we:crates/tidings/src/commands/logs/show.rs
     if format == Format::Json {
         return attempts
             .iter()
@@ -75,12 +92,81 @@ pub(crate) fn one(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
         status => message(&status.to_string(), &attempt.response_headers, &attempt.response_body)?,
     }
     if attempt.response_truncated {
-        line("(the response went on; only its beginning is kept)")?;
+        line("(the response was longer; only its beginning is stored)")?;
     }
     Ok(())
 }
 
+<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
 /// How long an attempt took.
+=======
+/// Prints events, one per row.
+pub(super) fn events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return events
+            .iter()
+            .try_for_each(|event| output::json(&documents::Event::from(event)));
+    }
+    let row = |event: &pb::Event| {
+        vec![
+            time(event.accepted_at.as_ref()),
+            event.event_type.clone(),
+            event.delivery_count.to_string(),
+            event.id.clone(),
+            event.idempotency_key.clone(),
+        ]
+    };
+    let header = ["accepted", "type", "deliveries", "event", "idempotency key"];
+    table(&header, &events.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Prints an event with its payload and deliveries.
+pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return output::json(&documents::FullEvent::from(found));
+    }
+    let event = found.event.clone().unwrap_or_default();
+    fields(&[
+        ("event", format!("{}  {}", event.id, event.event_type)),
+        ("tenant", event.tenant_id),
+        ("occurred", time(event.occurred_at.as_ref())),
+        ("accepted", time(event.accepted_at.as_ref())),
+        ("idempotency key", event.idempotency_key),
+    ])?;
+    lines(&format!("\n{}\n", pretty(&event.payload)))?;
+    match found.deliveries.as_slice() {
+        [] => line("no deliveries: no endpoint subscribes to it"),
+        some => deliveries(format, some),
+    }
+}
+
+/// Prints deliveries, one per row.
+pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return deliveries
+            .iter()
+            .try_for_each(|delivery| output::json(&documents::Delivery::from(delivery)));
+    }
+    let row = |delivery: &pb::Delivery| {
+        let state = match delivery.reason.as_str() {
+            "" => delivery.state.clone(),
+            reason => format!("{} ({reason})", delivery.state),
+        };
+        vec![
+            delivery.id.clone(),
+            delivery.endpoint_id.clone(),
+            state,
+            delivery.attempts.to_string(),
+            time(delivery.due_at.as_ref()),
+            time(delivery.updated_at.as_ref()),
+        ]
+    };
+    let header = ["delivery", "endpoint", "state", "attempts", "due", "updated"];
+    table(&header, &deliveries.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Duration of an attempt in milliseconds.
+>>>>>>> we:crates/tidings/src/commands/logs/show.rs
 pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
     attempt.duration.map_or(0.0, in_milliseconds)
 }
@@ -145,7 +231,7 @@ fn outcome(attempt: &pb::Attempt) -> String {
     }
 }
 
-/// When the next attempt is due, seen from now; nothing once that time is over.
+/// Time until the next attempt; empty if there is none or its time has passed.
 fn next(attempt: &pb::Attempt, now: Timestamp) -> String {
     let wait = instant(attempt.next_attempt_at.as_ref()).map(|due| due.duration_since(now));
     match wait.and_then(|wait| Duration::try_from(wait).ok()) {

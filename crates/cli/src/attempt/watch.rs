@@ -47,7 +47,7 @@ pub(super) async fn watch(
             Err(status) if is_passing(&status) => {}
             Err(status) => return Err(explain(status)),
         }
-        eprintln!("the connection was lost: trying again");
+        eprintln!("the connection was lost; reconnecting");
         // Whatever was missed is listed, as far as one page goes.
         latest = pages::LARGEST;
         if stop
@@ -60,8 +60,13 @@ pub(super) async fn watch(
     }
 }
 
+<<<<<<< HEAD:crates/cli/src/attempt/watch.rs
 /// Prints what is listed and then what is told, until the connection ends.
 async fn print_until_lost(
+=======
+/// Prints the attempts listed so far and then those that the stream announces, until the connection ends.
+async fn watch(
+>>>>>>> we:crates/tidings/src/commands/logs/follow.rs
     client: &Client,
     filter: &pb::AttemptFilter,
     latest: u32,
@@ -99,7 +104,7 @@ async fn print_until_lost(
     }
 }
 
-/// Whether the same request may succeed a little later.
+/// `true` if the same request may succeed a little later.
 fn is_passing(status: &Status) -> bool {
     matches!(
         status.code(),

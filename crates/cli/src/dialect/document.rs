@@ -10,7 +10,7 @@ use tidings_domain::{EventId, Schedule, Secret, Timestamp};
 
 use crate::pretty;
 
-/// What tells dialects apart.
+/// The distinguishing features of a dialect, for lists.
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     pub(super) name: &'a str,
@@ -21,7 +21,7 @@ pub(super) struct Summary<'a> {
     pub(super) schedule: &'a Schedule,
 }
 
-/// All of a dialect.
+/// A dialect in full, as JSON.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     #[serde(flatten)]
@@ -50,7 +50,7 @@ pub(super) struct SettingDocument<'a> {
 #[derive(Serialize)]
 pub(super) struct PropertiesDocument<'a> {
     pub(super) max: usize,
-    /// What is sent of each object without being chosen.
+    /// Fields of each object that are sent without being chosen.
     pub(super) always: BTreeMap<&'a str, &'a [String]>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct EventDocument<'a> {
     pub(super) names: BTreeMap<&'a str, String>,
 }
 
-/// What tells this dialect from others.
+/// Summarises a dialect for a list.
 pub(super) fn summary(dialect: &Dialect) -> Result<Summary<'_>, RenderError> {
     let plain = header_names(&sample_request(dialect, &[])?);
     let proven = header_names(&sample_request(dialect, &[Secret::generate()])?);
@@ -73,7 +73,7 @@ pub(super) fn summary(dialect: &Dialect) -> Result<Summary<'_>, RenderError> {
     })
 }
 
-/// All of this dialect.
+/// Describes a dialect in full.
 pub(super) fn document(dialect: &Dialect) -> Result<Document<'_>, RenderError> {
     let request = sample_request(dialect, &[])?;
     let content_type = request.headers.iter().find(|(name, _)| name == "content-type");

@@ -1,4 +1,4 @@
-//! `tidings dialect preview`.
+//! `tidings dialect preview`: requests without sending them.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -19,9 +19,9 @@ use crate::output::{self, Format};
 use crate::pretty;
 use crate::publish::read_payload;
 
-/// Prints the request that a delivery would be; nothing is sent.
+/// Prints the request of a delivery without sending it.
 ///
-/// What only the connection knows (the trace, which encodings the answer may have) is not shown.
+/// Headers that depend on the connection (trace context, accepted encodings) are left out.
 ///
 /// Examples:
 ///   tidings dialect preview --dialect userhero --event feedback.created --secret hunter2
@@ -30,44 +30,43 @@ use crate::publish::read_payload;
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
-    /// The dialect.
+    /// The name of a dialect.
     #[arg(long, value_name = "NAME", required_unless_present = "file")]
     dialect: Option<String>,
     /// A file to read it from.
     #[arg(long, value_name = "FILE", conflicts_with = "dialect")]
     file: Option<PathBuf>,
-    /// What happened, like feedback.created [default: the dialect's first sample].
+    /// The event type, like feedback.created [default: the dialect's first sample].
     #[arg(long, value_name = "TYPE")]
     event: Option<EventType>,
     /// The content: a JSON text, @FILE, or - for standard input [default: the dialect's sample].
     #[arg(long, value_name = "JSON", requires = "event")]
     payload: Option<String>,
-    /// A secret; a second one is that before the last rotation.
+    /// A signing secret; a second one is the secret before the last rotation.
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
-    /// A part of users or companies that the endpoint chose, like user.plan; may be repeated.
+    /// A field of users or companies to send, like user.plan; may be repeated.
     #[arg(long = "property", value_name = "OBJECT.KEY")]
     properties: Vec<String>,
-    /// A value that the endpoint gave, like app_token=NX-1; may be repeated.
+    /// A setting of the endpoint, like app_token=NX-1; may be repeated.
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
-    /// The number of the attempt.
+    /// The attempt's number, which some dialects send.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
-    /// Where it would go.
+    /// The endpoint's URL.
     #[arg(long, value_name = "URL", default_value = "https://example.com/webhooks", value_parser = read_url)]
     url: Url,
     #[command(flatten)]
     config: FileArgs,
 }
 
-/// What `--output json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
     method: &'static str,
     url: &'a str,
     headers: Vec<(&'a str, &'a str)>,
-    /// The JSON value.
+    /// The body as a JSON value.
     body: Box<RawValue>,
 }
 
@@ -120,7 +119,7 @@ impl Args {
         Ok(dialect.render(&message, &secrets)?)
     }
 
-    /// What is to be told, a sample unless a payload is given.
+    /// The event to render: the given payload, or a sample.
     fn event(&self, dialect: &Dialect) -> anyhow::Result<(EventType, Vec<u8>)> {
         let samples = dialect.samples();
         let sampled = match (&self.event, &self.payload) {
@@ -143,7 +142,7 @@ fn headers(request: &Request) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Prints the request as HTTP/1.1 has it, but with the line ends of text files.
+/// Prints the request of a delivery without sending it.
 fn print(url: &Url, request: &Request) -> anyhow::Result<()> {
     let mut text = format!("POST {} HTTP/1.1\n", &url[Position::BeforePath..Position::AfterQuery]);
     text.push_str(&format!("Host: {}\n", &url[Position::BeforeHost..Position::AfterPort]));

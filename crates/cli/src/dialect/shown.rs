@@ -1,4 +1,4 @@
-//! How dialects are shown, and what is wrong with their files.
+//! Printing of dialects, and of errors in their files.
 
 use serde::Serialize;
 use tidings_dialect::{Dialect, DialectError, Dialects};
@@ -30,7 +30,7 @@ pub(super) fn list(format: Format, dialects: &Dialects) -> anyhow::Result<()> {
     table(&header, &summaries.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Prints all of a dialect.
+/// Prints a dialect in full.
 pub(super) fn one(format: Format, dialect: &Dialect) -> anyhow::Result<()> {
     let document = document(dialect)?;
     if format == Format::Json {

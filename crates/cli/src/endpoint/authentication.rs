@@ -1,4 +1,4 @@
-//! What an endpoint's requests carry to be let in, as flags.
+//! Flags for an endpoint's credentials.
 
 use std::fs;
 use std::path::Path;
@@ -9,23 +9,23 @@ use tidings_proto::pb::endpoint_authentication::Authorization;
 
 use crate::arguments::secret_in;
 
-/// What requests carry to be let in, beside the signature. What is given replaces all of it.
+/// Credentials for the receiver, beside the signature; all of them are replaced together.
 #[derive(clap::Args, Default)]
 #[command(next_help_heading = "Authentication (what is given replaces all that the endpoint had)")]
 pub(super) struct AuthenticationArgs {
-    /// A header that is added to each request, like 'X-Api-Key: k-1' or 'X-Api-Key: @FILE'; may be repeated.
+    /// A header to add to each request, like 'X-Api-Key: k-1' or 'X-Api-Key: @FILE'; may be repeated.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
     /// HTTP Basic: USER:PASSWORD or USER:@FILE.
     #[arg(long, value_name = "USER:PASSWORD", value_parser = user_and_password, conflicts_with_all = ["bearer", "token_url"])]
     basic: Option<(String, String)>,
-    /// A token that does not change, or @FILE.
+    /// A fixed bearer token, or @FILE.
     #[arg(long, value_name = "TOKEN", value_parser = text, conflicts_with = "token_url")]
     bearer: Option<String>,
-    /// OAuth2 client credentials: where tokens are asked for.
+    /// OAuth2 client credentials: the URL of the token endpoint.
     #[arg(long = "oauth2-token-url", id = "token_url", value_name = "URL", requires_all = ["client_id", "client_secret"])]
     token_url: Option<String>,
-    /// The name that the authorization server knows us by.
+    /// The client id at the authorization server.
     #[arg(
         long = "oauth2-client-id",
         id = "client_id",
@@ -33,28 +33,28 @@ pub(super) struct AuthenticationArgs {
         requires = "token_url"
     )]
     client_id: Option<String>,
-    /// What proves it, or @FILE.
+    /// The client's secret, or @FILE.
     #[arg(long = "oauth2-client-secret", id = "client_secret", value_name = "SECRET", value_parser = text, requires = "token_url")]
     client_secret: Option<String>,
-    /// What the token is to be good for; may be repeated.
+    /// A scope to request; may be repeated.
     #[arg(long = "oauth2-scope", value_name = "SCOPE", requires = "token_url")]
     scopes: Vec<String>,
-    /// Whom the token is for, where the server asks for it.
+    /// The token's audience, if the server requires it.
     #[arg(long = "oauth2-audience", value_name = "AUDIENCE", requires = "token_url")]
     audience: Option<String>,
-    /// Where the server reads id and secret.
+    /// The place of id and secret in token requests.
     #[arg(long = "oauth2-credentials-in", value_enum, default_value_t, requires = "token_url")]
     credentials_in: CredentialsIn,
-    /// A PEM file with the certificate to show a receiver that asks for one, and those between it and an authority.
+    /// A PEM file with the client certificate for a receiver that requires one, and the intermediate certificates.
     #[arg(long, value_name = "FILE", value_parser = file, requires = "client_key")]
     client_certificate: Option<String>,
-    /// A PEM file with its private key.
+    /// A PEM file with the certificate's private key.
     #[arg(long, value_name = "FILE", value_parser = file, requires = "client_certificate")]
     client_key: Option<String>,
-    /// A PEM file with the only authorities that the receiver's own certificate may come from.
+    /// A PEM file with the only authorities accepted for the receiver's own certificate.
     #[arg(long, value_name = "FILE", value_parser = file)]
     trusted_ca: Option<String>,
-    /// Nothing of all this.
+    /// Remove all credentials.
     #[arg(long, conflicts_with_all = ["headers", "basic", "bearer", "token_url", "client_certificate", "trusted_ca"])]
     no_authentication: bool,
 }
@@ -67,7 +67,7 @@ enum CredentialsIn {
 }
 
 impl AuthenticationArgs {
-    /// Whether any of it was given.
+    /// `true` if any of the flags was given.
     pub(super) fn is_given(&self) -> bool {
         self.no_authentication || self.message().is_some()
     }

@@ -1,4 +1,4 @@
-//! `tidings endpoint rotate-secret`.
+//! `tidings endpoint rotate-secret`: another signing secret.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::arguments::secret_in;
 use crate::client::{Client, explain};
 use crate::output::{self, Format, fields, instant, time};
 
-/// Replaces the secret and shows the new one; the old one goes on signing for a while.
+/// Replaces the secret and prints the new one; the old one keeps signing for a while.
 ///
-/// Where a dialect has room for several signatures both sign during the overlap; elsewhere the old secret signs
-/// until its end, and the new one from then on.
+/// If the dialect has room for several signatures, both secrets sign during the overlap. Otherwise the old secret signs
+/// until the overlap ends, and the new one from then on.
 ///
 /// Examples:
 ///   tidings endpoint rotate-secret ep_…
@@ -22,7 +22,7 @@ use crate::output::{self, Format, fields, instant, time};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
-    /// Its id.
+    /// The endpoint (ep_…).
     endpoint: EndpointId,
     /// The new secret [default: a generated one of the kind that the endpoint has].
     #[arg(long, value_name = "SECRET")]
@@ -30,12 +30,11 @@ pub(super) struct Args {
     /// A file that holds the new secret, or - for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     secret_file: Option<PathBuf>,
-    /// How long the old secret still signs, up to 7d; 0s for not at all.
+    /// Time for which the old secret still signs, up to 7d; 0s to stop it at once.
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
     overlap: Duration,
 }
 
-/// What `--output json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
     secret: &'a str,
@@ -76,7 +75,7 @@ pub(super) async fn run(client: &Client, format: Format, args: Args) -> anyhow::
 }
 
 impl Args {
-    /// The secret that is given.
+    /// Reads the secret from the flag, or from the file.
     fn secret(&self) -> anyhow::Result<Option<String>> {
         match &self.secret_file {
             Some(path) => secret_in(path).map(Some),

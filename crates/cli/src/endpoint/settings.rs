@@ -15,14 +15,14 @@ use crate::arguments::secret_in;
 /// Settings; what is not given is not changed, or decided by the dialect and the configuration.
 #[derive(clap::Args, Default)]
 pub(super) struct Settings {
-    /// What people call it.
+    /// A name for people.
     #[arg(long)]
     name: Option<String>,
-    /// What it wants: an event type, a prefix like 'feedback.*', or '*', all of it or what a content filter holds for:
-    /// 'feedback.* if payload.rating <= 2'; may be repeated [default for new ones: '*'].
+    /// An event type, a prefix like 'feedback.*', or '*', all of it or with a content filter: 'feedback.* if
+    /// payload.rating <= 2'; may be repeated [default for new ones: '*'].
     #[arg(long = "subscribe", value_name = "PATTERN[ if FILTER]")]
     subscriptions: Vec<Wanted>,
-    /// How requests are written: the name of a dialect [default for new ones: standard].
+    /// The dialect that requests are written in [default for new ones: standard].
     #[arg(long)]
     dialect: Option<String>,
     /// The secret that requests are signed with [default for new ones: a generated one].
@@ -40,34 +40,38 @@ pub(super) struct Settings {
     /// The deadline of one attempt, 1s to 60s.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// A status that means that an event has arrived, like 2xx or 302; may be repeated, and no other is success then.
+    /// A status that counts as success, like 2xx or 302; may be repeated, and replaces the dialect's.
     #[arg(long = "success-status", value_name = "STATUS")]
     success_statuses: Vec<StatusRange>,
-    /// A status after which nothing more is tried, like 410 or 4xx; may be repeated.
+    /// A status after which no attempt follows, like 410 or 4xx; may be repeated.
     #[arg(long = "final-status", value_name = "STATUS")]
     final_statuses: Vec<StatusRange>,
-    /// No status is final: every failure is tried again.
+    /// Retry after every failure, whatever its status.
     #[arg(long, conflicts_with = "final_statuses")]
     no_final_status: bool,
+<<<<<<< HEAD:crates/cli/src/endpoint/settings.rs
     /// The most requests under way at once, from all dispatchers together.
+=======
+    /// Maximum number of concurrent requests from one dispatcher.
+>>>>>>> we:crates/tidings/src/commands/endpoint/settings.rs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
-    /// How many requests may be begun per second; what is beyond waits.
+    /// Maximum number of requests per second; more have to wait.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// How many of them at once after a rest [default: as many as per second].
+    /// Number of requests at once after a rest [default: as many as per second].
     #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..))]
     burst: Option<u32>,
-    /// The e-mail address that is told when the endpoint fails or is turned off.
+    /// E-mail address to notify when the endpoint fails or is disabled.
     #[arg(long, value_name = "ADDRESS")]
     contact: Option<String>,
-    /// Tell it what happens to the tenant's other endpoints (endpoint.failing, …) instead of sending it events.
+    /// Send it events about the tenant's other endpoints (endpoint.failing, …) instead of the tenant's own events.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     operational: Option<bool>,
-    /// A part of users or companies that is sent although the dialect leaves it out, like user.plan; may be repeated.
+    /// A field of users or companies to send although the dialect leaves it out, like user.plan; may be repeated.
     #[arg(long = "property", value_name = "OBJECT.KEY")]
     properties: Vec<String>,
-    /// A value that the dialect asks for, like app_token=NX-1; may be repeated.
+    /// A setting that the dialect requires, like app_token=NX-1; may be repeated.
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
     #[command(flatten)]
@@ -82,7 +86,7 @@ pub(super) struct Wanted {
 }
 
 impl Settings {
-    /// The secret that is given.
+    /// Reads the secret from the flag, or from the file.
     pub(super) fn secret(&self) -> anyhow::Result<Option<String>> {
         match &self.secret_file {
             Some(path) => secret_in(path).map(Some),

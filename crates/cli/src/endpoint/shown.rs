@@ -1,4 +1,4 @@
-//! How endpoints are shown.
+//! Printing of endpoints, for people and as JSON.
 
 mod authentication;
 
@@ -11,7 +11,7 @@ use tidings_proto::pb;
 
 use crate::output::{self, Format, fields, instant, non_empty, table, time};
 
-/// Prints all of an endpoint.
+/// Prints an endpoint in full.
 pub(super) fn one(format: Format, endpoint: &pb::Endpoint) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(&document(endpoint));
@@ -190,7 +190,7 @@ fn document(endpoint: &pb::Endpoint) -> Document<'_> {
     }
 }
 
-/// How it does, in words.
+/// The endpoint's health in words.
 fn health(endpoint: &pb::Endpoint) -> String {
     let disabled = match endpoint.disabled_reason.as_str() {
         "" => None,
@@ -200,8 +200,7 @@ fn health(endpoint: &pb::Endpoint) -> String {
     };
     let failing = time(endpoint.failing_since.as_ref());
     let failing = (!failing.is_empty()).then(|| format!("failing since {failing}"));
-    let unreadable =
-        (!endpoint.unreadable.is_empty()).then(|| "held, because something of it can't be read".to_owned());
+    let unreadable = (!endpoint.unreadable.is_empty()).then(|| "held, because a part of it can't be read".to_owned());
     let signs: Vec<String> = disabled.into_iter().chain(failing).chain(unreadable).collect();
     if signs.is_empty() {
         "ok".to_owned()
@@ -256,7 +255,7 @@ fn spelled_waits(endpoint: &pb::Endpoint) -> Vec<String> {
     endpoint.schedule.iter().map(|wait| spelled(*wait)).collect()
 }
 
-/// As flags take it: `1m30s`.
+/// Formats a duration as flags accept it: `1m30s`.
 fn spelled(length: prost_types::Duration) -> String {
     let length = Duration::try_from(length).unwrap_or_default();
     humantime::format_duration(length).to_string().replace(' ', "")

@@ -1,4 +1,4 @@
-//! `tidings endpoint test`.
+//! `tidings endpoint test`: a request outside of deliveries.
 
 use tidings_domain::{EndpointId, EventType};
 use tidings_proto::pb;
@@ -8,10 +8,10 @@ use crate::client::{Client, explain};
 use crate::output::Format;
 use crate::publish::read_payload;
 
-/// Sends a sample event at once, also to an endpoint that is off, and shows request and response.
+/// Sends a sample event at once, even to a disabled endpoint, and prints request and response.
 ///
-/// It is recorded as a test, never tried again, and says nothing of the endpoint's health. Exits with 1 if the endpoint
-/// did not take it.
+/// It is recorded as a test, never retried, and does not affect the endpoint's health. Exits with 1 if the endpoint
+/// rejected it.
 ///
 /// Examples:
 ///   tidings endpoint test ep_…
@@ -20,9 +20,9 @@ use crate::publish::read_payload;
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
-    /// Its id.
+    /// The endpoint (ep_…).
     endpoint: EndpointId,
-    /// What to send [default: a sample of the dialect, rather one that the endpoint is subscribed to].
+    /// The event type to send [default: a sample of the dialect, preferably one that the endpoint is subscribed to].
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<EventType>,
     /// The content: a JSON text, @FILE, or - for standard input [default: the dialect's sample].

@@ -6,7 +6,7 @@ use tidings_service::problem::Problem;
 
 use crate::client::{Client, explain};
 
-/// An endpoint at this listener.
+/// An endpoint that leads to this listener, and is deleted at its end.
 pub(super) struct OwnEndpoint {
     client: Client,
     pub(super) id: String,

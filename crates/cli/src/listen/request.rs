@@ -11,7 +11,7 @@ use crate::output::{heading, line, lines};
 use crate::pretty::{self, pretty};
 use crate::verify;
 
-/// A request.
+/// A received request with the result of its verification.
 pub(super) struct Received {
     pub(super) received_at: Timestamp,
     pub(super) method: Method,
@@ -22,17 +22,21 @@ pub(super) struct Received {
     pub(super) answered: StatusCode,
 }
 
-/// What a signature is worth.
+/// The result of verifying a signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub(super) enum Signature {
-    /// It is right.
-    Verified { header: String },
-    /// It is wrong.
-    Wrong { header: String, reason: String },
+    Verified {
+        header: String,
+    },
+    Wrong {
+        header: String,
+        reason: String,
+    },
     /// There is one, but no secret was given to verify it with.
-    Unchecked { header: String },
-    /// There is none.
+    Unchecked {
+        header: String,
+    },
     Unsigned,
 }
 
@@ -65,7 +69,6 @@ pub(super) fn verify(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Si
     }
 }
 
-/// What `--output json` prints of a request.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     received_at: Timestamp,
@@ -107,7 +110,7 @@ impl Received {
         }
     }
 
-    /// The request for programs.
+    /// The request as JSON.
     pub(super) fn document(&self) -> Document<'_> {
         Document {
             received_at: self.received_at,

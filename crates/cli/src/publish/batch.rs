@@ -23,7 +23,7 @@ use super::{Accepted, describe};
 use crate::client::{Client, explain};
 use crate::output::{self, Format};
 
-/// How many lines are read ahead of the connection.
+/// Lines read ahead of the connection.
 const AHEAD: usize = 256;
 
 /// A line of a batch.
@@ -40,13 +40,13 @@ struct Line {
     tenant_id: String,
 }
 
-/// What became of a line.
+/// The result of a line.
 struct Outcome {
     line: u64,
     result: Result<pb::PublishResponse, Refusal>,
 }
 
-/// Why a line was refused.
+/// The reason for rejecting a line.
 #[derive(Debug, PartialEq, Serialize)]
 struct Refusal {
     code: String,
@@ -54,7 +54,6 @@ struct Refusal {
     detail: String,
 }
 
-/// What `--output json` prints of a line.
 #[derive(Serialize)]
 struct Document<'a> {
     line: u64,
@@ -239,7 +238,7 @@ impl From<pb::PublishStreamResponse> for Outcome {
             None => Err(Refusal {
                 code: "answer_unknown".into(),
                 field: None,
-                detail: "the server's answer says nothing that this version knows".into(),
+                detail: "the server's answer is unknown to this version".into(),
             }),
         };
         Self {

@@ -1,4 +1,4 @@
-//! How replays are shown.
+//! Printing of replays, for people and as JSON.
 
 use std::io::{IsTerminal as _, Write as _};
 

@@ -1,4 +1,4 @@
-//! `tidings tenant key`.
+//! `tidings tenant key`: API keys of tenants and operators.
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ enum Command {
     Create {
         #[command(flatten)]
         owner: Owner,
-        /// What people call it.
+        /// A name for people.
         #[arg(long, default_value = "")]
         name: String,
-        /// What it may be used for: publish, read or manage; may be repeated [default: all].
+        /// An operation that it allows: publish, read or manage; may be repeated [default: all].
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// After how long it stops working, like 90d [default: never].
@@ -55,7 +55,7 @@ enum Command {
         /// Those of portal links as well.
         #[arg(long)]
         portal: bool,
-        /// How many at the most.
+        /// Maximum number of keys.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
@@ -65,10 +65,10 @@ enum Command {
     ///   tidings tenant key rotate key_… --overlap 2d
     #[command(verbatim_doc_comment)]
     Rotate {
-        /// Its id.
+        /// The key (key_…).
         #[arg(value_name = "KEY")]
         key_id: KeyId,
-        /// How long the old key still works, up to 30d; 0s for not at all.
+        /// Time for which the old key still works, up to 30d; 0s to stop it at once.
         #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
         overlap: Duration,
         /// After how long the new key stops working [default: never, or after as long as the old one was made for].
@@ -81,13 +81,13 @@ enum Command {
     ///   tidings tenant key revoke key_…
     #[command(verbatim_doc_comment)]
     Revoke {
-        /// Its id.
+        /// The key (key_…).
         #[arg(value_name = "KEY")]
         key_id: KeyId,
     },
 }
 
-/// Whose keys: one has to say it, because leaving it out must not make an operator's key.
+/// The owner of keys. It must be named, because leaving it out must not make an operator's key.
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 struct Owner {

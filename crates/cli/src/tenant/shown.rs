@@ -1,4 +1,4 @@
-//! How tenants and keys are printed.
+//! Printing of tenants and keys.
 
 use serde::Serialize;
 use tidings_domain::Timestamp;
@@ -9,7 +9,7 @@ use crate::output::{self, Format, fields, instant, table, time};
 /// A tenant or key that was just made prints its token, this once.
 const ONCE: &str = "(shown this once)";
 
-/// Prints tenants, one a line.
+/// Prints tenants, one per row.
 pub(super) fn tenants(format: Format, tenants: &[pb::Tenant]) -> anyhow::Result<()> {
     if format == Format::Json {
         return tenants
@@ -63,7 +63,7 @@ pub(super) fn new_tenant(format: Format, created: &pb::CreateTenantResponse) -> 
     }
 }
 
-/// Prints keys, one a line.
+/// Prints keys, one per row.
 pub(super) fn keys(format: Format, keys: &[pb::ApiKey]) -> anyhow::Result<()> {
     if format == Format::Json {
         return keys.iter().try_for_each(|key| output::json(&KeyDocument::from(key)));
@@ -127,7 +127,7 @@ pub(super) fn portal_link(format: Format, link: &pb::CreatePortalLinkResponse) -
     }
 }
 
-/// A number that was chosen.
+/// A chosen number; 0 means none.
 fn chosen(number: u32) -> Option<u32> {
     Some(number).filter(|number| *number > 0)
 }

@@ -1,4 +1,4 @@
-//! Whether what requests are to carry to be let in can be sent, and which secrets a change replaces.
+//! Checks of an endpoint's credentials for its receiver, and detection of replaced secrets.
 
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
@@ -33,8 +33,7 @@ impl Endpoints {
     }
 }
 
-/// What is shown of a changed endpoint, for the audit log, with the names of the secrets that are others than before:
-/// their masks look the same.
+/// Adds the names of replaced secrets to a changed endpoint's audit entry, since all masks look the same.
 pub(super) fn with_changed_secrets(shown: Option<Value>, before: &Endpoint, after: &Endpoint) -> Option<Value> {
     let (old, new) = (&before.authentication, &after.authentication);
     let changed: Vec<_> = [
@@ -56,7 +55,7 @@ pub(super) fn with_changed_secrets(shown: Option<Value>, before: &Endpoint, afte
     Some(shown)
 }
 
-/// Each part on its own, so that a mistake is told where it is.
+/// Each part on its own, so that an error names the part.
 fn parts(authentication: &Authentication) -> [(&'static str, Authentication); 4] {
     let all = authentication.clone();
     let none = Authentication::default;
@@ -92,7 +91,7 @@ fn parts(authentication: &Authentication) -> [(&'static str, Authentication); 4]
     ]
 }
 
-/// Whether a TLS library takes the certificate, and the key is its own.
+/// Fails unless a TLS library accepts the certificate, and the key belongs to it.
 fn check_certificate(certificate: &ClientCertificate) -> Result<(), Problem> {
     let invalid = |detail: String| invalid("authentication.client_certificate", detail);
     let chain = certificates(&certificate.chain).map_err(invalid)?;

@@ -1,4 +1,4 @@
-//! What an endpoint must be like to be kept.
+//! Validation of endpoints.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl Endpoints {
         check_pace(&endpoint.overrides)
     }
 
-    /// What is asked of an endpoint where it is new or becomes another: that somebody reads what its dialect sends there,
-    /// that its secret says the key that the dialect takes it for, and that its schedule ends in time.
+    /// Checks what depends on the endpoint's other fields, where they are new or changed: its dialect must fit the
+    /// URL's host, the secret must be a key that the dialect takes, and the schedule must end in time.
     pub(super) fn check_change(&self, before: Option<&Endpoint>, endpoint: &Endpoint) -> Result<(), Problem> {
         let changed = |same: fn(&Endpoint, &Endpoint) -> bool| before.is_none_or(|before| !same(before, endpoint));
         let other_dialect = changed(|one, other| one.dialect == other.dialect);
@@ -69,7 +69,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Whether what its deliveries need is kept until they end.
+    /// Fails if payloads are forgotten before the endpoint's schedule can end.
     fn check_retention(&self, endpoint: &Endpoint) -> Result<(), Problem> {
         let dialect = self.dialect(&endpoint.dialect)?;
         let schedule = endpoint.overrides.schedule.as_ref().unwrap_or(dialect.schedule());
@@ -96,7 +96,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether databases can keep what else is chosen freely.
+/// Fails if a text contains what databases can't store.
 fn check_texts(endpoint: &Endpoint) -> Result<(), Problem> {
     let filters = endpoint.subscriptions.iter().filter_map(|it| it.filter.as_ref());
     let settings = endpoint
@@ -117,7 +117,7 @@ fn check_texts(endpoint: &Endpoint) -> Result<(), Problem> {
         .try_for_each(|(text, field)| texts::check(text, field))
 }
 
-/// Whether the dialect has what the endpoint chose in it.
+/// Fails if the endpoint's settings refer to something that the dialect does not have.
 fn check_dialect(dialect: &Dialect, endpoint: &Endpoint) -> Result<(), Problem> {
     let overrides = &endpoint.overrides;
     dialect

@@ -14,13 +14,12 @@ use crate::call::Call;
 /// The dialect of default endpoints whose URL chooses no other.
 const DIALECT: &str = "feedbackpulse";
 
-/// What the default endpoint is to be like.
+/// Settings of the default endpoint.
 pub struct DefaultEndpoint {
-    /// Where requests go; it chooses the dialect.
+    /// The target of requests; chooses the dialect.
     pub url: String,
-    /// What it wants.
     pub subscriptions: Vec<Subscription>,
-    /// What its requests are signed with.
+    /// The secret that signs its requests.
     pub secret: NewDefaultSecret,
 }
 
@@ -28,9 +27,9 @@ pub struct DefaultEndpoint {
 pub enum NewDefaultSecret {
     /// As it was; none for a new endpoint.
     Kept,
-    /// As it was shown, which is masked; a new endpoint has none to keep.
+    /// The masked secret as read before: keep the stored one; a new endpoint has none to keep.
     AsShown,
-    /// This one, or none.
+    /// A new secret, or none.
     Replaced(Option<Secret>),
 }
 
@@ -71,7 +70,7 @@ impl Endpoints {
                 Err(problem) => return Err(problem),
             }
         }
-        let detail = "others keep making and deleting this webhook: try again";
+        let detail = "the webhook keeps being made and deleted: retry";
         Err(Problem::conflict("endpoint_contended", detail))
     }
 }
@@ -87,8 +86,7 @@ impl DefaultEndpoint {
                 NewDefaultSecret::Replaced(Some(secret)) => NewSecret::Given(secret.clone()),
                 NewDefaultSecret::Replaced(None) | NewDefaultSecret::Kept => NewSecret::Unsigned,
                 NewDefaultSecret::AsShown => {
-                    let detail =
-                        "this stands for a secret that is not shown, and the webhook has no secret yet: give one";
+                    let detail = "this is the mask of a secret, and the webhook has no secret yet: give a secret";
                     return Err(Problem::invalid("secret_masked", detail).at("secret"));
                 }
             },

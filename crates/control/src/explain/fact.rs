@@ -1,4 +1,4 @@
-//! What is said: a code with what it is about, for programs and for other languages, and the same as an English sentence.
+//! Facts: a code with arguments, for programs and translations, and the same as an English sentence.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -6,10 +6,10 @@ use std::fmt::Display;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 
-/// What stands for an argument that is not there, so that each code always has the same ones.
+/// The value of an absent argument, so that each code always has the same arguments.
 const NONE: &str = "none";
 
-/// One thing that is said.
+/// One statement of an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
     code: &'static str,
@@ -60,7 +60,7 @@ pub(crate) fn text(facts: &[Fact]) -> String {
     sentences(facts).join(" ")
 }
 
-/// What is said, as messages carry it.
+/// Converts facts to messages.
 pub(crate) fn message(facts: &[Fact]) -> Vec<pb::Fact> {
     let one = |fact: &Fact| pb::Fact {
         code: fact.code.to_owned(),

@@ -1,4 +1,4 @@
-//! The sentences of explanations.
+//! The verdicts and sentences of explanations.
 
 mod event;
 mod held;
@@ -47,11 +47,11 @@ impl Verdict {
     }
 }
 
-/// What is told of a delivery.
+/// The explanation of a delivery.
 pub(super) struct Told {
     pub(super) verdict: Verdict,
     pub(super) facts: Vec<Fact>,
-    /// What happens next; nothing if nothing does.
+    /// Expected next steps; empty if nothing will happen.
     pub(super) next: Vec<Fact>,
 }
 
@@ -126,7 +126,8 @@ fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> Fact {
         .with_some("error", Some(error.trim()).filter(|error| !error.is_empty()))
 }
 
-/// What the error of an unwelcome status says that the number does not: where a redirect points to, which rest was asked for.
+/// The part of an unwelcome status' error that the number does not contain: the redirect's target, or the requested
+/// wait.
 fn beyond_the_status(error: &str) -> &str {
     let beyond = [": redirects", " and asked for"]
         .into_iter()
@@ -134,7 +135,7 @@ fn beyond_the_status(error: &str) -> &str {
     beyond.map_or("", |at| &error[at..])
 }
 
-/// The rest that the receiver asked for with the last attempt, if that is why the next one is due when it is.
+/// Mentions `Retry-After`, if the last response's wait is the reason for the time of the next attempt.
 fn asked_rest(known: &Known<'_>, due: Timestamp) -> Option<&'static str> {
     let last = known.attempts.last()?;
     let (_, rest) = last.error.split_once("asked for no request within ")?;
@@ -153,7 +154,7 @@ fn asked_rest(known: &Known<'_>, due: Timestamp) -> Option<&'static str> {
     (waits.abs_diff(rest) <= Duration::from_secs(2)).then_some(", as the endpoint asked (`Retry-After`)")
 }
 
-/// What a reason of failure means, to be put behind "failed with".
+/// A failure reason in words that follow "failed with".
 fn reason(name: &str) -> &str {
     match name {
         "timeout" => "no complete answer in time",
@@ -257,7 +258,7 @@ fn retry_it(known: &Known<'_>) -> Fact {
         .with("delivery_id", &known.delivery.id)
 }
 
-/// What becomes of a delivery that waits for an endpoint to which nothing is sent.
+/// The prospects of a delivery that waits for an endpoint that is off or gone.
 fn prevented(known: &Known<'_>) -> Option<Fact> {
     match known.endpoint {
         None => Some(Fact::new(
@@ -276,7 +277,7 @@ fn prevented(known: &Known<'_>) -> Option<Fact> {
     }
 }
 
-/// Why an endpoint is off.
+/// Adds to a fact the reason why an endpoint is off.
 fn off(fact: Fact, endpoint: &Endpoint) -> Fact {
     fact.with("why", endpoint.disabled_reason.map_or("people", DisabledReason::as_str))
         .at("since", endpoint.failing_since)
@@ -324,7 +325,7 @@ fn open(fact: Fact, gate: &pb::DescribeEndpointResponse) -> Fact {
         .with("failures", gate.failures)
 }
 
-/// Where a delivery is whose time has come, if its attempt is not simply to come.
+/// A fact about deliveries that the ledger keeps although they are due, or were never attempted.
 fn overdue(known: &Known<'_>) -> Option<Fact> {
     let due = known.delivery.due_at.as_ref().and_then(timestamp_from)?;
     if !known.delivery.kept_by_ledger || (known.delivery.attempts > 0 && due > known.now) {
@@ -336,7 +337,7 @@ fn overdue(known: &Known<'_>) -> Option<Fact> {
     ))
 }
 
-/// When a delivery that should be in the queue is published to it once more.
+/// The time at which the sweeper publishes a delivery again that should be in the queue.
 fn again(known: &Known<'_>) -> Option<Timestamp> {
     known.delivery.published_again_at.as_ref().and_then(timestamp_from)
 }
@@ -403,7 +404,7 @@ fn open_since(gate: &pb::DescribeEndpointResponse) -> String {
     since.map(|at| format!(" since {}", shown(at))).unwrap_or_default()
 }
 
-/// What a dispatcher says of an open circuit.
+/// A dispatcher's view of an open circuit.
 fn circuit(known: &Known<'_>) -> String {
     match known.gate {
         Some(gate) if gate.circuit != "closed" => format!(

@@ -1,4 +1,4 @@
-//! `tidings.v1.AuditService`.
+//! `tidings.v1.AuditService`: the audit log over gRPC.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::call;
 use crate::audit::AuditLog;
 use crate::call::Callers;
 
-/// The gRPC face of [`AuditLog`].
+/// Serves [`AuditLog`] over gRPC.
 pub struct AuditFace {
     pub(crate) log: Arc<AuditLog>,
     pub(crate) callers: Callers,

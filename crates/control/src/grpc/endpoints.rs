@@ -1,4 +1,4 @@
-//! `tidings.v1.EndpointService`.
+//! `tidings.v1.EndpointService`: endpoints over gRPC.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::messages::shown::{created, revealed, rotated, show};
 use crate::seen::Seen;
 use crate::send_test::{self, DispatcherClient};
 
-/// The gRPC face of [`Endpoints`].
+/// Serves [`Endpoints`] over gRPC.
 pub struct EndpointFace {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) filters: Arc<Filters>,

@@ -1,4 +1,4 @@
-//! `tidings.v1.EventTypeService`.
+//! `tidings.v1.EventTypeService`: the catalogue over gRPC.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::call;
 use crate::call::Callers;
 use crate::event_types::{EventTypes, named, unknown};
 
-/// The gRPC face of [`EventTypes`].
+/// Serves [`EventTypes`] over gRPC.
 pub struct EventTypeFace {
     pub(crate) event_types: Arc<EventTypes>,
     pub(crate) callers: Callers,

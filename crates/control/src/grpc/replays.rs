@@ -19,19 +19,19 @@ use crate::messages::asked::missing;
 use crate::messages::jobs;
 use crate::replays::{NewReplay, Replays};
 
-/// The gRPC face of [`Replays`].
+/// Serves [`Replays`] over gRPC.
 pub struct ReplayFace {
     pub(crate) replays: Arc<Replays>,
     pub(crate) callers: Callers,
 }
 
-/// The gRPC face of [`Explainer`].
+/// Serves [`Explainer`] over gRPC.
 pub struct ExplainFace {
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) callers: Callers,
 }
 
-/// The gRPC face of [`Erasures`].
+/// Serves [`Erasures`] over gRPC.
 pub struct ErasureFace {
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) callers: Callers,
@@ -170,7 +170,7 @@ impl ErasureService for ErasureFace {
             (Some(event), None) => self.erasures.of_event(&call, event).await?,
             (None, Some(tenant)) => self.erasures.of_tenant(&call, tenant).await?,
             _ => {
-                let detail = "say what is to be erased: one event, or everything of one tenant";
+                let detail = "name what to erase: one event, or everything of one tenant";
                 return Err(Problem::invalid("target_ambiguous", detail).at("event_id").into());
             }
         };

@@ -1,4 +1,4 @@
-//! `tidings.v1.TenantService`.
+//! `tidings.v1.TenantService`: tenants and keys over gRPC.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,7 +194,7 @@ fn change(asked: &pb::Tenant, paths: &[String]) -> Result<TenantChange, Problem>
     Ok(change)
 }
 
-/// What is left out is as it was never chosen.
+/// Parses a validation mode; an empty name means that none was chosen.
 fn validation(name: &str) -> Result<SchemaValidation, Problem> {
     match name {
         "" => Ok(SchemaValidation::default()),

@@ -1,4 +1,4 @@
-//! What requests ask for, as operations take it.
+//! Conversion of gRPC requests to operations' input.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tidings_service::request::{optional, required};
 use super::authentication;
 use crate::endpoints::{EndpointChange, NewEndpoint, NewSecret, OverrideChange};
 
-/// How long a replaced secret goes on signing if nothing else is asked for.
+/// Default time for which a replaced secret keeps signing.
 const OVERLAP: Duration = Duration::from_secs(86_400);
 
 pub(crate) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
@@ -126,7 +126,7 @@ fn override_change(asked: &pb::Endpoint, path: &str) -> Result<OverrideChange, P
     })
 }
 
-/// The rate limit that is asked for; a burst that is left out is one second's worth.
+/// The requested rate limit; the burst defaults to one second's worth.
 fn read_rate_limit(asked: &pb::Endpoint) -> Option<RateLimit> {
     let per_second = Some(asked.rate_per_second).filter(|rate| *rate > 0)?;
     let burst = Some(asked.rate_burst).filter(|burst| *burst > 0).unwrap_or(per_second);

@@ -1,4 +1,4 @@
-//! How answers show endpoints and their secrets.
+//! Conversion of endpoints to messages, secrets masked.
 
 use tidings_dialect::Dialects;
 use tidings_domain::outcome::StatusRange;
@@ -121,7 +121,7 @@ fn dropped_headers(endpoint: &Endpoint) -> Option<String> {
     })
 }
 
-/// What an ed25519 secret's receiver verifies with; empty for other secrets.
+/// The public key of an ed25519 secret; empty for other secrets.
 fn public_key(endpoint: &Endpoint) -> String {
     endpoint
         .secret
@@ -130,7 +130,7 @@ fn public_key(endpoint: &Endpoint) -> String {
         .unwrap_or_default()
 }
 
-/// What can't be read or opened of an endpoint.
+/// The names of an endpoint's parts that can't be read or opened.
 fn unreadable(endpoint: &Endpoint) -> Vec<String> {
     let sealed = endpoint.sealed.names();
     endpoint

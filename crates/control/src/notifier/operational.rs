@@ -18,12 +18,11 @@ use super::metrics;
 #[derive(Serialize)]
 struct Payload<'a> {
     endpoint: EndpointShown<'a>,
-    /// When it happened.
     at: Timestamp,
-    /// What exactly went wrong.
+    /// The exact error, as a sentence.
     #[serde(skip_serializing_if = "str::is_empty")]
     detail: &'a str,
-    /// Why it was turned off.
+    /// The reason for disabling it, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     /// The delivery that was given up.

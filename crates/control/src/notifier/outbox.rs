@@ -16,17 +16,17 @@ use tokio::time::Instant;
 use super::mail::{Mailer, Sent};
 use super::{metrics, remove};
 
-/// How many mails are under way at once.
+/// Mails sent at the same time.
 const AT_ONCE: usize = 8;
-/// How many notices wait for that.
+/// Notices that wait for a free place.
 const WAITING: usize = 64;
-/// How long after its notice was taken a mail may be begun. With the time that one mail may take, this stays below the 30
-/// seconds for which a notice is hidden at least; beyond them another notifier may send it.
+/// Latest start of a mail, counted from when its notice was taken. With the time that one mail may take, this stays
+/// below the 30 seconds for which a notice is hidden at least; beyond them another notifier may send it.
 const BEGIN_WITHIN: Duration = Duration::from_secs(10);
-/// After so long a mail that can't be sent tells nothing new.
+/// Age of a notice at which its mail is dropped, since it would tell nothing new.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// Sends the mails of notices.
+/// Sends the mails of notices, several at a time.
 pub(super) struct Outbox {
     mailer: Mailer,
     store: Arc<dyn Store>,
@@ -37,7 +37,7 @@ pub(super) struct Outbox {
 /// A notice in the hands of this notifier.
 pub(super) struct Taken {
     pub(super) notice: Notice,
-    /// When it was taken, or a little before.
+    /// The time at which it was taken, or a little before.
     pub(super) at: Instant,
 }
 
@@ -56,7 +56,7 @@ impl Outbox {
     pub(super) fn put(&self, taken: Taken) {
         if let Err(error) = self.entrance.try_send(taken) {
             let (mpsc::error::TrySendError::Full(taken) | mpsc::error::TrySendError::Closed(taken)) = error;
-            tracing::debug!(endpoint = %taken.notice.endpoint, "a mail waits: many are under way");
+            tracing::debug!(endpoint = %taken.notice.endpoint, "a mail is delayed: too many are being sent");
         }
     }
 
@@ -72,14 +72,14 @@ impl Outbox {
     async fn finish(&self, taken: Taken, disable_after: Duration) {
         let notice = &taken.notice;
         if taken.at.elapsed() > BEGIN_WITHIN {
-            tracing::debug!(endpoint = %notice.endpoint, "a mail waits: those before it were slow");
+            tracing::debug!(endpoint = %notice.endpoint, "a mail is delayed: those before it were slow");
             return;
         }
         let done = match self.mail(notice, disable_after).await {
             Ok(Some(sent)) => is_settled(notice, sent),
             Ok(None) => true,
             Err(error) => {
-                tracing::debug!(endpoint = %notice.endpoint, %error, "a mail waits: its endpoint can't be read");
+                tracing::debug!(endpoint = %notice.endpoint, %error, "a mail is delayed: its endpoint can't be read");
                 false
             }
         };
@@ -88,7 +88,7 @@ impl Outbox {
         }
     }
 
-    /// What came of the mail; `None` if nobody is to get one.
+    /// Sends the mail of a notice; `None` if it has no recipient.
     async fn mail(&self, notice: &Notice, disable_after: Duration) -> Result<Option<Sent>, StoreError> {
         // From the registry itself: the cache may still show what the endpoint was before.
         let endpoint = self.store.endpoint(notice.endpoint).await?;
@@ -110,22 +110,22 @@ fn is_settled(notice: &Notice, sent: Sent) -> bool {
     match sent {
         Sent::Accepted => {
             metrics::MAILS.with_label_values(&["sent"]).inc();
-            tracing::info!(%endpoint, kind = notice.kind.as_str(), "told the endpoint's contact by mail");
+            tracing::info!(%endpoint, kind = notice.kind.as_str(), "notified the endpoint's contact by mail");
             true
         }
         Sent::Refused(error) => {
             metrics::MAILS.with_label_values(&["refused"]).inc();
-            tracing::error!(%endpoint, error, "a mail to an endpoint's contact is refused for good: check the address");
+            tracing::error!(%endpoint, error, "a mail to an endpoint's contact was rejected for good: check the address");
             true
         }
         Sent::NotNow(error) if age > GIVE_UP_AFTER => {
             metrics::MAILS.with_label_values(&["given_up"]).inc();
-            tracing::error!(%endpoint, error, "a mail to an endpoint's contact is given up after three days");
+            tracing::error!(%endpoint, error, "a mail to an endpoint's contact was dropped after three days of tries");
             true
         }
         Sent::NotNow(error) => {
             metrics::MAILS.with_label_values(&["failed"]).inc();
-            tracing::warn!(%endpoint, error, tries = notice.tries + 1, "a mail could not be sent; it is tried again");
+            tracing::warn!(%endpoint, error, tries = notice.tries + 1, "a mail could not be sent; retrying");
             false
         }
     }

@@ -6,22 +6,22 @@ use tidings_dialect::canonical;
 
 use super::finding::Finding;
 
-/// How much is shown around the first difference, bytes on either side.
+/// Bytes shown on either side of the first difference.
 const AROUND: usize = 24;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The first place where two bodies differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// How many bytes are the same before it.
+    /// Number of equal bytes before it.
     pub(crate) at: usize,
     /// The line of what was sent, from 1.
     pub(crate) line: usize,
     /// The byte in that line, from 1.
     pub(crate) column: usize,
-    /// What was sent around it. What is not UTF-8 is replaced.
+    /// The sent bytes around it; what is not UTF-8 is replaced.
     pub(crate) sent: String,
-    /// What was received around it.
+    /// The received bytes around it.
     pub(crate) received: String,
     /// The byte that was sent there; none if what was sent ends there.
     pub(crate) sent_byte: Option<u8>,
@@ -58,7 +58,7 @@ fn around(bytes: &[u8], at: usize) -> String {
     String::from_utf8_lossy(piece).into_owned()
 }
 
-/// What makes the received body another than the sent one; the most telling cause that explains all of the difference.
+/// The change that makes the received body of the sent one: the most telling cause that explains all of the difference.
 pub(super) fn cause(sent: &[u8], received: &[u8]) -> Finding {
     if sent == received {
         return Finding::fine("body_same", "the body is the one that was sent, byte for byte");
@@ -66,7 +66,8 @@ pub(super) fn cause(sent: &[u8], received: &[u8]) -> Finding {
     let causes = [at_the_ends, in_another_form, reprinted, in_another_charset, cut];
     let found = causes.iter().find_map(|cause| cause(sent, received));
     found.unwrap_or_else(|| {
-        let detail = "the body is another one: look whether it belongs to another request, or was changed on the way";
+        let detail =
+            "the body is a different one: check whether it belongs to another request, or was changed on the way";
         Finding::fault("body_other", detail)
     })
 }

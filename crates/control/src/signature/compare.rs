@@ -1,4 +1,4 @@
-//! What a receiver saw, beside what was sent.
+//! Comparison of what a receiver saw with what was sent.
 
 use tidings_dialect::{Dialect, Scheme};
 use tidings_domain::{AttemptId, Scope, Secret, Timestamp};
@@ -12,33 +12,33 @@ use super::finding::Finding;
 use super::{Evidence, Held, Signatures, State, headers, secrets};
 use crate::call::Call;
 
-/// How far a receiver's clock may be from ours (Standard Webhooks' libraries: five minutes).
+/// Largest difference between a receiver's clock and ours (Standard Webhooks' libraries: five minutes).
 const TOLERANCE_SECONDS: i64 = 300;
-/// How many other attempts of a delivery are looked at for a header that is not this one's.
+/// Other attempts of a delivery that are searched for a header that is not this attempt's.
 const OTHERS: u32 = 10;
 const PREFIX: &str = "whsec_";
 
-/// What a receiver saw; what is not given is not compared.
+/// Observations of a receiver; absent ones are not compared.
 #[derive(Default)]
 pub(crate) struct Received {
     /// Headers as they were printed, one a line.
     pub(crate) headers: Option<String>,
     pub(crate) body: Option<Vec<u8>>,
-    /// The secret that it has.
+    /// The secret that it uses.
     pub(crate) secret: Option<String>,
     /// The value that it computed.
     pub(crate) computed: Option<String>,
-    /// When it checked.
+    /// The time of its check.
     pub(crate) received_at: Option<Timestamp>,
 }
 
-/// What was found.
+/// The result of a comparison.
 pub(crate) struct Comparison {
     pub(crate) findings: Vec<Finding>,
-    /// Where the bodies begin to differ; none if they don't, or none was given.
+    /// The first difference of the bodies; `None` if they are equal, or none was given.
     pub(crate) difference: Option<Difference>,
-    /// Whether the signature that was given, or else the one that was sent, is right for the body that was given, or else
-    /// the one that was sent; none if that can't be said.
+    /// `true` if the given (or else the sent) signature is right for the given (or else the sent) body; `None` if that
+    /// can't be told.
     pub(crate) verifies: Option<bool>,
 }
 
@@ -50,13 +50,13 @@ impl Signatures {
         let header = self.header_of_another(call, &evidence, &received).await?;
         // Hashing several texts with several keys takes its time when they are large.
         let compared = tokio::task::spawn_blocking(move || evidence.compare(&received)).await;
-        let unforeseen = |_| Problem::internal("internal", "the comparison ended in a way that nobody foresaw");
+        let unforeseen = |_| Problem::internal("internal", "the comparison failed unexpectedly: report this as a bug");
         let mut comparison = compared.map_err(unforeseen)??;
         comparison.findings.extend(header);
         Ok(comparison)
     }
 
-    /// Whether the signature that was received is that of another attempt of the delivery.
+    /// Finds out if the received signature is that of another attempt of the delivery.
     async fn header_of_another(
         &self,
         call: &Call,
@@ -168,7 +168,7 @@ impl Evidence {
             .collect()
     }
 
-    /// Whether the receiver's clock is too far from the time that was signed.
+    /// Reports a receiver's clock that is too far from the signed time.
     fn clock(&self, dialect: &Dialect, received: &Received) -> Option<Finding> {
         let at = received.received_at?;
         let is_signed = dialect.schemes().any(|scheme| scheme.signed().contains("sent_at"));
@@ -218,7 +218,7 @@ fn value_of<'a>(pasted: &'a [(String, String)], name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// How a receiver came to the value that it computed.
+/// Explains the value that a receiver computed.
 fn explain(
     scheme: Scheme<'_>,
     signed: &str,

@@ -5,27 +5,27 @@ use tidings_domain::signature::{hmac_sha256, same};
 
 use super::finding::Finding;
 
-/// Bytes of a SHA-256.
+/// Length of a SHA-256, in bytes.
 const LENGTH: usize = 32;
 
 /// A key that a receiver may have taken.
 pub(super) struct Key {
-    /// What it is, as a part of a code: `text`, `bare`, `decoded`, `previous`, `given`.
+    /// The kind of key, as a part of a code: `text`, `bare`, `decoded`, `previous`, `given`.
     pub(super) name: &'static str,
     pub(super) bytes: Vec<u8>,
-    /// Whether it is the right one.
+    /// `true` for the key that verifies.
     pub(super) is_right: bool,
 }
 
 /// A text that a receiver may have signed.
 pub(super) struct Text<'a> {
-    /// `signed`, `body`, `received_signed`, `received`.
+    /// The kind of text, as a part of a code: `signed`, `body`, `received_signed`, `received`.
     pub(super) name: &'static str,
     pub(super) bytes: &'a [u8],
     pub(super) is_right: bool,
 }
 
-/// How a receiver came to this value.
+/// Explains a value by trying each key with each text.
 pub(super) fn explain(
     value: &str,
     prefixes: &[&str],

@@ -1,17 +1,17 @@
-//! What a comparison finds, as a code for programs and a sentence for people.
+//! Findings of a comparison: a code for programs and a sentence for people.
 
 use std::collections::BTreeMap;
 
-/// One thing that was found.
+/// One result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// A stable word: `body_reprinted`.
+    /// A stable code such as `body_reprinted`.
     pub(crate) code: &'static str,
-    /// Whether it keeps the signature from being verified.
+    /// `true` if it keeps the signature from being verified.
     pub(crate) is_fault: bool,
-    /// The same for people.
+    /// The finding as a sentence.
     pub(crate) detail: String,
-    /// What the sentence names: places, numbers, names of headers.
+    /// Values in the sentence: places, numbers, names of headers.
     pub(crate) values: BTreeMap<&'static str, String>,
 }
 

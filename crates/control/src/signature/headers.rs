@@ -36,7 +36,7 @@ pub(super) fn sent<'a>(headers: &'a [pb::Header], name: &str) -> Option<&'a str>
     header.map(|header| header.value.as_str())
 }
 
-/// What differs in the headers that matter to a signature.
+/// Differences in the headers that matter to a signature.
 pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], matter: &[String]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = matter
         .iter()
@@ -52,8 +52,7 @@ pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], mat
 fn compare_one(name: &str, sent: &str, received: &[(String, String)]) -> Option<Finding> {
     let mut same_name = received.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
     let Some((_, value)) = same_name.next() else {
-        let detail =
-            format!("the header `{name}` did not arrive, or was not pasted: look whether a proxy takes it away");
+        let detail = format!("the header `{name}` did not arrive, or was not pasted: check whether a proxy removes it");
         return Some(Finding::fault("header_missing", detail).with("header", name));
     };
     if value == sent {

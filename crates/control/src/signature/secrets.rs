@@ -8,7 +8,7 @@ use super::finding::Finding;
 
 const PREFIX: &str = "whsec_";
 
-/// How the receiver's secret differs from the endpoint's. Nothing of either is in the answer.
+/// The difference between the receiver's secret and the endpoint's. The answer contains nothing of either.
 pub(super) fn compare(held: &[(Held, Secret)], given: &str, decodes: bool) -> Finding {
     for (which, secret) in held {
         if let Some(finding) = compare_one(*which, secret.reveal(), given, decodes) {

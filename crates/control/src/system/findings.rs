@@ -1,4 +1,4 @@
-//! What is not as in health, each with a code, what it is about, and a sentence.
+//! Findings: deviations from a healthy system, each with a code, arguments and a sentence.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use super::System;
 use crate::call::Call;
 use crate::now;
 
-/// How far endpoints are counted.
+/// Limit up to which endpoints are counted.
 const COUNTED: u32 = 100;
 /// A sweeper takes what is overdue within a second.
 const OVERDUE_AFTER: Duration = Duration::from_secs(60);
@@ -22,12 +22,12 @@ const STANDS_AFTER: Duration = Duration::from_secs(300);
 /// The most replays that are named.
 const REPLAYS: u32 = 10;
 
-/// Something that is wrong.
+/// One deviation from a healthy system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// A stable name for programs, as in `messages_parked`.
     pub code: &'static str,
-    /// What it is about, by name.
+    /// Values in the sentence, by name.
     pub arguments: BTreeMap<&'static str, String>,
     /// The same for people, in English.
     pub sentence: String,
@@ -57,7 +57,7 @@ pub(super) async fn gather(system: &System, call: &Call) -> Vec<Finding> {
         Err(status) => findings.push(
             Finding::new(
                 "queue_unknown",
-                format!("The queue can't be looked at: {}.", status.message()),
+                format!("The queue can't be examined: {}.", status.message()),
             )
             .with("reason", status.message()),
         ),
@@ -65,7 +65,7 @@ pub(super) async fn gather(system: &System, call: &Call) -> Vec<Finding> {
     match stored(system).await {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(
-            Finding::new("database_unknown", format!("The database can't be asked: {error}.")).with("reason", error),
+            Finding::new("database_unknown", format!("The database can't be queried: {error}.")).with("reason", error),
         ),
     }
     findings
@@ -88,7 +88,7 @@ async fn peers(system: &System) -> impl Iterator<Item = Finding> {
     let states = system.peers().await.into_iter();
     states.filter_map(|peer| {
         let reason = peer.problem?;
-        let sentence = format!("The {} at {} can't be relied upon: {reason}.", peer.role, peer.server);
+        let sentence = format!("The {} at {} is not ready: {reason}.", peer.role, peer.server);
         let finding = Finding::new("peer_not_ready", sentence).with("role", peer.role);
         Some(finding.with("server", peer.server).with("reason", reason))
     })
@@ -112,12 +112,12 @@ fn queues(found: &pb::ListQueuesResponse) -> Vec<Finding> {
         }
         match queue.kind.as_str() {
             "parked" | "unrouted" if queue.ready > 0 => {
-                let sentence = format!("{} messages were put aside in {}.", queue.ready, queue.name);
+                let sentence = format!("{} messages are parked in {}.", queue.ready, queue.name);
                 findings.push(about("messages_parked", sentence, queue.ready));
             }
             "live" | "bulk" | "retry" if queue.ready > 0 && queue.consumers == 0 => {
                 let sentence = format!(
-                    "{} messages wait in {}, and nobody takes them.",
+                    "{} messages wait in {}, and no consumer takes them.",
                     queue.ready, queue.name
                 );
                 findings.push(about("lane_unattended", sentence, queue.ready));
@@ -137,7 +137,10 @@ async fn stored(system: &System) -> Result<Vec<Finding>, StoreError> {
         findings.push(finding.with("since", since));
     }
     for replay in store.replays_standing(before(now, STANDS_AFTER), REPLAYS).await? {
-        let sentence = format!("The replay {} has not got on since {}.", replay.id, replay.updated_at);
+        let sentence = format!(
+            "The replay {} has made no progress since {}.",
+            replay.id, replay.updated_at
+        );
         let finding = Finding::new("replay_stands", sentence).with("replay_id", replay.id);
         findings.push(
             finding
@@ -221,7 +224,7 @@ mod tests {
         assert_eq!(found[3].arguments["kind"], "parked");
         assert_eq!(
             found[1].sentence,
-            "900 messages wait in tidings.work.live.00, and nobody takes them."
+            "900 messages wait in tidings.work.live.00, and no consumer takes them."
         );
     }
 }

@@ -10,7 +10,7 @@ use crate::registry::{AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVer
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A registry of what it is told, which can be away, and whose full load can be made to wait after it was read.
+/// A registry with given content, which can be made unavailable, and whose full load can be delayed after it was read.
 #[derive(Default)]
 struct Told {
     content: std::sync::Mutex<Snapshot>,
@@ -18,7 +18,7 @@ struct Told {
     is_away: AtomicBool,
     gate: std::sync::Mutex<Option<Arc<Semaphore>>>,
     uses: std::sync::Mutex<Vec<(KeyId, Timestamp)>>,
-    /// What was read.
+    /// The parts that were read, in order.
     read: std::sync::Mutex<Vec<Of>>,
 }
 

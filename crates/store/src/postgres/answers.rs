@@ -12,7 +12,7 @@ use crate::answers::{Answer, AnswerClaim, AnswerKey, Answers};
 use crate::error::StoreError;
 use crate::idempotency::ClaimToken;
 
-/// Claims a key that is new, or whose process has died. Gives a row if that worked.
+/// Claims a key that is new, or whose process has died. Returns a row if it succeeds.
 const CLAIM: &str = "
 INSERT INTO answers AS known (key_id, idempotency_key, fingerprint, claim_token) VALUES ($1, $2, $3, $4)
 ON CONFLICT (key_id, idempotency_key) DO UPDATE SET claimed_at = now(), claim_token = excluded.claim_token

@@ -1,4 +1,4 @@
-//! Reading attempts.
+//! Queries of attempts in PostgreSQL.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_
 const CONTENT: &str = "request_headers, request_body, payload_at, response_headers, response_body, \
                        response_truncated, remote_address, dns_us, connect_us, tls_us, first_byte_us, sent_again";
 
-/// What the partial indexes on `attempts` are made for, in their words.
+/// The predicate of the partial indexes on `attempts`, word for word, so that the planner recognises it.
 const TROUBLE: &str = "(outcome <> 'succeeded' OR status_code NOT BETWEEN 200 AND 299)";
 
-/// How far a dispatcher's clock may be behind the one that made the event's id; only decides which partitions
-/// are looked into.
+/// The largest lag of a dispatcher's clock behind the one that made the event's id. It only decides which partitions
+/// are read.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 3600);
 
 impl Postgres {
@@ -60,7 +60,7 @@ impl Postgres {
     }
 }
 
-/// What an attempt must be, but for the place in the list.
+/// The conditions of a query, but for the place in the list.
 pub(super) fn attempt_filter(query: &AttemptQuery) -> Filter {
     let mut filter = Filter::default();
     filter.of(query.tenant, query.endpoint);

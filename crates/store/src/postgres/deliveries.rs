@@ -1,4 +1,4 @@
-//! Reading deliveries.
+//! Queries of deliveries in PostgreSQL.
 
 use std::collections::HashMap;
 
@@ -89,7 +89,7 @@ impl Postgres {
     }
 }
 
-/// What a delivery must be, but for the place in the list.
+/// The conditions of a query, but for the place in the list.
 pub(super) fn delivery_filter(query: &DeliveryQuery) -> Filter {
     let mut filter = Filter::default();
     filter.of(query.tenant, query.endpoint);

@@ -1,4 +1,4 @@
-//! Erasures and retention in PostgreSQL.
+//! Erasures, and the dropping of old days, in PostgreSQL.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ const EMPTY_ATTEMPTS_OF_EVENT: &str = "UPDATE attempts SET request_body = '', pa
      WHERE delivery_id >= $1 AND delivery_id < $2 AND event_id = $3 AND tenant_id = $4 AND id >= $5
        AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL)";
 
-/// What is removed of a tenant's events that are older than the erasure: attempts first, so that an event is there as long
-/// as anything of it.
+/// Removals from a tenant's events that are older than the erasure. Attempts come first, so that an event exists as
+/// long as anything of it does.
 const REMOVE: [Change; 3] = [
     Change {
         table: "attempts",
@@ -75,7 +75,7 @@ const FORGET_MARKS: &str =
     "UPDATE erasures SET attempts_to = NULL, deliveries_to = NULL, events_to = NULL, keys_to = NULL
      WHERE id = $1";
 
-/// What goes with everything of a tenant, at the end: what is older than the erasure.
+/// The last step when everything of a tenant is erased: older notices go, and older audit entries lose their details.
 const REMOVE_BESIDES: [&str; 2] = [
     "DELETE FROM notices WHERE tenant_id = $1 AND id < $2",
     // That something was changed stays on record; what it was may name people.

@@ -1,4 +1,4 @@
-//! Reading events.
+//! Queries of events in PostgreSQL.
 
 use bytes::Bytes;
 use tidings_domain::{EventId, TenantId};
@@ -38,7 +38,7 @@ impl Postgres {
     }
 }
 
-/// What an event must be, but for the place in the list.
+/// The conditions of a query, but for the place in the list.
 pub(super) fn event_filter(query: &EventQuery) -> Filter {
     let mut filter = Filter::default();
     filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));

@@ -1,4 +1,4 @@
-//! What an operator should know of a database before trusting it.
+//! Checks of a database before an operator trusts it, for `tidings doctor`.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio_postgres::{Client, GenericClient};
 use super::{Config, migrate, session};
 use crate::error::StoreError;
 
-/// How long the whole examination may take.
+/// Limit for the whole examination.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What was found.
+/// The results of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The server's version, as in `16.3`.
@@ -25,13 +25,13 @@ pub struct Examined {
     pub unsafe_settings: Vec<String>,
     /// Replicas, and whether a commit waits for them.
     pub replicas: Vec<(String, bool)>,
-    /// How many connections the server takes, and has.
+    /// Maximum number of connections of the server, and those in use.
     pub connections: (i64, i64),
     /// The size of the database, bytes.
     pub size: i64,
-    /// How far the server's clock is ahead of this machine's.
+    /// The lead of the server's clock over this machine's.
     pub ahead: SignedDuration,
-    /// What the role may not do, in words.
+    /// Missing rights of the role, in words.
     pub missing_rights: Vec<String>,
     /// Days after today that have partitions; nothing without a schema.
     pub partitions_ahead: Option<i64>,
@@ -51,7 +51,7 @@ const REPLICAS: &str = "
 SELECT coalesce(nullif(application_name, ''), client_addr::text, 'a replica'), sync_state IN ('sync', 'quorum')
 FROM pg_stat_replication ORDER BY 1";
 
-/// Who makes and drops partitions owns the tables.
+/// Rights that the role needs. Making and dropping partitions takes the ownership of their tables.
 const RIGHTS: &str = "
 SELECT coalesce(string_agg(relname, ', ' ORDER BY relname) FILTER (WHERE
            NOT has_table_privilege(oid, 'SELECT') OR NOT has_table_privilege(oid, 'INSERT')
@@ -61,10 +61,11 @@ SELECT coalesce(string_agg(relname, ', ' ORDER BY relname) FILTER (WHERE
        has_schema_privilege(current_schema(), 'CREATE')
 FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition";
 
-/// Looks at the database and changes nothing.
+/// Examines the database without changing it.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the server can't be reached, or what is asked takes longer than ten seconds.
+///
+/// [`StoreError::Unavailable`] when the server can't be reached, or the examination takes longer than ten seconds.
 pub async fn examine(config: &Config) -> Result<Examined, StoreError> {
     let examining = async {
         let (session, tls) = session(config)?;

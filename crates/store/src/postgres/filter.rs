@@ -1,5 +1,5 @@
-//! Conditions of a list, put together from what was asked and nothing else, so that the planner sees what it can
-//! use an index for.
+//! Conditions of a list query. Only those that are set become part of the statement, so that the planner sees which
+//! index it can use.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -25,11 +25,11 @@ pub(super) struct Filter {
     owner: Option<(TenantId, EndpointId)>,
 }
 
-/// What was found, newest first.
+/// A page of results, newest first.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) rows: Vec<Row>,
-    /// Where to go on; none at the end.
+    /// The place of the next page; `None` at the end.
     pub(super) next: Option<Uuid>,
 }
 
@@ -82,8 +82,8 @@ impl Filter {
         self.owner = tenant.zip(endpoint);
     }
 
-    /// Says that few rows pass. The planner, who can't know, would rather walk the whole table in the order
-    /// asked for than find those few and sort them.
+    /// Hints to the planner that few rows pass. By itself it would walk the whole table in the requested order rather
+    /// than find those few and sort them.
     pub(super) fn passes_few(&mut self) {
         self.selective = true;
     }
@@ -135,7 +135,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass, counted up to `limit` and for as long as there is time.
+    /// Counts the rows that pass, up to `limit` and for as long as there is time.
     pub(super) async fn count(&self, client: &Lease, table: &str, limit: u64) -> Result<Counted, StoreError> {
         let mut counted = Counted::default();
         if !self.is_owner(client, table).await? {
@@ -164,7 +164,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass from `floor` to below `before`.
+    /// Counts the rows that pass from `floor` to below `before`.
     async fn count_to(
         &self,
         client: &Lease,
@@ -183,8 +183,8 @@ impl Filter {
         Ok(count.unwrap_or_default().unsigned_abs())
     }
 
-    /// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
-    /// through another's would take its time and tell that they are there.
+    /// `true` if the endpoint is the tenant's, or not both are given. An endpoint's rows are all of one tenant, and
+    /// searching another's would reveal by its duration that they exist.
     async fn is_owner(&self, client: &Lease, table: &str) -> Result<bool, StoreError> {
         let Some((tenant, endpoint)) = self.owner else {
             return Ok(true);
@@ -219,8 +219,8 @@ impl Filter {
         statement.run(client).await
     }
 
-    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
-    /// finds it, or because it ends before.
+    /// The end of the next stretch along the index; `None` to read all that is left at once, because an index covers it
+    /// or little remains.
     async fn floor(&self, client: &Lease, table: &str, before: Uuid, stretch: u32) -> Result<Option<Uuid>, StoreError> {
         if self.selective || self.checked.is_empty() {
             return Ok(None);
@@ -228,7 +228,7 @@ impl Filter {
         self.end_of_stretch(client, table, before, stretch).await
     }
 
-    /// The last of so many rows along the index; none if there are not so many.
+    /// The last of `stretch` rows along the index; `None` if there are fewer.
     async fn end_of_stretch(
         &self,
         client: &Lease,

@@ -10,7 +10,7 @@ use super::Postgres;
 use crate::error::StoreError;
 use crate::idempotency::{Claim, ClaimToken, Idempotency};
 
-/// Claims a key that is new, or whose publisher gave it up or has died. Gives a row if that worked.
+/// Claims a key that is new, or whose publisher released it or has died. Returns a row if it succeeds.
 const CLAIM: &str = "
 INSERT INTO idempotency_keys AS known (tenant_id, key, fingerprint, event_id, claim_token) VALUES ($1, $2, $3, $4, $6)
 ON CONFLICT (tenant_id, key) DO UPDATE SET claimed_at = now(), claim_token = excluded.claim_token

@@ -95,24 +95,24 @@ const MIGRATIONS: &[Migration] = &[
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
 const LOCK: i64 = 0x74_69_64_69_6e_67_73;
-/// How long a migration waits for the lock of a table, after which pauses that is tried again, and for how long at least.
+/// Limit for a migration's wait for the lock of a table. It is tried again after pauses, for a limited time in all.
 const LOCK_TIMEOUT: &str = "500ms";
 const PAUSE: Duration = Duration::from_secs(2);
 const LOCKS_WITHIN: Duration = Duration::from_secs(300);
-/// How far ahead a fresh schema has partitions; the log service makes more.
+/// Days for which a fresh schema has partitions; the log service makes more.
 const DAYS_AHEAD: u32 = 2;
 
-/// How often somebody else who migrates is looked at.
+/// Interval between two looks at another process that migrates.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What [`migrate`] did.
+/// The result of [`migrate`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The names of the migrations that were applied, in order.
     pub applied: Vec<String>,
     /// The version of the schema.
     pub version: i32,
-    /// Whether a newer program migrated it, and this one can run on it.
+    /// `true` if a newer program has migrated the schema, and this one can run on it.
     pub newer: bool,
 }
 
@@ -129,7 +129,7 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     let (mut client, connection) = loop {
         match session.connect(tls.clone()).await.map_err(StoreError::from) {
             Err(StoreError::Unavailable(reason)) if Instant::now() < deadline => {
-                tracing::info!(reason, "the database is not there yet; it is tried again");
+                tracing::info!(reason, "the database can't be reached yet; retrying");
                 tokio::time::sleep(backoff.next()).await;
             }
             connected => break connected?,
@@ -142,7 +142,7 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     migrated
 }
 
-/// Checks that this version can work with the schema, and gives the schema's version.
+/// Checks that this version can work with the schema, and returns the schema's version.
 pub(super) async fn check(client: &impl GenericClient) -> Result<i32, StoreError> {
     let version = match applied(client).await? {
         Some(rows) => verify(&rows)?,
@@ -174,7 +174,7 @@ async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, Sto
     })
 }
 
-/// Keeps others who migrate away until the connection ends.
+/// Locks out other migrations until the connection ends.
 async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
     let deadline = Instant::now() + patience;
     loop {
@@ -187,7 +187,7 @@ async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
                 "another process has been migrating the schema for {patience:?}: see what it waits for in pg_stat_activity"
             )));
         }
-        tracing::info!("another process migrates the schema; it is waited for");
+        tracing::info!("another process is migrating the schema; waiting for it");
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
@@ -215,7 +215,7 @@ async fn apply(client: &mut Client, migration: &Migration, patience: Duration) -
             Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 tracing::info!(
                     migration = migration.file_name(),
-                    "others use the tables; it is tried again"
+                    "other sessions use the tables; retrying"
                 );
                 tokio::time::sleep(PAUSE).await;
             }
@@ -311,7 +311,8 @@ impl Migration {
         hex::encode(Sha256::digest(self.sql))
     }
 
-    /// What its file says in its first line, as all from version 12 on do.
+    /// The oldest version that may run on this schema, from the file's first line; migrations have it from version 12
+    /// on.
     fn compatible_from(&self) -> Option<i32> {
         let first = self.sql.lines().next()?;
         first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! Notices in PostgreSQL.
+//! Storage of notices in PostgreSQL.
 
 use async_trait::async_trait;
 use tidings_domain::{DeliveryId, EndpointId, EventId, Notice, NoticeKind, TenantId, Timestamp};

@@ -1,7 +1,7 @@
 //! Open deliveries: sweeping what is overdue, releasing and cancelling what is held.
 //!
-//! Each statement locks the rows it takes and passes over those that somebody else has locked, so any number of
-//! processes share the work and none takes the same row.
+//! Each statement locks the rows it takes and skips those that another session has locked. Thus any number of processes
+//! share the work, and no two take the same row.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,8 @@ use crate::ledger::{OpenDelivery, Overdue};
 // say both would be planned without knowing how few rows there are. `least` keeps the moves of a step from
 // running over into its attempt.
 
-/// What only the ledger kept is taken when it is due, what the queue should have only after that.
+/// Takes deliveries whose `sweep_at` has passed. That is the due time where only the ledger keeps them, and some grace
+/// later where the queue should have them.
 const SWEEP: &str = "
 WITH taken AS MATERIALIZED (
     SELECT id, coalesce(sweep_at <= due_at, false) AS kept, greatest(updated_at, due_at) AS since
@@ -32,7 +33,7 @@ WITH taken AS MATERIALIZED (
 )
 SELECT moved.*, taken.kept, taken.since FROM moved JOIN taken USING (id)";
 
-/// The time since when it waits goes back to where `SWEEP` found it.
+/// Restores the start of the wait that `SWEEP` found.
 const PUT_OFF: &str = "
 UPDATE deliveries SET sweep_at = $1, updated_at = least(swept.since, updated_at)
 FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[]) AS swept (id, step, since)
@@ -61,8 +62,9 @@ WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)";
 
 const CANCELLATIONS: &str = "SELECT id, cancel_held_before FROM endpoints WHERE cancel_held_before IS NOT NULL";
-/// What somebody else is cancelling right now still counts as held. It is no change of the endpoint that people made, so
-/// `updated_at` stays; should somebody who read it before write the time back, there is nothing left to cancel.
+/// Marks a cancellation as complete. Rows that another process is cancelling right now still count as held.
+/// `updated_at` stays, since this is no change that a user made; if a user who read the endpoint before writes the
+/// request back, there is nothing left to cancel.
 const END_CANCELLATION: &str = "
 UPDATE endpoints SET cancel_held_before = NULL
 WHERE id = $1 AND cancel_held_before = $2
@@ -186,12 +188,12 @@ struct Sweeps {
 }
 
 impl Swept {
-    /// How often the whole index is looked through.
+    /// Interval between two sweeps of the whole index.
     const WHOLE_EVERY: Duration = Duration::from_secs(10);
-    /// How far a sweep reaches back behind the one before.
+    /// Overlap of a sweep with the one before.
     const OVERLAP: Duration = Duration::from_secs(60);
 
-    /// Where a sweep begins.
+    /// The lower bound of a sweep.
     fn from(&self, now: Timestamp) -> Timestamp {
         let sweeps = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = sweeps.filter(|sweeps| sweeps.last <= now && now < after(sweeps.last_whole, Self::WHOLE_EVERY));

@@ -18,13 +18,13 @@ use crate::error::StoreError;
 const TABLES: [&str; 3] = ["events", "deliveries", "attempts"];
 /// The number under which advisory locks keep processes apart: "days" in ASCII.
 const LOCK: i64 = 0x64_61_79_73;
-/// How long a lock is waited for. Everybody else queues behind a lock that waits, so this is how long commits may stand
-/// still; partitions are made days ahead, so there is time to try again.
+/// Limit for the wait for a lock. Everybody else queues behind a waiting lock, so this is how long commits may stand
+/// still. Partitions are made days ahead, so there is time to try again.
 const LOCK_TIMEOUT: &str = "200ms";
-/// How often it is tried, and how long the pauses are: about five minutes in all.
+/// Number of tries and pauses between them: about five minutes in all.
 const TRIES: u32 = 100;
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
-/// How long the rows of a day may take to move out of the default partition, while commits wait.
+/// Limit for moving a day's rows out of the default partition while commits wait.
 const MOVE_TIMEOUT: &str = "20s";
 /// The most days without a partition that get one at once; a clock that was wrong may have left any number of them.
 const STRAY_DAYS: usize = 31;
@@ -140,14 +140,14 @@ async fn try_to_change(client: &mut Client, partition: &str, is_there: bool, sql
     transaction.commit().await
 }
 
-/// Whether somebody else has a lock that was waited for.
+/// `true` if the error means that another session held the lock for too long.
 pub(super) fn is_locked(error: &Error) -> bool {
     let states = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
     error.code().is_some_and(|state| states.contains(state))
 }
 
-/// Whoever has had a lock of this table for more than a second: waiting for a lock behind them would only make everybody
-/// else wait as well. Those of other users can't be seen, and are found out by waiting.
+/// A session that has held a lock of this table for more than a second. Waiting for a lock behind it would only make
+/// everybody else wait as well. Sessions of other users can't be seen; they are found out by waiting.
 async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
                FROM pg_locks JOIN pg_stat_activity USING (pid)

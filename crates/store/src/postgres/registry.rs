@@ -220,7 +220,7 @@ impl Registry for Postgres {
 }
 
 impl Postgres {
-    /// Runs a statement and, if it changed a row, writes the entry in the same commit; tells whether it did.
+    /// Runs a statement and, if it changed a row, writes the entry in the same commit. Returns `true` if it did.
     async fn change(&self, sql: &str, values: &[&(dyn ToSql + Sync)], entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;

@@ -1,4 +1,4 @@
-//! Replays in PostgreSQL.
+//! Replay jobs, and retries of single deliveries, in PostgreSQL.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const PROGRESS: &str = "UPDATE replays SET walked = walked + $2, deliveries = de
                                            walked_to = $5, updated_at = $6, claimed_until = $7,
                                            matched = greatest(matched, walked + $2)
      WHERE id = $1 RETURNING walked, deliveries, skipped, walked_to";
-/// Whoever went through everything knows how much it was.
+/// Ends a replay. One that visited every row knows the exact number.
 const END: &str = "UPDATE replays SET matched = CASE WHEN $3 = 'succeeded' THEN walked ELSE matched END,
                                       matched_at_least = matched_at_least AND $3 <> 'succeeded', state = $3, error = $4, updated_at = $5, ended_at = $5, claim_token = NULL,
                                       claimed_until = NULL
@@ -243,7 +243,7 @@ impl Replays for Postgres {
     }
 }
 
-/// Makes deliveries that are due now; how many.
+/// Makes deliveries that are due now, and returns their number.
 async fn make(
     client: &impl GenericClient,
     replay: ReplayId,

@@ -1,8 +1,8 @@
-//! What is too old: whole days, and what single tenants keep for less time.
+//! Retention: whole days, and what single tenants keep for less time.
 //!
-//! A day may hold a hundred million rows, and so may a tenant. So nothing looks for rows that fit and are left; each
-//! statement walks over a bounded number of rows along an index and leaves a mark behind the last of them, from which the
-//! next one goes on. What is still open in a day is found by the partial indexes that the sweeper and the releaser use.
+//! A day may hold a hundred million rows, and so may a tenant. So no statement searches for matching rows that are
+//! left; each visits a bounded number of rows along an index and leaves a mark behind the last of them, from which the
+//! next one continues. Open deliveries of a day are found by the partial indexes that the sweeper and the releaser use.
 
 use tidings_domain::{AttemptId, CancelReason, EventId, TenantId, Timestamp};
 use tokio_postgres::types::ToSql;
@@ -14,7 +14,7 @@ use crate::erasures::Forgetting;
 use crate::error::StoreError;
 use crate::metrics;
 
-/// How many open deliveries of an old day are cancelled by one statement.
+/// Open deliveries of an old day that one statement cancels.
 const CANCEL: i64 = 5_000;
 
 /// The rows of a tenant that one statement walks over: those behind a mark, up to a bound.
@@ -52,18 +52,18 @@ const REMOVE_ATTEMPTS: Change = Change {
     sql: "DELETE FROM attempts WHERE {in_batch}",
 };
 
-/// What is done to rows of a tenant.
+/// A change applied to a tenant's rows.
 pub(super) struct Change {
     pub(super) table: &'static str,
     /// The column that holds the mark.
     pub(super) mark: &'static str,
-    /// Which of the rows, if not all.
+    /// A condition on the rows, if not all are changed.
     pub(super) which: &'static str,
     /// A statement for the rows that are `{in_batch}`.
     pub(super) sql: &'static str,
 }
 
-/// What one statement walked over.
+/// The rows visited by one statement.
 pub(super) struct Walked {
     pub(super) rows: u64,
     /// The last of them.

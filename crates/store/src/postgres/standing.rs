@@ -1,4 +1,4 @@
-//! How the ledger stands.
+//! The ledger's figures for metrics, read from PostgreSQL.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What log processes tell each other (`NOTIFY tidings_tail`).
+//! Notifications between log processes (`NOTIFY tidings_tail`).
 //!
 //! A notification is the process, a space, and either `watched` or the ids of attempts, 32 hexadecimal digits each.
 

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::idempotency::ClaimToken;
 use crate::seal::Sealer;
 
-/// How many answers are forgotten at once, so that forgetting does not keep writes waiting.
+/// Responses that are forgotten at once; more would keep writes waiting.
 const FORGET: u32 = 5_000;
 
 #[async_trait]

@@ -168,7 +168,6 @@ impl Erasures for Sqlite {
             .await
     }
 
-    /// There is no other process.
     async fn claim_upkeep(&self, _process: Uuid, _now: Timestamp, _lease: Duration) -> Result<bool, StoreError> {
         Ok(true)
     }
@@ -242,7 +241,7 @@ fn remove_keys(connection: &Connection, erasure: &Erasure, limit: u32) -> Result
     Ok(removed > 0)
 }
 
-/// What goes with everything of a tenant, at the end: what is older than the erasure.
+/// The last step when everything of a tenant is erased: older notices go, and older audit entries lose their details.
 fn remove_besides(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM notices WHERE tenant = ?1 AND id < ?2",
@@ -255,14 +254,14 @@ fn remove_besides(connection: &Connection, erasure: &Erasure) -> Result<(), Stor
     Ok(())
 }
 
-/// Whether everything of the tenant was erased, or is to be, since the event was accepted.
+/// `true` if everything of the tenant was erased, or is to be, since the event was accepted.
 pub(super) fn is_erased(connection: &Connection, tenant: TenantId, event: EventId) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event IS NULL AND id > ?2 LIMIT 1";
     let mut find = connection.prepare_cached(sql)?;
     Ok(find.exists([blob(tenant.uuid()), blob(event.uuid())])?)
 }
 
-/// Whether the event's own content was erased.
+/// `true` if the event's own content was erased.
 pub(super) fn is_event_erased(connection: &Connection, tenant: TenantId, event: EventId) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event = ?2 LIMIT 1";
     let mut find = connection.prepare_cached(sql)?;
@@ -277,7 +276,7 @@ fn removed(events: usize, deliveries: usize, attempts: usize) -> Removed {
     }
 }
 
-/// The columns [`ERASURE`].
+/// Reads the columns of [`ERASURE`].
 fn erasure(row: &Row<'_>) -> rusqlite::Result<Erasure> {
     Ok(Erasure {
         id: id(row, 0, ErasureId::from_uuid)?,

@@ -1,4 +1,4 @@
-//! Conditions of a list, put together from what was asked.
+//! Conditions of a list query; only those that are set become part of the statement.
 
 use std::time::Instant;
 
@@ -109,7 +109,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass, counted up to `limit` and for as long as there is time.
+    /// Counts the rows that pass, up to `limit` and for as long as there is time.
     pub(super) fn count(&self, connection: &Connection, from: &str, limit: u64) -> Result<Counted, StoreError> {
         let began = Instant::now();
         let mut counted = Counted::default();
@@ -132,7 +132,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass from `floor` to below `before`.
+    /// Counts the rows that pass from `floor` to below `before`.
     fn count_to(
         &self,
         connection: &Connection,
@@ -147,8 +147,8 @@ impl Filter {
         Ok(count.unsigned_abs())
     }
 
-    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
-    /// finds it, or because it ends before.
+    /// The end of the next stretch along the index; `None` to read all that is left at once, because an index covers it
+    /// or little remains.
     fn floor(
         &self,
         connection: &Connection,
@@ -162,7 +162,7 @@ impl Filter {
         self.end_of_stretch(connection, from, before, stretch)
     }
 
-    /// The last of so many rows along the index; none if there are not so many.
+    /// The last of `stretch` rows along the index; `None` if there are fewer.
     fn end_of_stretch(
         &self,
         connection: &Connection,
@@ -181,7 +181,7 @@ impl Filter {
         Ok(floor)
     }
 
-    /// What rows from `floor` to below `before` pass, with the values.
+    /// The condition, with its values, of rows that pass from `floor` to below `before`.
     fn passing(&self, before: Uuid, floor: Option<Uuid>) -> (String, Vec<Value>) {
         let mut condition = "id < ?".to_owned();
         let mut values = vec![uuid(before)];

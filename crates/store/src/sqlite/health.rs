@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::health::{CALM, REMEMBER_EVERY, Signs, TELL_EVERY};
 use crate::registry::Of;
 
-/// Marks what the signs say; gives the endpoints that changed.
+/// Updates the endpoints' health and returns the endpoints that changed.
 pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>, StoreError> {
     let mut changed = Vec::new();
     for one in &signs.exhausted {
@@ -59,7 +59,6 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>
     Ok(changed)
 }
 
-/// A notice to be written.
 pub(super) struct Noticed<'a> {
     pub(super) tenant: TenantId,
     pub(super) endpoint: EndpointId,
@@ -88,16 +87,16 @@ pub(super) fn insert(connection: &Connection, notice: &Noticed<'_>) -> Result<()
     Ok(())
 }
 
-/// An endpoint that a delivery was given up for.
+/// An endpoint with an exhausted delivery.
 struct Struck {
     tenant: TenantId,
-    /// Whether it worked until then.
+    /// `true` if the endpoint was not failing before.
     begins: bool,
-    /// Whether its people are to hear of it.
+    /// `true` if the endpoint's people get a notice.
     tell: bool,
 }
 
-/// Marks an endpoint for which a delivery was given up.
+/// Marks an endpoint as failing after an exhausted delivery.
 fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Result<Option<Struck>, StoreError> {
     let Some((tenant, failing_since, memory)) = remembered(connection, endpoint)? else {
         return Ok(None);
@@ -142,8 +141,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
     Ok(Some(Struck { tenant, begins, tell }))
 }
 
-/// Takes the mark from an endpoint that a delivery succeeded at, if it is time; whose it is, and whether it was told that
-/// it failed.
+/// Ends the failing mark of an endpoint at which a delivery succeeded, if it is time. Returns its tenant, and `true` if
+/// it had been announced as failing.
 fn recover(
     connection: &Connection,
     endpoint: EndpointId,
@@ -176,7 +175,7 @@ fn recover(
     Ok(Some((tenant, told)))
 }
 
-/// What is remembered of an endpoint that failed. Times are microseconds.
+/// The stored history of an endpoint that failed. Times are microseconds.
 struct Memory {
     last_failed_at: i64,
     answered_at: Option<i64>,
@@ -184,10 +183,10 @@ struct Memory {
     told_for: Option<i64>,
 }
 
-/// Whose an endpoint is, since when it is marked as failing, and what is remembered of it.
+/// The tenant of an endpoint, the start of its failing mark, and its stored history.
 type Remembered = (TenantId, Option<i64>, Option<Memory>);
 
-/// What is known of an endpoint; nothing if it is gone.
+/// Reads the health of an endpoint; `None` if it was deleted.
 fn remembered(connection: &Connection, endpoint: EndpointId) -> Result<Option<Remembered>, StoreError> {
     let found = connection
         .prepare_cached(
@@ -215,7 +214,8 @@ fn any_fails(connection: &Connection) -> Result<bool, StoreError> {
     Ok(connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?)
 }
 
-/// Nobody is told of single deliveries but operational endpoints, and those not of their own: that would never end.
+/// `true` if the tenant has an operational endpoint and this one is none. Deliveries to operational endpoints leave no
+/// notices: each would cause another, without end.
 fn somebody_listens(connection: &Connection, tenant: TenantId, endpoint: EndpointId) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM endpoints WHERE tenant = ?1 AND operational)
                   AND NOT EXISTS (SELECT 1 FROM endpoints WHERE id = ?2 AND operational)";

@@ -1,4 +1,4 @@
-//! Idempotency keys in SQLite.
+//! Publishers' idempotency keys in SQLite.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::row::{blob, id, later, micros};
 use crate::error::StoreError;
 use crate::idempotency::{Claim, ClaimToken, Idempotency};
 
-/// How many keys are forgotten at once, so that forgetting does not keep writes waiting.
+/// Keys that are forgotten at once; more would keep writes waiting.
 const FORGET: u32 = 5_000;
 
 #[async_trait]

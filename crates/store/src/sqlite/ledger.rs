@@ -1,4 +1,4 @@
-//! The ledger in SQLite.
+//! The ledger's statements in SQLite.
 
 use std::collections::HashSet;
 use std::time::Duration;

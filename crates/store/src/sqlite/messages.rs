@@ -15,36 +15,33 @@ use rusqlite::{Row, params};
 use super::Sqlite;
 use crate::error::StoreError;
 
-/// A message to be stored.
+/// A message for the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Where it waits; the number means something to the queue only.
+    /// The lane; the number means something to the queue only.
     pub lane: i64,
-    /// When it may be handed out, in milliseconds since 1970.
+    /// The time from which it may be handed out, in milliseconds since 1970.
     pub ready_at_ms: i64,
-    /// What it says.
     pub body: Bytes,
 }
 
-/// A message that is stored.
+/// A message of the queue, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
     /// Its number, which no other message ever has. Later messages have higher numbers.
     pub seq: i64,
-    /// Where it waits.
     pub lane: i64,
-    /// When it may be handed out, in milliseconds since 1970.
+    /// The time from which it may be handed out, in milliseconds since 1970.
     pub ready_at_ms: i64,
-    /// What it says.
     pub body: Bytes,
 }
 
 /// A place in a lane, behind a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
-    /// When that message was ready.
+    /// The message's `ready_at_ms`.
     pub ready_at_ms: i64,
-    /// Its number.
+    /// Breaks ties between messages that are ready at the same time.
     pub seq: i64,
 }
 
@@ -59,7 +56,7 @@ const NEXT_READY_AT: &str = "SELECT coalesce(
     (SELECT ready_at_ms FROM messages WHERE lane = ?1 AND ready_at_ms > ?2 ORDER BY ready_at_ms LIMIT 1))";
 
 impl Cursor {
-    /// Before every message.
+    /// The place before every message.
     pub const START: Self = Self {
         ready_at_ms: i64::MIN,
         seq: i64::MIN,
@@ -129,7 +126,7 @@ impl Sqlite {
         .await
     }
 
-    /// When the first message of a lane behind `after` is or will be ready; `None` if there is none.
+    /// The time at which the first message of a lane behind `after` is or will be ready; `None` if there is none.
     pub async fn next_message_ready_at(&self, lane: i64, after: Cursor) -> Result<Option<i64>, StoreError> {
         self.read_queue(move |connection| {
             let mut select = connection.prepare_cached(NEXT_READY_AT)?;
@@ -138,8 +135,8 @@ impl Sqlite {
         .await
     }
 
-    /// How many messages each lane has, ready or not; lanes without any are left out. Reads an index of all
-    /// messages: meant for a metric every few seconds, not for every message.
+    /// Messages per lane, ready or not; empty lanes are left out. Reads an index of all messages: meant for a metric
+    /// every few seconds, not for every message.
     pub async fn count_messages(&self) -> Result<Vec<(i64, u64)>, StoreError> {
         self.read(|connection| {
             let mut select =
@@ -150,7 +147,7 @@ impl Sqlite {
         .await
     }
 
-    /// How many messages of each of these lanes are ready by a time, counted up to `limit`.
+    /// Messages of each of these lanes that are ready by a time, counted up to `limit`.
     pub async fn count_ready(&self, lanes: Vec<i64>, now_ms: i64, limit: u32) -> Result<Vec<(i64, u64)>, StoreError> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(

@@ -1,4 +1,4 @@
-//! Notices in SQLite.
+//! Storage of notices in SQLite.
 
 use async_trait::async_trait;
 use rusqlite::{Row, params};

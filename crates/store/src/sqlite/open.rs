@@ -47,7 +47,7 @@ pub(super) fn oldest_overdue(
     Ok(found)
 }
 
-/// The time since when each waits goes back to where [`sweep`] found it.
+/// Restores the start of the wait that [`sweep`] found.
 pub(super) fn put_off(connection: &Connection, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
     let mut update = connection.prepare_cached(
         "UPDATE deliveries SET sweep_at = ?3, updated_at = min(updated_at, ?4)
@@ -101,8 +101,8 @@ pub(super) fn cancellations(connection: &Connection) -> Result<Vec<(EndpointId, 
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-/// Gives whose endpoint it is. It is no change that people made, so `updated_at` stays; should somebody who read the
-/// endpoint before write the time back, there is nothing left to cancel.
+/// Completes a cancellation and returns the endpoint's tenant. `updated_at` stays, since this is no change that a user
+/// made; if a user who read the endpoint before writes the request back, there is nothing left to cancel.
 pub(super) fn end_cancellation(
     connection: &Connection,
     endpoint: EndpointId,

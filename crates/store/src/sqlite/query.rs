@@ -33,7 +33,7 @@ pub(super) fn count_attempts(connection: &Connection, query: &AttemptQuery, limi
     }
 }
 
-/// Where to look and for what; nothing if the endpoint is another tenant's.
+/// The tables to read and the conditions; `None` if the endpoint is another tenant's.
 fn attempt_filter(connection: &Connection, query: &AttemptQuery) -> Result<Option<(&'static str, Filter)>, StoreError> {
     // SQLite would have to guess which index is the narrowest.
     let from = match query {
@@ -160,7 +160,7 @@ pub(super) fn count_deliveries(
     }
 }
 
-/// Where to look and for what; nothing if the endpoint is another tenant's.
+/// The tables to read and the conditions; `None` if the endpoint is another tenant's.
 fn delivery_filter(
     connection: &Connection,
     query: &DeliveryQuery,
@@ -194,8 +194,8 @@ fn delivery_filter(
     Ok(Some((from, filter)))
 }
 
-/// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
-/// through another's would take its time and tell that they are there.
+/// `true` if the endpoint is the tenant's, or not both are given. An endpoint's rows are all of one tenant, and
+/// searching another's would reveal by its duration that they exist.
 fn is_owner(
     connection: &Connection,
     from: &str,

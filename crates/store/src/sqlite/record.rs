@@ -13,7 +13,7 @@ use crate::health::signs;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
 use crate::registry::Of;
 
-/// Writes records; gives the tenants whose endpoints began to fail or recovered by them.
+/// Writes records and returns the endpoints that began to fail or recovered by them.
 pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<Of>, StoreError> {
     // Events first: a move of a delivery that becomes known in the same batch counts.
     for record in records {
@@ -202,7 +202,7 @@ fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> 
     Ok(changed > 0)
 }
 
-/// How many attempts a delivery has behind it that is at this step.
+/// The number of attempts made before this step.
 fn attempts_before(step: Step) -> u32 {
     step.attempt().saturating_sub(1)
 }

@@ -1,4 +1,4 @@
-//! Replays in SQLite.
+//! Replay jobs, and retries of single deliveries, in SQLite.
 
 use std::time::Duration;
 
@@ -251,7 +251,7 @@ impl Replays for Sqlite {
     }
 }
 
-/// Makes deliveries that are due now; how many. The ledger keeps them until then, and the sweeper publishes them.
+/// Makes deliveries that are due now, and returns their number. The ledger keeps them until the sweeper publishes them.
 fn make(
     connection: &Connection,
     replay: ReplayId,
@@ -288,7 +288,7 @@ fn make(
     Ok(made as u64)
 }
 
-/// The columns [`REPLAY`].
+/// Reads the columns of [`REPLAY`].
 fn replay(row: &Row<'_>) -> rusqlite::Result<Replay> {
     let state: String = row.get(6)?;
     let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);

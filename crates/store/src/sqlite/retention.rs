@@ -1,7 +1,7 @@
-//! What single tenants keep for less time than others.
+//! Retention of tenants that keep less than the others.
 //!
-//! Each statement walks over a bounded number of rows along an index and leaves a mark behind the last of them, from which
-//! the next one goes on.
+//! Each statement visits a bounded number of rows along an index and leaves a mark behind the last of them, from which
+//! the next one continues.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -14,7 +14,7 @@ use super::row::{blob, id, micros};
 use crate::erasures::Forgetting;
 use crate::error::StoreError;
 
-/// Forgets some rows of a tenant; how many were walked over.
+/// Removes some rows of a tenant and returns the number of rows visited.
 pub(super) fn forget(connection: &Connection, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let mut walk = Walk {
         connection,

@@ -53,7 +53,7 @@ pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
         tracing::info!(
             schema = found,
             program = known,
-            "the schema is of a newer version, and fit for this one"
+            "the schema is of a newer version and compatible with this one"
         );
         return Ok(found);
     }
@@ -63,7 +63,7 @@ pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
     )))
 }
 
-/// What a step's file says in its first line, as all from version 11 on do.
+/// The oldest version that may run on this schema, from the file's first line; steps have it from version 11 on.
 fn compatible_from(migration: &str) -> Option<u32> {
     let first = migration.lines().next()?;
     first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! How the ledger stands.
+//! The ledger's figures for metrics, read from SQLite.
 
 use std::time::Duration;
 

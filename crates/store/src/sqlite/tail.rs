@@ -1,4 +1,4 @@
-//! One process has the file for itself, so there is nobody to tell anything.
+//! The embedded store belongs to one process, so there is nobody to notify.
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;

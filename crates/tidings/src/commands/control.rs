@@ -1,4 +1,4 @@
-//! `tidings control`.
+//! `tidings control`: the role that manages the registry.
 
 use tidings_control::logs::LogClient;
 use tidings_control::send_test::DispatcherClient;
@@ -9,7 +9,7 @@ use crate::config::ConfigArgs;
 use crate::health::Watched;
 use crate::start::Process;
 
-/// The role that manages tenants, keys and endpoints.
+/// Run the control service (manages tenants, keys and endpoints, and serves the REST API and the console).
 ///
 /// Example:
 ///   tidings control --database-url postgres://tidings@db/tidings

@@ -1,4 +1,4 @@
-//! How what requests carry to be let in is shown; secrets come masked.
+//! Printing of an endpoint's credentials; secrets arrive masked.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use tidings_proto::pb::endpoint_authentication::Authorization;
 
 use crate::output::{instant, time};
 
-/// For people, part by part.
+/// A phrase per part, for people.
 pub(super) fn words(endpoint: &pb::Endpoint) -> Vec<String> {
     let Some(authentication) = &endpoint.authentication else {
         return Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn words(endpoint: &pb::Endpoint) -> Vec<String> {
         .collect()
 }
 
-/// As `--output json` prints it.
+/// The credentials as `--output json` prints them.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     headers: BTreeMap<&'a str, &'a str>,

@@ -1,4 +1,4 @@
-//! What is said of an event on the whole, and of endpoints that did not get it.
+//! Sentences about an event as a whole, and about endpoints that did not get it.
 
 use tidings_domain::{Endpoint, EventType, Timestamp};
 use tidings_proto::{pb, timestamp_from};
@@ -6,7 +6,7 @@ use tidings_proto::{pb, timestamp_from};
 use super::{Verdict, shown, time};
 use crate::explain::fact::Fact;
 
-/// Why there is no delivery for an endpoint.
+/// Explains why there is no delivery for an endpoint.
 pub(in crate::explain) fn of_missing(
     endpoint: &Endpoint,
     event_type: &str,
@@ -67,7 +67,7 @@ pub(in crate::explain) fn of_missing(
     (Verdict::NotSubscribed, fact)
 }
 
-/// What is told of an event on the whole.
+/// Explains an event as a whole.
 pub(in crate::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
     let at = event.accepted_at.as_ref();
     let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));

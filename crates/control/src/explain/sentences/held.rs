@@ -1,10 +1,10 @@
-//! What is said of deliveries that are held.
+//! Sentences about held deliveries.
 
 use super::{circuit, off, off_because, prevented, shown};
 use crate::explain::Known;
 use crate::explain::fact::Fact;
 
-/// Why a delivery is held, and what ends that.
+/// The reason why a delivery is held, and the condition that ends it.
 pub(super) fn held(known: &Known<'_>) -> (Fact, Option<Fact>) {
     let (why, next) = held_for(known);
     (why, prevented(known).or(next))
@@ -41,7 +41,7 @@ fn held_for(known: &Known<'_>) -> (Fact, Option<Fact>) {
         "secret_unreadable" => (
             Fact::new(
                 "held_secret_unreadable",
-                "Held: the endpoint's secret, or what its requests carry to be let in, can't be opened.",
+                "Held: the endpoint's secret, or its credentials for the receiver, can't be opened.",
             ),
             sent(
                 "sent_with_secret",
@@ -96,7 +96,7 @@ fn held_for(known: &Known<'_>) -> (Fact, Option<Fact>) {
     }
 }
 
-/// Why no request can be made for an endpoint, as far as can be told here.
+/// The reason why no request can be made for an endpoint, as far as control can tell.
 fn unusable(known: &Known<'_>, sent: impl Fn(&'static str, &str) -> Option<Fact>) -> (Fact, Option<Fact>) {
     match known.endpoint {
         Some(endpoint) if !endpoint.unreadable.is_empty() => {

@@ -1,4 +1,4 @@
-//! What is told of deliveries.
+//! Tests of the sentences about deliveries.
 
 use tidings_domain::{Subscription, TenantId};
 
@@ -34,7 +34,7 @@ fn delivery(state: &str, reason: &str) -> pb::Delivery {
     }
 }
 
-/// What is told, as sentences.
+/// An explanation reduced to its sentences.
 struct Sentences {
     verdict: Verdict,
     sentences: Vec<String>,
@@ -66,7 +66,7 @@ fn told_by(
     }
 }
 
-/// Why an endpoint did not get an event, as a sentence.
+/// Explains as a sentence why an endpoint did not get an event.
 fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, String) {
     let (verdict, fact) = super::of_missing(endpoint, event_type, accepted);
     (verdict, fact.sentence().to_owned())

@@ -1,4 +1,4 @@
-//! The audit log.
+//! Statements on the audit log.
 
 use deadpool_postgres::GenericClient;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Endpoints.
+//! Statements on endpoints.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub(super) async fn list(
     rows.iter().map(|row| opened(store, row)).collect()
 }
 
-/// What an index on the host of URLs is made of; `migrations/0010_endpoints_by_state.sql` has the same.
+/// The expression of the index on the host of URLs, as in `migrations/0010_endpoints_by_state.sql`.
 const HOST: &str = r"substring(url from '^https?://(\[[^]]*\]|[^/:]*)')";
 
 pub(super) async fn search(store: &Postgres, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {

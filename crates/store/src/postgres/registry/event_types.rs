@@ -1,4 +1,4 @@
-//! The catalogue of event types.
+//! Statements on the catalogue of event types.
 
 use tidings_domain::{AuditEntry, EventType, EventTypeVersion, Timestamp};
 use tokio_postgres::Row;

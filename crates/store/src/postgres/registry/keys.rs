@@ -1,4 +1,4 @@
-//! API keys.
+//! Statements on API keys.
 
 use deadpool_postgres::GenericClient;
 use tidings_domain::key::TokenHash;

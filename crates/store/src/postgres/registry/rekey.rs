@@ -1,4 +1,4 @@
-//! Sealing again with another key.
+//! Sealing stored secrets again with the first key.
 
 use tidings_domain::EndpointId;
 use uuid::Uuid;

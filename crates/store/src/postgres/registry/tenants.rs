@@ -1,4 +1,4 @@
-//! Tenants.
+//! Statements on tenants and their settings.
 
 use serde_json::Value;
 use tidings_domain::{ApiKey, AuditEntry, Tenant, TenantId, Timestamp};

@@ -1,4 +1,4 @@
-//! The audit log.
+//! Statements on the audit log.
 
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Row, params};

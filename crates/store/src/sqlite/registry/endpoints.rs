@@ -1,4 +1,4 @@
-//! Endpoints.
+//! Statements on endpoints.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) fn read(connection: &Connection, id: EndpointId) -> Result<Option<End
     found.map(readable).transpose()
 }
 
-/// Whether there is an endpoint of this id, readable or not.
+/// `true` if an endpoint has this id, readable or not.
 pub(super) fn exists(connection: &Connection, id: EndpointId) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM endpoints WHERE id = ?1";
     Ok(one(connection, sql, [blob(id.uuid())], |_| Ok(()))?.is_some())
@@ -85,7 +85,7 @@ pub(super) fn replace(
     write(connection, sql, endpoint, sealed, was)
 }
 
-/// Removes an endpoint; gives whose it was.
+/// Removes an endpoint and returns its tenant.
 pub(super) fn delete(
     connection: &Connection,
     endpoint: EndpointId,
@@ -100,7 +100,7 @@ pub(super) fn delete(
     )
 }
 
-/// Turns an endpoint off that is on; gives whose it is.
+/// Disables an enabled endpoint and returns its tenant.
 pub(super) fn disable(
     connection: &Connection,
     endpoint: EndpointId,

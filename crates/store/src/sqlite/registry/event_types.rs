@@ -1,4 +1,4 @@
-//! The catalogue of event types.
+//! Statements on the catalogue of event types.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{EventType, EventTypeVersion, Timestamp};
@@ -11,7 +11,7 @@ use crate::sqlite::row::{micros, time};
 
 const VERSION: &str = "event_type, version, description, schema, created_at";
 
-/// Stores the next version of an event type; gives its number.
+/// Stores the next version of an event type and returns its number.
 pub(super) fn insert(connection: &Connection, new: &NewEventTypeVersion) -> Result<u32, StoreError> {
     let sql = format!(
         "INSERT INTO event_types ({VERSION})

@@ -1,4 +1,4 @@
-//! API keys.
+//! Statements on API keys.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::key::TokenHash;
@@ -88,7 +88,7 @@ pub(super) fn list(
     found.into_iter().map(readable).collect()
 }
 
-/// Lets a key expire at another time; gives whose it is.
+/// Changes a key's expiry and returns its owner.
 pub(super) fn replace_expiry(
     connection: &Connection,
     id: KeyId,
@@ -99,7 +99,7 @@ pub(super) fn replace_expiry(
     one(connection, sql, values, |row| tenant_or_none(row, 0))
 }
 
-/// Removes a key; gives whose it was.
+/// Removes a key and returns its owner.
 pub(super) fn delete(connection: &Connection, id: KeyId) -> Result<Option<Option<TenantId>>, StoreError> {
     let sql = "DELETE FROM api_keys WHERE id = ?1 RETURNING tenant";
     one(connection, sql, [blob(id.uuid())], |row| tenant_or_none(row, 0))

@@ -46,7 +46,7 @@ pub(super) fn rekey(
     Ok(rekeyed)
 }
 
-/// What is sealed with which key. The beginning of a sealed value names its key.
+/// Numbers of values sealed with each key. The beginning of a sealed value names its key.
 pub(super) fn uses(connection: &Connection) -> Result<Vec<SealUse>, StoreError> {
     let sql = "SELECT substr(secret, 1, 34), true FROM endpoints WHERE secret IS NOT NULL
          UNION ALL SELECT substr(previous_secret, 1, 34), true FROM endpoints WHERE previous_secret IS NOT NULL

@@ -1,4 +1,4 @@
-//! Tenants.
+//! Statements on tenants and their settings.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{Tenant, TenantId, Timestamp};
