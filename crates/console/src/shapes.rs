@@ -22,6 +22,38 @@ impl<T> List<T> {
     }
 }
 
+/// Attempts by outcome over time.
+#[derive(Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) data: Vec<Span>,
+    pub(crate) counted_since: Option<Timestamp>,
+}
+
+/// Attempts by outcome in one span of time.
+#[derive(Deserialize)]
+pub(crate) struct Span {
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) succeeded: u64,
+    pub(crate) failed_retryable: u64,
+    pub(crate) failed_final: u64,
+}
+
+impl Span {
+    pub(crate) fn count(&self, outcome: &str) -> u64 {
+        match outcome {
+            "succeeded" => self.succeeded,
+            "failed_retryable" => self.failed_retryable,
+            "failed_final" => self.failed_final,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.succeeded + self.failed_retryable + self.failed_final
+    }
+}
+
 /// Something that is said of a thing: a code with what it is about, and the same as an English sentence.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Said {

@@ -115,6 +115,16 @@ impl LogClient {
         answer(client.count_rows(as_asked_by(authorization, question)?)).await
     }
 
+    /// Attempts by outcome, in spans of time.
+    pub(crate) async fn count_attempts(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::CountAttemptsRequest,
+    ) -> Result<pb::CountAttemptsResponse, Status> {
+        let mut client = self.0.clone();
+        answer(client.count_attempts(as_asked_by(authorization, question)?)).await
+    }
+
     /// Every queue with how many messages wait in it.
     pub(crate) async fn queues(&self, authorization: &HeaderValue) -> Result<pb::ListQueuesResponse, Status> {
         let mut client = self.1.clone();

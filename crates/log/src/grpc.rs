@@ -23,8 +23,8 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use crate::backlog::Backlog;
-use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary};
-use crate::filter::{attempt_query, listed_deliveries, listed_events};
+use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary, show_tally};
+use crate::filter::{attempt_query, listed_deliveries, listed_events, spans};
 use crate::gone::{Forgetting, Sought};
 use crate::reads::Reads;
 use crate::rows::Rows;
@@ -229,6 +229,19 @@ impl AttemptLogService for Service {
             rows: counted.rows,
             at_least: counted.at_least,
         }))
+    }
+
+    async fn count_attempts(
+        &self,
+        request: Request<pb::CountAttemptsRequest>,
+    ) -> Result<Response<pb::CountAttemptsResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let request = request.into_inner();
+        let query = attempt_query(&caller, &request.filter.unwrap_or_default())?;
+        let bounds = spans(&request.bounds)?;
+        let _permit = self.reads.read(&caller).await?;
+        let tally = self.ledger.tally_attempts(&query, &bounds).await;
+        Ok(Response::new(show_tally(&tally.map_err(Problem::from)?)))
     }
 
     type WatchAttemptsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchAttemptsResponse, Status>> + Send>>;

@@ -17,9 +17,11 @@ use crate::error::StoreError;
 
 pub(crate) mod query;
 mod standing;
+mod tally;
 
 pub use self::query::{AttemptQuery, Counted, DeliveryQuery, EventQuery, Page};
 pub use self::standing::Standing;
+pub use self::tally::{Outcomes, Tally};
 
 /// Durable storage of what happened to events and deliveries.
 #[async_trait]
@@ -63,6 +65,9 @@ pub trait Ledger: Send + Sync + 'static {
     async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<Counted, StoreError>;
     /// Counts deliveries under the same limits.
     async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<Counted, StoreError>;
+    /// Attempts by outcome in the spans between neighbouring times, which ascend. They are counted newest first, for as long
+    /// as a page is looked for.
+    async fn tally_attempts(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError>;
 
     /// Steps and states of deliveries, without content; unknown ones are left out.
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;

@@ -7,9 +7,11 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::endpoints::{Health, latest};
+use crate::chart;
 use crate::form::{Fields, Form};
 use crate::rest::Refusal;
 use crate::shapes::{Attempt, Delivery, Endpoint, List};
+use crate::show::chart::Chart;
 use crate::visitor::Visitor;
 
 /// The latest attempts that the page shows.
@@ -23,6 +25,9 @@ struct EndpointPage<'a> {
     v: &'a Visitor,
     endpoint: &'a Endpoint,
     health: Health,
+    chart: Option<Chart>,
+    /// The name of the time that the chart goes back.
+    range: &'static str,
     latest: Vec<Attempt>,
     held: Waiting,
     scheduled: Waiting,
@@ -77,9 +82,10 @@ impl EndpointPage<'_> {
     }
 }
 
-pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Response> {
+pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>, fields: Fields) -> Result<Response, Response> {
     let endpoint: Endpoint = visitor.get(format!("/endpoints/{id}")).await?;
-    let (latest, held, scheduled) = futures::join!(
+    let (chart, latest, held, scheduled) = futures::join!(
+        chart::latest(&visitor, &fields, Some(&endpoint.id)),
         latest(&visitor, &endpoint.id, LATEST),
         Waiting::of(&visitor, &endpoint.id, "held"),
         Waiting::of(&visitor, &endpoint.id, "scheduled"),
@@ -88,6 +94,8 @@ pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         v: &visitor,
         endpoint: &endpoint,
         health: Health::of(&endpoint, latest.first()),
+        chart,
+        range: chart::range(&fields).0,
         latest,
         held,
         scheduled,

@@ -12,7 +12,7 @@ use super::deliveries::of_event;
 use super::error::corrupt;
 use super::filter::Filter;
 use crate::error::StoreError;
-use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, Page, RequestBody};
+use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, Page, RequestBody, Tally};
 
 const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_type, number, started_at, duration_us, \
                        url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
@@ -40,6 +40,13 @@ impl Postgres {
             rows: found.rows.iter().map(summary).collect::<Result<_, _>>()?,
             next: found.next.map(AttemptId::from_uuid),
         })
+    }
+
+    pub(super) async fn tally(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError> {
+        let ids: Vec<Uuid> = bounds.iter().map(|at| AttemptId::floor(*at).uuid()).collect();
+        let filter = attempt_filter(&query.within(bounds));
+        let (spans, reached) = filter.tally(&self.reader().await?, "attempts", &ids).await?;
+        Ok(Tally::new(spans, reached))
     }
 
     pub(super) async fn read_attempts(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::lease::Lease;
 use crate::error::StoreError;
+use crate::ledger::Outcomes;
 use crate::ledger::query::{COUNT_FOR, COUNTED_AT_ONCE, Counted, LOOK_FOR, STRETCHES, next_stretch};
 
 /// Conditions that must all hold, with their values.
@@ -181,6 +182,64 @@ impl Filter {
         let rows = statement.run(client).await?;
         let count: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
         Ok(count.unwrap_or_default().unsigned_abs())
+    }
+
+    /// The rows that pass by outcome, in the spans between neighbouring ids, which ascend; with the id that was reached when
+    /// the time was over.
+    pub(super) async fn tally(
+        &self,
+        client: &Lease,
+        table: &str,
+        bounds: &[Uuid],
+    ) -> Result<(Vec<Outcomes>, Option<Uuid>), StoreError> {
+        let mut spans = vec![Outcomes::default(); bounds.len().saturating_sub(1)];
+        if !self.is_owner(client, table).await? {
+            return Ok((spans, None));
+        }
+        let began = Instant::now();
+        let (mut before, mut stretch) = (Uuid::max(), *STRETCHES.start());
+        loop {
+            let floor = match self.selective {
+                true => None,
+                false => self.end_of_stretch(client, table, before, stretch).await?,
+            };
+            self.tally_to(client, table, (before, floor), bounds, &mut spans)
+                .await?;
+            match floor {
+                Some(floor) if began.elapsed() < LOOK_FOR => before = floor,
+                _ => return Ok((spans, floor)),
+            }
+            stretch = (2 * stretch).min(*STRETCHES.end());
+        }
+    }
+
+    /// Adds the rows from `floor` to below `before`.
+    async fn tally_to(
+        &self,
+        client: &Lease,
+        table: &str,
+        (before, floor): (Uuid, Option<Uuid>),
+        bounds: &[Uuid],
+        spans: &mut [Outcomes],
+    ) -> Result<(), StoreError> {
+        let columns = "width_bucket(id, $2::uuid[]) AS span, outcome, count(*) AS rows";
+        let mut statement = Statement::reading(columns, table, &before);
+        statement.values.push(&bounds);
+        if let Some(floor) = &floor {
+            statement.and("id >= $", Some(floor));
+        }
+        statement.and_all(&self.conditions);
+        statement.and_all(&self.checked);
+        statement.text += " GROUP BY span, outcome";
+        for row in statement.run(client).await? {
+            let span: i32 = row.try_get("span")?;
+            // Spans are counted from 1.
+            let span = usize::try_from(span - 1).ok().and_then(|span| spans.get_mut(span));
+            if let Some(span) = span {
+                span.add(row.try_get("outcome")?, row.try_get::<_, i64>("rows")?.unsigned_abs());
+            }
+        }
+        Ok(())
     }
 
     /// `true` if the endpoint is the tenant's, or not both are given. An endpoint's rows are all of one tenant, and

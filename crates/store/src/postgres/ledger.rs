@@ -15,7 +15,7 @@ use super::{Postgres, partitions};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
-    OpenDelivery, Overdue, Page, Record, Standing,
+    OpenDelivery, Overdue, Page, Record, Standing, Tally,
 };
 
 #[async_trait]
@@ -74,6 +74,10 @@ impl Ledger for Postgres {
         delivery_filter(query)
             .count(&self.reader().await?, "deliveries", limit)
             .await
+    }
+
+    async fn tally_attempts(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError> {
+        self.tally(query, bounds).await
     }
 
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {

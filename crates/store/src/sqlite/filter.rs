@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::row::{blob, id};
 use crate::error::StoreError;
-use crate::ledger::Page;
 use crate::ledger::query::{COUNT_FOR, COUNTED_AT_ONCE, Counted, LOOK_FOR, STRETCHES, next_stretch};
+use crate::ledger::{Outcomes, Page};
 
 /// Conditions that must all hold, with their values.
 #[derive(Default)]
@@ -145,6 +145,38 @@ impl Filter {
         let mut statement = connection.prepare_cached(&sql)?;
         let count: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
         Ok(count.unsigned_abs())
+    }
+
+    /// The rows that pass by outcome, in the spans between neighbouring ids, which ascend; with the id that was reached when
+    /// the time was over.
+    pub(super) fn tally(
+        &self,
+        connection: &Connection,
+        from: &str,
+        bounds: &[Uuid],
+    ) -> Result<(Vec<Outcomes>, Option<Uuid>), StoreError> {
+        let mut spans = vec![Outcomes::default(); bounds.len().saturating_sub(1)];
+        let began = Instant::now();
+        let (mut before, mut stretch) = (Uuid::max(), *STRETCHES.start());
+        loop {
+            let floor = self.end_of_stretch(connection, from, before, stretch)?;
+            let (condition, values) = self.passing(before, floor);
+            let sql = format!("SELECT id, outcome FROM {from} WHERE {condition}");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                let id = id(row, 0, |id| id)?;
+                let span = bounds.partition_point(|bound| *bound <= id).checked_sub(1);
+                if let Some(span) = span.and_then(|span| spans.get_mut(span)) {
+                    span.add(&row.get::<_, String>(1)?, 1);
+                }
+            }
+            match floor {
+                Some(floor) if began.elapsed() < LOOK_FOR => before = floor,
+                _ => return Ok((spans, floor)),
+            }
+            stretch = (2 * stretch).min(*STRETCHES.end());
+        }
     }
 
     /// The end of the next stretch along the index; `None` to read all that is left at once, because an index covers it

@@ -17,7 +17,7 @@ use super::{Sqlite, erasures, open, query, record, standing};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary,
-    Fetched, Ledger, OpenDelivery, Overdue, Page, Record, Standing,
+    Fetched, Ledger, OpenDelivery, Overdue, Page, Record, Standing, Tally,
 };
 use crate::registry::Of;
 
@@ -145,6 +145,12 @@ impl Ledger for Sqlite {
     async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<Counted, StoreError> {
         let query = query.clone();
         self.search(move |connection| query::count_deliveries(connection, &query, limit))
+            .await
+    }
+
+    async fn tally_attempts(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError> {
+        let (query, bounds) = (query.within(bounds), bounds.to_vec());
+        self.search(move |connection| query::tally_attempts(connection, &query, &bounds))
             .await
     }
 

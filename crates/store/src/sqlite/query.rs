@@ -3,11 +3,14 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId, Timestamp};
+use uuid::Uuid;
 
 use super::filter::{Filter, uuid};
 use super::row::{self, blob};
 use crate::error::StoreError;
-use crate::ledger::{AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Page};
+use crate::ledger::{
+    AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Outcomes, Page, Tally,
+};
 
 pub(super) fn attempts(
     connection: &Connection,
@@ -31,6 +34,19 @@ pub(super) fn count_attempts(connection: &Connection, query: &AttemptQuery, limi
         Some((from, filter)) => filter.count(connection, from, limit),
         None => Ok(Counted::default()),
     }
+}
+
+pub(super) fn tally_attempts(
+    connection: &Connection,
+    query: &AttemptQuery,
+    bounds: &[Timestamp],
+) -> Result<Tally, StoreError> {
+    let ids: Vec<Uuid> = bounds.iter().map(|at| AttemptId::floor(*at).uuid()).collect();
+    let (spans, reached) = match attempt_filter(connection, query)? {
+        Some((from, filter)) => filter.tally(connection, from, &ids)?,
+        None => (vec![Outcomes::default(); bounds.len().saturating_sub(1)], None),
+    };
+    Ok(Tally::new(spans, reached))
 }
 
 /// The tables to read and the conditions; `None` if the endpoint is another tenant's.

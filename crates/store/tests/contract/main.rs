@@ -85,6 +85,7 @@ macro_rules! contract {
                     events_are_filtered_and_paged,
                     deliveries_are_filtered_and_paged,
                     what_is_rare_is_found_page_by_page,
+                    attempts_are_tallied_by_outcome_and_span,
                     one_tenant_never_sees_anothers,
                 ]
                 open[
