@@ -4,11 +4,6 @@
 //! directory of its own; either has a [`Client`] that speaks gRPC with an operator's key. Every process ends when its
 //! value is dropped. As in the testkit, a fixture that can't be made panics.
 
-#![allow(
-    missing_docs,
-    reason = "not published; fields that their name and type explain need no sentence"
-)]
-
 mod client;
 mod collector;
 mod load;

@@ -1,8 +1,4 @@
-<<<<<<< HEAD:crates/auth/src/lib.rs
 #![doc = include_str!("../README.md")]
-=======
-//! Authentication of callers and their permissions (guarantee G7).
->>>>>>> we:crates/store/src/access.rs
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,13 +115,8 @@ impl Access {
 }
 
 impl Caller {
-<<<<<<< HEAD:crates/auth/src/lib.rs
-    /// Whoever has this key.
-    fn with_key(key: &ApiKey) -> Self {
-=======
     /// The caller that a key stands for.
-    pub(crate) fn with_key(key: &ApiKey) -> Self {
->>>>>>> we:crates/store/src/access.rs
+    fn with_key(key: &ApiKey) -> Self {
         match key.tenant {
             Some(id) => Self::Tenant {
                 id,
@@ -206,7 +197,6 @@ impl Caller {
     }
 }
 
-<<<<<<< HEAD:crates/auth/src/lib.rs
 /// The refusal of a token that proves nothing.
 fn refusal(error: KeyError) -> Problem {
     match error {
@@ -220,9 +210,6 @@ fn refusal(error: KeyError) -> Problem {
 }
 
 /// The refusal for a tenant that does not exist, and for one that the caller may not know of.
-=======
-/// The one problem for tenants that do not exist and for those that the caller must not learn of.
->>>>>>> we:crates/store/src/access.rs
 #[must_use]
 pub fn no_such_tenant(id: TenantId) -> Problem {
     Problem::not_found("tenant_unknown", format!("there is no tenant {id}")).at("tenant_id")

@@ -14,19 +14,11 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-<<<<<<< HEAD:crates/bench/src/latency.rs
-    /// The columns that [`Latency::cells`] fills.
+    /// Column titles of [`Latency::cells`].
     pub(crate) const HEADER: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-    /// Sums up durations in microseconds.
-    pub(crate) fn of(micros: &Histogram<u64>) -> Self {
-=======
-    /// Column titles of [`Latency::cells`].
-    pub(super) const HEADER: [&'static str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
-
     /// Summarises a histogram of microseconds.
-    pub(super) fn of(micros: &Histogram<u64>) -> Self {
->>>>>>> we:crates/tidings/src/commands/bench/latency.rs
+    pub(crate) fn of(micros: &Histogram<u64>) -> Self {
         let at = |quantile| micros.value_at_quantile(quantile) as f64 / 1_000.0;
         Self {
             p50: at(0.5),

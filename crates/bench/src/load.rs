@@ -27,47 +27,26 @@ const BATCH: usize = 200;
 
 /// Tenants and endpoints to publish to.
 #[derive(Debug, Clone, Copy)]
-<<<<<<< HEAD:crates/bench/src/load.rs
 pub(crate) struct Plan {
-    /// What tenants and event types are called.
-    pub(crate) name: &'static str,
-    /// How many endpoints there are; each event goes to one of them, in turn.
-    pub(crate) endpoints: usize,
-    /// Whether every endpoint belongs to a tenant of its own.
-    pub(crate) own_tenants: bool,
-    /// Whether they are disabled until [`Load::enable`].
-    pub(crate) disabled: bool,
-    /// Requests per second and at once that each endpoint wants at the most.
-    pub(crate) rate_limit: Option<(u32, u32)>,
-    /// How many filters each endpoint has that look through all of a payload and want none; the payload is a list then.
-    pub(crate) filters: usize,
-=======
-pub(super) struct Plan {
     /// Name of tenants and event types.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Number of endpoints; each event goes to one of them, in turn.
-    pub(super) endpoints: usize,
+    pub(crate) endpoints: usize,
     /// `true` to give every endpoint a tenant of its own.
-    pub(super) own_tenants: bool,
+    pub(crate) own_tenants: bool,
     /// `true` to keep endpoints disabled until [`Load::enable`].
-    pub(super) disabled: bool,
+    pub(crate) disabled: bool,
     /// Rate limit of each endpoint: requests per second, and burst.
-    pub(super) rate_limit: Option<(u32, u32)>,
+    pub(crate) rate_limit: Option<(u32, u32)>,
     /// Filters per endpoint that read all of a payload and match nothing; the payload is a list then.
-    pub(super) filters: usize,
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
+    pub(crate) filters: usize,
     /// The size of a payload, bytes.
     pub(crate) payload: usize,
 }
 
 impl Plan {
-<<<<<<< HEAD:crates/bench/src/load.rs
-    /// One endpoint of one tenant.
-    pub(crate) fn one(name: &'static str, payload: usize) -> Self {
-=======
     /// A plan with one endpoint of one tenant.
-    pub(super) fn one(name: &'static str, payload: usize) -> Self {
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
+    pub(crate) fn one(name: &'static str, payload: usize) -> Self {
         Self {
             name,
             endpoints: 1,
@@ -105,23 +84,13 @@ struct Published {
     acknowledged: u64,
 }
 
-<<<<<<< HEAD:crates/bench/src/load.rs
-/// What a steady run showed.
+/// The results of a steady run.
 pub(crate) struct SteadyRun {
     pub(crate) events: u64,
-    /// How long it took to publish them.
-    pub(crate) seconds: f64,
-    /// How busy the machine was meanwhile, percent: near 100 the latencies tell that and nothing else.
-    pub(crate) busy: Option<f64>,
-=======
-/// The results of a steady run.
-pub(super) struct SteadyRun {
-    pub(super) events: u64,
     /// Duration of publishing.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Load of the machine meanwhile, percent; near 100 the latencies show nothing else.
-    pub(super) busy: Option<f64>,
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
+    pub(crate) busy: Option<f64>,
     /// From the moment an event should have been sent to its acknowledgement, microseconds.
     pub(crate) acknowledged: Histogram<u64>,
     /// From the same moment to its arrival at the receiver, microseconds.
@@ -129,31 +98,17 @@ pub(super) struct SteadyRun {
     pub(crate) lost: u64,
 }
 
-<<<<<<< HEAD:crates/bench/src/load.rs
-/// What a saturated run showed.
+/// The results of a saturated run.
 pub(crate) struct SaturatedRun {
     pub(crate) deliveries: u64,
     pub(crate) seconds: f64,
     pub(crate) cpu: Vec<(&'static str, Duration)>,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 pub(crate) struct Batch {
     pub(crate) accepted: Vec<EventId>,
     pub(crate) refused: Vec<pb::PublishError>,
-=======
-/// The results of a saturated run.
-pub(super) struct SaturatedRun {
-    pub(super) deliveries: u64,
-    pub(super) seconds: f64,
-    pub(super) cpu: Vec<(&'static str, Duration)>,
-}
-
-/// The result of a batch.
-pub(super) struct Batch {
-    pub(super) accepted: Vec<EventId>,
-    pub(super) refused: Vec<pb::PublishError>,
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
 }
 
 impl<'a> Load<'a> {
@@ -209,13 +164,8 @@ impl<'a> Load<'a> {
         Ok(load)
     }
 
-<<<<<<< HEAD:crates/bench/src/load.rs
-    /// Turns its endpoints on.
-    pub(crate) async fn enable(&self) -> anyhow::Result<()> {
-=======
     /// Enables its endpoints.
-    pub(super) async fn enable(&self) -> anyhow::Result<()> {
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
+    pub(crate) async fn enable(&self) -> anyhow::Result<()> {
         for target in &self.targets {
             let mut request = pb::EnableEndpointRequest::default();
             request.endpoint_id.clone_from(&target.endpoint);
@@ -250,13 +200,8 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-<<<<<<< HEAD:crates/bench/src/load.rs
-    /// Sends again all that its first endpoint got, so many per second at the most.
-    pub(crate) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
-=======
     /// Replays every delivery of its first endpoint, at most so many per second.
-    pub(super) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
+    pub(crate) async fn replay(&self, per_second: u32) -> anyhow::Result<pb::Replay> {
         let request = pb::CreateReplayRequest {
             rows: Some(self.succeeded()),
             per_second,
@@ -351,15 +296,9 @@ impl<'a> Load<'a> {
             .await
     }
 
-<<<<<<< HEAD:crates/bench/src/load.rs
-    /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and tells what became of
-    /// each. Ends with the first batch that it is told to end with.
-    pub(crate) async fn keep_ahead(
-=======
     /// Publishes batches as fast as their events arrive, at most `outstanding` ahead, and passes the result of each to
     /// `told`. Ends with `stop`, or with the first error of `told`.
-    pub(super) async fn keep_ahead(
->>>>>>> we:crates/tidings/src/commands/bench/load.rs
+    pub(crate) async fn keep_ahead(
         &self,
         batch: usize,
         outstanding: u64,

@@ -50,11 +50,7 @@ enum Other {
     Isolation(isolation::IsolationArgs),
 }
 
-<<<<<<< HEAD:crates/bench/src/main.rs
-/// The flags of every benchmark.
-=======
 /// Parameters that every benchmark takes.
->>>>>>> we:crates/tidings/src/commands/bench.rs
 #[derive(clap::Args)]
 struct Setup {
     /// PostgreSQL to measure with; the database must be empty.

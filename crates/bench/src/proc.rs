@@ -113,13 +113,8 @@ impl Processors {
         Self::read(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-<<<<<<< HEAD:crates/bench/src/proc.rs
-    /// How busy they were from then until now, by whatever process, percent.
-    pub(crate) fn busy_since(self, then: Self) -> f64 {
-=======
     /// Load by whatever process from then until now, percent.
-    pub(super) fn busy_since(self, then: Self) -> f64 {
->>>>>>> we:crates/tidings/src/commands/bench/proc.rs
+    pub(crate) fn busy_since(self, then: Self) -> f64 {
         let all = self.all.saturating_sub(then.all).max(1) as f64;
         100.0 - self.idle.saturating_sub(then.idle) as f64 * 100.0 / all
     }
@@ -139,13 +134,8 @@ impl Processors {
     }
 }
 
-<<<<<<< HEAD:crates/bench/src/proc.rs
-/// How many processes want to run, averaged over the last minute.
-pub(crate) fn load_average() -> Option<f64> {
-=======
 /// Runnable processes, averaged over the last minute.
-pub(super) fn load_average() -> Option<f64> {
->>>>>>> we:crates/tidings/src/commands/bench/proc.rs
+pub(crate) fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg")
         .ok()?
         .split_whitespace()

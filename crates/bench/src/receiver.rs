@@ -32,18 +32,10 @@ pub(crate) enum Manner {
     Hangs,
 }
 
-<<<<<<< HEAD:crates/bench/src/receiver.rs
-/// What has arrived.
-pub(crate) struct Sink {
-    /// Where it listens.
-    pub(crate) addresses: Vec<SocketAddr>,
-    /// What requests are for that it counts.
-=======
 /// A receiver that records the arrival of events.
-pub(super) struct Sink {
-    pub(super) addresses: Vec<SocketAddr>,
+pub(crate) struct Sink {
+    pub(crate) addresses: Vec<SocketAddr>,
     /// The path whose requests it counts.
->>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
     path: &'static str,
     /// The certificate that it shows, if it speaks TLS.
     pub(crate) certificate: Option<String>,
@@ -52,19 +44,11 @@ pub(super) struct Sink {
 
 /// The arrivals of one event.
 #[derive(Debug, Clone, Copy)]
-<<<<<<< HEAD:crates/bench/src/receiver.rs
 pub(crate) struct Arrival {
-    /// When it first did, on the clock of [`now`].
-    pub(crate) first: u64,
-    /// How often, 1 if all is well.
-    pub(crate) times: u32,
-=======
-pub(super) struct Arrival {
     /// The first arrival, on the clock of [`now`].
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// The number of arrivals; more than 1 means duplicates.
-    pub(super) times: u32,
->>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
+    pub(crate) times: u32,
 }
 
 #[derive(Default)]
@@ -112,45 +96,25 @@ impl Sink {
         }))
     }
 
-<<<<<<< HEAD:crates/bench/src/receiver.rs
-    /// Where one of its endpoints leads.
-    pub(crate) fn url(&self, number: usize) -> String {
-=======
     /// The URL of an endpoint by its number.
-    pub(super) fn url(&self, number: usize) -> String {
->>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
+    pub(crate) fn url(&self, number: usize) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let address = self.addresses[number % self.addresses.len()];
         format!("{scheme}://{address}{}", self.path)
     }
 
-<<<<<<< HEAD:crates/bench/src/receiver.rs
-    /// How many requests have come.
+    /// Requests so far, duplicates included.
     pub(crate) fn requests(&self) -> u64 {
         self.arrived.requests.load(Ordering::Relaxed)
     }
 
-    /// How many events have come since [`Sink::take`].
+    /// Distinct events since [`Sink::take`].
     pub(crate) fn distinct(&self) -> u64 {
         self.arrived.events().len() as u64
     }
 
-    /// Whether an event has come since [`Sink::take`].
-    pub(crate) fn has(&self, event: EventId) -> bool {
-=======
-    /// Requests so far, duplicates included.
-    pub(super) fn requests(&self) -> u64 {
-        self.arrived.requests.load(Ordering::Relaxed)
-    }
-
-    /// Distinct events since [`Sink::take`].
-    pub(super) fn distinct(&self) -> u64 {
-        self.arrived.events().len() as u64
-    }
-
     /// `true` if the event has arrived since [`Sink::take`].
-    pub(super) fn has(&self, event: EventId) -> bool {
->>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
+    pub(crate) fn has(&self, event: EventId) -> bool {
         self.arrived.events().contains_key(&event)
     }
 
@@ -166,13 +130,8 @@ impl Sink {
         true
     }
 
-<<<<<<< HEAD:crates/bench/src/receiver.rs
-    /// Which events came; forgotten with this.
-    pub(crate) fn take(&self) -> HashMap<EventId, Arrival> {
-=======
     /// Takes the arrivals so far, and starts anew.
-    pub(super) fn take(&self) -> HashMap<EventId, Arrival> {
->>>>>>> we:crates/tidings/src/commands/bench/receiver.rs
+    pub(crate) fn take(&self) -> HashMap<EventId, Arrival> {
         std::mem::take(&mut *self.arrived.events())
     }
 }

@@ -24,24 +24,13 @@ pub(crate) struct System {
     processes: Vec<Process>,
     engines: Option<(u16, u16)>,
     directory: PathBuf,
-<<<<<<< HEAD:crates/bench/src/system.rs
-    /// Where events are published.
-    pub(crate) ingest: String,
-    /// Where tenants and endpoints are made.
-    pub(crate) control: String,
-    /// Where the log is asked.
-    pub(crate) log: String,
-    /// An operator's token.
-    pub(crate) operator: String,
-=======
     /// The address to publish to.
-    pub(super) ingest: String,
+    pub(crate) ingest: String,
     /// The address for managing tenants and endpoints.
-    pub(super) control: String,
+    pub(crate) control: String,
     /// The address of the log service.
-    pub(super) log: String,
-    pub(super) operator: String,
->>>>>>> we:crates/tidings/src/commands/bench/system.rs
+    pub(crate) log: String,
+    pub(crate) operator: String,
 }
 
 struct Process {
@@ -176,13 +165,8 @@ impl System {
             .collect()
     }
 
-<<<<<<< HEAD:crates/bench/src/system.rs
-    /// What each process has counted: `process name{labels}` and value, of the metrics whose names begin like this.
-    pub(crate) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
-=======
     /// Metrics of each process whose names begin with one of these prefixes: `process name{labels}` and value.
-    pub(super) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
->>>>>>> we:crates/tidings/src/commands/bench/system.rs
+    pub(crate) async fn metrics(&self, prefixes: &[&str]) -> BTreeMap<String, f64> {
         let mut found = BTreeMap::new();
         for process in &self.processes {
             let answer = get(&process.monitor, "/metrics").await.unwrap_or_default();

@@ -28,13 +28,8 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// The flags of every command that talks to a running system.
 #[derive(Args, Clone)]
-<<<<<<< HEAD:crates/cli/src/client.rs
 pub struct ClientArgs {
-    /// Where the service listens: standalone, or the role that this command needs.
-=======
-pub(crate) struct ClientArgs {
     /// Address of the service: standalone, or the role that this command needs.
->>>>>>> we:crates/tidings/src/client.rs
     #[arg(
         long,
         global = true,
@@ -42,19 +37,11 @@ pub(crate) struct ClientArgs {
         value_name = "URL",
         default_value = "http://127.0.0.1:50051"
     )]
-<<<<<<< HEAD:crates/cli/src/client.rs
     pub server: String,
-    /// The key to use (tk_…).
-    #[arg(long, global = true, env = "TIDINGS_KEY", value_name = "KEY", hide_env_values = true)]
-    pub key: Option<String>,
-    /// A file that holds the key; looked at when no key is given.
-=======
-    pub(crate) server: String,
     /// The API key to authenticate with (tk_…).
     #[arg(long, global = true, env = "TIDINGS_KEY", value_name = "KEY", hide_env_values = true)]
-    pub(crate) key: Option<String>,
+    pub key: Option<String>,
     /// A file with the API key, used if no key is given.
->>>>>>> we:crates/tidings/src/client.rs
     #[arg(
         long,
         global = true,
@@ -62,25 +49,14 @@ pub(crate) struct ClientArgs {
         value_name = "FILE",
         default_value = "tidings-data/operator.key"
     )]
-<<<<<<< HEAD:crates/cli/src/client.rs
     pub key_file: PathBuf,
-    /// Certificates of authorities (PEM) to trust at https:// instead of the public ones.
-    #[arg(long, global = true, env = "TIDINGS_TLS_CA_FILE", value_name = "FILE")]
-    pub tls_ca_file: Option<PathBuf>,
-    /// The certificate (PEM) to show where the server asks for one.
-    #[arg(long, global = true, env = "TIDINGS_TLS_CERTIFICATE_FILE", value_name = "FILE")]
-    pub tls_certificate_file: Option<PathBuf>,
-    /// The key of that certificate.
-=======
-    pub(crate) key_file: PathBuf,
     /// Certificates of authorities (PEM) to trust for https:// instead of the public ones.
     #[arg(long, global = true, env = "TIDINGS_TLS_CA_FILE", value_name = "FILE")]
-    pub(crate) tls_ca_file: Option<PathBuf>,
+    pub tls_ca_file: Option<PathBuf>,
     /// The client certificate (PEM) for servers that require one.
     #[arg(long, global = true, env = "TIDINGS_TLS_CERTIFICATE_FILE", value_name = "FILE")]
-    pub(crate) tls_certificate_file: Option<PathBuf>,
+    pub tls_certificate_file: Option<PathBuf>,
     /// The private key (PEM) of that certificate.
->>>>>>> we:crates/tidings/src/client.rs
     #[arg(long, global = true, env = "TIDINGS_TLS_KEY_FILE", value_name = "FILE")]
     pub tls_key_file: Option<PathBuf>,
 }
@@ -116,13 +92,8 @@ impl ClientArgs {
 }
 
 impl ClientArgs {
-<<<<<<< HEAD:crates/cli/src/client.rs
-    /// How `https://` servers are checked.
-    pub fn tls(&self) -> ClientTls {
-=======
     /// TLS settings for `https://` servers.
-    pub(crate) fn tls(&self) -> ClientTls {
->>>>>>> we:crates/tidings/src/client.rs
+    pub fn tls(&self) -> ClientTls {
         ClientTls {
             ca_file: self.tls_ca_file.clone(),
             certificate_file: self.tls_certificate_file.clone(),

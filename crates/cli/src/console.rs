@@ -20,13 +20,8 @@ const LASTS: Duration = Duration::from_secs(8 * 3_600);
 ///   tidings console
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-<<<<<<< HEAD:crates/cli/src/console.rs
 pub struct Args {
-    /// Where browsers reach the console: standalone or control, over HTTP.
-=======
-pub(crate) struct Args {
     /// Address at which browsers reach the console: standalone or control, over HTTP.
->>>>>>> we:crates/tidings/src/commands/console.rs
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Url,
     /// Print the link without opening a browser.

@@ -41,17 +41,10 @@ enum Command {
     /// Shows a dialect in full: headers, responses, settings, properties, event types, samples.
     ///
     /// Example:
-<<<<<<< HEAD:crates/cli/src/dialect.rs
     ///   tidings dialect get userpilot
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
-        /// Its name.
-=======
-    ///   tidings dialect show userpilot
-    #[command(verbatim_doc_comment)]
-    Show {
         /// The dialect's name, like userpilot.
->>>>>>> we:crates/tidings/src/commands/dialect.rs
         name: String,
         #[command(flatten)]
         config: FileArgs,

@@ -65,17 +65,10 @@ enum Command {
     /// Shows an erasure and its progress.
     ///
     /// Example:
-<<<<<<< HEAD:crates/cli/src/erase.rs
     ///   tidings erase get ers_0193…
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
-        /// The erasure.
-=======
-    ///   tidings erase show ers_0193…
-    #[command(verbatim_doc_comment)]
-    Show {
         /// The erasure (ers_…).
->>>>>>> we:crates/tidings/src/commands/erase.rs
         erasure: ErasureId,
     },
 }

@@ -54,17 +54,10 @@ enum Command {
     /// Shows an event type with all its versions.
     ///
     /// Example:
-<<<<<<< HEAD:crates/cli/src/event_type.rs
     ///   tidings event-type get feedback.created
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
-        /// Its name.
-=======
-    ///   tidings event-type show feedback.created
-    #[command(verbatim_doc_comment)]
-    Show {
         /// The event type, like feedback.created.
->>>>>>> we:crates/tidings/src/commands/event_type.rs
         name: EventType,
     },
     /// Removes an event type with all its versions. Events of this type can still be published.

@@ -14,13 +14,8 @@ use hyper_util::rt::TokioExecutor;
 ///   tidings health --url http://127.0.0.1:8080
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-<<<<<<< HEAD:crates/cli/src/health.rs
 pub struct Args {
-    /// Where the process serves its metrics and health.
-=======
-pub(crate) struct Args {
     /// Address of the process's metrics and health.
->>>>>>> we:crates/tidings/src/commands/health.rs
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
     url: String,
     /// Check that it can do its job, not only that it is alive.

@@ -35,7 +35,6 @@ use clap::Subcommand;
 
 /// The commands by which people use a running system.
 #[derive(Subcommand)]
-#[allow(missing_docs, reason = "a variant's help text stands at its arguments")]
 pub enum Command {
     Tenant(tenant::Args),
     Endpoint(Box<endpoint::Args>),

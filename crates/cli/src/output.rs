@@ -12,13 +12,8 @@ use crate::escape;
 
 /// The flag of every command that prints things.
 #[derive(Args, Clone, Copy)]
-<<<<<<< HEAD:crates/cli/src/output.rs
 pub struct OutputArgs {
-    /// How to print: text for people, json (one document per line) for machines.
-=======
-pub(crate) struct OutputArgs {
     /// Output format: text for people, json (one document per line) for machines.
->>>>>>> we:crates/tidings/src/output.rs
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -34,23 +29,13 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string(document)?)
 }
 
-<<<<<<< HEAD:crates/cli/src/output.rs
-/// Prints a line.
+/// Prints a line; others' control characters are escaped.
 pub fn line(text: &str) -> anyhow::Result<()> {
     write(&escape::one_line(text))
 }
 
-/// Prints lines.
-pub fn lines(text: &str) -> anyhow::Result<()> {
-=======
-/// Prints a line; others' control characters are escaped.
-pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    write(&escape::one_line(text))
-}
-
 /// Prints several lines; others' control characters are escaped.
-pub(crate) fn lines(text: &str) -> anyhow::Result<()> {
->>>>>>> we:crates/tidings/src/output.rs
+pub fn lines(text: &str) -> anyhow::Result<()> {
     write(&escape::lines(text))
 }
 

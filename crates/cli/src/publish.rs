@@ -25,13 +25,8 @@ use crate::output::{self, Format, OutputArgs};
 /// and tenant_id. Many lines are sent at once; each gets a result of its own as soon as it is known.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
-<<<<<<< HEAD:crates/cli/src/publish.rs
 pub struct Args {
-    /// The tenant it happened to (ten_…); may be left out with a tenant's key.
-=======
-pub(crate) struct Args {
     /// The tenant (ten_…); may be left out with a tenant's key.
->>>>>>> we:crates/tidings/src/commands/publish.rs
     #[arg(long, value_name = "TENANT")]
     tenant: Option<TenantId>,
     /// The event type, like feedback.created.

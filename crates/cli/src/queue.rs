@@ -80,17 +80,10 @@ enum ParkedCommand {
     /// Shows one message.
     ///
     /// Example:
-<<<<<<< HEAD:crates/cli/src/queue.rs
     ///   tidings queue parked get 0193…
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
-        /// Its id.
-=======
-    ///   tidings queue parked show 0193…
-    #[command(verbatim_doc_comment)]
-    Show {
         /// The message's id.
->>>>>>> we:crates/tidings/src/commands/queue.rs
         id: String,
     },
     /// Publishes messages to where they came from: deliveries to their lane, records to the queue of records.

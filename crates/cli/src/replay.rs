@@ -120,17 +120,10 @@ enum Command {
     /// Shows a replay and its progress.
     ///
     /// Example:
-<<<<<<< HEAD:crates/cli/src/replay.rs
     ///   tidings replay get rpl_0193… --wait
     #[command(verbatim_doc_comment, alias = "show")]
     Get {
-        /// The replay.
-=======
-    ///   tidings replay show rpl_0193… --wait
-    #[command(verbatim_doc_comment)]
-    Show {
         /// The replay (rpl_…).
->>>>>>> we:crates/tidings/src/commands/replay.rs
         replay: ReplayId,
         /// Wait until the replay has ended.
         #[arg(long)]

@@ -45,13 +45,8 @@ pub fn over_body(headers: &HeaderMap, name: &str, body: &[u8], secret: &str) -> 
     }
 }
 
-<<<<<<< HEAD:crates/cli/src/verify.rs
-/// A header as text.
-pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-=======
 /// A header's value, if it is text.
-pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
->>>>>>> we:crates/tidings/src/verify.rs
+pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

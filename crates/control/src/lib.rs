@@ -5,11 +5,6 @@
 //! failing endpoints. Control is not on the path of any delivery: while it is down, everything that is configured goes
 //! on.
 
-#![allow(
-    missing_docs,
-    reason = "not published; fields that their name and type explain need no sentence"
-)]
-
 pub mod audit;
 mod call;
 pub mod endpoints;

@@ -4,11 +4,6 @@
 //! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same contract
 //! suite (`tests/contract`). No other crate names a database client.
 
-#![allow(
-    missing_docs,
-    reason = "not published; fields that their name and type explain need no sentence"
-)]
-
 pub mod answers;
 pub mod cache;
 pub mod erasures;

@@ -4,11 +4,6 @@
 //! dropped, so tests run side by side and in any order. A fixture that can't be made panics and says how to mend that:
 //! this is test code, and nothing but tests may depend upon it.
 
-#![allow(
-    missing_docs,
-    reason = "not published; fields that their name and type explain need no sentence"
-)]
-
 pub mod address;
 pub mod binary;
 pub mod chromium;

@@ -1,8 +1,4 @@
-<<<<<<< HEAD:crates/cli/src/attempt/document.rs
-//! Attempts as `--output json` prints them.
-=======
 //! JSON documents of the log: one per line, with stable keys.
->>>>>>> we:crates/tidings/src/commands/logs/documents.rs
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -65,45 +61,6 @@ struct Message<'a> {
     body: Box<RawValue>,
 }
 
-<<<<<<< HEAD:crates/cli/src/attempt/document.rs
-=======
-/// An event without its payload.
-#[derive(Serialize)]
-pub(super) struct Event<'a> {
-    id: &'a str,
-    tenant_id: &'a str,
-    event_type: &'a str,
-    occurred_at: Option<Timestamp>,
-    accepted_at: Option<Timestamp>,
-    idempotency_key: Option<&'a str>,
-    delivery_count: u32,
-    test: bool,
-    erased_at: Option<Timestamp>,
-}
-
-/// An event with its payload and its deliveries.
-#[derive(Serialize)]
-pub(super) struct FullEvent<'a> {
-    #[serde(flatten)]
-    event: Event<'a>,
-    payload: Box<RawValue>,
-    deliveries: Vec<Delivery<'a>>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Delivery<'a> {
-    id: &'a str,
-    event_id: &'a str,
-    tenant_id: &'a str,
-    endpoint_id: &'a str,
-    state: &'a str,
-    reason: Option<&'a str>,
-    due_at: Option<Timestamp>,
-    attempts: u32,
-    updated_at: Option<Timestamp>,
-}
-
->>>>>>> we:crates/tidings/src/commands/logs/documents.rs
 impl<'a> From<&'a pb::Attempt> for Attempt<'a> {
     fn from(attempt: &'a pb::Attempt) -> Self {
         Self {

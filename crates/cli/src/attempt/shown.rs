@@ -1,8 +1,4 @@
-<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
-//! Attempts in text.
-=======
 //! Printing of the log for people.
->>>>>>> we:crates/tidings/src/commands/logs/show.rs
 
 use std::time::Duration;
 
@@ -13,19 +9,11 @@ use super::document;
 use crate::output::{self, Format, fields, heading, instant, line, lines, table, time};
 use crate::pretty::pretty;
 
-<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
-/// The columns of [`row`].
+/// Column titles of [`attempt_row`].
 pub(super) const HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
 
-/// An attempt as a row.
-pub(super) fn row(attempt: &pb::Attempt) -> Vec<String> {
-=======
-/// Column titles of [`attempt_row`].
-pub(super) const ATTEMPT_HEADER: [&str; 8] = ["time", "event type", "to", "attempt", "outcome", "ms", "next", "id"];
-
 /// An attempt as a table row.
-pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
->>>>>>> we:crates/tidings/src/commands/logs/show.rs
+pub(super) fn row(attempt: &pb::Attempt) -> Vec<String> {
     vec![
         time(attempt.started_at.as_ref()),
         attempt.event_type.clone(),
@@ -42,13 +30,8 @@ pub(super) fn attempt_row(attempt: &pb::Attempt) -> Vec<String> {
     ]
 }
 
-<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
-/// Prints attempts, a row each.
-pub(super) fn list(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
-=======
 /// Prints attempts, one per row.
-pub(super) fn attempts(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
->>>>>>> we:crates/tidings/src/commands/logs/show.rs
+pub(super) fn list(format: Format, attempts: &[pb::Attempt]) -> anyhow::Result<()> {
     if format == Format::Json {
         return attempts
             .iter()
@@ -97,76 +80,7 @@ pub(crate) fn one(format: Format, attempt: &pb::Attempt) -> anyhow::Result<()> {
     Ok(())
 }
 
-<<<<<<< HEAD:crates/cli/src/attempt/shown.rs
 /// How long an attempt took.
-=======
-/// Prints events, one per row.
-pub(super) fn events(format: Format, events: &[pb::Event]) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return events
-            .iter()
-            .try_for_each(|event| output::json(&documents::Event::from(event)));
-    }
-    let row = |event: &pb::Event| {
-        vec![
-            time(event.accepted_at.as_ref()),
-            event.event_type.clone(),
-            event.delivery_count.to_string(),
-            event.id.clone(),
-            event.idempotency_key.clone(),
-        ]
-    };
-    let header = ["accepted", "type", "deliveries", "event", "idempotency key"];
-    table(&header, &events.iter().map(row).collect::<Vec<_>>())
-}
-
-/// Prints an event with its payload and deliveries.
-pub(super) fn event(format: Format, found: &pb::GetEventResponse) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return output::json(&documents::FullEvent::from(found));
-    }
-    let event = found.event.clone().unwrap_or_default();
-    fields(&[
-        ("event", format!("{}  {}", event.id, event.event_type)),
-        ("tenant", event.tenant_id),
-        ("occurred", time(event.occurred_at.as_ref())),
-        ("accepted", time(event.accepted_at.as_ref())),
-        ("idempotency key", event.idempotency_key),
-    ])?;
-    lines(&format!("\n{}\n", pretty(&event.payload)))?;
-    match found.deliveries.as_slice() {
-        [] => line("no deliveries: no endpoint subscribes to it"),
-        some => deliveries(format, some),
-    }
-}
-
-/// Prints deliveries, one per row.
-pub(super) fn deliveries(format: Format, deliveries: &[pb::Delivery]) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return deliveries
-            .iter()
-            .try_for_each(|delivery| output::json(&documents::Delivery::from(delivery)));
-    }
-    let row = |delivery: &pb::Delivery| {
-        let state = match delivery.reason.as_str() {
-            "" => delivery.state.clone(),
-            reason => format!("{} ({reason})", delivery.state),
-        };
-        vec![
-            delivery.id.clone(),
-            delivery.endpoint_id.clone(),
-            state,
-            delivery.attempts.to_string(),
-            time(delivery.due_at.as_ref()),
-            time(delivery.updated_at.as_ref()),
-        ]
-    };
-    let header = ["delivery", "endpoint", "state", "attempts", "due", "updated"];
-    table(&header, &deliveries.iter().map(row).collect::<Vec<_>>())
-}
-
-/// Duration of an attempt in milliseconds.
->>>>>>> we:crates/tidings/src/commands/logs/show.rs
 pub(super) fn milliseconds(attempt: &pb::Attempt) -> f64 {
     attempt.duration.map_or(0.0, in_milliseconds)
 }

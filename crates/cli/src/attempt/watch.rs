@@ -60,13 +60,8 @@ pub(super) async fn watch(
     }
 }
 
-<<<<<<< HEAD:crates/cli/src/attempt/watch.rs
-/// Prints what is listed and then what is told, until the connection ends.
-async fn print_until_lost(
-=======
 /// Prints the attempts listed so far and then those that the stream announces, until the connection ends.
-async fn watch(
->>>>>>> we:crates/tidings/src/commands/logs/follow.rs
+async fn print_until_lost(
     client: &Client,
     filter: &pb::AttemptFilter,
     latest: u32,

@@ -49,11 +49,7 @@ pub(super) struct Settings {
     /// Retry after every failure, whatever its status.
     #[arg(long, conflicts_with = "final_statuses")]
     no_final_status: bool,
-<<<<<<< HEAD:crates/cli/src/endpoint/settings.rs
-    /// The most requests under way at once, from all dispatchers together.
-=======
     /// Maximum number of concurrent requests from one dispatcher.
->>>>>>> we:crates/tidings/src/commands/endpoint/settings.rs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
     /// Maximum number of requests per second; more have to wait.
