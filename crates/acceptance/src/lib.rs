@@ -1,8 +1,4 @@
-//! What tests of the whole system stand on: the real `tidings`, one process per role or all in one.
-//!
-//! [`System`] runs the roles apart on a database and a virtual host of its own, [`Standalone`] runs one process on a
-//! directory of its own; either has a [`Client`] that speaks gRPC with an operator's key. Whatever is started ends
-//! when its value is dropped. As in the testkit, what cannot be had panics.
+#![doc = include_str!("../README.md")]
 
 mod client;
 mod load;
