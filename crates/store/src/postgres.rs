@@ -246,8 +246,8 @@ impl std::fmt::Debug for Postgres {
 
 /// What is answered has reached the disk, whatever the database or the role is set to; what is set to more stays so.
 async fn commit_durably(client: &mut ClientWrapper) -> Result<(), HookError> {
-    let sql =
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    let sql = "-- name: commit_durably
+             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
     client.batch_execute(sql).await.map_err(HookError::Backend)
 }
 
