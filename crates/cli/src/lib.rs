@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![allow(missing_docs, reason = "nothing but the binary and the bench uses it")]
 #![allow(
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,
@@ -35,7 +36,6 @@ use clap::Subcommand;
 
 /// The commands by which people use a running system.
 #[derive(Subcommand)]
-#[allow(missing_docs, reason = "a variant's help text stands at its arguments")]
 pub enum Command {
     Tenant(tenant::Args),
     Endpoint(Box<endpoint::Args>),
