@@ -1,8 +1,4 @@
-//! Fixtures for tests of the whole system: the real `tidings`, one process per role or all in one.
-//!
-//! [`System`] runs the roles apart on a database and a virtual host of its own, [`Standalone`] runs one process on a
-//! directory of its own; either has a [`Client`] that speaks gRPC with an operator's key. Every process ends when its
-//! value is dropped. As in the testkit, a fixture that can't be made panics.
+#![doc = include_str!("../README.md")]
 
 mod client;
 mod collector;

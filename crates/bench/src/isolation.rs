@@ -19,7 +19,6 @@ mod slow;
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 
 use self::report::IsolationReport;

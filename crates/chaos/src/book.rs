@@ -158,6 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "the time that passes is what is measured")]
     fn an_event_is_awaited_from_its_acceptance_to_its_first_request_whichever_is_seen_first() {
         let book = Book::open();
         let (slow, quick) = (EventId::new(), EventId::new());

@@ -1,9 +1,4 @@
-//! Breaks a running system at random and counts what became of every accepted event.
-//!
-//! It runs the real processes on a PostgreSQL and a RabbitMQ of its own, publishes steadily, keeps a book of every
-//! acknowledged event and every received request, and inflicts faults in an order drawn from a seed. At the end it
-//! compares its book with the ledger; anything accepted that is missing, not ended, or never received fails the run.
-//! `docs/reliability.md` says what that shows. Development only.
+#![doc = include_str!("../README.md")]
 
 mod book;
 mod crowd;

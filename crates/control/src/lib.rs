@@ -1,35 +1,19 @@
-//! Control: manages tenants, keys and endpoints, and serves the console.
-//!
-//! Operations on the registry ([`tenants`], [`endpoints`], [`event_types`]) and jobs ([`replays`], [`erasures`]) check
-//! every value and every permission; `grpc` and `http` are thin layers over them. The [`notifier`] tells tenants about
-//! failing endpoints. Control is not on the path of any delivery: while it is down, everything that is configured goes
-//! on.
+#![doc = include_str!("../README.md")]
 
-pub mod audit;
 mod call;
-pub mod endpoints;
-pub mod erasures;
-pub mod event_types;
-pub mod explain;
-pub mod filters;
 mod grpc;
 mod http;
-pub mod keys;
 pub mod logs;
 mod messages;
 pub mod notifier;
-mod preview;
-pub mod replays;
-pub mod retention;
-mod seen;
-pub mod send_test;
-pub mod signature;
-mod signing;
-pub mod system;
-pub mod tenants;
-mod texts;
+mod operations;
 
 pub use notifier::metrics::register as register_metrics;
+pub use operations::{
+    audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, send_test, signature, system,
+    tenants,
+};
+use operations::{preview, seen, signing, texts};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -247,8 +247,8 @@ impl std::fmt::Debug for Postgres {
 /// Makes every acknowledged commit reach the disk, even where the database or the role sets `synchronous_commit` to
 /// `off`; stricter settings stay.
 async fn commit_durably(client: &mut ClientWrapper) -> Result<(), HookError> {
-    let sql =
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    let sql = "-- name: commit_durably
+             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
     client.batch_execute(sql).await.map_err(HookError::Backend)
 }
 

@@ -1,8 +1,4 @@
-//! Test fixtures: a database, a virtual host, a receiver (ours, or one in a customer's language), a running `tidings`.
-//!
-//! Everything is real (PostgreSQL, RabbitMQ, sockets, processes), private to one test, and gone when its value is
-//! dropped, so tests run side by side and in any order. A fixture that can't be made panics and says how to mend that:
-//! this is test code, and nothing but tests may depend upon it.
+#![doc = include_str!("../README.md")]
 
 pub mod address;
 pub mod binary;

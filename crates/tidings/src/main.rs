@@ -1,5 +1,4 @@
-//! `tidings`: durable webhook delivery. One binary; each role and each tool is a subcommand with a file of its own.
-
+#![doc = include_str!("../README.md")]
 #![allow(
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,

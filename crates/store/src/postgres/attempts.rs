@@ -55,13 +55,16 @@ impl Postgres {
             return Ok(Vec::new());
         };
         // The bounds say which partitions to look into.
-        let sql = format!("SELECT {SUMMARY} FROM attempts WHERE id = ANY($1) AND id BETWEEN $2 AND $3");
+        let sql = format!(
+            "-- name: read_attempts
+             SELECT {SUMMARY} FROM attempts WHERE id = ANY($1) AND id BETWEEN $2 AND $3"
+        );
         let rows = self.reader().await?.query(&sql, &[&ids, first, last]).await?;
         rows.iter().map(summary).collect()
     }
 
     pub(super) async fn read_attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
-        let sql = format!("SELECT {SUMMARY}, {CONTENT} FROM attempts WHERE id = $1");
+        let sql = format!("/* name: read_attempt */ SELECT {SUMMARY}, {CONTENT} FROM attempts WHERE id = $1");
         let row = self.read_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(attempt).transpose()
     }

@@ -29,7 +29,7 @@ impl Postgres {
     pub(super) async fn read_event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
         let row = self
             .read_opt(
-                &format!("SELECT {SUMMARY}, payload FROM events WHERE id = $1"),
+                &format!("/* name: read_event */ SELECT {SUMMARY}, payload FROM events WHERE id = $1"),
                 &[&id.uuid()],
             )
             .await?;

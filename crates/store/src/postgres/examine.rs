@@ -38,21 +38,25 @@ pub struct Examined {
 }
 
 const SERVER: &str = "
+-- name: examine_server
 SELECT current_setting('server_version'), pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
        current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
        pg_database_size(current_database()), clock_timestamp()";
 
 const UNSAFE: &str = "
+-- name: examine_unsafe_settings
 SELECT name || ' = ' || setting FROM pg_settings
 WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name";
 
 const REPLICAS: &str = "
+-- name: examine_replicas
 SELECT coalesce(nullif(application_name, ''), client_addr::text, 'a replica'), sync_state IN ('sync', 'quorum')
 FROM pg_stat_replication ORDER BY 1";
 
 /// Rights that the role needs. Making and dropping partitions takes the ownership of their tables.
 const RIGHTS: &str = "
+-- name: examine_rights
 SELECT coalesce(string_agg(relname, ', ' ORDER BY relname) FILTER (WHERE
            NOT has_table_privilege(oid, 'SELECT') OR NOT has_table_privilege(oid, 'INSERT')
            OR NOT has_table_privilege(oid, 'UPDATE') OR NOT has_table_privilege(oid, 'DELETE')), ''),

@@ -248,7 +248,9 @@ impl Filter {
         let Some((tenant, endpoint)) = self.owner else {
             return Ok(true);
         };
-        let sql = format!("SELECT tenant_id = $1 FROM {table} WHERE endpoint_id = $2 LIMIT 1");
+        let sql = format!(
+            "/* name: check_owner_of_rows */ SELECT tenant_id = $1 FROM {table} WHERE endpoint_id = $2 LIMIT 1"
+        );
         let rows = client.query(&sql, &[&tenant.uuid(), &endpoint.uuid()]).await?;
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
     }
@@ -270,7 +272,10 @@ impl Filter {
         statement.and_all(&self.conditions);
         statement.and_all(&self.checked);
         if self.selective {
-            statement.text = format!("WITH few AS MATERIALIZED ({}) SELECT * FROM few", statement.text);
+            statement.text = format!(
+                "/* name: search_few */ WITH few AS MATERIALIZED ({}) SELECT * FROM few",
+                statement.text
+            );
         }
         let limit = i64::from(limit);
         statement.values.push(&limit);
@@ -327,7 +332,7 @@ struct Statement<'a> {
 impl<'a> Statement<'a> {
     fn reading(columns: &str, table: &str, before: &'a Uuid) -> Self {
         Self {
-            text: format!("SELECT {columns} FROM {table} WHERE id < $1"),
+            text: format!("/* name: search_{table} */ SELECT {columns} FROM {table} WHERE id < $1"),
             values: vec![before],
         }
     }

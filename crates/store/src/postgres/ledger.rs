@@ -95,7 +95,8 @@ impl Ledger for Postgres {
     }
 
     async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
-        let sql = "SELECT id, sweep_at FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT 1";
+        let sql = "-- name: read_oldest_overdue_delivery
+             SELECT id, sweep_at FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT 1";
         let row = self.query_opt(sql, &[&now]).await?;
         row.map(|row| Ok((DeliveryId::from_uuid(row.try_get(0)?), row.try_get(1)?)))
             .transpose()

@@ -178,7 +178,9 @@ async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, Sto
 async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
     let deadline = Instant::now() + patience;
     loop {
-        let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?;
+        let row = client
+            .query_one("/* name: lock_migrations */ SELECT pg_try_advisory_lock($1)", &[&LOCK])
+            .await?;
         if row.try_get(0)? {
             return Ok(());
         }
@@ -231,12 +233,14 @@ async fn try_to_apply(client: &mut Client, migration: &Migration) -> Result<(), 
     transaction.batch_execute(migration.sql).await?;
     transaction
         .execute(
-            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+            "-- name: note_migration
+                 INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
             &[&migration.version, &migration.name, &migration.checksum()],
         )
         .await?;
     if let Some(compatible_from) = migration.compatible_from() {
-        let sql = "UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1";
+        let sql = "-- name: note_compatibility
+             UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1";
         transaction
             .execute(sql, &[&migration.version, &compatible_from])
             .await?;
@@ -255,13 +259,17 @@ struct Applied {
 /// Everything that was applied, in order; nothing if this never was a database of ours.
 async fn applied(client: &impl GenericClient) -> Result<Option<Vec<Applied>>, StoreError> {
     let row = client
-        .query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[])
+        .query_one(
+            "/* name: check_migrations_table */ SELECT to_regclass('schema_migrations') IS NOT NULL",
+            &[],
+        )
         .await?;
     if !row.try_get::<_, bool>(0)? {
         return Ok(None);
     }
     // A schema before version 12 lacks the column.
-    let sql = "SELECT version, checksum, (to_jsonb(m) ->> 'compatible_from')::integer
+    let sql = "-- name: read_migrations
+               SELECT version, checksum, (to_jsonb(m) ->> 'compatible_from')::integer
                FROM schema_migrations m ORDER BY version";
     let rows = client.query(sql, &[]).await?;
     let applied = rows.iter().map(|row| {

@@ -21,6 +21,7 @@ use crate::ledger::{OpenDelivery, Overdue};
 /// Takes deliveries whose `sweep_at` has passed. That is the due time where only the ledger keeps them, and some grace
 /// later where the queue should have them.
 const SWEEP: &str = "
+-- name: sweep_deliveries
 WITH taken AS MATERIALIZED (
     SELECT id, coalesce(sweep_at <= due_at, false) AS kept, greatest(updated_at, due_at) AS since
     FROM deliveries WHERE sweep_at <= $1 AND sweep_at >= $5 AND (NOT $4 OR sweep_at <= due_at)
@@ -35,12 +36,14 @@ SELECT moved.*, taken.kept, taken.since FROM moved JOIN taken USING (id)";
 
 /// Restores the start of the wait that `SWEEP` found.
 const PUT_OFF: &str = "
+-- name: put_off_deliveries
 UPDATE deliveries SET sweep_at = $1, updated_at = least(swept.since, updated_at)
 FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[]) AS swept (id, step, since)
 WHERE deliveries.id = swept.id AND deliveries.step = swept.step AND sweep_at IS NOT NULL
   AND deliveries.id BETWEEN $5 AND $6";
 
 const RELEASE: &str = "
+-- name: release_deliveries
 WITH taken AS MATERIALIZED (
     SELECT id, reason FROM deliveries WHERE endpoint_id = $4 AND state = 'held' ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
@@ -52,6 +55,7 @@ RETURNING id, event_id, tenant_id, endpoint_id, step, due_at, true AS kept, upda
     (SELECT taken.reason = 'subscriptions_unreadable' FROM taken WHERE taken.id = deliveries.id) AS undecided";
 
 const CANCEL: &str = "
+-- name: cancel_held_deliveries
 WITH taken AS MATERIALIZED (
     SELECT id FROM deliveries WHERE endpoint_id = $4 AND state = 'held' AND updated_at < $5
     ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -61,17 +65,20 @@ SET state = 'cancelled', reason = $2, step = least(step + 1, step | 65535), swee
 WHERE id = ANY(ARRAY(SELECT id FROM taken))
   AND id >= (SELECT id FROM taken ORDER BY id LIMIT 1) AND id <= (SELECT id FROM taken ORDER BY id DESC LIMIT 1)";
 
-const CANCELLATIONS: &str = "SELECT id, cancel_held_before FROM endpoints WHERE cancel_held_before IS NOT NULL";
+const CANCELLATIONS: &str = "-- name: list_cancellations
+     SELECT id, cancel_held_before FROM endpoints WHERE cancel_held_before IS NOT NULL";
 /// Marks a cancellation as complete. Rows that another process is cancelling right now still count as held.
 /// `updated_at` stays, since this is no change that a user made; if a user who read the endpoint before writes the
 /// request back, there is nothing left to cancel.
 const END_CANCELLATION: &str = "
+-- name: end_cancellation
 UPDATE endpoints SET cancel_held_before = NULL
 WHERE id = $1 AND cancel_held_before = $2
   AND NOT EXISTS (SELECT FROM deliveries d WHERE d.endpoint_id = $1 AND d.state = 'held' AND d.updated_at < $2)";
 
 /// Steps from one endpoint to the next in the index of held deliveries, of which there may be millions.
 const ENDPOINTS_WITH_HELD: &str = "
+-- name: list_endpoints_with_held
 WITH RECURSIVE with_held AS (
     (SELECT endpoint_id FROM deliveries WHERE state = 'held' ORDER BY endpoint_id LIMIT 1)
     UNION ALL

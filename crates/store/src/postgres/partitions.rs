@@ -128,10 +128,13 @@ async fn try_to_change(client: &mut Client, partition: &str, is_there: bool, sql
     let transaction = client.transaction().await?;
     let timeout = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
     transaction.batch_execute(&timeout).await?;
-    let lock = "SELECT pg_advisory_xact_lock($1)";
+    let lock = "/* name: lock_partitions */ SELECT pg_advisory_xact_lock($1)";
     transaction.execute(lock, &[&LOCK]).await?;
     let there = transaction
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&partition])
+        .query_one(
+            "/* name: check_partition */ SELECT to_regclass($1) IS NOT NULL",
+            &[&partition],
+        )
         .await?;
     if there.try_get::<_, bool>(0)? != is_there {
         return Ok(());
@@ -149,7 +152,8 @@ pub(super) fn is_locked(error: &Error) -> bool {
 /// A session that has held a lock of this table for more than a second. Waiting for a lock behind it would only make
 /// everybody else wait as well. Sessions of other users can't be seen; they are found out by waiting.
 async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
+    let sql = "-- name: find_long_reader
+               SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
                FROM pg_locks JOIN pg_stat_activity USING (pid)
                WHERE relation = $1::text::regclass AND granted AND pid <> pg_backend_pid()
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -163,7 +167,8 @@ async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, Sto
 async fn stray_days(client: &Client, today: civil::Date) -> Result<BTreeSet<civil::Date>, StoreError> {
     let mut days = BTreeSet::new();
     for table in TABLES {
-        let sql = format!("SELECT id FROM {table}_default WHERE id >= $1 ORDER BY id LIMIT 1");
+        let sql =
+            format!("/* name: find_stray_day */ SELECT id FROM {table}_default WHERE id >= $1 ORDER BY id LIMIT 1");
         let mut from = Uuid::nil();
         while days.len() < STRAY_DAYS
             && let Some(row) = client.query_opt(&sql, &[&from]).await?
@@ -194,7 +199,8 @@ fn name(table: &str, day: civil::Date) -> String {
 }
 
 async fn existing(client: &Client) -> Result<BTreeSet<String>, StoreError> {
-    let sql = "SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+    let sql = "-- name: list_partitions
+               SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
                WHERE inhparent IN ('events'::regclass, 'deliveries'::regclass, 'attempts'::regclass)";
     let rows = client.query(sql, &[]).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)

@@ -75,8 +75,10 @@ impl Change {
     pub(super) fn statement(&self) -> String {
         let batch = BATCH.replace("{table}", self.table).replace("{which}", self.which);
         let changed = self.sql.replace("{in_batch}", IN_BATCH);
+        let table = self.table;
         format!(
-            "WITH batch AS MATERIALIZED ({batch}), changed AS ({changed})
+            "-- name: change_batch_of_{table}
+             WITH batch AS MATERIALIZED ({batch}), changed AS ({changed})
              SELECT count(*) AS rows, (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last FROM batch"
         )
     }
@@ -135,7 +137,10 @@ async fn walk(
     more: &[&(dyn ToSql + Sync)],
 ) -> Result<u64, StoreError> {
     let (tenant, limit) = (tenant.uuid(), i64::from(limit));
-    let read = format!("SELECT {} FROM forgotten WHERE tenant_id = $1", change.mark);
+    let read = format!(
+        "/* name: read_forgotten_mark */ SELECT {} FROM forgotten WHERE tenant_id = $1",
+        change.mark
+    );
     let marked = keeper.query(&read, &[&tenant]).await?;
     let mark: Option<Uuid> = marked.first().map(|row| row.try_get(0)).transpose()?.flatten();
     let mark = mark.unwrap_or(Uuid::nil());
@@ -152,7 +157,8 @@ async fn walk(
     let reached = walked.last.filter(|_| !is_last).unwrap_or(to);
     let column = change.mark;
     let write = format!(
-        "INSERT INTO forgotten (tenant_id, {column}) VALUES ($1, $2)
+        "-- name: write_forgotten_mark
+         INSERT INTO forgotten (tenant_id, {column}) VALUES ($1, $2)
          ON CONFLICT (tenant_id) DO UPDATE SET {column} = excluded.{column}"
     );
     keeper.execute(&write, &[&tenant, &reached]).await?;
@@ -167,13 +173,15 @@ async fn cancel_open(keeper: &Lease, partition: &str, now: Timestamp) -> Result<
          WHERE id = ANY(ARRAY(SELECT id FROM open))"
     );
     let due = format!(
-        "WITH open AS MATERIALIZED (
+        "-- name: walk_due_deliveries
+             WITH open AS MATERIALIZED (
              SELECT id, sweep_at FROM {partition} WHERE sweep_at >= $1 ORDER BY sweep_at LIMIT $2
          ), cancelled AS ({cancel})
          SELECT count(*), (SELECT sweep_at FROM open ORDER BY sweep_at DESC LIMIT 1) FROM open"
     );
     let held = format!(
-        "WITH open AS MATERIALIZED (
+        "-- name: walk_held_deliveries
+             WITH open AS MATERIALIZED (
              SELECT id, endpoint_id FROM {partition} WHERE state = 'held' AND (endpoint_id, id) > ($1, $5)
              ORDER BY endpoint_id, id LIMIT $2
          ), last AS (SELECT endpoint_id, id FROM open ORDER BY endpoint_id DESC, id DESC LIMIT 1), cancelled AS ({cancel})

@@ -28,7 +28,11 @@ impl Tail for Postgres {
 
     async fn tell(&self, process: Uuid, told: Told) -> Result<(), StoreError> {
         let payload = write(process, &told);
-        self.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await?;
+        self.execute(
+            "/* name: notify_others */ SELECT pg_notify($1, $2)",
+            &[&CHANNEL, &payload],
+        )
+        .await?;
         Ok(())
     }
 }

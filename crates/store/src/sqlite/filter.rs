@@ -86,7 +86,9 @@ impl Filter {
             let floor = self.floor(connection, from, before, stretch)?;
             let (condition, mut values) = self.passing(before, floor);
             values.push(i64::from(limit).saturating_sub(rows.len() as i64).into());
-            let sql = format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY id DESC LIMIT ?");
+            let sql = format!(
+                "/* name: search_rows */ SELECT {columns} FROM {from} WHERE {condition} ORDER BY id DESC LIMIT ?"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let found = statement.query_map(params_from_iter(values), |row| Ok((id(row, 0, |id| id)?, read(row)?)))?;
             let mut last = None;
@@ -141,7 +143,7 @@ impl Filter {
         floor: Option<Uuid>,
     ) -> Result<u64, StoreError> {
         let (condition, values) = self.passing(before, floor);
-        let sql = format!("SELECT count(*) FROM {from} WHERE {condition}");
+        let sql = format!("/* name: count_rows */ SELECT count(*) FROM {from} WHERE {condition}");
         let mut statement = connection.prepare_cached(&sql)?;
         let count: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
         Ok(count.unsigned_abs())
@@ -202,7 +204,7 @@ impl Filter {
         before: Uuid,
         stretch: u32,
     ) -> Result<Option<Uuid>, StoreError> {
-        let mut sql = format!("SELECT id FROM {from} WHERE id < ?");
+        let mut sql = format!("/* name: find_end_of_stretch */ SELECT id FROM {from} WHERE id < ?");
         let mut values = vec![uuid(before)];
         self.along.append(&mut sql, &mut values);
         sql += &format!(" ORDER BY id DESC LIMIT 1 OFFSET {}", stretch - 1);

@@ -71,7 +71,8 @@ pub(super) struct Noticed<'a> {
 pub(super) fn insert(connection: &Connection, notice: &Noticed<'_>) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO notices (id, tenant, endpoint, delivery, event, at, try_at, kind, detail)
+            "-- name: insert_notice
+             INSERT INTO notices (id, tenant, endpoint, delivery, event, at, try_at, kind, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)",
         )?
         .execute(params![
@@ -116,7 +117,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
     if begins {
         connection
             .prepare_cached(
-                "UPDATE endpoints SET failing_since = ?2, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
+                "-- name: mark_endpoint_failing
+                     UPDATE endpoints SET failing_since = ?2, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
             )?
             .execute(params![blob(endpoint.uuid()), at])?;
     }
@@ -126,7 +128,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
     if tell || memory.as_ref().is_none_or(long_ago) {
         connection
             .prepare_cached(
-                "INSERT INTO endpoint_health AS known (endpoint, last_failed_at, told_at, told_for) VALUES (?1, ?2, ?3, ?4)
+                "-- name: note_failure
+                 INSERT INTO endpoint_health AS known (endpoint, last_failed_at, told_at, told_for) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (endpoint) DO UPDATE
                  SET last_failed_at = max(last_failed_at, excluded.last_failed_at),
                      told_at = ifnull(excluded.told_at, told_at), told_for = ifnull(excluded.told_for, told_for)",
@@ -162,14 +165,16 @@ fn recover(
     if !told && !calm {
         connection
             .prepare_cached(
-                "UPDATE endpoint_health SET answered_at = ?2 WHERE endpoint = ?1 AND ifnull(answered_at <= ?3, 1)",
+                "-- name: note_answer
+                     UPDATE endpoint_health SET answered_at = ?2 WHERE endpoint = ?1 AND ifnull(answered_at <= ?3, 1)",
             )?
             .execute(params![blob(endpoint.uuid()), at, at - span(REMEMBER_EVERY)])?;
         return Ok(None);
     }
     connection
         .prepare_cached(
-            "UPDATE endpoints SET failing_since = NULL, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
+            "-- name: recover_endpoint
+                 UPDATE endpoints SET failing_since = NULL, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
         )?
         .execute(params![blob(endpoint.uuid()), at])?;
     Ok(Some((tenant, told)))
@@ -190,7 +195,8 @@ type Remembered = (TenantId, Option<i64>, Option<Memory>);
 fn remembered(connection: &Connection, endpoint: EndpointId) -> Result<Option<Remembered>, StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT tenant, failing_since, last_failed_at, answered_at, told_at, told_for
+            "-- name: read_endpoint_health
+             SELECT tenant, failing_since, last_failed_at, answered_at, told_at, told_for
              FROM endpoints LEFT JOIN endpoint_health ON endpoint = id WHERE id = ?1",
         )?
         .query_row([blob(endpoint.uuid())], |row| {
@@ -210,14 +216,16 @@ fn remembered(connection: &Connection, endpoint: EndpointId) -> Result<Option<Re
 }
 
 fn any_fails(connection: &Connection) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM endpoints WHERE failing_since IS NOT NULL)";
+    let sql = "-- name: check_failing_endpoints
+         SELECT EXISTS (SELECT 1 FROM endpoints WHERE failing_since IS NOT NULL)";
     Ok(connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?)
 }
 
 /// `true` if the tenant has an operational endpoint and this one is none. Deliveries to operational endpoints leave no
 /// notices: each would cause another, without end.
 fn somebody_listens(connection: &Connection, tenant: TenantId, endpoint: EndpointId) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM endpoints WHERE tenant = ?1 AND operational)
+    let sql = "-- name: check_operational_endpoints
+                  SELECT EXISTS (SELECT 1 FROM endpoints WHERE tenant = ?1 AND operational)
                   AND NOT EXISTS (SELECT 1 FROM endpoints WHERE id = ?2 AND operational)";
     let ids: [[u8; 16]; 2] = [tenant.uuid(), endpoint.uuid()].map(Uuid::into_bytes);
     Ok(connection

@@ -32,7 +32,8 @@ impl Ledger for Sqlite {
         let ids: HashSet<DeliveryId> = ids.iter().copied().collect();
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT d.id, d.step, d.state, e.event_type, e.occurred_at, e.accepted_at, e.payload, e.traceparent
+                "-- name: fetch_deliveries
+                 SELECT d.id, d.step, d.state, e.event_type, e.occurred_at, e.accepted_at, e.payload, e.traceparent
                  FROM deliveries d LEFT JOIN events e ON e.id = d.event WHERE d.id = ?1",
             )?;
             let mut found = Vec::with_capacity(ids.len());
@@ -64,7 +65,10 @@ impl Ledger for Sqlite {
     }
 
     async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
-        let sql = format!("SELECT {} FROM attempts WHERE id = ?1", row::ATTEMPT_SUMMARY);
+        let sql = format!(
+            "/* name: read_attempts */ SELECT {} FROM attempts WHERE id = ?1",
+            row::ATTEMPT_SUMMARY
+        );
         let ids = ids.to_vec();
         self.search(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
@@ -83,7 +87,7 @@ impl Ledger for Sqlite {
 
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
         let sql = format!(
-            "SELECT {}, {} FROM attempts WHERE id = ?1",
+            "/* name: read_attempt */ SELECT {}, {} FROM attempts WHERE id = ?1",
             row::ATTEMPT_SUMMARY,
             row::ATTEMPT_REST
         );
@@ -102,7 +106,10 @@ impl Ledger for Sqlite {
     }
 
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
-        let sql = format!("SELECT {}, payload FROM events WHERE id = ?1", row::EVENT_SUMMARY);
+        let sql = format!(
+            "/* name: read_event */ SELECT {}, payload FROM events WHERE id = ?1",
+            row::EVENT_SUMMARY
+        );
         let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(9)?.into()));
         self.search(move |connection| {
             Ok(connection
@@ -120,7 +127,10 @@ impl Ledger for Sqlite {
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
+        let sql = format!(
+            "/* name: read_delivery */ SELECT {} FROM deliveries WHERE id = ?1",
+            row::DELIVERY
+        );
         self.search(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?
@@ -156,7 +166,10 @@ impl Ledger for Sqlite {
 
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {
         let ids: HashSet<DeliveryId> = ids.iter().copied().collect();
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
+        let sql = format!(
+            "/* name: read_delivery_states */ SELECT {} FROM deliveries WHERE id = ?1",
+            row::DELIVERY
+        );
         self.read(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             let mut found = Vec::with_capacity(ids.len());

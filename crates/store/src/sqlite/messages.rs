@@ -47,11 +47,14 @@ pub struct Cursor {
 
 /// Two statements, because SQLite enters an index at a pair of values only if neither is the rowid. The first
 /// gives what is left of the cursor's millisecond, the second what is ready later.
-const SAME_MILLISECOND: &str = "SELECT seq, lane, ready_at_ms, body FROM messages
+const SAME_MILLISECOND: &str = "-- name: read_messages_of_millisecond
+    SELECT seq, lane, ready_at_ms, body FROM messages
     WHERE lane = ?1 AND ready_at_ms = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
-const LATER: &str = "SELECT seq, lane, ready_at_ms, body FROM messages
+const LATER: &str = "-- name: read_later_messages
+    SELECT seq, lane, ready_at_ms, body FROM messages
     WHERE lane = ?1 AND ready_at_ms > ?2 AND ready_at_ms <= ?3 ORDER BY ready_at_ms, seq LIMIT ?4";
-const NEXT_READY_AT: &str = "SELECT coalesce(
+const NEXT_READY_AT: &str = "-- name: read_next_ready_message
+    SELECT coalesce(
     (SELECT ready_at_ms FROM messages WHERE lane = ?1 AND ready_at_ms = ?2 AND seq > ?3 LIMIT 1),
     (SELECT ready_at_ms FROM messages WHERE lane = ?1 AND ready_at_ms > ?2 ORDER BY ready_at_ms LIMIT 1))";
 
@@ -78,8 +81,9 @@ impl Sqlite {
     /// Stores messages, all or none; they are durable when this returns. Returns their numbers, in order.
     pub async fn insert_messages(&self, messages: Vec<NewMessage>) -> Result<Vec<i64>, StoreError> {
         self.write(move |connection| {
-            let mut insert =
-                connection.prepare_cached("INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, ?2, ?3)")?;
+            let mut insert = connection.prepare_cached(
+                "/* name: insert_messages */ INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, ?2, ?3)",
+            )?;
             let inserted = messages
                 .iter()
                 .map(|m| insert.insert(params![m.lane, m.ready_at_ms, &m.body[..]]));
@@ -91,7 +95,8 @@ impl Sqlite {
     /// Removes messages for good. Numbers that are not there are passed over.
     pub async fn delete_messages(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
         self.write(move |connection| {
-            let mut delete = connection.prepare_cached("DELETE FROM messages WHERE seq = ?1")?;
+            let mut delete =
+                connection.prepare_cached("/* name: delete_messages */ DELETE FROM messages WHERE seq = ?1")?;
             for seq in seqs {
                 delete.execute([seq])?;
             }
@@ -139,8 +144,9 @@ impl Sqlite {
     /// every few seconds, not for every message.
     pub async fn count_messages(&self) -> Result<Vec<(i64, u64)>, StoreError> {
         self.read(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT lane, count(*) FROM messages GROUP BY lane ORDER BY lane")?;
+            let mut select = connection.prepare_cached(
+                "/* name: count_messages */ SELECT lane, count(*) FROM messages GROUP BY lane ORDER BY lane",
+            )?;
             let counts = select.query_map((), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
             Ok(counts.collect::<Result<_, _>>()?)
         })
@@ -151,7 +157,8 @@ impl Sqlite {
     pub async fn count_ready(&self, lanes: Vec<i64>, now_ms: i64, limit: u32) -> Result<Vec<(i64, u64)>, StoreError> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT count(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 AND ready_at_ms <= ?2 LIMIT ?3)",
+                "-- name: count_ready_messages
+                     SELECT count(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 AND ready_at_ms <= ?2 LIMIT ?3)",
             )?;
             let counts = lanes.into_iter().map(|lane| {
                 let count: i64 = select.query_row(params![lane, now_ms, limit], |row| row.get(0))?;

@@ -17,15 +17,18 @@ pub(super) fn sweep(
     limit: u32,
 ) -> Result<Vec<OpenDelivery>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM deliveries WHERE sweep_at <= ?1 AND (?3 OR sweep_at <= due) ORDER BY sweep_at LIMIT ?2",
+        "-- name: sweep_deliveries
+             SELECT {} FROM deliveries WHERE sweep_at <= ?1 AND (?3 OR sweep_at <= due) ORDER BY sweep_at LIMIT ?2",
         row::DELIVERY
     );
     let found = connection
         .prepare_cached(&sql)?
         .query_map(params![micros(now), limit, which == Overdue::All], row::open_delivery)?
         .collect::<Result<Vec<_>, _>>()?;
-    let mut update =
-        connection.prepare_cached("UPDATE deliveries SET step = ?2, sweep_at = ?3, updated_at = ?4 WHERE id = ?1")?;
+    let mut update = connection.prepare_cached(
+        "-- name: put_off_swept_delivery
+             UPDATE deliveries SET step = ?2, sweep_at = ?3, updated_at = ?4 WHERE id = ?1",
+    )?;
     let hidden = found.into_iter().map(|open| {
         moved(open, |id, step| {
             update.execute(params![id, step, later(now, hide_for), micros(now)])
@@ -39,7 +42,10 @@ pub(super) fn oldest_overdue(
     now: Timestamp,
 ) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
     let found = connection
-        .prepare_cached("SELECT id, sweep_at FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT 1")?
+        .prepare_cached(
+            "-- name: read_oldest_overdue_delivery
+             SELECT id, sweep_at FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT 1",
+        )?
         .query_row([micros(now)], |row| {
             Ok((id(row, 0, DeliveryId::from_uuid)?, time(row, 1)?))
         })
@@ -50,7 +56,8 @@ pub(super) fn oldest_overdue(
 /// Restores the start of the wait that [`sweep`] found.
 pub(super) fn put_off(connection: &Connection, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
     let mut update = connection.prepare_cached(
-        "UPDATE deliveries SET sweep_at = ?3, updated_at = min(updated_at, ?4)
+        "-- name: put_off_deliveries
+         UPDATE deliveries SET sweep_at = ?3, updated_at = min(updated_at, ?4)
          WHERE id = ?1 AND step = ?2 AND sweep_at IS NOT NULL",
     )?;
     for open in swept {
@@ -62,7 +69,8 @@ pub(super) fn put_off(connection: &Connection, swept: &[OpenDelivery], until: Ti
 
 pub(super) fn endpoints_with_held(connection: &Connection) -> Result<Vec<EndpointId>, StoreError> {
     // One look-up per endpoint instead of one row per held delivery.
-    let sql = "WITH RECURSIVE held (endpoint) AS (
+    let sql = "-- name: list_endpoints_with_held
+            WITH RECURSIVE held (endpoint) AS (
             SELECT min(endpoint) FROM deliveries WHERE state = 'held'
             UNION ALL
             SELECT (SELECT min(d.endpoint) FROM deliveries d WHERE d.state = 'held' AND d.endpoint > held.endpoint)
@@ -82,7 +90,8 @@ pub(super) fn release(
     limit: u32,
 ) -> Result<Vec<OpenDelivery>, StoreError> {
     let mut update = connection.prepare_cached(
-        "UPDATE deliveries SET state = 'pending', reason = NULL, due = NULL, step = ?2, sweep_at = ?3, updated_at = ?4
+        "-- name: release_deliveries
+         UPDATE deliveries SET state = 'pending', reason = NULL, due = NULL, step = ?2, sweep_at = ?3, updated_at = ?4
          WHERE id = ?1",
     )?;
     let release = |open| {
@@ -95,7 +104,8 @@ pub(super) fn release(
 }
 
 pub(super) fn cancellations(connection: &Connection) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-    let sql = "SELECT id, cancel_held_before FROM endpoints WHERE cancel_held_before IS NOT NULL";
+    let sql = "-- name: list_cancellations
+         SELECT id, cancel_held_before FROM endpoints WHERE cancel_held_before IS NOT NULL";
     let mut select = connection.prepare_cached(sql)?;
     let found = select.query_map((), |row| Ok((id(row, 0, EndpointId::from_uuid)?, time(row, 1)?)))?;
     Ok(found.collect::<Result<_, _>>()?)
@@ -108,7 +118,8 @@ pub(super) fn end_cancellation(
     endpoint: EndpointId,
     before: Timestamp,
 ) -> Result<Option<TenantId>, StoreError> {
-    let sql = "UPDATE endpoints SET cancel_held_before = NULL
+    let sql = "-- name: end_cancellation
+               UPDATE endpoints SET cancel_held_before = NULL
                WHERE id = ?1 AND cancel_held_before = ?2
                  AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_held
                                  WHERE endpoint = ?1 AND state = 'held' AND updated_at < ?2)
@@ -130,7 +141,8 @@ pub(super) fn cancel(
 ) -> Result<u64, StoreError> {
     let cancelled = DeliveryState::Cancelled(reason);
     let mut update = connection.prepare_cached(
-        "UPDATE deliveries SET state = ?3, reason = ?4, due = NULL, step = ?2, sweep_at = NULL, updated_at = ?5
+        "-- name: cancel_held_deliveries
+         UPDATE deliveries SET state = ?3, reason = ?4, due = NULL, step = ?2, sweep_at = NULL, updated_at = ?5
          WHERE id = ?1",
     )?;
     let found = held(connection, endpoint, before.unwrap_or(Timestamp::MAX), limit)?;
@@ -151,7 +163,8 @@ fn held(
     limit: u32,
 ) -> Result<Vec<OpenDelivery>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM deliveries INDEXED BY deliveries_held
+        "-- name: read_held_deliveries
+         SELECT {} FROM deliveries INDEXED BY deliveries_held
          WHERE endpoint = ?1 AND state = 'held' AND updated_at < ?2 ORDER BY id LIMIT ?3",
         row::DELIVERY
     );

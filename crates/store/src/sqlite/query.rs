@@ -221,7 +221,7 @@ fn is_owner(
     let Some((tenant, endpoint)) = tenant.zip(endpoint) else {
         return Ok(true);
     };
-    let sql = format!("SELECT tenant = ?1 FROM {from} WHERE endpoint = ?2 LIMIT 1");
+    let sql = format!("/* name: check_owner_of_rows */ SELECT tenant = ?1 FROM {from} WHERE endpoint = ?2 LIMIT 1");
     let is_owner = connection
         .prepare_cached(&sql)?
         .query_row([blob(tenant.uuid()), blob(endpoint.uuid())], |row| row.get(0))

@@ -30,7 +30,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(migration)?;
         if let Some(compatible_from) = compatible_from(migration) {
             transaction.execute(
-                "UPDATE schema_compatibility SET compatible_from = ?1",
+                "/* name: write_schema_compatibility */ UPDATE schema_compatibility SET compatible_from = ?1",
                 [compatible_from],
             )?;
         }
@@ -47,7 +47,7 @@ pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
     if found <= known {
         return Ok(found);
     }
-    let sql = "SELECT compatible_from FROM schema_compatibility";
+    let sql = "/* name: read_schema_compatibility */ SELECT compatible_from FROM schema_compatibility";
     let needed: u32 = connection.query_row(sql, (), |row| row.get(0))?;
     if needed <= known {
         tracing::info!(

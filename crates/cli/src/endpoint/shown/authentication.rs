@@ -7,7 +7,7 @@ use tidings_domain::Timestamp;
 use tidings_proto::pb;
 use tidings_proto::pb::endpoint_authentication::Authorization;
 
-use crate::output::{instant, time};
+use crate::output::{instant, non_empty, time};
 
 /// A phrase per part, for people.
 pub(super) fn words(endpoint: &pb::Endpoint) -> Vec<String> {
@@ -88,7 +88,7 @@ pub(super) fn document(endpoint: &pb::Endpoint) -> Option<Document<'_>> {
                 subject: &certificate.subject,
                 expires_at: instant(certificate.expires_at.as_ref()),
             }),
-        trusted_ca: crate::output::non_empty(&authentication.trusted_ca),
+        trusted_ca: non_empty(&authentication.trusted_ca),
     })
 }
 
@@ -104,7 +104,7 @@ fn authorization(shown: &Authorization) -> AuthorizationDocument<'_> {
             client_id: &oauth2.client_id,
             client_secret: &oauth2.client_secret,
             scopes: &oauth2.scopes,
-            audience: crate::output::non_empty(&oauth2.audience),
+            audience: non_empty(&oauth2.audience),
             credentials_in: &oauth2.credentials_in,
         },
     }

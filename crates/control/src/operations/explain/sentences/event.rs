@@ -6,7 +6,7 @@ use tidings_proto::{pb, timestamp_from};
 use super::{Verdict, shown, time};
 use crate::explain::fact::Fact;
 
-/// Explains why there is no delivery for an endpoint.
+/// Why there is no delivery for an endpoint.
 pub(in crate::explain) fn of_missing(
     endpoint: &Endpoint,
     event_type: &str,
@@ -67,7 +67,7 @@ pub(in crate::explain) fn of_missing(
     (Verdict::NotSubscribed, fact)
 }
 
-/// Explains an event as a whole.
+/// What is told of an event on the whole.
 pub(in crate::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
     let at = event.accepted_at.as_ref();
     let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
