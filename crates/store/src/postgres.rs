@@ -22,13 +22,13 @@ mod ledger;
 mod listen;
 mod migrate;
 mod notices;
-mod open;
 mod partitions;
 mod record;
 mod registry;
 mod replays;
 mod retention;
 mod standing;
+mod sweep;
 mod tail;
 mod tls;
 
@@ -96,7 +96,7 @@ pub struct Postgres {
     /// Connections for maintenance, which takes long and has nobody waiting.
     upkeep: Pool,
     /// Of everything, and of what only the ledger keeps.
-    swept: [open::Swept; 2],
+    swept: [sweep::Swept; 2],
     /// For the connections that are not the pools'.
     session: tokio_postgres::Config,
     tls: tls::Tls,

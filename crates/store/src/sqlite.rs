@@ -16,7 +16,6 @@ mod idempotency;
 mod ledger;
 mod messages;
 mod notices;
-mod open;
 mod query;
 mod readers;
 mod record;
@@ -26,6 +25,7 @@ mod retention;
 mod row;
 mod schema;
 mod standing;
+mod sweep;
 mod tail;
 mod writer;
 

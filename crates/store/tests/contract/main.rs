@@ -12,11 +12,11 @@ mod idempotency;
 mod keys;
 mod ledger;
 mod lists;
-mod open;
 mod registry;
 mod rekey;
 mod replays;
 mod stores;
+mod sweep;
 mod tail;
 mod unreadable;
 
@@ -87,7 +87,7 @@ macro_rules! contract {
                     what_is_rare_is_found_page_by_page,
                     one_tenant_never_sees_anothers,
                 ]
-                open[
+                sweep[
                     what_is_overdue_is_swept_once_and_hidden,
                     a_swept_delivery_is_a_step_further,
                     nothing_terminal_or_held_is_swept,
