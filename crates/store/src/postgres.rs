@@ -29,8 +29,8 @@ mod replays;
 mod retention;
 mod standing;
 mod sweep;
-mod tail;
 mod tls;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -26,7 +26,7 @@ mod row;
 mod schema;
 mod standing;
 mod sweep;
-mod tail;
+mod watch;
 mod writer;
 
 use std::fs::{File, TryLockError};

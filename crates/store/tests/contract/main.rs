@@ -17,8 +17,8 @@ mod rekey;
 mod replays;
 mod stores;
 mod sweep;
-mod tail;
 mod unreadable;
+mod watch;
 
 /// Runs the whole suite on the stores that a function opens.
 macro_rules! contract {
@@ -143,7 +143,7 @@ macro_rules! contract {
                     an_erasure_removes_idempotency_keys_in_batches,
                     one_process_at_a_time_has_the_upkeep,
                 ]
-                tail[
+                watch[
                     a_process_hears_what_others_tell_and_not_itself,
                 ]
                 answers[
