@@ -66,7 +66,7 @@ impl Postgres {
         events.sort_unstable_by_key(|event| event.id);
         attempts.sort_unstable_by_key(|attempt| attempt.summary.id);
         let deliveries = merged.into_sorted();
-        let signs = health::signs(records);
+        let signs = health::changes(records);
         let request_headers = attempts
             .iter()
             .map(|a| json(&a.request_headers))
