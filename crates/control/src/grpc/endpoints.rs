@@ -17,14 +17,14 @@ use crate::seen::Seen;
 use crate::send_test::{self, DispatcherClient};
 
 /// Serves [`Endpoints`] over gRPC.
-pub struct EndpointFace {
+pub struct EndpointGrpc {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) filters: Arc<Filters>,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) callers: Callers,
 }
 
-impl EndpointFace {
+impl EndpointGrpc {
     async fn switch<T>(
         &self,
         request: &Request<T>,
@@ -44,7 +44,7 @@ impl EndpointFace {
 }
 
 #[tonic::async_trait]
-impl EndpointService for EndpointFace {
+impl EndpointService for EndpointGrpc {
     async fn create_endpoint(
         &self,
         request: Request<pb::CreateEndpointRequest>,
