@@ -20,7 +20,7 @@ use url::{Host, Url};
 use self::authentication::with_changed_secrets;
 pub use self::default::{DefaultEndpoint, NewDefaultSecret};
 use crate::call::Call;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::{Book, audit, now};
 
 /// The longest that a replaced secret may go on signing.
@@ -76,7 +76,7 @@ pub enum NewSecret {
 #[derive(Default)]
 pub struct EndpointChange {
     /// Only an endpoint in this state is changed.
-    pub seen: Seen,
+    pub precondition: Precondition,
     pub name: Option<String>,
     pub url: Option<String>,
     /// The dialect's name.
@@ -162,7 +162,7 @@ impl Endpoints {
     /// Applies a change, again if somebody else changed the endpoint meanwhile.
     pub async fn update(&self, call: &Call, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
         self.replace(call, id, change.action(), |endpoint| {
-            unchanged(&change.seen, endpoint)?;
+            unchanged(&change.precondition, endpoint)?;
             self.apply(endpoint, &change)
         })
         .await
@@ -185,12 +185,12 @@ impl Endpoints {
         .await
     }
 
-    /// Removes an endpoint that is still as the caller has seen it.
-    pub async fn delete(&self, call: &Call, id: EndpointId, seen: &Seen) -> Result<(), Problem> {
+    /// Removes an endpoint that is still as the caller has precondition it.
+    pub async fn delete(&self, call: &Call, id: EndpointId, precondition: &Precondition) -> Result<(), Problem> {
         call.require(Scope::Manage)?;
         for _ in 0..TRIES {
             let endpoint = self.find(call, id).await?;
-            unchanged(seen, &endpoint)?;
+            unchanged(precondition, &endpoint)?;
             let before = audit::endpoint(&endpoint);
             let entry = call.entry("endpoint.deleted", id, Some(endpoint.tenant), before, None);
             let was = Some(endpoint.updated_at);
@@ -388,8 +388,8 @@ impl EndpointChange {
     }
 }
 
-fn unchanged(seen: &Seen, endpoint: &Endpoint) -> Result<(), Problem> {
-    seen.check("endpoint", endpoint.updated_at, "endpoint_changed")
+fn unchanged(precondition: &Precondition, endpoint: &Endpoint) -> Result<(), Problem> {
+    precondition.check("endpoint", endpoint.updated_at, "endpoint_changed")
 }
 
 /// A part of an endpoint that could not be read was given anew.

@@ -7,7 +7,7 @@ use tidings_service::problem::Problem;
 use tidings_store::access::no_such_tenant;
 
 use crate::call::Call;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::{Book, audit, now, retention, texts};
 
 /// Tries of a change that collides with other changes of the tenant.
@@ -31,7 +31,7 @@ pub struct Tenants {
 #[derive(Debug, Default)]
 pub struct TenantChange {
     /// Only a tenant in this state is changed.
-    pub seen: Seen,
+    pub precondition: Precondition,
     pub name: Option<String>,
     /// Treatment of payloads that do not match their schema.
     pub schema_validation: Option<SchemaValidation>,
@@ -97,7 +97,9 @@ impl Tenants {
             if change.is_for_operators() {
                 call.require_operator()?;
             }
-            change.seen.check("tenant", tenant.updated_at, "tenant_changed")?;
+            change
+                .precondition
+                .check("tenant", tenant.updated_at, "tenant_changed")?;
             let (was, before) = (tenant.updated_at, audit::tenant(&tenant));
             change.apply(&mut tenant)?;
             if change.payload_retention.is_some() {

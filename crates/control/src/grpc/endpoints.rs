@@ -13,7 +13,7 @@ use crate::endpoints::{EndpointChange, Endpoints};
 use crate::filters::Filters;
 use crate::messages::asked::{self, endpoint_id, missing};
 use crate::messages::shown::{created, revealed, rotated, show};
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::send_test::{self, DispatcherClient};
 
 /// Serves [`Endpoints`] over gRPC.
@@ -107,7 +107,7 @@ impl EndpointService for EndpointGrpc {
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
         let call = call(&self.callers, &request)?;
         self.endpoints
-            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
+            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Precondition::Any)
             .await?;
         Ok(Response::new(pb::DeleteEndpointResponse {}))
     }
