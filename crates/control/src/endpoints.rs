@@ -185,7 +185,7 @@ impl Endpoints {
         .await
     }
 
-    /// Removes an endpoint that is still as the caller has precondition it.
+    /// Deletes an endpoint if the precondition holds.
     pub async fn delete(&self, call: &Call, id: EndpointId, precondition: &Precondition) -> Result<(), Problem> {
         call.require(Scope::Manage)?;
         for _ in 0..TRIES {

@@ -256,7 +256,11 @@ impl Replays {
                 ..replay.clone()
             });
             let entry = call.entry(action, id, tenant, before, after);
-            if self.store.turn_replay(id, replay.state, to, now(), &entry).await? {
+            if self
+                .store
+                .transition_replay(id, replay.state, to, now(), &entry)
+                .await?
+            {
                 return self.find(call, id).await;
             }
         }

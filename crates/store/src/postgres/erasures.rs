@@ -186,7 +186,7 @@ impl Erasures for Postgres {
         }
     }
 
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
         let sql = "UPDATE erasures SET claimed_until = NULL WHERE id = $1 AND state = 'running'";
         self.execute(sql, &[&id.uuid()]).await?;
         Ok(())

@@ -110,7 +110,7 @@ impl Replays for Postgres {
         rows.iter().map(replay).collect()
     }
 
-    async fn turn_replay(
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -186,7 +186,7 @@ impl Replays for Postgres {
         progress(&row).map(Some)
     }
 
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
         let sql = "UPDATE replays SET claim_token = NULL, claimed_until = NULL WHERE id = $1 AND claim_token = $2";
         self.execute(sql, &[&id.uuid(), &claim.0]).await?;
         Ok(())

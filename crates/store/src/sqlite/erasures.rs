@@ -131,7 +131,7 @@ impl Erasures for Sqlite {
         .await
     }
 
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
         self.write(move |connection| {
             let sql = "UPDATE erasures SET claimed_until = NULL WHERE id = ?1 AND state = 'running'";
             connection.execute(sql, [blob(id.uuid())])?;
