@@ -50,8 +50,7 @@ impl Lease {
         }
     }
 
-    /// Runs a statement, prepared once per connection, and returns the number of rows that it changed. It runs to its
-    /// end even when the future is dropped.
+    /// Runs a statement, prepared once per connection, and returns its rows. Dropping the future cancels it.
     pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
         self.doing(READING);
