@@ -275,6 +275,7 @@ impl Endpoints {
             .registry
             .endpoint(id)
             .await?
+            // Another tenant's endpoint gets the same answer as a missing one.
             .filter(|endpoint| call.tenant(Some(endpoint.tenant)).is_ok())
             .ok_or_else(|| unknown_endpoint(id))
     }
@@ -327,6 +328,7 @@ impl Endpoints {
         }
         if let Some(secret) = &change.secret {
             endpoint.secret.clone_from(secret);
+            // A secret that is set, rather than rotated, takes effect at once: the old one may be compromised.
             endpoint.previous_secret = None;
             (endpoint.sealed.secret, endpoint.sealed.previous_secret) = (None, None);
         }
@@ -347,6 +349,7 @@ impl Endpoints {
         }
         if let Some(enabled) = change.enabled {
             if enabled && !endpoint.enabled {
+                // Whoever enables an endpoint has repaired it: it starts without a failing mark.
                 endpoint.disabled_reason = None;
                 endpoint.failing_since = None;
             }

@@ -142,6 +142,7 @@ impl Keys {
             let detail = "the key of a portal link has no successor: make another link";
             return Err(Problem::conflict("key_of_portal_link", detail).at("key_id"));
         }
+        // The successor has the same scopes, so making it grants them.
         may_give(call, &old.scopes)?;
         let at = now();
         let lifetime = old.expires_at.map(|end| end.duration_since(old.created_at));
@@ -163,6 +164,7 @@ impl Keys {
         Ok(Rotated {
             key,
             token,
+            // The overlap never prolongs a key that expires sooner.
             previous_expires_at: old.expires_at.map_or(ends, |end| end.min(ends)),
         })
     }
@@ -227,6 +229,7 @@ impl Keys {
             Some(tenant) => call.tenant(Some(tenant)).map(drop),
             None => call.require_operator(),
         };
+        // The same answer as for a missing key, so that nobody learns of other tenants' keys.
         allowed.map(|()| key).map_err(|_| unknown_key(id))
     }
 }

@@ -292,6 +292,7 @@ impl Book {
     }
 
     async fn refresh(&self, of: Of) {
+        // The change is committed, and the cache also follows announcements: failing the request would be wrong.
         if let Err(error) = self.cache.refresh(of).await {
             tracing::debug!(%error, "the registry's cache could not be refreshed at once");
         }

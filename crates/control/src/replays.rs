@@ -108,6 +108,7 @@ impl Replays {
                 rows: counted.rows,
                 at_least: counted.at_least,
             }),
+            // The job visits the rows in any case, so a log that can't count them right now is no reason to refuse it.
             Err(status) if can_pass(status.code()) => {
                 tracing::debug!(%status, "the rows of a replay can't be counted right now");
                 Ok(Counted {

@@ -368,8 +368,10 @@ impl Process {
         self.started();
         let failed = tokio::select! {
             () = self.shutdown.cancelled() => None,
+            // A process whose port is gone can't do its job: it ends, and whatever supervises it starts another.
             Some(ended) = self.servers.join_next() => Some(ended),
         };
+        // Not ready first, so that balancers look elsewhere while calls under way end.
         self.health.stop();
         self.shutdown.cancel();
         match failed {

@@ -181,6 +181,7 @@ async fn give_back(object: Object, cancel: bool, tls: Tls) {
         object.simple_query("").await
     };
     let is_idle = matches!(tokio::time::timeout(IDLE_WITHIN, idle).await, Ok(Ok(_)));
+    // A cancellation may arrive late and would hit the next statement on this connection (decision 0034).
     if cancel || !is_idle {
         drop(Object::take(object));
     }

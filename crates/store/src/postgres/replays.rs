@@ -149,6 +149,8 @@ impl Replays for Postgres {
     ) -> Result<Option<Progress>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        // Locks the job: a pause, a cancellation or another worker's claim takes effect between two batches, never
+        // within one.
         let hold = transaction.prepare_cached(HOLD).await?;
         if transaction
             .query_opt(&hold, &[&replay.id.uuid(), &claim.0])
@@ -167,6 +169,7 @@ impl Replays for Postgres {
         )
         .await?;
         let statement = transaction.prepare_cached(PROGRESS).await?;
+        // Deliveries that existed before count as skipped, too.
         let skipped = batch.rows.saturating_sub(made);
         let row = transaction
             .query_one(
@@ -222,6 +225,7 @@ impl Replays for Postgres {
         let event = EventId::from_uuid(row.try_get("event_id")?);
         let endpoint = EndpointId::from_uuid(row.try_get("endpoint_id")?);
         let retried = match delivery_state(&row)? {
+            // Its message is in a lane or with a dispatcher: another one would only be a duplicate.
             DeliveryState::Pending => return Ok(Some(Retried::UnderWay)),
             DeliveryState::Scheduled { due } if due <= now => return Ok(Some(Retried::AlreadyDue)),
             DeliveryState::Scheduled { .. } | DeliveryState::Held(_) => {
