@@ -187,7 +187,7 @@ impl Fault {
         }
     }
 
-    /// Breaks something, waits, and takes the cause away. Gives back what was drawn.
+    /// Inflicts the fault, waits, and removes its cause. Returns its random parameters in words.
     pub(crate) async fn inflict(self, system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
         use Part::{Control, Dispatcher1, Dispatcher2, Ingest, Log1, Log2};
         match self {

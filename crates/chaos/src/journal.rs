@@ -92,7 +92,7 @@ impl Journal {
         self.pages().refused += 1;
     }
 
-    /// A request arrived; gives back how many of this delivery there are now.
+    /// Notes a request and returns the number of this delivery's requests so far.
     pub(crate) fn arrived(&self, event: EventId, endpoint: Endpoint) -> u16 {
         let now = self.now();
         let mut pages = self.pages();
@@ -135,7 +135,7 @@ impl Journal {
         }
     }
 
-    /// Every event that somebody spoke of.
+    /// Every event that a publisher or a receiver has seen.
     pub(crate) fn read(&self) -> HashMap<EventId, Page> {
         self.pages().events.clone()
     }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause after a rejected publish.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The most events that wait for an answer; while so many do, no new ones are begun.
+/// Maximum number of events that wait for an answer; at that number no new ones are begun.
 const UNDER_WAY: usize = 3_000;
 
 /// Interval between two batches of new events.

@@ -52,11 +52,11 @@ pub(crate) struct Receivers {
 const ASIDE: &str = "/aside";
 const ASIDE_DOWN: &str = "/aside/down";
 
-/// Of a hundred deliveries to the flaky endpoint, so many never succeed.
+/// Percentage of deliveries to the flaky endpoint that never succeed.
 const DOOMED: u64 = 2;
-/// Of a hundred requests below the fourth, so many fail there.
+/// Percentage of the first three requests that fail there.
 const FAILING: u64 = 25;
-/// Of a hundred first requests to the hanging endpoint, so many are never answered.
+/// Percentage of first requests to the hanging endpoint that are never answered.
 const HANGING: u64 = 4;
 
 impl Endpoint {

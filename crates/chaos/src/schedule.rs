@@ -18,7 +18,7 @@ pub(crate) const CAUGHT_UP: Duration = Duration::from_secs(2);
 /// Limit for catching up; the next fault comes after it all the same.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// In a run of some length, so many of a hundred faults are followed by the next at once.
+/// Percentage of faults, in a longer run, that the next one follows at once.
 const HASTE: u32 = 20;
 
 /// Faults in the given order, or in rounds: every one of them once, in an order drawn from a seed, then again.
@@ -29,7 +29,7 @@ pub(crate) struct Schedule {
     random: StdRng,
 }
 
-/// A fault and what came of it.
+/// An inflicted fault with its effects.
 #[derive(Debug)]
 pub(crate) struct Inflicted {
     pub(crate) fault: Fault,
@@ -104,7 +104,7 @@ impl Schedule {
         }
     }
 
-    /// Inflicts faults in rounds for so long, or once in the given order.
+    /// Inflicts faults in rounds for a time, or once in the given order.
     pub(crate) async fn run(
         &mut self,
         system: &mut System,

@@ -135,7 +135,7 @@ impl Verdict {
             .collect()
     }
 
-    /// The delay that so many of a hundred deliveries did not exceed.
+    /// The delay that this percentage of deliveries did not exceed.
     pub(crate) fn delay(&self, percent: usize) -> Option<Duration> {
         let last = self.delays.len().checked_sub(1)?;
         self.delays.get(last * percent / 100).copied()

@@ -46,7 +46,7 @@ pub struct NewEndpoint {
     pub tenant: Option<TenantId>,
     pub name: String,
     pub url: String,
-    /// The name of its dialect; if left out, the one that is made for its URL, or the default one.
+    /// The name of its dialect. By default the one made for its URL, or else the standard one.
     pub dialect: Option<String>,
     pub secret: NewSecret,
     /// Credentials sent to the receiver, beside the signature.
@@ -75,7 +75,7 @@ pub enum NewSecret {
 /// A change of an endpoint: the fields to replace.
 #[derive(Default)]
 pub struct EndpointChange {
-    /// Only an endpoint in this state is changed.
+    /// The condition under which the change is applied.
     pub precondition: Precondition,
     pub name: Option<String>,
     pub url: Option<String>,
@@ -126,7 +126,7 @@ impl Endpoints {
         Ok(endpoint.secret)
     }
 
-    /// Keeps on record that somebody looks at what an endpoint signs with.
+    /// Records in the audit log that a secret was read.
     pub(crate) async fn note_shown(&self, call: &Call, endpoint: &Endpoint) -> Result<(), Problem> {
         let entry = call.entry("endpoint.secret_shown", endpoint.id, Some(endpoint.tenant), None, None);
         Ok(self.book.registry.note(&entry).await?)
@@ -168,7 +168,8 @@ impl Endpoints {
         .await
     }
 
-    /// Replaces an endpoint's secret by another, generated if none is given; the old one goes on signing for so long.
+    /// Replaces an endpoint's secret, by a generated one if none is given. The old one keeps signing for `overlap`, at
+    /// most 7 days.
     pub async fn rotate_secret(
         &self,
         call: &Call,
@@ -269,7 +270,7 @@ impl Endpoints {
         Err(Problem::exhausted("endpoints_too_large", detail))
     }
 
-    /// An endpoint that the caller may know of; all others do not exist.
+    /// An endpoint that the caller may see; all others appear not to exist.
     pub(crate) async fn find(&self, call: &Call, id: EndpointId) -> Result<Endpoint, Problem> {
         self.book
             .registry
@@ -280,7 +281,7 @@ impl Endpoints {
             .ok_or_else(|| unknown_endpoint(id))
     }
 
-    /// Changes an endpoint, from the beginning again if somebody else changed it meanwhile.
+    /// Applies a change, again from the start if somebody else changed the endpoint meanwhile.
     async fn replace(
         &self,
         call: &Call,
@@ -395,7 +396,7 @@ fn unchanged(precondition: &Precondition, endpoint: &Endpoint) -> Result<(), Pro
     precondition.check("endpoint", endpoint.updated_at, "endpoint_changed")
 }
 
-/// A part of an endpoint that could not be read was given anew.
+/// Marks an unreadable part of an endpoint as replaced.
 fn repaired(endpoint: &mut Endpoint, part: &str) {
     endpoint.unreadable.retain(|unreadable| *unreadable != part);
 }

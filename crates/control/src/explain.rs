@@ -42,7 +42,7 @@ pub struct Explainer {
     pub(crate) dispatchers: DispatcherClient,
 }
 
-/// A delivery with all that is known of it.
+/// A delivery with everything that its explanation depends on.
 struct Known<'a> {
     delivery: &'a pb::Delivery,
     /// `None` if it was deleted.

@@ -218,7 +218,7 @@ fn timer(every: Duration) -> tokio::time::Interval {
     timer
 }
 
-/// That the database is away, its health says already.
+/// Logs an error quietly if the database is unavailable, because the health component reports that already.
 fn report(error: &StoreError, what: &str) {
     if error.is_transient() {
         tracing::debug!(%error, "{what}");

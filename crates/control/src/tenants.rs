@@ -27,10 +27,10 @@ pub struct Tenants {
     pub(crate) dialects: Dialects,
 }
 
-/// A change of a tenant: the fields to replace. What is set to none is as it was never chosen.
+/// A change of a tenant: the fields to replace. A field set to `None` returns to its default.
 #[derive(Debug, Default)]
 pub struct TenantChange {
-    /// Only a tenant in this state is changed.
+    /// The condition under which the change is applied.
     pub precondition: Precondition,
     pub name: Option<String>,
     /// Treatment of payloads that do not match their schema.
@@ -88,7 +88,7 @@ impl Tenants {
         retention::check_tenant(tenant, with_schedules)
     }
 
-    /// Changes a tenant, from the beginning again if somebody else changed it meanwhile.
+    /// Applies a change, again from the start if somebody else changed the tenant meanwhile.
     pub async fn update(&self, call: &Call, id: TenantId, change: &TenantChange) -> Result<Tenant, Problem> {
         call.require(Scope::Manage)?;
         call.refuse_portal()?;
@@ -130,7 +130,7 @@ impl Tenants {
         Ok(())
     }
 
-    /// A tenant that the caller may know of; all others do not exist.
+    /// A tenant that the caller may see; all others appear not to exist.
     async fn find(&self, call: &Call, id: TenantId) -> Result<Tenant, Problem> {
         call.tenant(Some(id))?;
         self.book.registry.tenant(id).await?.ok_or_else(|| no_such_tenant(id))

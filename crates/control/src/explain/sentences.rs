@@ -319,7 +319,7 @@ fn due(known: &Known<'_>) -> Vec<Fact> {
     [Some(due), circuit].into_iter().flatten().collect()
 }
 
-/// Since when a circuit is open, and after how many failures.
+/// Adds the time since which a circuit is open, and the number of failures.
 fn open(fact: Fact, gate: &pb::DescribeEndpointResponse) -> Fact {
     fact.at("since", gate.open_since.as_ref().and_then(timestamp_from))
         .with("failures", gate.failures)

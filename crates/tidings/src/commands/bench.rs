@@ -1,5 +1,4 @@
-//! `tidings bench`: what a delivery costs, how long it takes, and whether anybody waits for somebody else's broken
-//! endpoint, measured on real processes.
+//! `tidings bench`: the cost and the latency of deliveries, and the isolation of endpoints, measured on real processes.
 //!
 //! The system under test runs as processes of its own: every role on RabbitMQ and PostgreSQL, or standalone on the
 //! embedded default. This process is the publisher and the receiver, and is not counted.

@@ -1,4 +1,4 @@
-//! `tidings logs --export`: all attempts that a filter lets through, page by page to the standard output.
+//! `tidings logs --export`: every attempt that matches the filter, page by page to the standard output.
 
 use std::io::{IsTerminal as _, Write as _};
 
