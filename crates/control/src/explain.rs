@@ -148,6 +148,7 @@ impl Explainer {
             now: Timestamp::now(),
         };
         let mut told = of_delivery(&known);
+        // Which secret signs matters only where another attempt may follow.
         if !matches!(told.verdict, Verdict::Delivered | Verdict::Cancelled) {
             let rotation = endpoint.and_then(|endpoint| Signing::of(endpoint, &self.dialects).note(endpoint));
             told.facts.extend(rotation);

@@ -221,6 +221,7 @@ fn pool(
         statement_timeout.as_millis()
     );
     pooled.options(options.trim_start());
+    // A lease returns only idle connections, so it is enough to check that they are still open.
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
