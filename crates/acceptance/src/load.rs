@@ -1,4 +1,4 @@
-//! A publisher that goes on whatever happens, and remembers what it was promised.
+//! A publisher that never stops at errors, and remembers which events were accepted.
 
 use std::error::Error as _;
 use std::time::Duration;

@@ -48,8 +48,8 @@ impl Standalone {
         Self::start_wrapped(wrapper, &[("LOG__GRACE", "3s"), ("DISPATCHER__CHECK_AFTER", "2s")]).await
     }
 
-    /// Puts messages aside that nobody can read, as a dispatcher would. The process is stopped meanwhile, because nobody
-    /// else can write its database.
+    /// Parks unreadable messages, as a dispatcher would. The process is stopped meanwhile, because it locks its
+    /// database.
     pub async fn park(&mut self, bodies: &[&[u8]]) {
         /// The number under which the embedded queue keeps parked messages.
         const PARKED: i64 = 201;

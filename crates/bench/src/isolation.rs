@@ -1,9 +1,9 @@
-//! `bench isolation`: what others feel of an endpoint that hangs, of a flood, of a backlog, of searches, of a
-//! crash (guarantees G1, G3 and G5).
+//! `tidings bench isolation`: effects on others of an endpoint that hangs, of a flood, a backlog, searches and a crash
+//! (guarantees G1, G3 and G5).
 //!
-//! Need: nobody waits for somebody else's broken endpoint, and nothing accepted is lost. Mechanism: each scenario runs on
-//! fresh processes; a stream to a healthy endpoint is measured alone and then beside the trouble. Limit: publisher,
-//! receivers and system share one machine, so a figure says something only beside the one it is compared with.
+//! Each scenario runs on fresh processes. A stream to a healthy endpoint is measured alone and then beside the trouble,
+//! and everything accepted must be delivered. Publisher, receivers and system share one machine, so a figure is
+//! meaningful only beside the one it is compared with.
 
 mod backlog;
 mod filters;
@@ -72,7 +72,7 @@ enum Scenario {
     Backlog,
     /// The deliveries of a tenant's endpoint are replayed.
     Replay,
-    /// Searches that find nothing are begun and given up, again and again.
+    /// Searches that find nothing are begun and abandoned, again and again.
     Search,
     /// Processes are killed under full load and started again.
     Kill,

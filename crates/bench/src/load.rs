@@ -178,7 +178,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Waits until the log has so many deliveries to its first endpoint as succeeded.
+    /// Waits until the log has this number of successful deliveries to its first endpoint.
     pub(crate) async fn wait_until_recorded(&self, deliveries: u64) -> anyhow::Result<()> {
         let request = pb::CountRowsRequest {
             rows: Some(self.succeeded()),
@@ -285,7 +285,7 @@ impl<'a> Load<'a> {
         self.stream(rate, until).await.map(drop)
     }
 
-    /// Publishes so many events as fast as they are accepted.
+    /// Publishes this number of events as fast as they are accepted.
     pub(crate) async fn flood(&self, events: u64) -> anyhow::Result<()> {
         let full = vec![BATCH; events as usize / BATCH];
         let rest = Some(events as usize % BATCH).filter(|rest| *rest > 0);

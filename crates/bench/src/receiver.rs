@@ -58,7 +58,7 @@ struct Arrived {
 }
 
 impl Sink {
-    /// Listens on so many ports: for a dispatcher, as many hosts.
+    /// Listens on several ports, which are as many hosts to a dispatcher.
     pub(crate) async fn start(ports: usize, manner: Manner) -> anyhow::Result<Self> {
         let arrived = Arc::new(Arrived::default());
         let mut addresses = Vec::new();
@@ -118,7 +118,7 @@ impl Sink {
         self.arrived.events().contains_key(&event)
     }
 
-    /// Waits until so many events have come. Returns whether they did within `patience`.
+    /// Waits until this number of events has come. Returns `false` if `patience` ends first.
     pub(crate) async fn wait_for(&self, events: u64, patience: Duration) -> bool {
         let give_up = Instant::now() + patience;
         while self.distinct() < events {

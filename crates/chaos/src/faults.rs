@@ -63,7 +63,7 @@ faults! {
     KillControl = "kill-control",
     /// kill -9 of the broker
     KillBroker = "kill-broker",
-    /// kill -9 of the broker while delay queues hand over hundreds of due messages
+    /// kill -9 of the broker while rungs hand over hundreds of due messages
     KillBrokerMidTransfer = "kill-broker-mid-transfer",
     /// kill -9 of PostgreSQL
     KillDatabase = "kill-database",
@@ -83,17 +83,17 @@ faults! {
     DiskAlarm = "disk-alarm",
     /// the broker's application stopped under a running node
     StopApp = "stop-app",
-    /// every delay queue purged
+    /// every rung purged
     PurgeRungs = "purge-rungs",
     /// every lane purged while the dispatchers are dead and the lanes full
     PurgeLanes = "purge-lanes",
-    /// the lanes unbound from the exchange that delay queues hand over to, until a role starts again
+    /// the lanes unbound from what rungs end in, until a role starts again
     UnbindDue = "unbind-due",
     /// the live lanes unbound from what publishers use, until a role starts again
     UnbindWork = "unbind-work",
     /// a work queue deleted, until a role starts again
     DeleteLane = "delete-lane",
-    /// an operator's policy that turns the delay queues' at-least-once transfers into at-most-once
+    /// an operator's policy that turns the rungs' at-least-once transfers into at-most-once
     DropHeadPolicy = "drop-head-policy",
     /// the broker's dead-letter workers stopped, until the node is restarted
     StopTransfers = "stop-transfers",
@@ -187,7 +187,7 @@ impl Fault {
         }
     }
 
-    /// Breaks something, waits, and takes the cause away. Gives back what was drawn.
+    /// Inflicts the fault, waits, and removes its cause. Returns its random parameters in words.
     pub(crate) async fn inflict(self, system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
         use Part::{Control, Dispatcher1, Dispatcher2, Ingest, Log1, Log2};
         match self {

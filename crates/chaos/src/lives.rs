@@ -159,7 +159,7 @@ async fn tenant(system: &System, what: &str) -> Tenant {
     system.client.create_tenant(&format!("chaos {what}")).await
 }
 
-/// An endpoint that nobody else's book is about.
+/// An endpoint that nobody else's journal is about.
 fn aside(system: &System, tenant: &Tenant, answers: bool) -> pb::Endpoint {
     let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
     pb::Endpoint {

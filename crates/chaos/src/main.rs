@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod book;
 mod crowd;
 mod engines;
 mod faults;
+mod journal;
 mod lives;
 mod publisher;
 mod receivers;
@@ -25,9 +25,9 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::book::Book;
 use crate::engines::Broker;
 use crate::faults::{Fault, ON_CLUSTER, SHORT};
+use crate::journal::Journal;
 use crate::publisher::Publisher;
 use crate::report::Run;
 use crate::schedule::Schedule;
@@ -116,9 +116,9 @@ async fn run(options: Options, state: &Path) -> anyhow::Result<bool> {
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     println!("chaos: --seed {seed}, logs in {}", state.display());
     let tidings = program(options.tidings.clone())?;
-    let book = Arc::new(Book::open());
-    let mut system = System::start(&tidings, broker, state.join("logs"), seed, book.clone()).await?;
-    let outcome = inflict(&options, seed, &mut system, book).await;
+    let journal = Arc::new(Journal::open());
+    let mut system = System::start(&tidings, broker, state.join("logs"), seed, journal.clone()).await?;
+    let outcome = inflict(&options, seed, &mut system, journal).await;
     let run = match outcome {
         Ok(run) => run,
         Err(error) => {
@@ -143,7 +143,7 @@ async fn run(options: Options, state: &Path) -> anyhow::Result<bool> {
     Ok(passed)
 }
 
-async fn inflict(options: &Options, seed: u64, system: &mut System, book: Arc<Book>) -> anyhow::Result<Run> {
+async fn inflict(options: &Options, seed: u64, system: &mut System, journal: Arc<Journal>) -> anyhow::Result<Run> {
     let (faults, lasting) = match (options.faults.is_empty(), options.short) {
         (false, _) => (options.faults.clone(), None),
         (true, true) => (SHORT.to_vec(), None),
@@ -159,19 +159,24 @@ async fn inflict(options: &Options, seed: u64, system: &mut System, book: Arc<Bo
     };
     let start = Instant::now();
     schedule::log(start.elapsed(), &format!("publishing {} events/s", options.rate));
-    let publisher = Publisher::start(system.client.clone(), system.tenant.clone(), options.rate, book.clone());
-    let faults = Schedule::new(seed, faults).run(system, &book, lasting).await?;
+    let publisher = Publisher::start(
+        system.client.clone(),
+        system.tenant.clone(),
+        options.rate,
+        journal.clone(),
+    );
+    let faults = Schedule::new(seed, faults).run(system, &journal, lasting).await?;
     schedule::log(start.elapsed(), "publishing ends");
     publisher.stop().await?;
     let published_for = start.elapsed();
     system.heal().await?;
     schedule::log(start.elapsed(), "waiting until everything has ended");
-    let verdict = Verdict::reach(system, || book.read(), Duration::from_secs(options.drain)).await?;
+    let verdict = Verdict::reach(system, || journal.read(), Duration::from_secs(options.drain)).await?;
     Ok(Run {
         seed,
         rate: options.rate,
         published_for,
-        refused: book.standing().refused,
+        refused: journal.standing().refused,
         faults,
         verdict,
         misdeeds: system.misdeeds(),

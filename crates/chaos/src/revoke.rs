@@ -26,7 +26,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(15);
 const KIND: u8 = 0;
 
 /// Publishes over a stream and watches, deletes the key, and sees that both end with the reason and that nothing is
-/// accepted any more. What was accepted goes into the book, whose end says whether it was delivered.
+/// accepted any more. What was accepted goes into the journal, whose end says whether it was delivered.
 pub(crate) async fn revoke_while_streaming(system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
     let wanted = pb::CreateApiKeyRequest {
         name: "to be revoked".into(),
@@ -77,7 +77,7 @@ pub(crate) async fn revoke_while_streaming(system: &mut System, random: &mut Std
             match answers.message().await {
                 Ok(Some(answer)) => {
                     if let Some(Accepted(event)) = answer.result.and_then(|result| result.result) {
-                        system.book.accepted(event.event_id.parse()?, KIND);
+                        system.journal.accepted(event.event_id.parse()?, KIND);
                         accepted += 1;
                     }
                 }

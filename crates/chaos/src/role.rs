@@ -87,7 +87,7 @@ impl Role {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Sets a variable for the lives to come, or takes it away.
+    /// Sets or removes a variable for later starts.
     pub(crate) fn set(&mut self, name: &str, value: Option<String>) {
         let name = format!("TIDINGS_{name}");
         self.program.variables.retain(|(known, _)| *known != name);
@@ -186,7 +186,7 @@ impl Role {
         format!("--- the end of {}:\n{end}", self.log.display())
     }
 
-    /// Lines of its log that tell of a panic.
+    /// Lines of its log that report a panic.
     pub(crate) fn panics(&self) -> Vec<String> {
         let told = |line: &&str| line.contains("panicked at");
         self.read_log().lines().filter(told).map(str::to_owned).collect()

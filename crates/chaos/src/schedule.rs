@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::book::Book;
 use crate::faults::Fault;
+use crate::journal::Journal;
 use crate::system::System;
 
 /// The system has caught up when no accepted event has waited longer than this for its first request.
@@ -18,7 +18,7 @@ pub(crate) const CAUGHT_UP: Duration = Duration::from_secs(2);
 /// Limit for catching up; the next fault comes after it all the same.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// In a run of some length, so many of a hundred faults are followed by the next at once.
+/// Percentage of faults, in a longer run, that the next one follows at once.
 const HASTE: u32 = 20;
 
 /// Faults in the given order, or in rounds: every one of them once, in an order drawn from a seed, then again.
@@ -29,7 +29,7 @@ pub(crate) struct Schedule {
     random: StdRng,
 }
 
-/// A fault and what came of it.
+/// An inflicted fault with its effects.
 #[derive(Debug)]
 pub(crate) struct Inflicted {
     pub(crate) fault: Fault,
@@ -79,12 +79,12 @@ impl Inflicted {
 }
 
 impl Felt {
-    /// Observes the book until it is dropped.
-    async fn watch(&mut self, book: &Book) -> Infallible {
-        let mut requests = book.standing().requests;
+    /// Observes the journal until it is dropped.
+    async fn watch(&mut self, journal: &Journal) -> Infallible {
+        let mut requests = journal.standing().requests;
         let mut since = Instant::now();
         loop {
-            let standing = book.standing();
+            let standing = journal.standing();
             if standing.requests != requests {
                 (requests, since) = (standing.requests, Instant::now());
             }
@@ -104,11 +104,11 @@ impl Schedule {
         }
     }
 
-    /// Inflicts faults in rounds for so long, or once in the given order.
+    /// Inflicts faults in rounds for a time, or once in the given order.
     pub(crate) async fn run(
         &mut self,
         system: &mut System,
-        book: &Book,
+        journal: &Journal,
         lasting: Option<Duration>,
     ) -> anyhow::Result<Vec<Inflicted>> {
         let start = Instant::now();
@@ -117,7 +117,7 @@ impl Schedule {
         loop {
             let pause = Duration::from_millis(self.random.random_range(500..2_500));
             tokio::time::sleep(pause).await;
-            let before = std::mem::replace(&mut repeated, book.standing().repeated);
+            let before = std::mem::replace(&mut repeated, journal.standing().repeated);
             if let Some(last) = inflicted.last_mut() {
                 last.repeated = repeated - before;
             }
@@ -133,7 +133,7 @@ impl Schedule {
                 None => self.faults[inflicted.len()],
             };
             let hasty = lasting.is_some() && self.random.random_range(0..100) < HASTE;
-            inflicted.push(self.inflict(fault, hasty, system, book, start).await?);
+            inflicted.push(self.inflict(fault, hasty, system, journal, start).await?);
         }
     }
 
@@ -150,26 +150,26 @@ impl Schedule {
         fault: Fault,
         hasty: bool,
         system: &mut System,
-        book: &Book,
+        journal: &Journal,
         start: Instant,
     ) -> anyhow::Result<Inflicted> {
         let name = fault.name();
-        let (at, before) = (start.elapsed(), book.standing());
+        let (at, before) = (start.elapsed(), journal.standing());
         log(at, &format!("{name}: begins"));
         let mut felt = Felt::default();
         let suffering = async {
             let detail = fault.inflict(system, &mut self.random).await;
             let detail = detail.with_context(|| format!("{name} failed"))?;
             system.heal().await.with_context(|| format!("after {name}"))?;
-            let (end, after) = (Instant::now(), book.standing());
+            let (end, after) = (Instant::now(), journal.standing());
             let lasted = start.elapsed() - at;
             log(start.elapsed(), &format!("{name}: over ({detail})"));
-            let recovered = recovery(book, after.requests, end, hasty).await;
+            let recovered = recovery(journal, after.requests, end, hasty).await;
             anyhow::Ok((detail, after, lasted, recovered))
         };
         let (detail, after, lasted, (first_request, caught_up)) = tokio::select! {
             suffered = suffering => suffered?,
-            never = felt.watch(book) => match never {},
+            never = felt.watch(journal) => match never {},
         };
         log(
             start.elapsed(),
@@ -196,10 +196,10 @@ impl Schedule {
     }
 }
 
-async fn recovery(book: &Book, requests: u64, end: Instant, hasty: bool) -> (Option<Duration>, Option<Duration>) {
+async fn recovery(journal: &Journal, requests: u64, end: Instant, hasty: bool) -> (Option<Duration>, Option<Duration>) {
     let mut first_request = None;
     while end.elapsed() < PATIENCE {
-        let standing = book.standing();
+        let standing = journal.standing();
         if first_request.is_none() && standing.requests > requests {
             first_request = Some(end.elapsed());
         }

@@ -13,8 +13,8 @@ use tidings_domain::key::Token;
 use tidings_proto::pb;
 use tidings_testkit::{FaultProxy, Reserved};
 
-use crate::book::Book;
 use crate::engines::{Broker, Engines};
+use crate::journal::Journal;
 use crate::receivers::{Endpoint, Receivers, event_type};
 use crate::role::{Program, Role};
 
@@ -29,7 +29,7 @@ const SCHEDULE: [i64; 3] = [1, 2, 3];
 pub(crate) struct System {
     pub(crate) receivers: Receivers,
     /// The publisher's and the receivers' records.
-    pub(crate) book: Arc<Book>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) servers: Servers,
     /// Speaks to ingest with the operator's key.
     pub(crate) client: Client,
@@ -125,12 +125,12 @@ impl System {
         broker: Broker,
         logs: PathBuf,
         seed: u64,
-        book: Arc<Book>,
+        journal: Arc<Journal>,
     ) -> anyhow::Result<Self> {
         let _ = fs::remove_dir_all(&logs);
         fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
         let engines = Engines::start(broker).await?;
-        let receivers = Receivers::start(seed, book.clone()).await?;
+        let receivers = Receivers::start(seed, journal.clone()).await?;
 
         let addresses: Vec<_> = (0..6).map(|_| Reserved::address()).collect();
         let [ingest, http, rest, log1, log2, control] = &addresses[..] else {
@@ -210,7 +210,7 @@ impl System {
         }
         Ok(Self {
             receivers,
-            book,
+            journal,
             servers,
             client,
             tenant,

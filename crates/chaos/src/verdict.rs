@@ -1,4 +1,4 @@
-//! The final comparison of the publisher's and the receivers' book with the system's ledger.
+//! The final comparison of the publisher's and the receivers' journal with the system's ledger.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -9,8 +9,8 @@ use tidings_domain::{DeliveryId, EventId};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::book::{Page, Visits};
 use crate::engines::Engines;
+use crate::journal::{Page, Visits};
 use crate::receivers::Endpoint;
 use crate::system::System;
 
@@ -81,12 +81,12 @@ impl Verdict {
     /// Waits until every delivery has ended and the broker is empty, or the deadlines are over, and counts.
     pub(crate) async fn reach(
         system: &System,
-        book: impl Fn() -> HashMap<EventId, Page>,
+        journal: impl Fn() -> HashMap<EventId, Page>,
         deadline: Duration,
     ) -> anyhow::Result<Self> {
         let ledger = system.engines.administer().await?;
         let start = Instant::now();
-        let expected = expected(system, &book());
+        let expected = expected(system, &journal());
         let mut open: Vec<DeliveryId> = expected.keys().copied().collect();
         loop {
             let rows = read(&ledger, &open).await?;
@@ -100,7 +100,7 @@ impl Verdict {
         let leftovers = leftovers(&system.engines).await?;
 
         // Read anew: copies that were still under way may have made requests.
-        let pages = book();
+        let pages = journal();
         let expected = self::expected(system, &pages);
         let deliveries: Vec<_> = expected.keys().copied().collect();
         let rows = read(&ledger, &deliveries).await?;
@@ -135,7 +135,7 @@ impl Verdict {
             .collect()
     }
 
-    /// The delay that so many of a hundred deliveries did not exceed.
+    /// The delay that this percentage of deliveries did not exceed.
     pub(crate) fn delay(&self, percent: usize) -> Option<Duration> {
         let last = self.delays.len().checked_sub(1)?;
         self.delays.get(last * percent / 100).copied()

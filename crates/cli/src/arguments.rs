@@ -38,7 +38,7 @@ impl When {
     }
 }
 
-/// The time so long from now, as requests carry it.
+/// The time after a duration from now, as a protobuf timestamp.
 pub(crate) fn from_now(length: Duration) -> anyhow::Result<prost_types::Timestamp> {
     let at = Timestamp::now()
         .checked_add(length)
@@ -46,8 +46,8 @@ pub(crate) fn from_now(length: Duration) -> anyhow::Result<prost_types::Timestam
     Ok(tidings_proto::timestamp(at))
 }
 
-/// The secret in a file, or in standard input if the file is `-`. The line end that editors leave behind it is cut off,
-/// which is said; whatever else is around it is refused by whoever reads it.
+/// The secret in a file, or in standard input if the file is `-`. A final line end, which editors add, is removed with
+/// a notice; other additions are rejected later by the service.
 pub(crate) fn secret_in(path: &Path) -> anyhow::Result<String> {
     let is_stdin = path.as_os_str() == "-";
     let text = if is_stdin {

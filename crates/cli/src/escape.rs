@@ -1,8 +1,7 @@
-//! Texts from others on a terminal.
+//! Safe output of others' texts on a terminal.
 //!
-//! A receiver's answer, a header, a name that somebody chose can hold sequences that move the cursor, rewrite what stands
-//! above, or type for whoever looks (CWE-150). What would be obeyed instead of shown is written as an escape, as JSON has
-//! it: `\u001b`.
+//! A receiver's response, a header or a name can contain sequences that move the cursor, rewrite earlier lines, or type
+//! for the user (CWE-150). Control sequences are printed as JSON escapes: `\u001b`.
 
 use std::borrow::Cow;
 

@@ -49,7 +49,7 @@ pub fn heading(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Whoever reads may have seen enough (`| head`): then there is nothing more to do.
+/// Ends quietly if the reader has closed the pipe (`| head`).
 fn write(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),

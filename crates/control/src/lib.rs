@@ -7,6 +7,7 @@ pub mod logs;
 mod messages;
 pub mod notifier;
 mod operations;
+mod precondition;
 
 pub use notifier::metrics::register as register_metrics;
 pub use operations::{
@@ -114,14 +115,14 @@ pub struct Parts {
 /// The faces of control, and what it does by itself.
 pub struct Control {
     /// Tenants and API keys.
-    pub tenants: TenantServiceServer<grpc::TenantFace>,
-    pub audit: AuditServiceServer<grpc::AuditFace>,
-    pub endpoints: EndpointServiceServer<grpc::EndpointFace>,
-    pub event_types: EventTypeServiceServer<grpc::EventTypeFace>,
+    pub tenants: TenantServiceServer<grpc::TenantGrpc>,
+    pub audit: AuditServiceServer<grpc::AuditGrpc>,
+    pub endpoints: EndpointServiceServer<grpc::EndpointGrpc>,
+    pub event_types: EventTypeServiceServer<grpc::EventTypeGrpc>,
     /// Replays and retries of deliveries.
-    pub replays: ReplayServiceServer<grpc::ReplayFace>,
-    pub explanations: ExplainServiceServer<grpc::ExplainFace>,
-    pub erasures: ErasureServiceServer<grpc::ErasureFace>,
+    pub replays: ReplayServiceServer<grpc::ReplayGrpc>,
+    pub explanations: ExplainServiceServer<grpc::ExplainGrpc>,
+    pub erasures: ErasureServiceServer<grpc::ErasureGrpc>,
     /// All of it over HTTP, under `/api/v2`.
     pub http: axum::Router,
     /// Notifies tenants of failing endpoints, once it is run.
@@ -209,34 +210,34 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         shutdown: parts.shutdown,
     };
     Ok(Control {
-        tenants: TenantServiceServer::new(grpc::TenantFace {
+        tenants: TenantServiceServer::new(grpc::TenantGrpc {
             tenants,
             keys,
             callers: callers.clone(),
         }),
-        audit: AuditServiceServer::new(grpc::AuditFace {
+        audit: AuditServiceServer::new(grpc::AuditGrpc {
             log: audit,
             callers: callers.clone(),
         }),
-        endpoints: EndpointServiceServer::new(grpc::EndpointFace {
+        endpoints: EndpointServiceServer::new(grpc::EndpointGrpc {
             endpoints,
             filters,
             dispatchers,
             callers: callers.clone(),
         }),
-        event_types: EventTypeServiceServer::new(grpc::EventTypeFace {
+        event_types: EventTypeServiceServer::new(grpc::EventTypeGrpc {
             event_types,
             callers: callers.clone(),
         }),
-        replays: ReplayServiceServer::new(grpc::ReplayFace {
+        replays: ReplayServiceServer::new(grpc::ReplayGrpc {
             replays,
             callers: callers.clone(),
         }),
-        explanations: ExplainServiceServer::new(grpc::ExplainFace {
+        explanations: ExplainServiceServer::new(grpc::ExplainGrpc {
             explainer,
             callers: callers.clone(),
         }),
-        erasures: ErasureServiceServer::new(grpc::ErasureFace { erasures, callers }),
+        erasures: ErasureServiceServer::new(grpc::ErasureGrpc { erasures, callers }),
         http: http::router(rest, parts.others),
         notifier,
     })
@@ -272,6 +273,7 @@ impl Book {
     }
 
     async fn refresh(&self, of: Of) {
+        // The change is committed, and the cache also follows announcements: failing the request would be wrong.
         if let Err(error) = self.cache.refresh(of).await {
             tracing::debug!(%error, "the registry's cache could not be refreshed at once");
         }

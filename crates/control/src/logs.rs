@@ -125,7 +125,7 @@ impl LogClient {
         answer(client.count_attempts(as_asked_by(authorization, question)?)).await
     }
 
-    /// Every queue with how many messages wait in it.
+    /// Every queue with its number of waiting messages.
     pub(crate) async fn queues(&self, authorization: &HeaderValue) -> Result<pb::ListQueuesResponse, Status> {
         let mut client = self.1.clone();
         answer(client.list_queues(as_asked_by(authorization, pb::ListQueuesRequest {})?)).await

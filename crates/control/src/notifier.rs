@@ -98,6 +98,7 @@ impl Notifier {
             cache,
             outbox,
             disable_after: config.disable_after,
+            // A tiny interval in the configuration must not become a busy loop.
             check_every: config.check_every.max(Duration::from_millis(100)),
         })
     }
@@ -145,6 +146,7 @@ impl Notifier {
             let at = Instant::now();
             let notices = self.store.take_notices(Timestamp::now(), BATCH).await?;
             let full = notices.len() == BATCH as usize;
+            // Before the notices are removed: a crash in between repeats the events under the same ids, and loses none.
             operational::record(&*self.store, &self.cache, &notices).await?;
             let (mailed, told): (Vec<_>, Vec<_>) = notices.into_iter().partition(|notice| self.is_mailed(notice));
             if let Some(outbox) = &self.outbox {
@@ -216,7 +218,7 @@ fn timer(every: Duration) -> tokio::time::Interval {
     timer
 }
 
-/// That the database is away, its health says already.
+/// Logs an error quietly if the database is unavailable, because the health component reports that already.
 fn report(error: &StoreError, what: &str) {
     if error.is_transient() {
         tracing::debug!(%error, "{what}");

@@ -14,7 +14,6 @@ pub mod keys;
 pub(crate) mod preview;
 pub mod replays;
 pub mod retention;
-pub(crate) mod seen;
 pub mod send_test;
 pub mod signature;
 pub(crate) mod signing;

@@ -82,7 +82,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
         }
         for (id, claim) in passed_over {
             // One that can't be given back is free when its lease ends.
-            if let Err(error) = store.give_back_replay(id, claim).await {
+            if let Err(error) = store.release_replay(id, claim).await {
                 tracing::debug!(replay = %id, %error, "a replay could not be given back");
             }
         }
@@ -150,7 +150,7 @@ async fn work(
             break;
         }
     }
-    store.give_back_replay(replay.id, claim).await?;
+    store.release_replay(replay.id, claim).await?;
     Ok(Next::Done)
 }
 

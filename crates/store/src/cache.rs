@@ -389,6 +389,7 @@ impl RegistryCache {
         loop {
             tokio::select! {
                 received = changes.recv_many(&mut changed, CHANGES) => {
+                    // The subscription ended: changes may have been lost.
                     if received == 0 {
                         return Ok(());
                     }
@@ -400,6 +401,7 @@ impl RegistryCache {
                     let began = Instant::now();
                     self.resync().await?;
                     tidings_service::metrics::succeeded("registry");
+                    // Comparing marks reads every tenant, so a large registry is compared less often.
                     resync_at = began + RESYNC_EVERY.max(began.elapsed() * RESYNC_SHARE);
                 }
             }

@@ -88,7 +88,7 @@ pub trait Erasures: Send + Sync + 'static {
     ) -> Result<(Removed, bool), StoreError>;
 
     /// Releases an erasure's claim before its lease is over.
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
 
     /// Drops the oldest partition whose day lies wholly before a time, after cancelling (`expired`) the deliveries
     /// still open in it. Returns the number of partitions dropped; a store without partitions removes at most `limit`

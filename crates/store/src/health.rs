@@ -29,7 +29,7 @@ pub(crate) fn late_in(period: Duration) -> Duration {
 }
 
 /// Attempts that ended deliveries, as far as they say something of the endpoint.
-pub(crate) struct Signs<'a> {
+pub(crate) struct HealthChanges<'a> {
     /// Those that gave up, in the order of their deliveries.
     pub(crate) exhausted: Vec<Exhausted<'a>>,
     /// Endpoints that took a delivery after everything else in the batch, and when; in the order of their ids.
@@ -45,7 +45,7 @@ pub(crate) struct Exhausted<'a> {
 }
 
 /// Reads a batch. Tests say nothing.
-pub(crate) fn signs(records: &[Record]) -> Signs<'_> {
+pub(crate) fn changes(records: &[Record]) -> HealthChanges<'_> {
     let mut answered: HashMap<EndpointId, Timestamp> = HashMap::new();
     let mut exhausted = Vec::new();
     for record in records {
@@ -77,5 +77,5 @@ pub(crate) fn signs(records: &[Record]) -> Signs<'_> {
     exhausted.sort_unstable_by_key(|one| one.after.id);
     let mut answered: Vec<_> = answered.into_iter().collect();
     answered.sort_unstable();
-    Signs { exhausted, answered }
+    HealthChanges { exhausted, answered }
 }

@@ -20,7 +20,7 @@ pub mod replays;
 pub mod seal;
 mod sealed;
 pub mod sqlite;
-pub mod tail;
+pub mod watch;
 
 pub use answers::Answers;
 pub use cache::RegistryCache;
@@ -33,9 +33,9 @@ pub use metrics::register as register_metrics;
 pub use notices::Notices;
 pub use registry::Registry;
 pub use replays::Replays;
-pub use tail::Tail;
+pub use watch::Watch;
 
 /// Everything that is stored, behind one handle.
-pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Tail {}
+pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Watch {}
 
-impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Tail> Store for T {}
+impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Watch> Store for T {}

@@ -22,15 +22,15 @@ mod ledger;
 mod listen;
 mod migrate;
 mod notices;
-mod open;
 mod partitions;
 mod record;
 mod registry;
 mod replays;
 mod retention;
 mod standing;
-mod tail;
+mod sweep;
 mod tls;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ pub struct Postgres {
     /// Connections for maintenance, which takes long and has nobody waiting.
     upkeep: Pool,
     /// Of everything, and of what only the ledger keeps.
-    swept: [open::Swept; 2],
+    swept: [sweep::Swept; 2],
     /// For the connections that are not the pools'.
     session: tokio_postgres::Config,
     tls: tls::Tls,
@@ -221,6 +221,7 @@ fn pool(
         statement_timeout.as_millis()
     );
     pooled.options(options.trim_start());
+    // A lease returns only idle connections, so it is enough to check that they are still open.
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };

@@ -145,7 +145,7 @@ pub trait Replays: Send + Sync + 'static {
     async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError>;
     /// Moves a replay from one state to another. Returns `false`, with nothing changed, if it does not exist or is in a
     /// different state.
-    async fn turn_replay(
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -170,7 +170,7 @@ pub trait Replays: Send + Sync + 'static {
         lease: Duration,
     ) -> Result<Option<Progress>, StoreError>;
     /// Releases a claimed replay at once; does nothing if the claim is lost.
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError>;
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError>;
     /// Ends a claimed replay: as succeeded, or as failed with an error. `false` if the claim is lost.
     async fn end_replay(
         &self,

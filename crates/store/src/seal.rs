@@ -169,6 +169,7 @@ impl SealKey {
     /// Reads `name:base64`, as it is configured.
     pub fn parse(text: &str) -> Result<Self, SealKeyError> {
         let (id, encoded) = text.trim().split_once(':').ok_or(SealKeyError::Form)?;
+        // The name is checked first, so that errors about the key can mention it.
         let key = Self::new(id, [0; 32])?;
         let bytes = BASE64_STANDARD
             .decode(encoded)

@@ -16,7 +16,6 @@ mod idempotency;
 mod ledger;
 mod messages;
 mod notices;
-mod open;
 mod query;
 mod readers;
 mod record;
@@ -26,7 +25,8 @@ mod retention;
 mod row;
 mod schema;
 mod standing;
-mod tail;
+mod sweep;
+mod watch;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -84,6 +84,8 @@ impl Sqlite {
     /// [`StoreError::Conflict`] if another process has it open, [`StoreError::Schema`] if it was written by a
     /// newer version, [`StoreError::Unavailable`] if the file can't be opened.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
+        // SQLite itself would let two processes take turns. But the embedded queue knows in memory which messages are
+        // handed out, and a second process would hand them out again.
         let lock = lock(path)?;
         keep_private(path)?;
         let mut connection = Connection::open(path)?;
@@ -187,6 +189,7 @@ impl Sqlite {
 fn announce(subscribers: &Subscribers, changes: impl IntoIterator<Item = Of>) {
     let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
     for of in changes {
+        // A subscriber that lags so far behind is closed rather than waited for: it then loads everything again.
         subscribers.retain(|subscriber| subscriber.try_send(of).is_ok());
     }
 }

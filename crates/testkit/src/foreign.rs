@@ -26,7 +26,7 @@ pub struct ForeignReceiver {
     _process: Child,
 }
 
-/// A request as a receiver saw it, and what it made of it.
+/// A request as a receiver saw it, with the receiver's verdict.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Judged {
     /// `true` if it was answered with 2xx.

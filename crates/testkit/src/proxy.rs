@@ -1,4 +1,4 @@
-//! A TCP proxy that can be cut, or makes a server be far away, for tests of what happens then.
+//! A TCP proxy that can be cut, or adds latency.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl FaultProxy {
         Self::start_far_from(server, Duration::ZERO).await
     }
 
-    /// The same, with everything on its way for so long in each direction, ends included.
+    /// The same with this latency in each direction, for ends of connections as well.
     ///
     /// # Panics
     ///

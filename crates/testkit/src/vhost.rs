@@ -92,7 +92,7 @@ impl TestVhost {
         self.api.clone().run(Method::DELETE, self.path_of(queue), None).await;
     }
 
-    /// Throws away the messages that wait in a queue.
+    /// Deletes the messages that wait in a queue.
     pub async fn purge_queue(&self, queue: &str) {
         self.api
             .clone()
@@ -100,8 +100,8 @@ impl TestVhost {
             .await;
     }
 
-    /// Closes every connection to it from the broker's side, and says how many there were. A connection younger than
-    /// a second may not be known yet.
+    /// Closes every connection to it from the broker's side and returns their number. A connection younger than a
+    /// second may not be known yet.
     pub async fn close_connections(&self) -> usize {
         #[derive(Deserialize)]
         struct Connection {

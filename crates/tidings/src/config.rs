@@ -38,7 +38,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The dialects there are. Their deliveries must be able to end before what they need is forgotten.
+    /// Loads the dialects. Their deliveries must be able to end before what they need is forgotten.
     pub(crate) fn load_dialects(&self) -> anyhow::Result<tidings_dialect::Dialects> {
         let dialects = self.dialects.load()?;
         let kept = self.log.retention;

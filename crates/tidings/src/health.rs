@@ -40,7 +40,7 @@ pub(crate) async fn watch_rows(cache: Arc<RegistryCache>, health: Health, shutdo
     }
 }
 
-/// Keeps the components `secrets` and `dialects` true.
+/// Updates the components `secrets` and `dialects` until shutdown.
 pub(crate) async fn watch(watched: Watched, health: Health, shutdown: CancellationToken) {
     let (secrets, dialects) = (health.component("secrets"), health.component("dialects"));
     shutdown.run_until_cancelled(watched.cache.loaded()).await;

@@ -38,7 +38,7 @@ pub(crate) struct Process {
     pub(crate) shutdown: CancellationToken,
     /// Tasks that every role runs beside its own.
     pub(crate) supervisor: Supervisor,
-    /// Down until everything is served: before that, others would find nobody listening.
+    /// Down until everything is served, because nothing listens before that.
     startup: Component,
     /// The limits that all requests pass; no caller is known to it yet.
     door: Door,
@@ -100,7 +100,7 @@ impl Process {
         })
     }
 
-    /// The same with the monitor served, as every role has it. Of each group of `needs` the role's job takes one.
+    /// The same with the monitor served, as in every role. Of each group of `needs`, one component must be up.
     pub(crate) async fn begin_role(role: &str, args: &ConfigArgs, needs: &[&[&str]]) -> anyhow::Result<Self> {
         let mut process = Self::begin(role, args)?;
         process.require(needs);
@@ -109,7 +109,8 @@ impl Process {
         Ok(process)
     }
 
-    /// Says what the process's job takes, besides that everything is served: of each group, one component.
+    /// Declares the components that readiness depends on, besides that everything is served: of each group, one must be
+    /// up.
     pub(crate) fn require(&self, needs: &[&[&str]]) {
         let startup: &[&[&str]] = &[&[STARTUP]];
         self.health.require(&[startup, needs].concat());
@@ -189,7 +190,7 @@ impl Process {
         Ok(Some(store))
     }
 
-    /// Keeps the component true to whether the database answers.
+    /// Updates the component by pinging the database.
     pub(crate) fn watch_database(&self, store: Arc<dyn Store>, health: Component) {
         let shutdown = self.shutdown.clone();
         self.supervisor.spawn("database_watch", move || {
@@ -197,7 +198,7 @@ impl Process {
         });
     }
 
-    /// Starts to connect to RabbitMQ; it is there when the component says so.
+    /// Starts to connect to RabbitMQ; the component is up once connected.
     pub(crate) fn rabbit(&self, topology: Topology) -> Arc<dyn Queue> {
         // Closed by the roles in their own order, so the queue must outlive the first request to stop.
         Rabbit::start(
@@ -208,7 +209,7 @@ impl Process {
         )
     }
 
-    /// The registry's cache, loading, and what it says of callers.
+    /// Starts to load the registry's cache, and authenticates callers by it.
     pub(crate) fn registry(&self, registry: Arc<dyn Registry>, token: &SecretText) -> (Arc<RegistryCache>, Access) {
         let health = self.health.component("registry");
         let cache = RegistryCache::start(registry, health, self.shutdown.clone());
@@ -226,8 +227,8 @@ impl Process {
         (cache, access)
     }
 
-    /// Keeps the health true to whether this process can work with all that the registry has; for those that open secrets
-    /// and write requests.
+    /// Updates the health components for parts of the registry that this process can't work with; for roles that open
+    /// secrets and render requests.
     pub(crate) fn watch_registry(&self, watched: Watched) {
         let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         self.supervisor.spawn("registry_watch", move || {
@@ -245,14 +246,14 @@ impl Process {
         Ok(token)
     }
 
-    /// The ways to the log service.
+    /// Clients of the log service, for writing records and fetching content.
     pub(crate) fn log_clients(&self, queue: Arc<dyn Queue>) -> anyhow::Result<(Recorder, Fetcher)> {
         let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
         let recorder = Recorder::start(client.clone(), queue, &self.health);
         Ok((recorder, Fetcher::start(client, &self.health)))
     }
 
-    /// Keeps the component `log` true to whether the log service says that it can do its job.
+    /// Updates the component `log` by the log service's own health.
     pub(crate) fn watch_log(&self) -> anyhow::Result<()> {
         let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
         let (component, shutdown) = (self.health.component("log"), self.shutdown.clone());
@@ -375,8 +376,10 @@ impl Process {
         self.started();
         let failed = tokio::select! {
             () = self.shutdown.cancelled() => None,
+            // A process whose port is gone can't do its job: it ends, and whatever supervises it starts another.
             Some(ended) = self.servers.join_next() => Some(ended),
         };
+        // Not ready first, so that balancers look elsewhere while calls under way end.
         self.health.stop();
         self.shutdown.cancel();
         match failed {
@@ -385,7 +388,7 @@ impl Process {
         }
     }
 
-    /// Waits for the servers to end what they hold.
+    /// Waits for the servers to finish calls under way.
     pub(crate) async fn servers_ended(&mut self) -> anyhow::Result<()> {
         while let Some(ended) = self.servers.join_next().await {
             ended??;
@@ -393,7 +396,7 @@ impl Process {
         Ok(())
     }
 
-    /// Ends what is left when the role has ended: what every role does beside its job, and then the monitor.
+    /// Ends the common tasks once the role has ended, and then the monitor.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
         self.supervisor.ended().await;
         if let Some(spans) = self.spans {

@@ -1,4 +1,4 @@
-//! A tenant that publishes a little, beside one that publishes as fast as it is let.
+//! A tenant that publishes a little, beside one that publishes as fast as possible.
 
 use std::time::Duration;
 

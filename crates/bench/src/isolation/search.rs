@@ -1,5 +1,5 @@
-//! Somebody looks for what is not there, sixteen times at once, and goes away before the answer, again and again; beside a
-//! healthy endpoint of another tenant.
+//! Sixteen concurrent searches that find nothing and are abandoned before the answer, again and again, beside a healthy
+//! endpoint of another tenant.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

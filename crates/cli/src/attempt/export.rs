@@ -1,4 +1,4 @@
-//! `tidings attempt list --export`: all attempts that match a filter, page by page to standard output.
+//! `tidings logs --export`: every attempt that matches the filter, page by page to the standard output.
 
 use std::io::{IsTerminal as _, Write as _};
 

@@ -131,7 +131,7 @@ fn message(first_line: &str, headers: &[pb::Header], body: &[u8]) -> anyhow::Res
     }
 }
 
-/// `succeeded 200`, `failed 503`, `failed timeout`; `gave up` where no further attempt makes sense.
+/// The outcome in words: `succeeded 200`, `failed 503`, `failed timeout`, or `gave up` after a final failure.
 fn outcome(attempt: &pb::Attempt) -> String {
     let word = match attempt.outcome.as_str() {
         "failed_retryable" => "failed",

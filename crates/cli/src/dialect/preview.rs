@@ -142,7 +142,7 @@ fn headers(request: &Request) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Prints the request of a delivery without sending it.
+/// Prints the request as HTTP/1.1 has it, but with the line ends of text files.
 fn print(url: &Url, request: &Request) -> anyhow::Result<()> {
     let mut text = format!("POST {} HTTP/1.1\n", &url[Position::BeforePath..Position::AfterQuery]);
     text.push_str(&format!("Host: {}\n", &url[Position::BeforeHost..Position::AfterPort]));

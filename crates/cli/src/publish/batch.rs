@@ -117,7 +117,7 @@ pub(super) async fn publish(
     Ok(())
 }
 
-/// Reads lines until there are no more or nobody takes them; returns the numbers of those that are events.
+/// Reads lines to the end, or until the receiver is dropped. Returns the numbers of those that are events.
 async fn read(
     input: impl AsyncBufRead + Unpin,
     tenant: String,

@@ -16,13 +16,13 @@ use crate::audit::AuditLog;
 use crate::call::Callers;
 
 /// Serves [`AuditLog`] over gRPC.
-pub struct AuditFace {
+pub struct AuditGrpc {
     pub(crate) log: Arc<AuditLog>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl AuditService for AuditFace {
+impl AuditService for AuditGrpc {
     async fn list_audit_entries(
         &self,
         request: Request<pb::ListAuditEntriesRequest>,

@@ -13,18 +13,18 @@ use crate::endpoints::{EndpointChange, Endpoints};
 use crate::filters::Filters;
 use crate::messages::asked::{self, endpoint_id, missing};
 use crate::messages::shown::{created, revealed, rotated, show};
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::send_test::{self, DispatcherClient};
 
 /// Serves [`Endpoints`] over gRPC.
-pub struct EndpointFace {
+pub struct EndpointGrpc {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) filters: Arc<Filters>,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) callers: Callers,
 }
 
-impl EndpointFace {
+impl EndpointGrpc {
     async fn switch<T>(
         &self,
         request: &Request<T>,
@@ -44,7 +44,7 @@ impl EndpointFace {
 }
 
 #[tonic::async_trait]
-impl EndpointService for EndpointFace {
+impl EndpointService for EndpointGrpc {
     async fn create_endpoint(
         &self,
         request: Request<pb::CreateEndpointRequest>,
@@ -107,7 +107,7 @@ impl EndpointService for EndpointFace {
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
         let call = call(&self.callers, &request)?;
         self.endpoints
-            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
+            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Precondition::Any)
             .await?;
         Ok(Response::new(pb::DeleteEndpointResponse {}))
     }

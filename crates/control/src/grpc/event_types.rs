@@ -13,13 +13,13 @@ use crate::call::Callers;
 use crate::event_types::{EventTypes, named, unknown};
 
 /// Serves [`EventTypes`] over gRPC.
-pub struct EventTypeFace {
+pub struct EventTypeGrpc {
     pub(crate) event_types: Arc<EventTypes>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl EventTypeService for EventTypeFace {
+impl EventTypeService for EventTypeGrpc {
     async fn create_event_type_version(
         &self,
         request: Request<pb::CreateEventTypeVersionRequest>,

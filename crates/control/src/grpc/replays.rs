@@ -20,25 +20,25 @@ use crate::messages::jobs;
 use crate::replays::{NewReplay, Replays};
 
 /// Serves [`Replays`] over gRPC.
-pub struct ReplayFace {
+pub struct ReplayGrpc {
     pub(crate) replays: Arc<Replays>,
     pub(crate) callers: Callers,
 }
 
 /// Serves [`Explainer`] over gRPC.
-pub struct ExplainFace {
+pub struct ExplainGrpc {
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) callers: Callers,
 }
 
 /// Serves [`Erasures`] over gRPC.
-pub struct ErasureFace {
+pub struct ErasureGrpc {
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl ReplayService for ReplayFace {
+impl ReplayService for ReplayGrpc {
     async fn preview_replay(
         &self,
         request: Request<pb::PreviewReplayRequest>,
@@ -135,7 +135,7 @@ impl ReplayService for ReplayFace {
 }
 
 #[tonic::async_trait]
-impl ExplainService for ExplainFace {
+impl ExplainService for ExplainGrpc {
     async fn explain_delivery(
         &self,
         request: Request<pb::ExplainDeliveryRequest>,
@@ -156,7 +156,7 @@ impl ExplainService for ExplainFace {
 }
 
 #[tonic::async_trait]
-impl ErasureService for ErasureFace {
+impl ErasureService for ErasureGrpc {
     async fn create_erasure(
         &self,
         request: Request<pb::CreateErasureRequest>,

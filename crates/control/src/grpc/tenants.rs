@@ -17,14 +17,14 @@ use crate::messages::asked::missing;
 use crate::tenants::{TenantChange, Tenants, read_validation};
 
 /// The gRPC face of [`Tenants`] and [`Keys`].
-pub struct TenantFace {
+pub struct TenantGrpc {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl TenantService for TenantFace {
+impl TenantService for TenantGrpc {
     async fn create_tenant(
         &self,
         request: Request<pb::CreateTenantRequest>,

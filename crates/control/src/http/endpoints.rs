@@ -29,7 +29,7 @@ use super::request::{Asked, Body, Id, duration, given, limit};
 use crate::call::Call;
 use crate::endpoints::EndpointChange;
 use crate::messages;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::send_test;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
@@ -199,12 +199,12 @@ async fn change(
     State(rest): State<Rest>,
     call: Call,
     Id(id): Id<EndpointId>,
-    seen: Seen,
+    precondition: Precondition,
     Body(patch): Body<EndpointPatch>,
 ) -> Result<impl IntoResponse, Problem> {
     let (asked, fields) = patch.into_message()?;
     let change = EndpointChange {
-        seen,
+        precondition,
         ..messages::asked::change(&asked, &fields)?
     };
     Ok(shown(&rest, &rest.endpoints.update(&call, id, change).await?))
@@ -227,9 +227,9 @@ async fn delete(
     State(rest): State<Rest>,
     call: Call,
     Id(id): Id<EndpointId>,
-    seen: Seen,
+    precondition: Precondition,
 ) -> Result<StatusCode, Problem> {
-    rest.endpoints.delete(&call, id, &seen).await?;
+    rest.endpoints.delete(&call, id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,8 +1,8 @@
-//! Mails on their way to the mail server.
+//! Mails waiting for the mail server.
 //!
-//! Need: a slow mail server holds up nothing but mails, and no mail is sent twice because others were slow. Mechanism: a
-//! few mails are under way at once and a few notices wait in memory; what waited too long is left alone, because its
-//! notice is about to be taken again. Limit: what finds no place here is tried when its notice is no longer hidden.
+//! A slow mail server delays nothing but mails, and no mail is sent twice because others were slow. A few mails are
+//! sent at the same time and a few notices wait in memory. A notice that has waited too long is dropped here, because
+//! it is about to be taken again; so is one that finds no place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Outbox {
         }
     }
 
-    /// Leaves a notice to be mailed. One that finds no place is taken again later.
+    /// Queues a notice for mailing. If there is no place, it is taken again later.
     pub(super) fn put(&self, taken: Taken) {
         if let Err(error) = self.entrance.try_send(taken) {
             let (mpsc::error::TrySendError::Full(taken) | mpsc::error::TrySendError::Closed(taken)) = error;
@@ -60,7 +60,7 @@ impl Outbox {
         }
     }
 
-    /// Sends what is put here, for ever.
+    /// Sends queued notices until it is dropped.
     pub(super) async fn send(&self, disable_after: Duration) {
         let mut waiting = self.waiting.lock().await;
         futures::stream::poll_fn(|context| waiting.poll_recv(context))
@@ -103,7 +103,7 @@ fn with_contact(endpoint: &Endpoint) -> Option<(&Endpoint, &str)> {
     endpoint.contact.as_deref().map(|contact| (endpoint, contact))
 }
 
-/// Counts and says what came of a mail. `false` if it is to be tried again.
+/// Counts and logs the result of a mail. Returns `false` if it is to be retried.
 fn is_settled(notice: &Notice, sent: Sent) -> bool {
     let endpoint = notice.endpoint;
     let age = Duration::try_from(Timestamp::now().duration_since(notice.at)).unwrap_or_default();

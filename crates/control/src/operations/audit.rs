@@ -1,9 +1,8 @@
-//! The audit log: what it keeps of things, and reading it.
+//! The audit log: the recorded states of objects, and reading entries.
 //!
-//! Need: when something is other than it was, one asks who changed it, when, and from where. Mechanism: every operation
-//! that changes something hands the store an entry with a snapshot of the thing before and after, without secrets; the store
-//! writes it in the same commit. Limit: only what people manage is in it; what becomes of events is
-//! in the log.
+//! Every operation that changes something hands the store an entry with the object's state before and after,
+//! without secrets. The store writes it in the same commit. The audit log covers managed objects
+//! only; the history of events is in the log.
 
 mod snapshot;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use url::{Host, Url};
 use self::authentication::with_changed_secrets;
 pub use self::default::{DefaultEndpoint, NewDefaultSecret};
 use crate::call::Call;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::{Book, audit, now};
 
 /// The longest that a replaced secret may go on signing.
@@ -46,7 +46,7 @@ pub struct NewEndpoint {
     pub tenant: Option<TenantId>,
     pub name: String,
     pub url: String,
-    /// The name of its dialect; if left out, the one that is made for its URL, or the default one.
+    /// The name of its dialect. By default the one made for its URL, or else the standard one.
     pub dialect: Option<String>,
     pub secret: NewSecret,
     /// Credentials sent to the receiver, beside the signature.
@@ -75,8 +75,8 @@ pub enum NewSecret {
 /// A change of an endpoint: the fields to replace.
 #[derive(Default)]
 pub struct EndpointChange {
-    /// Only an endpoint in this state is changed.
-    pub seen: Seen,
+    /// The condition under which the change is applied.
+    pub precondition: Precondition,
     pub name: Option<String>,
     pub url: Option<String>,
     /// The dialect's name.
@@ -126,7 +126,7 @@ impl Endpoints {
         Ok(endpoint.secret)
     }
 
-    /// Keeps on record that somebody looks at what an endpoint signs with.
+    /// Records in the audit log that a secret was read.
     pub(crate) async fn note_shown(&self, call: &Call, endpoint: &Endpoint) -> Result<(), Problem> {
         let entry = call.entry("endpoint.secret_shown", endpoint.id, Some(endpoint.tenant), None, None);
         Ok(self.book.registry.note(&entry).await?)
@@ -162,13 +162,14 @@ impl Endpoints {
     /// Applies a change, again if somebody else changed the endpoint meanwhile.
     pub async fn update(&self, call: &Call, id: EndpointId, change: EndpointChange) -> Result<Endpoint, Problem> {
         self.replace(call, id, change.action(), |endpoint| {
-            unchanged(&change.seen, endpoint)?;
+            unchanged(&change.precondition, endpoint)?;
             self.apply(endpoint, &change)
         })
         .await
     }
 
-    /// Replaces an endpoint's secret by another, generated if none is given; the old one goes on signing for so long.
+    /// Replaces an endpoint's secret, by a generated one if none is given. The old one keeps signing for `overlap`, at
+    /// most 7 days.
     pub async fn rotate_secret(
         &self,
         call: &Call,
@@ -185,12 +186,12 @@ impl Endpoints {
         .await
     }
 
-    /// Removes an endpoint that is still as the caller has seen it.
-    pub async fn delete(&self, call: &Call, id: EndpointId, seen: &Seen) -> Result<(), Problem> {
+    /// Deletes an endpoint if the precondition holds.
+    pub async fn delete(&self, call: &Call, id: EndpointId, precondition: &Precondition) -> Result<(), Problem> {
         call.require(Scope::Manage)?;
         for _ in 0..TRIES {
             let endpoint = self.find(call, id).await?;
-            unchanged(seen, &endpoint)?;
+            unchanged(precondition, &endpoint)?;
             let before = audit::endpoint(&endpoint);
             let entry = call.entry("endpoint.deleted", id, Some(endpoint.tenant), before, None);
             let was = Some(endpoint.updated_at);
@@ -269,17 +270,18 @@ impl Endpoints {
         Err(Problem::exhausted("endpoints_too_large", detail))
     }
 
-    /// An endpoint that the caller may know of; all others do not exist.
+    /// An endpoint that the caller may see; all others appear not to exist.
     pub(crate) async fn find(&self, call: &Call, id: EndpointId) -> Result<Endpoint, Problem> {
         self.book
             .registry
             .endpoint(id)
             .await?
+            // Another tenant's endpoint gets the same answer as a missing one.
             .filter(|endpoint| call.tenant(Some(endpoint.tenant)).is_ok())
             .ok_or_else(|| unknown_endpoint(id))
     }
 
-    /// Changes an endpoint, from the beginning again if somebody else changed it meanwhile.
+    /// Applies a change, again from the start if somebody else changed the endpoint meanwhile.
     async fn replace(
         &self,
         call: &Call,
@@ -327,6 +329,7 @@ impl Endpoints {
         }
         if let Some(secret) = &change.secret {
             endpoint.secret.clone_from(secret);
+            // A secret that is set, rather than rotated, takes effect at once: the old one may be compromised.
             endpoint.previous_secret = None;
             (endpoint.sealed.secret, endpoint.sealed.previous_secret) = (None, None);
         }
@@ -347,6 +350,7 @@ impl Endpoints {
         }
         if let Some(enabled) = change.enabled {
             if enabled && !endpoint.enabled {
+                // Whoever enables an endpoint has repaired it: it starts without a failing mark.
                 endpoint.disabled_reason = None;
                 endpoint.failing_since = None;
             }
@@ -388,11 +392,11 @@ impl EndpointChange {
     }
 }
 
-fn unchanged(seen: &Seen, endpoint: &Endpoint) -> Result<(), Problem> {
-    seen.check("endpoint", endpoint.updated_at, "endpoint_changed")
+fn unchanged(precondition: &Precondition, endpoint: &Endpoint) -> Result<(), Problem> {
+    precondition.check("endpoint", endpoint.updated_at, "endpoint_changed")
 }
 
-/// A part of an endpoint that could not be read was given anew.
+/// Marks an unreadable part of an endpoint as replaced.
 fn repaired(endpoint: &mut Endpoint, part: &str) {
     endpoint.unreadable.retain(|unreadable| *unreadable != part);
 }

@@ -1,8 +1,8 @@
 //! The catalogue of event types.
 //!
-//! Need: products say once, for everybody, what events of a type mean and look like. Mechanism: versions are only added
-//! and the newest counts, so what was published under an old one stays explained; schemas are checked here, and payloads
-//! at publishing where a tenant wants it. Limit: event types need not be in the catalogue to be published.
+//! A product describes once what events of a type mean and contain. Versions are only added, and the newest applies, so
+//! events published under an older version stay documented. Schemas are checked here, and payloads at publishing if the
+//! tenant chooses. A type need not be in the catalogue to be published.
 
 use std::sync::Arc;
 

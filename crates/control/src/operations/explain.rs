@@ -42,7 +42,7 @@ pub struct Explainer {
     pub(crate) dispatchers: DispatcherClient,
 }
 
-/// A delivery with all that is known of it.
+/// A delivery with everything that its explanation depends on.
 struct Known<'a> {
     delivery: &'a pb::Delivery,
     /// `None` if it was deleted.
@@ -148,6 +148,7 @@ impl Explainer {
             now: Timestamp::now(),
         };
         let mut told = of_delivery(&known);
+        // Which secret signs matters only where another attempt may follow.
         if !matches!(told.verdict, Verdict::Delivered | Verdict::Cancelled) {
             let rotation = endpoint.and_then(|endpoint| Signing::of(endpoint, &self.dialects).note(endpoint));
             told.facts.extend(rotation);

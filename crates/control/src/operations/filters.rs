@@ -1,8 +1,8 @@
-//! Trying out content filters.
+//! Trials of content filters.
 //!
-//! Need: who writes a filter wants to see what it holds for before events are lost to it, and why it does not. Mechanism:
-//! the filter, or every subscription of the endpoint, is evaluated on an event that was published, on a given one, or on
-//! a sample of the dialect, by what ingest evaluates it with. Limit: nothing is sent or recorded.
+//! A filter, or each subscription of an endpoint, is evaluated on a published event, a given one, or a sample of the
+//! dialect, by the same code as in ingest. So its author sees what matches, and why something does not, before events
+//! are lost to it. Nothing is sent or recorded.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ struct Tried {
 }
 
 impl Filters {
-    /// Says what an event matches: the filter that is given, or else the endpoint's subscriptions.
+    /// Evaluates the given filter, or else the endpoint's subscriptions, on an event.
     pub async fn try_out(&self, call: &Call, asked: pb::TryFilterRequest) -> Result<pb::TryFilterResponse, Status> {
         let endpoint = self.endpoints.get(call, endpoint_id(&asked.endpoint_id)?).await?;
         let filter = match asked.filter.as_str() {
@@ -106,7 +106,7 @@ impl Filters {
         })
     }
 
-    /// An event of what is given, and the dialect's samples for what is not.
+    /// Builds an event from the given fields, and the dialect's samples for the missing ones.
     fn made_up(&self, endpoint: &Endpoint, asked: pb::TryFilterRequest) -> Result<Tried, Problem> {
         let dialect = self.dialects.get(&endpoint.dialect).ok_or_else(|| {
             let detail = format!("there is no dialect `{}` any more: choose another", endpoint.dialect);

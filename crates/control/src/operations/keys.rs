@@ -142,6 +142,7 @@ impl Keys {
             let detail = "the key of a portal link has no successor: make another link";
             return Err(Problem::conflict("key_of_portal_link", detail).at("key_id"));
         }
+        // The successor has the same scopes, so making it grants them.
         may_give(call, &old.scopes)?;
         let at = now();
         let lifetime = old.expires_at.map(|end| end.duration_since(old.created_at));
@@ -163,11 +164,12 @@ impl Keys {
         Ok(Rotated {
             key,
             token,
+            // The overlap never prolongs a key that expires sooner.
             previous_expires_at: old.expires_at.map_or(ends, |end| end.min(ends)),
         })
     }
 
-    /// Makes a link by which a tenant's people get to their webhooks for so long (1 h if not said).
+    /// Makes a link to a tenant's webhooks for its people. It works for `expires_in`, 1 hour by default.
     pub async fn create_portal_link(
         &self,
         call: &Call,
@@ -220,18 +222,19 @@ impl Keys {
         Ok(())
     }
 
-    /// A key that the caller may know of; a tenant may neither touch nor learn of anybody else's.
+    /// A key that the caller may see; other tenants' keys appear not to exist.
     async fn find(&self, call: &Call, id: KeyId) -> Result<ApiKey, Problem> {
         let key = self.book.registry.key(id).await?.ok_or_else(|| unknown_key(id))?;
         let allowed = match key.tenant {
             Some(tenant) => call.tenant(Some(tenant)).map(drop),
             None => call.require_operator(),
         };
+        // The same answer as for a missing key, so that nobody learns of other tenants' keys.
         allowed.map(|()| key).map_err(|_| unknown_key(id))
     }
 }
 
-/// An operator's key that is made without one, by whoever has the database, with what the audit log keeps of that.
+/// An operator's key made without an existing one, by whoever has access to the database, with its audit entry.
 #[must_use]
 pub fn bootstrap_key() -> (ApiKey, Token, AuditEntry) {
     let (key, token) = ApiKey::new(None, Scope::ALL.to_vec(), now());
@@ -245,7 +248,7 @@ pub(crate) fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
     names.iter().map(|name| name.parse().map_err(wrong)).collect()
 }
 
-/// The token is in the fragment, which browsers send to nobody: it gets into no server's log.
+/// Puts the token into the fragment, which browsers do not send, so that it gets into no server's log.
 fn link(public_url: &Url, token: &Token) -> Url {
     let mut url = public_url.clone();
     let base = url.path().trim_end_matches('/').to_owned();

@@ -1,8 +1,8 @@
-//! The request of a test, as it would go, without sending it.
+//! Previews: the request of a test, without sending it.
 //!
-//! Need: who connects a receiver wants to see what it will get before it gets it. Mechanism: the endpoint's dialect renders
-//! and signs here what a dispatcher would render and sign. Limit: what only a dispatcher knows is left out: the address,
-//! and tokens that an authorization server would give.
+//! The endpoint's dialect renders and signs here what a dispatcher would render and sign, so that a receiver's
+//! developer sees the request before the first one arrives. The parts that only a dispatcher knows are left out: the
+//! address, and tokens of an authorization server.
 
 use bytes::Bytes;
 use http::header;

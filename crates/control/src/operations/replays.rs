@@ -44,7 +44,7 @@ pub struct Replays {
 pub struct NewReplay {
     /// The selected rows of the log.
     pub rows: pb::LogRows,
-    /// The endpoint that everything goes to; none for where each went before.
+    /// The endpoint to send everything to; `None` for where each went before.
     pub to: Option<EndpointId>,
     /// `true` to leave out events that the endpoint has received by now.
     pub only_undelivered: bool,
@@ -53,7 +53,7 @@ pub struct NewReplay {
 }
 
 impl Replays {
-    /// Counts the rows that a replay would visit, and tells if there are more than were counted.
+    /// Counts the rows that a replay would visit; `true` if there may be more.
     pub async fn preview(&self, call: &Call, rows: pb::LogRows) -> Result<(u64, bool), Status> {
         call.require(Scope::Read)?;
         let counted = self.logs.count(&call.authorization, rows).await?;
@@ -100,14 +100,14 @@ impl Replays {
         Ok(replay)
     }
 
-    /// Counts the rows of a new replay, as far as that can be done now: it goes through them all the same. Rows that the log
-    /// can't look for are refused.
+    /// Counts the rows of a new replay, as far as the log can at the moment. Invalid conditions are rejected.
     async fn counted(&self, call: &Call, rows: &pb::LogRows) -> Result<Counted, Status> {
         match self.logs.count(&call.authorization, rows.clone()).await {
             Ok(counted) => Ok(Counted {
                 rows: counted.rows,
                 at_least: counted.at_least,
             }),
+            // The job visits the rows in any case, so a log that can't count them right now is no reason to refuse it.
             Err(status) if can_pass(status.code()) => {
                 tracing::debug!(%status, "the rows of a replay can't be counted right now");
                 Ok(Counted {
@@ -119,8 +119,8 @@ impl Replays {
         }
     }
 
-    /// Starts a replay of what an endpoint did not get: deliveries of events accepted in this time that were given up, but
-    /// not those that it got later.
+    /// Starts a replay of an endpoint's exhausted deliveries of events accepted in this time, without events that it
+    /// received later.
     pub async fn recover(
         &self,
         call: &Call,
@@ -256,7 +256,11 @@ impl Replays {
                 ..replay.clone()
             });
             let entry = call.entry(action, id, tenant, before, after);
-            if self.store.turn_replay(id, replay.state, to, now(), &entry).await? {
+            if self
+                .store
+                .transition_replay(id, replay.state, to, now(), &entry)
+                .await?
+            {
                 return self.find(call, id).await;
             }
         }

@@ -92,7 +92,7 @@ pub(crate) struct Workbench {
 /// A header that carries a signature.
 pub(crate) struct Signature {
     pub(crate) header: String,
-    /// As it was sent; none if it was not.
+    /// The header's value; `None` if it was not sent.
     pub(crate) sent: Option<String>,
     pub(crate) prefix: String,
     pub(crate) encoding: &'static str,
@@ -115,7 +115,7 @@ pub(crate) struct Check {
     pub(crate) is_equal: bool,
 }
 
-/// Everything that an attempt's signatures were made of.
+/// The inputs of an attempt's signatures.
 struct Evidence {
     attempt: pb::Attempt,
     event: pb::Event,

@@ -7,7 +7,7 @@ use tidings_domain::{ApiKey, SchemaValidation, Scope, Tenant, TenantId};
 use tidings_service::problem::Problem;
 
 use crate::call::Call;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::{Book, audit, now, retention, texts};
 
 /// Tries of a change that collides with other changes of the tenant.
@@ -27,11 +27,11 @@ pub struct Tenants {
     pub(crate) dialects: Dialects,
 }
 
-/// A change of a tenant: the fields to replace. What is set to none is as it was never chosen.
+/// A change of a tenant: the fields to replace. A field set to `None` returns to its default.
 #[derive(Debug, Default)]
 pub struct TenantChange {
-    /// Only a tenant in this state is changed.
-    pub seen: Seen,
+    /// The condition under which the change is applied.
+    pub precondition: Precondition,
     pub name: Option<String>,
     /// Treatment of payloads that do not match their schema.
     pub schema_validation: Option<SchemaValidation>,
@@ -88,7 +88,7 @@ impl Tenants {
         retention::check_tenant(tenant, with_schedules)
     }
 
-    /// Changes a tenant, from the beginning again if somebody else changed it meanwhile.
+    /// Applies a change, again from the start if somebody else changed the tenant meanwhile.
     pub async fn update(&self, call: &Call, id: TenantId, change: &TenantChange) -> Result<Tenant, Problem> {
         call.require(Scope::Manage)?;
         call.refuse_portal()?;
@@ -97,7 +97,9 @@ impl Tenants {
             if change.is_for_operators() {
                 call.require_operator()?;
             }
-            change.seen.check("tenant", tenant.updated_at, "tenant_changed")?;
+            change
+                .precondition
+                .check("tenant", tenant.updated_at, "tenant_changed")?;
             let (was, before) = (tenant.updated_at, audit::tenant(&tenant));
             change.apply(&mut tenant)?;
             if change.payload_retention.is_some() {
@@ -128,7 +130,7 @@ impl Tenants {
         Ok(())
     }
 
-    /// A tenant that the caller may know of; all others do not exist.
+    /// A tenant that the caller may see; all others appear not to exist.
     async fn find(&self, call: &Call, id: TenantId) -> Result<Tenant, Problem> {
         call.tenant(Some(id))?;
         self.book.registry.tenant(id).await?.ok_or_else(|| no_such_tenant(id))

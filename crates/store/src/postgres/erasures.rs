@@ -197,8 +197,8 @@ impl Erasures for Postgres {
         }
     }
 
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
-        let sql = "-- name: give_back_erasure
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+        let sql = "-- name: release_erasure
              UPDATE erasures SET claimed_until = NULL WHERE id = $1 AND state = 'running'";
         self.execute(sql, &[&id.uuid()]).await?;
         Ok(())

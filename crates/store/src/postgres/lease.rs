@@ -50,8 +50,7 @@ impl Lease {
         }
     }
 
-    /// Runs a statement, prepared once per connection, and returns the number of rows that it changed. It runs to its
-    /// end even when the future is dropped.
+    /// Runs a statement, prepared once per connection, and returns its rows. Dropping the future cancels it.
     pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
         self.doing(READING);
@@ -194,6 +193,7 @@ async fn give_back(object: Object, cancel: bool, tls: Tls) {
         object.simple_query("").await
     };
     let is_idle = matches!(tokio::time::timeout(IDLE_WITHIN, idle).await, Ok(Ok(_)));
+    // A cancellation may arrive late and would hit the next statement on this connection (decision 0034).
     if cancel || !is_idle {
         drop(Object::take(object));
     }

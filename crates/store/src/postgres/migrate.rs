@@ -137,6 +137,7 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     };
     let driver = tokio::spawn(connection);
     let migrated = locked(&mut client, wait.max(LOCKS_WITHIN)).await;
+    // Closing the connection releases the advisory lock.
     drop(client);
     driver.abort();
     migrated

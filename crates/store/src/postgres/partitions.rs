@@ -108,6 +108,7 @@ async fn change(
     let mut pause = PAUSES[0];
     let mut waited_for = None;
     for _ in 0..TRIES {
+        // Waiting for a lock behind a long reader would make every other statement wait behind us.
         waited_for = long_reader(client, table).await?;
         if waited_for.is_none() {
             match try_to_change(client, partition, is_there, sql).await {
@@ -136,6 +137,7 @@ async fn try_to_change(client: &mut Client, partition: &str, is_there: bool, sql
             &[&partition],
         )
         .await?;
+    // Another process was faster.
     if there.try_get::<_, bool>(0)? != is_there {
         return Ok(());
     }

@@ -119,7 +119,7 @@ impl Replays for Postgres {
         rows.iter().map(replay).collect()
     }
 
-    async fn turn_replay(
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -158,6 +158,8 @@ impl Replays for Postgres {
     ) -> Result<Option<Progress>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        // Locks the job: a pause, a cancellation or another worker's claim takes effect between two batches, never
+        // within one.
         let hold = transaction.prepare_cached(HOLD).await?;
         if transaction
             .query_opt(&hold, &[&replay.id.uuid(), &claim.0])
@@ -176,6 +178,7 @@ impl Replays for Postgres {
         )
         .await?;
         let statement = transaction.prepare_cached(PROGRESS).await?;
+        // Deliveries that existed before count as skipped, too.
         let skipped = batch.rows.saturating_sub(made);
         let row = transaction
             .query_one(
@@ -195,8 +198,8 @@ impl Replays for Postgres {
         progress(&row).map(Some)
     }
 
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
-        let sql = "-- name: give_back_replay
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
+        let sql = "-- name: release_replay
              UPDATE replays SET claim_token = NULL, claimed_until = NULL WHERE id = $1 AND claim_token = $2";
         self.execute(sql, &[&id.uuid(), &claim.0]).await?;
         Ok(())
@@ -233,6 +236,7 @@ impl Replays for Postgres {
         let event = EventId::from_uuid(row.try_get("event_id")?);
         let endpoint = EndpointId::from_uuid(row.try_get("endpoint_id")?);
         let retried = match delivery_state(&row)? {
+            // Its message is in a lane or with a dispatcher: another one would only be a duplicate.
             DeliveryState::Pending => return Ok(Some(Retried::UnderWay)),
             DeliveryState::Scheduled { due } if due <= now => return Ok(Some(Retried::AlreadyDue)),
             DeliveryState::Scheduled { .. } | DeliveryState::Held(_) => {

@@ -138,7 +138,7 @@ impl Erasures for Sqlite {
         .await
     }
 
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
         self.write(move |connection| {
             let sql = "-- name: give_back_erasure
                  UPDATE erasures SET claimed_until = NULL WHERE id = ?1 AND state = 'running'";

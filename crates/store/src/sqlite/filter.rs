@@ -101,6 +101,8 @@ impl Filter {
             match floor {
                 Some(floor) if full.is_none() && began.elapsed() < LOOK_FOR => {
                     before = floor;
+                    // What was cheap so far may be read in larger pieces; the first ones are small in case each row
+                    // costs a read from disk.
                     stretch = (2 * stretch).min(*STRETCHES.end());
                 }
                 _ => {

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use super::row::{blob, id, length as span, micros};
 use crate::error::StoreError;
-use crate::health::{CALM, REMEMBER_EVERY, Signs, TELL_EVERY};
+use crate::health::{CALM, HealthChanges, REMEMBER_EVERY, TELL_EVERY};
 use crate::registry::Of;
 
 /// Updates the endpoints' health and returns the endpoints that changed.
-pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>, StoreError> {
+pub(super) fn mark(connection: &Connection, changes: &HealthChanges<'_>) -> Result<Vec<Of>, StoreError> {
     let mut changed = Vec::new();
-    for one in &signs.exhausted {
+    for one in &changes.exhausted {
         let (after, detail) = (one.after, one.attempt.summary.error.as_str());
         let notice = |tenant, kind| Noticed {
             tenant,
@@ -36,10 +36,10 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>
             insert(connection, &notice(after.tenant, NoticeKind::DeliveryExhausted))?;
         }
     }
-    if signs.answered.is_empty() || !any_fails(connection)? {
+    if changes.answered.is_empty() || !any_fails(connection)? {
         return Ok(changed);
     }
-    for (endpoint, at) in &signs.answered {
+    for (endpoint, at) in &changes.answered {
         let Some((tenant, told)) = recover(connection, *endpoint, *at)? else {
             continue;
         };

@@ -13,7 +13,7 @@ use tidings_domain::{
 };
 
 use super::row::{self, blob, id, text, time};
-use super::{Sqlite, erasures, open, query, record, standing};
+use super::{Sqlite, erasures, query, record, standing, sweep};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary,
@@ -188,22 +188,23 @@ impl Ledger for Sqlite {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
-        self.write(move |connection| open::sweep(connection, which, now, hide_for, limit))
+        self.write(move |connection| sweep::sweep(connection, which, now, hide_for, limit))
             .await
     }
 
     async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
-        self.read(move |connection| open::oldest_overdue(connection, now)).await
+        self.read(move |connection| sweep::oldest_overdue(connection, now))
+            .await
     }
 
     async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
         let swept = swept.to_vec();
-        self.write(move |connection| open::put_off(connection, &swept, until))
+        self.write(move |connection| sweep::put_off(connection, &swept, until))
             .await
     }
 
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError> {
-        self.read(open::endpoints_with_held).await
+        self.read(sweep::endpoints_with_held).await
     }
 
     async fn release_held(
@@ -213,18 +214,18 @@ impl Ledger for Sqlite {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
-        self.write(move |connection| open::release(connection, endpoint, now, hide_for, limit))
+        self.write(move |connection| sweep::release(connection, endpoint, now, hide_for, limit))
             .await
     }
 
     async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        self.read(open::cancellations).await
+        self.read(sweep::cancellations).await
     }
 
     async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError> {
         let ended = self
             .change(
-                move |connection| open::end_cancellation(connection, endpoint, before),
+                move |connection| sweep::end_cancellation(connection, endpoint, before),
                 |tenant| tenant.map(Of::Tenant),
             )
             .await?;
@@ -239,7 +240,7 @@ impl Ledger for Sqlite {
         now: Timestamp,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        self.write(move |connection| open::cancel(connection, endpoint, reason, before, now, limit))
+        self.write(move |connection| sweep::cancel(connection, endpoint, reason, before, now, limit))
             .await
     }
 

@@ -9,7 +9,7 @@ use tidings_domain::{DeliveryId, Step};
 use super::row::{blob, json, later, length, micros};
 use super::{erasures, health};
 use crate::error::StoreError;
-use crate::health::signs;
+use crate::health::changes;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
 use crate::registry::Of;
 
@@ -36,10 +36,10 @@ pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<
             Record::Move(to) => update_delivery(connection, to, attempts_before(to.step))?,
         }
     }
-    let mut signs = signs(records);
+    let mut changes = changes(records);
     // A record that came again says nothing new.
-    signs.exhausted.retain(|one| ended.contains(&one.after.id));
-    health::mark(connection, &signs)
+    changes.exhausted.retain(|one| ended.contains(&one.after.id));
+    health::mark(connection, &changes)
 }
 
 fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {

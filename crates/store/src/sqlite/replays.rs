@@ -81,7 +81,7 @@ impl Replays for Sqlite {
         .await
     }
 
-    async fn turn_replay(
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -177,7 +177,7 @@ impl Replays for Sqlite {
         .await
     }
 
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
         self.write(move |connection| {
             connection
                 .prepare_cached(

@@ -122,6 +122,8 @@ fn work(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
 }
 
 fn write_group(connection: &Connection, first: Box<dyn Job>, waiting: &mut mpsc::Receiver<Box<dyn Job>>) {
+    // Takes the write lock at once. A transaction that begins by reading may fail to get it later, in the middle of a
+    // group.
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         first.answer(Err(error.into()));
         return;
@@ -137,6 +139,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, waiting: &mut mpsc:
         next = if written.is_err() || full {
             None
         } else {
+            // Only writes that wait already join the group: a commit is never delayed for company.
             waiting.try_recv().ok()
         };
     }
@@ -147,6 +150,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, waiting: &mut mpsc:
             tracing::error!("the database did not roll back");
         }
     }
+    // Every write of the group was rolled back, so all of their callers may try again.
     let cause = committed.err().map(|error| format!("nothing was committed: {error}"));
     for job in group {
         job.answer(

@@ -312,7 +312,7 @@ pub(crate) async fn erasures_take_turns(store: Arc<dyn Store>) {
     assert_eq!(taken.id, first.id);
     let (_, done) = store.erase_some(&taken, at, LEASE, 1).await.unwrap();
     assert!(!done);
-    store.give_back_erasure(taken.id).await.unwrap();
+    store.release_erasure(taken.id).await.unwrap();
     let next = store.claim_erasure(at, LEASE).await.unwrap().unwrap();
     assert_eq!(next.id, second.id, "the other waited longer");
     assert_eq!(store.claim_erasure(at, LEASE).await.unwrap().unwrap().id, first.id);

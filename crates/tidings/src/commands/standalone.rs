@@ -247,6 +247,7 @@ impl Running {
             .add_service(control.explanations)
             .add_service(control.erasures)
             .add_service(dispatcher.grpc.clone());
+        // Events accepted before the queue is connected would wait for the sweeper.
         process.ready_soon().await;
         let routes = routes.routes();
         if let Some(inside) = inside {

@@ -18,7 +18,7 @@ use super::Config;
 pub(crate) struct Findings {
     /// Problems with which it can't work.
     pub(crate) errors: Vec<String>,
-    /// With these it works less well than is meant.
+    /// Problems with which it works less well than intended.
     pub(crate) warnings: Vec<String>,
 }
 

@@ -25,7 +25,7 @@ pub struct DefaultEndpoint {
 
 /// The secret of a default endpoint that is made or changed.
 pub enum NewDefaultSecret {
-    /// As it was; none for a new endpoint.
+    /// The present secret; none for a new endpoint.
     Kept,
     /// The masked secret as read before: keep the stored one; a new endpoint has none to keep.
     AsShown,

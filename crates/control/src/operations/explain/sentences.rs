@@ -48,14 +48,14 @@ impl Verdict {
 }
 
 /// The explanation of a delivery.
-pub(super) struct Told {
+pub(super) struct Explanation {
     pub(super) verdict: Verdict,
     pub(super) facts: Vec<Fact>,
     /// Expected next steps; empty if nothing will happen.
     pub(super) next: Vec<Fact>,
 }
 
-pub(super) fn of_delivery(known: &Known<'_>) -> Told {
+pub(super) fn of_delivery(known: &Known<'_>) -> Explanation {
     let mut facts: Vec<Fact> = known
         .attempts
         .iter()
@@ -79,7 +79,7 @@ pub(super) fn of_delivery(known: &Known<'_>) -> Told {
     if facts.is_empty() {
         facts.push(Fact::new("no_attempt_yet", "No attempt was made yet."));
     }
-    Told { verdict, facts, next }
+    Explanation { verdict, facts, next }
 }
 
 fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> Fact {
@@ -319,7 +319,7 @@ fn due(known: &Known<'_>) -> Vec<Fact> {
     [Some(due), circuit].into_iter().flatten().collect()
 }
 
-/// Since when a circuit is open, and after how many failures.
+/// Adds the time since which a circuit is open, and the number of failures.
 fn open(fact: Fact, gate: &pb::DescribeEndpointResponse) -> Fact {
     fact.at("since", gate.open_since.as_ref().and_then(timestamp_from))
         .with("failures", gate.failures)

@@ -17,7 +17,7 @@ use crate::now;
 const COUNTED: u32 = 100;
 /// A sweeper takes what is overdue within a second.
 const OVERDUE_AFTER: Duration = Duration::from_secs(60);
-/// A replay that made nothing for so long stands: the slowest makes one delivery per second.
+/// Time without progress after which a replay counts as stuck; the slowest makes one delivery per second.
 const STANDS_AFTER: Duration = Duration::from_secs(300);
 /// The most replays that are named.
 const REPLAYS: u32 = 10;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use crate::error::StoreError;
-use crate::tail::{Tail, Told};
+use crate::watch::{Notification, Watch};
 
 const CHANNEL: &str = "tidings_tail";
 const WATCHED: &str = "watched";
@@ -17,17 +17,17 @@ const WATCHED: &str = "watched";
 const ID: usize = 32;
 
 #[async_trait]
-impl Tail for Postgres {
-    async fn others(&self, process: Uuid) -> Result<Option<mpsc::Receiver<Told>>, StoreError> {
+impl Watch for Postgres {
+    async fn subscribe(&self, process: Uuid) -> Result<Option<mpsc::Receiver<Notification>>, StoreError> {
         let others = self.listen(CHANNEL, move |payload| {
-            let (teller, told) = read(payload)?;
-            (teller != process).then_some(told)
+            let (sender, notification) = read(payload)?;
+            (sender != process).then_some(notification)
         });
         others.await.map(Some)
     }
 
-    async fn tell(&self, process: Uuid, told: Told) -> Result<(), StoreError> {
-        let payload = write(process, &told);
+    async fn notify(&self, process: Uuid, notification: Notification) -> Result<(), StoreError> {
+        let payload = write(process, &notification);
         self.execute(
             "/* name: notify_others */ SELECT pg_notify($1, $2)",
             &[&CHANNEL, &payload],
@@ -37,44 +37,48 @@ impl Tail for Postgres {
     }
 }
 
-fn write(process: Uuid, told: &Told) -> String {
+fn write(process: Uuid, notification: &Notification) -> String {
     let mut payload = format!("{} ", process.simple());
-    match told {
-        Told::Watched => payload.push_str(WATCHED),
-        Told::Recorded(attempts) => {
+    match notification {
+        Notification::Watched => payload.push_str(WATCHED),
+        Notification::Recorded(attempts) => {
             payload.extend(attempts.iter().map(|id| id.uuid().simple().to_string()));
         }
     }
     payload
 }
 
-fn read(payload: &str) -> Option<(Uuid, Told)> {
-    let (process, told) = payload.split_once(' ')?;
-    let told = match told {
-        WATCHED => Told::Watched,
-        ids => Told::Recorded(
+fn read(payload: &str) -> Option<(Uuid, Notification)> {
+    let (process, notification) = payload.split_once(' ')?;
+    let notification = match notification {
+        WATCHED => Notification::Watched,
+        ids => Notification::Recorded(
             ids.as_bytes()
                 .chunks(ID)
                 .map(|id| Uuid::try_parse_ascii(id).ok().map(AttemptId::from_uuid))
                 .collect::<Option<_>>()?,
         ),
     };
-    Some((Uuid::try_parse(process).ok()?, told))
+    Some((Uuid::try_parse(process).ok()?, notification))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tail::MAX_TOLD;
+    use crate::watch::MAX_ATTEMPTS;
 
     #[test]
     fn what_is_written_is_read_and_fits_a_notification() {
         let process = Uuid::new_v4();
-        let attempts = std::iter::repeat_with(AttemptId::new).take(MAX_TOLD).collect();
-        for told in [Told::Watched, Told::Recorded(attempts), Told::Recorded(Vec::new())] {
-            let payload = write(process, &told);
+        let attempts = std::iter::repeat_with(AttemptId::new).take(MAX_ATTEMPTS).collect();
+        for notification in [
+            Notification::Watched,
+            Notification::Recorded(attempts),
+            Notification::Recorded(Vec::new()),
+        ] {
+            let payload = write(process, &notification);
             assert!(payload.len() < 8_000, "{}", payload.len());
-            assert_eq!(read(&payload), Some((process, told)));
+            assert_eq!(read(&payload), Some((process, notification)));
         }
     }
 

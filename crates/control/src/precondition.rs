@@ -5,7 +5,7 @@ use tidings_service::problem::Problem;
 
 /// The state in which an object must be to be changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Seen {
+pub enum Precondition {
     /// Any state: changed unconditionally.
     #[default]
     Any,
@@ -13,7 +13,7 @@ pub enum Seen {
     Changed(Vec<Timestamp>),
 }
 
-impl Seen {
+impl Precondition {
     /// Refuses an endpoint or a tenant (`what`) that was last changed at another time, by the code `endpoint_changed`
     /// or `tenant_changed`.
     pub(crate) fn check(&self, what: &str, updated_at: Timestamp, code: &'static str) -> Result<(), Problem> {

@@ -10,7 +10,7 @@ use crate::receivers::Endpoint;
 
 /// Written by publisher and receivers, read at the end.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub(crate) struct Journal {
     start: Instant,
     pages: Mutex<Pages>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Visits {
     pub(crate) first: Moment,
 }
 
-/// Milliseconds since the book was opened.
+/// Milliseconds since the journal was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u32);
 
@@ -63,7 +63,7 @@ pub(crate) struct Standing {
     pub(crate) oldest_wait: Duration,
 }
 
-impl Book {
+impl Journal {
     pub(crate) fn open() -> Self {
         Self {
             start: Instant::now(),
@@ -92,7 +92,7 @@ impl Book {
         self.pages().refused += 1;
     }
 
-    /// A request arrived; gives back how many of this delivery there are now.
+    /// Notes a request and returns the number of this delivery's requests so far.
     pub(crate) fn arrived(&self, event: EventId, endpoint: Endpoint) -> u16 {
         let now = self.now();
         let mut pages = self.pages();
@@ -135,7 +135,7 @@ impl Book {
         }
     }
 
-    /// Every event that somebody spoke of.
+    /// Every event that a publisher or a receiver has seen.
     pub(crate) fn read(&self) -> HashMap<EventId, Page> {
         self.pages().events.clone()
     }
@@ -160,21 +160,21 @@ mod tests {
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the time that passes is what is measured")]
     fn an_event_is_awaited_from_its_acceptance_to_its_first_request_whichever_is_seen_first() {
-        let book = Book::open();
+        let journal = Journal::open();
         let (slow, quick) = (EventId::new(), EventId::new());
-        book.accepted(slow, 0);
+        journal.accepted(slow, 0);
         std::thread::sleep(Duration::from_millis(5));
-        assert!(book.standing().oldest_wait >= Duration::from_millis(5));
+        assert!(journal.standing().oldest_wait >= Duration::from_millis(5));
         // Another endpoint's request is not the one that is waited for.
-        assert_eq!(book.arrived(slow, Endpoint::Flaky), 1);
-        assert!(book.standing().oldest_wait >= Duration::from_millis(5));
-        assert_eq!(book.arrived(slow, Endpoint::Healthy), 1);
-        assert_eq!(book.arrived(slow, Endpoint::Healthy), 2);
-        assert_eq!(book.standing().oldest_wait, Duration::ZERO);
+        assert_eq!(journal.arrived(slow, Endpoint::Flaky), 1);
+        assert!(journal.standing().oldest_wait >= Duration::from_millis(5));
+        assert_eq!(journal.arrived(slow, Endpoint::Healthy), 1);
+        assert_eq!(journal.arrived(slow, Endpoint::Healthy), 2);
+        assert_eq!(journal.standing().oldest_wait, Duration::ZERO);
 
-        book.arrived(quick, Endpoint::Healthy);
-        book.accepted(quick, 0);
-        assert_eq!(book.standing().oldest_wait, Duration::ZERO);
-        assert_eq!((book.standing().accepted, book.standing().requests), (2, 4));
+        journal.arrived(quick, Endpoint::Healthy);
+        journal.accepted(quick, 0);
+        assert_eq!(journal.standing().oldest_wait, Duration::ZERO);
+        assert_eq!((journal.standing().accepted, journal.standing().requests), (2, 4));
     }
 }

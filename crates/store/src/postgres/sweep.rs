@@ -105,6 +105,7 @@ impl Postgres {
                 &[&now, &after(now, hide_for), &i64::from(limit), &kept_only, &from],
             )
             .await?;
+        // After a full batch there may be more, so the next sweep begins at the same place.
         if rows.len() < limit as usize {
             swept.until(now, from);
         }

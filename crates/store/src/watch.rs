@@ -12,24 +12,24 @@ use uuid::Uuid;
 use crate::error::StoreError;
 
 /// Maximum number of attempts per notification: the payload of PostgreSQL's `NOTIFY` is limited to 8,000 bytes.
-pub const MAX_TOLD: usize = 200;
+pub const MAX_ATTEMPTS: usize = 200;
 
 /// A notification from one process to the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Notification {
     /// The sender has watchers.
     Watched,
-    /// It has committed these attempts; at most [`MAX_TOLD`].
+    /// It has committed these attempts; at most [`MAX_ATTEMPTS`].
     Recorded(Vec<AttemptId>),
 }
 
 /// Sends and receives notifications between processes that share one log.
 #[async_trait]
-pub trait Tail: Send + Sync + 'static {
+pub trait Watch: Send + Sync + 'static {
     /// Notifications from processes other than `process`, from now on; `None` if one process has the store for itself.
     /// The channel closes when the connection is lost.
-    async fn others(&self, process: Uuid) -> Result<Option<mpsc::Receiver<Told>>, StoreError>;
+    async fn subscribe(&self, process: Uuid) -> Result<Option<mpsc::Receiver<Notification>>, StoreError>;
 
     /// Sends a notification to the others, as `process`.
-    async fn tell(&self, process: Uuid, told: Told) -> Result<(), StoreError>;
+    async fn notify(&self, process: Uuid, notification: Notification) -> Result<(), StoreError>;
 }
