@@ -63,7 +63,7 @@ faults! {
     KillControl = "kill-control",
     /// kill -9 of the broker
     KillBroker = "kill-broker",
-    /// kill -9 of the broker while rungs hand over hundreds of due messages
+    /// kill -9 of the broker while delay queues hand over hundreds of due messages
     KillBrokerMidTransfer = "kill-broker-mid-transfer",
     /// kill -9 of PostgreSQL
     KillDatabase = "kill-database",
@@ -83,17 +83,17 @@ faults! {
     DiskAlarm = "disk-alarm",
     /// the broker's application stopped under a running node
     StopApp = "stop-app",
-    /// every rung purged
-    PurgeRungs = "purge-rungs",
+    /// every delay queue purged
+    PurgeDelayQueues = "purge-delay-queues",
     /// every lane purged while the dispatchers are dead and the lanes full
     PurgeLanes = "purge-lanes",
-    /// the lanes unbound from what rungs end in, until a role starts again
+    /// the lanes unbound from what delay queues end in, until a role starts again
     UnbindDue = "unbind-due",
     /// the live lanes unbound from what publishers use, until a role starts again
     UnbindWork = "unbind-work",
     /// a work queue deleted, until a role starts again
     DeleteLane = "delete-lane",
-    /// an operator's policy that turns the rungs' at-least-once transfers into at-most-once
+    /// an operator's policy that turns the delay queues' at-least-once transfers into at-most-once
     DropHeadPolicy = "drop-head-policy",
     /// the broker's dead-letter workers stopped, until the node is restarted
     StopTransfers = "stop-transfers",
@@ -145,7 +145,7 @@ pub(crate) const SHORT: [Fault; 8] = [
     Fault::KillBrokerMidTransfer,
     Fault::KillDatabase,
     Fault::KillLogs,
-    Fault::PurgeRungs,
+    Fault::PurgeDelayQueues,
     Fault::PurgeLanes,
     Fault::MemoryAlarm,
 ];
@@ -154,7 +154,7 @@ pub(crate) const SHORT: [Fault; 8] = [
 const STOPPED_WITHIN: Duration = Duration::from_secs(45);
 
 const LANES: &str = "tidings.work.";
-const RUNGS: &str = "tidings.delay.";
+const DELAY_QUEUES: &str = "tidings.delay.";
 
 impl std::str::FromStr for Fault {
     type Err = String;
@@ -212,7 +212,7 @@ impl Fault {
             }
             Self::DiskAlarm => alarm(system, "set_disk_free_limit", "1000000GB", "100MB", long(random)).await,
             Self::StopApp => stop_app(system, long(random)).await,
-            Self::PurgeRungs => purge_rungs(system).await,
+            Self::PurgeDelayQueues => purge_delay_queues(system).await,
             Self::PurgeLanes => purge_lanes(system).await,
             Self::UnbindDue => unbind(system, "tidings.due", "", long(random)).await,
             Self::UnbindWork => unbind(system, "tidings.work", "live.", long(random)).await,
@@ -289,9 +289,9 @@ async fn kill_both_engines(system: &mut System, random: &mut StdRng) -> anyhow::
 }
 
 async fn kill_broker_mid_transfer(system: &mut System, away: Duration) -> anyhow::Result<String> {
-    let waiting = fill_rungs(system).await?;
+    let waiting = fill_delay_queues(system).await?;
     let killed = kill_engines(system, &[RabbitMq], away).await?;
-    Ok(format!("{waiting} in rungs, {killed}"))
+    Ok(format!("{waiting} in delay queues, {killed}"))
 }
 
 async fn power_cut(system: &mut System, away: Duration) -> anyhow::Result<String> {
@@ -335,9 +335,9 @@ async fn stop_app(system: &mut System, away: Duration) -> anyhow::Result<String>
     Ok(format!("for {away:.1?}"))
 }
 
-async fn purge_rungs(system: &mut System) -> anyhow::Result<String> {
-    let waiting = fill_rungs(system).await?;
-    purge(system, RUNGS).await?;
+async fn purge_delay_queues(system: &mut System) -> anyhow::Result<String> {
+    let waiting = fill_delay_queues(system).await?;
+    purge(system, DELAY_QUEUES).await?;
     Ok(format!("{waiting} messages"))
 }
 
@@ -353,10 +353,10 @@ async fn purge_lanes(system: &mut System) -> anyhow::Result<String> {
     Ok(format!("{waiting} messages"))
 }
 
-/// A failing receiver fills the shortest rung, which at the same time hands over what has waited long enough.
-async fn fill_rungs(system: &mut System) -> anyhow::Result<u64> {
+/// A failing receiver fills the shortest delay queue, which at the same time hands over what has waited long enough.
+async fn fill_delay_queues(system: &mut System) -> anyhow::Result<u64> {
     system.receivers.set_down(true);
-    let waiting = wait_for_messages(system, RUNGS).await;
+    let waiting = wait_for_messages(system, DELAY_QUEUES).await;
     system.receivers.set_down(false);
     waiting
 }

@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(missing_docs, reason = "nothing but the binary and the bench uses it")]
 #![allow(
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,

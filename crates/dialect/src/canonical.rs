@@ -1,8 +1,8 @@
-//! JSON as ECMAScript prints it.
+//! JSON in the form that ECMAScript prints.
 //!
-//! Some receivers verify a signature over `JSON.stringify(req.body)`, the body parsed and printed again, and not
-//! over the bytes that came (UserHero's document, "Verification Code"). Their check passes only when the body
-//! is its own reprint, byte for byte. [`ecmascript`] makes it so, by the rules of ECMA-262: `JSON.parse`,
+//! Some receivers verify a signature over `JSON.stringify(req.body)`, the body parsed and printed again, instead of
+//! the bytes that arrived (UserHero's document, "Verification Code"). Their check passes only if the body equals its
+//! own reprint byte for byte. [`ecmascript`] produces that form by the rules of ECMA-262: `JSON.parse`,
 //! `OrdinaryOwnPropertyKeys`, `Number::toString`, `QuoteJSONString`.
 //!
 //! Like the originals it loses what a double can't hold: `1e400` becomes `null`, `9007199254740993` an even
@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use crate::json::{Container, Piece, Token, Tokens, pieces, utf8};
 pub use crate::json::{JsonError, check};
 
-/// What `JSON.stringify(JSON.parse(text))` gives, for any depth of nesting.
+/// Result of `JSON.stringify(JSON.parse(text))`, for any depth of nesting.
 pub fn ecmascript(json: &[u8]) -> Result<Vec<u8>, JsonError> {
     reprint(utf8(json)?).map(String::into_bytes)
 }
@@ -39,7 +39,7 @@ enum Node<'a> {
 #[derive(Default)]
 struct Members<'a> {
     indices: BTreeMap<u32, usize>,
-    /// Keys as they are printed.
+    /// Printed keys with the position of their value.
     names: IndexMap<Cow<'a, str>, usize>,
 }
 

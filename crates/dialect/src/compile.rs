@@ -1,4 +1,4 @@
-//! From a dialect file to a dialect, with everything checked that can be checked before an event is there.
+//! Compiles a dialect file into a [`Dialect`], with every check that needs no event.
 
 mod events;
 mod headers;
@@ -16,11 +16,11 @@ use tidings_domain::outcome::StatusRule;
 use toml::Spanned;
 
 use self::templates::environment;
-use crate::choice::{Properties, Setting};
-use crate::chosen::{Refused, UrlPattern};
 use crate::dialect::{BODY_TEMPLATE, Dialect};
 use crate::error::{DialectError, did_you_mean, place};
 use crate::file::{File, PropertiesTable, RefusedTable, SettingTable, Timeout};
+use crate::options::{Properties, Setting};
+use crate::url_match::{Refused, UrlPattern};
 
 /// The longest deadline that a dialect may give one attempt: it holds a place in the dispatcher as long.
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);

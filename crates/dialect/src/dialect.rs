@@ -1,4 +1,4 @@
-//! A dialect once its file is read and its templates are compiled.
+//! A loaded dialect: its file read, its templates compiled.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use tidings_domain::outcome::StatusRule;
 use tidings_domain::{EventPattern, EventType, Schedule};
 use url::Url;
 
-use crate::choice::{Properties, Setting};
-use crate::chosen::{Refused, UrlPattern};
 use crate::file::{Canonical, Encoding, Key, RetryAfter};
-use crate::name::SpelledName;
+use crate::header_name::CasedHeaderName;
+use crate::options::{Properties, Setting};
+use crate::url_match::{Refused, UrlPattern};
 
-/// How deliveries look to one kind of receiver, and how its answers are read.
+/// Format of deliveries to one kind of receiver, and interpretation of its responses.
 pub struct Dialect {
     pub(crate) name: String,
     pub(crate) description: String,
@@ -25,7 +25,7 @@ pub struct Dialect {
     pub(crate) refused: Vec<Refused>,
     pub(crate) user_agent: String,
     /// The headers that are the same in every request.
-    pub(crate) fixed: [(SpelledName, HeaderValue); 2],
+    pub(crate) fixed: [(CasedHeaderName, HeaderValue); 2],
     pub(crate) headers: Vec<Header>,
     pub(crate) canonical: Option<Canonical>,
     pub(crate) signatures: Vec<Signature>,
@@ -33,7 +33,7 @@ pub struct Dialect {
     pub(crate) retry_after: RetryAfter,
     pub(crate) schedule: Schedule,
     pub(crate) timeout: Duration,
-    /// The most specific pattern first.
+    /// Most specific pattern first.
     pub(crate) events: Vec<(EventPattern, Names)>,
     pub(crate) omit: Vec<String>,
     pub(crate) properties: Option<Properties>,
@@ -43,24 +43,24 @@ pub struct Dialect {
     pub(crate) templates: Environment<'static>,
 }
 
-/// What a dialect calls an event: the values of its `[events]` table.
+/// The values of one entry in `[events]`: the dialect's names of an event type.
 pub(crate) type Names = Arc<BTreeMap<String, Value>>;
 
 pub(crate) const BODY_TEMPLATE: &str = "body";
 
 /// A header whose value is a template.
 pub(crate) struct Header {
-    pub(crate) name: SpelledName,
+    pub(crate) name: CasedHeaderName,
     pub(crate) template: String,
     /// The template as it is written.
     pub(crate) source: String,
-    /// Whether the template shows the secret.
+    /// The template contains the secret.
     pub(crate) secret: bool,
 }
 
 /// A header that proves knowledge of the secret.
 pub(crate) struct Signature {
-    pub(crate) header: SpelledName,
+    pub(crate) header: CasedHeaderName,
     pub(crate) prefix: String,
     /// The prefix of ed25519 signatures; without one there are none.
     pub(crate) ed25519_prefix: Option<String>,
@@ -70,12 +70,12 @@ pub(crate) struct Signature {
     pub(crate) template: String,
     /// The template as it is written.
     pub(crate) source: String,
-    /// What stands between the signatures of several secrets; without one only the last secret signs.
+    /// Separator of signatures with several secrets; without one only one secret signs.
     pub(crate) separator: Option<String>,
 }
 
 impl Dialect {
-    /// What endpoints call it.
+    /// Name by which endpoints select it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -99,19 +99,19 @@ impl Dialect {
         self.timeout
     }
 
-    /// What the statuses of answers mean.
+    /// Meaning of response statuses.
     #[must_use]
     pub fn status_rule(&self) -> &StatusRule {
         &self.status_rule
     }
 
-    /// Which of the waits that answers name is meant.
+    /// Source of the wait that a response requests.
     #[must_use]
     pub fn retry_after(&self) -> RetryAfter {
         self.retry_after
     }
 
-    /// What requests call their sender.
+    /// The `User-Agent` of requests.
     #[must_use]
     pub fn user_agent(&self) -> &str {
         &self.user_agent
@@ -128,8 +128,8 @@ impl Dialect {
         self.chosen_for.iter().map(ToString::to_string)
     }
 
-    /// What it calls events: patterns of event types, the most specific first, with their names by key. An event
-    /// type that none matches keeps its own name.
+    /// Event type patterns, most specific first, with the dialect's names by key. An event type without a match keeps
+    /// its own name.
     pub fn events(&self) -> impl Iterator<Item = (&EventPattern, BTreeMap<&str, String>)> {
         self.events.iter().map(|(pattern, names)| {
             let names = names.iter().map(|(key, name)| (key.as_str(), name.to_string()));
@@ -149,13 +149,13 @@ impl Dialect {
         self.properties.as_ref()
     }
 
-    /// How much the pattern says that chooses it for this URL, if one does.
+    /// Specificity of the pattern that selects this dialect for the URL, if one does.
     pub(crate) fn chosen_by(&self, url: &Url) -> Option<usize> {
         let chosen_by = self.chosen_for.iter().filter(|pattern| pattern.matches(url));
         chosen_by.map(UrlPattern::weight).max()
     }
 
-    /// Why it speaks nothing that is understood at this URL, if it knows, and how much the pattern says.
+    /// Known reason why the URL understands no dialect's requests, with the specificity of the pattern that says so.
     pub(crate) fn refusal_of(&self, url: &Url) -> Option<(usize, &str)> {
         let weights = |refused: &'_ Refused| {
             let matching = refused.patterns.iter().filter(|pattern| pattern.matches(url));

@@ -1,4 +1,4 @@
-//! All dialects of a process: those compiled in and those of the operator's directory.
+//! All dialects of a process: built-in ones and those of the operator's directory.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,6 @@ impl Dialects {
         self.0.values().map(AsRef::as_ref)
     }
 
-    /// The dialect of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
         self.0.get(name)
@@ -66,8 +65,8 @@ impl Dialects {
         wanting.max_by_key(|(weight, _)| *weight).map(|(_, dialect)| dialect)
     }
 
-    /// Why nobody would read what this dialect sends to this URL, if that is known: it is a door of a vendor that no
-    /// dialect speaks. One that was written for the door, and says so by `chosen_for`, may.
+    /// Known reason why this dialect's requests are useless at this URL: it is a vendor's endpoint that no dialect
+    /// serves. A dialect that lists the URL in `chosen_for` is exempt.
     #[must_use]
     pub fn refusal(&self, url: &Url, dialect: &str) -> Option<&str> {
         let refusals = self.0.values().filter_map(|dialect| dialect.refusal_of(url));
@@ -76,14 +75,14 @@ impl Dialects {
         written_for_it.is_none_or(|chosen| chosen < weight).then_some(reason)
     }
 
-    /// Every name in alphabetical order.
+    /// All names in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 }
 
 impl Dialect {
-    /// The dialect of one file.
+    /// Loads a single dialect file, for checking it.
     pub fn read(path: &Path) -> Result<Self, DialectError> {
         let text = fs::read_to_string(path).map_err(|source| DialectError::Read {
             path: path.into(),

@@ -1,16 +1,15 @@
-//! What can be wrong with a dialect file, said so that its author finds the place.
+//! Errors in dialect files, with their position.
 
 use std::path::PathBuf;
 
-/// Why dialects could not be loaded.
+/// Reason why dialects could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DialectError {
     /// A file or the directory can't be read.
     #[error("can't read {path}: {source}", path = path.display())]
     Read {
-        /// Which one.
+        /// The unreadable file or directory.
         path: PathBuf,
-        /// What the operating system says.
         source: std::io::Error,
     },
     /// A file says something that a dialect can't be.
@@ -22,7 +21,7 @@ pub enum DialectError {
         line: usize,
         /// The column of the mistake, in characters and counted from 1.
         column: usize,
-        /// What is wrong, with the key it is wrong at.
+        /// Description with the key at fault.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! A dialect file as it is written; `dialects/README.md` explains every key.
+//! TOML structure of a dialect file; `dialects/README.md` explains every key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tidings_domain::Schedule;
 use tidings_domain::outcome::StatusRange;
 use toml::Spanned;
 
-use crate::choice::Form;
+use crate::options::Form;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,18 +92,18 @@ pub(crate) struct SignatureTable {
     pub(crate) separator: Option<String>,
 }
 
-/// What the key of a signature is.
+/// Interpretation of a secret as the key of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Key {
     /// The secret's text, whatever it looks like.
     #[default]
     Text,
-    /// What the base64 behind `whsec_` says; a secret of another form as it stands.
+    /// The decoded base64 after `whsec_`; a secret in another form is used as it is.
     Decoded,
 }
 
-/// Which of the waits that an answer names is meant.
+/// Source of the wait that a response requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RetryAfter {
@@ -115,7 +115,7 @@ pub enum RetryAfter {
     Smallest,
 }
 
-/// How the bytes of a signature are written.
+/// Text encoding of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Encoding {

@@ -1,15 +1,15 @@
-//! The grammar of JSON as `JSON.parse` has it (ECMA-404), read token by token.
+//! Tokens of JSON, by the grammar of `JSON.parse` (ECMA-404).
 //!
-//! Nothing here recurses, so a text may be nested as deep as it is long: a payload is written by strangers.
-//! Tokens borrow from the text and keep its spelling; what they mean is for the callers to say.
+//! Nothing here recurses, so a text of strangers may be nested as deep as it is long. Tokens borrow from the text and
+//! are not decoded; that is left to callers.
 
-/// Why bytes are not a JSON text.
+/// Reason why bytes are not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not JSON at byte {at}: {problem}")]
 pub struct JsonError {
-    /// How many bytes stand before the mistake.
+    /// Byte offset of the error.
     pub at: usize,
-    /// What is wrong there.
+    /// Description of the error.
     pub problem: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn utf8(json: &[u8]) -> Result<&str, JsonError> {
     })
 }
 
-/// One step through a text.
+/// A token of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
     /// `{` or `[`.
@@ -42,7 +42,7 @@ pub(crate) enum Token<'a> {
     Close,
     /// The key of a member, with its quotes.
     Key(&'a str),
-    /// A string, with its quotes.
+    /// A string with its quotes, not decoded.
     String(&'a str),
     /// A number as written.
     Number(&'a str),
@@ -51,7 +51,7 @@ pub(crate) enum Token<'a> {
 }
 
 impl Token<'_> {
-    /// How many bytes it has in the text.
+    /// Length in the text, bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Open(_) | Self::Close => 1,
@@ -96,12 +96,12 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// How many bytes are read: where the last token ended; of a key, where its colon did.
+    /// Bytes read so far: up to the end of the last token; after a key, to the end of its colon.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// Where the last key began.
+    /// Offset of the last key.
     pub(crate) fn key_at(&self) -> usize {
         self.key_at
     }
@@ -299,7 +299,7 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// A part of a string's content.
 pub(crate) enum Piece<'a> {
-    /// Characters that stand for themselves.
+    /// Characters without escapes.
     Plain(&'a str),
     /// The character that an escape, or a pair of surrogates, stands for.
     Char(char),
@@ -307,7 +307,7 @@ pub(crate) enum Piece<'a> {
     Lone(u16),
 }
 
-/// Takes a string token apart.
+/// Splits a string token into plain pieces and escapes.
 pub(crate) fn pieces(token: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = token.get(1..token.len() - 1).unwrap_or_default();
     std::iter::from_fn(move || {

@@ -1,20 +1,19 @@
-//! The members of an object, or the items of an array, that is not parsed: where each value stands in the text.
+//! Locates the members of an object, or the items of an array, without parsing them.
 //!
-//! Most templates want one key of a payload, if any; finding it costs one pass over the tokens and no tree.
+//! Most templates use one key of a payload, if any; finding it takes one pass over the tokens and builds no tree.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::json::{Container, Piece, Token, Tokens, pieces};
 
-/// One member of an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Member<'a> {
-    /// What the key says.
+    /// The decoded key.
     pub(crate) key: Cow<'a, str>,
-    /// The text of the value.
+    /// Text of the value, not decoded.
     pub(crate) value: &'a str,
-    /// Where key and value stand.
+    /// Position of key and value.
     pub(crate) at: Range<usize>,
 }
 
@@ -30,7 +29,7 @@ pub(crate) fn items(text: &str) -> Option<Vec<&str>> {
     Some(items.into_iter().map(|item| item.value).collect())
 }
 
-/// What stands directly in a container of that kind.
+/// The direct children of a container of this kind; `None` if the text is of another kind.
 fn children(text: &str, container: Container) -> Option<Vec<Member<'_>>> {
     let mut tokens = Tokens::of(text);
     if tokens.next() != Some(Ok(Token::Open(container))) {
@@ -63,7 +62,7 @@ fn children(text: &str, container: Container) -> Option<Vec<Member<'_>>> {
     Some(children)
 }
 
-/// What a string token says. Lone surrogates, which no `str` can hold, become U+FFFD.
+/// Decodes a string token. Lone surrogates, which no `str` can hold, become U+FFFD.
 pub(crate) fn decoded(token: &str) -> Cow<'_, str> {
     let content = token.get(1..token.len() - 1).unwrap_or_default();
     if memchr::memchr(b'\\', content.as_bytes()).is_none() {

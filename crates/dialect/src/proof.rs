@@ -1,4 +1,4 @@
-//! What proves to a receiver that a request is from here: told to people, and computed again for a request that was made.
+//! Proofs of a request's origin: described for people, and recomputed for a sent request.
 
 use std::sync::Arc;
 
@@ -6,32 +6,32 @@ use tidings_domain::Secret;
 
 use crate::dialect::{Dialect, Signature};
 use crate::file::{Encoding, Key};
+use crate::header_name::CasedHeaderName;
 use crate::json;
-use crate::name::SpelledName;
 use crate::render::{Message, RenderError};
 
-/// How a header with a signature comes about.
+/// Construction of a header with a signature.
 #[derive(Clone, Copy)]
 pub struct Scheme<'a>(&'a Signature);
 
 impl Dialect {
-    /// The headers with signatures.
+    /// All headers with signatures.
     pub fn schemes(&self) -> impl Iterator<Item = Scheme<'_>> {
         self.signatures.iter().map(Scheme)
     }
 
     /// The headers whose values are templates, with those templates.
-    pub fn header_templates(&self) -> impl Iterator<Item = (&SpelledName, &str)> {
+    pub fn header_templates(&self) -> impl Iterator<Item = (&CasedHeaderName, &str)> {
         self.headers.iter().map(|header| (&header.name, header.source.as_str()))
     }
 
     /// The headers that show the secret itself.
-    pub fn secret_headers(&self) -> impl Iterator<Item = &SpelledName> {
+    pub fn secret_headers(&self) -> impl Iterator<Item = &CasedHeaderName> {
         let showing = self.headers.iter().filter(|header| header.secret);
         showing.map(|header| &header.name)
     }
 
-    /// What each signature of a request covers: that of a message whose body was this, byte for byte. In the order of
+    /// The text that each signature of a request covers, given the request's body byte for byte. In the order of
     /// [`Self::schemes`].
     pub fn signed_texts(&self, message: &Message<'_>, body: &str) -> Result<Vec<String>, RenderError> {
         let payload = json::checked(message.payload).map_err(RenderError::Payload)?;
@@ -42,31 +42,30 @@ impl Dialect {
 }
 
 impl<'a> Scheme<'a> {
-    /// The header.
     #[must_use]
-    pub fn header(&self) -> &'a SpelledName {
+    pub fn header(&self) -> &'a CasedHeaderName {
         &self.0.header
     }
 
-    /// What stands before each signature with a shared secret.
+    /// Text before each signature with a shared secret.
     #[must_use]
     pub fn prefix(&self) -> &'a str {
         &self.0.prefix
     }
 
-    /// What stands before each signature with an ed25519 key; none where there can be no such key.
+    /// Text before each signature with an ed25519 key; `None` if the scheme has no such signatures.
     #[must_use]
     pub fn ed25519_prefix(&self) -> Option<&'a str> {
         self.0.ed25519_prefix.as_deref()
     }
 
-    /// Whether the key is what the base64 behind `whsec_` says, and not the secret's text.
+    /// Tells if the key is the decoded base64 after `whsec_` instead of the secret's text.
     #[must_use]
     pub fn decodes_key(&self) -> bool {
         self.0.key == Key::Decoded
     }
 
-    /// How the bytes of a signature are written: `hex` or `base64`.
+    /// Text encoding of signatures: `hex` or `base64`.
     #[must_use]
     pub fn encoding(&self) -> &'static str {
         match self.0.encoding {
@@ -81,13 +80,13 @@ impl<'a> Scheme<'a> {
         &self.0.source
     }
 
-    /// What stands between the signatures of several secrets; without it there is one signature.
+    /// Separator of signatures with several secrets; without one there is a single signature.
     #[must_use]
     pub fn separator(&self) -> Option<&'a str> {
         self.0.separator.as_deref()
     }
 
-    /// Whether this secret can sign here.
+    /// Tells if this secret can sign here.
     #[must_use]
     pub fn takes(&self, secret: &Secret) -> bool {
         self.0.takes(secret)

@@ -1,4 +1,4 @@
-//! From a message to the request that a receiver gets.
+//! Renders a message as an HTTP request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,28 +15,26 @@ use tidings_domain::signature::{self, hmac_sha256, sign};
 use tidings_domain::{EventId, EventType, Secret, Timestamp};
 
 use crate::canonical;
-use crate::choice::Setting;
-use crate::cut::Cut;
 use crate::dialect::{BODY_TEMPLATE, Dialect, Header, Signature};
 use crate::file::{Canonical, Encoding, Key};
+use crate::header_name::CasedHeaderName;
 use crate::json::{self, JsonError};
-use crate::name::SpelledName;
+use crate::options::Setting;
+use crate::prune::Prune;
 use crate::variables::{BODY, EventNames, SECRET, Variables, With};
 
-/// What is to be told.
+/// Event and endpoint data that a request is rendered from.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The event's id, the same for every attempt.
     pub event_id: EventId,
-    /// What happened.
     pub event_type: &'a EventType,
-    /// When it happened.
     pub occurred_at: Timestamp,
     /// The time of this attempt, which signatures cover.
     pub sent_at: Timestamp,
     /// The number of this attempt; the first is 1.
     pub attempt: u32,
-    /// JSON as it was published.
+    /// JSON text, as published.
     pub payload: &'a [u8],
     /// The properties that the endpoint chose (`user.plan`), for a dialect that leaves out others.
     pub properties: &'a [String],
@@ -44,60 +42,47 @@ pub struct Message<'a> {
     pub settings: &'a BTreeMap<String, String>,
 }
 
-/// What an HTTP client needs, apart from the URL; the method is POST.
+/// Headers and body of a POST request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Every header that the dialect decides. Values that show the secret are marked sensitive; a signature shows nothing of it.
-    pub headers: Vec<(SpelledName, HeaderValue)>,
-    /// The body.
+    pub headers: Vec<(CasedHeaderName, HeaderValue)>,
     pub body: Bytes,
-    /// Where the payload stands verbatim in the body, so that a log need not store it twice: what stands
-    /// before, the payload and what stands after are the body. None when the dialect changed it.
+    /// Position of the unchanged payload in the body, so that a log need not store it twice. `None` if the dialect
+    /// changed it.
     pub payload_at: Option<Range<usize>>,
 }
 
-/// Why a message can't be put in a dialect. Trying again gives the same.
+/// Reason why a message can't be rendered. A repetition gives the same result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// The payload is broken.
+    /// The payload is not JSON.
     #[error("the payload is {0}")]
     Payload(JsonError),
     /// A template fails on this message.
     #[error("dialect `{dialect}`: {problem}")]
     Template {
-        /// Whose template.
         dialect: String,
-        /// What the template engine says, with the template and its line.
+        /// Error of the template engine, with template and line.
         problem: String,
     },
     /// The template of the body gives something else than JSON for this message.
     #[error("dialect `{dialect}`: the body is {source}")]
     Body {
-        /// Whose template.
         dialect: String,
-        /// Where in the body, and what.
+        /// Position and description of the error in the body.
         source: JsonError,
     },
     /// A header's value has characters that no header may carry, or too many. The value is kept back; it may be a
     /// secret.
     #[error("dialect `{dialect}`: the value of the header `{header}` is not all visible ASCII characters, or too long")]
-    Header {
-        /// Whose header.
-        dialect: String,
-        /// The name of the header.
-        header: SpelledName,
-    },
+    Header { dialect: String, header: CasedHeaderName },
     /// The secret is a private key, and a header needs a shared one. Nothing is sent unsigned instead.
     #[error("dialect `{dialect}`: the header `{header}` needs a shared secret, and the endpoint has an ed25519 key")]
-    Secret {
-        /// Whose header.
-        dialect: String,
-        /// The name of the header.
-        header: SpelledName,
-    },
+    Secret { dialect: String, header: CasedHeaderName },
 }
 
-/// How much a template may write beyond one payload.
+/// Maximum output of a template beyond one payload, bytes.
 const MAX_WRITTEN: usize = 1024 * 1024;
 /// The longest value of a header: what common servers take of all headers together.
 const MAX_HEADER: usize = 8 * 1024;
@@ -132,7 +117,7 @@ impl Dialect {
     pub(crate) fn variables(&self, message: &Message<'_>, payload: &str) -> Variables {
         let names = self.names_for(message.event_type).cloned();
         let whole = Value::from_safe_string(payload.to_owned());
-        let cut = Cut {
+        let cut = Prune {
             omit: &self.omit,
             properties: self.properties.as_ref(),
             chosen: message.properties,
@@ -190,7 +175,7 @@ impl Dialect {
         header: &Header,
         variables: &Arc<Variables>,
         secrets: &[Secret],
-    ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
+    ) -> Result<Option<(CasedHeaderName, HeaderValue)>, RenderError> {
         let context = if header.secret {
             let value = match secrets.last() {
                 Some(key) if key.is_asymmetric() => return Err(self.needs_shared_secret(&header.name)),
@@ -227,7 +212,7 @@ impl Dialect {
         variables: &Arc<Variables>,
         body: &str,
         secrets: &[Secret],
-    ) -> Result<Option<(SpelledName, HeaderValue)>, RenderError> {
+    ) -> Result<Option<(CasedHeaderName, HeaderValue)>, RenderError> {
         let mut signing: Vec<&Secret> = secrets.iter().filter(|secret| signature.takes(secret)).collect();
         if signing.is_empty() && !secrets.is_empty() {
             return Err(self.needs_shared_secret(&signature.header));
@@ -250,7 +235,7 @@ impl Dialect {
         self.value(&signature.header, &text, false).map(Some)
     }
 
-    /// What a signature covers.
+    /// The text that a signature covers.
     pub(crate) fn signed(
         &self,
         signature: &Signature,
@@ -284,7 +269,7 @@ impl Dialect {
         String::from_utf8(written.text).map_err(|error| failed(error.to_string()))
     }
 
-    fn needs_shared_secret(&self, header: &SpelledName) -> RenderError {
+    fn needs_shared_secret(&self, header: &CasedHeaderName) -> RenderError {
         RenderError::Secret {
             dialect: self.name.clone(),
             header: header.clone(),
@@ -293,10 +278,10 @@ impl Dialect {
 
     fn value(
         &self,
-        name: &SpelledName,
+        name: &CasedHeaderName,
         text: &str,
         sensitive: bool,
-    ) -> Result<(SpelledName, HeaderValue), RenderError> {
+    ) -> Result<(CasedHeaderName, HeaderValue), RenderError> {
         let refused = || RenderError::Header {
             dialect: self.name.clone(),
             header: name.clone(),
@@ -308,7 +293,7 @@ impl Dialect {
 }
 
 impl Signature {
-    /// Whether this secret can sign here.
+    /// Tells if this secret can sign here.
     pub(crate) fn takes(&self, secret: &Secret) -> bool {
         !secret.is_asymmetric() || self.ed25519_prefix.is_some()
     }
@@ -338,7 +323,7 @@ impl Signature {
     }
 }
 
-/// What a template has written, up to a limit: a loop over a payload must not fill the memory.
+/// Output of a template, limited so that a loop over a payload can't fill the memory.
 struct Written {
     text: Vec<u8>,
     limit: usize,
@@ -358,8 +343,8 @@ impl io::Write for Written {
     }
 }
 
-/// Where the payload stands in the body. Only its beginning is searched for: preparing a search for all of a large
-/// payload costs more than comparing it where it may stand.
+/// Finds the payload in the body by its beginning: preparing a search for a whole large payload costs more than
+/// comparing it at the candidates.
 fn find_payload(body: &[u8], payload: &[u8]) -> Option<Range<usize>> {
     let beginning = &payload[..payload.len().min(16)];
     memmem::find_iter(body, beginning)

@@ -1,5 +1,5 @@
-//! What templates can name. Everything is computed when a template asks for it; the payload is looked into only
-//! for one that touches `data` or `digest`.
+//! Variables of templates. Each is computed when a template uses it; the payload is examined only for `data` and
+//! `digest`.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -9,11 +9,10 @@ use jiff::fmt::temporal::DateTimePrinter;
 use minijinja::value::{Object, ObjectRepr, Value};
 use tidings_domain::{EventId, EventType};
 
-use crate::data::data;
 use crate::dialect::Names;
-use crate::digest::Digest;
+use crate::payload_value::payload_value;
+use crate::summary::Summary;
 
-/// The variables of every template.
 pub(crate) const NAMES: [&str; 10] = [
     "id",
     "type",
@@ -31,14 +30,14 @@ pub(crate) const SECRET: &str = "secret";
 /// The variable that only the templates of what is signed have.
 pub(crate) const BODY: &str = "body";
 
-/// One message's variables.
+/// Variables of one message.
 pub(crate) struct Variables {
     pub(crate) id: EventId,
     pub(crate) event: EventNames,
     pub(crate) occurred_at: Timestamp,
     pub(crate) sent_at: Timestamp,
     pub(crate) attempt: u32,
-    /// As it was published.
+    /// The payload as published.
     pub(crate) whole: Value,
     /// Without what the dialect leaves out. Marked safe, so that it is printed as it stands.
     pub(crate) payload: Value,
@@ -48,7 +47,7 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// Whether a template looked into the payload.
+    /// Tells if a template has examined the payload.
     pub(crate) fn payload_was_read(&self) -> bool {
         self.data.get().is_some() || self.digest.get().is_some()
     }
@@ -58,11 +57,11 @@ impl Variables {
     }
 
     fn data(&self) -> Value {
-        self.data.get_or_init(|| data(self.whole())).clone()
+        self.data.get_or_init(|| payload_value(self.whole())).clone()
     }
 
     fn digest(&self) -> Value {
-        let digest = || Value::from_object(Digest::of(&self.event.event_type, self.whole()));
+        let digest = || Value::from_object(Summary::of(&self.event.event_type, self.whole()));
         self.digest.get_or_init(digest).clone()
     }
 }
@@ -89,7 +88,7 @@ impl Object for Variables {
     }
 }
 
-/// Payloads are not for logs.
+/// Hides the payload, which must not appear in logs.
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Variables({})", self.id)
@@ -124,7 +123,7 @@ impl fmt::Debug for With {
     }
 }
 
-/// What the dialect calls the event. Its `name` is the event type where the dialect has no other.
+/// The dialect's names of the event. `name` defaults to the event type.
 #[derive(Debug, Clone)]
 pub(crate) struct EventNames {
     pub(crate) names: Option<Names>,

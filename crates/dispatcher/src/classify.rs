@@ -1,4 +1,5 @@
-//! What an answer means and what follows from it.
+//! Classifies the response to an attempt: its outcome, the delivery's next state, and feedback for the endpoint's
+//! limiter.
 
 use std::time::Duration;
 
@@ -9,14 +10,14 @@ use tidings_domain::outcome::classify;
 use tidings_domain::{DeliveryState, Endpoint, FailureReason, Outcome, Timestamp, schedule};
 use tidings_queue::Message;
 
-use crate::gate::Sign;
+use crate::limiter::Feedback;
 use crate::send::{Answer, NoAnswer};
 use crate::status;
 
-/// The longest wait that a receiver may ask for.
+/// Longest wait that a receiver may request; a longer one is cut to it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What an attempt came to.
+/// Outcome of an attempt by the endpoint's own status rules, or the dialect's where it has none.
 pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, dialect: &Dialect) -> Outcome {
     match answer {
         Err(NoAnswer { reason, .. }) => Outcome::retryable(*reason),
@@ -31,7 +32,7 @@ pub(crate) fn outcome(answer: &Result<Answer, NoAnswer>, endpoint: &Endpoint, di
 }
 
 /// The state of the delivery after the attempt that the message stood for came to `outcome`, and the wait if there
-/// is one: that of the schedule, or the rest that the receiver asked for if that is longer.
+/// is one: that of the schedule, or the pause that the receiver requested if that is longer.
 pub(crate) fn next_state(
     outcome: Outcome,
     message: &Message,
@@ -61,27 +62,29 @@ fn pick(message: &Message) -> u64 {
     message.delivery.uuid().as_u128() as u64 ^ u64::from(message.step.attempt())
 }
 
-/// What an answer says about its endpoint, whatever it says about the delivery. 429, 502, 503 and 504 ask for less
+/// Feedback about the endpoint, independent of the delivery's outcome. 429, 502, 503 and 504 request a lower rate
 /// (Standard Webhooks, "Status codes").
-pub(crate) fn sign(answer: &Result<Answer, NoAnswer>, outcome: Outcome, rest: Option<Duration>) -> Sign {
+pub(crate) fn feedback(answer: &Result<Answer, NoAnswer>, outcome: Outcome, rest: Option<Duration>) -> Feedback {
     match answer {
-        Err(_) => Sign::Silent,
-        Ok(answer) if outcome.is_success() => spent(&answer.headers).map_or(Sign::Well, Sign::Spent),
+        Err(_) => Feedback::NoAnswer,
+        Ok(answer) if outcome.is_success() => {
+            spent(&answer.headers).map_or(Feedback::Healthy, Feedback::RateLimitReached)
+        }
         Ok(answer) => match answer.status.as_u16() {
-            429 | 502 | 503 | 504 => Sign::Overloaded(rest),
-            500..=599 => Sign::Failing,
-            _ => Sign::Well,
+            429 | 502 | 503 | 504 => Feedback::Overloaded(rest),
+            500..=599 => Feedback::Failing,
+            _ => Feedback::Healthy,
         },
     }
 }
 
-/// Whether the endpoint says that it is gone, and its rules take that as final.
+/// Detects a final 410 Gone. An endpoint whose rules retry 410 is not gone.
 pub(crate) fn is_gone(answer: &Result<Answer, NoAnswer>, outcome: Outcome) -> bool {
     let final_ = matches!(outcome, Outcome::Failed { retryable: false, .. });
     final_ && answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::GONE)
 }
 
-/// The rest that a receiver asks for with 408, 429 or 503, at most a day.
+/// Pause that the receiver requests with 408, 429 or 503, at most [`MAX_RETRY_AFTER`].
 pub(crate) fn rest(answer: &Result<Answer, NoAnswer>, dialect: &Dialect, now: Timestamp) -> Option<Duration> {
     let answer = answer.as_ref().ok()?;
     if !matches!(answer.status.as_u16(), 408 | 429 | 503) {
@@ -94,8 +97,9 @@ pub(crate) fn rest(answer: &Result<Answer, NoAnswer>, dialect: &Dialect, now: Ti
     Some(rest.min(MAX_RETRY_AFTER))
 }
 
-/// Services that count in seconds here and in milliseconds there mean the smallest of what they say. Discord's API wrote
-/// milliseconds into header and body until its version 8, and does so still where no version is asked for.
+/// The smallest of the pauses in body and headers, for services that use seconds in one place and milliseconds in
+/// another. Discord's API wrote milliseconds into header and body until its version 8, and still does where no
+/// version is requested.
 fn smallest_rest(answer: &Answer, now: Timestamp) -> Option<Duration> {
     #[derive(serde::Deserialize)]
     struct Body {
@@ -120,7 +124,7 @@ fn plausible(text: &str) -> Option<Duration> {
     }
 }
 
-/// What `Retry-After` says (RFC 9110, section 10.2.3: seconds or a date).
+/// Value of `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match seconds(value) {
@@ -139,7 +143,7 @@ fn date(text: &str) -> Option<Timestamp> {
     }
 }
 
-/// How long until the endpoint takes more, if this answer says that its rate limit is used up (Discord's documentation,
+/// Time until the endpoint accepts more, if this response reports its rate limit as used up (Discord's documentation,
 /// "Rate Limits": `X-RateLimit-Remaining`, `X-RateLimit-Reset-After`).
 fn spent(headers: &HeaderMap) -> Option<Duration> {
     let value = |name| headers.get(name)?.to_str().ok().map(str::trim);
@@ -180,7 +184,7 @@ pub(crate) fn describe(
     }
 }
 
-/// What an event that can't be rendered comes to: the same template fails on the same payload every time.
+/// Outcome for an event that can't be rendered. It is final: the same template fails on the same payload every time.
 pub(crate) fn unrenderable() -> Outcome {
     Outcome::fatal(FailureReason::Render)
 }

@@ -1,14 +1,9 @@
-//! Dispatcher: makes attempts.
-//!
-//! Need: every delivery in a lane is sent, judged, recorded and either ended or sent on its way to the next attempt.
-//! Mechanism: `worker` takes a message and walks it through one file per verb: look up, limit, render (the
-//! dialect crate), send, classify, record, settle. Limit: a dispatcher keeps nothing; what it holds when
-//! it dies comes again, and the ledger says what of it was already done.
+#![doc = include_str!("../README.md")]
 
 mod classify;
-mod gate;
-mod gone;
-mod hands;
+mod disable_gone;
+mod in_flight;
+mod limiter;
 mod metrics;
 mod opened;
 mod places;
@@ -39,8 +34,8 @@ use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::gate::Gates;
-use crate::hands::Hands;
+use crate::in_flight::InFlight;
+use crate::limiter::EndpointLimiters;
 use crate::opened::Opened;
 use crate::places::Places;
 use crate::send::Sender;
@@ -50,36 +45,36 @@ use crate::worker::Worker;
 pub use crate::metrics::register as register_metrics;
 pub use crate::send::{Proxy, ProxyConfigError, SenderError};
 
-/// How attempts are made (`[dispatcher]`).
+/// Configuration of attempts (`[dispatcher]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the gRPC service listens.
+    /// Listen address of the gRPC service.
     pub grpc_address: String,
-    /// How many requests to one endpoint may be under way at once, from all dispatchers together, unless the endpoint says
-    /// otherwise. Each dispatcher makes at least one.
+    /// Maximum number of concurrent requests to one endpoint over all dispatchers, unless the endpoint sets its own.
+    /// The limit is divided among the dispatchers, and each makes at least one.
     pub endpoint_concurrency: u32,
     /// After how many failures in a row an endpoint is only probed, one request at a time, until it answers again;
     /// 0 for never. Failures are missing answers, 5xx and 429.
     pub breaker_failures: u32,
-    /// How many deliveries of one `live` queue (a shard of first attempts) may be in hand. Of an endpoint
-    /// that usually takes longer than a second to answer, at most a tenth of them may be under way, of all such endpoints of
-    /// a tenant half. The same goes for the other lanes.
+    /// Prefetch of each `live` queue (a shard of first attempts): the unsettled deliveries that a dispatcher holds of
+    /// it. An endpoint that takes longer than a second to respond may use a tenth of them, all such endpoints of a
+    /// tenant together a half. The same shares apply to the other lanes.
     pub prefetch_live: u16,
-    /// How many deliveries of one `bulk` queue (first attempts beyond a tenant's share) may be in hand.
+    /// Prefetch of each `bulk` queue (first attempts beyond a tenant's share).
     pub prefetch_bulk: u16,
-    /// How many deliveries of one `retry` queue may be in hand.
+    /// Prefetch of each `retry` queue.
     pub prefetch_retry: u16,
-    /// How many bytes of payload the requests under way may have together; a tenant's at most half of that. What is
-    /// beyond is put aside.
+    /// Maximum payload bytes of all requests in flight; one tenant may use half of it. Deliveries beyond it are
+    /// deferred.
     pub max_in_flight: usize,
-    /// How much of a response is read and kept, bytes.
+    /// Maximum bytes of a response that are read and recorded.
     pub max_response: usize,
     /// The age after which a first attempt is checked against the ledger before it is made, because the sweeper
     /// may have published it a second time. Keep it below the log's `grace`.
     #[serde(with = "humantime_serde")]
     pub check_after: Duration,
-    /// How long deliveries in hand may take to end when the process is asked to stop.
+    /// Time that deliveries in flight have to finish after the process was told to stop.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
 }
@@ -102,7 +97,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// How many deliveries of one queue of this kind may be in hand.
+    /// Prefetch per queue of this kind.
     fn prefetch(&self, kind: LaneKind) -> u16 {
         match kind {
             LaneKind::Live => self.prefetch_live,
@@ -112,7 +107,7 @@ impl Config {
     }
 }
 
-/// Where requests may go (`[destinations]`).
+/// Destination policy: which hosts and addresses requests may go to (`[destinations]`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DestinationConfig {
@@ -124,18 +119,17 @@ pub struct DestinationConfig {
     pub allowed_hosts: Vec<HostPattern>,
     /// Hosts that are refused, whatever else allows them.
     pub denied_hosts: Vec<HostPattern>,
-    /// Whether `http://` is allowed for public hosts.
+    /// Allows `http://` for public hosts.
     pub allow_http: bool,
-    /// The name servers that are asked where a host is, like `["10.0.0.2:53"]`; empty for the system's.
+    /// Name servers used to resolve hosts, such as `["10.0.0.2:53"]`; the system's if empty.
     pub nameservers: Vec<SocketAddr>,
-    /// What all requests go through: `http://user:password@host:port` (HTTP CONNECT) or `socks5://…`; none if empty.
+    /// Proxy for all requests: `http://user:password@host:port` (HTTP CONNECT) or `socks5://…`; none if empty.
     pub proxy: SecretText,
-    /// Whether the proxy looks names up, and so decides alone which addresses are allowed.
+    /// Leaves name resolution, and so the decision about addresses, to the proxy.
     pub proxy_resolves: bool,
 }
 
 impl DestinationConfig {
-    /// The rules.
     #[must_use]
     pub fn rules(&self) -> Destinations {
         Destinations {
@@ -153,37 +147,34 @@ impl DestinationConfig {
     }
 }
 
-/// What a dispatcher works with.
-pub struct Parts {
-    /// Who may do what.
+/// Parts that a dispatcher is built from.
+pub struct Dependencies {
+    /// Authentication of gRPC callers.
     pub access: Access,
-    /// Which endpoints there are.
+    /// Cached endpoints and tenants.
     pub cache: Arc<RegistryCache>,
     /// The same at its source, for what is not in the cache yet.
     pub registry: Arc<dyn Registry>,
-    /// How requests are written.
     pub dialects: Dialects,
-    /// Where requests may go.
     pub destinations: Destinations,
-    /// What requests go through.
+    /// Outbound proxy for all requests.
     pub proxy: Option<Proxy>,
-    /// The name servers that are asked where hosts are; empty for the system's.
+    /// Name servers used to resolve hosts; the system's if empty.
     pub nameservers: Vec<SocketAddr>,
-    /// Where deliveries come from and wait.
+    /// Source of deliveries and home of their waits.
     pub queue: Arc<dyn Queue>,
-    /// How many shards the lanes have.
+    /// Shards per lane.
     pub shards: u16,
-    /// Where attempts are recorded.
+    /// Writes attempts to the ledger.
     pub recorder: Recorder,
-    /// Where contents come from.
+    /// Reads event content from the ledger.
     pub fetcher: Fetcher,
-    /// How the process is.
     pub health: Health,
 }
 
-/// A dispatcher, ready to run.
+/// A configured dispatcher, started by [`Dispatcher::run`].
 pub struct Dispatcher {
-    /// The gRPC service.
+    /// The gRPC service, to be served by the caller.
     pub grpc: DispatcherServiceServer<send_test::Service>,
     config: Config,
     queue: Arc<dyn Queue>,
@@ -192,53 +183,58 @@ pub struct Dispatcher {
     health: Health,
 }
 
-/// Puts a dispatcher together.
-pub fn build(config: &Config, parts: Parts) -> Result<Dispatcher, SenderError> {
+/// Builds a dispatcher. Fails if the HTTP client can't be set up, for example without a usable resolver.
+pub fn build(config: &Config, dependencies: Dependencies) -> Result<Dispatcher, SenderError> {
     metrics::register();
-    let sender = Sender::new(parts.destinations, parts.proxy, &parts.nameservers, config.max_response)?;
+    let sender = Sender::new(
+        dependencies.destinations,
+        dependencies.proxy,
+        &dependencies.nameservers,
+        config.max_response,
+    )?;
     let worker = Worker {
-        cache: parts.cache.clone(),
-        registry: parts.registry,
-        dialects: parts.dialects,
-        gates: Gates::new(
+        cache: dependencies.cache.clone(),
+        registry: dependencies.registry,
+        dialects: dependencies.dialects,
+        limiters: EndpointLimiters::new(
             config.endpoint_concurrency,
             u32::from(config.prefetch_live) / 2,
             config.breaker_failures,
         ),
-        hands: Hands::default(),
+        in_flight: InFlight::default(),
         opened: Opened::default(),
-        places: Places::new(parts.shards, |kind| config.prefetch(kind), config.max_in_flight),
+        places: Places::new(dependencies.shards, |kind| config.prefetch(kind), config.max_in_flight),
         sender,
-        fetcher: parts.fetcher,
+        fetcher: dependencies.fetcher,
         settler: Settler {
-            recorder: parts.recorder,
-            queue: parts.queue.clone(),
-            shards: parts.shards,
+            recorder: dependencies.recorder,
+            queue: dependencies.queue.clone(),
+            shards: dependencies.shards,
             stopping: CancellationToken::new(),
         },
         check_after: config.check_after,
     };
     let worker = Arc::new(worker);
     Ok(Dispatcher {
-        grpc: DispatcherServiceServer::new(send_test::Service::new(worker.clone(), parts.access)),
+        grpc: DispatcherServiceServer::new(send_test::Service::new(worker.clone(), dependencies.access)),
         config: config.clone(),
-        queue: parts.queue,
-        cache: parts.cache,
+        queue: dependencies.queue,
+        cache: dependencies.cache,
         worker,
-        health: parts.health,
+        health: dependencies.health,
     })
 }
 
 impl Dispatcher {
-    /// Makes attempts until the token is cancelled; then ends what is in hand, within the grace. What is still
-    /// under way after that is cut off and comes again after the next start.
+    /// Makes attempts until `shutdown` is cancelled, then lets deliveries in flight finish within the configured
+    /// grace. Those still unfinished are cut off and redelivered later.
     pub async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
             () = self.cache.loaded() => {}
             () = shutdown.cancelled() => return,
         }
         let (tasks, supervisor) = (TaskTracker::new(), Supervisor::new(self.health, shutdown.clone()));
-        // Each lane has its own bound on what is in hand, so that no lane takes another's place.
+        // Each lane has its own prefetch, so that no lane takes up another's slots.
         for kind in LaneKind::ALL {
             let task = match kind {
                 LaneKind::Live => "consumer_live",
@@ -280,7 +276,7 @@ impl Dispatcher {
             let cut_off = tasks.len();
             tracing::warn!(
                 cut_off,
-                "deliveries were cut off at the end of the grace; they will come again"
+                "deliveries were cut off at the end of the grace period; they will be redelivered"
             );
         }
     }
@@ -302,7 +298,7 @@ async fn consume(
             incoming = messages.recv() => incoming,
         };
         let Some(incoming) = incoming else {
-            return Err("the queue hands out no more messages");
+            return Err("the queue stopped delivering messages");
         };
         let worker = worker.clone();
         tasks.spawn(async move { worker.handle(incoming, kind).await });
@@ -322,6 +318,6 @@ async fn count_dispatchers(queue: Arc<dyn Queue>, worker: Arc<Worker>, shutdown:
         };
         let count = depths.iter().map(|depth| depth.consumers).max().unwrap_or(1);
         metrics::DISPATCHERS.set(i64::from(count.max(1)));
-        worker.gates.set_dispatchers(count);
+        worker.limiters.set_dispatchers(count);
     }
 }

@@ -1,4 +1,4 @@
-//! What a dispatcher counts.
+//! Metrics of a dispatcher.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -59,7 +59,7 @@ static TEST_SENDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_deferrals_total",
-        "Deliveries put aside without an attempt, in a rung or held, by reason.",
+        "Deliveries put aside without an attempt, in a delay queue or held, by reason.",
         &["reason"],
     )
 });
@@ -125,7 +125,7 @@ pub(crate) static RECORDS_PARKED: LazyLock<IntCounter> = LazyLock::new(|| {
     )
 });
 
-pub(crate) static IN_HAND: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+pub(crate) static UNSETTLED: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     let help =
         "Messages that a dispatcher has taken and not settled, by lane; the most are its prefetch times its queues.";
     gauges("tidings_messages_in_hand", help, &["lane"])
@@ -170,7 +170,7 @@ pub fn register() {
         FIRST_ATTEMPT_LAG.with_label_values(&[lane]);
     }
     for lane in LaneKind::ALL {
-        IN_HAND.with_label_values(&[lane.as_str()]);
+        UNSETTLED.with_label_values(&[lane.as_str()]);
         PREFETCH.with_label_values(&[lane.as_str()]);
     }
     for state in ["succeeded", "exhausted"] {
@@ -212,12 +212,13 @@ pub(crate) fn attempted(outcome: Outcome, number: u32, status: Option<u16>, dura
     }
 }
 
-/// Counts a sample event.
+/// Counts a test of an endpoint.
 pub(crate) fn tested(outcome: Outcome) {
     TEST_SENDS.with_label_values(&[outcome.name()]).inc();
 }
 
-/// A request of a delivery is about to be sent; says how late that is.
+/// Observes the delay of an attempt that is about to be sent: since its due time for a retry, since acceptance for a
+/// first attempt.
 pub(crate) fn begun(lane: LaneKind, message: &Message, accepted_at: Timestamp, now: Timestamp) {
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
     match message.due {
@@ -255,33 +256,33 @@ fn class(status: Option<u16>) -> &'static str {
     }
 }
 
-/// One message that is in hand, for as long as it lives.
-pub(crate) struct InHand(LaneKind);
+/// Counts one unsettled message until it is dropped.
+pub(crate) struct Unsettled(LaneKind);
 
-impl InHand {
-    pub(crate) fn take(lane: LaneKind) -> Self {
-        IN_HAND.with_label_values(&[lane.as_str()]).inc();
+impl Unsettled {
+    pub(crate) fn begin(lane: LaneKind) -> Self {
+        UNSETTLED.with_label_values(&[lane.as_str()]).inc();
         Self(lane)
     }
 }
 
-impl Drop for InHand {
+impl Drop for Unsettled {
     fn drop(&mut self) {
-        IN_HAND.with_label_values(&[self.0.as_str()]).dec();
+        UNSETTLED.with_label_values(&[self.0.as_str()]).dec();
     }
 }
 
-/// One request under way, for as long as it lives.
-pub(crate) struct InFlight;
+/// Counts one request in flight until it is dropped.
+pub(crate) struct RequestInFlight;
 
-impl InFlight {
+impl RequestInFlight {
     pub(crate) fn begin() -> Self {
         IN_FLIGHT.inc();
         Self
     }
 }
 
-impl Drop for InFlight {
+impl Drop for RequestInFlight {
     fn drop(&mut self) {
         IN_FLIGHT.dec();
     }

@@ -1,9 +1,8 @@
-//! Endpoints with their secrets opened.
+//! Cache of endpoints with their secrets unsealed.
 //!
-//! Need: each attempt needs its endpoint's secret, and to open it anew each time costs more than to look it up.
-//! Mechanism: what was opened is kept beside the sealed endpoint that it came from, and is good as long as the registry
-//! gives that very one. Limit: what is opened takes [`MAX_MEMORY`] at the most; beyond that, what was not used lately is
-//! opened again.
+//! Every attempt needs its endpoint's secrets, and unsealing them each time costs more than a look-up. An unsealed
+//! endpoint is kept beside the sealed one it came from and is valid as long as the registry returns that very one.
+//! The cache holds at most [`MAX_MEMORY`]; endpoints not used lately are unsealed again.
 
 use std::sync::Arc;
 
@@ -11,10 +10,9 @@ use moka::sync::Cache;
 use tidings_domain::{Endpoint, EndpointId};
 use tidings_store::{Registry, StoreError};
 
-/// How much memory opened endpoints may take, bytes: some 40,000 usual ones.
+/// Maximum memory of unsealed endpoints, bytes: about 40,000 typical ones.
 const MAX_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// Endpoints that were opened.
 pub(crate) struct Opened(Cache<EndpointId, Pair>);
 
 #[derive(Clone)]

@@ -1,11 +1,11 @@
-//! The places of a lane, and what of them one endpoint and one tenant may take (guarantee G5).
+//! Places of a lane, and the shares of them that one endpoint and one tenant may use (guarantee G5).
 //!
-//! Need: a queue hands out so many messages and no more until some are settled, and a delivery keeps its place for as
-//! long as its request takes. Endpoints that answer well after half a minute would take them all, in turn or many at
-//! once, and everybody's deliveries would wait behind theirs. Mechanism: of each queue's places an endpoint that is slow, a
-//! tenant's slow endpoints and all slow endpoints together get a share; what is quick gives its places back by itself. The memory for
-//! payloads has shares as well. A delivery that finds no place is put aside like one that the endpoint's gate turns away.
-//! Limit: each dispatcher counts the requests that it has under way itself.
+//! A queue delivers as many messages as its prefetch allows and no more until some are settled, and a delivery
+//! occupies its place for as long as its request takes. Endpoints that respond successfully after half a minute would
+//! occupy all places, and everybody's deliveries would wait behind theirs. So of each queue's places, a slow
+//! endpoint, a tenant's slow endpoints and all slow endpoints together get a share; quick endpoints free theirs soon
+//! enough. The memory for payloads is shared in the same way. A delivery that finds no place is deferred like one
+//! that the endpoint's limiter throttles. Each dispatcher counts its own requests only.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,35 +16,35 @@ use tidings_queue::{Lane, LaneKind};
 
 use crate::metrics;
 
-/// How quickly an endpoint gives its places back.
+/// An endpoint's speed, which decides how long it occupies a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// It usually answers within a second.
     Quick,
-    /// It has not answered yet.
+    /// No response has arrived yet.
     Unknown,
     /// It usually takes longer, or has just fallen silent.
     Slow,
 }
 
-/// What a delivery needs a place for.
+/// A delivery's request for a place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish {
     pub(crate) lane: Lane,
     pub(crate) tenant: TenantId,
     pub(crate) endpoint: EndpointId,
     pub(crate) pace: Pace,
-    /// The size of its payload.
+    /// Size of the payload.
     pub(crate) bytes: usize,
 }
 
 /// As many places as an endpoint that answers within a second needs for some sixteen requests per second.
 const ENOUGH: u32 = 16;
 
-/// The places of all lanes.
+/// Places of all lanes of this dispatcher.
 pub(crate) struct Places {
     shards: u16,
-    /// By kind and shard.
+    /// Indexed by kind, then shard.
     lanes: Vec<Mutex<Taken>>,
     memory: Mutex<Memory>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Place<'a> {
     wish: Wish,
 }
 
-/// What is taken of one queue's places.
+/// Places in use of one queue.
 struct Taken {
     shares: Shares,
     slow: u32,
@@ -63,13 +63,13 @@ struct Taken {
     tenants: HashMap<TenantId, OfTenant>,
 }
 
-/// How many places of one queue may be taken by endpoints that are not known to be quick.
+/// Maximum places of one queue for endpoints that are not known to be quick.
 struct Shares {
-    /// By one of them.
+    /// For one endpoint.
     endpoint: u32,
-    /// By a tenant's.
+    /// For one tenant's endpoints together.
     tenant: u32,
-    /// By all of them.
+    /// For all endpoints together.
     all: u32,
     /// By a tenant's, if it is for the first request to one of them.
     tenant_with_first: u32,
@@ -89,7 +89,7 @@ struct OfTenant {
     slow: u32,
 }
 
-/// What is taken of the memory for payloads, bytes.
+/// Payload bytes in flight.
 struct Memory {
     most: usize,
     taken: usize,
@@ -97,8 +97,8 @@ struct Memory {
 }
 
 impl Places {
-    /// Places of as many lanes of each kind as there are shards: so many in each queue of a kind, and for so many bytes
-    /// of payload in all.
+    /// Places for `shards` lanes of each kind, `of_queue(kind)` in each queue, and for `most_bytes` of payload in
+    /// total.
     pub(crate) fn new(shards: u16, of_queue: impl Fn(LaneKind) -> u16, most_bytes: usize) -> Self {
         let queues = LaneKind::ALL.into_iter();
         let queues = queues.flat_map(|kind| std::iter::repeat_n(of_queue(kind), usize::from(shards)));
@@ -152,7 +152,7 @@ impl Drop for Place<'_> {
 }
 
 impl Shares {
-    /// Of so many places. At least one of each, so that everything gets on where there are few.
+    /// Shares of a queue with this many places; at least one each, so that small queues make progress too.
     fn of(places: u16) -> Self {
         let places = u32::from(places);
         let of = |share: u32, whole: u32| (places * share / whole).max(1);
@@ -177,7 +177,7 @@ impl Taken {
         }
     }
 
-    /// Takes a place, or says what there is no more of.
+    /// Takes a place, or returns the name of the share that is used up.
     fn take(&mut self, wish: Wish) -> Result<(), &'static str> {
         let mut endpoint = self.endpoints.get(&wish.endpoint).copied().unwrap_or_default();
         let mut tenant = self.tenants.get(&wish.tenant).copied().unwrap_or_default();
@@ -252,7 +252,7 @@ impl Memory {
     }
 }
 
-/// Keeps only what says something, so that nothing stays of who has nothing in hand.
+/// Stores a value only while it carries information, so that the map does not grow with every endpoint ever seen.
 fn keep<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, value: V, says_something: bool) {
     if says_something {
         map.insert(key, value);

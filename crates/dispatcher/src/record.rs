@@ -1,9 +1,9 @@
-//! The record of an attempt or a move, as it goes to the ledger.
+//! Protobuf records of attempts and state changes, as the ledger takes them.
 
 use std::time::Duration;
 
 use http::header;
-use tidings_dialect::{Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Request};
 use tidings_domain::{AttemptId, DeliveryState, Endpoint, Outcome, Step, Timestamp, Timing};
 use tidings_proto::{micros, pb};
 use tidings_queue::Message;
@@ -11,7 +11,7 @@ use tidings_queue::message::Content;
 
 use crate::send::{Answer, NoAnswer};
 
-/// What happened in one attempt, gathered for its record.
+/// Everything that an attempt's record contains.
 pub(crate) struct AttemptReport<'a> {
     pub(crate) message: &'a Message,
     pub(crate) content: &'a Content,
@@ -26,7 +26,7 @@ pub(crate) struct AttemptReport<'a> {
     pub(crate) error: String,
     pub(crate) state: &'a DeliveryState,
     pub(crate) in_broker: bool,
-    /// Whether it only tests the endpoint.
+    /// Marks a test of the endpoint, which is no delivery's attempt.
     pub(crate) test: bool,
 }
 
@@ -113,7 +113,8 @@ pub(crate) fn left_to_ledger(message: &Message, due: Timestamp, in_doubt: Durati
     }
 }
 
-/// What an attempt's record says of its delivery, without the attempt. Nothing of a record that says no more than that.
+/// The outcome in an attempt's record, without the attempt's details. `None` for a record that has no details to
+/// omit.
 pub(crate) fn outcome_alone(record: pb::Record) -> Option<pb::Record> {
     match record.record? {
         pb::record::Record::Attempt(attempt) => Some(pb::Record {
@@ -141,7 +142,7 @@ fn moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) 
     }
 }
 
-/// In microseconds.
+/// Microseconds, saturating.
 fn part(took: Option<Duration>) -> Option<u32> {
     took.map(|took| u32::try_from(took.as_micros()).unwrap_or(u32::MAX))
 }
@@ -149,7 +150,7 @@ fn part(took: Option<Duration>) -> Option<u32> {
 /// The headers as sent, which over HTTP/2 is in lower case and with the host beside them (RFC 9113, sections 8.2 and
 /// 8.3.1); what is secret in them is not kept.
 pub(crate) fn request_headers(request: &Request, over_http2: bool) -> Vec<pb::Header> {
-    let name = |name: &SpelledName| match name.name() {
+    let name = |name: &CasedHeaderName| match name.name() {
         &header::HOST if over_http2 => ":authority".to_owned(),
         lower if over_http2 => lower.as_str().to_owned(),
         _ => name.as_str().to_owned(),

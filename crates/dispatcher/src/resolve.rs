@@ -1,12 +1,13 @@
-//! Resolving host names to addresses that requests may go to (guarantee G6).
+//! Resolves host names to addresses that the destination policy allows (guarantee G6).
 //!
-//! Need: [`Network`](crate::send::Network) connects to the addresses given here and to no others, so a name that changes its mind between
-//! the check and the connection gains nothing; and one tenant's slow names must not hold up another's. Mechanism:
-//! the names of `/etc/hosts`, then the system's name servers, asked without a thread per question (getaddrinfo needs
-//! one). Both families and all name servers are asked at the same time, so that none that is silent is waited for for
-//! long (RFC 8305, section 3). Who stops waiting stops asking; questions for the same name at the same time are one.
-//! Limit: both files are read once, at the start; names are taken as they stand, so search domains and `ndots` do not
-//! apply.
+//! [`Network`](crate::send::Network) connects only to addresses returned here, so a name that changes between check
+//! and connection gains nothing. Names come from `/etc/hosts`, then from the name servers, over an asynchronous
+//! resolver: getaddrinfo would need a thread per query, and one tenant's slow names would hold up another's. Both
+//! address families and all name servers are queried at the same time, so that a silent one delays little (RFC 8305,
+//! section 3). Concurrent queries for one name are merged, and a query ends when nobody waits for it any more.
+//!
+//! `/etc/hosts` and `/etc/resolv.conf` are read once, at the start. Names are taken as written: search domains and
+//! `ndots` do not apply.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -24,8 +25,8 @@ use tidings_domain::destination::Destinations;
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// How many answers are remembered. An answer can hold thousands of addresses (about 1 MB in memory), and who owns
-/// the name decides about that; the name server next door remembers answers too.
+/// Cached answers. An answer can hold thousands of addresses (about 1 MB in memory) at its owner's discretion, so the
+/// cache is small; the nearest name server caches as well.
 const REMEMBERED: u64 = 256;
 
 /// The longest time that an answer is remembered, whatever its owner says; and that there is no address, because names
@@ -33,30 +34,30 @@ const REMEMBERED: u64 = 256;
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 const ABSENCE_REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
-/// How long the second family is waited for when the first has given addresses (RFC 8305, section 3).
+/// Wait for the second address family after the first has given addresses (RFC 8305, section 3).
 const SECOND_FAMILY: Duration = Duration::from_millis(50);
 
-/// How long it is waited for when of the first it was said that there is no such name.
+/// Wait for the second family after the first reported that the name does not exist.
 const ABSENT_FAMILY: Duration = Duration::from_millis(500);
 
-/// How long all name servers together have for an answer, and how often they are asked.
+/// Time for all name servers together to answer one round of queries, and the number of rounds.
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 2;
 
-/// How many addresses of one name are tried.
+/// Maximum addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 16;
 
 /// Asks name servers and drops what is not allowed.
 #[derive(Clone)]
-pub(crate) struct GuardedResolver(Arc<Parts>);
+pub(crate) struct GuardedResolver(Arc<Inner>);
 
-struct Parts {
+struct Inner {
     rules: Destinations,
     hosts: Hosts,
     servers: TokioResolver,
 }
 
-/// Why a name gave no address.
+/// Reason why a name gave no address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("`{name}` does not resolve: {why}")]
@@ -86,7 +87,7 @@ impl GuardedResolver {
             (asking(nameservers), ResolverOpts::default())
         };
         let hosts = Hosts::from_system().unwrap_or_else(|error| {
-            tracing::warn!(%error, "/etc/hosts can't be read: its names are unknown");
+            tracing::warn!(%error, "can't read /etc/hosts; its names will not resolve");
             Hosts::default()
         });
         Self::with(rules, hosts, config, options)
@@ -108,7 +109,7 @@ impl GuardedResolver {
         let servers = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
             .with_options(options)
             .build()?;
-        Ok(Self(Arc::new(Parts { rules, hosts, servers })))
+        Ok(Self(Arc::new(Inner { rules, hosts, servers })))
     }
 
     /// The addresses of a name that requests may go to, at least one.
@@ -130,7 +131,7 @@ impl GuardedResolver {
 
     /// All addresses of a name, at least one, for what the operator named and not a tenant.
     pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
-        let Parts { hosts, servers, .. } = &*self.0;
+        let Inner { hosts, servers, .. } = &*self.0;
         let mut absolute = Name::from_ascii(name).map_err(|error| ResolveError::Dns {
             name: name.to_owned(),
             why: error.to_string(),
@@ -195,7 +196,7 @@ async fn of_both_families(servers: &TokioResolver, name: Name) -> Result<Vec<IpA
     }
 }
 
-/// Whether there is no such name, in neither family.
+/// Recognises an answer that the name exists in neither family.
 fn is_absent(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain)
 }
@@ -204,14 +205,14 @@ fn has_no_records(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)))
 }
 
-/// What `/etc/resolv.conf` says. Without it the server on this machine is asked, which is also what the C library
-/// does (resolv.conf(5)).
+/// Configuration from `/etc/resolv.conf`. Without that file the server on this machine is used, as the C library does
+/// (resolv.conf(5)).
 fn of_system() -> (ResolverConfig, ResolverOpts) {
     system_conf::read_system_conf().unwrap_or_else(|error| {
         tracing::warn!(
             %error,
-            "/etc/resolv.conf names no name server that can be used: asking 127.0.0.1:53; \
-             destinations.nameservers can name others"
+            "/etc/resolv.conf names no usable name server; using 127.0.0.1:53; \
+             set destinations.nameservers to use others"
         );
         (asking(&[(Ipv4Addr::LOCALHOST, 53).into()]), ResolverOpts::default())
     })
@@ -249,7 +250,7 @@ fn explain(name: String, error: &NetError) -> ResolveError {
         NetError::Dns(DnsError::ResponseCode(code)) => code.to_string(),
         NetError::Timeout => "no name server answered in time".to_owned(),
         NetError::Io(_) | NetError::NoConnections => "no name server can be reached".to_owned(),
-        NetError::Busy => "the name servers have too much to do".to_owned(),
+        NetError::Busy => "the name servers are overloaded".to_owned(),
         _ => "the name servers' answers can't be used".to_owned(),
     };
     ResolveError::Dns { name, why }

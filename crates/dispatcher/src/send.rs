@@ -1,4 +1,4 @@
-//! Sending one request and reading its response, within bounds and one deadline (guarantee G8).
+//! Sends one request and reads its response, within size limits and one deadline (guarantee G8).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
-use tidings_dialect::{Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Request};
 use tidings_domain::destination::Destinations;
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{Endpoint, FailureReason, Timing};
@@ -18,8 +18,8 @@ use crate::resolve::GuardedResolver;
 
 use self::client::Clients;
 use self::connect::Network;
+use self::header_case::HeaderCases;
 use self::http_client::{HttpClient, Reply};
-use self::spelling::Spellings;
 use self::token::Tokens;
 
 mod addresses;
@@ -28,23 +28,21 @@ mod broken;
 mod client;
 mod connect;
 mod connection;
+mod decompress;
 mod handshake;
 mod head;
+mod header_case;
 mod http_client;
 mod lease;
 mod outbound;
 mod pool;
 mod proxy;
-#[cfg(test)]
-mod servers;
-mod spelling;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod token;
 mod trust;
-mod unpack;
 mod usual;
 
 pub use self::proxy::{Proxy, ProxyConfigError};
@@ -53,14 +51,13 @@ pub use self::proxy::{Proxy, ProxyConfigError};
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_VALUE: usize = 1_024;
 
-/// How long making a connection may take, the name's lookup and the TLS handshake included, for requests that have more
-/// time.
+/// Time limit for making a connection, including name lookup and TLS handshake, for requests with a longer timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends requests over pooled connections.
 pub(crate) struct Sender {
     clients: Clients,
-    spellings: Spellings,
+    header_cases: HeaderCases,
     tokens: Tokens,
     max_response: usize,
 }
@@ -68,19 +65,19 @@ pub(crate) struct Sender {
 /// A request on its way out.
 struct Outgoing<'a> {
     url: &'a Url,
-    headers: &'a [(SpelledName, HeaderValue)],
-    /// How many of them, the first, are spelled as usual.
+    headers: &'a [(CasedHeaderName, HeaderValue)],
+    /// Number of headers, from the first, that are in the usual case.
     added: usize,
     body: Bytes,
 }
 
-/// When an attempt ends, whatever it is doing then.
+/// End of an attempt, whatever it is doing then.
 #[derive(Clone, Copy)]
 struct Deadline {
     at: Instant,
-    /// How long it had, for those who read why it failed.
+    /// Total time of the attempt, for error texts.
     within: Duration,
-    /// How long it was put off.
+    /// Time by which it was postponed.
     waited: Duration,
 }
 
@@ -93,24 +90,24 @@ impl Deadline {
         }
     }
 
-    /// What this time was spent with is no part of the attempt.
+    /// Postpones the deadline by time that is not part of the attempt.
     fn put_off(&mut self, by: Duration) {
         self.at += by;
         self.waited += by;
     }
 
-    /// How long the attempt has been under way.
+    /// Duration of the attempt so far.
     fn elapsed(&self) -> Duration {
         (self.at - self.within).elapsed()
     }
 }
 
-/// Why requests can't be sent at all.
+/// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client could not be set up: {0}")]
 pub struct SenderError(String);
 
-/// What came back.
+/// A response, read as far as it is recorded.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -121,24 +118,23 @@ pub(crate) struct Answer {
     pub(crate) remote_address: Option<IpAddr>,
     pub(crate) is_http2: bool,
     pub(crate) timing: Timing,
-    /// Why the request was sent a second time, if it was.
+    /// Reason for sending the request a second time.
     pub(crate) sent_again: Option<Box<str>>,
-    /// How long it waited for a connection that others made, which is no part of the attempt.
+    /// Wait for a connection that other requests made; not part of the attempt.
     pub(crate) waited: Duration,
 }
 
-/// Why nothing came back.
+/// A request without a response.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     pub(crate) reason: FailureReason,
     pub(crate) error: Box<str>,
     pub(crate) timing: Timing,
-    /// Why the request was sent a second time, if it was.
+    /// Reason for sending the request a second time.
     pub(crate) sent_again: Option<Box<str>>,
-    /// How long it waited for a connection that others made, which is no part of the attempt.
+    /// Wait for a connection that other requests made; not part of the attempt.
     pub(crate) waited: Duration,
-    /// Whether nothing was asked of the receiver, because there was no connection to be had for it here: then this is no
-    /// attempt.
+    /// The receiver was not contacted, because this machine could make no connection. Then this is no attempt.
     pub(crate) ours: bool,
 }
 
@@ -156,8 +152,8 @@ impl NoAnswer {
 }
 
 impl Sender {
-    /// A sender that goes through the proxy, if there is one, asks these name servers, or the system's if there are
-    /// none, and keeps so many bytes of a response's body.
+    /// A sender with an optional proxy, the given name servers (the system's if empty), which keeps `max_response`
+    /// bytes of a body.
     pub(crate) fn new(
         destinations: Destinations,
         proxy: Option<Proxy>,
@@ -183,7 +179,7 @@ impl Sender {
         };
         Ok(Self {
             clients: Clients::new(Arc::new(network))?,
-            spellings: Spellings::new(),
+            header_cases: HeaderCases::new(),
             tokens: Tokens::new(),
             max_response,
         })
@@ -222,14 +218,14 @@ impl Sender {
             body,
         };
         let answer = self.exchange(&client, outgoing, deadline, self.max_response).await?;
-        // One attempt is one request: the next one asks for a new token.
+        // One attempt is one request, so it is the next one that fetches a new token.
         if let Some(token) = token.filter(|_| answer.status == StatusCode::UNAUTHORIZED) {
             self.tokens.forget(&token).await;
         }
         Ok(answer)
     }
 
-    /// Sends a request and reads so many bytes of the response's body.
+    /// Sends a request and reads up to `max_response` bytes of the response's body.
     async fn exchange(
         &self,
         client: &HttpClient,
@@ -244,9 +240,9 @@ impl Sender {
                 .iter()
                 .map(|(name, value)| (Some(name.name().clone()), value.clone())),
         );
-        let spelling = self.spellings.of(&outgoing.headers[outgoing.added..]).await;
+        let header_case = self.header_cases.of(&outgoing.headers[outgoing.added..]).await;
         let reply = client
-            .post(outgoing.url, headers, spelling, outgoing.body, &mut deadline)
+            .post(outgoing.url, headers, header_case, outgoing.body, &mut deadline)
             .await?;
         Ok(read(reply, deadline, max_response).await)
     }
@@ -296,7 +292,7 @@ async fn read(reply: Reply, deadline: Deadline, max_response: usize) -> Answer {
             }
         }
     }
-    let (body, not_whole) = unpack::unpack(&reply.headers, body.freeze(), max_response);
+    let (body, not_whole) = decompress::decompress(&reply.headers, body.freeze(), max_response);
     Answer {
         status: reply.status,
         headers: reply.headers,

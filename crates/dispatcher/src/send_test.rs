@@ -1,8 +1,8 @@
-//! `tidings.v1.DispatcherService`: a sample event sent at once, so that people see what an endpoint makes of it.
+//! `tidings.v1.DispatcherService`: sends a sample event at once, to try an endpoint out.
 //!
-//! Need: an endpoint is tried out before it is enabled, and what was wrong is seen at once. Mechanism: the request is
-//! made here and now, past lanes and gates, with everything else as for any delivery; it is recorded as a test and given
-//! back. Limit: a test is never tried again, says nothing of the endpoint's health, and a tenant has few at a time.
+//! The request is made immediately, past lanes and limiters, and otherwise like any delivery's; it is recorded as a
+//! test and returned. A test is never retried and does not affect the endpoint's health. Each tenant may run
+//! [`AT_ONCE`] of them at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ use crate::record::{self, AttemptReport};
 use crate::worker::{Worker, render};
 use crate::{classify, metrics};
 
-/// How many tests one tenant may have under way in this process; each can take as long as the endpoint's deadline.
+/// Maximum concurrent tests per tenant in this process; each can take as long as the endpoint's timeout.
 const AT_ONCE: usize = 4;
 /// The largest payload of a test, bytes.
 const MAX_PAYLOAD: usize = 256 * 1024;
@@ -76,7 +76,7 @@ impl DispatcherService for Service {
     ) -> Result<Response<pb::DescribeEndpointResponse>, Status> {
         self.access.caller(request.metadata().as_ref())?.require_internal()?;
         let id = endpoint_id(&request.get_ref().endpoint_id)?;
-        let Some((circuit, under_way, window)) = self.worker.gates.describe(id) else {
+        let Some((circuit, under_way, window)) = self.worker.limiters.describe(id) else {
             return Ok(Response::new(pb::DescribeEndpointResponse {
                 circuit: "closed".into(),
                 ..pb::DescribeEndpointResponse::default()
@@ -93,7 +93,7 @@ impl DispatcherService for Service {
     }
 }
 
-/// Whether everything of an endpoint could be read and opened.
+/// Refuses an endpoint with parts that could not be read or unsealed.
 fn can_be_used(endpoint: &Endpoint) -> Result<(), Problem> {
     if !endpoint.unreadable.is_empty() {
         let parts = endpoint.unreadable.join(", ");
@@ -113,8 +113,8 @@ fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
         .map_err(|error| Problem::invalid("endpoint_id_invalid", format!("{error}")).at("endpoint_id"))
 }
 
-/// The event type and payload that were asked for; otherwise a sample of the dialect, rather one that the endpoint is
-/// subscribed to.
+/// Event type and payload of the request; by default a sample of the dialect, preferably of a type that the endpoint
+/// subscribes to.
 fn what_to_send(
     request: &pb::SendTestRequest,
     endpoint: &Endpoint,
@@ -250,7 +250,7 @@ impl Worker {
             test: true,
         });
         let shown = attempt_made(&made, &content.payload).map_err(|error| {
-            tracing::error!(%error, "the attempt of a test can't be shown");
+            tracing::error!(%error, "cannot convert the attempt of a test");
             Problem::new(
                 tidings_service::Kind::Internal,
                 "internal",
@@ -292,7 +292,7 @@ impl Worker {
                 ..pb::Record::default()
             };
             if let Err(error) = self.settler.recorder.record(record).await {
-                tracing::warn!(endpoint = %message.endpoint, %error, "a test could not be recorded");
+                tracing::warn!(endpoint = %message.endpoint, %error, "could not record a test");
                 let detail = format!(
                     "the test was sent ({}), but it could not be recorded: {error}",
                     outcome.name()

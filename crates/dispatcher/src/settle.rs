@@ -1,7 +1,7 @@
-//! Settling: record, then successor, then acknowledgement (guarantee G4).
+//! Settles a message: record, then successor, then acknowledgement (guarantee G4).
 //!
-//! A crash between two of these makes a duplicate at worst: what is recorded is known to the ledger, and what is
-//! not acknowledged comes again.
+//! A crash between two of these steps makes a duplicate at worst: the ledger knows what was recorded, and an
+//! unacknowledged message is redelivered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,37 +15,37 @@ use tidings_service::backoff::Backoff;
 use tidings_service::failpoint;
 use tokio_util::sync::CancellationToken;
 
-use crate::gate::{Refusal, TurnedAway};
+use crate::limiter::{Rejection, Throttled};
 use crate::{metrics, record};
 
-/// The waits of a delivery that is put aside again and again because something is away; the last one for ever. Short,
-/// because whatever was away may be back at any moment.
-const AWAY: [Duration; 3] = [seconds(1), seconds(5), seconds(15)];
+/// Waits of a delivery that is deferred repeatedly because a dependency is unavailable; the last one repeats. They
+/// are short because the dependency may return at any moment.
+const UNAVAILABLE_WAITS: [Duration; 3] = [seconds(1), seconds(5), seconds(15)];
 
-/// The waits of a delivery that its endpoint's gate turned away: the shortest that is long enough.
-const TURNED_AWAY: [Duration; 4] = [seconds(1), seconds(5), seconds(15), seconds(60)];
+/// Waits of a throttled delivery: the shortest that is long enough is used.
+const THROTTLED_WAITS: [Duration; 4] = [seconds(1), seconds(5), seconds(15), seconds(60)];
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Why a delivery is put aside without an attempt.
+/// Reason for deferring a delivery without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deferral {
-    /// Its endpoint's gate turned it away.
-    Refused(TurnedAway),
-    /// The ledger can't be asked, or does not know the delivery yet.
+    /// The endpoint's limiter granted no permit.
+    Throttled(Throttled),
+    /// The ledger is unavailable, or does not know the delivery yet.
     LedgerAway,
-    /// The registry can't be asked.
+    /// The registry is unavailable.
     RegistryAway,
     /// There is no connection to be had, for reasons that are not the receiver's failure.
     NoConnection,
 }
 
-/// What the caller is to do with the message in its hands.
+/// Fate of the message, carried out by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is taken care of.
+pub(crate) enum Disposition {
+    /// Everything is durable: remove the message.
     Acknowledge,
     /// Nothing durable happened; it must come again.
     Leave,
@@ -60,32 +60,34 @@ pub(crate) struct Settler {
 }
 
 impl Settler {
-    /// From now on nothing waits longer than this for a record to become durable.
+    /// Limits the wait for records to become durable, for a shutdown within `after`.
     pub(crate) fn stop_waiting(&self, after: Duration) {
         let stopping = self.stopping.clone();
         tokio::spawn(async move {
+            // Half of the grace, so that time is left to return the messages.
             tokio::time::sleep(after / 2).await;
             stopping.cancel();
         });
     }
 
-    /// Whether a wait is kept by the queue; otherwise the ledger keeps it.
+    /// Tells if the queue keeps this wait: it has a delay queue for it and is available. Otherwise the ledger keeps
+    /// it.
     pub(crate) fn is_kept_by_queue(&self, wait: Duration) -> bool {
-        self.queue.rungs().contains(&wait) && self.queue.available()
+        self.queue.delays().contains(&wait) && self.queue.available()
     }
 
-    /// After an attempt: its record, and the next attempt if the queue keeps the wait until then.
+    /// Settles an attempt: makes its record durable, then publishes the next attempt if the queue keeps the wait.
     pub(crate) async fn attempted(
         &self,
         message: &Message,
         record: pb::Record,
         state: DeliveryState,
         in_queue: Option<Duration>,
-    ) -> Verdict {
+    ) -> Disposition {
         failpoint::pass("dispatcher::before_record");
-        let verdict = self.make_durable(message, record).await;
+        let disposition = self.make_durable(message, record).await;
         failpoint::pass("dispatcher::before_successor");
-        if verdict == Verdict::Acknowledge
+        if disposition == Disposition::Acknowledge
             && let (Some(wait), DeliveryState::Scheduled { due }) = (in_queue, state)
         {
             let next = Message {
@@ -95,35 +97,38 @@ impl Settler {
             };
             self.publish_later(&next, wait).await;
         }
-        verdict
+        disposition
     }
 
-    /// A delivery that ends, or is held, without an attempt.
-    pub(crate) async fn moved(&self, message: &Message, state: DeliveryState) -> Verdict {
+    /// Records that a delivery ends, or is held, without an attempt.
+    pub(crate) async fn moved(&self, message: &Message, state: DeliveryState) -> Disposition {
         let record = record::delivery_moved(message, message.step.moved(), &state, false);
         self.make_durable(message, record).await
     }
 
-    /// A delivery that can't be attempted right now goes round in a rung. One that its endpoint's gate turned away goes
-    /// round once; the second time, or when too many do, it is held: the releaser knows better when its turn comes.
-    pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Verdict {
+    /// Sends a delivery that can't be attempted right now to a delay queue. A throttled delivery waits there once;
+    /// the second time, or when too many of its endpoint do, it is held, because the releaser knows the endpoint's
+    /// pace.
+    pub(crate) async fn deferred(&self, message: &Message, why: Deferral) -> Disposition {
         metrics::DEFERRALS.with_label_values(&[why.as_str()]).inc();
         let times = message.step.moves() as usize;
-        let mut wait = AWAY[times.min(AWAY.len() - 1)];
-        if let Deferral::Refused(turned) = why {
-            if times > 0 || !turned.may_go_round {
-                return self.moved(message, DeliveryState::Held(turned.why.hold_reason())).await;
+        let mut wait = UNAVAILABLE_WAITS[times.min(UNAVAILABLE_WAITS.len() - 1)];
+        if let Deferral::Throttled(throttled) = why {
+            if times > 0 || !throttled.may_delay {
+                return self
+                    .moved(message, DeliveryState::Held(throttled.reason.hold_reason()))
+                    .await;
             }
-            let [.., longest] = TURNED_AWAY;
-            let enough = TURNED_AWAY.into_iter().find(|rung| *rung >= turned.wait);
+            let [.., longest] = THROTTLED_WAITS;
+            let enough = THROTTLED_WAITS.into_iter().find(|delay| *delay >= throttled.wait);
             wait = enough.unwrap_or(longest);
         }
         let due = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         let step = message.step.moved();
         let (state, in_queue) = (DeliveryState::Scheduled { due }, self.is_kept_by_queue(wait));
         let record = record::delivery_moved(message, step, &state, in_queue);
-        let verdict = self.make_durable(message, record).await;
-        if verdict == Verdict::Acknowledge && in_queue {
+        let disposition = self.make_durable(message, record).await;
+        if disposition == Disposition::Acknowledge && in_queue {
             let next = Message {
                 step,
                 due: Some(due),
@@ -131,28 +136,29 @@ impl Settler {
             };
             self.publish_later(&next, wait).await;
         }
-        verdict
+        disposition
     }
 
     /// A message that came before its time: the rest of the wait, in steps that are never too long.
-    pub(crate) async fn too_early(&self, message: &Message, left: Duration) -> Verdict {
-        let fits = |rung: &&Duration| **rung <= left;
-        match self.queue.rungs().iter().rev().find(fits) {
-            Some(rung) if self.publish_later(message, *rung).await => Verdict::Acknowledge,
-            _ => Verdict::Leave,
+    pub(crate) async fn too_early(&self, message: &Message, left: Duration) -> Disposition {
+        let fits = |delay: &&Duration| **delay <= left;
+        match self.queue.delays().iter().rev().find(fits) {
+            Some(delay) if self.publish_later(message, *delay).await => Disposition::Acknowledge,
+            _ => Disposition::Requeue,
         }
     }
 
-    /// A message that nobody can read.
-    pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Verdict {
+    /// Parks an unreadable message.
+    pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Disposition {
         match self.queue.park(body, reason).await {
-            Ok(()) => Verdict::Acknowledge,
-            Err(_) => Verdict::Leave,
+            Ok(()) => Disposition::Acknowledge,
+            Err(_) => Disposition::Requeue,
         }
     }
 
-    /// Publishes what the ledger believes to be in a rung. If the queue did not take it, or may not have, the ledger is
-    /// told that it keeps the wait now; should that fail too, the sweeper publishes it after the grace.
+    /// Publishes a message that the ledger records as being in a delay queue. If the publish fails or stays
+    /// unconfirmed, the ledger is given the wait instead; if that fails too, the sweeper publishes the message after
+    /// its grace.
     async fn publish_later(&self, message: &Message, wait: Duration) -> bool {
         let lane = Lane {
             kind: LaneKind::Retry,
@@ -165,7 +171,7 @@ impl Settler {
         let published = self.queue.publish(outgoing).await;
         if let Err(error) = &published {
             metrics::LEFT_TO_SWEEPER.inc();
-            tracing::debug!(delivery = %message.delivery, %error, "the next attempt is left to the sweeper");
+            tracing::debug!(delivery = %message.delivery, %error, "left the next attempt to the sweeper");
             if let Some(due) = message.due {
                 let record = record::left_to_ledger(message, due, error.republish_after());
                 let _ = self.recorder.record(record).await;
@@ -174,33 +180,33 @@ impl Settler {
         published.is_ok()
     }
 
-    /// Waits for a record to become durable, as long as it takes: what is in hand stays in hand, so that an
-    /// outage of everything slows the lanes down instead of spinning them. A record that is refused is put aside, and
-    /// the delivery goes on: of an attempt whose details can't be recorded at least the outcome is.
-    async fn make_durable(&self, message: &Message, mut record: pb::Record) -> Verdict {
+    /// Retries until a record is durable. The message stays unsettled meanwhile, so that an outage of everything
+    /// slows the lanes down instead of making them spin. A refused record is parked and the delivery goes on; of an
+    /// attempt whose details can't be recorded, at least the outcome is.
+    async fn make_durable(&self, message: &Message, mut record: pb::Record) -> Disposition {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             match self.recorder.record(record.clone()).await {
-                Ok(_) => return Verdict::Acknowledge,
+                Ok(_) => return Disposition::Acknowledge,
                 Err(RecordError::Unavailable { log, queue }) => {
-                    tracing::warn!(delivery = %message.delivery, log, queue, "a record waits: nothing can take it");
+                    tracing::warn!(delivery = %message.delivery, log, queue, "cannot persist a record, log service and queue are unavailable; retrying");
                 }
                 Err(RecordError::Refused(reason)) => {
                     if self.put_aside(&record, &reason).await {
                         metrics::RECORDS_PARKED.inc();
                         tracing::error!(delivery = %message.delivery, reason,
-                            "a record was refused and is parked; see `tidings queue parked list`");
+                            "parked a record that the log service refused; see `tidings queue parked list`");
                         match record::outcome_alone(record) {
                             Some(outcome) => record = outcome,
-                            None => return Verdict::Acknowledge,
+                            None => return Disposition::Acknowledge,
                         }
                         continue;
                     }
                 }
-                Err(RecordError::Stopped) => return Verdict::Leave,
+                Err(RecordError::Stopped) => return Disposition::Requeue,
             }
             tokio::select! {
-                () = self.stopping.cancelled() => return Verdict::Leave,
+                () = self.stopping.cancelled() => return Disposition::Requeue,
                 () = tokio::time::sleep(backoff.next()) => {}
             }
         }
@@ -210,7 +216,7 @@ impl Settler {
     async fn put_aside(&self, record: &pb::Record, reason: &str) -> bool {
         let parked = self.queue.park_record(record.encode_to_vec().into(), reason).await;
         if let Err(error) = &parked {
-            tracing::warn!(%error, "a record that was refused waits: it can't be parked");
+            tracing::warn!(%error, "cannot park a refused record; retrying");
         }
         parked.is_ok()
     }
@@ -231,10 +237,10 @@ impl Deferral {
         "secret_unreadable",
     ];
 
-    /// Its name in metrics.
+    /// Label in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::Refused(turned) => turned.why.hold_reason().as_str(),
+            Self::Throttled(throttled) => throttled.reason.hold_reason().as_str(),
             Self::LedgerAway => "ledger_away",
             Self::RegistryAway => "registry_away",
             Self::NoConnection => "no_connection",
@@ -242,7 +248,7 @@ impl Deferral {
     }
 }
 
-impl Refusal {
+impl Rejection {
     fn hold_reason(self) -> HoldReason {
         match self {
             Self::Busy => HoldReason::EndpointBusy,

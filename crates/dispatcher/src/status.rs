@@ -1,4 +1,4 @@
-//! Statuses of answers in words.
+//! Texts for HTTP statuses.
 
 use http::{HeaderMap, StatusCode, header};
 use url::Url;
@@ -11,7 +11,7 @@ pub(crate) fn named(status: StatusCode) -> String {
     }
 }
 
-/// What a redirect means here: a receiver's answer does not decide where requests go.
+/// Explains a redirect: redirects are not followed, so that a response does not decide where requests go.
 pub(crate) fn redirected(headers: &HeaderMap, url: &Url) -> String {
     const MAX: usize = 300;
     let location = headers.get(header::LOCATION);

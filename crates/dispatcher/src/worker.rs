@@ -1,4 +1,4 @@
-//! One delivery from the lane to its end or its next wait.
+//! Handles one delivery: from its lane to its end or its next wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,24 +14,24 @@ use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::gate::{Change, Gates, Pass, Sign};
-use crate::hands::Hands;
+use crate::in_flight::InFlight;
+use crate::limiter::{CircuitChange, EndpointLimiters, Feedback, Permit};
 use crate::opened::Opened;
 use crate::places::{Places, Wish};
 use crate::record::AttemptReport;
 use crate::send::Sender;
-use crate::settle::{Deferral, Settler, Verdict};
-use crate::{classify, gone, metrics, record, span};
+use crate::settle::{Deferral, Disposition, Settler};
+use crate::{classify, disable_gone, metrics, record, span};
 
-/// A message that is due within this time is waited for in hand instead of going round once more.
+/// A message due within this time is kept until then instead of returning to a delay queue.
 const CLOSE: Duration = Duration::from_millis(1_000);
 
 pub(crate) struct Worker {
     pub(crate) cache: Arc<RegistryCache>,
     pub(crate) registry: Arc<dyn Registry>,
     pub(crate) dialects: Dialects,
-    pub(crate) gates: Gates,
-    pub(crate) hands: Hands,
+    pub(crate) limiters: EndpointLimiters,
+    pub(crate) in_flight: InFlight,
     pub(crate) opened: Opened,
     pub(crate) places: Places,
     pub(crate) sender: Sender,
@@ -40,39 +40,39 @@ pub(crate) struct Worker {
     pub(crate) check_after: Duration,
 }
 
-/// What is to be done with a delivery before it can be attempted.
+/// Reason why a delivery is not attempted now, and its consequence.
 enum Obstacle {
-    /// Its endpoint is gone.
+    /// The endpoint was deleted.
     Cancel(CancelReason),
-    /// Its endpoint is off, or no request can be made for it before somebody repairs something.
+    /// The endpoint is disabled, or gets no requests before something is repaired.
     Hold(HoldReason),
     /// Something is away for a moment.
     Defer(Deferral),
     /// The ledger says that this has been done.
     Done,
-    /// Nothing is left of its event, and nobody asks what became of it. Should its record arrive after all, the sweeper
-    /// publishes it again.
+    /// Nothing is left of the event, and nobody will look for the delivery. If its record arrives after all, the
+    /// sweeper publishes it again.
     Forgotten,
 }
 
 impl Worker {
     /// Works on a message from a lane of this kind and settles it.
     pub(crate) async fn handle(&self, incoming: Incoming, kind: LaneKind) {
-        let _in_hand = metrics::InHand::take(kind);
-        let verdict = match Message::decode(incoming.body.clone()) {
+        let _unsettled = metrics::Unsettled::begin(kind);
+        let disposition = match Message::decode(incoming.body.clone()) {
             Ok(message) => {
-                let in_hand = self.hands.take(message.delivery).await;
-                self.work(&message, kind, incoming.redelivered || in_hand.waited).await
+                let guard = self.in_flight.lock(message.delivery).await;
+                self.work(&message, kind, incoming.redelivered || guard.waited).await
             }
             Err(error) => {
                 metrics::UNREADABLE.inc();
-                tracing::error!(%error, "a message can't be read: parked; see `tidings queue parked list`");
+                tracing::error!(%error, "parked an unreadable message; see `tidings queue parked list`");
                 self.settler.park(incoming.body.clone(), &error.to_string()).await
             }
         };
         failpoint::pass("dispatcher::before_ack");
         // One that is left, and one whose acknowledgement is lost, comes again and finds its record in the ledger.
-        if verdict == Verdict::Acknowledge {
+        if disposition == Disposition::Acknowledge {
             incoming.ack().await;
         }
     }
@@ -84,14 +84,14 @@ impl Worker {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {
-                    self.gates.forget_idle();
-                    metrics::CIRCUITS_OPEN.set(self.gates.open_circuits() as i64);
+                    self.limiters.forget_idle();
+                    metrics::CIRCUITS_OPEN.set(self.limiters.open_circuits() as i64);
                 }
             }
         }
     }
 
-    async fn work(&self, message: &Message, kind: LaneKind, may_be_copy: bool) -> Verdict {
+    async fn work(&self, message: &Message, kind: LaneKind, may_be_copy: bool) -> Disposition {
         if let Some(left) = message
             .due
             .and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok())
@@ -112,12 +112,12 @@ impl Worker {
             Err(Obstacle::Defer(why)) => self.settler.deferred(message, why).await,
             Err(Obstacle::Done) => {
                 metrics::DUPLICATES_DROPPED.inc();
-                Verdict::Acknowledge
+                Disposition::Acknowledge
             }
             Err(Obstacle::Forgotten) => {
                 metrics::FORGOTTEN.inc();
-                tracing::debug!(delivery = %message.delivery, "a delivery of which nothing is left ends");
-                Verdict::Acknowledge
+                tracing::debug!(delivery = %message.delivery, "dropped a message whose event is no longer on record");
+                Disposition::Acknowledge
             }
         }
     }
@@ -131,6 +131,7 @@ impl Worker {
         // The endpoint first: one that is gone ends the delivery, whatever is left of its event.
         let endpoint = self.endpoint(message).await?;
         let content = self.content(message, may_be_copy).await?;
+        // After the ledger was consulted, so that a finished delivery of a disabled endpoint ends instead of being held.
         if !endpoint.enabled {
             return Err(Obstacle::Hold(HoldReason::EndpointDisabled));
         }
@@ -143,17 +144,17 @@ impl Worker {
     fn usable(&self, endpoint: &Arc<Endpoint>) -> Result<(Arc<Endpoint>, &Dialect), Obstacle> {
         let (id, dialect) = (endpoint.id, endpoint.dialect.as_str());
         if !endpoint.unreadable.is_empty() {
-            tracing::debug!(endpoint = %id, parts = ?endpoint.unreadable, "an endpoint can't be read: its delivery is held");
+            tracing::debug!(endpoint = %id, parts = ?endpoint.unreadable, "held a delivery: its endpoint can't be read");
             return Err(Obstacle::Hold(HoldReason::EndpointUnusable));
         }
         let Some(dialect) = self.dialects.get(dialect) else {
-            tracing::debug!(endpoint = %id, dialect, "a dialect does not exist here: a delivery is held");
+            tracing::debug!(endpoint = %id, dialect, "held a delivery: this process lacks the endpoint's dialect");
             return Err(Obstacle::Hold(HoldReason::DialectUnknown));
         };
         match self.opened.open(&*self.registry, endpoint) {
             Ok(open) => Ok((open, dialect)),
             Err(error) => {
-                tracing::debug!(endpoint = %id, %error, "an endpoint's secret can't be opened: its delivery is held");
+                tracing::debug!(endpoint = %id, %error, "held a delivery: the endpoint's secret can't be unsealed");
                 Err(Obstacle::Hold(HoldReason::SecretUnreadable))
             }
         }
@@ -194,8 +195,8 @@ impl Worker {
         }
     }
 
-    /// The endpoint. One that is not in the cache may be too new for it, so the registry itself is asked before a delivery
-    /// is given up.
+    /// Looks the endpoint up. One that is missing from the cache may be too new for it, so only the registry itself
+    /// decides that an endpoint was deleted.
     async fn endpoint(&self, message: &Message) -> Result<Arc<Endpoint>, Obstacle> {
         if let Some(endpoint) = self.cache.endpoint(message.endpoint) {
             return Ok(endpoint);
@@ -204,7 +205,7 @@ impl Worker {
             Ok(Some(endpoint)) => Ok(Arc::new(endpoint)),
             Ok(None) => Err(Obstacle::Cancel(CancelReason::EndpointDeleted)),
             Err(error) => {
-                tracing::warn!(endpoint = %message.endpoint, %error, "an endpoint can't be looked up; its delivery is deferred");
+                tracing::warn!(endpoint = %message.endpoint, %error, "deferred a delivery: the registry is unavailable");
                 Err(Obstacle::Defer(Deferral::RegistryAway))
             }
         }
@@ -217,10 +218,10 @@ impl Worker {
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
-    ) -> Verdict {
-        let pass = match self.gates.enter(endpoint).await {
-            Ok(pass) => pass,
-            Err(turned_away) => return self.settler.deferred(message, Deferral::Refused(turned_away)).await,
+    ) -> Disposition {
+        let permit = match self.limiters.acquire(endpoint).await {
+            Ok(permit) => permit,
+            Err(throttled) => return self.settler.deferred(message, Deferral::Throttled(throttled)).await,
         };
         let wish = Wish {
             lane: Lane {
@@ -229,25 +230,26 @@ impl Worker {
             },
             tenant: message.tenant,
             endpoint: endpoint.id,
-            pace: pass.pace(),
+            pace: permit.pace(),
             bytes: content.payload.len(),
         };
         let Some(_place) = self.places.take(wish) else {
-            let turned_away = pass.give_up();
-            return self.settler.deferred(message, Deferral::Refused(turned_away)).await;
+            let throttled = permit.give_up();
+            return self.settler.deferred(message, Deferral::Throttled(throttled)).await;
         };
         let started = (Timestamp::now(), Instant::now());
         let rendered = render(dialect, endpoint, message, content, started.0);
         if let Err(error) = &rendered
             && is_configuration(error, dialect, endpoint, message, content)
         {
-            tracing::warn!(endpoint = %endpoint.id, %error, "no request can be made for an endpoint: its delivery is held");
+            tracing::warn!(endpoint = %endpoint.id, %error, "held a delivery: the endpoint's configuration allows no request");
             return self.hold(message, HoldReason::EndpointUnusable).await;
         }
+        // An event that can't be rendered is never sent, so it has no lag.
         if rendered.is_ok() {
             metrics::begun(kind, message, content.accepted_at, started.0);
         }
-        let made = self.attempt(message, endpoint, dialect, content, started, rendered, pass);
+        let made = self.attempt(message, endpoint, dialect, content, started, rendered, permit);
         let (record, state, in_queue) = match made.await {
             Ok(made) => made,
             Err(why) => return self.settler.deferred(message, why).await,
@@ -267,7 +269,7 @@ impl Worker {
         content: &Content,
         (started_at, started): (Timestamp, Instant),
         rendered: Result<Request, RenderError>,
-        pass: Pass,
+        permit: Permit,
     ) -> Result<(pb::Record, DeliveryState, Option<Duration>), Deferral> {
         let number = message.step.attempt();
         let report = |request, answer, duration, outcome, error, state, in_broker| AttemptReport {
@@ -295,7 +297,7 @@ impl Worker {
         };
         let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
         failpoint::pass("dispatcher::before_send");
-        let in_flight = metrics::InFlight::begin();
+        let sending = metrics::RequestInFlight::begin();
         let span = span::request(endpoint);
         let answer = self
             .sender
@@ -303,22 +305,23 @@ impl Worker {
             .instrument(span.clone())
             .await;
         span::answered(&span, &answer);
-        drop(in_flight);
+        drop(sending);
         if let Err(none) = &answer
             && none.ours
         {
-            tracing::warn!(endpoint = %endpoint.id, error = %none.error, "no connection is to be had; a delivery is deferred");
+            tracing::warn!(endpoint = %endpoint.id, error = %none.error, "deferred a delivery: this machine can make no connection");
             return Err(Deferral::NoConnection);
         }
         let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
+        // The wait for another request's connection is not the receiver's time.
         let duration = started.elapsed().saturating_sub(waited);
         let outcome = classify::outcome(&answer, endpoint, dialect);
         let now = Timestamp::now();
         let rest = classify::rest(&answer, dialect, now);
         let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, rest, now);
-        self.end_pass(pass, endpoint, classify::sign(&answer, outcome, rest));
+        self.complete(permit, endpoint, classify::feedback(&answer, outcome, rest));
         if classify::is_gone(&answer, outcome) {
-            gone::disable(&*self.registry, endpoint).await;
+            disable_gone::disable(&*self.registry, endpoint).await;
         }
         span::judged(outcome);
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
@@ -337,26 +340,26 @@ impl Worker {
         Ok((recorded(report), state, in_queue))
     }
 
-    /// Lets the next request through and says what became of the endpoint's circuit.
-    fn end_pass(&self, pass: Pass, endpoint: &Endpoint, sign: Sign) {
-        match pass.end(sign) {
-            Change::None => {}
-            Change::Opened => {
+    /// Returns the permit and logs a change of the endpoint's circuit.
+    fn complete(&self, permit: Permit, endpoint: &Endpoint, feedback: Feedback) {
+        match permit.complete(feedback) {
+            CircuitChange::None => {}
+            CircuitChange::Opened => {
                 metrics::CIRCUITS_OPENED.inc();
-                tracing::warn!(endpoint = %endpoint.id, "an endpoint fails: its circuit is open, probing it");
+                tracing::warn!(endpoint = %endpoint.id, "circuit opened: the endpoint keeps failing and is only probed");
             }
-            Change::Closed => {
-                tracing::info!(endpoint = %endpoint.id, "an endpoint answers again: its circuit is closed")
+            CircuitChange::Closed => {
+                tracing::info!(endpoint = %endpoint.id, "circuit closed: the endpoint responds again")
             }
         }
     }
 
-    async fn hold(&self, message: &Message, reason: HoldReason) -> Verdict {
+    async fn hold(&self, message: &Message, reason: HoldReason) -> Disposition {
         metrics::DEFERRALS.with_label_values(&[reason.as_str()]).inc();
         self.settler.moved(message, DeliveryState::Held(reason)).await
     }
 
-    async fn end(&self, message: &Message, state: DeliveryState) -> Verdict {
+    async fn end(&self, message: &Message, state: DeliveryState) -> Disposition {
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.moved(message, state).await
     }
@@ -383,8 +386,8 @@ pub(crate) fn render(
     dialect.render(&rendering, &endpoint.secrets(sent_at))
 }
 
-/// Whether it is how the endpoint is configured that keeps its dialect from making a request, and not this one event: then
-/// the dialect can't write its own samples for it either.
+/// Tells a misconfigured endpoint from an event that can't be rendered: if the dialect can't render its own samples
+/// for the endpoint either, the configuration is at fault.
 fn is_configuration(
     error: &RenderError,
     dialect: &Dialect,

@@ -1,4 +1,4 @@
-//! Who changed what of the things that people manage.
+//! Audit entries: who changed a managed object, and how.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,40 +8,38 @@ use crate::id::{AuditId, KeyId, TenantId};
 /// One change. It is kept with the change itself and outlives what it tells of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Its id.
     pub id: AuditId,
-    /// When it was made.
     pub at: Timestamp,
-    /// Whose thing was changed; none for what is the operators' own.
+    /// Owner of the changed object; none for the operators' own objects.
     pub tenant: Option<TenantId>,
-    /// Who made it.
+    /// The caller that made the change.
     pub actor: Actor,
-    /// What was done: `endpoint.updated`.
+    /// Object and verb, such as `endpoint.updated`.
     pub action: String,
     /// The id of what was changed: `ep_…`; an event type's name.
     pub target: String,
-    /// What it was like, without secrets; none if it was made.
+    /// The object before the change, without secrets; none if it was created.
     pub before: Option<Value>,
-    /// What it is like since, without secrets; none if it was removed.
+    /// The object after the change, without secrets; none if it was removed.
     pub after: Option<Value>,
     /// The address that the request came from.
     pub remote_address: Option<String>,
-    /// What the request's client calls itself; its first 200 characters.
+    /// The client's `User-Agent`, at most 200 characters.
     pub user_agent: Option<String>,
 }
 
-/// Who changes things.
+/// Originator of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
-    /// A tenant, with this key.
+    /// A tenant's key.
     Key(KeyId),
-    /// An operator, with this key.
+    /// An operator's key.
     Operator(KeyId),
-    /// Another process of this system.
+    /// Another process of this installation.
     Internal,
     /// Whoever has the database: the first operator key is made without one.
     Bootstrap,
-    /// Tidings by itself.
+    /// Tidings itself, such as the dispatcher that disables a gone endpoint.
     System,
 }
 
@@ -54,7 +52,7 @@ impl AuditEntry {
     /// The longest name of a client, in characters.
     pub const MAX_USER_AGENT: usize = 200;
 
-    /// An entry of something that somebody did.
+    /// An entry for an action of `actor` on `target`.
     #[must_use]
     pub fn new(at: Timestamp, actor: Actor, action: &str, target: impl ToString) -> Self {
         Self {
@@ -71,13 +69,13 @@ impl AuditEntry {
         }
     }
 
-    /// Says whose thing was changed.
+    /// Sets the owner of the changed object.
     #[must_use]
     pub fn of(self, tenant: Option<TenantId>) -> Self {
         Self { tenant, ..self }
     }
 
-    /// Says what it was and is like. The values must have no secrets.
+    /// Sets the object before and after the change. The values must not contain secrets.
     #[must_use]
     pub fn change(self, before: Option<Value>, after: Option<Value>) -> Self {
         Self { before, after, ..self }

@@ -1,9 +1,9 @@
-//! How requests show their receiver who sends them, beside the signature: headers of its own, HTTP authorization, a
-//! client certificate, and the one authority that its certificate must come from.
+//! Authentication to receivers, besides the signature: additional headers, HTTP authorization, a client certificate,
+//! and a pinned authority for the receiver's certificate.
 //!
-//! Everything here may be secret: it is sealed where it is stored, shown only as [`Authentication::masked`], and
-//! prints no value. That a key belongs to its certificate is not checked here: it takes a TLS library, and the
-//! dispatcher says so with the first attempt.
+//! All of this may be secret: it is sealed in the database, shown only as [`Authentication::masked`], and its `Debug`
+//! output contains no value. A mismatch of key and certificate is not detected here, because that takes a TLS
+//! library; the first attempt reports it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,20 +17,20 @@ mod tests;
 
 pub use self::check::AuthenticationError;
 
-/// What stands in place of a secret wherever it is shown.
+/// Placeholder shown instead of a secret.
 pub const MASK: &str = "***";
 
-/// What an endpoint's requests carry to be let in.
+/// Credentials that an endpoint's requests carry.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Authentication {
     /// Headers that are added to each request, by name. One that the dialect sets itself stays as the dialect says.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// What goes into the `Authorization` header.
+    /// Value of the `Authorization` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
-    /// What is shown to a receiver that asks for a certificate.
+    /// Client certificate for receivers that request one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificate>,
     /// Certificates, PEM. If given, the receiver's own must come from one of these and no other authority counts.
@@ -38,7 +38,7 @@ pub struct Authentication {
     pub trusted_ca: Option<String>,
 }
 
-/// What goes into the `Authorization` header.
+/// Source of the `Authorization` header.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Authorization {
@@ -56,25 +56,24 @@ pub enum Authorization {
     },
     /// A token that an authorization server gives for client credentials (RFC 6749, section 4.4).
     Oauth2 {
-        /// Where tokens are asked for.
+        /// URL of the token endpoint.
         token_url: Url,
         /// The name that the server knows us by.
         client_id: String,
-        /// What proves it.
         client_secret: String,
-        /// What the token is to be good for; empty for the server's default.
+        /// Requested scopes; empty for the server's default.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         scopes: Vec<String>,
-        /// Whom the token is for, where the server asks for it.
+        /// Audience of the token, for servers that require one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         audience: Option<String>,
-        /// Where the server reads id and secret.
+        /// Place of id and secret in token requests.
         #[serde(default)]
         credentials_in: CredentialsIn,
     },
 }
 
-/// Where an authorization server reads a client's id and secret (RFC 6749, section 2.3.1).
+/// Places where an authorization server reads a client's id and secret (RFC 6749, section 2.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialsIn {
@@ -103,13 +102,13 @@ impl Authentication {
     /// The most of all names and values together, bytes.
     pub const MAX_TOTAL: usize = 64 * 1024;
 
-    /// Whether requests carry nothing of it.
+    /// Tells if there are no credentials.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What its texts take, bytes.
+    /// Size of all texts, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());

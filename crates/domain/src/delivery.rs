@@ -1,31 +1,31 @@
-//! The states of a delivery.
+//! States of a delivery.
 //!
 //! ```text
 //! pending ──▶ scheduled(due) ──▶ … ──▶ succeeded | exhausted | cancelled(reason)
 //!    └──▶ held(reason) ──▶ pending
 //! ```
 //!
-//! Records of what happened may reach the ledger in any order. Two rules merge them: a terminal state never
-//! goes back, and among the others the higher [`Step`] wins.
+//! Records may reach the ledger in any order. Two rules merge them: a terminal state is final, and among the others
+//! the higher [`Step`] wins.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
-/// Where a delivery stands.
+/// State of a delivery, with its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Accepted; its first attempt is to be made as soon as possible.
     Pending,
     /// An attempt failed; the next is due at this time.
     Scheduled {
-        /// When the next attempt is due; never earlier.
+        /// Due time of the next attempt, which is never made earlier.
         due: Timestamp,
     },
-    /// Put aside in the ledger until its reason passes.
+    /// Waiting in the ledger until the reason passes.
     Held(HoldReason),
-    /// An attempt was answered as the endpoint's success rule asks.
+    /// The response to an attempt met the endpoint's success rule.
     Succeeded,
     /// Every attempt of the schedule failed, or one failed finally.
     Exhausted,
@@ -50,7 +50,7 @@ impl DeliveryState {
     /// Every name that [`DeliveryState::name`] can give.
     pub const NAMES: [&'static str; 6] = ["pending", "scheduled", "held", "succeeded", "exhausted", "cancelled"];
 
-    /// Why the delivery is held or cancelled.
+    /// Name of the reason for holding or cancelling.
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {
         match self {
@@ -60,7 +60,7 @@ impl DeliveryState {
         }
     }
 
-    /// When the next attempt is due, if a time is known.
+    /// Due time of the next attempt, if it is known.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self {
@@ -69,7 +69,7 @@ impl DeliveryState {
         }
     }
 
-    /// Whether nothing more will happen.
+    /// Tells if the delivery has ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Exhausted | Self::Cancelled(_))
@@ -134,9 +134,8 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why a delivery waits in the ledger.
+    /// Reason for holding a delivery in the ledger.
     HoldReason {
-        /// Its endpoint is disabled.
         EndpointDisabled = "endpoint_disabled",
         /// Its endpoint had too many requests under way whenever its turn came.
         EndpointBusy = "endpoint_busy",
@@ -144,14 +143,14 @@ reasons! {
         RateLimited = "rate_limited",
         /// Its endpoint fails, and only one request at a time probes it.
         CircuitOpen = "circuit_open",
-        /// Its endpoint's secret, or what its requests carry to be let in, can't be opened: a key is missing.
+        /// The endpoint's secret or authentication can't be unsealed, because a key is missing.
         SecretUnreadable = "secret_unreadable",
         /// The dispatcher whose turn it was does not have its endpoint's dialect.
         DialectUnknown = "dialect_unknown",
         /// Its endpoint is configured so that no request can be made: a part that can't be read, a setting that its
         /// dialect can't work with.
         EndpointUnusable = "endpoint_unusable",
-        /// Whether its endpoint wants it can't be told before its subscriptions can be read.
+        /// The endpoint's subscriptions can't be read, so it is unknown if it wants the event.
         SubscriptionsUnreadable = "subscriptions_unreadable",
         /// A newer version held it, for a reason that this one does not know.
         Unknown = "unknown",
@@ -159,7 +158,7 @@ reasons! {
 }
 
 impl HoldReason {
-    /// Whether no request can be made for its endpoint before somebody repairs something.
+    /// Tells if the endpoint gets no requests before somebody repairs something.
     #[must_use]
     pub fn needs_repair(self) -> bool {
         matches!(
@@ -170,29 +169,28 @@ impl HoldReason {
 }
 
 reasons! {
-    /// Why a delivery ended without success and without being exhausted.
+    /// Reason for ending a delivery neither succeeded nor exhausted.
     CancelReason {
-        /// Its endpoint was deleted.
         EndpointDeleted = "endpoint_deleted",
         /// Its endpoint could no longer be used. Earlier versions ended deliveries so; now they are held.
         EndpointUnusable = "endpoint_unusable",
-        /// Somebody cancelled it.
+        /// Cancelled by a user.
         ByRequest = "by_request",
         /// Content filters kept its event back; nothing was sent.
         Filtered = "filtered",
         /// Its endpoint's content filters were stopped before they said whether it wants the event; nothing was sent.
         FilterUndecided = "filter_undecided",
-        /// Its event's content was erased.
+        /// The content of its event was erased.
         Erased = "erased",
         /// It was still open when its event became older than events are kept.
         Expired = "expired",
     }
 }
 
-/// How far a delivery is: orders its records, whatever order they arrive in.
+/// Progress of a delivery, which orders its records whatever order they arrive in.
 ///
-/// `attempt` is the number of the next attempt (1 at first), `moves` counts what happened to the delivery
-/// between two attempts without a request being sent: deferred, held, released, swept.
+/// `attempt` is the number of the next attempt, from 1. `moves` counts the state changes since the last attempt that
+/// sent no request: deferred, held, released, swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Step {
     attempt: u16,
@@ -209,7 +207,7 @@ impl Step {
         u32::from(self.attempt)
     }
 
-    /// How often the delivery was moved since its last attempt.
+    /// State changes since the last attempt.
     #[must_use]
     pub fn moves(self) -> u32 {
         u32::from(self.moves)
@@ -239,7 +237,7 @@ impl Step {
         u32::from(self.attempt) << 16 | u32::from(self.moves)
     }
 
-    /// The step of a [`Step::number`].
+    /// Inverse of [`Step::number`].
     #[must_use]
     pub fn from_number(number: u32) -> Self {
         Self {

@@ -1,8 +1,8 @@
-//! Where requests may go (guarantee G6): public addresses only, unless the operator allows more.
+//! Destination policy (guarantee G6): requests go to public addresses only, unless the operator allows more.
 //!
-//! A URL is judged when it is configured and again before each request ([`Destinations::check_url`]), because the
-//! rules can change; its addresses are judged when a connection is made ([`Destinations::allows`]), because a name can
-//! resolve to something else by then.
+//! A URL is checked when it is configured and again before each request ([`Destinations::check_url`]), because the
+//! policy can change; its addresses are checked when a connection is made ([`Destinations::allows`]), because the
+//! name can resolve to something else by then.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,7 +17,7 @@ pub use address::is_public;
 pub use host::{HostPattern, HostPatternError};
 pub use written::{UrlError, deserialize_url, read_url};
 
-/// The operator's rules for destinations.
+/// The operator's rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Destinations {
     /// Networks that are allowed although they are not public.
@@ -28,11 +28,11 @@ pub struct Destinations {
     pub allowed_hosts: Vec<HostPattern>,
     /// Hosts that are refused, whatever else allows them.
     pub denied_hosts: Vec<HostPattern>,
-    /// Whether `http://` is allowed for public hosts too. It always is for hosts in `allowed_networks`.
+    /// Allows `http://` for public hosts. Hosts in `allowed_networks` may always use it.
     pub allow_http: bool,
 }
 
-/// Why requests may not go to a URL.
+/// Reason why a URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
     /// Neither `https://` nor, where allowed, `http://`.
@@ -41,10 +41,10 @@ pub enum DestinationError {
     /// A user name or password in the URL.
     #[error("the URL contains a user name or password: remove it")]
     UserInfo,
-    /// A fragment in the URL.
+    /// The URL has a fragment.
     #[error("the URL contains a fragment (`#…`), which is never sent: remove it")]
     Fragment,
-    /// No host.
+    /// The URL has no host.
     #[error("the URL has no host")]
     NoHost,
     /// A name that means this machine or this network.
@@ -65,10 +65,10 @@ pub enum DestinationError {
 }
 
 impl Destinations {
-    /// Whether an endpoint may be configured with this URL, and requests may be sent to it.
+    /// Checks a URL that is configured for an endpoint, or that a request is about to use.
     ///
-    /// The `url` crate has by now turned every odd spelling of an IPv4 address (decimal, octal, hexadecimal,
-    /// shortened) into the address itself, and internationalised names into ASCII.
+    /// The `url` crate has already turned every notation of an IPv4 address (decimal, octal, hexadecimal, shortened)
+    /// into the address itself, and internationalised names into ASCII.
     pub fn check_url(&self, url: &Url) -> Result<(), DestinationError> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(DestinationError::UserInfo);
@@ -94,7 +94,7 @@ impl Destinations {
         }
     }
 
-    /// Whether a connection may be made to this address.
+    /// Tells if connections to this address are allowed.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         !self.denies(address) && (is_public(address) || self.explicitly_allows(address))
@@ -114,7 +114,7 @@ impl Destinations {
         self.allowed_hosts.iter().any(|pattern| pattern.matches(host))
     }
 
-    /// Whether the address is one of those that the operator allows although they are not public.
+    /// `true` for an address that the operator allows although it is not public.
     fn check_address(&self, address: IpAddr) -> Result<bool, DestinationError> {
         if self.denies(address) {
             return Err(DestinationError::Denied(address.to_string()));

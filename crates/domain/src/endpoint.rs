@@ -1,4 +1,4 @@
-//! A receiver as its tenant configured it.
+//! Endpoints: receivers as their tenants configured them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,16 +16,14 @@ use crate::sealed::Sealed;
 use crate::secret::Secret;
 use crate::subscription::Subscription;
 
-/// Where a tenant's events go and how.
+/// A tenant's receiver, with all settings of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its id.
     pub id: EndpointId,
-    /// Whose it is.
+    /// Owning tenant.
     pub tenant: TenantId,
-    /// What people call it; at most 200 characters, may be empty.
+    /// Display name of at most 200 characters; may be empty.
     pub name: String,
-    /// Where requests go.
     pub url: Url,
     /// The name of the dialect that its requests are written in.
     pub dialect: String,
@@ -33,40 +31,39 @@ pub struct Endpoint {
     pub secret: Option<Secret>,
     /// The secret before the last rotation, as long as it still signs.
     pub previous_secret: Option<PreviousSecret>,
-    /// What its requests carry to be let in, beside the signature.
+    /// Credentials sent to the receiver, besides the signature.
     pub authentication: Authentication,
-    /// What of secrets and authentication was not opened, as it is stored. Those fields are empty where this is not.
+    /// Sealed secrets and authentication, as stored. While a part is sealed, the field it belongs to is empty.
     pub sealed: Sealed,
     /// Parts of it that are stored in a form that can't be read, by name; they are as in a new endpoint here. Its deliveries
     /// are held until somebody repairs it.
     pub unreadable: Vec<&'static str>,
-    /// What it wants. An event that matches any of these is delivered once.
+    /// An event that matches several of them is delivered once.
     pub subscriptions: Vec<Subscription>,
-    /// Whether it gets what Tidings tells its tenant (`endpoint.failing`, …) instead of the tenant's events.
+    /// The endpoint gets operational events about its tenant's endpoints (`endpoint.failing`, …) instead of the
+    /// tenant's events.
     pub operational: bool,
-    /// The e-mail address that is told when it fails.
+    /// E-mail address that is notified when the endpoint fails.
     pub contact: Option<String>,
-    /// Whether requests are made. While off, its deliveries are held.
+    /// While `false`, no requests are made and deliveries are held.
     pub enabled: bool,
-    /// Why it was turned off, if it was not people who did.
+    /// Set if Tidings itself disabled the endpoint.
     pub disabled_reason: Option<DisabledReason>,
     /// Since when it fails: when a delivery was given up and none succeeded since.
     pub failing_since: Option<Timestamp>,
-    /// What the tenant chose differently from the dialect.
+    /// Settings that replace the dialect's.
     pub overrides: Overrides,
     /// Held deliveries of events accepted before this time are cancelled and not released.
     pub cancel_held_before: Option<Timestamp>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What an endpoint may choose differently from its dialect.
+/// An endpoint's deviations from its dialect; `None` or empty means the dialect's setting.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Overrides {
-    /// The waits between attempts.
+    /// Waits between attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// The deadline of one attempt, over connecting, sending and reading.
@@ -78,16 +75,16 @@ pub struct Overrides {
     /// The statuses after which nothing more is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_statuses: Option<Vec<StatusRange>>,
-    /// The most requests under way at once, from all dispatchers together.
+    /// Maximum concurrent requests over all dispatchers, divided evenly among them; each makes at least one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// How many requests may be begun per second, from all dispatchers together.
+    /// Maximum rate of requests over all dispatchers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
     /// The parts of users and companies that are sent although the dialect leaves them out: `user.plan`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<String>,
-    /// Values that the dialect's templates ask for, by name.
+    /// Values for the dialect's template variables, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
 }
@@ -95,13 +92,12 @@ pub struct Overrides {
 /// A secret that was replaced and signs until the time its receiver has for the change is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousSecret {
-    /// The secret.
     pub secret: Secret,
-    /// When it stops signing.
+    /// End of its validity for signing.
     pub until: Timestamp,
 }
 
-/// Why Tidings itself turned an endpoint off.
+/// Reason for which Tidings disabled an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DisabledReason {
     /// It answered 410 Gone (Standard Webhooks, "Status codes").
@@ -120,7 +116,7 @@ impl DisabledReason {
         }
     }
 
-    /// The reason of this name.
+    /// Parses [`DisabledReason::as_str`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Gone, Self::Failing]
@@ -132,18 +128,18 @@ impl DisabledReason {
 /// A bound on how often something is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RateLimit {
-    /// How often per second, over time; at least 1.
+    /// Requests per second over time, at least 1.
     pub per_second: u32,
-    /// How often at once after a rest; at least 1.
+    /// Requests at once after a pause, at least 1.
     pub burst: u32,
 }
 
 impl Endpoint {
-    /// The longest name, in characters.
+    /// Maximum length of a name, in characters.
     pub const MAX_NAME: usize = 200;
-    /// The most subscriptions of one endpoint.
+    /// Maximum number of subscriptions per endpoint.
     pub const MAX_SUBSCRIPTIONS: usize = 100;
-    /// What [`Endpoint::unreadable`] calls its subscriptions.
+    /// Name of the subscriptions in [`Endpoint::unreadable`].
     pub const SUBSCRIPTIONS: &'static str = "subscriptions";
 
     /// A new endpoint that is on, unsigned, and subscribed to nothing yet.
@@ -173,26 +169,26 @@ impl Endpoint {
         }
     }
 
-    /// Whether an event of this type becomes a delivery for this endpoint. A disabled endpoint still matches:
-    /// its deliveries are held and not forgotten. So does one of which nobody can tell.
+    /// Tells if an event of this type becomes a delivery to this endpoint. A disabled endpoint matches too: its
+    /// deliveries are held, not dropped. So does an endpoint with unreadable subscriptions.
     #[must_use]
     pub fn wants(&self, event_type: &EventType) -> bool {
         !self.operational && (self.is_undecided() || self.subscriptions.iter().any(|s| s.matches(event_type)))
     }
 
-    /// Whether some of what it subscribes to can't be read: then it may want what matches none of the others.
+    /// Tells if some subscriptions can't be read, so that the endpoint may want events that match none of the others.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         self.unreadable.contains(&Self::SUBSCRIPTIONS)
     }
 
-    /// Whether requests are to be signed, as far as is stored.
+    /// Tells if requests are to be signed, as far as is stored.
     #[must_use]
     pub fn is_signed(&self) -> bool {
         self.secret.is_some() || self.sealed.secret.is_some()
     }
 
-    /// What its largest parts take in memory, bytes, by name and largest first.
+    /// Memory used by its largest parts, bytes, by name and largest first.
     #[must_use]
     pub fn sizes(&self) -> [(&'static str, usize); 4] {
         // What an entry of a list or a map takes beside its text.
@@ -224,13 +220,13 @@ impl Endpoint {
         sizes
     }
 
-    /// What it takes in memory, bytes, about.
+    /// Approximate memory used, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.sizes().iter().map(|(_, size)| size).sum()
     }
 
-    /// Whether Tidings tells it this of its tenant's endpoints.
+    /// Tells if the endpoint gets this operational event.
     #[must_use]
     pub fn is_told(&self, event_type: &EventType) -> bool {
         self.operational && (self.is_undecided() || self.subscriptions.iter().any(|s| s.matches(event_type)))

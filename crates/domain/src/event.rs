@@ -1,4 +1,4 @@
-//! What an event is called.
+//! Event types and patterns of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Arc<str>);
 
-/// Why a text is not an event type.
+/// Carries the rejected text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not an event type: write 1 to 128 letters, digits, `_`, `-` in words joined by `.`, like `feedback.created`"
@@ -23,7 +23,7 @@ impl EventType {
     /// The longest event type, in characters.
     pub const MAX_LENGTH: usize = 128;
 
-    /// The text as published.
+    /// The type as published.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,7 +1,7 @@
 //! Identifiers: UUIDv7 inside, a prefix and 32 hexadecimal digits outside (`evt_0193…`).
 //!
-//! UUIDv7 sorts by the millisecond it was made in, so a table ordered by id is ordered by time, and a time
-//! range is an id range ([`EventId::floor`]). The hexadecimal form can be pasted into `psql` as it stands.
+//! UUIDv7 sorts by the millisecond of its creation, so a table ordered by id is ordered by time, and a time range is
+//! an id range ([`EventId::floor`]). The hexadecimal form can be pasted into `psql` as it is.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Why a text is not an identifier.
+/// Reason why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not {article} {what} id: write `{prefix}` followed by 32 hexadecimal digits")]
 pub struct ParseIdError {
@@ -27,7 +27,7 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What the written form begins with.
+            /// Prefix of the written form.
             pub const PREFIX: &'static str = $prefix;
 
             /// A new id that sorts after those made in earlier milliseconds.
@@ -123,7 +123,7 @@ ids! {
     EndpointId, "ep_", "an", "endpoint";
     /// Something that happened, published once; it travels as `webhook-id`.
     EventId, "evt_", "an", "event";
-    /// One event for one endpoint.
+    /// One event for one endpoint, identified by both.
     DeliveryId, "dlv_", "a", "delivery";
     /// One HTTP request of a delivery.
     AttemptId, "att_", "an", "attempt";
@@ -131,9 +131,9 @@ ids! {
     KeyId, "key_", "a", "key";
     /// An entry of the audit log.
     AuditId, "aud_", "an", "audit entry";
-    /// A job that sends again.
+    /// A job that delivers past events again.
     ReplayId, "rpl_", "a", "replay";
-    /// A job that removes content.
+    /// A job that removes content of events.
     ErasureId, "ers_", "an", "erasure";
 }
 
@@ -167,8 +167,8 @@ impl DeliveryId {
 }
 
 impl EndpointId {
-    /// Which of `shards` work queues this endpoint's deliveries wait in. The last bytes of a UUIDv7 are
-    /// random, so they are the hash.
+    /// Shard of this endpoint's deliveries, 0 to `shards` - 1. The last bytes of a UUIDv7 are random, so they serve
+    /// as the hash.
     #[must_use]
     pub fn shard(self, shards: u16) -> u16 {
         let bytes = self.0.as_bytes();

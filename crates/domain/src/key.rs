@@ -1,4 +1,4 @@
-//! API keys: who may do what.
+//! API keys and their scopes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{KeyId, TenantId};
 
-/// What a key may be used for.
+/// Permission of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Publish events.
+    /// Publishing of events.
     Publish,
     /// Read events, deliveries, attempts and endpoints.
     Read,
@@ -21,7 +21,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope.
+    /// All scopes.
     pub const ALL: [Self; 3] = [Self::Publish, Self::Read, Self::Manage];
 
     /// The name in requests, columns and JSON.
@@ -60,25 +60,22 @@ impl FromStr for Scope {
 /// A key as the registry knows it: all but its token, of which only a hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its name in listings.
     pub id: KeyId,
     /// The tenant it belongs to; an operator key belongs to none and works for all.
     pub tenant: Option<TenantId>,
-    /// What people call it; at most 100 characters, may be empty.
+    /// Display name of at most 100 characters; may be empty.
     pub name: String,
-    /// What it may be used for.
     pub scopes: Vec<Scope>,
     /// The first characters of the token, to tell keys apart.
     pub hint: String,
-    /// The hash of the token.
+    /// Hash of the token; the token itself is never stored.
     pub hash: TokenHash,
-    /// Whether it was made for a portal link.
+    /// The key was created for a portal link.
     pub portal: bool,
-    /// When it stops working.
+    /// End of its validity; none for unlimited.
     pub expires_at: Option<Timestamp>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last used, to about a minute; the cache does not know it.
+    /// Time of the last use, accurate to about a minute; unknown to the cache.
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -91,7 +88,7 @@ pub struct Token(String);
 pub struct TokenHash([u8; 32]);
 
 impl ApiKey {
-    /// The longest name, in characters.
+    /// Maximum length of a name, in characters.
     pub const MAX_NAME: usize = 100;
 
     /// A new key that has no name and never expires, with its token, which can't be had again.
@@ -139,7 +136,7 @@ impl Token {
         self.0.chars().take(Self::PREFIX.len() + 8).collect()
     }
 
-    /// What is stored of the token.
+    /// The form of the token that is stored.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(&self.0)

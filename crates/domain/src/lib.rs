@@ -1,8 +1,4 @@
-//! The vocabulary of Tidings and its pure rules.
-//!
-//! Everything here is a value or a function of values: no clock is read except to make an id, nothing is
-//! opened, sent or stored. The words are those of the glossary (`docs/glossary.md`) and mean the same in code, protos,
-//! metrics and columns.
+#![doc = include_str!("../README.md")]
 
 pub mod audit;
 pub mod authentication;

@@ -1,4 +1,4 @@
-//! What a tenant is told of its own endpoints.
+//! Notices: news for tenants about their own endpoints.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -6,43 +6,41 @@ use uuid::Uuid;
 use crate::event::EventType;
 use crate::id::{DeliveryId, EndpointId, EventId, TenantId};
 
-/// Something that happened to an endpoint and is still to be told: by e-mail to its contact, as an operational event
+/// An incident of an endpoint that its tenant has not been notified of yet: by e-mail to its contact, as an operational event
 /// to the tenant's operational endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Its id, a UUIDv7; the operational event bears it too, so that telling twice makes one event.
     pub id: Uuid,
-    /// What happened.
     pub kind: NoticeKind,
-    /// Whom to tell.
+    /// The tenant to notify.
     pub tenant: TenantId,
-    /// The endpoint.
     pub endpoint: EndpointId,
     /// The delivery that was given up and its event, if there was one.
     pub delivery: Option<(DeliveryId, EventId)>,
-    /// When it happened.
+    /// Time of the incident.
     pub at: Timestamp,
-    /// What exactly went wrong, for people; may be empty.
+    /// Details of the failure, for people; may be empty.
     pub detail: String,
-    /// How often telling it was tried before.
+    /// Failed attempts to send the notice.
     pub tries: u32,
 }
 
-/// What can happen to an endpoint.
+/// Incident at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoticeKind {
     /// A delivery was given up, the first since the endpoint worked.
     EndpointFailing,
     /// A delivery succeeded, the first since the endpoint failed.
     EndpointRecovered,
-    /// Tidings turned it off.
+    /// Tidings disabled the endpoint.
     EndpointDisabled,
-    /// A delivery was given up.
+    /// A delivery was exhausted.
     DeliveryExhausted,
 }
 
 impl NoticeKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 4] = [
         Self::EndpointFailing,
         Self::EndpointRecovered,
@@ -61,7 +59,7 @@ impl NoticeKind {
         }
     }
 
-    /// The kind of this name.
+    /// Parses [`NoticeKind::as_str`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

@@ -1,4 +1,4 @@
-//! What came of one attempt.
+//! Outcomes of attempts.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 /// The result of one HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered as its success rule asks.
+    /// The response meets the success rule.
     Succeeded,
     /// It failed; whether another try makes sense is in `retryable`.
     Failed {
-        /// Whether the schedule goes on.
+        /// The schedule continues.
         retryable: bool,
-        /// What went wrong.
         reason: FailureReason,
     },
 }
@@ -52,7 +51,7 @@ impl Outcome {
     /// Every name that [`Outcome::name`] can give.
     pub const NAMES: [&'static str; 3] = ["succeeded", "failed_retryable", "failed_final"];
 
-    /// Why it failed.
+    /// The failure's reason.
     #[must_use]
     pub fn reason(&self) -> Option<FailureReason> {
         match self {
@@ -61,7 +60,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the receiver has the event.
+    /// Tells if the receiver has the event.
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded)
@@ -90,7 +89,7 @@ impl Outcome {
 #[error("unknown outcome or reason `{0}`: was it written by a newer version?")]
 pub struct UnknownOutcome(String);
 
-/// Why an attempt failed.
+/// Reason why an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureReason {
     /// The receiver answered with a status that is not success.
@@ -99,7 +98,7 @@ pub enum FailureReason {
     Timeout,
     /// The host name did not resolve, or not in time.
     Dns,
-    /// No connection could be made.
+    /// No TCP connection could be made.
     Connect,
     /// The TLS handshake failed.
     Tls,
@@ -107,7 +106,7 @@ pub enum FailureReason {
     BlockedAddress,
     /// The operator's proxy could not be reached, or refused.
     Proxy,
-    /// What came back is not an HTTP response, or nothing came back before the connection ended.
+    /// The response was not HTTP, or the connection ended before one.
     Protocol,
     /// No token was to be had from the endpoint's authorization server.
     Authorization,
@@ -116,7 +115,7 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 10] = [
         Self::Status,
         Self::Timeout,
@@ -165,26 +164,28 @@ impl FromStr for FailureReason {
     }
 }
 
-/// Which HTTP statuses mean what; part of a dialect, overridable by an endpoint.
+/// Meaning of HTTP statuses: part of a dialect, overridable by an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRule {
-    /// The event has arrived.
+    /// Statuses that mean the event has arrived.
     pub success: Vec<StatusRange>,
     /// No further attempt makes sense. A status in neither list is retried.
     pub final_: Vec<StatusRange>,
 }
 
 impl StatusRule {
-    /// What a response with this status means.
+    /// Outcome of a response with this status.
     #[must_use]
     pub fn classify(&self, status: u16) -> Outcome {
         classify(status, &self.success, &self.final_, false)
     }
 }
 
-/// What a response with this status means where these statuses are success and final. A receiver that says when to come
-/// back is asked again below a class or range that is final: 408 says so by itself (RFC 9110, section 15.5.9), 429 if
-/// `comes_back` (RFC 6585, section 4). Named by itself, such a status is final all the same.
+/// Outcome of a response with this status, given the statuses that are success and final.
+///
+/// A receiver that announces when to retry is retried even if a whole class or range of statuses is final: 408
+/// implies it (RFC 9110, section 15.5.9), and 429 does if `comes_back` (RFC 6585, section 4). A status that is named
+/// individually as final stays final.
 #[must_use]
 pub fn classify(status: u16, success: &[StatusRange], final_: &[StatusRange], comes_back: bool) -> Outcome {
     let invites = status == 408 || (status == 429 && comes_back);
@@ -203,7 +204,7 @@ pub fn classify(status: u16, success: &[StatusRange], final_: &[StatusRange], co
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRange(RangeInclusive<u16>);
 
-/// Why a text is not a range of statuses.
+/// Reason why a text is not a range of statuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an HTTP status, class or range: write it like `410`, `4xx` or `200-204`")]
 pub struct ParseStatusError(String);

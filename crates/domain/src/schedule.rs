@@ -1,4 +1,4 @@
-//! The waits between attempts.
+//! Retry schedules: the waits between attempts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Schedule(Vec<Duration>);
 
-/// Why waits are not a schedule.
+/// Reason why waits are not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// A wait is not a duration.
@@ -22,7 +22,7 @@ pub enum ScheduleError {
     /// A wait is too short or too long.
     #[error("a wait of {0:?} is out of range: use 1ms to 7d")]
     OutOfRange(Duration),
-    /// Too many waits.
+    /// Carries the number of waits.
     #[error("{0} waits are too many: use at most 20")]
     TooMany(usize),
 }
@@ -31,7 +31,7 @@ impl Schedule {
     const MAX_WAITS: usize = 20;
     const MAX_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-    /// A schedule of these waits.
+    /// Checks the number and length of the waits.
     pub fn new(waits: Vec<Duration>) -> Result<Self, ScheduleError> {
         if waits.len() > Self::MAX_WAITS {
             return Err(ScheduleError::TooMany(waits.len()));
@@ -54,14 +54,14 @@ impl Schedule {
         &self.0
     }
 
-    /// How long all waits last at the most, with what is added so that retries spread ([`variants`]).
+    /// Longest total of all waits, including what is added to spread retries ([`variants`]).
     #[must_use]
     pub fn longest(&self) -> Duration {
         let longest = |wait: &Duration| variants(*wait).into_iter().max().unwrap_or(*wait);
         self.0.iter().map(longest).sum()
     }
 
-    /// How many attempts a delivery has at the most.
+    /// Maximum number of attempts of a delivery.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.len() as u32 + 1

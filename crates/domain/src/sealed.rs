@@ -1,6 +1,6 @@
-//! What is secret of an endpoint, as it is stored.
+//! Sealed secrets of an endpoint, as stored.
 //!
-//! Only who makes requests, and who shows or changes secrets, has to open it; everybody else works without the key.
+//! Only code that makes requests, or shows or changes secrets, unseals them; everything else works without the key.
 
 use std::fmt;
 
@@ -13,18 +13,18 @@ pub struct Sealed {
     pub secret: Option<Vec<u8>>,
     /// The secret before the last rotation, and until when it signs.
     pub previous_secret: Option<(Vec<u8>, Timestamp)>,
-    /// What requests carry to be let in.
+    /// Credentials sent to the receiver.
     pub authentication: Option<Vec<u8>>,
 }
 
 impl Sealed {
-    /// Whether there is nothing to open.
+    /// Tells if nothing is sealed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts().next().is_none()
     }
 
-    /// The sealed values.
+    /// All sealed values.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let previous = self.previous_secret.as_ref().map(|(sealed, _)| sealed.as_slice());
         let parts = [self.secret.as_deref(), previous, self.authentication.as_deref()];
@@ -41,7 +41,7 @@ impl Sealed {
         names.into_iter().flatten()
     }
 
-    /// What the sealed values take, bytes.
+    /// Size of the sealed values, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.parts().map(<[u8]>::len).sum()

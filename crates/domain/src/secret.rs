@@ -1,4 +1,4 @@
-//! The secret that an endpoint shares with its receiver.
+//! Secrets shared between an endpoint and its receiver.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,13 +13,15 @@ use crate::text::{self, Stray};
 
 mod dressing;
 
-/// A signing secret in the form its receiver holds it, or holds the other half of.
+/// A signing secret in the form in which its receiver holds it, or holds the other half of it.
 ///
-/// `whsec_` and base64 is the form of Standard Webhooks ("Signature scheme"): the key is what the base64
-/// says. `whsk_` and base64 is that specification's private ed25519 key, whose public half, `whpk_`, the receiver
-/// holds. Anything else is taken as it stands: its bytes are the key. Some receivers take every secret as it stands
-/// (`hash_hmac('sha256', $payload, $secret)`); that is for their dialect to say, so what only looks like such a key is
-/// a secret too, and [`Secret::check_key`] says whether it is more. The text never appears in logs.
+/// `whsec_` and base64 is the form of Standard Webhooks ("Signature scheme"): the key is the decoded base64. `whsk_`
+/// and base64 is that specification's private ed25519 key, whose public half, `whpk_`, the receiver holds. Any other
+/// text is used as it is: its bytes are the key. Some receivers use every secret as it is (`hash_hmac('sha256',
+/// $payload, $secret)`), as their dialect states; so a text that only looks like such a key is a valid secret too,
+/// and [`Secret::check_key`] tells if it is one.
+///
+/// The text never appears in logs.
 #[derive(Clone)]
 pub struct Secret {
     text: String,
@@ -28,13 +30,13 @@ pub struct Secret {
 
 #[derive(Clone)]
 enum Key {
-    /// The text itself.
+    /// The bytes of the text.
     Text,
     Shared(Vec<u8>),
     Ed25519(Arc<SigningKey>),
 }
 
-/// Why a text can't be a secret, or not the key that it looks like.
+/// Reason why a text can't be a secret, or is not the key that it looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Nothing given, or far too much.
@@ -43,18 +45,18 @@ pub enum SecretError {
     /// Something that one does not see, as editors, vaults and clipboards add it.
     #[error("the secret has {0}: leave that out")]
     Stray(Stray),
-    /// Quotes around it.
+    /// The quotes around the text.
     #[error("the secret stands in quotes, {0} and {1}: leave them out")]
     Quoted(char, char),
     /// Something in front of it or behind it.
     #[error("the secret has {what} {}: leave that out", if *.behind { "behind it" } else { "before it" })]
     Dressed {
-        /// What is too much; nothing of the secret.
+        /// The part that is too much, without any of the secret.
         what: String,
-        /// Whether it stands behind the secret.
+        /// `true` if that part follows the secret.
         behind: bool,
     },
-    /// `WHSEC_`.
+    /// The prefix in the wrong case, such as `WHSEC_`.
     #[error("the secret begins with `{0}` in other letters: write it in small ones")]
     PrefixCase(&'static str),
     /// `whpk_`, which is for the receiver.
@@ -90,7 +92,7 @@ impl Secret {
     const SHARED: &'static str = "whsec_";
     const PRIVATE: &'static str = "whsk_";
     const PUBLIC: &'static str = "whpk_";
-    /// The longest secret, in bytes.
+    /// Maximum length, in bytes.
     const MAX: usize = 512;
 
     /// A new secret of 256 random bits in the Standard Webhooks form.
@@ -142,8 +144,8 @@ impl Secret {
         }
     }
 
-    /// Says whether the secret is the key that it looks like, for receivers that decode `whsec_…` and `whsk_…`. A text that
-    /// looks like neither is its own key.
+    /// Checks that a secret that looks like a key is one, for receivers that decode `whsec_…` and `whsk_…`. A text
+    /// that looks like neither is its own key.
     pub fn check_key(&self) -> Result<(), SecretError> {
         if let Some(error) = prefix_of(&self.text).and_then(|(at, prefix)| dressed(&self.text, at, prefix)) {
             return Err(error);
@@ -174,13 +176,13 @@ impl Secret {
         }
     }
 
-    /// Whether the receiver verifies with a public key and does not hold this secret.
+    /// Tells if the receiver verifies with a public key and does not hold this secret.
     #[must_use]
     pub fn is_asymmetric(&self) -> bool {
         self.signing_key().is_some()
     }
 
-    /// What the receiver of an ed25519 key's signatures needs: `whpk_` and base64 of the public key.
+    /// Public half of an ed25519 key, for its receiver: `whpk_` and base64.
     #[must_use]
     pub fn public_key(&self) -> Option<String> {
         let public = self.signing_key()?.verifying_key();

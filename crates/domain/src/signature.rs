@@ -1,4 +1,4 @@
-//! The signatures under every dialect: HMAC-SHA-256 with a shared secret, ed25519 with a private key.
+//! Signature algorithms of all dialects: HMAC-SHA-256 with a shared secret, ed25519 with a private key.
 
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,7 +17,7 @@ pub enum Signature {
 }
 
 impl Signature {
-    /// The bytes to be written.
+    /// The raw signature.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -52,7 +52,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap()
 }
 
-/// Whether two signatures are the same, in a time that does not depend on where they differ.
+/// Compares signatures in a time that does not depend on where they differ.
 #[must_use]
 pub fn same(one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()

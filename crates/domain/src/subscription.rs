@@ -1,4 +1,4 @@
-//! Which events an endpoint wants.
+//! Subscriptions of endpoints to event types.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,11 @@ use crate::event::EventType;
 /// losing the choice (Userpilot's document: "Toggle the Event so that the events are sent live").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// Which event types.
     pub pattern: EventPattern,
     /// A subscription that is off matches nothing.
     #[serde(default = "on")]
     pub enabled: bool,
-    /// Which of their events, by content: a condition in the language of `docs/filters.md`; all of them, if none.
+    /// Condition on the event's content, in the language of `docs/filters.md`; none for all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
 }
@@ -36,7 +35,7 @@ impl Subscription {
         }
     }
 
-    /// Whether an event of this type is wanted, as far as its type says.
+    /// Tells if the type of an event matches; the filter decides then.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.enabled && self.pattern.matches(event_type)
@@ -46,22 +45,22 @@ impl Subscription {
 /// `*`, `feedback.*` or an exact event type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventPattern {
-    /// Every event type.
+    /// `*`: every event type.
     Any,
     /// Every event type that begins with these words, at any depth, but not the prefix itself:
     /// `feedback.*` takes `feedback.created` and `feedback.vote.added`, not `feedback`.
     Under(EventType),
-    /// This event type only.
+    /// A single event type.
     Exact(EventType),
 }
 
-/// Why a text is not a pattern.
+/// Reason why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an event pattern: write an event type (`feedback.created`), a prefix (`feedback.*`) or `*`")]
 pub struct ParsePatternError(String);
 
 impl EventPattern {
-    /// Whether an event type falls under the pattern.
+    /// Tells if an event type falls under the pattern.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
@@ -74,7 +73,7 @@ impl EventPattern {
         }
     }
 
-    /// What its text takes, bytes.
+    /// Size of its text, bytes.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Any => 0,

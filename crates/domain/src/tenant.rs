@@ -1,4 +1,4 @@
-//! A customer of the product that runs Tidings.
+//! Tenants: customers of the product that runs Tidings.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,54 +8,49 @@ use crate::id::TenantId;
 /// A tenant; everything else belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Its id.
     pub id: TenantId,
-    /// What people call it; 1 to 200 characters.
+    /// Display name of 1 to 200 characters.
     pub name: String,
-    /// What it chose.
     pub settings: TenantSettings,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What a tenant chose differently from what is usual.
+/// A tenant's deviations from the configured defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSettings {
-    /// What happens to events whose payload does not match the schema of their type.
     #[serde(skip_serializing_if = "SchemaValidation::is_off")]
     pub schema_validation: SchemaValidation,
-    /// How long payloads are kept, in days.
+    /// Retention of payloads, days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload_retention: Option<u32>,
-    /// How long attempts are kept, in days.
+    /// Retention of attempts, days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_retention: Option<u32>,
-    /// How many of its deliveries per second go to the lane `live`, over time; what is beyond waits in `bulk`.
+    /// Deliveries per second that go to the `live` lane; those beyond it wait in `bulk`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_per_second: Option<u32>,
-    /// How many of them go there at once after a rest.
+    /// Deliveries that go to the `live` lane at once after a pause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_burst: Option<u32>,
 }
 
-/// What happens to events whose payload does not match the schema of their type.
+/// Treatment of payloads that do not match the schema of their event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaValidation {
-    /// Nobody looks.
+    /// Payloads are not validated.
     #[default]
     Off,
-    /// They are taken; the publisher is told.
+    /// Events are accepted with a warning.
     Warn,
-    /// They are refused.
+    /// Events are refused.
     Reject,
 }
 
 impl Tenant {
-    /// The longest name, in characters.
+    /// Maximum length of a name, in characters.
     pub const MAX_NAME: usize = 200;
 
     /// A new tenant that chose nothing yet.
@@ -72,7 +67,7 @@ impl Tenant {
 }
 
 impl SchemaValidation {
-    /// Every way.
+    /// All modes.
     pub const ALL: [Self; 3] = [Self::Off, Self::Warn, Self::Reject];
 
     /// The name in requests and JSON.
@@ -85,7 +80,7 @@ impl SchemaValidation {
         }
     }
 
-    /// The way of this name.
+    /// Parses [`SchemaValidation::as_str`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|way| way.as_str() == name)

@@ -1,24 +1,22 @@
-//! Characters that nobody means: what editors, clipboards and vaults add to a text, and what can't be kept.
+//! Detects stray characters that editors, clipboards and vaults add to a text, and characters that can't be stored.
 
 use std::fmt;
 
 /// A character that does not belong where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stray {
-    /// The character.
     pub character: char,
-    /// Where it stands.
     pub place: Place,
 }
 
-/// A place in a text.
+/// Position in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Before everything that one sees.
+    /// Before the first visible character.
     Beginning,
-    /// Behind everything that one sees.
+    /// After the last visible character.
     End,
-    /// In between.
+    /// Between visible characters.
     Inside,
 }
 
@@ -39,7 +37,7 @@ pub fn unseen_in(text: &str) -> Option<Stray> {
     first(text, inside).or_else(|| first(text, |character, _| unseen(character)))
 }
 
-/// Whether a character takes no room at all: a text of nothing else looks empty.
+/// Tells if a character has no width: a text of such characters looks empty.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     matches!(character, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -48,14 +46,14 @@ pub fn is_invisible(character: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether databases can keep the text: PostgreSQL has no U+0000 in texts.
+/// Tells if databases can store the text: PostgreSQL allows no U+0000 in text.
 #[must_use]
 pub fn is_storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
-/// Whether databases can keep what a JSON text says: no U+0000 and no half of a surrogate pair, however deep and whether
-/// in a key or a value. The text must be JSON.
+/// Tells if databases can store the strings of a JSON text: no U+0000 and no unpaired surrogate, at any depth, in
+/// keys and values. The text must be valid JSON.
 #[must_use]
 pub fn is_storable_json(json: &str) -> bool {
     let mut rest = json;

@@ -1,4 +1,4 @@
-//! How long the parts of an attempt took.
+//! Durations of an attempt's phases.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The trace that an event belongs to (W3C Trace Context).
+//! Trace context of an event (W3C Trace Context).
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl TraceParent {
         valid.then(|| Self(value.to_owned()))
     }
 
-    /// The header's value.
+    /// The value of the `traceparent` header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,8 +1,8 @@
-//! Accepting an event (guarantees G1 and G10).
+//! Accepts events (guarantees G1 and G10).
 //!
-//! The record of the event, which names its deliveries, is what makes it durable: in the ledger, or in the
-//! records queue on its way there. Its messages are published after that, so that nothing is ever sent of an event
-//! that was refused, and whoever holds a message will find its event on record.
+//! An event is accepted once its record, which names its deliveries, is durable: in the ledger, or in the records
+//! queue on its way there. Messages are published after that, so that nothing is ever sent of a refused event, and
+//! whoever holds a message will find its event on record.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,30 +23,30 @@ use tidings_store::{Claim, ClaimToken};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, Span};
 
-use crate::judge::Judge;
+use crate::evaluate::Evaluator;
+use crate::fair_share::FairShares;
+use crate::fan_out::{InitialState, Target};
+use crate::memory_budget::MemoryBudget;
 use crate::metrics::Transport;
 use crate::publish::Publisher;
-use crate::room::Room;
 use crate::schemas::Schemas;
-use crate::share::Shares;
 use crate::validate::{Draft, ValidEvent, validate};
-use crate::wanting::{Start, Wanting};
-use crate::{Config, Parts, metrics};
+use crate::{Config, Dependencies, metrics};
 
 /// The code of the problem of an idempotency key that stands for another event.
 pub(crate) const KEY_REUSED: &str = "idempotency_key_reused";
 
-/// Accepts events.
+/// The one path of acceptance, for gRPC and HTTP.
 pub(crate) struct Acceptor {
     pub(crate) config: Config,
-    parts: Parts,
+    dependencies: Dependencies,
     publisher: Arc<Publisher>,
-    judge: Judge,
+    evaluator: Evaluator,
     schemas: Schemas,
-    room: Room,
+    memory: MemoryBudget,
 }
 
-/// An event that is durable.
+/// An accepted, that is durable, event.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) event: EventId,
@@ -57,19 +57,19 @@ pub(crate) struct Accepted {
 }
 
 impl Acceptor {
-    pub(crate) fn new(config: Config, parts: Parts) -> Self {
+    pub(crate) fn new(config: Config, dependencies: Dependencies) -> Self {
         let publisher = Arc::new(Publisher {
-            queue: parts.queue.clone(),
-            recorder: parts.recorder.clone(),
-            registry: parts.registry.clone(),
-            shares: Shares::new(config.live_per_second, config.live_burst),
-            shards: parts.shards,
+            queue: dependencies.queue.clone(),
+            recorder: dependencies.recorder.clone(),
+            registry: dependencies.registry.clone(),
+            shares: FairShares::new(config.live_per_second, config.live_burst),
+            shards: dependencies.shards,
         });
         Self {
-            judge: Judge::new(config.max_in_flight / 4),
-            room: Room::new(config.max_in_flight),
+            evaluator: Evaluator::new(config.max_in_flight / 4),
+            memory: MemoryBudget::new(config.max_in_flight),
             config,
-            parts,
+            dependencies,
             publisher,
             schemas: Schemas::default(),
         }
@@ -108,15 +108,15 @@ impl Acceptor {
     async fn try_accept(&self, caller: &Caller, draft: Draft) -> Result<Accepted, Problem> {
         let tenant = self.tenant(caller, draft.tenant)?;
         let event = validate(draft, &self.config, Timestamp::now())?;
-        let room = self.room.take(event.payload.len()).await;
+        let reservation = self.memory.reserve(event.payload.len()).await;
         let accepted_at = Timestamp::now();
         match event.idempotency_key.clone() {
             None => {
                 let id = EventId::at(accepted_at);
-                self.make_durable(tenant, id, accepted_at, event, Published::Never, room)
+                self.make_durable(tenant, id, accepted_at, event, Published::Never, reservation)
                     .await
             }
-            Some(key) => self.accept_once(tenant, &key, accepted_at, event, room).await,
+            Some(key) => self.accept_once(tenant, &key, accepted_at, event, reservation).await,
         }
     }
 
@@ -125,7 +125,7 @@ impl Acceptor {
             let detail = "an operator's key publishes for any tenant: name one";
             return Err(Problem::invalid("tenant_missing", detail).at("tenant_id"));
         };
-        if self.parts.registry.tenant(tenant).is_none() {
+        if self.dependencies.registry.tenant(tenant).is_none() {
             return Err(no_such_tenant(tenant));
         }
         Ok(tenant)
@@ -138,7 +138,7 @@ impl Acceptor {
         key: &str,
         accepted_at: Timestamp,
         event: ValidEvent,
-        room: Option<OwnedSemaphorePermit>,
+        reservation: Option<OwnedSemaphorePermit>,
     ) -> Result<Accepted, Problem> {
         let fingerprint = fingerprint(&event);
         let new_id = EventId::at(accepted_at);
@@ -158,15 +158,17 @@ impl Acceptor {
         } else {
             Published::Perhaps
         };
-        let accepted = self.make_durable(tenant, id, accepted_at, event, published, room).await;
+        let accepted = self
+            .make_durable(tenant, id, accepted_at, event, published, reservation)
+            .await;
         let settled = match &accepted {
-            Ok(_) => self.parts.idempotency.settle(tenant, key, token).await,
-            Err(_) => self.parts.idempotency.release(tenant, key, token).await,
+            Ok(_) => self.dependencies.idempotency.settle(tenant, key, token).await,
+            Err(_) => self.dependencies.idempotency.release(tenant, key, token).await,
         };
         if let Err(error) = settled {
             // The claim goes stale by itself; whoever takes it over publishes the same event id again, and the
             // ledger knows that one.
-            tracing::warn!(%tenant, event = %id, %error, "an idempotency key could not be settled");
+            tracing::warn!(%tenant, event = %id, %error, "could not settle an idempotency key; its claim expires by itself");
         }
         accepted
     }
@@ -177,7 +179,11 @@ impl Acceptor {
         let lease = self.config.idempotency_lease;
         let give_up = Instant::now() + lease + lease / 2;
         loop {
-            let claim = self.parts.idempotency.claim(tenant, key, fingerprint, id, lease).await;
+            let claim = self
+                .dependencies
+                .idempotency
+                .claim(tenant, key, fingerprint, id, lease)
+                .await;
             match claim.map_err(|error| keys_unavailable(&error.to_string()))? {
                 Claim::Claimed { event, token } => return Ok(Ours::New(event, token)),
                 Claim::Duplicate(id) => return Ok(Ours::Known(id)),
@@ -204,21 +210,21 @@ impl Acceptor {
         accepted_at: Timestamp,
         event: ValidEvent,
         published: Published,
-        room: Option<OwnedSemaphorePermit>,
+        reservation: Option<OwnedSemaphorePermit>,
     ) -> Result<Accepted, Problem> {
-        let (endpoints, warnings) = self.judge(tenant, &event).await?;
-        let count = |is: fn(Start) -> bool| endpoints.iter().filter(|wanting| is(wanting.start)).count();
+        let (endpoints, warnings) = self.fan_out(tenant, &event).await?;
+        let count = |is: fn(InitialState) -> bool| endpoints.iter().filter(|target| is(target.state)).count();
         let (goes_to, undecided) = (
-            count(|start| !start.is_over()),
-            count(|start| start == Start::Undecided),
+            count(|state| !state.is_over()),
+            count(|state| state == InitialState::Undecided),
         );
-        let queue_is_there = self.parts.queue.available();
+        let queue_is_there = self.dependencies.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
-        match self.parts.recorder.record(record).await {
+        match self.dependencies.recorder.record(record).await {
             Ok(Durable::InLedger) => {}
             Ok(Durable::Spilled) => metrics::ACCEPTED_SPILLED.inc(),
             Err(RecordError::Refused(reason)) => {
-                tracing::error!(%tenant, reason, "an event's record was refused, and so is the event");
+                tracing::error!(%tenant, reason, "refused an event: the log service refused its record");
                 let detail = "the event can't be recorded as it is, and publishing it again does not help: see the service's log";
                 return Err(Problem::internal("record_refused", detail));
             }
@@ -231,13 +237,13 @@ impl Acceptor {
         if queue_is_there {
             let payload = event.payload.len();
             let messages = messages(tenant, id, accepted_at, event, &endpoints);
-            let more_room = match published {
-                Published::Never => self.room.for_copies(payload, messages.len()),
+            let copies = match published {
+                Published::Never => self.memory.reserve_copies(payload, messages.len()),
                 // A reference is checked against the ledger before anything is sent.
                 Published::Perhaps => None,
             };
-            match more_room {
-                Some(more_room) => self.publish(messages, (room, more_room)).await,
+            match copies {
+                Some(copies) => self.publish(messages, (reservation, copies)).await,
                 None => {
                     self.publish(messages.iter().map(Message::reference).collect(), ())
                         .await
@@ -255,22 +261,25 @@ impl Acceptor {
         })
     }
 
-    /// Who wants the event, and in what its payload is not as its tenant wants it to be. The payload is read for that only
-    /// where there is a filter or a schema to read it for.
-    async fn judge(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Wanting>, Vec<String>), Problem> {
-        let Parts { registry, recorder, .. } = &self.parts;
-        let (mut warnings, judging) = {
+    /// Finds the endpoints that get the event, and warnings about its payload. The payload is parsed only if a filter
+    /// or a schema needs it.
+    async fn fan_out(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Target>, Vec<String>), Problem> {
+        let Dependencies { registry, recorder, .. } = &self.dependencies;
+        let (mut warnings, evaluating) = {
             let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
             let warnings = self.schemas.check(registry, tenant, &event.event_type, &view)?;
             let matching = registry.matching(tenant, &event.event_type);
             (
                 warnings,
-                self.judge.judge(tenant, matching, event, &view, recorder.backlogs()),
+                self.evaluator
+                    .evaluate(tenant, matching, event, &view, recorder.backlogs()),
             )
         };
-        let endpoints = judging.await?;
-        let undecided = endpoints.iter().filter(|wanting| wanting.start == Start::Undecided);
-        warnings.extend(undecided.map(|Wanting { endpoint, .. }| {
+        let endpoints = evaluating.await?;
+        let undecided = endpoints
+            .iter()
+            .filter(|target| target.state == InitialState::Undecided);
+        warnings.extend(undecided.map(|Target { endpoint, .. }| {
             let id = endpoint.id;
             format!(
                 "{id} does not get the event: its content filters take too long for this payload (filter_undecided)"
@@ -282,8 +291,8 @@ impl Acceptor {
     /// Publishes messages and waits for that, but not for long: the event is safe already, and a broker that stands
     /// still must not make its publisher wait.
     ///
-    /// The room that the payload takes is taken as long as it is published.
-    async fn publish<R: Send + 'static>(&self, messages: Vec<Message>, room: R) {
+    /// The reservation of the payload's memory is kept until it is published.
+    async fn publish<R: Send + 'static>(&self, messages: Vec<Message>, reservation: R) {
         const LONG: Duration = Duration::from_secs(1);
         let span = trace::within("queue", Kind::Producer);
         trace::note(&span, "messaging.operation.type", || "send");
@@ -291,21 +300,21 @@ impl Acceptor {
         let publisher = self.publisher.clone();
         let publishing = async move {
             publisher.publish(messages).await;
-            drop(room);
+            drop(reservation);
         };
         let publishing = tokio::spawn(publishing.instrument(span));
         let _ = tokio::time::timeout(LONG, publishing).await;
     }
 }
 
-/// Whether messages of an event may have been published before, by somebody who died with its key.
+/// Tells if an earlier publisher, which died while it held the key, may have published messages of the event.
 #[derive(Clone, Copy)]
 enum Published {
     Never,
     Perhaps,
 }
 
-/// A claimed key.
+/// Outcome of claiming an idempotency key.
 enum Ours {
     New(EventId, ClaimToken),
     Known(EventId),
@@ -316,7 +325,8 @@ fn keys_unavailable(why: &str) -> Problem {
     Problem::unavailable("idempotency_unavailable", detail).with_retry_after(Duration::from_secs(1))
 }
 
-/// What must be the same for two events to be one: type, payload, and the time if the publisher gave it.
+/// Hash of everything that must match for two events to be duplicates: type, payload, and the time if the publisher
+/// stated it.
 fn fingerprint(event: &ValidEvent) -> [u8; 32] {
     let at = if event.occurred_at_given {
         event.occurred_at.as_nanosecond()
@@ -337,19 +347,19 @@ fn record(
     id: EventId,
     event: &ValidEvent,
     accepted_at: Timestamp,
-    endpoints: &[Wanting],
+    endpoints: &[Target],
     in_broker: bool,
 ) -> pb::Record {
     let deliveries = endpoints
         .iter()
-        .map(|Wanting { endpoint, start }| pb::NewDelivery {
+        .map(|Target { endpoint, state }| pb::NewDelivery {
             endpoint_id: bytes(endpoint.id.uuid()),
-            held: *start == Start::Held(HoldReason::EndpointDisabled),
-            behind_others: *start == Start::Held(HoldReason::EndpointBusy),
+            held: *state == InitialState::Held(HoldReason::EndpointDisabled),
+            behind_others: *state == InitialState::Held(HoldReason::EndpointBusy),
             // Who does not know of the second says the first.
-            filtered: start.is_over(),
-            filter_undecided: *start == Start::Undecided,
-            subscriptions_unreadable: *start == Start::Held(HoldReason::SubscriptionsUnreadable),
+            filtered: state.is_over(),
+            filter_undecided: *state == InitialState::Undecided,
+            subscriptions_unreadable: *state == InitialState::Held(HoldReason::SubscriptionsUnreadable),
         })
         .collect();
     let accepted = pb::EventAccepted {
@@ -381,7 +391,7 @@ fn messages(
     id: EventId,
     accepted_at: Timestamp,
     event: ValidEvent,
-    endpoints: &[Wanting],
+    endpoints: &[Target],
 ) -> Vec<Message> {
     let content = Content {
         event_type: event.event_type,
@@ -391,9 +401,9 @@ fn messages(
         traceparent: event.traceparent,
         span: trace::traceparent(&Span::current()).and_then(|span| TraceParent::parse(&span)),
     };
-    let at_once = endpoints.iter().filter(|wanting| wanting.start == Start::AtOnce);
+    let at_once = endpoints.iter().filter(|target| target.state == InitialState::AtOnce);
     at_once
-        .map(|Wanting { endpoint, .. }| Message {
+        .map(|Target { endpoint, .. }| Message {
             delivery: DeliveryId::derive(id, endpoint.id),
             event: id,
             tenant,

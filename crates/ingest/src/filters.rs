@@ -1,9 +1,9 @@
-//! The content filters of subscriptions, ready to be asked.
+//! Cache of compiled content filters.
 //!
-//! Need: the registry has filters as texts, and to compile one takes a thousand times as long as to ask it. Mechanism:
-//! what was compiled is kept by tenant and text, so endpoints with the same filter share it; of a tenant those that were
-//! asked last, up to [`OF_TENANT`]. Limit: when all together reach [`OF_ALL`], the tenant that has most loses what it has,
-//! and what is still in use is compiled again.
+//! The registry stores filters as text, and compiling one takes a thousand times as long as evaluating it. Compiled
+//! filters are cached by tenant and text, so endpoints with the same filter share one; a tenant keeps its most
+//! recently used ones, up to [`OF_TENANT`] bytes. When all tenants together reach [`OF_ALL`], the largest one's
+//! filters are dropped, and those in use are compiled again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -12,23 +12,23 @@ use tidings_domain::TenantId;
 use tidings_payload::{Decision, EventView, Filter};
 use tokio::sync::Semaphore;
 
-/// How much memory a tenant's compiled filters may take, bytes: some 10,000 usual ones.
+/// Maximum memory of a tenant's compiled filters, bytes: about 10,000 typical ones.
 const OF_TENANT: usize = 32 * 1024 * 1024;
-/// How much memory all compiled filters may take, bytes.
+/// Maximum memory of all compiled filters, bytes.
 const OF_ALL: usize = 256 * 1024 * 1024;
-/// What an entry takes beside its text and filter, bytes.
+/// Overhead of a cache entry besides text and filter, bytes.
 const ENTRY: usize = 128;
 
-/// The content filters that were asked before.
+/// Compiled filters of all tenants.
 #[derive(Default)]
 pub(crate) struct Filters(RwLock<HashMap<TenantId, Arc<TenantFilters>>>);
 
-/// Those of one tenant.
+/// Compiled filters of one tenant.
 pub(crate) struct TenantFilters {
     compiled: Mutex<Compiled>,
-    /// What takes long is evaluated for one of the tenant's events at a time.
+    /// Serialises the tenant's events whose filters take long.
     pub(crate) turn: Arc<Semaphore>,
-    /// How many bytes of payload wait for their turn.
+    /// Payload bytes that wait for `turn`.
     pub(crate) waiting: Mutex<usize>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct TenantFilters {
 struct Compiled {
     by_text: HashMap<Box<str>, Entry>,
     memory: usize,
-    /// Counts what was asked, so that it is known what was asked last.
+    /// Counter of uses, for least-recently-used eviction.
     asked: u64,
 }
 
@@ -47,7 +47,7 @@ struct Entry {
     asked: u64,
 }
 
-/// How filters are asked about one event: within so many steps, and compiled if need be or not.
+/// Evaluation of filters for one event, within a budget of steps, with or without compiling.
 pub(crate) struct Asking<'a> {
     filters: &'a TenantFilters,
     pub(crate) steps: u32,
@@ -59,7 +59,7 @@ pub(crate) struct Asking<'a> {
 pub(crate) struct NotCompiled;
 
 impl Filters {
-    /// Those of a tenant.
+    /// Filters of a tenant, created empty on first use.
     pub(crate) fn of(&self, tenant: TenantId) -> Arc<TenantFilters> {
         let known = self.read(tenant);
         known.unwrap_or_else(|| {
@@ -130,7 +130,7 @@ impl TenantFilters {
             Ok(filter) => Some(Arc::new(filter)),
             Err(error) => {
                 // It was checked when it was configured, by another version then.
-                tracing::warn!(filter = text, %error, "a stored content filter is not one any more and matches nothing");
+                tracing::warn!(filter = text, %error, "a stored content filter no longer compiles and matches nothing; set it again");
                 None
             }
         };
@@ -170,7 +170,7 @@ impl Compiled {
 }
 
 impl Asking<'_> {
-    /// Whether a subscription with this filter, or without one, wants the event.
+    /// Evaluates a subscription's filter; a subscription without one wants every event.
     pub(crate) fn ask(&mut self, filter: Option<&str>, event: &EventView<'_>) -> Result<Decision, NotCompiled> {
         let Some(text) = filter else {
             return Ok(Decision::Wanted);

@@ -1,4 +1,5 @@
-//! Where in a request's body a payload begins that is no JSON, so that it is refused in the same words as over gRPC.
+//! Locates the fault when a request's body is not JSON because of its payload, so that HTTP reports it in the same
+//! words as gRPC.
 
 use tidings_service::problem::Problem;
 
@@ -15,8 +16,8 @@ pub(crate) fn in_payload(body: &[u8]) -> Option<Problem> {
     })
 }
 
-/// Where the payload begins that is not at its end where the text breaks off, and the number of its event in a
-/// batch. What stands before is JSON.
+/// Offset of the payload in which the text breaks off, and the number of its event in a batch. Everything before it
+/// is valid JSON.
 fn payload_around(text: &[u8]) -> Option<(usize, Option<usize>)> {
     let (mut path, mut at) = (Path::default(), 0);
     while let Some(byte) = text.get(at) {
@@ -42,7 +43,7 @@ fn payload_around(text: &[u8]) -> Option<(usize, Option<usize>)> {
     Some((begins_at + blanks, event))
 }
 
-/// How many bytes of a string stand before its closing quote.
+/// Length of a string up to its closing quote.
 fn end_of_string(text: &[u8]) -> Option<usize> {
     let mut escaped = false;
     text.iter().position(|byte| {
@@ -114,7 +115,7 @@ impl Path {
         (self.payload, self.depth) = (Some((at, event)), self.open.len());
     }
 
-    /// What is read at a depth has ended.
+    /// Ends whatever is being read at this depth.
     fn ends_at(&mut self, depth: usize) {
         if depth == self.depth {
             self.payload = None;

@@ -1,4 +1,4 @@
-//! `tidings.v1.EventService`.
+//! gRPC service `tidings.v1.EventService`.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -22,17 +22,17 @@ use crate::accept::{Accepted, Acceptor};
 use crate::metrics::Transport;
 use crate::validate::Draft;
 
-/// How long a stream whose caller is no longer known waits for the answers that are due.
+/// Time for results that are due when a stream ends because its caller is no longer authorised.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The gRPC face of ingest.
+/// The gRPC interface of ingest.
 pub struct Service {
     acceptor: Arc<Acceptor>,
     access: Access,
     shutdown: CancellationToken,
 }
 
-/// Who publishes, and within which trace.
+/// Caller and trace context of a publish.
 #[derive(Clone)]
 struct Publisher {
     caller: Caller,
@@ -87,10 +87,10 @@ impl EventService for Service {
 
     type PublishStreamStream = Pin<Box<dyn Stream<Item = Result<pb::PublishStreamResponse, Status>> + Send>>;
 
-    /// Reads on only while fewer than `stream_window` events are under way and their answers are being taken,
-    /// so a slow queue or a slow client holds the stream and nothing piles up here. When the process is asked to
-    /// stop, it reads no more; what was read is answered. So it is when the caller's key is deleted, expires or loses its
-    /// scope, and then the stream ends with the reason.
+    /// Reads on only while fewer than `stream_window` events are in flight and their results are being received, so
+    /// that a slow queue or client slows the stream and nothing accumulates here. On shutdown no more events are
+    /// read; those read get their results. The same happens when the caller's key is deleted, expires or loses its
+    /// scope; then the stream ends with that reason.
     async fn publish_stream(
         &self,
         request: Request<Streaming<pb::PublishStreamRequest>>,
@@ -145,7 +145,7 @@ impl EventService for Service {
     }
 }
 
-/// Whether a batch has a size that is accepted.
+/// Refuses empty and oversized batches.
 pub(crate) fn check_batch(events: usize, max: usize) -> Result<(), Problem> {
     match events {
         0 => Err(Problem::invalid("batch_empty", "the batch has no events").at("events")),

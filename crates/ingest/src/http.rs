@@ -1,7 +1,7 @@
-//! The same over HTTP and JSON: `POST /api/v2/events` and `/api/v2/events/batch`.
+//! Publishing over HTTP and JSON: `POST /api/v2/events` and `/api/v2/events/batch`.
 //!
-//! A payload is taken out of the request as the bytes that stand there: nothing is parsed and printed again on
-//! the way to the receiver.
+//! A payload is cut out of the request as its original bytes: it is never parsed and re-encoded on the way to the
+//! receiver.
 
 use std::sync::Arc;
 
@@ -37,27 +37,27 @@ struct Ingest {
     access: Access,
 }
 
-/// An event as JSON.
+/// An event to publish.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Event {
-    /// Whose it is; required with an operator's key.
+    /// Owning tenant; required with an operator's key.
     #[schema(value_type = Option<String>)]
     tenant_id: Option<TenantId>,
-    /// What happened.
+    /// Event type, such as `feedback.created`.
     #[schema(example = "feedback.created")]
     event_type: String,
     /// The content; receivers get it byte for byte.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
-    /// When it happened (RFC 3339), at most 30 days ago; now if left out.
+    /// Time of the event (RFC 3339), at most 30 days ago; now if left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     occurred_at: Option<Timestamp>,
     /// Publishing again with the same key is answered with the first event.
     idempotency_key: Option<String>,
 }
 
-/// Several events.
+/// Events to publish together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Batch {
@@ -65,15 +65,15 @@ struct Batch {
     events: Vec<Event>,
 }
 
-/// An event that was accepted.
+/// Result of publishing an event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AcceptedEvent)]
 struct AcceptedBody {
-    /// Its id (`evt_…`).
+    /// The event's id (`evt_…`).
     event_id: String,
-    /// Whether it was accepted before, with the same idempotency key.
+    /// `true` if an event with the same idempotency key was accepted before.
     duplicate: bool,
-    /// How many endpoints it goes to.
+    /// Number of endpoints that the event is delivered to.
     deliveries: u32,
     /// In what the payload is not as the schema of its event type says, where the tenant wants to be told of that, and
     /// which endpoints do not get the event because their content filters were stopped.
@@ -90,7 +90,7 @@ enum BatchResult {
     Refused { error: Document },
 }
 
-/// The results of a batch.
+/// Results of a batch, in the order of its events.
 #[derive(Serialize, ToSchema)]
 struct BatchResults {
     /// As many as there were events, in their order.
@@ -104,7 +104,7 @@ struct BatchResults {
 )]
 struct Described;
 
-/// What ingest serves over HTTP, as OpenAPI describes it.
+/// OpenAPI description of ingest's HTTP interface.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Described::openapi()

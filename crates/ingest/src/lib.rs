@@ -1,23 +1,18 @@
-//! Ingest: takes events in.
-//!
-//! Need: a product's services publish events and must know at once that they are safe. Mechanism: each event is
-//! checked, matched with its tenant's endpoints and their filters, and then at the same time recorded and published as one
-//! message per delivery; it is accepted when its record is durable. Limit: ingest keeps nothing itself; with both
-//! the queue and the ledger away it refuses events.
+#![doc = include_str!("../README.md")]
 
 mod accept;
+mod evaluate;
+mod fair_share;
+mod fan_out;
 mod filters;
 mod flaw;
 mod grpc;
 mod http;
-mod judge;
+mod memory_budget;
 mod metrics;
 mod publish;
-mod room;
 mod schemas;
-mod share;
 mod validate;
-mod wanting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,30 +30,30 @@ use crate::accept::Acceptor;
 
 pub use crate::metrics::register as register_metrics;
 
-/// How events are taken in (`[ingest]`).
+/// Configuration of ingest (`[ingest]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the gRPC service listens.
+    /// Listen address of the gRPC service.
     pub grpc_address: String,
-    /// Where the HTTP service listens.
+    /// Listen address of the HTTP service.
     pub http_address: String,
-    /// The largest payload, bytes.
+    /// Maximum size of a payload, bytes.
     pub max_payload: usize,
-    /// The most events in one batch.
+    /// Maximum number of events per batch.
     pub max_batch: usize,
     /// The largest request as a whole, bytes.
     pub max_request: usize,
-    /// How many bytes of payload may be under way at once, over all requests; what is beyond waits.
+    /// Maximum payload bytes in flight over all requests; further requests wait.
     pub max_in_flight: usize,
-    /// How many events of one stream may be under way at once.
+    /// Maximum events in flight per stream.
     pub stream_window: usize,
-    /// How many deliveries per second of one tenant go to the `live` lane; what is beyond goes to `bulk`, which is
-    /// worked on beside it, so that nobody waits behind a tenant's flood.
+    /// Deliveries per second of one tenant that go to the `live` lane. Those beyond it go to `bulk`, which is worked
+    /// on in parallel, so that nobody waits behind a tenant's flood.
     pub live_per_second: u32,
-    /// How many deliveries of one tenant go to the `live` lane at once, after a rest.
+    /// Burst: deliveries of one tenant that may go to the `live` lane at once.
     pub live_burst: u32,
-    /// How long a publish may hold its idempotency key before another takes it over.
+    /// Time after which a publish loses its claim on an idempotency key to another.
     #[serde(with = "humantime_serde")]
     pub idempotency_lease: Duration,
 }
@@ -80,19 +75,19 @@ impl Default for Config {
     }
 }
 
-/// What ingest works with.
-pub struct Parts {
-    /// Who may do what.
+/// Parts that ingest is built from.
+pub struct Dependencies {
+    /// Authentication of callers.
     pub access: Access,
-    /// Which endpoints there are.
+    /// Cached tenants, endpoints and schemas.
     pub registry: Arc<RegistryCache>,
-    /// Where idempotency keys are claimed.
+    /// Claims of idempotency keys.
     pub idempotency: Arc<dyn Idempotency>,
-    /// Where deliveries go.
+    /// Destination of deliveries.
     pub queue: Arc<dyn Queue>,
-    /// How many shards the lanes have.
+    /// Shards per lane.
     pub shards: u16,
-    /// Where records go.
+    /// Writes records to the ledger.
     pub recorder: Recorder,
     /// Cancelled when the process is to stop.
     pub shutdown: CancellationToken,
@@ -100,18 +95,17 @@ pub struct Parts {
 
 /// The two faces of ingest, to be served wherever the process listens.
 pub struct Ingest {
-    /// The gRPC service.
     pub grpc: EventServiceServer<grpc::Service>,
     /// `POST /api/v2/events` and `/api/v2/events/batch`.
     pub http: axum::Router,
 }
 
-/// Puts ingest together.
+/// Builds the services of ingest; the caller serves them.
 #[must_use]
-pub fn build(config: &Config, parts: Parts) -> Ingest {
+pub fn build(config: &Config, dependencies: Dependencies) -> Ingest {
     metrics::register();
-    let (access, shutdown) = (parts.access.clone(), parts.shutdown.clone());
-    let acceptor = Arc::new(Acceptor::new(config.clone(), parts));
+    let (access, shutdown) = (dependencies.access.clone(), dependencies.shutdown.clone());
+    let acceptor = Arc::new(Acceptor::new(config.clone(), dependencies));
     let service = grpc::Service::new(acceptor.clone(), access.clone(), shutdown);
     let grpc = EventServiceServer::new(service).max_decoding_message_size(config.max_request);
     Ingest {

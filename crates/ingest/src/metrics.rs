@@ -1,4 +1,4 @@
-//! What ingest counts.
+//! Metrics of ingest.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) static FILTERS_UNDECIDED: LazyLock<IntCounter> = LazyLock::new(|| {
     counter("tidings_filters_undecided_total", help)
 });
 
-pub(crate) static JUDGED_IN_TURN: LazyLock<IntCounter> = LazyLock::new(|| {
+pub(crate) static EVALUATED_IN_TURN: LazyLock<IntCounter> = LazyLock::new(|| {
     let help =
         "Events whose content filters took long, or had to be compiled, and were asked on a thread of their own.";
     counter("tidings_filters_asked_in_turn_total", help)
@@ -53,16 +53,16 @@ static ACCEPTANCE: LazyLock<HistogramVec> = LazyLock::new(|| {
     )
 });
 
-static ROOM_USED: LazyLock<IntGauge> = LazyLock::new(|| {
+static MEMORY_USED: LazyLock<IntGauge> = LazyLock::new(|| {
     let help = "What payloads that are being accepted take, bytes.";
     gauge("tidings_ingest_room_used_bytes", help)
 });
-static ROOM: LazyLock<IntGauge> = LazyLock::new(|| {
+static MEMORY: LazyLock<IntGauge> = LazyLock::new(|| {
     let help = "What payloads that are being accepted may take at most (ingest.max_in_flight), bytes; who comes when it is full waits.";
     gauge("tidings_ingest_room_bytes", help)
 });
 
-/// The failures that are ours.
+/// Error codes of failures on our side, shown from the start.
 const FAILURES: [&str; 4] = [
     "not_durable",
     "record_refused",
@@ -70,7 +70,7 @@ const FAILURES: [&str; 4] = [
     "filters_failed",
 ];
 
-/// How an event came in.
+/// Transport of a publish, as a label.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Transport {
     Grpc,
@@ -86,7 +86,7 @@ impl Transport {
     }
 }
 
-/// An event was accepted.
+/// Counts an accepted event.
 pub(crate) fn accepted(transport: Transport, took: Duration) {
     EVENTS.with_label_values(&["accepted", ""]).inc();
     ACCEPTANCE
@@ -99,7 +99,7 @@ pub(crate) fn duplicate() {
     EVENTS.with_label_values(&["duplicate", ""]).inc();
 }
 
-/// An event was not accepted.
+/// Counts a refused or failed event, by its problem's code.
 pub(crate) fn not_accepted(problem: &Problem) {
     let ours = matches!(problem.kind, Kind::Unavailable | Kind::Internal);
     let outcome = if ours { "failed" } else { "refused" };
@@ -107,13 +107,13 @@ pub(crate) fn not_accepted(problem: &Problem) {
 }
 
 /// Shows how much room is taken as long as there is any.
-pub(crate) fn show_room(permits: &Arc<Semaphore>, all: u32) {
-    ROOM.set(i64::from(all) * 1024);
+pub(crate) fn watch_memory(permits: &Arc<Semaphore>, all: u32) {
+    MEMORY.set(i64::from(all) * 1024);
     let permits = Arc::downgrade(permits);
     before_reading(move || {
         let Some(permits) = permits.upgrade() else { return false };
         let used = i64::from(all) - permits.available_permits() as i64;
-        ROOM_USED.set(used * 1024);
+        MEMORY_USED.set(used * 1024);
         true
     });
 }
@@ -148,11 +148,11 @@ pub fn register() {
         PUBLISHED.with_label_values(&[lane]);
     }
     LazyLock::force(&FILTERS_UNDECIDED);
-    LazyLock::force(&JUDGED_IN_TURN);
+    LazyLock::force(&EVALUATED_IN_TURN);
     LazyLock::force(&DELIVERIES_CREATED);
     LazyLock::force(&DELIVERIES_FILTERED);
-    LazyLock::force(&ROOM_USED);
-    LazyLock::force(&ROOM);
+    LazyLock::force(&MEMORY_USED);
+    LazyLock::force(&MEMORY);
     LazyLock::force(&LEFT_TO_SWEEPER);
     LazyLock::force(&ACCEPTED_SPILLED);
 }

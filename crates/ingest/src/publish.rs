@@ -1,7 +1,7 @@
-//! Publishing the deliveries of an event that is on record.
+//! Publishes the deliveries of a recorded event.
 //!
-//! The ledger believes that what was accepted is in the queue. It is told which messages are not, or may not be, so that
-//! the sweeper publishes them soon; should that fail too, the sweeper does so after its grace.
+//! The ledger assumes that an accepted delivery is in the queue. If a publish fails or stays unconfirmed, the ledger
+//! is informed, so that the sweeper publishes it soon; if that fails too, the sweeper does so after its grace.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use tidings_queue::{Lane, Message, Outgoing, PublishError, Queue, Route};
 use tidings_recorder::Recorder;
 use tidings_store::RegistryCache;
 
+use crate::fair_share::FairShares;
 use crate::metrics;
-use crate::share::Shares;
 
 pub(crate) struct Publisher {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) recorder: Recorder,
     pub(crate) registry: Arc<RegistryCache>,
-    pub(crate) shares: Shares,
+    pub(crate) shares: FairShares,
     pub(crate) shards: u16,
 }
 
@@ -45,7 +45,7 @@ impl Publisher {
         };
         if let Err(error) = self.queue.publish(outgoing).await {
             metrics::LEFT_TO_SWEEPER.inc();
-            tracing::debug!(delivery = %message.delivery, %error, "a delivery is left to the sweeper");
+            tracing::debug!(delivery = %message.delivery, %error, "left a delivery to the sweeper");
             let _ = self.recorder.record(not_in_broker(message, &error)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Whether payloads are as the schemas of their event types say, for tenants that want it.
+//! Validates payloads against the schemas of their event types, for tenants that enable it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,7 +22,7 @@ struct Compiled {
 }
 
 impl Schemas {
-    /// Checks an event's payload; gives what its tenant only wants to be told of.
+    /// Validates an event's payload. Returns the violations if the tenant's mode is to warn.
     pub(crate) fn check(
         &self,
         registry: &RegistryCache,
@@ -38,12 +38,12 @@ impl Schemas {
         }
         let newest = registry.schema(event_type);
         match newest {
-            Some(newest) => self.judge(way, &newest, event),
+            Some(newest) => self.validate(way, &newest, event),
             None => Ok(Vec::new()),
         }
     }
 
-    fn judge(
+    fn validate(
         &self,
         way: SchemaValidation,
         newest: &Arc<EventTypeVersion>,
@@ -60,13 +60,13 @@ impl Schemas {
         if way == SchemaValidation::Reject {
             metrics::NOT_AS_DESCRIBED.with_label_values(&["rejected"]).inc();
             let detail = format!(
-                "the payload is not as version {version} of {event_type} says: {}",
+                "the payload violates version {version} of the schema of {event_type}: {}",
                 violations.join("; ")
             );
             return Err(Problem::invalid("payload_invalid", detail).at("payload"));
         }
         metrics::NOT_AS_DESCRIBED.with_label_values(&["warned"]).inc();
-        tracing::debug!(%event_type, version, ?violations, "a payload is not as its event type says");
+        tracing::debug!(%event_type, version, ?violations, "a payload violates the schema of its event type");
         Ok(violations)
     }
 
@@ -86,7 +86,7 @@ impl Schemas {
             Err(error) => {
                 // It was checked when it was put into the catalogue, by another version of Tidings then.
                 tracing::warn!(event_type = %version.event_type, version = version.version, %error,
-                    "a stored schema is not one any more, and payloads are not checked");
+                    "a stored schema no longer compiles, and payloads are not validated; publish a new version");
                 None
             }
         };
@@ -116,14 +116,14 @@ mod tests {
         })
     }
 
-    fn judge(
+    fn validate(
         schemas: &Schemas,
         way: SchemaValidation,
         version: &Arc<EventTypeVersion>,
         payload: &str,
     ) -> Result<Vec<String>, Problem> {
         let event = EventView::new(&version.event_type, Timestamp::UNIX_EPOCH, payload.as_bytes());
-        schemas.judge(way, version, &event)
+        schemas.validate(way, version, &event)
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
         let schemas = Schemas::default();
         let version = version(3, Some(r#"{"properties": {"rating": {"type": "integer"}}}"#));
         for way in [SchemaValidation::Warn, SchemaValidation::Reject] {
-            assert_eq!(judge(&schemas, way, &version, r#"{"rating": 2}"#), Ok(Vec::new()));
+            assert_eq!(validate(&schemas, way, &version, r#"{"rating": 2}"#), Ok(Vec::new()));
         }
-        let warnings = judge(&schemas, SchemaValidation::Warn, &version, r#"{"rating": "2"}"#).unwrap();
+        let warnings = validate(&schemas, SchemaValidation::Warn, &version, r#"{"rating": "2"}"#).unwrap();
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with("/rating: "), "{warnings:?}");
-        let problem = judge(&schemas, SchemaValidation::Reject, &version, r#"{"rating": "2"}"#).unwrap_err();
+        let problem = validate(&schemas, SchemaValidation::Reject, &version, r#"{"rating": "2"}"#).unwrap_err();
         assert_eq!(
             (problem.code, problem.field.as_deref()),
             ("payload_invalid", Some("payload"))
@@ -154,11 +154,11 @@ mod tests {
         let schemas = Schemas::default();
         let (strict, lenient) = (version(1, Some("false")), version(2, Some("true")));
         for _ in 0..2 {
-            assert!(judge(&schemas, SchemaValidation::Reject, &strict, "{}").is_err());
-            assert!(judge(&schemas, SchemaValidation::Reject, &lenient, "{}").is_ok());
+            assert!(validate(&schemas, SchemaValidation::Reject, &strict, "{}").is_err());
+            assert!(validate(&schemas, SchemaValidation::Reject, &lenient, "{}").is_ok());
         }
         for any in [version(3, None), version(4, Some(r#"{"type": "strin"}"#))] {
-            assert_eq!(judge(&schemas, SchemaValidation::Reject, &any, "{}"), Ok(Vec::new()));
+            assert_eq!(validate(&schemas, SchemaValidation::Reject, &any, "{}"), Ok(Vec::new()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an event must be like to be accepted.
+//! Validates an event's fields and limits.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use tidings_service::problem::Problem;
 
 use crate::Config;
 
-/// How long ago an event may have happened: as far back as anyone replays history by publishing it.
+/// Maximum age of an event: as far back as anyone replays history by publishing it.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How far a publisher's clock may be ahead.
+/// Tolerance for a publisher's clock that is ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(300);
 
 /// An event as a client sent it.
@@ -33,7 +33,7 @@ pub(crate) struct ValidEvent {
     pub(crate) event_type: EventType,
     pub(crate) payload: Bytes,
     pub(crate) occurred_at: Timestamp,
-    /// Whether the publisher said when it happened; only then is the time part of what the event says.
+    /// The publisher stated `occurred_at`. Only then is the time part of the event's fingerprint.
     pub(crate) occurred_at_given: bool,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) traceparent: Option<TraceParent>,
@@ -68,7 +68,7 @@ fn check_payload(payload: &[u8], max: usize) -> Result<(), Problem> {
     check_is_json(payload)
 }
 
-/// Whether a payload is JSON; the place of what is wrong is counted from its beginning.
+/// Checks that a payload is JSON; an error's position counts from the payload's beginning.
 pub(crate) fn check_is_json(payload: &[u8]) -> Result<(), Problem> {
     let why = match (not_plain(payload), tidings_dialect::canonical::check(payload)) {
         (_, Ok(())) => return Ok(()),

@@ -1,8 +1,8 @@
-//! Which enabled endpoints have a backlog of held deliveries: whoever records hears of them with each answer.
+//! Enabled endpoints with a backlog of held deliveries, reported to recorders with each response.
 //!
-//! The releaser notes the endpoints that have held deliveries each time it looks. An endpoint of which many are held
-//! within a second, because it takes nothing, is noted at once: until ingest hears of it every delivery for it goes
-//! through the queue only to be held as well, which costs the others more than anything else it does.
+//! The releaser notes the endpoints with held deliveries each time it looks. An endpoint of which many deliveries are
+//! held within a second, because it accepts nothing, is noted at once: until ingest knows, each of its deliveries
+//! goes through the queue only to be held as well, which costs other endpoints more than anything else it does.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use tidings_domain::{DeliveryState, EndpointId, HoldReason};
 use tidings_store::ledger::Record;
 
-/// With more than so many, the rest is not mentioned: an answer must stay small.
+/// Maximum endpoints per report, which must stay small.
 const MENTIONED: usize = 1_000;
-/// So many held within [`WINDOW`] are a backlog at once. An endpoint that is merely busy for a moment has fewer.
+/// Number of deliveries held within [`WINDOW`] that make a backlog at once. An endpoint that is busy for a moment has
+/// fewer.
 const MANY: u32 = 50;
 const WINDOW: Duration = Duration::from_secs(1);
-/// How long that is believed; by then the releaser has looked twice.
+/// Time that such a backlog is reported; by then the releaser has looked twice.
 const BELIEVED: Duration = Duration::from_secs(3);
 
 /// The endpoints, as they go over the wire. Clones are the same.
@@ -25,21 +26,21 @@ pub(crate) struct Backlog(Arc<RwLock<State>>);
 
 #[derive(Default)]
 struct State {
-    /// What the releaser found last.
+    /// The releaser's latest findings.
     found: HashSet<EndpointId>,
     held: HashMap<EndpointId, Held>,
 }
 
-/// How many deliveries of an endpoint were held since a moment.
+/// Count of an endpoint's held deliveries within a window.
 struct Held {
     since: Instant,
     count: u32,
-    /// When there were many.
+    /// Time at which the count reached [`MANY`].
     many_at: Option<Instant>,
 }
 
 impl Backlog {
-    /// Takes what the releaser found.
+    /// Replaces the releaser's findings.
     pub(crate) fn note(&self, endpoints: impl Iterator<Item = EndpointId>) {
         let found = endpoints.take(MENTIONED).collect();
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
-//! Works off what people asked for when they turned an endpoint on: that what was held for it until then is cancelled.
+//! Cancels the deliveries that were held until an endpoint was enabled, if its owner asked for that.
 //!
-//! Need: a thousand or a million held deliveries are cancelled once, also when the process is killed on the way, and
-//! none that is held afterwards. Mechanism: the endpoint bears the moment, every replica cancels what is held since
-//! before it in batches, and when there is nothing left the moment is taken away. Until then nothing of the endpoint is
-//! released. Limit: a record of something held before that arrives later finds no moment, and is released.
+//! A thousand or a million held deliveries are cancelled once, even if the process is killed on the way, and none
+//! that is held afterwards. The endpoint stores the moment; every replica cancels what was held before it, in
+//! batches, and the moment is removed when nothing is left. Until then nothing of the endpoint is released. A record
+//! of an earlier hold that arrives later finds no moment, and its delivery is released.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tidings_domain::{CancelReason, EndpointId, Timestamp};
 use tidings_store::{Ledger, StoreError};
 use tokio_util::sync::CancellationToken;
 
-/// How often is looked for something to cancel.
+/// Interval between looks for endpoints with such a moment.
 const EVERY: Duration = Duration::from_millis(500);
-/// How many deliveries are cancelled in one statement.
+/// Deliveries cancelled per statement.
 const BATCH: u32 = 1_000;
 
 pub(crate) async fn run(ledger: Arc<dyn Ledger>, shutdown: CancellationToken) {
@@ -31,13 +31,13 @@ pub(crate) async fn run(ledger: Arc<dyn Ledger>, shutdown: CancellationToken) {
                 asked
             }
             Err(error) => {
-                tracing::debug!(%error, "what is to be cancelled can't be looked for right now");
+                tracing::debug!(%error, "could not look for deliveries to cancel; retrying");
                 continue;
             }
         };
         for (endpoint, before) in asked {
             if let Err(error) = cancel(&*ledger, endpoint, before, &shutdown).await {
-                tracing::warn!(%endpoint, %error, "held deliveries can't be cancelled right now; it is taken up again");
+                tracing::warn!(%endpoint, %error, "could not cancel held deliveries; retrying");
             }
         }
     }
@@ -59,7 +59,7 @@ async fn cancel(
         if some == 0 {
             // Not yet, if another replica is at it: then the next look finds it again.
             if ledger.end_cancellation(endpoint, before).await? {
-                tracing::info!(%endpoint, cancelled, "cancelled held deliveries as asked");
+                tracing::info!(%endpoint, cancelled, "cancelled held deliveries on request");
             }
             return Ok(());
         }

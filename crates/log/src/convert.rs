@@ -1,4 +1,4 @@
-//! Between wire messages and what is stored.
+//! Conversions between protobuf messages and stored values.
 
 use std::time::Duration;
 
@@ -232,7 +232,6 @@ pub(crate) fn show_event(event: &EventSummary, payload: Bytes) -> pb::Event {
     }
 }
 
-/// A delivery.
 pub(crate) fn show_delivery(delivery: &Delivery) -> pb::Delivery {
     pb::Delivery {
         id: delivery.id.to_string(),

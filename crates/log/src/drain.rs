@@ -18,7 +18,7 @@ use crate::gone::Drained;
 use crate::metrics;
 use crate::writer::{Writer, is_refusal};
 
-/// How many records are in hand at once.
+/// Prefetch of spilled records.
 const BATCH: u16 = 256;
 
 /// Writes what was spilled until the process is to stop.
@@ -36,7 +36,7 @@ pub(crate) async fn run(
             batch = take(&mut records) => batch,
         };
         if batch.is_empty() {
-            return Err("the queue hands out no more records");
+            return Err("the queue stopped delivering records");
         }
         let _in_hand = drained.in_hand();
         tokio::select! {
@@ -98,7 +98,7 @@ async fn persist(writer: &Writer, records: Vec<Record>) -> Result<(), Arc<StoreE
 }
 
 async fn park(queue: &dyn Queue, incoming: Incoming, reason: &str) {
-    tracing::error!(reason, "a spilled record can't be read: parked");
+    tracing::error!(reason, "parked an unreadable spilled record");
     metrics::PARKED.inc();
     // A record that can't be parked stays where it is and comes again.
     if queue.park_record(incoming.body.clone(), reason).await.is_ok() {

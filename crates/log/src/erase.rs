@@ -1,4 +1,4 @@
-//! Works off erasures, each for a while so that none waits for another.
+//! Runs erasures, each for a limited time so that none waits for another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use tidings_domain::Timestamp;
 use tidings_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-/// How often erasures are looked for.
+/// Interval between looks for erasures.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long an erasure belongs to who took it without getting on.
+/// Time without progress after which another replica may take an erasure.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long one erasure is worked on while others may wait.
+/// Time for one erasure while others may wait.
 const TURN: Duration = Duration::from_secs(5);
 /// About how many rows one commit removes.
 const BATCH: u32 = 2_000;
@@ -26,19 +26,19 @@ pub(crate) async fn run(store: Arc<dyn Store>, shutdown: CancellationToken) {
         }
         match erase(&*store, &shutdown).await {
             Ok(()) => tidings_service::metrics::succeeded("erasures"),
-            Err(error) => tracing::warn!(%error, "an erasure could not go on; it is taken up again"),
+            Err(error) => tracing::warn!(%error, "an erasure failed; retrying"),
         }
     }
 }
 
-/// Works off every erasure on which nobody else works, in turns.
+/// Runs every erasure that no other replica works on, in turns.
 async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), StoreError> {
     while let Some(erasure) = store.claim_erasure(Timestamp::now(), LEASE).await? {
         let began = Instant::now();
         loop {
             let (removed, done) = store.erase_some(&erasure, Timestamp::now(), LEASE, BATCH).await?;
             if done {
-                tracing::info!(erasure = %erasure.id, ?removed, "an erasure has ended");
+                tracing::info!(erasure = %erasure.id, ?removed, "erasure finished");
                 break;
             }
             if shutdown.is_cancelled() || began.elapsed() > TURN {

@@ -1,4 +1,4 @@
-//! What is asked of lists, from wire messages, checked.
+//! Queries of lists, converted from requests and checked.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -82,7 +82,7 @@ pub(crate) fn spans(bounds: &[prost_types::Timestamp]) -> Result<Vec<Timestamp>,
     Ok(times)
 }
 
-/// The events that a request for a list asks for.
+/// Query for the events of a list request.
 pub(crate) fn listed_events(caller: &Caller, request: pb::ListEventsRequest) -> Result<EventQuery, Problem> {
     let filter = pb::EventFilter {
         tenant_id: request.tenant_id,
@@ -98,7 +98,7 @@ pub(crate) fn listed_events(caller: &Caller, request: pb::ListEventsRequest) -> 
     })
 }
 
-/// The deliveries that a request for a list asks for.
+/// Query for the deliveries of a list request.
 pub(crate) fn listed_deliveries(caller: &Caller, request: pb::ListDeliveriesRequest) -> Result<DeliveryQuery, Problem> {
     let filter = pb::DeliveryFilter {
         tenant_id: request.tenant_id,

@@ -1,10 +1,10 @@
-//! Deliveries of which there is no event on record: behind, or gone?
+//! Deliveries without an event on record: is the ledger behind, or is the event gone?
 //!
-//! Need: a message may outlive the rows that it refers to, and must not go round for ever; but a ledger that is behind
-//! must not be taken for one that has forgotten. Mechanism: erased is what an erasure says, too old what is beyond the
-//! retention. Of what remains the record would wait in the records queue; when that has been empty for a while, there is
-//! none. Limit: records that another process has just taken from the queue are seen by nobody, so the while is long, and
-//! a dispatcher only drops its message: should the record come after all, the sweeper publishes another.
+//! A message may outlive the rows that it refers to and must not circulate forever; but a ledger that is behind must
+//! not be taken for one that has forgotten. An event counts as erased if an erasure says so, and as expired if it is
+//! older than the retention. Otherwise its record could only be in the records queue: once that has been empty for a
+//! while, there is none. Records that another process has just taken from the queue are invisible, so the while is
+//! long, and a dispatcher only drops its message: if the record arrives after all, the sweeper publishes another.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
 
-/// How often the records queue is looked at.
+/// Interval between looks at the records queue.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// For how long it must have been empty.
 const EMPTY_FOR: Duration = Duration::from_secs(60);
@@ -28,19 +28,20 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(120);
 /// A delivery that is on record without its event is ended, for good, so more time is given for that.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(86_400);
 
-/// A delivery that is asked about, and of what it is, if that was told.
+/// A delivery to check, with its tenant and event if the caller named them.
 pub(crate) type Sought = (DeliveryId, Option<(TenantId, EventId)>);
 
-/// Finds out what is gone.
+/// Decides which deliveries are gone.
 pub(crate) struct Forgetting {
     pub(crate) ledger: Arc<dyn Ledger>,
-    /// How long events are kept; for ever if zero.
+    /// Retention of events; forever if zero.
     pub(crate) retention: Duration,
     pub(crate) drained: Drained,
 }
 
 impl Forgetting {
-    /// Which of these are gone, and why: `erased`, `expired` or `unknown`. `known` is what the ledger has of them.
+    /// Finds those that are gone, with the reason `erased`, `expired` or `unknown`. `known` is what the ledger has of
+    /// them.
     pub(crate) async fn of(
         &self,
         sought: &[Sought],
@@ -78,7 +79,7 @@ impl Forgetting {
     }
 }
 
-/// Whether the day of the delivery's event is dropped by now, all days being kept for ever if `retention` is zero.
+/// Tells if the day of the delivery's event has been dropped; never if `retention` is zero.
 pub(crate) fn is_dropped(delivery: DeliveryId, retention: Duration, now: Timestamp) -> bool {
     const DAY: Duration = Duration::from_secs(86_400);
     !retention.is_zero() && age(delivery, now) > retention + DAY
@@ -138,7 +139,7 @@ impl Drained {
     }
 }
 
-/// Records that are being written.
+/// Guard for spilled records that are being written.
 pub(crate) struct InHand(Drained);
 
 impl Drop for InHand {
@@ -147,7 +148,7 @@ impl Drop for InHand {
     }
 }
 
-/// How long ago the event was accepted, whose millisecond the delivery's id bears.
+/// Age of the event, whose millisecond of acceptance is part of the delivery's id.
 fn age(delivery: DeliveryId, now: Timestamp) -> Duration {
     let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
     Duration::from_millis(now.saturating_sub(delivery.unix_millis()))

@@ -1,4 +1,4 @@
-//! `tidings.v1.AttemptLogService`.
+//! gRPC service `tidings.v1.AttemptLogService`.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use crate::writer::{Writer, is_refusal};
 
 /// The largest request or answer between roles, bytes: 1000 records with their payloads.
 pub(crate) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
-/// The most records or deliveries in one internal call.
+/// Maximum records or deliveries per internal call.
 const MAX_ITEMS: usize = 1_000;
 
-/// The gRPC face of log.
+/// The gRPC interface of log.
 pub struct Service {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) writer: Writer,
@@ -307,12 +307,12 @@ fn check_items(items: usize, field: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether a thing of this tenant exists as far as the caller is concerned.
+/// Tells if the caller may learn that an object of this tenant exists.
 fn may_see(caller: &Caller, tenant: TenantId) -> bool {
     caller.tenant(Some(tenant)).is_ok()
 }
 
-/// What to give back for the next page; empty at the end.
+/// Token of the next page; empty at the end.
 fn token(next: Option<impl ToString>) -> String {
     next.map(|id| id.to_string()).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
-//! Which overdue deliveries probably still wait in their lanes.
+//! Estimates which overdue deliveries still wait in their lanes.
 //!
-//! Need: what waits in a long lane is not lost, and must not be published a second time; what is lost must not wait for
-//! the lane. Mechanism: a lane is a queue, so when few messages are in it, or few besides those that this process put
-//! there after a moment, everything older has left. Limit: what others put there since can't be told from what is older,
-//! so in a lane that stays long a lost delivery is published again only after `MAX_GRACES`.
+//! A delivery that waits in a long lane is not lost and must not be published again; a lost one must not wait for the
+//! lane. A lane is a queue: if it holds few messages, or few besides those that this process published after a
+//! moment, everything older has left it. Messages that others published since can't be told from older ones, so in a
+//! lane that stays long a lost delivery is published again only after [`MAX_GRACES`].
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use tidings_store::ledger::OpenDelivery;
 
 /// A lane with fewer messages has no backlog.
 const BACKLOG: u64 = 100;
-/// How often lanes are looked at.
+/// Interval between looks at the lanes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many times of publishing are remembered of a lane.
+/// Publishing times remembered per lane.
 const MAX_PUT: usize = 1_000;
-/// After so many graces a delivery is published again however long its lane is.
+/// Number of graces after which a delivery is published again whatever the length of its lane.
 const MAX_GRACES: u32 = 12;
 
-/// What is known of the lanes.
+/// Knowledge about all lanes.
 pub(crate) struct Lanes {
     shards: u16,
     /// The longest that anything is believed to wait.
@@ -30,12 +30,12 @@ pub(crate) struct Lanes {
     known: HashMap<Lane, Known>,
 }
 
-/// What is known of one lane.
+/// Knowledge about one lane.
 #[derive(Default)]
 struct Known {
-    /// What went in before this has left.
+    /// Messages published before this time have left the lane.
     left_before: Option<Timestamp>,
-    /// When this process put how many messages in, oldest first.
+    /// Messages that this process published: time and number, oldest first.
     put: VecDeque<(Timestamp, u64)>,
 }
 
@@ -80,7 +80,7 @@ impl Lanes {
         }
     }
 
-    /// Whether a delivery probably waits in its lane.
+    /// Tells if a delivery probably waits in its lane.
     pub(crate) fn may_hold(&self, delivery: &OpenDelivery, now: Timestamp) -> bool {
         let at_last = delivery.since.saturating_add(self.longest).unwrap_or(Timestamp::MAX);
         if delivery.kept_by_ledger || at_last <= now {

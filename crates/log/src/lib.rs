@@ -1,9 +1,4 @@
-//! Log: keeps and shows what became of events.
-//!
-//! Need: every event, delivery and attempt is on record and can be found (guarantees G2 and G4). Mechanism: a gRPC
-//! service writes records in batches and answers questions; beside it run the tasks that keep the ledger true:
-//! the drain of spilled records, the sweeper of overdue deliveries, the releaser of
-//! held ones, the jobs that cancel, replay and erase, and upkeep. Limit: every replica may run every task; the database decides who gets a row.
+#![doc = include_str!("../README.md")]
 
 mod backlog;
 mod cancel;
@@ -48,30 +43,30 @@ use crate::writer::{Committer, Writer};
 
 pub use crate::metrics::register as register_metrics;
 
-/// How the ledger is kept (`[log]`).
+/// Configuration of log (`[log]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the gRPC service listens.
+    /// Listen address of the gRPC service.
     pub grpc_address: String,
-    /// How many commits may be under way at once.
+    /// Maximum concurrent commits.
     pub writers: usize,
-    /// How long after its due time a delivery that the broker keeps is taken for lost and published again. Longer than
-    /// an attempt, of up to a minute; where a dialect allows more, that is added.
+    /// Time after its due time at which a delivery that the broker should have counts as lost and is published again.
+    /// It must exceed an attempt of up to a minute; longer timeouts of dialects are added.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
-    /// How often overdue deliveries are looked for.
+    /// Interval between looks for overdue deliveries.
     #[serde(with = "humantime_serde")]
     pub sweep_every: Duration,
-    /// How many held deliveries of one endpoint may be on their way to it at once after their release.
+    /// Maximum released deliveries of one endpoint that are on their way to it at once.
     pub release_window: usize,
-    /// How many day partitions are made ahead.
+    /// Number of day partitions created ahead.
     pub partitions_ahead: u32,
-    /// How long events, deliveries and attempts are kept, in whole days; for ever if 0. A day longer than any schedule.
-    /// Tenants may keep less.
+    /// Retention of events, deliveries and attempts, in whole days; forever if 0. Make it a day longer than any
+    /// schedule. Tenants may keep less.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
-    /// How long idempotency keys are kept; at least 24 hours.
+    /// Retention of idempotency keys, at least 24 hours.
     #[serde(with = "humantime_serde")]
     pub idempotency_retention: Duration,
 }
@@ -91,19 +86,17 @@ impl Default for Config {
     }
 }
 
-/// What log works with.
-pub struct Parts {
-    /// Who may do what.
+/// Parts that log is built from.
+pub struct Dependencies {
+    /// Authentication of callers.
     pub access: Access,
-    /// Which endpoints there are.
+    /// Cached endpoints and tenants.
     pub registry: Arc<RegistryCache>,
-    /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// Where spilled records come from and overdue deliveries go.
+    /// Source of spilled records, and destination of overdue deliveries.
     pub queue: Arc<dyn Queue>,
-    /// How many shards the lanes have.
+    /// Shards per lane.
     pub shards: u16,
-    /// How the process is.
     pub health: Health,
     /// Cancelled when the process is to stop.
     pub shutdown: CancellationToken,
@@ -111,7 +104,6 @@ pub struct Parts {
 
 /// Log, ready to serve and to run.
 pub struct Log {
-    /// The gRPC service.
     pub grpc: AttemptLogServiceServer<grpc::Service>,
     /// The queue as operators see it.
     pub queues: QueueServiceServer<queues::Service>,
@@ -131,9 +123,9 @@ pub struct Log {
 
 /// Puts log together and starts its writers.
 #[must_use]
-pub fn build(config: &Config, parts: Parts) -> Log {
+pub fn build(config: &Config, dependencies: Dependencies) -> Log {
     metrics::register();
-    let ledger: Arc<dyn Ledger> = parts.store.clone();
+    let ledger: Arc<dyn Ledger> = dependencies.store.clone();
     let (tail, to_tell) = Tail::new();
     let backlog = Backlog::default();
     let committer = Committer {
@@ -142,7 +134,7 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         backlog: backlog.clone(),
         retention: config.retention,
     };
-    let writer = Writer::start(committer, config.writers, &parts.health);
+    let writer = Writer::start(committer, config.writers, &dependencies.health);
     let drained = Drained::default();
     let forgetting = Forgetting {
         ledger: ledger.clone(),
@@ -153,34 +145,38 @@ pub fn build(config: &Config, parts: Parts) -> Log {
         ledger,
         writer: writer.clone(),
         tail: tail.clone(),
-        access: parts.access.clone(),
+        access: dependencies.access.clone(),
         grace: config.grace,
         backlog: backlog.clone(),
         forgetting,
         reads: reads::Reads::new(),
-        shutdown: parts.shutdown.clone(),
+        shutdown: dependencies.shutdown.clone(),
     };
-    let queues = queues::Service::new(parts.queue.clone(), parts.store.clone(), parts.access);
+    let queues = queues::Service::new(
+        dependencies.queue.clone(),
+        dependencies.store.clone(),
+        dependencies.access,
+    );
     Log {
         grpc: AttemptLogServiceServer::new(service).max_decoding_message_size(grpc::MAX_MESSAGE),
         queues: QueueServiceServer::new(queues),
         config: config.clone(),
-        registry: parts.registry,
+        registry: dependencies.registry,
         republisher: Republisher {
-            queue: parts.queue.clone(),
-            ledger: parts.store.clone(),
-            shards: parts.shards,
+            queue: dependencies.queue.clone(),
+            ledger: dependencies.store.clone(),
+            shards: dependencies.shards,
             grace: config.grace,
         },
-        store: parts.store,
-        queue: parts.queue,
+        store: dependencies.store,
+        queue: dependencies.queue,
         writer,
         tail,
         to_tell,
         backlog,
         drained,
-        health: parts.health,
-        shutdown: parts.shutdown,
+        health: dependencies.health,
+        shutdown: dependencies.shutdown,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What log counts.
+//! Metrics of log.
 
 use std::sync::LazyLock;
 
@@ -95,7 +95,7 @@ static JOBS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges("tidings_jobs_open", help, &["kind"])
 });
 
-/// Shows how the ledger stands.
+/// Sets the gauges of the ledger's state.
 pub(crate) fn show(standing: &Standing) {
     OVERDUE.set(i64::try_from(standing.overdue).unwrap_or(i64::MAX));
     OVERDUE_OLDEST.set(standing.overdue_for.as_secs_f64());

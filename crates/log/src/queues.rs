@@ -1,4 +1,4 @@
-//! `tidings.v1.QueueService`: the queue as operators see it.
+//! gRPC service `tidings.v1.QueueService`: queues for operators.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tidings_auth::{Access, Caller};
 use tidings_domain::{AuditEntry, Scope, Timestamp};
 use tidings_proto::pb::queue_service_server::QueueService;
 use tidings_proto::{pb, timestamp};
-use tidings_queue::{Aside, Depth, Message, Parked, ParkedKind, PublishError, Queue, Settle, Which};
+use tidings_queue::{Depth, Message, Parked, ParkedKind, ParkedQueue, PublishError, Queue, Selection, Settle};
 use tidings_service::problem::{Kind, Problem};
 use tidings_service::request::page_size;
 use tidings_store::Registry;
@@ -42,21 +42,21 @@ impl Service {
         &self,
         caller: &Caller,
         from: Option<SocketAddr>,
-        (aside, which, how): (Aside, &Which, Settle),
+        (queue, selection, how): (ParkedQueue, &Selection, Settle),
     ) -> Result<(), Problem> {
         let action = match how {
             Settle::Requeue => "message.requeued",
             Settle::Discard => "message.discarded",
         };
-        let queue = match aside {
-            Aside::Parked => "parked",
-            Aside::Unrouted => "unrouted",
+        let name = match queue {
+            ParkedQueue::Parked => "parked",
+            ParkedQueue::Unrouted => "unrouted",
         };
-        let (target, all) = match which {
-            Which::One(id) => (id.as_str(), false),
-            Which::All => (queue, true),
+        let (target, all) = match selection {
+            Selection::One(id) => (id.as_str(), false),
+            Selection::All => (name, true),
         };
-        let after = json!({ "queue": queue, "all": all });
+        let after = json!({ "queue": name, "all": all });
         let entry = AuditEntry::new(Timestamp::now(), caller.actor(), action, target)
             .change(None, Some(after))
             .from(from.map(|from| from.ip().to_string()), None);
@@ -71,39 +71,39 @@ impl Service {
         let caller = self.operator(&request, Scope::Manage)?;
         let from = request.remote_addr();
         let request = request.into_inner();
-        let aside = read_aside(&request.queue)?;
-        let which = match request.which {
-            Some(pb::settle_parked_request::Which::Id(id)) => Which::One(id),
-            Some(pb::settle_parked_request::Which::All(true)) => Which::All,
+        let queue = read_queue(&request.queue)?;
+        let selection = match request.which {
+            Some(pb::settle_parked_request::Which::Id(id)) => Selection::One(id),
+            Some(pb::settle_parked_request::Which::All(true)) => Selection::All,
             _ => return Err(Problem::invalid("which_missing", "name one message by its id, or say all").into()),
         };
-        if let Which::One(id) = &which
+        if let Selection::One(id) = &selection
             && self
                 .queue
-                .parked(aside, &which, 1)
+                .parked(queue, &selection, 1)
                 .await
                 .map_err(unavailable)?
                 .is_empty()
         {
-            return Err(no_such_message(aside, id).into());
+            return Err(no_such_message(queue, id).into());
         }
-        self.note(&caller, from, (aside, &which, how)).await?;
+        self.note(&caller, from, (queue, &selection, how)).await?;
         let settled = self
             .queue
-            .settle_parked(aside, &which, how)
+            .settle_parked(queue, &selection, how)
             .await
             .map_err(unavailable)?;
-        if let Which::One(id) = which
+        if let Selection::One(id) = selection
             && settled.done + settled.refused == 0
         {
-            return Err(no_such_message(aside, &id).into());
+            return Err(no_such_message(queue, &id).into());
         }
         tracing::info!(
-            queue = aside.as_str(),
+            queue = queue.as_str(),
             ?how,
             done = settled.done,
             refused = settled.refused,
-            "an operator settled messages that were put aside"
+            "an operator settled parked messages"
         );
         Ok(Response::new(pb::SettleParkedResponse {
             done: settled.done,
@@ -142,8 +142,8 @@ impl QueueService for Service {
     ) -> Result<Response<pb::ListParkedResponse>, Status> {
         self.operator(&request, Scope::Read)?;
         let request = request.into_inner();
-        let (aside, limit) = (read_aside(&request.queue)?, page_size(request.page_size)?);
-        let parked = self.queue.parked(aside, &Which::All, limit as usize).await;
+        let (queue, limit) = (read_queue(&request.queue)?, page_size(request.page_size)?);
+        let parked = self.queue.parked(queue, &Selection::All, limit as usize).await;
         let without_body = |parked: &Parked| pb::ParkedMessage {
             body: Default::default(),
             ..show(parked)
@@ -156,10 +156,10 @@ impl QueueService for Service {
     async fn get_parked(&self, request: Request<pb::GetParkedRequest>) -> Result<Response<pb::ParkedMessage>, Status> {
         self.operator(&request, Scope::Read)?;
         let request = request.into_inner();
-        let aside = read_aside(&request.queue)?;
-        let which = Which::One(request.id.clone());
-        let found = self.queue.parked(aside, &which, 1).await.map_err(unavailable)?;
-        let parked = found.first().ok_or_else(|| no_such_message(aside, &request.id))?;
+        let queue = read_queue(&request.queue)?;
+        let selection = Selection::One(request.id.clone());
+        let found = self.queue.parked(queue, &selection, 1).await.map_err(unavailable)?;
+        let parked = found.first().ok_or_else(|| no_such_message(queue, &request.id))?;
         Ok(Response::new(show(parked)))
     }
 
@@ -178,10 +178,10 @@ impl QueueService for Service {
     }
 }
 
-fn read_aside(text: &str) -> Result<Aside, Problem> {
+fn read_queue(text: &str) -> Result<ParkedQueue, Problem> {
     match text {
-        "" | "parked" => Ok(Aside::Parked),
-        "unrouted" => Ok(Aside::Unrouted),
+        "" | "parked" => Ok(ParkedQueue::Parked),
+        "unrouted" => Ok(ParkedQueue::Unrouted),
         _ => Err(Problem::invalid("queue_unknown", "messages are put aside in `parked` and `unrouted`").at("queue")),
     }
 }
@@ -213,10 +213,10 @@ fn unavailable(error: PublishError) -> Problem {
     Problem::new(Kind::Unavailable, "queue_unavailable", error.to_string())
 }
 
-fn no_such_message(aside: Aside, id: &str) -> Problem {
+fn no_such_message(queue: ParkedQueue, id: &str) -> Problem {
     let detail = format!(
-        "there is no message {id} in {}, or somebody looks at it just now",
-        aside.as_str()
+        "there is no message {id} in {}, or somebody else is reading it: try again in a moment",
+        queue.as_str()
     );
     Problem::not_found("message_unknown", detail).at("id")
 }

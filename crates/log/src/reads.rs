@@ -1,8 +1,8 @@
-//! How much is read at once for whom.
+//! Limits on concurrent reads per caller.
 //!
-//! Need: one tenant's searches and counts keep nobody else from reading. Mechanism: each caller has a few permits, and
-//! waits for one; counts, which take seconds, have fewer, and a bound for all callers together that is below the number
-//! of connections for reading. Limit: whoever asks for more at once than that for long is told to come back.
+//! One tenant's searches and counts must not prevent others from reading. Each caller has a few permits and waits for
+//! one; counts, which take seconds, have fewer, and a limit for all callers together that is below the number of
+//! connections for reading. A caller that waits too long gets an error with the advice to come back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,15 @@ use tidings_domain::TenantId;
 use tidings_service::problem::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many lists and look-ups of one tenant, and of all operators together, are read at once.
+/// Concurrent lists and look-ups of one tenant, and of all operators together.
 const OF_TENANT: usize = 3;
 const OF_OPERATORS: usize = 8;
-/// How many counts of one caller, and of all, are under way at once.
+/// Concurrent counts of one caller, and of all.
 const COUNTS_OF_ONE: usize = 1;
 const COUNTS_OF_ALL: usize = 2;
-/// How long a permit is waited for.
+/// Longest wait for a permit.
 const WAIT: Duration = Duration::from_secs(5);
-/// With so many callers, those that read nothing are forgotten.
+/// Number of remembered callers above which idle ones are dropped.
 const REMEMBERED: usize = 1_024;
 
 /// The permits of all callers. Cheap to clone.
@@ -59,11 +59,11 @@ impl Reads {
         })
     }
 
-    /// For a count.
+    /// Waits for a permit to count.
     pub(crate) async fn count(&self, caller: &Caller) -> Result<Permit, Problem> {
         let own = wait(self.of(caller).counts).await.ok_or_else(too_many)?;
         let busy = || {
-            let detail = "many rows are counted for others right now: try again in a moment";
+            let detail = "too many counts are running: try again in a moment";
             Problem::unavailable("counts_busy", detail).with_retry_after(WAIT)
         };
         let shared = wait(self.counts.clone()).await.ok_or_else(busy)?;
@@ -94,7 +94,7 @@ impl Permits {
         }
     }
 
-    /// Whether somebody holds one or waits for one.
+    /// Tells if somebody holds a permit or waits for one.
     fn are_used(&self) -> bool {
         Arc::strong_count(&self.reads) > 1 || Arc::strong_count(&self.counts) > 1
     }

@@ -1,10 +1,10 @@
-//! The releaser: feeds held deliveries back at their endpoint's own pace.
+//! The releaser: returns held deliveries to dispatchers at their endpoint's own pace.
 //!
-//! Need: what was held while an endpoint was disabled, busy or failing is to be delivered as fast as the endpoint takes
-//! it, and no faster: what it does not take would only be held again. Mechanism: of each endpoint so many released
-//! deliveries are under way at once; when all of them were attempted, twice as many follow; when some were put
-//! aside again, half as many, at last a single one now and then. Several endpoints are served side by side, those that
-//! take what they get first. Limit: each replica has windows of its own.
+//! Deliveries held while an endpoint was disabled, busy or failing are sent as fast as it accepts them and no faster,
+//! because the rest would only be held again. Of each endpoint a limited number of released deliveries is in flight.
+//! When all of them were attempted, twice as many follow; when some were deferred again, half as many, down to a
+//! single one now and then. Several endpoints are served concurrently, those that accept what they get first. Each
+//! replica has limits of its own.
 
 mod undecided;
 
@@ -25,28 +25,28 @@ use crate::backlog::Backlog;
 use crate::metrics;
 use crate::republish::Republisher;
 
-/// How often endpoints with held deliveries are looked for, and how often those known are served.
+/// Interval between looks for endpoints with held deliveries, and between releases to known ones.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SERVE_EVERY: Duration = Duration::from_millis(250);
 
-/// With thousands of endpoints looking takes a while; then it is done so much less often that it takes a twentieth of the
-/// time at the most.
+/// With thousands of endpoints a look takes long; then the interval grows so that looking takes at most a twentieth
+/// of the time.
 const LOOK_SHARE: u32 = 20;
 
-/// How many are released of an endpoint of which nothing is known.
+/// First release to an endpoint of which nothing is known.
 const FIRST_WINDOW: usize = 16;
 
-/// How long an endpoint is left alone that did not even take one; twice as long each time.
+/// First pause of an endpoint that did not accept a single delivery; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How many endpoints are served at once.
+/// Endpoints served concurrently.
 const AT_ONCE: usize = 8;
 
-/// A delivery counts as under way no longer than for so many graces: after one the sweeper cares for it.
+/// Graces after which a released delivery no longer counts as in flight: after one the sweeper takes care of it.
 const UNDER_WAY_FOR: u32 = 2;
 
-/// How many deliveries are cancelled in one statement.
+/// Deliveries cancelled per statement.
 const CANCEL_BATCH: u32 = 1_000;
 
 pub(crate) struct Releaser {
@@ -60,19 +60,18 @@ pub(crate) struct Releaser {
     pub(crate) backlog: Backlog,
 }
 
-/// What of one endpoint is under way.
+/// Released deliveries of one endpoint that are in flight.
 struct Flow {
     under_way: HashMap<DeliveryId, Released>,
     window: usize,
-    /// What its rate limit lets through.
+    /// The endpoint's rate limit.
     rate: Option<Bucket>,
     pause: Duration,
     not_before: Option<Instant>,
-    /// Whether no request can be made for it at all, by what became of the last ones.
+    /// The last released deliveries showed that no request can be made for the endpoint.
     is_blocked: bool,
 }
 
-/// A delivery that was released.
 struct Released {
     step: Step,
     at: Instant,
@@ -93,7 +92,7 @@ impl Releaser {
             let (began, look) = (Instant::now(), Instant::now() >= next_look);
             match self.round(look, &mut flows, &shutdown).await {
                 Ok(()) => tidings_service::metrics::succeeded("releaser"),
-                Err(error) => tracing::debug!(%error, "held deliveries can't be released right now"),
+                Err(error) => tracing::debug!(%error, "could not release held deliveries; retrying"),
             }
             if look {
                 next_look = Instant::now() + LOOK_EVERY.max(began.elapsed() * LOOK_SHARE);
@@ -127,7 +126,7 @@ impl Releaser {
                 return;
             }
             if let Err(error) = self.turn(*endpoint, flow).await {
-                tracing::debug!(%endpoint, %error, "its held deliveries can't be released right now");
+                tracing::debug!(%endpoint, %error, "its could not release held deliveries; retrying");
             }
         });
         all.await;
@@ -202,7 +201,7 @@ impl Releaser {
         Ok(())
     }
 
-    /// Finds out what became of what was released, and opens or narrows the window.
+    /// Checks the fate of released deliveries and raises or lowers the limit.
     async fn look_after(&self, flow: &mut Flow) -> Result<(), StoreError> {
         flow.not_before = None;
         if flow.under_way.is_empty() {
@@ -275,7 +274,7 @@ impl Flow {
         before - self.under_way.len()
     }
 
-    /// How many of these its rate limit lets through now.
+    /// Part of `wanted` that the endpoint's rate limit allows now.
     fn within_rate(&mut self, wanted: usize, limit: Option<RateLimit>) -> usize {
         let Some(limit) = limit else {
             self.rate = None;

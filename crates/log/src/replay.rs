@@ -1,10 +1,10 @@
-//! Works off replays: makes new deliveries of what the log can find.
+//! Runs replays: creates new deliveries for rows of the log.
 //!
-//! Need: a million deliveries are sent again, no faster than asked, and a process that is killed loses nothing of it.
-//! Mechanism: each replica takes a replay on which nobody works and goes through its rows in batches; a batch's
-//! deliveries and the replay's mark are one commit, and the sweeper publishes what that commit made. The deliveries go to
-//! the retry lane, behind nobody's first attempts, and no more are made for an endpoint in whose lane many wait: others'
-//! retries do as well. Limit: one replica works on one replay at a time; those that wait take turns after `TURN`.
+//! A million deliveries are sent again at the requested rate, and a process that is killed loses nothing. Each
+//! replica takes a replay that nobody works on and processes its rows in batches; a batch's deliveries and the
+//! replay's position are one commit, and the sweeper publishes the deliveries. They go to the retry lane, behind
+//! nobody's first attempts, and no more are created for an endpoint in whose lane many wait, because others' retries
+//! are in that lane too. A replica works on one replay at a time; waiting ones take turns after [`TURN`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,23 +24,23 @@ use crate::metrics;
 use crate::republish::Republisher;
 use crate::rows::Rows;
 
-/// How often replays are looked for.
+/// Interval between looks for replays.
 const EVERY: Duration = Duration::from_millis(500);
-/// How long a replay belongs to who took it without getting on.
+/// Time without progress after which another replica may take a replay.
 const LEASE: Duration = Duration::from_secs(10);
-/// The most rows of one batch.
+/// Maximum rows per batch.
 const BATCH: u32 = 500;
-/// How long one replay is worked on while others may wait.
+/// Time for one replay while others may wait.
 const TURN: Duration = Duration::from_secs(10);
-/// How many messages may wait in a lane of retries while more is sent again: what dispatchers send in a second.
+/// Messages in a retry lane above which a replay pauses: about a second's work of dispatchers.
 const BACKLOG: u64 = 2_000;
-/// How often the lanes are looked at while a replay gets on.
+/// Interval between looks at the lanes during a replay.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How many replays whose lanes are long are passed over at a time.
+/// Replays with long lanes that are skipped per look.
 const PASSED_OVER: usize = 32;
 
-/// What is to be done with a replay that was worked on.
+/// Next step for a replay after a turn.
 enum Next {
     /// Nothing: it has ended, or was given back.
     Done,
@@ -63,7 +63,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
                     Ok(Next::Done) => {}
                     Ok(Next::Later) => passed_over.push((replay.id, claim)),
                     Err(error) => {
-                        tracing::warn!(replay = %replay.id, %error, "a replay could not go on; it is taken up again");
+                        tracing::warn!(replay = %replay.id, %error, "a replay failed; retrying");
                         break;
                     }
                 },
@@ -72,7 +72,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
                     break;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "replays can't be looked for right now");
+                    tracing::debug!(%error, "could not look for replays; retrying");
                     break;
                 }
             }
@@ -125,7 +125,7 @@ async fn work(
         }
         let Some(batch) = rows.batch(store, mark, replay.to, size).await? else {
             store.end_replay(replay.id, claim, None, Timestamp::now()).await?;
-            tracing::info!(replay = %replay.id, deliveries = made, "a replay has ended");
+            tracing::info!(replay = %replay.id, deliveries = made, "replay finished");
             return Ok(Next::Done);
         };
         if goes_to(&batch, &long, republisher.shards) {
@@ -154,7 +154,7 @@ async fn work(
     Ok(Next::Done)
 }
 
-/// Whether some of a batch goes to one of these lanes.
+/// Tells if a batch contains a delivery for one of these lanes.
 fn goes_to(batch: &Batch, lanes: &HashSet<Lane>, shards: u16) -> bool {
     batch.again.iter().any(|(_, endpoint)| {
         let shard = endpoint.shard(shards);

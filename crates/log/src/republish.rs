@@ -1,4 +1,4 @@
-//! Putting deliveries from the ledger back into their lanes.
+//! Publishes deliveries of the ledger to their lanes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +21,9 @@ pub(crate) struct Republisher {
 }
 
 impl Republisher {
-    /// Publishes these deliveries and returns those that were confirmed. The ledger is told that it keeps the others:
-    /// what the queue surely does not have is due in a moment, what it may have after some time, at most the grace.
-    /// Should that fail as well, they are overdue again when the time is over for which they were hidden.
+    /// Publishes these deliveries and returns those that were confirmed. The others stay with the ledger: due again
+    /// in a moment if the queue surely does not have them, or after some time, at most the grace, if it may. If
+    /// recording that fails too, they are overdue again when the time ends for which they were hidden.
     pub(crate) async fn publish(&self, deliveries: Vec<OpenDelivery>) -> Vec<OpenDelivery> {
         let results = futures::future::join_all(deliveries.iter().map(|delivery| self.publish_one(delivery))).await;
         let (mut confirmed, mut kept, mut why) = (Vec::new(), Vec::new(), None);
@@ -37,9 +37,9 @@ impl Republisher {
             }
         }
         if let Some(error) = why {
-            tracing::warn!(%error, count = kept.len(), "deliveries from the ledger could not be published; they are tried again");
+            tracing::warn!(%error, count = kept.len(), "could not publish deliveries from the ledger; retrying");
             if let Err(error) = self.ledger.record(kept).await {
-                tracing::warn!(%error, "they are tried again after the grace only");
+                tracing::warn!(%error, "could not return them to the ledger; retrying after the grace");
             }
         }
         confirmed

@@ -1,4 +1,4 @@
-//! Rows of the log as a replay goes through them: which, how many, and a batch at a time.
+//! Rows of the log as the source of a replay: selected, counted, and read in batches.
 
 use tidings_auth::Caller;
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use crate::filter::{attempt_query, delivery_query, event_query};
 
-/// How many rows are counted at most.
+/// Maximum of a count.
 const MAX_COUNT: u64 = 2_000_000;
 
-/// Rows that somebody may see.
+/// Selection of rows, restricted to what the caller may see.
 pub(crate) enum Rows {
     Attempts(AttemptQuery),
     Deliveries(DeliveryQuery),
@@ -22,7 +22,7 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    /// The rows that are asked for, as far as the caller may see them.
+    /// Reads and checks the selection of a request.
     pub(crate) fn read(caller: &Caller, rows: &pb::LogRows) -> Result<Self, Problem> {
         match &rows.rows {
             Some(pb::log_rows::Rows::Attempts(filter)) => attempt_query(caller, filter).map(Self::Attempts),
@@ -35,7 +35,7 @@ impl Rows {
         }
     }
 
-    /// Only those of one tenant.
+    /// Restricts the selection to one tenant.
     pub(crate) fn of(mut self, owner: TenantId) -> Self {
         let tenant = match &mut self {
             Self::Attempts(query) => &mut query.tenant,
@@ -46,7 +46,7 @@ impl Rows {
         self
     }
 
-    /// How many rows there are, as far as that can be found out in two seconds.
+    /// Counts the rows, as far as that succeeds within two seconds.
     pub(crate) async fn count(&self, ledger: &dyn Ledger) -> Result<Counted, StoreError> {
         match self {
             Self::Attempts(query) => ledger.count_attempts(query, MAX_COUNT).await,
@@ -128,7 +128,7 @@ impl Rows {
 struct Row {
     id: Uuid,
     event: EventId,
-    /// Where it went; events went nowhere in particular.
+    /// The receiving endpoint; none for events.
     endpoint: Option<EndpointId>,
 }
 

@@ -1,4 +1,4 @@
-//! Shows how ledger and queue stand, for those who watch.
+//! Reports the state of ledger and queue in metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
 
-/// How often is looked: about as often as metrics are read.
+/// Interval of updates: about as often as metrics are scraped.
 const EVERY: Duration = Duration::from_secs(15);
 
 pub(crate) async fn run(ledger: Arc<dyn Ledger>, queue: Arc<dyn Queue>, shutdown: CancellationToken) {
@@ -25,7 +25,7 @@ pub(crate) async fn run(ledger: Arc<dyn Ledger>, queue: Arc<dyn Queue>, shutdown
 async fn look_at_ledger(ledger: &dyn Ledger) {
     match ledger.standing(Timestamp::now()).await {
         Ok(standing) => metrics::show(&standing),
-        Err(error) => tracing::debug!(%error, "the ledger can't be looked at right now"),
+        Err(error) => tracing::debug!(%error, "could not read the ledger's state; retrying"),
     }
 }
 

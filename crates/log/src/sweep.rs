@@ -1,10 +1,11 @@
-//! The sweeper: publishes what the ledger says is due and the queue does not have.
+//! The sweeper: publishes deliveries that are due according to the ledger and missing from the queue.
 //!
-//! Need: a queue may lose a message, be purged, or have been away when an event was accepted (guarantees G1, G2);
-//! and a wait that no rung matches is kept by the ledger alone. Mechanism: every open delivery has a time from
-//! which it counts as forgotten; the sweeper takes those past it, moves them one step on and publishes them. What
-//! probably waits in its lane ([`Lanes`]) is put off for a grace; what the queue does not take is the ledger's again, and
-//! due in a moment. Limit: a delivery can then be in the queue twice; the dispatcher asks the ledger before it sends.
+//! A queue may lose a message, be purged, or have been away when an event was accepted (guarantees G1, G2); and a
+//! wait without a matching delay queue is kept by the ledger alone. Every open delivery has a time from which it
+//! counts as lost; the sweeper takes those past it, raises their step and publishes them. A delivery that probably
+//! waits in its lane ([`Lanes`]) is postponed by a grace; one that the queue does not take returns to the ledger and
+//! is due in a moment. A delivery can then be in the queue twice, so the dispatcher checks the ledger before it
+//! sends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +20,11 @@ use crate::lanes::{Lanes, now};
 use crate::republish::Republisher;
 use crate::{Config, metrics};
 
-/// How many deliveries are taken at once; and while the queue takes none, how many are tried.
+/// Maximum deliveries per batch, and number of trial publishes while the queue takes none.
 const BATCH: u32 = 500;
 const TRIED: u32 = 20;
 
-/// How long the sweeper waits for spilled records to be written after the ledger was away.
+/// Longest wait for spilled records to be written after the ledger was away.
 const DRAINS_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(
@@ -56,7 +57,7 @@ pub(crate) async fn run(
                     break;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the ledger can't be swept right now");
+                    tracing::debug!(%error, "could not sweep the ledger; retrying");
                     sweeper.behind = Some(Instant::now());
                     break;
                 }
@@ -73,11 +74,11 @@ struct Sweeper {
     /// After a start and after an outage the ledger may be behind: what was attempted meanwhile waits as records, and
     /// would be taken for forgotten. What only the ledger kept can't have been attempted.
     behind: Option<Instant>,
-    /// How many are taken at once.
+    /// Current batch size.
     batch: u32,
 }
 
-/// Whether more is overdue that can be published now.
+/// Result of a sweep: if more overdue deliveries can be published now.
 #[derive(Debug, PartialEq, Eq)]
 enum More {
     Yes,
@@ -122,7 +123,7 @@ impl Sweeper {
         Overdue::All
     }
 
-    /// Whether spilled records wait to be written, as far as the queue can tell.
+    /// Tells if spilled records wait to be written, as far as the queue knows.
     async fn has_records(&self) -> bool {
         let depths = self.republisher.queue.depths_of(Source::Records).await;
         depths.unwrap_or_default().iter().any(|depth| depth.ready > 0)
@@ -150,7 +151,7 @@ fn count_swept(forgotten: &[OpenDelivery]) {
         tracing::warn!(
             count = lost.len(),
             first = %first.id,
-            "deliveries were overdue and not in their lanes: published again"
+            "published overdue deliveries again that were missing from their lanes"
         );
     }
 }

@@ -1,8 +1,9 @@
-//! The live tail: attempts as they are committed, by this process and by the others that keep the same log.
+//! Live feed of attempts, as this process and the others with the same log commit them.
 //!
-//! Need: whoever watches sees everything, whichever process they ask and whichever records it. Mechanism: what this
-//! process commits is spread within it; while somebody watches another process, that one is told which attempts there are
-//! to read. Limit: nothing is kept for who comes late; a process that commits more than it can tell leaves some out.
+//! A watcher sees every attempt, whichever process it is connected to and whichever records it. Attempts committed by
+//! this process are distributed within it; while somebody watches another process, that one is notified of the
+//! attempts to read. Nothing is kept for late watchers, and a process that commits more than it can announce skips
+//! some.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,32 +16,32 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How many attempts a slow watcher may be behind before it misses some.
+/// Attempts that a slow watcher may fall behind before it misses some.
 const BACKLOG: usize = 4_096;
-/// How many commits may wait to be told to other processes.
+/// Commits that may wait for their announcement to other processes.
 const TO_TELL: usize = 256;
-/// How often a process that is watched says so, and for how long it is remembered.
+/// Interval at which a watched process announces itself, and the time for which it is remembered.
 const SAY_EVERY: Duration = Duration::from_secs(3);
 const REMEMBER_FOR: Duration = Duration::from_secs(10);
-/// How long after a lost connection the others are listened to again.
+/// Delay before listening to other processes again after a lost connection.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Spreads committed attempts to whoever watches. Costs nothing while nobody does. Cheap to clone.
+/// Distributes committed attempts to watchers; costs nothing without any. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Tail(Arc<Shared>);
 
 struct Shared {
-    /// Tells processes apart.
+    /// Identity of this process among the others.
     process: Uuid,
     spread: broadcast::Sender<Arc<AttemptSummary>>,
     /// Somebody has begun to watch this process.
     watched: Notify,
-    /// Until when somebody watches another process.
+    /// Time until which another process counts as watched.
     others_watched_until: Mutex<Option<Instant>>,
     to_tell: mpsc::Sender<Vec<AttemptId>>,
 }
 
-/// What is to be told to other processes, for [`Tail::run`].
+/// Announcements to other processes, for [`Tail::run`].
 pub(crate) type ToTell = mpsc::Receiver<Vec<AttemptId>>;
 
 impl Tail {
@@ -74,7 +75,7 @@ impl Tail {
         records.iter().filter_map(attempt).collect()
     }
 
-    /// Spreads attempts that are committed.
+    /// Distributes committed attempts.
     pub(crate) fn send(&self, attempts: Vec<Arc<AttemptSummary>>) {
         if !attempts.is_empty() && self.others_are_watched() {
             // When too many wait to be told, these are left out.
@@ -89,7 +90,7 @@ impl Tail {
         }
     }
 
-    /// Tells the other processes and listens to them, until the process is to stop or has nobody beside it.
+    /// Exchanges announcements with other processes until shutdown; returns at once if the store has no other processes.
     pub(crate) async fn run(
         self,
         telling: Arc<tokio::sync::Mutex<ToTell>>,
@@ -102,7 +103,7 @@ impl Tail {
                 match store.subscribe(self.0.process).await {
                     Ok(Some(others)) => self.exchange(&*store, others, &mut telling).await,
                     Ok(None) => return,
-                    Err(error) => tracing::debug!(%error, "the other log processes can't be listened to right now"),
+                    Err(error) => tracing::debug!(%error, "could not listen to other log processes; retrying"),
                 }
                 tokio::time::sleep(LISTEN_AGAIN).await;
             }
@@ -131,7 +132,7 @@ impl Tail {
                 Some(attempts) = telling.recv() => self.tell(store, &attempts).await,
             };
             if let Err(error) = done {
-                tracing::debug!(%error, "the live tail misses attempts of other log processes");
+                tracing::debug!(%error, "the live feed misses attempts of other log processes");
             }
         }
     }
@@ -178,7 +179,7 @@ impl Tail {
     }
 }
 
-/// Whether an attempt is one of those asked for.
+/// Tells if an attempt matches a watcher's query.
 pub(crate) fn wanted(query: &AttemptQuery, attempt: &AttemptSummary) -> bool {
     let among = |list: &[u16], value: u16| list.is_empty() || list.contains(&value);
     let status = attempt.status_code.unwrap_or(0);

@@ -1,5 +1,6 @@
-//! Upkeep: partitions made ahead, and what is too old forgotten: whole days, idempotency keys and answers, and what single
-//! tenants keep for less time. One process at a time does it; what fails for one tenant is done for the others.
+//! Upkeep: creates partitions ahead, and removes what exceeds its retention: whole days, idempotency keys and
+//! responses, and what tenants keep for less time. One process at a time does it; a failure for one tenant does not
+//! affect others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use uuid::Uuid;
 
 use crate::Config;
 
-/// How often everything is done, by whichever process comes first.
+/// Interval of upkeep over all processes.
 const EVERY: Duration = Duration::from_secs(1800);
-/// How often a process looks whether it is due.
+/// Interval at which a process checks if upkeep is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// How long the upkeep belongs to a process that does not get on: longer than any one statement of it.
+/// Time without progress after which another process may take over: longer than any single statement.
 const LEASE: Duration = Duration::from_secs(900);
 /// No promise about keys is shorter than this (guarantee G10); answers to requests are kept as long.
 const MIN_RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -46,7 +47,7 @@ pub(crate) async fn run(
                 LOOK_EVERY
             }
             Err(error) => {
-                tracing::warn!(%error, "upkeep of the ledger failed; it is tried again");
+                tracing::warn!(%error, "upkeep of the ledger failed; retrying");
                 backoff.next()
             }
         };
@@ -61,7 +62,7 @@ struct Upkeep {
     store: Arc<dyn Store>,
     registry: Arc<RegistryCache>,
     config: Config,
-    /// Tells processes apart.
+    /// Identity of this process among the others.
     process: Uuid,
 }
 
@@ -80,7 +81,7 @@ impl Upkeep {
         self.store.claim_upkeep(self.process, Timestamp::now(), LEASE).await
     }
 
-    /// Does each part, also when another fails; the first failure is what is told.
+    /// Runs every part even if another fails, and returns the first error.
     async fn round(&self) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let mut result = self.store.prepare_partitions(now, self.config.partitions_ahead).await;
@@ -90,7 +91,7 @@ impl Upkeep {
         for tenant in self.registry.tenants_that_keep_less() {
             let forgotten = self.forget(&tenant, now).await;
             if let Err(error) = &forgotten {
-                tracing::warn!(tenant = %tenant.id, %error, "what a tenant wants forgotten could not be");
+                tracing::warn!(tenant = %tenant.id, %error, "could not remove what exceeds a tenant's retention; retrying");
             }
             result = first(result, forgotten);
         }

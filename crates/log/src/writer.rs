@@ -1,4 +1,4 @@
-//! Group commit: records that arrive while commits are under way share the next one.
+//! Group commit: records that arrive while commits are in flight share the next one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,23 +15,23 @@ use crate::gone::is_dropped;
 use crate::metrics;
 use crate::tail::Tail;
 
-/// The most records in one commit. Larger ones only make everybody in them wait longer.
+/// Maximum records per commit; more would only make everybody in it wait longer.
 const MAX_RECORDS: usize = 1_000;
 
-/// Writes records. Cheap to clone.
+/// Handle for writing records; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     committer: Committer,
 }
 
-/// Commits a batch, and tells who wants to know of it.
+/// Commits a batch and notifies those who depend on it.
 #[derive(Clone)]
 pub(crate) struct Committer {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) tail: Tail,
     pub(crate) backlog: Backlog,
-    /// How long events are kept; for ever if zero.
+    /// Retention of events; forever if zero.
     pub(crate) retention: Duration,
 }
 
@@ -41,7 +41,7 @@ struct Job {
 }
 
 impl Writer {
-    /// Starts so many writers. They end with the last handle: what was taken in is written.
+    /// Starts `writers` tasks. They end with the last handle, after writing what was accepted.
     pub(crate) fn start(committer: Committer, writers: usize, health: &Health) -> Self {
         let (jobs, waiting) = mpsc::channel(1_024);
         let waiting = Arc::new(Mutex::new(waiting));
@@ -90,15 +90,15 @@ impl Committer {
             }
             Err(error) => {
                 metrics::COMMITS_FAILED.inc();
-                tracing::warn!(%error, count, "records could not be committed");
+                tracing::warn!(%error, count, "could not commit records");
                 Err(error)
             }
         }
     }
 }
 
-/// Whether the fault lies in the records, so that they will never be taken. Whatever else a database answers is about its
-/// own state, and passes.
+/// Recognises errors that lie in the records, which will therefore never be accepted. Any other error is about the
+/// database's state and passes.
 pub(crate) fn is_refusal(error: &StoreError) -> bool {
     matches!(error, StoreError::Refused(_) | StoreError::Conflict(_))
 }

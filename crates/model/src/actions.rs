@@ -1,72 +1,64 @@
-//! What can happen, and what it costs.
+//! Actions of the model and their cost.
 
 use crate::state::State;
 use crate::{Protocol, broker, dispatcher, ingest, log, outside};
 
-/// Something happens.
+/// One step of the state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
     /// From which budget it is paid.
     pub cost: Cost,
-    /// What it is.
     pub what: What,
 }
 
-/// What happens, by who does it.
+/// A step, by the actor that takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// In ingest.
     Ingest(ingest::Act),
-    /// In a dispatcher.
+    /// The index of the dispatcher, and its step.
     Dispatcher(usize, dispatcher::Act),
-    /// In log.
     Log(log::Act),
-    /// In the broker.
     Broker(broker::Act),
-    /// Around the system.
+    /// A step of the environment.
     Outside(outside::Act),
 }
 
-/// What an action costs. Whatever is free may happen as often as it can, and nothing free may be waited for in vain.
+/// Budget that an action draws on. A free action may happen any number of times, and the system must reach its end by
+/// free actions alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
-    /// Nothing.
     Free,
     /// A fault: a crash, an outage, a lost or doubled message, an answer that is lost.
     Fault,
     /// A sweep of what is not lost but slow: it waits in a long lane, or its record in the records queue.
     EarlySweep,
-    /// A deferral.
     Deferral,
-    /// A change of the endpoint.
+    /// A change of the endpoint by its owner.
     Change,
     /// The publisher publishes again with the same idempotency key.
     Retry,
 }
 
-/// How often what costs something may still happen.
+/// Remaining number of actions that are not free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Budget {
-    /// Faults.
     pub faults: u8,
-    /// Sweeps of what is slow.
+    /// Sweeps of messages that are only slow, not lost.
     pub early_sweeps: u8,
-    /// Deferrals.
     pub deferrals: u8,
-    /// Changes of the endpoint.
     pub changes: u8,
-    /// Publishing again.
+    /// Repeated publishes by the publisher.
     pub retries: u8,
 }
 
 impl Action {
-    /// Whether it happens without a budget.
+    /// Tells if it needs no budget.
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.cost == Cost::Free
     }
 
-    /// Lets it happen.
+    /// Applies the action to the state and pays its cost.
     pub(crate) fn happen(self, protocol: &Protocol, state: &mut State) {
         state.left.pay(self.cost);
         match self.what {
@@ -80,7 +72,7 @@ impl Action {
 }
 
 impl Budget {
-    /// Whether it can be paid.
+    /// Tells if the budget covers the cost.
     #[must_use]
     pub fn has(mut self, cost: Cost) -> bool {
         self.purse(cost).is_none_or(|left| *left > 0)

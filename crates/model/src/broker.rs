@@ -1,26 +1,26 @@
-//! The broker: what `queue/src/lib.rs` promises, and what it does not.
+//! The broker: what `queue/src/lib.rs` promises, and the failures it does not exclude.
 
 use crate::actions::Cost;
 use crate::state::{State, Waiting};
 
-/// What the broker does.
+/// Step of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// A wait is over: from the rung to the lane.
+    /// A wait is over: from the delay queue to the lane.
     Transfer(Waiting),
     /// The same, but a crash makes two of it.
     TransferTwice(Waiting),
     /// A message is gone: a purge, a deleted queue.
     Lose(Waiting),
-    /// The broker can't be reached; what was in hand goes back to the lanes.
+    /// The broker becomes unreachable; unsettled messages return to the lanes.
     GoAway,
-    /// It can be reached again.
+    /// The broker is reachable again.
     ComeBack,
 }
 
 pub(crate) fn imaginable(state: &State, add: &mut dyn FnMut(Cost, Act)) {
     for waiting in state.messages.kinds() {
-        if waiting.in_rung {
+        if waiting.delayed {
             add(Cost::Free, Act::Transfer(waiting));
             add(Cost::Fault, Act::TransferTwice(waiting));
         }
@@ -37,7 +37,7 @@ pub(crate) fn happen(act: Act, state: &mut State) {
     match act {
         Act::Transfer(waiting) | Act::TransferTwice(waiting) => {
             let in_lane = Waiting {
-                in_rung: false,
+                delayed: false,
                 ..waiting
             };
             state.messages.take(&waiting);

@@ -1,8 +1,8 @@
 //! A dispatcher: `dispatcher/src/worker.rs` and `settle.rs`.
 //!
-//! A message is taken and checked against the ledger in one step. Whoever checks later knows more, so this is the
-//! worst case; a second copy that waits for the first (`hands.rs`) is one that is taken later. What is dropped as
-//! done is acknowledged in the same step, since it would be dropped again.
+//! A message is taken and checked against the ledger in one step. A later check would know more, so this is the worst
+//! case; a second copy that waits for the first (`in_flight.rs`) is modelled as one that is taken later. Dropping a
+//! message as done and acknowledging it are one step, since it would be dropped again.
 
 use tidings_domain::Step;
 
@@ -11,43 +11,41 @@ use crate::ledger::{Record, Row, Standing, Sweep};
 use crate::protocol::{Protocol, Rule};
 use crate::state::{Content, Endpoint, Message, State, Waiting};
 
-/// A message in hand.
+/// An unsettled message at a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hand {
-    /// The message.
     pub message: Message,
-    /// Whether the broker counts it as ours; after a lost connection it hands it to others as well.
+    /// The broker still counts it as this dispatcher's; after a lost connection it redelivers the message to others
+    /// as well.
     pub ours: bool,
-    /// How far it is.
     pub phase: Phase,
 }
 
-/// How far a message in hand is.
+/// Progress of an unsettled message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// It may be attempted, by what the ledger said.
     Cleared(Answer),
     /// Something happened; its record is not durable yet.
     Recording {
-        /// The record.
         record: Record,
-        /// The message that is to be published to a rung afterwards.
+        /// The message that is to be published to a delay queue afterwards.
         successor: Option<Step>,
     },
     /// The record is durable, the successor is not published yet.
     Publishing(Step),
-    /// The successor was not confirmed, and the ledger is to be told.
+    /// The successor was not confirmed, so the ledger has to keep it.
     Telling(Row),
-    /// It is to be acknowledged.
+    /// Only the acknowledgement is left.
     Settled,
 }
 
-/// What the ledger said of a delivery.
+/// Result of checking a delivery against the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// It was not asked.
+    /// The check was not needed.
     NotAsked,
-    /// It can't be asked.
+    /// The ledger is unreachable.
     Away,
     /// It has no event of this delivery.
     Unknown,
@@ -61,7 +59,7 @@ pub enum Answer {
     Over,
 }
 
-/// What a dispatcher does.
+/// Step of a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// `Worker::handle`, `Worker::content`: takes a message and checks it; drops it if it is done.
@@ -70,19 +68,19 @@ pub enum Act {
     TakeAndDefer(Message),
     /// `Worker::attempt`.
     Send {
-        /// Whether the answer is a success.
+        /// The response is a success.
         success: bool,
-        /// Whether there is a rung for the wait that follows (`Settler::is_kept_by_queue`).
-        rung: bool,
+        /// The wait that follows has a delay queue (`Settler::is_kept_by_queue`).
+        has_delay_queue: bool,
     },
     /// `Obstacle::Hold`, `Obstacle::Cancel`: the endpoint takes nothing.
     PutAside,
-    /// `Settler::deferred` after the gate turned it away (`Gates::enter`).
+    /// `Settler::deferred` after the endpoint's limiter throttled it (`EndpointLimiters::acquire`).
     Defer {
-        /// Whether it goes round in a rung; otherwise it is held.
+        /// The delivery goes to a delay queue; otherwise it is held.
         goes_round: bool,
     },
-    /// `Settler::make_durable`; while nothing can take the record it stays in hand.
+    /// `Settler::make_durable`; while nothing can take the record, the message stays unsettled.
     Record,
     /// The same: committed, but the answer is lost, so it is spilled as well.
     RecordUnanswered,
@@ -90,16 +88,16 @@ pub enum Act {
     SpillUnanswered,
     /// `Settler::publish_later`, confirmed or refused because the broker is away.
     Publish,
-    /// The same without an answer.
+    /// The same, without an answer from the broker.
     PublishUnanswered {
-        /// Whether the message is in the rung all the same.
+        /// The message is in the delay queue nevertheless.
         landed: bool,
     },
     /// The end of `Settler::publish_later`: the ledger keeps the wait; if it can't be told, it is swept after the grace.
     Tell,
     /// The end of `Worker::handle`.
     Acknowledge,
-    /// The connection to the broker is lost: the message is handed out again while it is worked on.
+    /// The connection to the broker is lost: the message is redelivered while it is worked on.
     LoseConnection,
     /// The process dies.
     Crash,
@@ -110,7 +108,7 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
         // Dispatchers are alike: the first that is free takes it.
         let first_free = state.hands.iter().position(Option::is_none) == Some(which);
         if first_free && !state.broker_away {
-            for waiting in state.messages.kinds().iter().filter(|waiting| !waiting.in_rung) {
+            for waiting in state.messages.kinds().iter().filter(|waiting| !waiting.delayed) {
                 let (cost, act) = taking(state, waiting.message);
                 add(cost, act);
             }
@@ -123,14 +121,14 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
                 Cost::Free,
                 Act::Send {
                     success: true,
-                    rung: false,
+                    has_delay_queue: false,
                 },
             );
             add(
                 Cost::Free,
                 Act::Send {
                     success: false,
-                    rung: false,
+                    has_delay_queue: false,
                 },
             );
             if !state.broker_away {
@@ -138,7 +136,7 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
                     Cost::Free,
                     Act::Send {
                         success: false,
-                        rung: true,
+                        has_delay_queue: true,
                     },
                 );
             }
@@ -179,7 +177,7 @@ pub(crate) fn happen(act: Act, which: usize, protocol: &Protocol, state: &mut St
         Act::Take(message) | Act::TakeAndDefer(message) => {
             let waiting = Waiting {
                 message,
-                in_rung: false,
+                delayed: false,
             };
             state.messages.take(&waiting);
             let phase = match act {
@@ -198,10 +196,16 @@ pub(crate) fn happen(act: Act, which: usize, protocol: &Protocol, state: &mut St
     };
 }
 
-/// What a hand does next; nothing is left in it at the end.
+/// Advances an unsettled message by one step; `None` once it is settled.
 fn proceed(act: Act, mut hand: Hand, protocol: &Protocol, state: &mut State) -> Option<Hand> {
     hand.phase = match (act, hand.phase) {
-        (Act::Send { success, rung }, _) => send(hand.message.step, success, rung, protocol, state),
+        (
+            Act::Send {
+                success,
+                has_delay_queue,
+            },
+            _,
+        ) => send(hand.message.step, success, has_delay_queue, protocol, state),
         (Act::PutAside, _) => {
             let standing = if state.endpoint == Endpoint::Deleted {
                 Standing::Cancelled
@@ -261,7 +265,7 @@ fn proceed(act: Act, mut hand: Hand, protocol: &Protocol, state: &mut State) -> 
 }
 
 impl Hand {
-    /// What the broker counts as ours goes back to the lane.
+    /// Returns the message to its lane if the broker counts it as this dispatcher's.
     pub(crate) fn give_back(&mut self, state: &mut State) {
         if self.ours {
             self.ours = false;
@@ -271,7 +275,7 @@ impl Hand {
             };
             state.messages.put(Waiting {
                 message,
-                in_rung: false,
+                delayed: false,
             });
         }
     }
@@ -320,7 +324,7 @@ fn check(rule: Rule, state: &mut State, message: Message) -> Option<Phase> {
     }
 }
 
-fn send(step: Step, success: bool, rung: bool, protocol: &Protocol, state: &mut State) -> Phase {
+fn send(step: Step, success: bool, has_delay_queue: bool, protocol: &Protocol, state: &mut State) -> Phase {
     let number = state.seen.sent;
     state.seen.sent += 1;
     state.seen.succeeded |= success;
@@ -330,7 +334,7 @@ fn send(step: Step, success: bool, rung: bool, protocol: &Protocol, state: &mut 
         (Row::resting(next, Standing::Succeeded), None)
     } else if step.attempt() >= protocol.bounds.attempts {
         (Row::resting(next, Standing::Exhausted), None)
-    } else if rung {
+    } else if has_delay_queue {
         (Row::open(next, Standing::Scheduled, Sweep::AfterGrace), Some(next))
     } else {
         (kept(next, Sweep::WhenDue), None)
@@ -361,7 +365,7 @@ fn recorded(successor: Option<Step>) -> Phase {
     successor.map_or(Phase::Settled, Phase::Publishing)
 }
 
-/// What the queue does not have, or may not have, is kept by the ledger.
+/// Row of a delivery that the queue does not have, or may not have: the ledger keeps it.
 fn kept(step: Step, sweep: Sweep) -> Row {
     Row::open(step, Standing::Scheduled, sweep)
 }

@@ -6,31 +6,31 @@ use crate::actions::Cost;
 use crate::ledger::{Record, Row, Standing, Sweep};
 use crate::state::{Content, Endpoint, Publisher, State};
 
-/// How far `Acceptor::make_durable` is.
+/// Progress of `Acceptor::make_durable`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Accepting {
-    /// What the record says; it follows from what was known when it was made.
+    /// The record, made from what was known at that time.
     pub row: Row,
-    /// The message to the lane.
+    /// Progress of the message to the lane.
     pub message: Publishing,
-    /// What the message carries: its age counts from when the event came.
+    /// The message's content; its age counts from the arrival of the event.
     pub content: Content,
-    /// Whether the record is durable, once that is known.
+    /// Result of recording, once known.
     pub durable: Option<bool>,
 }
 
-/// How far the message is.
+/// Progress of a message to the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Publishing {
     /// Not yet published.
     ToDo,
     /// Confirmed, or not wanted, or left to the sweeper.
     Done,
-    /// Not confirmed: the ledger is to be told.
+    /// Not confirmed: the ledger has to keep it.
     Failed(Sweep),
 }
 
-/// What ingest does.
+/// Step of ingest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// `Acceptor::accept`; the second time with an idempotency key whose first holder died (`Acceptor::claim`).
@@ -39,9 +39,9 @@ pub enum Act {
     Publish,
     /// `Acceptor::publish` while the broker is away.
     CannotPublish,
-    /// `Acceptor::publish` without an answer.
+    /// `Acceptor::publish`, without an answer from the broker.
     PublishUnanswered {
-        /// Whether the message is in the lane all the same.
+        /// The message is in the lane nevertheless.
         landed: bool,
     },
     /// `Recorder::record`.
@@ -50,7 +50,7 @@ pub enum Act {
     RecordUnanswered,
     /// `Path::spill_one`: the spilled record is in the queue, but the answer is lost.
     SpillUnanswered,
-    /// `Acceptor::leave_to_ledger`.
+    /// `Publisher::publish_one`, after the queue did not confirm.
     LeaveToLedger,
     /// The end of `Acceptor::make_durable`.
     Answer,

@@ -1,13 +1,13 @@
-//! What the ledger keeps and how records merge in it.
+//! The ledger: its rows, and the merging of records.
 
 use tidings_domain::Step;
 
-/// What is committed about the delivery.
+/// Committed state of the delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Ledger {
-    /// Whether the event is there, without which nobody gets the content.
+    /// The event is on record; without it nobody gets the content.
     pub event: bool,
-    /// The delivery.
+    /// The delivery's row.
     pub row: Option<Row>,
     /// The requests that are recorded, one bit each.
     pub attempts: u16,
@@ -16,11 +16,9 @@ pub struct Ledger {
 /// A row of `deliveries`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Row {
-    /// How far it is.
     pub step: Step,
-    /// Its state.
     pub standing: Standing,
-    /// When the sweeper publishes it.
+    /// Time at which the sweeper publishes it.
     pub sweep: Option<Sweep>,
 }
 
@@ -31,17 +29,13 @@ pub enum Standing {
     Pending,
     /// An attempt failed, or it was deferred.
     Scheduled,
-    /// Put aside.
     Held,
-    /// Ended well.
     Succeeded,
-    /// Ended after all attempts.
     Exhausted,
-    /// Ended otherwise.
     Cancelled,
 }
 
-/// What `sweep_at` is.
+/// Value of the column `sweep_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sweep {
     /// The due time, since the queue surely does not have it.
@@ -57,11 +51,11 @@ pub enum Sweep {
 pub enum Record {
     /// An event was accepted, and with it the delivery.
     Event(Row),
-    /// A request was sent.
+    /// Record of an attempt.
     Attempt {
-        /// Which one.
+        /// Number of the attempt.
         number: u8,
-        /// The delivery afterwards.
+        /// The row after the attempt.
         after: Row,
     },
     /// The delivery changed without a request.
@@ -69,7 +63,7 @@ pub enum Record {
 }
 
 impl Standing {
-    /// Whether nothing more will happen.
+    /// Tells if the delivery has ended.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Exhausted | Self::Cancelled)
@@ -77,7 +71,7 @@ impl Standing {
 }
 
 impl Row {
-    /// An open delivery.
+    /// Row of a delivery that has not ended.
     pub(crate) fn open(step: Step, standing: Standing, sweep: Sweep) -> Self {
         Self {
             step,

@@ -1,4 +1,4 @@
-//! Log: the sweeper, the releaser and the drain.
+//! Log: the sweeper, the releaser and the drain of spilled records.
 
 use tidings_domain::Step;
 
@@ -7,7 +7,7 @@ use crate::ledger::{Record, Row, Standing, Sweep};
 use crate::protocol::{Protocol, Rule};
 use crate::state::{Content, Endpoint, State};
 
-/// What log does.
+/// Step of log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// `log/src/sweep.rs`, `run`, and `Ledger::sweep`: takes the delivery, which moves and hides it.
@@ -21,11 +21,11 @@ pub enum Act {
     /// `log/src/republish.rs`, `Republisher::publish`: confirmed, or refused because the broker is away; then the ledger
     /// keeps it.
     Publish(Step),
-    /// The same without an answer.
+    /// The same, without an answer from the broker.
     PublishUnanswered {
-        /// What is published.
+        /// Step of the published message.
         step: Step,
-        /// Whether it is in the lane all the same.
+        /// The message is in the lane nevertheless.
         landed: bool,
     },
     /// `log/src/drain.rs`, `write`.

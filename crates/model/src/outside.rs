@@ -1,20 +1,20 @@
-//! What happens around the system: the way to log, and the endpoint's owner.
+//! The environment: the connection to log, and the endpoint's owner.
 
 use crate::actions::Cost;
 use crate::state::{Endpoint, State};
 
-/// What happens.
+/// Step of the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Ingest and dispatchers can't reach log.
     LogGoesAway,
-    /// They can again.
+    /// Log is reachable again.
     LogComesBack,
-    /// The endpoint is disabled, by its owner or by `dispatcher/src/gone.rs`.
+    /// The endpoint is disabled, by its owner or by `dispatcher/src/disable_gone.rs`.
     Disable,
     /// It is enabled again. This is free: what is held for an endpoint that stays off rightly waits.
     Enable,
-    /// It is deleted.
+    /// The owner deletes the endpoint.
     Delete,
 }
 

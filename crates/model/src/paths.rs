@@ -1,7 +1,7 @@
-//! Whether what happens comes to an end.
+//! Termination: every sequence of free actions ends.
 //!
-//! The checker's own `eventually` overlooks cycles and paths that join. A graph without a cycle needs no notion of
-//! fairness: each of its paths ends, and where it ends is an ordinary property of a state.
+//! The checker's own `eventually` misses cycles and paths that join. A graph without cycles needs no notion of
+//! fairness: each of its paths ends, and its last state is checked by an ordinary property.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,4 @@
-//! What must hold in every state.
+//! Properties of every reachable state.
 
 use stateright::Property;
 
@@ -54,8 +54,9 @@ pub fn ended_stays_ended(_: &Protocol, state: &State) -> bool {
     state.seen.ended.is_none() || state.seen.ended == now
 }
 
-/// Where only what costs something can happen, a delivery of a known event has ended, and nothing is left of it.
-/// With [`crate::paths::cycle`] this means: once faults stop, every delivery ends, in whatever order the rest happens.
+/// A state without free actions is an end: the delivery of a known event has ended, and no message is left of it.
+/// With [`crate::paths::cycle`] this means that once faults stop, every delivery ends, in whatever order the rest
+/// happens.
 #[must_use]
 pub fn rest_is_the_end(protocol: &Protocol, state: &State) -> bool {
     let known = state.ledger.event || state.publisher == Publisher::Accepted;
@@ -72,7 +73,7 @@ pub fn duplicates_have_a_cause(protocol: &Protocol, state: &State) -> bool {
     fault || early || !is_duplicate(state)
 }
 
-/// Whether an attempt was sent twice.
+/// Tells if an attempt was sent twice.
 #[must_use]
 pub fn is_duplicate(state: &State) -> bool {
     state.seen.sends.iter().any(|sends| *sends > 1)

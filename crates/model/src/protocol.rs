@@ -1,4 +1,4 @@
-//! The protocol with its bounds, as the checker takes it.
+//! The protocol with its bounds, in the form that the checker takes.
 
 use stateright::{Model, Property};
 
@@ -9,15 +9,13 @@ use crate::{actions, properties};
 /// The protocol for one delivery.
 #[derive(Debug, Clone)]
 pub struct Protocol {
-    /// When a copy of a message counts as done.
     pub rule: Rule,
-    /// How large everything may get.
     pub bounds: Bounds,
-    /// What is checked.
+    /// Builds the list of checked properties.
     pub properties: fn() -> Vec<Property<Protocol>>,
 }
 
-/// When a message whose delivery the ledger knows to be further is done (decision 0010).
+/// Condition under which a message is dropped as done (decision 0010).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// The former rule: when the delivery has moved in any way.
@@ -26,14 +24,13 @@ pub enum Rule {
     OnlyAttempts,
 }
 
-/// What makes the space finite.
+/// Bounds that make the state space finite.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// How many dispatchers there are.
+    /// Number of dispatchers.
     pub dispatchers: usize,
-    /// After so many attempts a delivery is exhausted; at most 3.
+    /// Attempts after which a delivery is exhausted, at most 3.
     pub attempts: u32,
-    /// How often what costs something may happen.
     pub budget: Budget,
 }
 
@@ -48,7 +45,7 @@ impl Protocol {
         }
     }
 
-    /// What can happen next for nothing: what the system does by itself, and outages that end.
+    /// Free actions that are possible next: the system's own steps, and the end of outages.
     #[must_use]
     pub fn progress(&self, state: &State) -> Vec<Action> {
         let mut actions = actions::imaginable(self, state);

@@ -1,4 +1,4 @@
-//! What exists: who knows what of one delivery.
+//! State of the model: everything that exists of one delivery.
 
 use tidings_domain::Step;
 
@@ -11,101 +11,90 @@ use crate::protocol::Bounds;
 /// Everything about one delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// What the publisher was told.
     pub publisher: Publisher,
-    /// What ingest is doing.
+    /// The acceptance in progress.
     pub ingest: Option<Accepting>,
-    /// What is committed.
     pub ledger: Ledger,
     /// The records queue; any of them may be drained next, as several replicas drain.
     pub records: Bag<Record>,
-    /// Lanes and rungs without what is in hand.
+    /// Messages in lanes and delay queues, without unsettled ones.
     pub messages: Bag<Waiting>,
-    /// What each dispatcher has in hand: at most one copy (`dispatcher/src/hands.rs`).
+    /// Unsettled message of each dispatcher, one copy at most (`dispatcher/src/in_flight.rs`).
     pub hands: Vec<Option<Hand>>,
-    /// What a sweeper or releaser took from the ledger and is about to publish.
+    /// Deliveries that a sweeper or releaser has taken from the ledger and is about to publish.
     pub taken: Bag<Step>,
-    /// The endpoint.
     pub endpoint: Endpoint,
-    /// Whether ingest and dispatchers can't reach log. Sweeper and drain may reach the database all the same.
+    /// Ingest and dispatchers can't reach log. Sweeper and drain may still reach the database.
     pub log_away: bool,
-    /// Whether the broker is away.
+    /// The broker is unreachable.
     pub broker_away: bool,
-    /// What may still be paid.
+    /// Remaining budget.
     pub left: Budget,
-    /// What happened so far, for the properties only.
+    /// History for the properties.
     pub seen: Seen,
 }
 
-/// What the publisher was told.
+/// The publisher's knowledge of its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Publisher {
-    /// Nothing, it waits.
+    /// No result yet.
     Waiting,
-    /// That the event is accepted.
     Accepted,
-    /// That it is not.
     Refused,
-    /// Nothing, and nobody will: ingest is gone.
+    /// No result, and none will come: ingest died.
     Unanswered,
 }
 
-/// A message in a lane or rung.
+/// A message in a lane or delay queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Waiting {
-    /// The message.
     pub message: Message,
-    /// Whether it waits in a rung, and not in a lane.
-    pub in_rung: bool,
+    /// In a delay queue instead of a lane.
+    pub delayed: bool,
 }
 
 /// `queue/src/message.rs`, `Message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Message {
-    /// The step it is at.
     pub step: Step,
-    /// What it carries.
     pub content: Content,
-    /// Whether it may have been handed out before.
+    /// It may have been delivered before.
     pub redelivered: bool,
 }
 
-/// What a message carries.
+/// Content of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Content {
     /// The event, accepted less than `check_after` ago.
     Fresh,
-    /// The event, accepted longer ago.
+    /// The event, accepted longer than `check_after` ago.
     Old,
-    /// A reference only.
+    /// A reference to the ledger.
     Reference,
 }
 
 /// The endpoint, as the registry has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// It takes requests.
     Enabled,
-    /// It is off.
     Disabled,
-    /// It is gone.
     Deleted,
 }
 
-/// What happened so far. Nothing in the protocol reads it.
+/// History of a run. Nothing in the protocol reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Seen {
-    /// How often each attempt was sent.
+    /// Number of requests per attempt.
     pub sends: [u8; 3],
-    /// How many requests were sent; each bears its place in this count.
+    /// Number of requests in total; each carries its place in this count.
     pub sent: u8,
     /// The requests whose dispatcher died before their record was durable.
     pub unrecorded: u16,
-    /// Whether a request was answered as the endpoint's success rule asks.
+    /// A response met the endpoint's success rule.
     pub succeeded: bool,
     /// The first terminal state in the ledger.
     pub ended: Option<Standing>,
-    /// How many copies were dropped as done while the ledger knew of no attempt for which they were sent.
+    /// Copies dropped as done before the ledger knew of the attempt they were for.
     pub dropped: u8,
 }
 
@@ -114,7 +103,7 @@ pub struct Seen {
 pub struct Bag<T>(Vec<T>);
 
 impl State {
-    /// Nothing has happened.
+    /// The initial state.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self {
@@ -133,7 +122,7 @@ impl State {
         }
     }
 
-    /// Whether anybody but the sweeper has the delivery or something to say about it.
+    /// Tells if anybody but the sweeper has the delivery, or a record of it.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.ingest.is_some()
@@ -141,7 +130,7 @@ impl State {
             || !(self.messages.is_empty() && self.records.is_empty() && self.taken.is_empty())
     }
 
-    /// Whether the ledger may still hear of the event.
+    /// Tells if a record of the event may still reach the ledger.
     pub(crate) fn event_is_on_its_way(&self) -> bool {
         self.ingest.is_some() || self.records.iter().any(|record| matches!(record, Record::Event(_)))
     }
@@ -159,16 +148,16 @@ impl State {
     }
 
     /// Puts a message where it waits.
-    pub(crate) fn publish(&mut self, step: Step, content: Content, in_rung: bool) {
+    pub(crate) fn publish(&mut self, step: Step, content: Content, delayed: bool) {
         let message = Message {
             step,
             content,
             redelivered: false,
         };
-        self.messages.put(Waiting { message, in_rung });
+        self.messages.put(Waiting { message, delayed });
     }
 
-    /// Time passes: more than `check_after`.
+    /// Lets more than `check_after` pass.
     pub(crate) fn grow_old(&mut self) {
         let old = |content: &mut Content| {
             if *content == Content::Fresh {
@@ -183,7 +172,7 @@ impl State {
         self.ingest.iter_mut().for_each(|accepting| old(&mut accepting.content));
     }
 
-    /// Remembers what the properties need.
+    /// Updates the history.
     pub(crate) fn note(&mut self) {
         let ended = |row: &Row| row.standing.is_terminal().then_some(row.standing);
         self.seen.ended = self.seen.ended.or(self.ledger.row.as_ref().and_then(ended));
@@ -197,7 +186,7 @@ impl<T> Default for Bag<T> {
 }
 
 impl<T: Ord + Clone> Bag<T> {
-    /// Whether there is nothing.
+    /// Tells if the bag is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -208,7 +197,7 @@ impl<T: Ord + Clone> Bag<T> {
         self.0.iter()
     }
 
-    /// Everything, equal things once.
+    /// Distinct elements.
     pub(crate) fn kinds(&self) -> Vec<T> {
         let mut kinds = self.0.clone();
         kinds.dedup();

@@ -1,4 +1,4 @@
-//! An event as rules see it.
+//! View of an event for filters and schemas.
 
 use std::cell::OnceCell;
 

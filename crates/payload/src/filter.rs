@@ -1,11 +1,11 @@
-//! Content filters: which events an endpoint wants, by what is in them.
+//! Content filters: conditions on an event's content, written by tenants.
 //!
-//! The language is a subset of the Common Expression Language, whose parser is the `cel` crate's. What it parses is made into
-//! [`rule::Rule`]s, which know every variable and function by then, and those are evaluated here: on the payload as it was read,
-//! without copies, in steps that are counted. A filter that would take more than [`Filter::MAX_STEPS`] does
-//! not match; `docs/filters.md` describes the language for those who write filters.
+//! The language is a subset of the Common Expression Language, parsed by the `cel` crate. The syntax tree is compiled
+//! into [`rule::Rule`]s with all variables and functions resolved, and these are evaluated on the payload as it was
+//! read, without copies, in counted steps. A filter that exceeds [`Filter::MAX_STEPS`] does not match.
+//! `docs/filters.md` describes the language for its users.
 
-mod calculate;
+mod arithmetic;
 mod compile;
 mod error;
 mod evaluate;
@@ -31,16 +31,16 @@ pub struct Filter {
     memory: usize,
 }
 
-/// What a filter says about an event.
+/// Result of a filter on an event, with its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether the endpoint wants the event.
+    /// The filter matches.
     pub matched: bool,
-    /// Why the filter could not be evaluated, in which case it does not match.
+    /// Error of the evaluation; the filter then does not match.
     pub error: Option<String>,
 }
 
-/// What came of asking a filter within a budget.
+/// Result of a filter within a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// The event is wanted.
@@ -54,12 +54,12 @@ pub enum Decision {
 impl Filter {
     /// The longest filter, bytes.
     pub const MAX_LENGTH: usize = 2_000;
-    /// How deep the parts of a filter may be nested.
+    /// Maximum nesting of a filter.
     pub const MAX_DEPTH: usize = 24;
     /// The largest regular expression, bytes of its compiled form.
     pub const MAX_REGEX: usize = 64 * 1024;
-    /// How many steps an evaluation may take. A step is looking at one part of the filter, at one element of a list
-    /// or at 32 bytes of text (of a regular expression: at one); the slowest take about 20 ns.
+    /// Maximum steps of an evaluation. A step examines one part of the filter, one element of a list or 32 bytes of
+    /// text (one byte for a regular expression); the slowest steps take about 20 ns.
     pub const MAX_STEPS: u32 = 50_000;
 
     /// Checks a filter.
@@ -83,7 +83,7 @@ impl Filter {
         self.memory
     }
 
-    /// Whether the event is wanted. A filter that can't be evaluated on this event does not want it.
+    /// Tells if the filter matches. A filter that can't be evaluated on this event does not match.
     #[must_use]
     pub fn matches(&self, event: &EventView<'_>) -> bool {
         self.evaluate(event) == Ok(true)
@@ -101,8 +101,8 @@ impl Filter {
         }
     }
 
-    /// What the filter says about an event within a budget of steps, of which it takes what it needs. It never takes more
-    /// than [`Filter::MAX_STEPS`].
+    /// Evaluates the filter within `budget`, from which the steps used are subtracted; never more than
+    /// [`Filter::MAX_STEPS`].
     #[must_use]
     pub fn decide(&self, event: &EventView<'_>, budget: &mut u32) -> Decision {
         let steps = Self::MAX_STEPS.min(*budget);

@@ -1,11 +1,11 @@
-//! JSON Schemas: what the payload of an event type must look like.
+//! JSON Schemas of event types, and validation of payloads against them.
 //!
-//! Need: tenants describe their events, and each publish is checked against the description. Mechanism: the `jsonschema` crate, with
-//! the linear-time engine for regular expressions and without a way to fetch anything. Limit: a validator does what its schema says,
-//! and `$ref` lets a short schema say an endless lot. So [`weight`] counts what a schema says with every reference
-//! followed, refuses what refers to itself, and the product of its weight and the payload's size is bounded.
+//! The `jsonschema` crate validates, with its linear-time regular expressions and without any way to fetch
+//! references. A validator does as much work as its schema says, and `$ref` lets a short schema say a great deal. So
+//! [`complexity`] counts a schema's parts with every reference followed and refuses cycles, and the product of
+//! complexity and payload size is bounded.
 
-mod weight;
+mod complexity;
 
 #[cfg(test)]
 mod tests;
@@ -21,10 +21,10 @@ use crate::EventView;
 #[derive(Debug)]
 pub struct Schema {
     validator: Validator,
-    weight: usize,
+    complexity: usize,
 }
 
-/// Why a text is not a schema, and what to change.
+/// Reason why a text is not a schema, with a remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// It is too long.
@@ -36,17 +36,17 @@ pub enum SchemaError {
     /// It uses something that is refused here.
     #[error("{path}: {message}")]
     Refused {
-        /// Where, as a JSON Pointer into the schema.
+        /// JSON Pointer into the schema.
         path: String,
-        /// What to change.
+        /// The remedy.
         message: String,
     },
     /// It is not a schema of its draft.
     #[error("{path}: {message}")]
     Invalid {
-        /// Where, as a JSON Pointer into the schema.
+        /// JSON Pointer into the schema.
         path: String,
-        /// What is wrong.
+        /// Description of the error.
         message: String,
     },
 }
@@ -54,9 +54,9 @@ pub enum SchemaError {
 /// One way in which a payload is not as its schema says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which value, as a JSON Pointer into the payload; empty for the payload itself.
+    /// JSON Pointer into the payload; empty for the payload itself.
     pub path: String,
-    /// What is wrong with it. The value itself is not repeated.
+    /// Description of the violation, without the value itself.
     pub message: String,
 }
 
@@ -72,20 +72,20 @@ impl fmt::Display for Violation {
 impl Schema {
     /// The longest schema, bytes.
     pub const MAX_LENGTH: usize = 64 * 1024;
-    /// How many parts a schema may have, with every `$ref` replaced by what it refers to. A regular expression counts for
+    /// Maximum number of a schema's parts, with every `$ref` replaced by its target. A regular expression counts for
     /// twenty.
-    pub const MAX_WEIGHT: usize = 5_000;
+    pub const MAX_COMPLEXITY: usize = 5_000;
     /// The largest regular expression, bytes of its compiled form.
     pub const MAX_REGEX: usize = crate::Filter::MAX_REGEX;
-    /// How much may be checked of one payload: parts of the schema times values of the payload, where a text counts for
-    /// each 16 bytes. The slowest schemas that we could write take 20 ms for it.
+    /// Maximum work on one payload: parts of the schema times values of the payload, where a text counts once per 16
+    /// bytes. The slowest schemas that we could construct take 20 ms for it.
     pub const MAX_WORK: usize = 5_000_000;
-    /// Up to how much of that work it is told what is wrong and where. The validator gathers every violation before it
+    /// Part of that work up to which violations are listed. The validator gathers every violation before it
     /// gives the first, and each takes as long as a dozen that are none.
     pub const MAX_TOLD_WORK: usize = 200_000;
-    /// How many violations are told at most.
+    /// Maximum number of reported violations.
     pub const MAX_VIOLATIONS: usize = 10;
-    /// How long the texts of a violation are at most, characters.
+    /// Maximum length of a violation's texts, in characters.
     pub const MAX_TEXT: usize = 200;
 
     /// Checks a schema. Without `$schema` it is one of draft 2020-12; 2019-09 and draft-07 are known as well.
@@ -98,7 +98,7 @@ impl Schema {
             return Err(SchemaError::TooLong(text.len()));
         }
         let mut schema: Json = serde_json::from_str(text).map_err(|error| SchemaError::NotJson(error.to_string()))?;
-        let weight = weight::weigh(&schema)?;
+        let complexity = complexity::measure(&schema)?;
         if let Some(members) = schema.as_object_mut() {
             // With the name of a well-known schema, `#/…` would refer to parts of that one.
             members.shift_remove("$id");
@@ -112,7 +112,7 @@ impl Schema {
                 path: bounded(error.instance_path().as_str()),
                 message: bounded(&error.to_string()),
             })?;
-        Ok(Self { validator, weight })
+        Ok(Self { validator, complexity })
     }
 
     /// Checks an event's payload.
@@ -131,7 +131,7 @@ impl Schema {
             Ok(payload) => payload,
             Err(error) => return Err(whole(format!("the payload can't be checked: {error}"))),
         };
-        let work = self.weight.saturating_mul(size(payload));
+        let work = self.complexity.saturating_mul(size(payload));
         if work > Self::MAX_WORK {
             return Err(whole("the payload has too many values for so large a schema".into()));
         }
@@ -153,7 +153,7 @@ impl Schema {
     }
 }
 
-/// How many values a payload has, where a text counts for each 16 bytes.
+/// Number of values in a payload; a text counts once per 16 bytes.
 fn size(payload: &Json) -> usize {
     let text = |text: &str| 1 + text.len() / 16;
     match payload {

@@ -1,4 +1,4 @@
-//! Conversions of the values that appear in many messages.
+//! Conversions of values that many messages share.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
 
-/// The time of [`micros`].
+/// Inverse of [`micros`]; the error names the field.
 pub fn time_from_micros(micros: i64, field: &'static str) -> Result<Timestamp, WireError> {
     Timestamp::from_microsecond(micros).map_err(|_| WireError::Time(field))
 }
@@ -121,7 +121,7 @@ pub fn attempt_made(made: &pb::AttemptMade, payload: &[u8]) -> Result<pb::Attemp
     })
 }
 
-/// How long the parts of an attempt took, as its record says.
+/// Durations of an attempt's phases, from its record.
 #[must_use]
 pub fn timing_of(made: &pb::AttemptMade) -> Timing {
     let length = |micros: Option<u32>| micros.map(|micros| Duration::from_micros(u64::from(micros)));
@@ -133,7 +133,7 @@ pub fn timing_of(made: &pb::AttemptMade) -> Timing {
     }
 }
 
-/// How long the parts of an attempt took, as it is shown to people.
+/// Durations of an attempt's phases, for API clients.
 #[must_use]
 pub fn timing(timing: Timing) -> pb::Timing {
     pb::Timing {

@@ -1,6 +1,4 @@
-//! What travels between processes: the generated messages and services, and their conversions to the domain.
-//!
-//! Generated code stays in [`pb`]; no other crate defines a wire message for gRPC, and the domain knows none.
+#![doc = include_str!("../README.md")]
 
 mod convert;
 

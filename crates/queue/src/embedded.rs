@@ -1,16 +1,16 @@
-//! The queue in SQLite, for one process that has it to itself.
+//! The queue in SQLite, for a single process.
 //!
-//! The table holds every message until it is acknowledged; which of them are being worked on is known in
-//! memory only. So after a crash everything that was not acknowledged is handed out again, marked as
-//! redelivered. A rung is a time in the future; a timer waits for the earliest.
+//! The table holds every message until it is acknowledged; delivery state exists in memory only. So after a crash,
+//! every unacknowledged message is delivered again, marked as redelivered. A delayed message is one with a time in
+//! the future; a timer waits for the earliest.
 //!
-//! An acknowledgement counts once its deletion is queued, not committed: what follows a lost deletion is a
-//! crash, after which duplicates are allowed (guarantee G3), and a commit per message would halve the rate.
+//! An acknowledgement counts once its deletion is queued, not committed. A deletion is lost only in a crash, after
+//! which duplicates are allowed (guarantee G3), and a commit per message would halve the throughput.
 
-mod aside;
 mod clock;
-mod keeper;
-mod lanes;
+mod in_memory;
+mod parked;
+mod tasks;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,23 +25,23 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::clock::Clock;
-use self::keeper::{Job, Returned};
-use self::lanes::{Held, Lanes};
+use self::in_memory::{Held, Lanes};
+use self::tasks::{Job, Returned};
 use crate::topology::{self, Topology};
 use crate::{
-    Acknowledge, Aside, Depth, Incoming, Lane, LaneKind, Outgoing, Parked, PublishError, Queue, Route, Settle, Settled,
-    Source, Which, metrics,
+    Acknowledge, Depth, Incoming, Lane, LaneKind, Outgoing, Parked, ParkedQueue, PublishError, Queue, Route, Selection,
+    Settle, Settled, Source, metrics,
 };
 
-/// The queue in SQLite.
+/// Queue implementation on SQLite. Only one may be open per store.
 pub struct Embedded {
     inner: Arc<Inner>,
-    tasks: Supervisor,
+    supervisor: Supervisor,
     /// Ends the tasks of a queue that was dropped without being closed.
     _closes_on_drop: DropGuard,
 }
 
-/// What the tasks of one queue and the messages in people's hands have in common.
+/// State shared by the tasks and the unsettled messages of one queue.
 struct Inner {
     store: Sqlite,
     topology: Topology,
@@ -55,7 +55,7 @@ struct Inner {
     closing: CancellationToken,
 }
 
-/// How many publishes and acknowledgements may wait for the store; more callers wait for a place.
+/// Maximum publishes and acknowledgements that wait for the store; further callers wait for a slot.
 const WAITING: usize = 4096;
 
 impl Embedded {
@@ -82,22 +82,22 @@ impl Embedded {
             closing: closing.clone(),
         });
         inner.unread.notify_one();
-        let tasks = Supervisor::new(health.clone(), closing.clone());
-        tasks.spawn("queue_store", {
+        let supervisor = Supervisor::new(health.clone(), closing.clone());
+        supervisor.spawn("queue_store", {
             let (inner, published) = (inner.clone(), Arc::new(AsyncMutex::new(published)));
-            move || keeper::store_and_read(inner.clone(), published.clone())
+            move || tasks::store_and_read(inner.clone(), published.clone())
         });
-        tasks.spawn("queue_delete", {
+        supervisor.spawn("queue_delete", {
             let (inner, to_delete) = (inner.clone(), Arc::new(AsyncMutex::new(to_delete)));
-            move || keeper::delete(inner.clone(), to_delete.clone())
+            move || tasks::delete(inner.clone(), to_delete.clone())
         });
-        tasks.spawn("queue_give_back", {
+        supervisor.spawn("queue_give_back", {
             let (inner, dropped) = (inner.clone(), Arc::new(AsyncMutex::new((dropped, VecDeque::new()))));
-            move || keeper::give_back(inner.clone(), dropped.clone())
+            move || tasks::give_back(inner.clone(), dropped.clone())
         });
         Ok(Arc::new(Self {
             inner,
-            tasks,
+            supervisor,
             _closes_on_drop: closing.drop_guard(),
         }))
     }
@@ -128,15 +128,15 @@ impl Queue for Embedded {
         taken
     }
 
-    fn rungs(&self) -> &[Duration] {
-        self.inner.topology.rungs()
+    fn delays(&self) -> &[Duration] {
+        self.inner.topology.delays()
     }
 
     fn available(&self) -> bool {
         !self.inner.closing.is_cancelled()
     }
 
-    /// What waits in a rung is counted with its lane, and so is what is being worked on.
+    /// Counts delayed and unsettled messages with their lane.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
         let counts = self.inner.store.count_messages().await;
         let counts = counts.map_err(|error| PublishError::Unavailable(error.to_string()))?;
@@ -177,18 +177,28 @@ impl Queue for Embedded {
         Ok(counts.into_iter().map(depth).collect())
     }
 
-    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
-        aside::list(&self.inner, aside, which, limit).await
+    async fn parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        limit: usize,
+    ) -> Result<Vec<Parked>, PublishError> {
+        parked::list(&self.inner, from, selection, limit).await
     }
 
-    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
-        aside::settle(&self.inner, aside, which, how).await
+    async fn settle_parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        how: Settle,
+    ) -> Result<Settled, PublishError> {
+        parked::settle(&self.inner, from, selection, how).await
     }
 
     async fn close(&self, grace: Duration) {
         self.inner.closing.cancel();
         self.inner.lanes().remove_takers();
-        if timeout(grace, self.tasks.ended()).await.is_err() {
+        if timeout(grace, self.supervisor.ended()).await.is_err() {
             tracing::warn!(?grace, "the embedded queue did not close in time");
         }
     }
@@ -198,8 +208,8 @@ impl Inner {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         let (lane, ready_at_ms) = match outgoing.to {
             Route::Work(lane) => (lane_number(lane), None),
-            Route::Delay(delay, _) if !self.topology.rungs().contains(&delay) => {
-                return Err(PublishError::NoRung(delay));
+            Route::Delay(delay, _) if !self.topology.delays().contains(&delay) => {
+                return Err(PublishError::NoDelayQueue(delay));
             }
             Route::Delay(delay, lane) => (lane_number(lane), Some(self.after(delay))),
             Route::Records => (RECORDS, None),
@@ -255,7 +265,7 @@ impl Inner {
     }
 }
 
-/// A message in somebody's hands.
+/// A delivered message that is neither acknowledged nor dropped.
 struct Unsettled {
     message: Option<Held>,
     taker: u64,

@@ -1,7 +1,4 @@
-//! How deliveries wait and travel: lanes, rungs and the queue of spilled records.
-//!
-//! One seam, two implementations: [`rabbit`] on RabbitMQ and [`embedded`] on SQLite. Both pass the same
-//! contract suite (`tests/contract`). No other crate names lapin.
+#![doc = include_str!("../README.md")]
 
 pub mod embedded;
 pub mod message;
@@ -19,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use message::{Message, MessageError};
 pub use metrics::register as register_metrics;
-pub use parked::{Aside, Parked, ParkedKind, Settle, Settled, Which};
+pub use parked::{Parked, ParkedKind, ParkedQueue, Selection, Settle, Settled};
 
-/// Where messages are published to and consumed from.
+/// Message queue with delays, publisher confirms and acknowledgements.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
     /// Publishes one message; `Ok` means that it is durable. Many calls at once share batches.
@@ -32,38 +29,45 @@ pub trait Queue: Send + Sync + 'static {
     /// the queue is shut down.
     async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming>;
 
-    /// The delays that have a rung, ascending.
-    fn rungs(&self) -> &[Duration];
+    /// The delays that have a delay queue, ascending.
+    fn delays(&self) -> &[Duration];
 
-    /// Whether a publish has a chance right now: connected, and not blocked by an alarm.
+    /// Tells if a publish can succeed right now: connected, and not blocked by an alarm of the broker.
     fn available(&self) -> bool;
 
-    /// How it stands with each lane, rung and side queue, as far as the queue can tell.
+    /// Depth of each lane, delay queue and side queue, as far as the queue can tell.
     async fn depths(&self) -> Result<Vec<Depth>, PublishError>;
 
-    /// The same for the queues of one source only, cheap enough to be asked several times a second. The embedded queue
+    /// Depths of one source's queues only, cheap enough to be called several times a second. The embedded queue
     /// counts at most [`COUNTED`] messages of each.
     async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError>;
 
-    /// Puts a message of a lane aside that nobody can read or settle, with the reason why, for an operator to look at.
+    /// Parks a lane's message that can't be read or settled, with the reason, for an operator.
     async fn park(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
-        self.publish(aside(ParkedKind::Delivery, body, reason)).await
+        self.publish(parked(ParkedKind::Delivery, body, reason)).await
     }
 
-    /// Puts a record aside, like [`Queue::park`].
+    /// Parks a record, like [`Queue::park`].
     async fn park_record(&self, body: Bytes, reason: &str) -> Result<(), PublishError> {
-        self.publish(aside(ParkedKind::Record, body, reason)).await
+        self.publish(parked(ParkedKind::Record, body, reason)).await
     }
 
-    /// Messages that were put aside, at most `limit`. They stay, and who looks at the same time may see fewer. Oldest
-    /// first, except that RabbitMQ gives what was looked at before what was not, and a part of that in another order.
-    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError>;
+    /// Lists at most `limit` parked messages and leaves them in place; a concurrent reader may see fewer. Oldest
+    /// first, except that RabbitMQ returns messages that were read before ahead of others, some of them in another
+    /// order.
+    async fn parked(&self, from: ParkedQueue, selection: &Selection, limit: usize)
+    -> Result<Vec<Parked>, PublishError>;
 
-    /// Requeues or discards messages that were put aside. A message is removed only after it is durable where it goes,
-    /// so an error in between makes a duplicate at worst; what was done by then stays done.
-    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError>;
+    /// Requeues or discards parked messages. A message is removed only after it is durable at its destination, so an
+    /// error in between makes a duplicate at worst. Messages settled before the error stay settled.
+    async fn settle_parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        how: Settle,
+    ) -> Result<Settled, PublishError>;
 
-    /// What [`Queue::watch`] has found in this process. Nothing where another one watches, or none does.
+    /// Findings of [`Queue::watch`] in this process; empty where another process watches, or none does.
     fn trouble(&self) -> Trouble {
         Trouble::default()
     }
@@ -79,34 +83,33 @@ pub trait Queue: Send + Sync + 'static {
     async fn close(&self, grace: Duration);
 }
 
-/// What is wrong with waits.
+/// Faults of delay queues that neither publishing nor consuming reveals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// Whether messages do not come back from the shortest rung.
+    /// Messages do not come back from the shortest delay queue.
     pub canary_missing: bool,
-    /// Rungs with messages that have waited long enough and are not in their lane yet, and how many.
+    /// Delay queues with messages that have waited long enough and are not in their lane yet, and how many.
     pub stuck: Vec<(String, u64)>,
 }
 
-/// How far the embedded queue counts where it is asked often.
+/// Upper bound of counts that the embedded queue reports for frequent calls.
 pub const COUNTED: u32 = 10_000;
 
-/// How it stands with one queue.
+/// State of one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Depth {
-    /// Its name.
+    /// The queue's name at the broker, also for the embedded queue.
     pub name: String,
     /// The lane that it is, if it is one.
     pub lane: Option<Lane>,
-    /// How many messages wait. What is being worked on, or on its way from a rung to a lane, does not count.
+    /// Messages that wait. Unsettled ones, and those moving from a delay queue to a lane, do not count.
     pub ready: u64,
-    /// How many consumers it has.
+    /// Number of consumers.
     pub consumers: u32,
 }
 
 impl Depth {
-    /// What the queue is for: the kind of its lane, `delay`, `records`, `parked`, `unrouted`, or
-    /// `other`.
+    /// Purpose of the queue: the kind of its lane, `delay`, `records`, `parked`, `unrouted`, or `other`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match (self.lane, self.name.as_str()) {
@@ -119,7 +122,8 @@ impl Depth {
         }
     }
 
-    /// What waits there, in a word: `lane`, `rung`, `records` or `aside`.
+    /// Label of the queue's stage in metrics: `lane`, `rung` (a delay queue), `records` or `aside` (parked and
+    /// unrouted). The values are older than the terms; dashboards use them.
     #[must_use]
     pub fn stage(&self) -> &'static str {
         match (self.lane, self.kind()) {
@@ -134,49 +138,47 @@ impl Depth {
 /// A message on its way in.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// Where it goes.
     pub to: Route,
-    /// What it says.
     pub body: Bytes,
 }
 
-/// Where a message goes.
+/// Destination of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// To be worked on at once.
     Work(Lane),
-    /// To be worked on after a delay, which must be one of the rungs.
+    /// To be worked on after a delay, which must be one of the delay queues.
     Delay(Duration, Lane),
     /// A record that the ledger could not take.
     Records,
-    /// A message that nobody can read or settle, as [`Queue::park`] encodes it.
+    /// The parked queue, with a body as [`Queue::park`] encodes it.
     Parked,
 }
 
 /// A work queue: first attempts or later ones, in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lane {
-    /// Live, bulk or retry.
+    /// Priority of the lane.
     pub kind: LaneKind,
-    /// Which shard, from the endpoint's id.
+    /// Number of the shard, from the endpoint's id.
     pub shard: u16,
 }
 
-/// What kind of attempts a lane holds.
+/// Priority of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LaneKind {
-    /// First attempts.
+    /// First attempts within the tenant's fair share.
     Live,
     /// First attempts of a tenant beyond its share, so that nobody waits behind its flood.
     Bulk,
-    /// All later attempts.
+    /// All attempts after the first.
     Retry,
 }
 
-/// What to consume.
+/// Source of messages to consume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// All shards of a lane.
+    /// All shards of one kind of lane.
     Work(LaneKind),
     /// Spilled records, in order of arrival.
     Records,
@@ -184,11 +186,10 @@ pub enum Source {
 
 /// A message that was taken from a queue. It must be settled by [`Incoming::ack`]; one that is dropped comes
 /// again about a second later, or at once if its receiver is gone. A message that is dropped a hundred times is
-/// parked by RabbitMQ: to wait is what rungs are for.
+/// parked by RabbitMQ: to wait is what delay queues are for.
 pub struct Incoming {
-    /// What it says.
     pub body: Bytes,
-    /// Whether it may have been handed out before.
+    /// The message may have been delivered before.
     pub redelivered: bool,
     pub(crate) ack: Box<dyn Acknowledge>,
 }
@@ -200,13 +201,13 @@ impl Incoming {
     }
 }
 
-/// How a message is settled.
+/// Acknowledgement of one delivered message.
 #[async_trait]
 pub(crate) trait Acknowledge: Send + Sync {
     async fn ack(self: Box<Self>) -> bool;
 }
 
-/// Why a message was not confirmed. Only a confirmed message may be relied upon; after any of these it may or
+/// Reason why a message was not confirmed. Only a confirmed message is durable; after any of these errors it may or
 /// may not be in the queue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -222,13 +223,13 @@ pub enum PublishError {
     /// The connection was lost or the answer did not come in time.
     #[error("the queue did not confirm the message: {0}")]
     Unknown(String),
-    /// There is no rung for this delay.
-    #[error("no rung waits {0:?}")]
-    NoRung(Duration),
+    /// There is no delay queue for this delay.
+    #[error("no delay queue waits {0:?}")]
+    NoDelayQueue(Duration),
 }
 
 impl LaneKind {
-    /// Every kind.
+    /// All kinds, by priority.
     pub const ALL: [Self; 3] = [Self::Live, Self::Bulk, Self::Retry];
 
     /// The name in queue names and metrics.
@@ -255,7 +256,7 @@ impl PublishError {
     }
 }
 
-fn aside(kind: ParkedKind, body: Bytes, reason: &str) -> Outgoing {
+fn parked(kind: ParkedKind, body: Bytes, reason: &str) -> Outgoing {
     Outgoing {
         to: Route::Parked,
         body: Parked::now(kind, body, reason).encode(),

@@ -1,4 +1,4 @@
-//! What a message in a lane or rung says.
+//! Message of a lane or delay queue: names a delivery, and carries the event's content or leaves it to the ledger.
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -14,46 +14,41 @@ use crate::{Lane, LaneKind};
 /// day of outage costs the broker some hundred bytes per delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Which delivery.
     pub delivery: DeliveryId,
-    /// Its event.
     pub event: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// Where it goes.
     pub endpoint: EndpointId,
     /// The step it is at: which attempt is next.
     pub step: Step,
-    /// When the attempt is due; at once if `None`.
+    /// Due time of the attempt; immediately if `None`.
     pub due: Option<Timestamp>,
     /// The event's content, if it travels along.
     pub content: Option<Content>,
 }
 
-/// What an attempt needs of the event.
+/// Content of an event, as far as an attempt needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// What happened.
     pub event_type: EventType,
-    /// When it happened.
+    /// Time of the event according to its publisher.
     pub occurred_at: Timestamp,
-    /// When it was accepted.
+    /// Time at which ingest accepted it.
     pub accepted_at: Timestamp,
-    /// The payload, a JSON text.
+    /// JSON text, unchanged from the publisher.
     pub payload: Bytes,
-    /// The publisher's trace.
+    /// W3C trace context of the publisher.
     pub traceparent: Option<TraceParent>,
     /// The span in which the event was accepted, if it is traced. Only what is queued at its acceptance bears it.
     pub span: Option<TraceParent>,
 }
 
-/// Why a message can't be read.
+/// Reason why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unreadable message: {0}")]
 pub struct MessageError(String);
 
 impl Message {
-    /// The lane it belongs to.
+    /// The lane for its next attempt, by step and endpoint.
     #[must_use]
     pub fn lane(&self, shards: u16) -> Lane {
         let first = self.step.attempt() == 1 && self.step.moves() == 0;
@@ -73,7 +68,7 @@ impl Message {
         }
     }
 
-    /// The message's bytes.
+    /// Encodes it as protobuf.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let id = |uuid: Uuid| Bytes::copy_from_slice(uuid.as_bytes());
@@ -102,7 +97,7 @@ impl Message {
         .into()
     }
 
-    /// Reads a message.
+    /// Decodes a message, including those of earlier versions.
     pub fn decode(bytes: Bytes) -> Result<Self, MessageError> {
         let wire = wire::Message::decode(bytes).map_err(|e| MessageError(e.to_string()))?;
         let id =

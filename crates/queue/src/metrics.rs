@@ -1,4 +1,4 @@
-//! What the queue counts.
+//! Metrics of the queue.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -89,26 +89,26 @@ static PARKED_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) static CANARY_SECONDS: LazyLock<Gauge> = LazyLock::new(|| {
     float_gauge(
         "tidings_queue_canary_seconds",
-        "How long the last message through the shortest rung took, seconds, where it is watched.",
+        "How long the last message through the shortest delay queue took, seconds, where it is watched.",
     )
 });
 
 pub(crate) static CANARY_MISSING: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(
         "tidings_queue_canary_missing",
-        "1 while messages do not come back from the shortest rung, where it is watched.",
+        "1 while messages do not come back from the shortest delay queue, where it is watched.",
     )
 });
 
 pub(crate) static STUCK: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges(
         "tidings_queue_stuck_messages",
-        "Messages of a rung that have waited long enough and are not in their lane yet. About zero in health.",
+        "Messages of a delay queue that have waited long enough and are not in their lane yet. About zero in health.",
         &["queue"],
     )
 });
 
-/// What the gauges above say now.
+/// Current findings of the watch, read from its gauges.
 pub(crate) fn trouble() -> Trouble {
     let stuck = STUCK.collect();
     let gauges = stuck.iter().flat_map(|family| family.get_metric());
@@ -171,7 +171,7 @@ pub fn register() {
     LazyLock::force(&POLICY_CONFLICTS);
 }
 
-/// How a publish may end.
+/// Labels of publish outcomes.
 const OUTCOMES: [&str; 6] = [
     "confirmed",
     "unavailable",
@@ -188,7 +188,7 @@ pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
         Err(PublishError::Unroutable(_)) => "unroutable",
         Err(PublishError::Rejected(_)) => "rejected",
         Err(PublishError::Unknown(_)) => "unknown",
-        Err(PublishError::NoRung(_)) => "no_rung",
+        Err(PublishError::NoDelayQueue(_)) => "no_rung",
     };
     PUBLISHES.with_label_values(&[outcome]).inc();
     if result.is_ok() {

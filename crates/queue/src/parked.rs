@@ -1,8 +1,8 @@
-//! Messages that were put aside for an operator: which there are, and what can be done with them.
+//! Parked messages: set aside for an operator to inspect, requeue or discard.
 //!
 //! A role that can't read or settle a message parks it with the reason ([`Queue::park`](crate::Queue::park)). The
-//! broker puts messages aside too, as they are: those that were handed out too often, and those whose lane was gone
-//! when their wait was over.
+//! broker parks messages unchanged: those delivered too often without being settled, and those whose lane was missing
+//! when their wait ended.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,70 +14,70 @@ use uuid::Uuid;
 use crate::topology::{DELIVERY_LIMIT, PARKED, RETIRED, UNROUTED};
 use crate::{Message, MessageError, Route};
 
-/// A queue of messages that were put aside.
+/// A queue of messages that need an operator's attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aside {
-    /// Messages that nobody could read or settle.
+pub enum ParkedQueue {
+    /// Messages that could not be read or settled.
     Parked,
     /// Messages whose lane was gone when their wait was over. The sweeper has published their deliveries again.
     Unrouted,
 }
 
-/// One message that was put aside.
+/// One parked message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     /// Names it, as long as it is there.
     pub id: String,
-    /// Why it was put aside.
+    /// Reason for parking it, for the operator.
     pub reason: String,
-    /// When it was put aside, if that is known.
+    /// Time of parking, if known.
     pub parked_at: Option<Timestamp>,
-    /// What it is.
+    /// Format of the body.
     pub kind: ParkedKind,
-    /// What it says.
+    /// The message as it was.
     pub body: Bytes,
 }
 
-/// What a message that was put aside is.
+/// Content of a parked message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedKind {
-    /// A [`Message`] of a lane.
+    /// A [`Message`] from a lane.
     Delivery,
     /// A record of the queue of spilled records.
     Record,
 }
 
-/// Which messages of those put aside.
+/// Parked messages that an operation applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// Every one that is there when it is asked for.
+pub enum Selection {
+    /// Every message present when the operation starts.
     All,
-    /// The one of this id.
+    /// The message with this [`Parked::id`].
     One(String),
 }
 
-/// What an operator does with messages that were put aside.
+/// Operator's decision on parked messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settle {
     /// Publishes them where they came from.
     Requeue,
-    /// Throws them away.
+    /// Deletes them for good.
     Discard,
 }
 
-/// What became of messages that were put aside.
+/// Result of settling parked messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// How many are where they should be.
+    /// Messages requeued or discarded.
     pub done: u64,
-    /// How many stay, because they can't be requeued.
+    /// Messages that stay because they can't be requeued.
     pub refused: u64,
-    /// Why the last of those can't.
+    /// Reason of the last refusal.
     pub refusal: Option<MessageError>,
 }
 
-impl Aside {
-    /// The queue's name.
+impl ParkedQueue {
+    /// Name of the queue at the broker.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Aside {
 }
 
 impl ParkedKind {
-    /// In one word.
+    /// Name in APIs and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,7 +105,7 @@ impl ParkedKind {
 }
 
 impl Parked {
-    /// A message that is put aside now.
+    /// Parks a body now, under a new id.
     #[must_use]
     pub fn now(kind: ParkedKind, body: Bytes, reason: &str) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Parked {
         }
     }
 
-    /// Where it came from; a message that can't be read came from nowhere.
+    /// Destination for a requeue; an unreadable message has none.
     pub fn home(&self, shards: u16) -> Result<Route, MessageError> {
         match self.kind {
             ParkedKind::Record => Ok(Route::Records),
@@ -125,7 +125,7 @@ impl Parked {
         }
     }
 
-    /// The bytes to store.
+    /// Encodes it with reason and time, for the parked queue.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         wire::Parked {
@@ -139,9 +139,9 @@ impl Parked {
         .into()
     }
 
-    /// Reads what lies in a queue of messages put aside. What the broker has put there is a message as it was, which
-    /// is then named by `message_id`, or by what it says if that is empty.
-    pub(crate) fn read(aside: Aside, bytes: Bytes, message_id: &str) -> Self {
+    /// Reads an entry of a parked queue. The broker's entries are plain messages, identified by `message_id`, or by a
+    /// hash of their body if that is empty.
+    pub(crate) fn read(from: ParkedQueue, bytes: Bytes, message_id: &str) -> Self {
         if let Some(parked) = Self::decode(bytes.clone()) {
             return parked;
         }
@@ -152,9 +152,9 @@ impl Parked {
         } else {
             message_id.to_owned()
         };
-        let reason = match aside {
-            Aside::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
-            Aside::Unrouted => "its lane was gone when its wait was over".to_owned(),
+        let reason = match from {
+            ParkedQueue::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
+            ParkedQueue::Unrouted => "its lane was gone when its wait was over".to_owned(),
         };
         Self {
             id,
@@ -183,8 +183,8 @@ impl Parked {
     }
 }
 
-impl Which {
-    /// Whether a message is meant.
+impl Selection {
+    /// Tells if the selection covers a message.
     pub(crate) fn includes(&self, parked: &Parked) -> bool {
         match self {
             Self::All => true,
@@ -247,7 +247,7 @@ mod tests {
     fn what_is_parked_reads_back_and_knows_where_it_came_from() {
         let message = message();
         let parked = Parked::now(ParkedKind::Delivery, message.encode(), "refused");
-        let read = Parked::read(Aside::Parked, parked.encode(), "the broker's id");
+        let read = Parked::read(ParkedQueue::Parked, parked.encode(), "the broker's id");
         assert_eq!(
             (&read.id, &read.reason, &read.body),
             (&parked.id, &parked.reason, &parked.body)
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(read.home(8), Ok(Route::Work(lane)));
 
         let record = Parked::now(ParkedKind::Record, Bytes::from_static(b"any"), "refused");
-        let record = Parked::read(Aside::Parked, record.encode(), "");
+        let record = Parked::read(ParkedQueue::Parked, record.encode(), "");
         assert_eq!(record.home(8), Ok(Route::Records));
         assert!(
             Parked {
@@ -274,14 +274,14 @@ mod tests {
     #[test]
     fn what_the_broker_puts_aside_is_shown_as_it_is() {
         let message = message();
-        let read = Parked::read(Aside::Parked, message.encode(), "one-1");
+        let read = Parked::read(ParkedQueue::Parked, message.encode(), "one-1");
         assert_eq!((read.id.as_str(), read.parked_at), ("one-1", None));
         assert_eq!(read.reason, "handed out 100 times without being settled");
         assert_eq!(read.body, message.encode());
         for foreign in [&b""[..], b"foreign", &[0xff; 40]] {
             let bytes = Bytes::copy_from_slice(foreign);
-            let read = Parked::read(Aside::Unrouted, bytes.clone(), "");
-            assert_eq!(read.id, Parked::read(Aside::Unrouted, bytes, "").id);
+            let read = Parked::read(ParkedQueue::Unrouted, bytes.clone(), "");
+            assert_eq!(read.id, Parked::read(ParkedQueue::Unrouted, bytes, "").id);
             assert!(!read.id.is_empty() && read.body == foreign && read.home(8).is_err());
         }
     }

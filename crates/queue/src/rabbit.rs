@@ -1,22 +1,22 @@
 //! The queue on RabbitMQ (3.10 to 4.x).
 //!
-//! Two connections, one to publish and one to consume, each kept by a supervisor that dials for ever. What
-//! depends on a connection (channels, publishers, consumers) is one generation: any error or timeout ends it
-//! as a whole and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged one
-//! by one. While there is no connection, publishing fails at once, so that callers can turn to the ledger.
+//! It uses two connections, one to publish and one to consume, each kept by a supervisor that reconnects forever. A
+//! connection with all that depends on it (channels, publishers, consumers) is one generation: any error or timeout
+//! ends it as a whole, and the next starts afresh. Publishing is confirmed by the broker, consuming acknowledged
+//! message by message. Without a connection, publishing fails at once, so that callers can fall back to the ledger.
 
 mod addresses;
-mod aside;
 mod canary;
 mod check;
 mod connection;
 mod consuming;
 mod declare;
+mod depths;
 pub mod examine;
 mod line;
 mod management;
-mod publisher;
-mod publishing;
+mod parked;
+mod publish;
 mod routes;
 mod status;
 mod subscription;
@@ -37,50 +37,51 @@ use self::connection::{Broker, Cure, Failure};
 use self::consuming::Generation;
 use self::declare::Declared;
 use self::line::Line;
-use self::publishing::Link;
+use self::publish::Link;
 use self::routes::Routes;
 use self::status::{Side, Status};
 use self::subscription::Subscription;
 use crate::topology::{DEFAULT_SHARDS, Topology, TopologyError};
 use crate::{
-    Aside, Depth, Incoming, Outgoing, Parked, PublishError, Queue, Settle, Settled, Source, Trouble, Which, metrics,
+    Depth, Incoming, Outgoing, Parked, ParkedQueue, PublishError, Queue, Selection, Settle, Settled, Source, Trouble,
+    metrics,
 };
 
-/// How to reach and use RabbitMQ.
+/// Connection settings of RabbitMQ (`[amqp]`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `amqp://user:password@host:port/vhost`; `amqps://` for TLS. The nodes of a cluster are named in one URL:
     /// `amqp://user:password@a:5672,b:5672/vhost`. A vhost of its own is best.
     pub url: SecretText,
-    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in rungs, for queues
+    /// The management API, `http://user:password@host:15672`, to watch for messages that are stuck in delay queues, for queues
     /// with too few members and for policies that change our queues; several nodes as in `url`. Empty for not at all.
     pub management_url: SecretText,
     /// Shards of each lane, 1 to 100. Fixed once messages wait.
     pub shards: u16,
-    /// Delays that get a rung besides the base rungs; those that schedules and dialects name need no mention.
+    /// Delays that get a delay queue besides the base delay queues; those that schedules and dialects name need no mention.
     pub delays: Vec<humantime_serde::Serde<Duration>>,
-    /// How long connecting to one address may take.
+    /// Timeout for connecting to one address.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// How long the broker may take to confirm a message.
+    /// Timeout for the broker's confirmation of a message.
     #[serde(with = "humantime_serde")]
     pub confirm_timeout: Duration,
-    /// How long a publish waits while the broker has an alarm, before it fails.
+    /// Time that a publish waits for an alarm of the broker to end, before it fails.
     #[serde(with = "humantime_serde")]
     pub blocked_wait: Duration,
-    /// How long queues rest after their very first declaration, before messages are entrusted to them.
+    /// Rest for queues after their first declaration, before messages are published to them.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
     /// After how long a message that was dropped without being acknowledged goes back to its queue.
     #[serde(with = "humantime_serde")]
     pub redeliver_after: Duration,
-    /// How many channels publish side by side, at least 1.
+    /// Channels that publish in parallel, at least 1.
     pub publish_channels: u16,
-    /// How often exchanges, queues and bindings are looked at, and made again where they are missing; zero for never.
+    /// Interval at which exchanges, queues and bindings are checked and repaired; zero for never.
     #[serde(with = "humantime_serde")]
     pub check_every: Duration,
-    /// For `amqps://`.
+    /// TLS settings for `amqps://` URLs.
     pub tls: ClientTls,
 }
 
@@ -109,11 +110,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Says what is wrong with URLs and files, before anything is tried with them.
+    /// Checks URLs and files without connecting.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.broker().map_err(ConfigError)?;
         management::Nodes::parse(self.management_url.reveal())
-            .map_err(|reason| ConfigError(format!("amqp.management_url is of no use: {reason}")))?;
+            .map_err(|reason| ConfigError(format!("amqp.management_url is invalid: {reason}")))?;
         Ok(())
     }
 
@@ -127,7 +128,7 @@ impl Config {
     }
 }
 
-/// RabbitMQ.
+/// Queue implementation on RabbitMQ.
 pub struct Rabbit {
     shared: Arc<Shared>,
     /// Set by who consumes first: a process that only publishes needs no second connection.
@@ -136,7 +137,7 @@ pub struct Rabbit {
     _closes_on_drop: DropGuard,
 }
 
-/// What the tasks of one queue have in common.
+/// State shared by the tasks of one queue.
 struct Shared {
     config: Config,
     topology: Topology,
@@ -145,19 +146,19 @@ struct Shared {
     status: Status,
     link: watch::Sender<Link>,
     routes: Arc<Routes>,
-    /// Whether the topology was declared and nobody has missed anything of it since.
+    /// The topology is declared, and nothing of it was found missing since.
     declared: watch::Sender<bool>,
-    /// Nothing more is handed out; what is being worked on can still be settled and published.
+    /// Cancelled when no more messages are to be delivered; unsettled ones can still be settled, and publishing goes on.
     ending: CancellationToken,
-    /// Everything ends.
+    /// Cancelled when everything ends.
     closing: CancellationToken,
     supervisors: Supervisor,
     subscriptions: TaskTracker,
 }
 
 impl Rabbit {
-    /// Starts connecting and returns at once; `health` says how it stands. When `shutdown` is cancelled,
-    /// nothing more is handed out, while acknowledging and publishing go on until [`Queue::close`].
+    /// Starts connecting in the background and reports to `health`. When `shutdown` is cancelled, no more messages
+    /// are delivered, while acknowledging and publishing go on until [`Queue::close`].
     #[must_use]
     pub fn start(config: Config, topology: Topology, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         metrics::register();
@@ -179,7 +180,7 @@ impl Rabbit {
         });
         let keep = {
             let shared = shared.clone();
-            move || publishing::keep(shared.clone())
+            move || publish::keep(shared.clone())
         };
         shared.supervisors.spawn("rabbitmq_publishing", keep);
         Arc::new(Self {
@@ -208,7 +209,7 @@ impl Rabbit {
 impl Queue for Rabbit {
     async fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
         let started = Instant::now();
-        let result = publishing::publish(&self.shared, outgoing).await;
+        let result = publish::publish(&self.shared, outgoing).await;
         metrics::published(&result, started.elapsed());
         result
     }
@@ -230,8 +231,8 @@ impl Queue for Rabbit {
         taken
     }
 
-    fn rungs(&self) -> &[Duration] {
-        self.shared.topology.rungs()
+    fn delays(&self) -> &[Duration] {
+        self.shared.topology.delays()
     }
 
     fn available(&self) -> bool {
@@ -239,19 +240,29 @@ impl Queue for Rabbit {
     }
 
     async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
-        publishing::depths(&self.shared).await
+        depths::all(&self.shared).await
     }
 
     async fn depths_of(&self, source: Source) -> Result<Vec<Depth>, PublishError> {
-        publishing::depths_of(&self.shared, source).await
+        depths::of_source(&self.shared, source).await
     }
 
-    async fn parked(&self, aside: Aside, which: &Which, limit: usize) -> Result<Vec<Parked>, PublishError> {
-        aside::list(&self.shared, aside, which, limit).await
+    async fn parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        limit: usize,
+    ) -> Result<Vec<Parked>, PublishError> {
+        parked::list(&self.shared, from, selection, limit).await
     }
 
-    async fn settle_parked(&self, aside: Aside, which: &Which, how: Settle) -> Result<Settled, PublishError> {
-        aside::settle(&self.shared, aside, which, how).await
+    async fn settle_parked(
+        &self,
+        from: ParkedQueue,
+        selection: &Selection,
+        how: Settle,
+    ) -> Result<Settled, PublishError> {
+        parked::settle(&self.shared, from, selection, how).await
     }
 
     fn trouble(&self) -> Trouble {
@@ -296,12 +307,12 @@ impl Shared {
     }
 }
 
-/// Waits between attempts to connect.
+/// Delays between connection attempts.
 fn backoff() -> Backoff {
     Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
 }
 
-/// How often to look whether somebody has done what a failure asks for.
+/// Interval of retries for failures that an operator has to repair.
 const OPERATOR_RETRY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -314,7 +325,7 @@ mod tests {
         let config = read(r#"{"url": "amqp://a:b@c/d", "delays": ["3s", "300ms"], "confirm_timeout": "5s"}"#).unwrap();
         assert_eq!(config.confirm_timeout, Duration::from_secs(5));
         let topology = config.topology().unwrap();
-        assert!(topology.rungs().contains(&Duration::from_millis(300)) && topology.rungs().len() == 20);
+        assert!(topology.delays().contains(&Duration::from_millis(300)) && topology.delays().len() == 20);
         assert!(read(r#"{"confirm_timout": "5s"}"#).is_err());
         let printed = serde_json::to_string(&config).unwrap();
         assert!(!printed.contains("a:b") && printed.contains(r#""3s""#), "{printed}");
@@ -330,7 +341,7 @@ mod tests {
         assert_eq!(Config::default().check(), Ok(()));
         assert!(wrong(|config| config.url = "http://mq".into()).starts_with("the AMQP URL is not valid: "));
         assert!(
-            wrong(|config| config.management_url = "mq:15672".into()).starts_with("amqp.management_url is of no use")
+            wrong(|config| config.management_url = "mq:15672".into()).starts_with("amqp.management_url is invalid")
         );
         let plain = wrong(|config| config.tls.ca_file = Some("/nowhere".into()));
         assert!(plain.contains("TLS needs amqps://"), "{plain}");

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-#[path = "contract/aside.rs"]
-mod aside;
 #[path = "contract/broker_only.rs"]
 mod broker_only;
 #[path = "contract/damage.rs"]
 mod damage;
 #[path = "contract/embedded_only.rs"]
 mod embedded_only;
+#[path = "contract/parked.rs"]
+mod parked;
 #[path = "contract/places.rs"]
 mod places;
 #[path = "contract/reaching.rs"]
@@ -43,9 +43,9 @@ macro_rules! promises {
 promises! {
     what_is_acknowledged_never_comes_again,
     what_is_dropped_comes_again_marked,
-    rungs_are_never_early_and_hardly_late,
-    a_lane_keeps_its_shard_through_a_rung,
-    other_delays_have_no_rung,
+    delay_queues_are_never_early_and_hardly_late,
+    a_lane_keeps_its_shard_through_a_delay_queue,
+    other_delays_have_no_delay_queue,
     prefetch_bounds_what_is_unsettled,
     records_keep_their_order,
     many_publishers_lose_and_double_nothing,

@@ -1,8 +1,8 @@
-//! Which endpoints have a backlog in the ledger, as the log service says with each of its answers.
+//! Endpoints with a backlog in the ledger, as reported with each response of the log service.
 //!
-//! Need: what is published for an endpoint that takes nothing would go through queue and dispatcher only to be held in
-//! the ledger as well. Mechanism: who knows of the backlog puts new deliveries behind it at once. Limit: word of it is
-//! believed for a moment only, so that nothing is put behind a backlog that is gone, or when nobody can tell.
+//! A delivery to an endpoint that accepts nothing would travel through queue and dispatcher only to end up held in
+//! the ledger. Ingest therefore holds it at once, behind the backlog. A report is trusted for [`BELIEVED`] only, so
+//! that nothing is held behind a backlog that is gone or whose state is unknown.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use tidings_domain::EndpointId;
 
-/// How long an answer is believed.
+/// Time that a report is trusted.
 const BELIEVED: Duration = Duration::from_secs(3);
 
 /// Endpoints with a backlog. Clones are the same.
 #[derive(Clone, Default)]
-pub struct Backlogs(Arc<RwLock<Option<Heard>>>);
+pub struct BackloggedEndpoints(Arc<RwLock<Option<Report>>>);
 
-struct Heard {
+struct Report {
     at: Instant,
     endpoints: HashSet<EndpointId>,
 }
 
-impl Backlogs {
-    /// Whether the endpoint has one.
+impl BackloggedEndpoints {
+    /// Tells if the endpoint had a backlog in the latest trusted report.
     #[must_use]
     pub fn has(&self, endpoint: EndpointId) -> bool {
         let heard = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -33,12 +33,12 @@ impl Backlogs {
     }
 
     /// Takes what the log service says.
-    pub(crate) fn hear(&self, endpoints: HashSet<EndpointId>) {
+    pub(crate) fn update(&self, endpoints: HashSet<EndpointId>) {
         // The usual case, in which nothing is to be remembered, takes no lock that others wait for.
         if endpoints.is_empty() && self.0.read().unwrap_or_else(PoisonError::into_inner).is_none() {
             return;
         }
-        let heard = (!endpoints.is_empty()).then(|| Heard {
+        let heard = (!endpoints.is_empty()).then(|| Report {
             at: Instant::now(),
             endpoints,
         });
@@ -52,11 +52,11 @@ mod tests {
 
     #[test]
     fn the_last_word_counts() {
-        let (backlogs, endpoint) = (Backlogs::default(), EndpointId::new());
+        let (backlogs, endpoint) = (BackloggedEndpoints::default(), EndpointId::new());
         assert!(!backlogs.has(endpoint));
-        backlogs.hear(HashSet::from([endpoint]));
+        backlogs.update(HashSet::from([endpoint]));
         assert!(backlogs.has(endpoint) && !backlogs.has(EndpointId::new()));
-        backlogs.hear(HashSet::new());
+        backlogs.update(HashSet::new());
         assert!(!backlogs.has(endpoint));
     }
 }

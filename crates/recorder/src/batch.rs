@@ -1,7 +1,7 @@
-//! Batches that form by themselves: what arrives while earlier batches are under way goes together.
+//! Batches calls without a timer: items that arrive while earlier batches are in flight form the next one.
 //!
-//! Nothing waits for a batch to fill unless its caller can: then a batch is held open for a few milliseconds, which makes
-//! one call of several at moderate rates. A busy system pays for a call once per batch either way.
+//! No item waits for a batch to fill, unless its caller can afford it: then a batch is held open for a few milliseconds,
+//! which makes one call of several at moderate rates. A busy system pays for one call per batch either way.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// How large batches grow and how many are under way at once.
+/// Maximum batch size, and batches in flight at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
     pub(crate) concurrent: usize,
-    /// How long a batch that is not full stays open for more; zero where somebody waits for the answer.
+    /// Time that a batch which is not full stays open for more; zero where callers wait for the result.
     pub(crate) gather: Duration,
 }
 
@@ -108,7 +108,7 @@ async fn form<T, R, F, W>(
         let results = work(values);
         tokio::spawn(async move {
             for (answer, result) in answers.into_iter().zip(results.await) {
-                // Nobody waits any more: the caller was cancelled, and the result concerns nobody else.
+                // The caller was cancelled, and the result concerns nobody else.
                 let _ = answer.send(result);
             }
             drop(slot);

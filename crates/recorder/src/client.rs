@@ -1,4 +1,4 @@
-//! The connection to the log service.
+//! Client of the log service, with load balancing over its replicas.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -23,19 +23,19 @@ use uuid::Uuid;
 /// The largest message between roles, bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
-/// How often the log service is asked whether it can do its job.
+/// Interval of health checks of the log service.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How ingest and dispatcher reach the log service (`[log_client]`).
+/// Connection of ingest and dispatcher to the log service (`[log_client]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the log service listens. All addresses of each name are used in turn, and looked up again regularly.
+    /// URLs of the log service. All addresses of each name are used in turn, and resolved again at intervals.
     pub servers: Vec<String>,
-    /// How long a call may take before its records are spilled.
+    /// Timeout of a call, after which its records are spilled.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
-    /// For servers `https://`.
+    /// TLS settings for `https://` URLs.
     pub tls: ClientTls,
 }
 
@@ -88,15 +88,16 @@ impl LogClient {
         }
     }
 
-    /// Whether a replica is able to do its job. They are asked in turn, so that one that restarts does not count.
+    /// Health of the service: `false` only if no replica can do its job. Replicas are checked in turn, so that one
+    /// that restarts does not count.
     async fn is_serving(&self) -> Result<(), Status> {
-        let mut said = Status::unavailable("the log service does not say that it is serving");
+        let mut said = Status::unavailable("the log service does not report that it is serving");
         for _ in 0..=self.replicas.len() {
             let mut health = HealthClient::new(self.channel.clone());
             let asked = HealthCheckRequest::default();
             match self.within_deadline(async move { health.check(asked).await }).await {
                 Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => return Ok(()),
-                Ok(_) => said = Status::unavailable("the log service says that it is not able to do its job"),
+                Ok(_) => said = Status::unavailable("the log service reports that it is not serving"),
                 Err(status) => said = status,
             }
         }
@@ -114,7 +115,6 @@ impl LogClient {
         Ok(ids.map(EndpointId::from_uuid).collect())
     }
 
-    /// Fetches deliveries with their content.
     pub(crate) async fn fetch(&self, request: pb::FetchDeliveriesRequest) -> Result<Vec<pb::FetchedDelivery>, Status> {
         let call = self.inner.clone();
         let response = self

@@ -1,4 +1,4 @@
-//! Reading deliveries from the ledger, batched.
+//! Reads deliveries from the ledger, in batches.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,40 +23,35 @@ const LIMITS: Limits = Limits {
     gather: Duration::ZERO,
 };
 
-/// Asks the ledger about deliveries.
+/// Handle for reading deliveries; clones share batches.
 #[derive(Clone)]
 pub struct Fetcher {
     batches: Batcher<Sought, Result<Found, FetchError>>,
 }
 
-/// A delivery that the ledger is asked about.
+/// Key of a delivery to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Sought {
-    /// Which delivery.
     pub delivery: DeliveryId,
-    /// Its event.
     pub event: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
 }
 
-/// What the ledger says of a delivery.
+/// State of a delivery in the ledger.
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// It is on record.
     Known(Fetched),
     /// It is not on record yet.
     NotYet,
     /// There is no event, and none will come.
     Gone {
-        /// Why.
         why: Gone,
-        /// Whether the delivery itself is on record.
+        /// The delivery itself is on record, though its event is gone.
         recorded: bool,
     },
 }
 
-/// Why there is no event of a delivery.
+/// Reason why a delivery's event is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
     /// Everything of its tenant was erased.
@@ -67,30 +62,30 @@ pub enum Gone {
     Unknown,
 }
 
-/// What the ledger knows of a delivery.
+/// A delivery on record, with its event's content if that is left.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// The step it is at.
+    /// The step it has reached.
     pub step: Step,
-    /// Whether it has ended.
+    /// The delivery has ended: succeeded, exhausted or cancelled.
     pub terminal: bool,
     /// The event's content; `None` while the record of the event is still on the way to the ledger.
     pub content: Option<Content>,
 }
 
-/// Why the ledger could not be asked.
+/// Reason why the ledger could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FetchError {
     /// The log service or its database is away.
     #[error("the log service is unavailable: {0}")]
     Unavailable(String),
-    /// The answer makes no sense.
+    /// The response could not be decoded.
     #[error("the log service sent a delivery that can't be read: {0}")]
     Unreadable(String),
 }
 
 impl Fetcher {
-    /// Starts the fetcher.
+    /// Starts the batching task, which ends with the last handle.
     #[must_use]
     pub fn start(log: LogClient, health: &Health) -> Self {
         Self {

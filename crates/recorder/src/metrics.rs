@@ -1,4 +1,4 @@
-//! What the recorder counts.
+//! Metrics of the recorder.
 
 use std::sync::LazyLock;
 

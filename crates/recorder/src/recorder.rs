@@ -1,4 +1,4 @@
-//! Writing records durably, to the ledger or past it.
+//! Writes records durably, to the ledger or to the records queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use tidings_service::Health;
 use tidings_service::trace::{self, Kind};
 use tonic::{Code, Status};
 
-use crate::backlogs::Backlogs;
+use crate::backlogs::BackloggedEndpoints;
 use crate::batch::{Batcher, Limits};
 use crate::client::LogClient;
 use crate::metrics;
@@ -26,58 +26,57 @@ const LIMITS: Limits = Limits {
     gather: Duration::ZERO,
 };
 
-/// How long outcomes wait for each other. Only the acknowledgement of a message waits for them, whose request has been made;
-/// a crash may repeat the requests of as much more time.
+/// Time for which outcomes are gathered into one batch. Only the acknowledgement of a message waits for that, and its
+/// request has been made; a crash may repeat the requests of this much more time.
 const GATHER_OUTCOMES: Duration = Duration::from_millis(3);
 
-/// After a failure the log service is asked only for what the queue does not take, for this long, so that an outage
-/// costs each record one publish and not also a deadline.
+/// Pause after a failure of the log service: meanwhile records go to the queue first, so that an outage costs each of
+/// them one publish and no timeout.
 const REST: Duration = Duration::from_millis(500);
 
-/// Makes records durable.
+/// Handle for writing records; clones share batches.
 #[derive(Clone)]
 pub struct Recorder {
     /// Events, for which their publishers wait.
     events: Batcher<pb::Record, Result<Durable, RecordError>>,
     /// Attempts and changes of deliveries.
     outcomes: Batcher<pb::Record, Result<Durable, RecordError>>,
-    backlogs: Backlogs,
+    backlogs: BackloggedEndpoints,
 }
 
-/// Where a record is safe.
+/// Place where a record is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durable {
-    /// In the ledger.
     InLedger,
     /// In the records queue, on its way to the ledger.
     Spilled,
 }
 
-/// Why a record is not durable.
+/// Reason why a record is not durable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Neither the log service nor the records queue took it.
     #[error("neither the log service nor the queue is available: {log}; {queue}")]
     Unavailable {
-        /// What the log service said.
+        /// Error of the log service.
         log: String,
-        /// What the queue said.
+        /// Error of the queue.
         queue: String,
     },
     /// The log service refuses the record for good.
     #[error("the log service refuses the record: {0}")]
     Refused(String),
-    /// The process is ending.
+    /// The process is shutting down.
     #[error("the recorder has stopped")]
     Stopped,
 }
 
 impl Recorder {
-    /// Starts the recorder.
+    /// Starts the batching task, which ends with the last handle.
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>, health: &Health) -> Self {
         metrics::register();
-        let backlogs = Backlogs::default();
+        let backlogs = BackloggedEndpoints::default();
         let path = Arc::new(Path {
             log,
             queue,
@@ -102,9 +101,9 @@ impl Recorder {
         }
     }
 
-    /// Which endpoints have a backlog, as the log service said last.
+    /// Endpoints with a backlog, as the log service reported last.
     #[must_use]
-    pub fn backlogs(&self) -> &Backlogs {
+    pub fn backlogs(&self) -> &BackloggedEndpoints {
         &self.backlogs
     }
 
@@ -131,12 +130,12 @@ impl Recorder {
 struct Path {
     log: LogClient,
     queue: Arc<dyn Queue>,
-    backlogs: Backlogs,
+    backlogs: BackloggedEndpoints,
     started: Instant,
     rest_until_ms: AtomicU64,
 }
 
-/// Why the log service did not take a record.
+/// Reason why the log service did not take a record.
 enum Untaken {
     /// It has read the record and will never take it.
     Refused(String),
@@ -206,7 +205,7 @@ impl Path {
             let count = part.len();
             match self.log.record(part.clone()).await {
                 Ok(backlogged) => {
-                    self.backlogs.hear(backlogged);
+                    self.backlogs.update(backlogged);
                     metrics::RECORDS_WRITTEN.inc_by(count as u64);
                     results.extend((0..count).map(|_| Ok(())));
                 }
@@ -252,8 +251,8 @@ impl Path {
     }
 }
 
-/// Whether the service has read the records and will never take one of them. What fails for any other reason, the
-/// database's state among them, is taken elsewhere.
+/// Recognises a refusal: the service has read the records and will never accept one of them. Any other failure, the
+/// database's state among them, leads to a spill.
 fn is_refusal(status: &Status) -> bool {
     matches!(
         status.code(),

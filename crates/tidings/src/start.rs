@@ -410,7 +410,7 @@ impl Process {
     }
 }
 
-/// The topology with a rung for every delay that dialects and configuration name.
+/// The topology with a delay queue for every delay that dialects and configuration name.
 pub(crate) fn topology(config: &Config, dialects: &tidings_dialect::Dialects) -> anyhow::Result<Topology> {
     let of_dialects = dialects
         .names()

@@ -49,7 +49,7 @@ fn arrived(receiver: &Receiver) -> (HashSet<String>, usize) {
     (ids, repeated)
 }
 
-/// Purges every lane and every rung.
+/// Purges every lane and every delay queue.
 async fn lose_messages(system: &System) {
     for queue in system.vhost.list_queues().await {
         if queue.name.starts_with("tidings.work.") || queue.name.starts_with("tidings.delay.") {

@@ -1,4 +1,4 @@
-//! Schedules: kept by the broker's rungs, or by the ledger where no rung has the delay.
+//! Schedules: kept by the broker's delay queues, or by the ledger where no delay queue has the delay.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,18 +13,18 @@ async fn a_failed_delivery_is_tried_again_by_its_schedule() {
     let system = System::start().await;
     let tenant = system.operator.create_tenant("retrying").await;
     tokio::join!(
-        rungs_keep_the_time(&system, &tenant),
+        delay_queues_keep_the_time(&system, &tenant),
         the_last_failure_exhausts(&system, &tenant),
         retry_after_is_honoured(&system, &tenant),
-        the_ledger_keeps_what_no_rung_has(&system, &tenant),
+        the_ledger_keeps_what_no_delay_queue_has(&system, &tenant),
     );
     assert_eq!(system.dispatcher.metric("tidings_duplicates_dropped_total").await, 0.0);
 }
 
-async fn rungs_keep_the_time(system: &System, tenant: &Tenant) {
+async fn delay_queues_keep_the_time(system: &System, tenant: &Tenant) {
     let receiver = Receiver::start().await;
     receiver.answer_next([503, 503, 200].map(Answer::Status));
-    let event = publish_to(system, tenant, "rungs.kept", &receiver, &[1_000, 1_000]).await;
+    let event = publish_to(system, tenant, "delays.kept", &receiver, &[1_000, 1_000]).await;
 
     let delivery = system.operator.wait_for_state(&event, "succeeded").await.remove(0);
     assert_eq!(delivery.attempts, 3);
@@ -39,7 +39,7 @@ async fn rungs_keep_the_time(system: &System, tenant: &Tenant) {
     let timestamps: HashSet<_> = header("webhook-timestamp").into_iter().collect();
     assert_eq!(timestamps.len(), 3, "each attempt is signed anew: {timestamps:?}");
     let waits = waits(&requests);
-    println!("waits by a rung of 1 s: {waits:?}");
+    println!("waits by a delay queue of 1 s: {waits:?}");
     assert_within(&waits, 1_000..1_600);
 
     let attempts = system.operator.attempts_of(&event).await;
@@ -76,10 +76,10 @@ async fn retry_after_is_honoured(system: &System, tenant: &Tenant) {
     assert_within(&waits, 2_000..3_500);
 }
 
-async fn the_ledger_keeps_what_no_rung_has(system: &System, tenant: &Tenant) {
+async fn the_ledger_keeps_what_no_delay_queue_has(system: &System, tenant: &Tenant) {
     let receiver = Receiver::start().await;
     receiver.answer_next([503, 503, 200].map(Answer::Status));
-    let event = publish_to(system, tenant, "no.rung", &receiver, &[1_300, 1_700]).await;
+    let event = publish_to(system, tenant, "no.delay_queue", &receiver, &[1_300, 1_700]).await;
     let delivery = system.operator.wait_for_state(&event, "succeeded").await.remove(0);
     assert_eq!((delivery.attempts, receiver.count()), (3, 3));
     let waits = waits(&receiver.requests());

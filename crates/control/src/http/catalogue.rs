@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tidings_dialect::{ChoiceError, Dialect as Kept, Message, Setting as KeptSetting, SpelledName};
+use tidings_dialect::{CasedHeaderName, Dialect as Kept, Message, OptionError, Setting as KeptSetting};
 use tidings_domain::{EventId, EventType, Scope};
 use tidings_service::problem::{Document, Kind, Problem};
 use utoipa::ToSchema;
@@ -158,7 +158,7 @@ async fn preview(
     call.require(Scope::Read)?;
     let (dialect, asked) = (found(&rest, &name)?, asked.unwrap_or_default());
     let wrong =
-        |field: &'static str| move |error: ChoiceError| Problem::invalid("choice_invalid", error.to_string()).at(field);
+        |field: &'static str| move |error: OptionError| Problem::invalid("choice_invalid", error.to_string()).at(field);
     dialect
         .check_properties(&asked.properties)
         .map_err(wrong("properties"))?;
@@ -184,7 +184,7 @@ async fn preview(
     let request = dialect
         .render(&message, secret.as_slice())
         .map_err(|error| Problem::new(Kind::Unprocessable, "not_rendered", error.to_string()).at("payload"))?;
-    let header = |(name, value): &(SpelledName, HeaderValue)| PreviewedHeader {
+    let header = |(name, value): &(CasedHeaderName, HeaderValue)| PreviewedHeader {
         name: name.as_str().to_owned(),
         value: match value.is_sensitive() {
             true => "***".to_owned(),

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::header;
-use tidings_dialect::{Message, Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Message, Request};
 use tidings_domain::{Authorization, Endpoint, EndpointId, EventId, Scope, Timestamp};
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
@@ -83,7 +83,7 @@ fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
             .iter()
             .any(|(other, _)| other.as_str().eq_ignore_ascii_case(name))
     };
-    let usual = |name: header::HeaderName, value: String| (SpelledName::from(name).to_string(), value);
+    let usual = |name: header::HeaderName, value: String| (CasedHeaderName::from(name).to_string(), value);
     let host = endpoint.url[Position::BeforeHost..Position::AfterPort].to_owned();
     // What a dispatcher adds by itself (`send/usual.rs`), in its order.
     let usual = [

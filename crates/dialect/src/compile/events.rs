@@ -1,4 +1,4 @@
-//! Events and samples: what a dialect calls event types, and payloads to prove it with.
+//! Compiles `[events]` and `[samples]`: the dialect's names of event types, and payloads that test it at load time.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

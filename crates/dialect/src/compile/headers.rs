@@ -1,4 +1,4 @@
-//! Headers and signatures: names that requests may have, values that they can carry.
+//! Compiles headers and signatures, and checks their names and values.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::Compiler;
 use crate::dialect::{Header, Signature};
 use crate::error::DialectError;
 use crate::file::SignatureTable;
-use crate::name::SpelledName;
+use crate::header_name::CasedHeaderName;
 use crate::render::header_value;
 use crate::variables::{BODY, SECRET};
 
@@ -64,7 +64,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn header_name(&mut self, name: &str, span: Range<usize>) -> Result<SpelledName, DialectError> {
+    fn header_name(&mut self, name: &str, span: Range<usize>) -> Result<CasedHeaderName, DialectError> {
         // These are the client's, or have keys of their own.
         const RESERVED: [HeaderName; 11] = [
             CONNECTION,
@@ -79,7 +79,7 @@ impl Compiler<'_> {
             UPGRADE,
             USER_AGENT,
         ];
-        let header: SpelledName = name
+        let header: CasedHeaderName = name
             .parse()
             .map_err(|_| self.wrong(span.clone(), format!("`{name}` can't be the name of a header")))?;
         if RESERVED.contains(header.name()) {

@@ -1,9 +1,8 @@
-//! Templates: compiled once, with everything checked that can be known of them before a payload is there.
+//! Compiles templates and checks everything that can be known before a payload is there.
 //!
-//! The engine is built without inclusion, inheritance and macros and gets no loader, so that a template can't reach
-//! a file; how many steps it may take and how deep it may nest is bounded here, how much it may write in
-//! `render.rs`. What remains is memory that a file's author could waste by doubling a text again and again: files
-//! are configuration, and their authors are trusted with that.
+//! The engine is built without inclusion, inheritance and macros and has no loader, so a template can't reach a file.
+//! Instructions and nesting are limited here, output in `render.rs`. An author can still waste memory by doubling a
+//! text repeatedly: dialect files are configuration, and their authors are trusted that far.
 
 use std::collections::HashSet;
 
@@ -11,14 +10,14 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use toml::Spanned;
 
 use super::Compiler;
+use crate::chat_escape::add_filters;
 use crate::dialect::BODY_TEMPLATE;
 use crate::error::{DialectError, did_you_mean};
-use crate::text::add_filters;
 use crate::variables::NAMES;
 
-/// How many instructions one rendering may take: the largest template here takes some hundred.
+/// Maximum instructions per rendering; the largest built-in template needs a few hundred.
 const FUEL: u64 = 100_000;
-/// How deep expressions and values may nest while a template is rendered.
+/// Maximum nesting of expressions and values during rendering.
 const MAX_RECURSION: usize = 200;
 
 impl Compiler<'_> {
@@ -60,8 +59,7 @@ impl Compiler<'_> {
         Ok(used)
     }
 
-    /// Where a byte of a template stands in the file. In a text that TOML has to unescape, the beginning of the text
-    /// must do.
+    /// Offset in the file of a byte of a template. For a text with TOML escapes it is the start of the text.
     fn offset_in_file(&self, source: &Spanned<String>, offset: usize) -> usize {
         let span = source.span();
         let written = self.text.get(span.clone()).unwrap_or_default();

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use tidings_dialect::{ChoiceError, Dialect, Dialects, Form};
+use tidings_dialect::{Dialect, Dialects, Form, OptionError};
 use tidings_domain::Secret;
 
 use crate::case::Case;
 
-fn properties(dialect: &Dialect, chosen: &[&str]) -> Result<(), ChoiceError> {
+fn properties(dialect: &Dialect, chosen: &[&str]) -> Result<(), OptionError> {
     let chosen: Vec<String> = chosen.iter().map(|text| (*text).to_owned()).collect();
     dialect.check_properties(&chosen)
 }
 
-fn setting(dialect: &Dialect, name: &str, value: &str) -> Result<(), ChoiceError> {
+fn setting(dialect: &Dialect, name: &str, value: &str) -> Result<(), OptionError> {
     dialect.check_settings(&BTreeMap::from([(name.to_owned(), value.to_owned())]))
 }
 
-fn said(result: Result<(), ChoiceError>) -> String {
+fn said(result: Result<(), OptionError>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -43,7 +43,7 @@ fn properties_are_parts_of_the_dialects_objects() {
     assert_eq!(userpilot.check_properties(&many[..10]), Ok(()));
     assert!(matches!(
         userpilot.check_properties(&many),
-        Err(ChoiceError::TooMany {
+        Err(OptionError::TooMany {
             chosen: 11,
             max: 10,
             ..
@@ -123,13 +123,13 @@ fn a_secret_must_be_one_that_the_dialect_can_show() {
     }
     for dialect in ["userhero", "feedbackpulse", "userpilot", "abc-user-feedback"] {
         assert!(
-            matches!(check(dialect, &private), Err(ChoiceError::AsymmetricSecret { .. })),
+            matches!(check(dialect, &private), Err(OptionError::AsymmetricSecret { .. })),
             "{dialect}"
         );
     }
     for dialect in ["userpilot", "abc-user-feedback"] {
         assert!(
-            matches!(check(dialect, &unprintable), Err(ChoiceError::SecretInHeader { .. })),
+            matches!(check(dialect, &unprintable), Err(OptionError::SecretInHeader { .. })),
             "{dialect}"
         );
     }

@@ -1,8 +1,8 @@
-//! Connecting to one of a host's addresses (RFC 8305, section 5).
+//! Connects to one of a host's addresses (RFC 8305, section 5).
 //!
-//! Need: an address that does not answer must not take the time of those that do. Mechanism: the next one is tried as
-//! soon as one fails, or after [`STAGGER`] beside it; the families take turns, and the first connection counts. Limit:
-//! which address was quick before is not remembered.
+//! An address that does not answer must not use up the time of those that do. The next address is tried as soon as
+//! one fails, or in parallel after [`STAGGER`]; the families take turns, and the first connection wins. Earlier
+//! results are not remembered.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,16 +18,16 @@ use tower::Service as _;
 
 use super::broken::causes;
 
-/// How long an address is waited for before the next one is tried as well.
+/// Delay before the next address is tried in parallel.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// How long a connection may be silent before the other side is asked whether it is still there.
+/// Idle time before TCP keep-alive probes the other side.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// What this machine is short of when it makes no connection: `EMFILE`, `ENFILE`, `ENOMEM`, `ENOBUFS`, `EADDRNOTAVAIL`.
+/// Errors that mean this machine lacks a resource: `EMFILE`, `ENFILE`, `ENOMEM`, `ENOBUFS`, `EADDRNOTAVAIL`.
 const SHORTAGES: [i32; 5] = [24, 23, 12, 105, 99];
 
-/// Why no address was connected to: the first error, which is of the address that should do best.
+/// No address could be connected to. Holds the error of the first one, which is the preferred address.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", in_words(*address, *kind, *code))]
 pub(super) struct Unreachable {
@@ -109,7 +109,7 @@ impl Unreachable {
         }
     }
 
-    /// Whether this machine is short of something, and the other side has nothing to do with it.
+    /// Detects a shortage on this machine, which says nothing about the receiver.
     pub(super) fn is_ours(&self) -> bool {
         // A machine without IPv6 has no address for it, and will have none later.
         let lacks_family = self.kind == io::ErrorKind::AddrNotAvailable && self.address.is_ipv6();

@@ -1,8 +1,9 @@
-//! What a request carries to be let in (`Endpoint::authentication`), apart from tokens that must be asked for first.
+//! Adds the endpoint's credentials to a request (`Endpoint::authentication`), except tokens that must be fetched
+//! first.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue, header};
-use tidings_dialect::{Request, SpelledName};
+use tidings_dialect::{CasedHeaderName, Request};
 use tidings_domain::{Authentication, Authorization, FailureReason};
 
 use super::NoAnswer;
@@ -12,7 +13,7 @@ use super::NoAnswer;
 /// marked sensitive, so no record shows them.
 pub(super) fn authenticate(request: &mut Request, authentication: &Authentication) -> Result<(), NoAnswer> {
     for (name, value) in &authentication.headers {
-        let name: SpelledName = name.parse().map_err(|_| unusable(name))?;
+        let name: CasedHeaderName = name.parse().map_err(|_| unusable(name))?;
         if !has(request, name.name()) {
             let value = secret(value).ok_or_else(|| unusable(name.as_str()))?;
             request.headers.push((name, value));
@@ -30,7 +31,6 @@ pub(super) fn authenticate(request: &mut Request, authentication: &Authenticatio
     Ok(())
 }
 
-/// Whether the request has this header already.
 pub(super) fn has(request: &Request, name: &HeaderName) -> bool {
     request.headers.iter().any(|(present, _)| present == name)
 }
@@ -52,7 +52,8 @@ fn secret(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// What is checked when it is configured fails here only if another version stored it.
+/// Error for a header that configuration checks would have refused; only another version of Tidings can have stored
+/// it.
 fn unusable(name: &str) -> NoAnswer {
     let error = format!("the header `{name}` of the endpoint's authentication can't be sent: set it again");
     NoAnswer::new(FailureReason::Authorization, error)

@@ -1,4 +1,4 @@
-//! What it means that an exchange broke off.
+//! Meaning of an exchange that broke off: the error to report, and if the request may be sent again.
 
 use std::error::Error;
 use std::io;
@@ -13,21 +13,21 @@ use super::outbound::{Outbound, Taken};
 use super::tap::Tap;
 use super::trust;
 
-/// How often a request is sent again that never left, or that its receiver says it has not begun to work on.
+/// Maximum repetitions of a request that never left, or that its receiver reported as not processed.
 const MAX_NOT_SENT: u32 = 4;
 const MAX_NOT_BEGUN: u32 = 2;
 
-/// How much of what is not HTTP is shown, bytes.
+/// Maximum bytes shown of a response that is not HTTP.
 const MAX_SHOWN: usize = 80;
 
-/// An exchange without an answer.
+/// An exchange that ended without a response.
 pub(super) struct Broken {
     pub(super) kind: Kind,
     pub(super) reason: FailureReason,
     pub(super) words: String,
 }
 
-/// What may follow.
+/// What the broken exchange allows next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The connection had ended before anything was sent.
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const COUNT: usize = 5;
 
-    /// How often a request is sent again for this, on a new connection.
+    /// Maximum repetitions on a new connection.
     pub(super) fn sent_again_at_most(self, reused: bool) -> u32 {
         match self {
             Self::NotSent => MAX_NOT_SENT,
@@ -66,7 +66,7 @@ impl Broken {
         }
     }
 
-    /// What an error of the HTTP library means for the request.
+    /// Interprets an error of the HTTP library together with the bytes that were seen on the connection.
     pub(super) fn of(error: Option<TrySendError<Request<Outbound>>>, tap: &Tap, is_http2: bool) -> Self {
         let Some(mut error) = error else {
             return Self::not_sent();
@@ -90,7 +90,7 @@ impl Broken {
             }
         }
         if error.is_timeout() {
-            let words = "the receiver gave no sign of life any more (HTTP/2 PING)";
+            let words = "the receiver stopped responding (HTTP/2 PING)";
             return Self::new(Kind::Ended, FailureReason::Timeout, words);
         }
         if error.is_parse() && !nothing_came {
@@ -185,7 +185,7 @@ impl Broken {
     }
 }
 
-/// What the other side of a connection did with it.
+/// Describes how the other side closed the connection.
 fn how_it_ended(error: Option<&io::Error>) -> &'static str {
     match error.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => "reset the connection",

@@ -1,10 +1,10 @@
-//! The HTTP clients that requests are sent with.
+//! HTTP clients, one per combination of client certificate and pinned authority.
 //!
-//! Need: connections are shared by all endpoints, but never one that shows a client certificate, or that was let in by
-//! one endpoint's own authority, with an endpoint that did not ask for it. Mechanism: one client for all endpoints
-//! that have neither, and one for each pair of certificate and authority otherwise, made at the first use and dropped
-//! after a rest. All connect in the same way and under the same bounds. Limit: a certificate's dates are not
-//! looked at; the receiver does that.
+//! Endpoints share connections, except that a connection which presents a client certificate, or was trusted because
+//! of one endpoint's own authority, must not serve endpoints that did not configure it. So one client serves all
+//! endpoints with neither, and each pair of certificate and authority has its own, created at first use and dropped
+//! when idle. All clients connect in the same way and under the same limits. Validity dates of certificates are left
+//! to the receiver to check.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,19 +23,19 @@ use super::http_client::HttpClient;
 use super::trust::Pinned;
 use super::{NoAnswer, SenderError};
 
-/// How many clients with a certificate or an authority of their own are kept, and for how long without a request. What
-/// goes is made again when it is needed.
+/// Maximum number of clients with a certificate or authority of their own, and their idle lifetime. A dropped client
+/// is created again when needed.
 const MAX_CLIENTS: u64 = 1_000;
 const KEPT_IDLE: Duration = Duration::from_secs(600);
 
-/// Hands out clients.
+/// Cache of clients.
 pub(super) struct Clients {
     shared: HttpClient,
     own: Cache<[u8; 32], HttpClient>,
     making: Making,
 }
 
-/// Why requests can't be sent with an endpoint's certificate or authority.
+/// Reason why an endpoint's certificate or authority can't be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum CertificateError {
     #[error("the endpoint's {0} has no certificate that can be read: give PEM")]
@@ -49,7 +49,7 @@ pub(super) enum CertificateError {
          authority, and the key that belongs to the first"
     )]
     Certificate,
-    #[error("no client could be made: {0}")]
+    #[error("the HTTP client could not be created: {0}")]
     Client(String),
 }
 
@@ -79,7 +79,7 @@ impl Clients {
         &self.shared
     }
 
-    /// The client for requests that are let in by this.
+    /// Client for requests with these credentials.
     pub(super) fn of(&self, authentication: &Authentication) -> Result<HttpClient, CertificateError> {
         let certificate = authentication.client_certificate.as_ref();
         let authority = authentication.trusted_ca.as_deref();
@@ -93,7 +93,7 @@ impl Clients {
     }
 }
 
-/// What every client is made of.
+/// Parts common to all clients.
 struct Making {
     network: Arc<Network>,
     provider: Arc<CryptoProvider>,
@@ -111,7 +111,7 @@ impl Making {
         Ok(HttpClient::new(self.network.clone(), tls))
     }
 
-    /// How connections are secured: with an authority, no other one counts.
+    /// TLS configuration. With a pinned authority, no other one is trusted.
     fn tls(
         &self,
         certificate: Option<&ClientCertificate>,
@@ -157,7 +157,7 @@ fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'sta
         .ok_or(CertificateError::Unreadable(what))
 }
 
-/// What a client is found by again, so that no key is kept beside the client that needs it.
+/// Cache key of a client: a hash, so that no second copy of the private key is kept.
 fn fingerprint(certificate: Option<&ClientCertificate>, authority: Option<&str>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let parts = [

@@ -1,8 +1,9 @@
-//! Making connections: looking a host up, connecting, directly or through the proxy, and encrypting.
+//! Makes connections: resolves the host, connects directly or through the proxy, and encrypts.
 //!
-//! Need: a connection goes to an address that was checked for it, whatever the name says a moment later, and its parts
-//! are measured. Mechanism: one place does all three, and what is connected to is the list that the check left over.
-//! A lookup has a bound of its own, so that a name server does not take the receiver's time. Limit: a literal address is checked in the URL ([`HttpClient`](super::http_client::HttpClient)) and once more here.
+//! A connection goes to an address that was checked for it, whatever the name resolves to a moment later: one place
+//! does all three steps and connects only to the list that the check left over. Each step is timed. Resolving has a
+//! time limit of its own, so that a slow name server does not use up the receiver's time. A literal address is
+//! checked in the URL ([`HttpClient`](super::http_client::HttpClient)) and here once more.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +29,7 @@ use crate::resolve::{GuardedResolver, ResolveError};
 #[cfg(test)]
 mod tests;
 
-/// How many addresses of a host a proxy is asked for; directly, the client tries all.
+/// Maximum addresses of a host tried through a proxy; directly, the client tries all.
 const PROXY_TRIES: usize = 3;
 
 /// The longest time that a name is looked up; of an attempt that has less, half of its time.
@@ -38,11 +39,11 @@ const LOOKUP: Duration = Duration::from_secs(5);
 pub(crate) struct Network {
     pub(crate) resolver: GuardedResolver,
     pub(crate) proxy: Option<Proxy>,
-    /// How long making a connection may take, the name's lookup and the TLS handshake included.
+    /// Time limit for making a connection, including name lookup and TLS handshake.
     pub(crate) connect_timeout: Duration,
 }
 
-/// Why there is no connection.
+/// Reason why no connection was made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error(transparent)]
@@ -139,7 +140,7 @@ impl Network {
         }
     }
 
-    /// A proxy is told one address at a time, and each has a part of the time.
+    /// A proxy gets one address at a time, each with a part of the time.
     async fn reach_one(
         &self,
         proxy: &Proxy,
@@ -168,7 +169,7 @@ impl Network {
         Err(failure)
     }
 
-    /// Where the proxy is, is the operator's choice: its address is not checked.
+    /// Connects through the proxy. Its own address is not checked: the operator chose it.
     async fn reach_through(&self, proxy: &Proxy, target: Target) -> Result<TcpStream, ConnectError> {
         let unreachable = |why: String| ConnectError::NoProxy {
             proxy: proxy.to_string(),
@@ -216,17 +217,17 @@ impl ConnectError {
         }
     }
 
-    /// Whether the receiver, or the way there, took no connection.
+    /// The receiver, or the network on the way there, refused the connection.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self, Self::Tcp(_))
     }
 
-    /// Whether nothing was wrong but that this machine has no room for another connection.
+    /// The only cause is that this machine has no room for another connection.
     pub(super) fn is_ours(&self) -> bool {
         matches!(self, Self::Tcp(error) if error.is_ours())
     }
 
-    /// Whether another address of the host may do better.
+    /// Another address of the host may succeed.
     fn is_of_address(&self) -> bool {
         matches!(self.reason(), FailureReason::Connect | FailureReason::Timeout)
     }

@@ -1,4 +1,4 @@
-//! A connection to a receiver, as the HTTP library needs it.
+//! A connection to a receiver with the traits that the HTTP library needs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use super::tap::{Tap, Tapped};
 
 pub(super) type Io = TokioIo<Tapped<Either<TcpStream, Box<TlsStream<TcpStream>>>>>;
 
-/// A connection, encrypted or not.
+/// A plain or encrypted stream.
 pub(super) struct Connection {
     pub(super) io: Io,
     pub(super) tap: Arc<Tap>,
     /// The address at its end; none if only the proxy knows.
     pub(super) remote: Option<IpAddr>,
-    /// Whether HTTP/2 was agreed upon.
+    /// ALPN selected HTTP/2.
     pub(super) is_http2: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Beginning HTTP on a new connection.
+//! Starts HTTP on a new connection.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use super::lease::Lease;
 use super::outbound::Outbound;
 use super::pool::{About, Making, PING_AFTER, PING_TIMEOUT};
 
-/// How much of an HTTP/2 response may arrive before it is read, bytes: of one stream and of one connection.
+/// HTTP/2 flow-control window of a stream and of the connection: unread bytes that a response may have in flight.
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// When it is looked, after each other, how many requests an HTTP/2 connection takes at once; until its receiver has
-/// said so, it takes one.
+/// Delays between checks for how many concurrent requests an HTTP/2 receiver allows; until its settings arrive, the
+/// connection takes one.
 const LOOKS: [Duration; 4] = [
     Duration::from_millis(20),
     Duration::from_millis(80),
@@ -27,8 +27,8 @@ const LOOKS: [Duration; 4] = [
     Duration::from_millis(2_000),
 ];
 
-/// How many header lines a response over HTTP/1.1 may have to be read whole; of one with more the status is. And how
-/// many bytes they may have over HTTP/2.
+/// Maximum header lines of a response over HTTP/1.1; of one with more, only the status is read. Also the maximum
+/// bytes of headers over HTTP/2.
 const MAX_HEADERS: usize = 512;
 const MAX_HEADER_LIST: u32 = 256 * 1024;
 
@@ -70,7 +70,7 @@ pub(super) async fn handshake(connection: Connection, making: Making) -> hyper::
     }
 }
 
-/// Drives a connection until it ends, which its requests are told, and keeps an eye on how many requests it takes.
+/// Drives a connection until it ends and tracks how many concurrent requests it allows.
 async fn drive(mut driving: http2::Connection<Io, Outbound, TokioExecutor>, width: Arc<AtomicUsize>) {
     let mut looks = LOOKS.into_iter();
     loop {

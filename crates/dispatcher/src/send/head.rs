@@ -1,7 +1,7 @@
-//! The head of a response that the HTTP library does not read: its status, and what can be read of its headers.
+//! Reads the head of a response that the HTTP library rejects: the status, and those headers that can be read.
 //!
-//! Need: a receiver that answered 200 has the event, whatever is odd about the rest of its answer. Mechanism: the first
-//! line decides; each further line counts if it is one. Limit: what follows a head like this is not looked at.
+//! A receiver that answered 200 has the event, however malformed the rest of its response is. So the status line
+//! decides, and every further line counts if it is a header. The body behind such a head is not read.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 

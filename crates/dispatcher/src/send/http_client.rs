@@ -1,9 +1,9 @@
-//! The HTTP client: requests over pooled connections that [`Network`] makes, and why one of them got no response.
+//! HTTP client: sends requests over pooled connections from [`Network`] and explains why one got no response.
 //!
-//! Need: a connection that ends while a request is on its way says nothing of the receiver, and must not cost an attempt.
-//! Mechanism: such a request is sent again at once on a new connection, once (RFC 9112, section 9.3.1); what the
-//! receiver says that it has not begun, twice; one that it wants in HTTP/1.1, in HTTP/1.1. Limit: what broke on a new
-//! connection is the receiver's doing, and not sent again.
+//! A connection that ends while a request is on its way says nothing about the receiver and must not cost an attempt.
+//! Such a request is repeated at once on a new connection: once if a reused connection broke (RFC 9112, section
+//! 9.3.1), more often if the receiver reports that it did not process it, and over HTTP/1.1 if the receiver demands
+//! that. What breaks on a new connection is the receiver's failure and is not repeated.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct HttpClient {
     pool: Arc<Pool>,
 }
 
-/// The beginning of a response.
+/// Head of a response, with its body still to be read.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -55,15 +55,15 @@ pub(super) struct Reply {
 struct Outgoing {
     uri: Uri,
     headers: HeaderMap,
-    spelling: Extensions,
+    header_case: Extensions,
     body: Bytes,
 }
 
-/// Why there is no response.
+/// A request without a response.
 struct Failure {
     reason: FailureReason,
     words: String,
-    /// Whether nothing was asked of the receiver, because of what is short here.
+    /// The cause is a shortage on this machine: the receiver was not contacted.
     ours: bool,
 }
 
@@ -87,7 +87,7 @@ impl HttpClient {
         &self,
         url: &Url,
         headers: HeaderMap,
-        spelling: Extensions,
+        header_case: Extensions,
         body: Bytes,
         deadline: &mut Deadline,
     ) -> Result<Reply, NoAnswer> {
@@ -102,7 +102,7 @@ impl HttpClient {
         let outgoing = Outgoing {
             uri,
             headers,
-            spelling,
+            header_case,
             body,
         };
         let mut sent_again = None;
@@ -277,7 +277,7 @@ impl Outgoing {
         } else {
             let target = self.uri.path_and_query().cloned();
             *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
-            *request.extensions_mut() = self.spelling.clone();
+            *request.extensions_mut() = self.header_case.clone();
             let authority = self.uri.authority().map(|authority| authority.as_str());
             if let Some(Ok(host)) = authority.map(HeaderValue::from_str) {
                 request.headers_mut().entry(header::HOST).or_insert(host);

@@ -1,4 +1,4 @@
-//! A connection in the hands of one request.
+//! A pooled connection while one request uses it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::outbound::Outbound;
 use super::pool::{About, Origin, Pool, Shared};
 use super::tap::Tap;
 
-/// How long the HTTP library may take to have a connection ready again after a response was read.
+/// Time for the HTTP library to make a connection ready again after a response was read.
 const READY: Duration = Duration::from_millis(50);
 
-/// How much earlier than its receiver says a connection is not used any more: a request is on its way for a while.
+/// Safety margin before the end of a receiver's keep-alive timeout: a request takes time to arrive.
 const MARGIN: Duration = Duration::from_secs(1);
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -27,15 +27,13 @@ pub(super) struct Lease {
     /// None after it was given back.
     channel: Option<Channel>,
     about: Arc<About>,
-    /// Whether other requests used it before.
+    /// Earlier requests have used the connection.
     pub(super) reused: bool,
 }
 
-/// What a request goes through.
 pub(super) enum Channel {
-    /// HTTP/1.1.
     One(http1::SendRequest<Outbound>),
-    /// HTTP/2.
+    /// A stream of a shared HTTP/2 connection.
     Stream(Arc<Shared>),
 }
 
@@ -92,7 +90,7 @@ impl Lease {
         }
     }
 
-    /// Nobody else uses the connection from now on: it was silent for too long.
+    /// Retires the connection, because it was silent for too long.
     pub(super) fn retire(self) {
         if self.is_http2() || self.reused {
             self.pool.retire(&self.origin, self.channel.as_ref());
@@ -108,8 +106,7 @@ impl Drop for Lease {
     }
 }
 
-/// How long a receiver keeps a connection that has nothing to do (RFC 2068, section 19.7.1), less what a request may
-/// take to arrive there.
+/// The receiver's keep-alive timeout (RFC 2068, section 19.7.1), less [`MARGIN`].
 fn kept_for(headers: &HeaderMap) -> Option<Duration> {
     let parameters = headers.get_all(KEEP_ALIVE);
     let parameters = parameters.iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! The body of a request on its way out, which knows when all of it was taken.
+//! Request body that tells when all of it was handed to the HTTP library.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,16 +9,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// How much is handed over at once, bytes; a body that is no longer counts as taken from the start.
+/// Bytes per chunk. A body that fits in one counts as taken from the start.
 const CHUNK: usize = 64 * 1024;
 
-/// A body.
 pub(super) struct Outbound {
     rest: Bytes,
     taken: Option<Arc<AtomicBool>>,
 }
 
-/// Whether the HTTP library has taken all of a body, to write it when the receiver reads.
+/// Observer of a body: the HTTP library takes its last chunk only when the receiver has read enough of it.
 #[derive(Clone)]
 pub(super) struct Taken(Option<Arc<AtomicBool>>);
 

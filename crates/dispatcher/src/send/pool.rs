@@ -1,10 +1,10 @@
-//! The connections of one HTTP client, kept from one request to the next.
+//! Pool of an HTTP client's connections.
 //!
-//! Need: requests to a host share connections, and none of them waits for another tenant's. Mechanism: over HTTP/1.1 a
-//! connection has one request at a time; over HTTP/2 as many as the receiver allows, and when all streams are taken
-//! another connection is made. None is used for longer than [`MAX_AGE`], so that a name's new address is found, nor
-//! after its receiver said that it would close it, nor after it has become silent. Limit: how many there are to a host
-//! is bounded by how many requests the gates let through.
+//! Requests to one host share connections without waiting for another tenant's. Over HTTP/1.1 a connection carries
+//! one request at a time; over HTTP/2 as many as the receiver allows, and a further connection is made when all
+//! streams are taken. No connection is used after [`MAX_AGE`], so that a name's new address is found, nor after its
+//! receiver announced that it would close it, nor once it is silent. The number of connections to a host is bounded
+//! by its endpoints' limiters.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,24 +25,23 @@ mod making;
 pub(super) use self::host::{About, PING_AFTER, PING_TIMEOUT, Shared};
 pub(super) use self::making::Making;
 
-/// How long a connection waits for another request, and how many of a host do.
+/// Idle time after which a connection is closed, and the number of idle connections kept per host.
 const IDLE: Duration = Duration::from_secs(60);
 const MAX_IDLE: usize = 64;
 
-/// How old a connection becomes: it takes no more requests then.
+/// Age after which a connection takes no further requests.
 const MAX_AGE: Duration = Duration::from_secs(90);
 
-/// How often it is looked for connections that are of no use any more.
+/// Interval of the search for connections that can be closed.
 const REAP_EVERY: Duration = Duration::from_secs(5);
 
-/// How many hosts are remembered that want HTTP/1.1, and for how long.
+/// Hosts remembered as HTTP/1.1-only, and for how long.
 const MAX_HTTP1_HOSTS: u64 = 10_000;
 const HTTP1_FOR: Duration = Duration::from_secs(3_600);
 
-/// What connections lead to.
+/// Scheme and authority of a URL: the key of pooled connections.
 pub(super) type Origin = (Scheme, Authority);
 
-/// The connections of one client.
 pub(super) struct Pool {
     hosts: Mutex<HashMap<Origin, Host>>,
     /// Those that want HTTP/1.1; few have any.
@@ -50,7 +49,7 @@ pub(super) struct Pool {
     reaping: AtomicBool,
 }
 
-/// What there is for a request.
+/// Result of looking for a connection.
 pub(super) enum Found {
     Connection(Lease),
     Nothing(Making),
@@ -116,7 +115,7 @@ impl Pool {
         self.lease(origin, Channel::Stream(shared), about)
     }
 
-    /// Whether the host has HTTP/2 connections, none of which took another request.
+    /// Tells that the host has HTTP/2 connections, all of them fully used.
     pub(super) fn has_connections(&self, origin: &Origin) -> bool {
         let mut hosts = self.hosts();
         let live = |shared: &Arc<Shared>| shared.is_usable(Instant::now());
@@ -148,7 +147,7 @@ impl Pool {
         self.reap_now_and_then();
     }
 
-    /// A connection is used by nobody else from now on. One that was silent makes its host's idle ones suspect as well.
+    /// Retires a connection. If it was silent, its host's idle connections are suspect too and are dropped.
     pub(super) fn retire(&self, origin: &Origin, channel: Option<&Channel>) {
         let mut hosts = self.hosts();
         let Some(host) = hosts.get_mut(origin) else { return };
@@ -158,7 +157,7 @@ impl Pool {
         }
     }
 
-    /// The host is asked in HTTP/1.1 only, for a while.
+    /// Restricts the host to HTTP/1.1 for a while.
     pub(super) fn use_http1(&self, origin: &Origin) {
         let http1_only = self.http1_only.get_or_init(|| {
             let cache = Cache::builder().max_capacity(MAX_HTTP1_HOSTS);

@@ -1,10 +1,10 @@
-//! Going through the operator's proxy (`[destinations] proxy`): HTTP CONNECT (RFC 9110, section 9.3.6) or SOCKS5
+//! Connects through the operator's proxy (`[destinations] proxy`): HTTP CONNECT (RFC 9110, section 9.3.6) or SOCKS5
 //! (RFC 1928).
 //!
-//! Need: in many networks nothing but a proxy reaches the internet, and a proxy would connect to wherever it is told.
-//! Mechanism: it is told the address that was looked up and checked here, not a name; the request itself, encrypted or
-//! not, goes through the tunnel, so the proxy's credentials and the request never meet. Limit: with
-//! `proxy_resolves = true` the proxy is told the name, and which addresses are allowed is for its own rules.
+//! In many networks only a proxy reaches the internet, and a proxy connects wherever it is sent. So it gets the
+//! address that was resolved and checked here, not a name. The request itself goes through the tunnel, so the proxy's
+//! credentials and the request never meet. With `proxy_resolves = true` the proxy gets the name, and its own rules
+//! decide about addresses.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ pub struct Proxy {
     pub(super) host: Host,
     pub(super) port: u16,
     login: Option<Login>,
-    /// Whether it looks names up itself, and so decides alone which addresses are allowed.
+    /// The proxy resolves names itself, and so decides alone about addresses.
     pub(super) resolves: bool,
 }
 
@@ -51,7 +51,7 @@ struct Login {
     password: String,
 }
 
-/// Why `destinations.proxy` can't be used.
+/// Reason why `destinations.proxy` can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyConfigError {
     /// Not a URL at all. It is not repeated here, because it may hold a password.
@@ -81,7 +81,7 @@ pub enum ProxyConfigError {
     NoProxy,
 }
 
-/// Where a tunnel leads.
+/// Destination of a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     /// An address that was checked.
@@ -90,7 +90,7 @@ pub(super) enum Target {
     Name(String, u16),
 }
 
-/// Why there is no tunnel.
+/// Reason why the proxy made no tunnel.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TunnelError {
     #[error("the proxy does not speak HTTP")]
@@ -231,7 +231,7 @@ fn login(url: &Url, protocol: Protocol) -> Result<Option<Login>, ProxyConfigErro
 }
 
 impl TunnelError {
-    /// Whether the proxy failed, or says that the receiver did.
+    /// Attributes the failure to the proxy or, if the proxy reports that, to the receiver.
     pub(super) fn reason(&self) -> FailureReason {
         use tokio_socks::Error::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TtlExpired};
         match self {

@@ -1,9 +1,9 @@
-//! What passes through a connection, as far as it says what became of a request.
+//! Observes the bytes of a connection, to tell afterwards how far a request got.
 //!
-//! Need: whether a receiver had begun to answer when a connection broke, and with what status, decides what follows, and
-//! the HTTP library tells neither. Mechanism: each connection notes what is read from it and written to it. A write that
-//! fails counts as done here, because the answer to a request that was not read to its end may lie in the socket
-//! already (RFC 9112, section 9.6); the reading says how it ends. Limit: of a head 64 KiB are kept.
+//! After a broken connection, the next step depends on whether the receiver had begun to answer and with which
+//! status; the HTTP library reports neither. So each connection notes what is read and written. A failed write counts
+//! as done here, because the response to a request that was not read to its end may lie in the socket already (RFC
+//! 9112, section 9.6); reading then shows the outcome. At most 64 KiB of a head are kept.
 
 use std::io;
 use std::pin::Pin;
@@ -13,25 +13,24 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much is kept of what was read since the request began, bytes.
+/// Bytes kept of what was read since the request began.
 const MAX_KEPT: usize = 64 * 1024;
 
-/// How much is kept of what was read last, bytes: a GOAWAY frame with a few words.
+/// Bytes kept of what was read last: enough for a GOAWAY frame with a short text.
 const TAIL: usize = 64;
 
-/// What passed through one connection.
 pub(super) struct Tap(Mutex<Passed>);
 
 struct Passed {
     head: Vec<u8>,
-    /// How much more of it is kept.
+    /// Bytes that may still be kept.
     room: usize,
     nothing_read: bool,
     written: usize,
     read_at: Instant,
     /// The last bytes that were read.
     tail: [u8; TAIL],
-    /// A write failed.
+    /// A write has failed.
     broken: bool,
 }
 
@@ -62,28 +61,28 @@ impl Tap {
         self.passed().room = 0;
     }
 
-    /// Whether no byte of an answer has come.
+    /// No byte of a response has arrived.
     pub(super) fn nothing_read(&self) -> bool {
         self.passed().nothing_read
     }
 
-    /// What came since the request began, or the connection did.
+    /// Bytes read since the request began, or since the connection did.
     pub(super) fn head(&self) -> Vec<u8> {
         self.passed().head.clone()
     }
 
-    /// How many bytes were handed over since the request began.
+    /// Bytes handed over since the request began.
     pub(super) fn written(&self) -> usize {
         self.passed().written
     }
 
-    /// When something came last.
+    /// Time of the last read.
     pub(super) fn read_at(&self) -> Instant {
         self.passed().read_at
     }
 
-    /// Whether the last that came over HTTP/2 was that the connection ends for this reason (RFC 9113, section 6.8: type,
-    /// flags, stream, last stream, reason). The HTTP library does not tell it to the requests that had been begun.
+    /// Recognises a GOAWAY with this reason as the last HTTP/2 frame (RFC 9113, section 6.8: type, flags, stream,
+    /// last stream, reason). The HTTP library does not report it to requests that had begun.
     pub(super) fn went_away_for(&self, reason: h2::Reason) -> bool {
         let reason = u32::from(reason).to_be_bytes();
         let passed = self.passed();
@@ -93,7 +92,7 @@ impl Tap {
             .any(|frame| frame[..6] == [7, 0, 0, 0, 0, 0] && frame[10..] == reason)
     }
 
-    /// Whether nothing can be written any more.
+    /// Nothing can be written any more.
     pub(super) fn is_broken(&self) -> bool {
         self.passed().broken
     }
@@ -137,7 +136,7 @@ impl<S> Tapped<S> {
         }
     }
 
-    /// What a write came to, if it was one of so many bytes.
+    /// Notes the result of writing up to `wanted` bytes, and hides a failure from the HTTP library.
     fn wrote(&mut self, result: io::Result<usize>, wanted: usize) -> io::Result<usize> {
         match result {
             Ok(count) => {
@@ -154,7 +153,7 @@ impl<S> Tapped<S> {
     }
 }
 
-/// Whether the other side is gone.
+/// Recognises errors that mean the other side closed the connection.
 fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     matches!(

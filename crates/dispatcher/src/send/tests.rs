@@ -15,6 +15,7 @@ mod heads;
 mod http2;
 mod node;
 mod receiver;
+pub(super) mod servers;
 mod tls;
 mod token;
 

@@ -1,9 +1,9 @@
-//! How long the parts of a request take.
+//! Durations of a request's phases: lookup, connect, TLS and waiting.
 //!
-//! Need: who looks at a slow endpoint wants to know whether its name server, its network, its TLS or itself is slow.
-//! Mechanism: the client makes a connection within the task of the request that asked for it, so a value of that task
-//! is where [`Network`](super::connect::Network) notes what it begins. Limit: a request that began to connect and
-//! then got a connection that became free says nothing of its beginnings, because it did not need them.
+//! Whoever investigates a slow endpoint wants to know if its name server, its network, its TLS or the endpoint itself
+//! is slow. The client makes a connection within the task of the request that needs it, so a task-local value is
+//! where [`Network`](super::connect::Network) notes the start of each phase. A request that began to connect and then
+//! got a freed connection reports no such phases, because it did not need them.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ tokio::task_local! {
     static WATCH: Cell<Watch>;
 }
 
-/// What a connection is made of, in this order.
+/// Phases of making a connection, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Dns,
@@ -54,7 +54,7 @@ pub(super) fn connected() {
     change(Watch::part_over);
 }
 
-/// What was begun was not needed.
+/// Drops what was measured so far, because it was not needed.
 pub(super) fn forget() {
     change(|_| Watch::default());
 }

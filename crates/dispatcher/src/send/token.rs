@@ -1,10 +1,10 @@
-//! Tokens that an authorization server gives for client credentials (RFC 6749, section 4.4).
+//! OAuth 2.0 tokens from the client credentials grant (RFC 6749, section 4.4).
 //!
-//! Need: each request carries a token that is still good, and a server is not asked for every request. Mechanism: a
-//! token is kept for its endpoint and settings until shortly before it expires, or until a receiver answers 401 to it;
-//! requests that find none wait for one that asks. Asking is part of the attempt: it ends at the attempt's deadline and
-//! goes only where requests may go. Limit: each dispatcher has tokens of its own; the server is asked without the
-//! endpoint's certificate and authority, which are for the receiver.
+//! Every request needs a valid token without a call to the authorization server each time. A token is cached per
+//! endpoint and settings until shortly before it expires, or until a receiver answers 401 to it; concurrent requests
+//! without one share a single call. The call is part of the attempt: it ends at the attempt's deadline and obeys the
+//! destination policy. Each dispatcher has tokens of its own. The endpoint's client certificate and authority are for
+//! its receiver and are not used with the authorization server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,14 +26,14 @@ use super::usual::add_usual;
 use super::{Answer, Deadline, NoAnswer, Outgoing, Sender};
 use crate::status;
 
-/// How many tokens are kept; each takes one or two kB.
+/// Maximum number of cached tokens, of one or two kB each.
 const MAX_TOKENS: u64 = 10_000;
 /// The largest answer of an authorization server, bytes.
 const MAX_ANSWER: usize = 64 * 1024;
-/// How long a token is kept whose server does not say how long it is good, and how long one is kept at most.
+/// Lifetime of a token whose server states none, and the longest lifetime of any token.
 const USUAL_LIFE: Duration = Duration::from_secs(300);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// How much of what a server says about its refusal is shown, characters.
+/// Maximum characters shown of a server's error.
 const MAX_SHOWN: usize = 200;
 
 /// The tokens that this dispatcher has.
@@ -41,24 +41,24 @@ pub(super) struct Tokens {
     kept: Cache<Key, Token>,
 }
 
-/// Whose token it is: of an endpoint with these settings, by their hash. Changed settings never meet an old token.
+/// Cache key: the endpoint and a hash of its settings, so that changed settings never meet an old token.
 type Key = (EndpointId, [u8; 32]);
 
-/// A token in hand.
+/// A cached token.
 #[derive(Clone)]
 pub(super) struct Token {
     key: Key,
-    /// As it is sent.
+    /// Complete `Authorization` value.
     pub(super) header: HeaderValue,
     kept_for: Duration,
 }
 
-/// Why there is no token. Those who waited for the same one share the reason.
+/// Reason why no token was obtained, shared by all requests that waited for it.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
 struct NoToken {
     why: String,
-    /// Whether nothing was asked, because of what is short here.
+    /// The cause is a shortage on this machine: the server was not contacted.
     ours: bool,
 }
 
@@ -144,7 +144,7 @@ impl Sender {
     }
 }
 
-/// An authorization server, and what it knows us by.
+/// An authorization server with the client's credentials for it.
 struct Server<'a> {
     url: &'a Url,
     client_id: &'a str,
@@ -164,7 +164,7 @@ struct Granted {
     expires_in: Option<Value>,
 }
 
-/// Why none is granted (RFC 6749, section 5.2).
+/// Error response of a server (RFC 6749, section 5.2).
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Refused {

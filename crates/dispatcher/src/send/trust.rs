@@ -1,9 +1,9 @@
-//! Whose certificates are trusted, and what is wrong with one, in words.
+//! Trust in receivers' certificates, and explanations of TLS failures.
 //!
-//! Need: who gives a receiver's own certificate as trusted means just that certificate, also one that says of itself
-//! that it is an authority, as `openssl req -x509` makes it; and whoever reads why a handshake failed knows
-//! certificates, not our TLS library. Mechanism: a certificate that is byte for byte one of those given needs no issuer;
-//! the library's errors are told in sentences. Limit: its dates count all the same, and its names if it has any.
+//! An endpoint that pins its receiver's certificate trusts exactly that one, even if it claims to be an authority, as
+//! `openssl req -x509` makes it: a certificate equal byte for byte to a pinned one needs no issuer. Its dates are
+//! still checked, and its names if it has any. The TLS library's errors are translated for readers who know
+//! certificates but not the library.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{AlertDescription, CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// How many names of a certificate are shown.
+/// Maximum names of a certificate that are shown.
 const MAX_NAMES: usize = 10;
 
 /// Trusts what the owner of an endpoint gave, and nothing else.
@@ -91,8 +91,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Whether a certificate was refused for who issued it, or for what it may be used for. Its dates are looked at before
-/// these.
+/// Recognises a certificate that was rejected for its issuer or its permitted usage. Dates are checked before these.
 fn is_about_issuer(error: &Error) -> bool {
     use CertificateError::{InvalidPurpose, InvalidPurposeContext, Other, UnknownIssuer};
     matches!(
@@ -101,7 +100,7 @@ fn is_about_issuer(error: &Error) -> bool {
     )
 }
 
-/// Whether a name was compared with others; a certificate of old has none.
+/// Recognises a failed name comparison; old certificates have no names to compare.
 fn has_names(error: &Error) -> bool {
     !matches!(
         error,
@@ -109,7 +108,7 @@ fn has_names(error: &Error) -> bool {
     )
 }
 
-/// Why there is no TLS, for those who can do something about it.
+/// Describes a TLS failure for somebody who can fix it.
 pub(super) fn explain(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error),
@@ -172,7 +171,7 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::UnknownRevocationStatus
         | CertificateError::ExpiredRevocationList
         | CertificateError::ExpiredRevocationListContext { .. } => {
-            "whether the receiver's certificate was revoked can't be found out".into()
+            "the revocation status of the receiver's certificate is unknown".into()
         }
         CertificateError::UnhandledCriticalExtension => {
             "the receiver's certificate has a critical extension that is not known here".into()

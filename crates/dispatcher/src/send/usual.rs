@@ -1,24 +1,25 @@
-//! The headers that every request has, whatever its dialect, so that what is recorded of it is all that was sent.
+//! Headers that every request has whatever its dialect. They are added here, so that the record shows all that was
+//! sent.
 
 use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue, header};
-use tidings_dialect::SpelledName;
+use tidings_dialect::CasedHeaderName;
 use tidings_domain::trace::TraceParent;
 use url::{Position, Url};
 
-use super::unpack;
+use super::decompress;
 
-static HOST: LazyLock<SpelledName> = LazyLock::new(|| header::HOST.into());
-static ACCEPT: LazyLock<SpelledName> = LazyLock::new(|| header::ACCEPT.into());
-static ACCEPT_ENCODING: LazyLock<SpelledName> = LazyLock::new(|| header::ACCEPT_ENCODING.into());
-static CONTENT_LENGTH: LazyLock<SpelledName> = LazyLock::new(|| header::CONTENT_LENGTH.into());
+static HOST: LazyLock<CasedHeaderName> = LazyLock::new(|| header::HOST.into());
+static ACCEPT: LazyLock<CasedHeaderName> = LazyLock::new(|| header::ACCEPT.into());
+static ACCEPT_ENCODING: LazyLock<CasedHeaderName> = LazyLock::new(|| header::ACCEPT_ENCODING.into());
+static CONTENT_LENGTH: LazyLock<CasedHeaderName> = LazyLock::new(|| header::CONTENT_LENGTH.into());
 /// Trace Context, section 3.2.1, wants lower case.
-static TRACEPARENT: LazyLock<Option<SpelledName>> = LazyLock::new(|| "traceparent".parse().ok());
+static TRACEPARENT: LazyLock<Option<CasedHeaderName>> = LazyLock::new(|| "traceparent".parse().ok());
 
-/// Adds those of them that are not there yet, and says how many stand before the others.
+/// Adds those that are missing, and returns how many stand before the dialect's headers.
 pub(super) fn add_usual(
-    headers: &mut Vec<(SpelledName, HeaderValue)>,
+    headers: &mut Vec<(CasedHeaderName, HeaderValue)>,
     url: &Url,
     length: usize,
     traceparent: Option<&TraceParent>,
@@ -30,7 +31,7 @@ pub(super) fn add_usual(
         (&*ACCEPT, Some(HeaderValue::from_static("*/*"))),
         (
             &*ACCEPT_ENCODING,
-            Some(HeaderValue::from_static(unpack::ACCEPT_ENCODING)),
+            Some(HeaderValue::from_static(decompress::ACCEPT_ENCODING)),
         ),
         (&*CONTENT_LENGTH, Some(HeaderValue::from(length))),
     ];

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tidings_domain::{DeliveryId, EndpointId, EventId, Step, TenantId};
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
-use tidings_queue::{Aside, ParkedKind, Source, Which};
+use tidings_queue::{ParkedKind, ParkedQueue, Selection, Source};
 use tidings_recorder::{Config, LogClient};
 use tidings_service::Health;
 use tidings_service::config::SecretText;
@@ -77,15 +77,15 @@ async fn an_attempt_whose_record_is_refused_is_put_aside_and_its_delivery_goes_o
     let due = Timestamp::now().saturating_add(SECOND).unwrap();
     let state = DeliveryState::Scheduled { due };
     let made = attempt(&message, &state);
-    let verdict = settler.attempted(&message, made.clone(), state, Some(SECOND)).await;
-    assert_eq!(verdict, Verdict::Acknowledge);
+    let disposition = settler.attempted(&message, made.clone(), state, Some(SECOND)).await;
+    assert_eq!(disposition, Disposition::Acknowledge);
 
     // The ledger knows how the delivery goes on, although not what the attempt was like.
     let calls = log.wait_for(2, SECOND * 20).await;
     let written = pb::RecordRequest::decode(&calls[1].body[5..]).unwrap().records;
     assert_eq!(written, [record::outcome_alone(made.clone()).unwrap()]);
     // The record can be looked at and written again.
-    let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+    let parked = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].kind, ParkedKind::Record);
     assert_eq!(pb::Record::decode(parked[0].body.clone()).unwrap(), made);
@@ -109,8 +109,8 @@ async fn where_even_the_outcome_is_refused_everything_is_put_aside_and_the_messa
     log.answer_always(Answer::Grpc(Code::FailedPrecondition as i32));
     let message = message();
     let made = attempt(&message, &DeliveryState::Succeeded);
-    let verdict = settler.attempted(&message, made, DeliveryState::Succeeded, None).await;
-    assert_eq!(verdict, Verdict::Acknowledge);
-    let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+    let disposition = settler.attempted(&message, made, DeliveryState::Succeeded, None).await;
+    assert_eq!(disposition, Disposition::Acknowledge);
+    let parked = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
     assert!(parked.len() == 2 && parked.iter().all(|parked| parked.kind == ParkedKind::Record));
 }

@@ -1,4 +1,4 @@
-//! Whether an endpoint's authentication can be sent as it is.
+//! Checks that an endpoint's authentication can be sent as it is.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use url::Url;
 use super::{Authentication, Authorization, ClientCertificate, MASK};
 use crate::text::{self, Place, Stray};
 
-/// Why something can't be an endpoint's authentication.
+/// Reason why a value can't be an endpoint's authentication.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthenticationError {
-    /// Too many headers.
+    /// Carries the number of headers.
     #[error("an endpoint has at most {max} headers of its own, these are {0}", max = Authentication::MAX_HEADERS)]
     TooManyHeaders(usize),
     /// Not a token (RFC 9110, section 5.6.2).
@@ -28,7 +28,7 @@ pub enum AuthenticationError {
     /// Decided by HTTP, by Tidings or by the dialect.
     #[error("the header `{0}` is set by Tidings itself: remove it")]
     HeaderReserved(String),
-    /// Two things for one header.
+    /// Two settings for one header.
     #[error("the header `{0}` is what `authorization` sets: give one of the two")]
     AuthorizationTwice(String),
     /// Not a header's value (RFC 9110, section 5.5).
@@ -37,33 +37,33 @@ pub enum AuthenticationError {
          only inside"
     )]
     HeaderValue(String),
-    /// Nothing to send.
+    /// The header has no value.
     #[error("the header `{0}` has no value: give one, or leave the header out")]
     HeaderEmpty(String),
     /// Something that one does not see, as editors, vaults and clipboards add it.
     #[error("{0} has {1}: leave that out")]
     Stray(&'static str, Stray),
-    /// Too long.
+    /// Names the part that is too long.
     #[error("{0} has at most {max} bytes", max = Authentication::MAX_VALUE)]
     TooLong(&'static str),
     /// All of it together is too long.
     #[error("all values together have at most {max} bytes, these have {0}", max = Authentication::MAX_TOTAL)]
     TooLongTogether(usize),
-    /// What was shown in place of a secret was given back as one.
+    /// The placeholder that is shown instead of a secret was sent back as one.
     #[error("`***` stands for {0} where it is not shown: give the value itself")]
     Masked(&'static str),
-    /// RFC 7617, section 2.
+    /// Violates RFC 7617, section 2.
     #[error("a username has no colon and no control characters: the receiver splits name and password at the colon")]
     Username,
-    /// RFC 7617, section 2.
+    /// Violates RFC 7617, section 2.
     #[error("a password has no control characters")]
     Password,
-    /// RFC 6750, section 2.1.
+    /// Violates RFC 6750, section 2.1.
     #[error(
         "a bearer token has letters, digits and `-._~+/`, with `=` only at the end: give it without the word `Bearer`"
     )]
     Token,
-    /// RFC 6749, section 3.2.
+    /// Violates RFC 6749, section 3.2.
     #[error(
         "`token_url` is an http or https URL without user name, password and fragment: id and secret go into \
          `client_id` and `client_secret`"
@@ -72,26 +72,26 @@ pub enum AuthenticationError {
     /// RFC 6749, appendices A.1 and A.2.
     #[error("{0} has 1 or more characters, all of them visible ASCII or spaces")]
     Client(&'static str),
-    /// RFC 6749, section 3.3.
+    /// Violates RFC 6749, section 3.3.
     #[error("`{}` is not a scope: scopes are visible ASCII without quotes and backslashes, one in each place of the list", .0.escape_debug())]
     Scope(String),
     /// Nothing in it, or what can't be meant.
     #[error("an audience has 1 or more characters and no control characters")]
     Audience,
-    /// No certificate could be read.
+    /// Says what is wrong with the certificate.
     #[error("{0} has no certificate that can be read: give PEM, from `-----BEGIN CERTIFICATE-----` on")]
     Certificate(&'static str),
     /// Certificates are shown, so nothing else may lie among them.
     #[error("{0} holds more than certificates: give the private key in `key` and leave everything else out")]
     NotOnlyCertificates(&'static str),
-    /// No key could be read.
+    /// No private key could be read.
     #[error("the private key can't be read: give PEM of one unencrypted key, from `-----BEGIN PRIVATE KEY-----` on")]
     Key,
 }
 
 impl Authentication {
-    /// Says whether this can be sent. Where tokens are asked for is checked only as a URL: whether requests may go
-    /// there is for [`crate::destination::Destinations`] to say.
+    /// Checks every part. `token_url` is checked only as a URL: [`crate::destination::Destinations`] decides if
+    /// requests may go there.
     pub fn check(&self) -> Result<(), AuthenticationError> {
         self.check_sizes()?;
         self.check_headers()?;
@@ -285,8 +285,8 @@ fn is_header_value(value: &str) -> bool {
     value.bytes().all(allowed) && value.trim() == value
 }
 
-/// Whether HTTP decides this header (RFC 9110, sections 7.2, 7.6 and 10.1), or what the signature, the trace and the
-/// reading of the answer depend on.
+/// Recognises headers that HTTP reserves (RFC 9110, sections 7.2, 7.6 and 10.1), and those that the signature, the
+/// trace and the reading of the response depend on.
 fn is_reserved(lower: &str) -> bool {
     const NAMES: [&str; 12] = [
         "accept-encoding",
@@ -305,7 +305,7 @@ fn is_reserved(lower: &str) -> bool {
     NAMES.contains(&lower) || lower.starts_with("proxy-") || lower.starts_with("webhook-")
 }
 
-/// RFC 9110, section 11.2.
+/// The syntax `token68` (RFC 9110, section 11.2).
 fn is_token68(token: &str) -> bool {
     let unpadded = token.trim_end_matches('=');
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);

@@ -1,14 +1,14 @@
-//! Which addresses are public.
+//! Classification of IP addresses as public or not.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// Whether packets to this address leave for the public internet: not in any special-purpose range of RFC 6890
-/// and the registries that follow it (IANA IPv4 and IPv6 Special-Purpose Address Registries, as of 2025), and no
-/// multicast. IPv6 forms that carry an IPv4 address are judged by that address too, or refused where the carrier
-/// itself is deprecated.
+/// Tells if packets to this address leave for the public internet: it is no multicast address and in no
+/// special-purpose range of RFC 6890 and the registries that follow it (IANA IPv4 and IPv6 Special-Purpose Address
+/// Registries, as of 2025). IPv6 forms that carry an IPv4 address are judged by that address too, or refused if the
+/// form itself is deprecated.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {

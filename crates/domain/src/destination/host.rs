@@ -1,4 +1,4 @@
-//! Patterns of host names in the operator's rules.
+//! Host name patterns of the destination policy.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub struct HostPattern {
     host: Host,
 }
 
-/// Why a text is no host pattern.
+/// Reason why a text is not a host pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostPatternError {
     /// Not what stands in a URL as its host.
@@ -23,21 +23,20 @@ pub enum HostPatternError {
         "`{text}` is not a host ({source}): write it as in a URL, without scheme and port, like `hooks.example.com`"
     )]
     NotAHost {
-        /// What was given.
+        /// The rejected text.
         text: String,
-        /// What is wrong with it.
         source: url::ParseError,
     },
     /// A `*` that is not the whole first label.
     #[error("in `{0}`, a `*` can only stand in front: write `*.example.com` for all names below `example.com`")]
     Wildcard(String),
-    /// Names below an address.
+    /// A wildcard in front of an IP address.
     #[error("`{0}` asks for names below an address, of which there are none: name a network instead")]
     BelowAddress(String),
 }
 
 impl HostPattern {
-    /// Whether it matches a host of a URL. A dot at the end of a name changes nothing.
+    /// Matches the host of a URL; a trailing dot of a name is ignored.
     #[must_use]
     pub fn matches(&self, host: &Host<&str>) -> bool {
         match (&self.host, host) {

@@ -1,23 +1,23 @@
 //! URLs as people write them.
 //!
-//! The URL Standard repairs what it can: it joins lines, drops tabs, turns backslashes round. A person who gives two URLs
-//! on two lines would get a third that nobody meant, so what would be repaired is refused here.
+//! The URL Standard repairs what it can: it joins lines, drops tabs and turns backslashes round. Somebody who enters
+//! two URLs on two lines would get a third that nobody meant. So input that would be repaired is refused here.
 
 use serde::{Deserialize, Deserializer};
 use url::{Host, Url};
 
 use crate::text::{self, Stray};
 
-/// Why a text is not the URL of something to talk to.
+/// Reason why a text is not the URL of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Something that one does not see, or a line end between two URLs.
     #[error("the URL has {0}: give one URL and nothing else")]
     Stray(Stray),
-    /// Several, with something between them.
+    /// More than one URL.
     #[error("these are several URLs: give one URL")]
     Several,
-    /// Not what follows a scheme.
+    /// The characters after the scheme are not `//`.
     #[error(
         "the URL has a backslash, or not two slashes behind its scheme: write it like `https://example.com/webhooks`"
     )]
@@ -25,18 +25,16 @@ pub enum UrlError {
     /// A name with a part that is missing or too long.
     #[error("the host `{0}` has a part that is empty or longer than 63 characters: parts are joined by single dots")]
     Label(String),
-    /// No URL at all.
     #[error("`{}` is not a URL ({reason}): write it like `https://example.com/webhooks`", .text.escape_debug())]
     NotUrl {
-        /// What was given.
+        /// The rejected text.
         text: String,
-        /// What is wrong with it.
         reason: url::ParseError,
     },
 }
 
 impl UrlError {
-    /// What is wrong, without repeating a URL that may hold a password.
+    /// Describes the error without repeating a URL that may contain a password.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
@@ -92,7 +90,7 @@ fn has_two_slashes(text: &str) -> bool {
         .is_some_and(|rest| !rest.starts_with('/'))
 }
 
-/// Whether every part of a name has 1 to 63 characters (RFC 1035, section 2.3.4); a dot may end it.
+/// Checks that every label of a name has 1 to 63 characters (RFC 1035, section 2.3.4); a trailing dot is allowed.
 fn has_whole_labels(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.split('.').all(|label| (1..=63).contains(&label.len()))

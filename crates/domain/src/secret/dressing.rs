@@ -1,4 +1,4 @@
-//! What stands around a secret and is none of it.
+//! Recognises text around a secret that is not part of it.
 
 use base64::Engine as _;
 
@@ -22,7 +22,7 @@ pub(super) fn quotes_around(text: &str) -> Option<(char, char)> {
     around.filter(|_| text.chars().count() > 1)
 }
 
-/// A word that says what follows and is none of it: `Bearer …`, `Secret: …`, `WEBHOOK_SECRET=…`.
+/// A word before the secret that describes it: `Bearer …`, `Secret: …`, `WEBHOOK_SECRET=…`.
 pub(super) fn word_before(text: &str) -> Option<String> {
     const SCHEMES: [&str; 7] = ["apikey", "basic", "bearer", "hmac", "key", "secret", "token"];
     if let Some((word, rest)) = text.split_once(char::is_whitespace) {
@@ -42,7 +42,7 @@ pub(super) fn word_before(text: &str) -> Option<String> {
     (variable.contains("SECRET") && variable.chars().all(of_a_variable)).then(|| format!("`{name}=`"))
 }
 
-/// What is wrong with a text that has a whole key of Standard Webhooks in it and is not just that key.
+/// The error of a text that contains a complete Standard Webhooks key and more than that.
 pub(super) fn whole_key_in(text: &str) -> Option<SecretError> {
     let (at, prefix) = prefix_of(text)?;
     let behind = &text[at + prefix.len()..];
@@ -70,7 +70,7 @@ pub(super) fn whole_key_in(text: &str) -> Option<SecretError> {
         })
 }
 
-/// What stands before a prefix that is not at the beginning, or is written in other letters.
+/// The error of a key prefix that is not at the beginning, or is in the wrong case.
 pub(super) fn dressed(text: &str, at: usize, prefix: &'static str) -> Option<SecretError> {
     if at > 0 {
         let what = format!("`{}`", text[..at].escape_debug());

@@ -1,4 +1,4 @@
-//! Releasers on a real store: one whose cache lacks an endpoint, and one whose endpoint was repaired.
+//! Tests of releasers on a real store: one whose cache lacks an endpoint, and one whose endpoint was repaired.
 
 use tidings_domain::{Actor, ApiKey, AuditEntry, EventId, Tenant};
 use tidings_queue::embedded::Embedded;

@@ -1,4 +1,4 @@
-//! What was held because an endpoint's subscriptions could not be read: now that they can be, whether it wants it.
+//! Decides deliveries that were held because an endpoint's subscriptions could not be read, once they can.
 
 use std::collections::HashMap;
 

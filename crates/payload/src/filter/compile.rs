@@ -1,4 +1,4 @@
-//! From what the parser gives to rules: every name is looked up, every call checked.
+//! Compiles the parser's syntax tree into rules: every variable is resolved, every call checked.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators};
@@ -11,7 +11,7 @@ use super::{Filter, FilterError};
 const FUNCTIONS: &str = "has, size, contains, startsWith, endsWith, matches, lowerAscii, int, double, string, \
                          timestamp, all, exists and exists_one";
 
-/// Makes rules of one filter.
+/// Compiler of one filter.
 pub(super) struct Compiler<'a> {
     text: &'a str,
     source: &'a SourceInfo,
@@ -139,7 +139,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// What is written with signs.
+    /// Compiles a call that is written as an operator.
     fn operation(&mut self, call: &'a CallExpr) -> Option<Compiled> {
         let compare = |comparison| move |rules| Rule::Compare(comparison, rules);
         let calculate = |operator| move |rules| Rule::Calculate(operator, rules);

@@ -1,14 +1,14 @@
-//! Why a text is not a filter.
+//! Error of a text that is not a filter.
 
-/// Why a text is not a filter, and what to write instead.
+/// Reason why a text is not a filter, with a suggestion.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct FilterError {
-    /// The line, from 1.
+    /// Line of the error, from 1.
     pub line: u32,
     /// The column in characters, from 1.
     pub column: u32,
-    /// What is wrong there and what to write instead.
+    /// Description of the error and what to write instead.
     pub message: String,
 }
 

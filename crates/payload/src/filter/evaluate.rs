@@ -1,22 +1,22 @@
-//! Evaluating a filter on an event, in counted steps.
+//! Evaluates a filter on an event, in counted steps.
 
 use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-use super::calculate::{calculate, convert, negative};
+use super::arithmetic::{calculate, convert, negative};
 use super::failure::Failure;
 use super::rule::{Comparison, Conversion, Quantifier, Rule, TextTest};
 use super::value::Value;
 use crate::EventView;
 
-/// How much text is looked at in one step, bytes.
+/// Bytes of text examined per step.
 const TEXT_PER_STEP: usize = 32;
 
 /// One evaluation of a filter on an event.
 pub(super) struct Evaluation<'a> {
     event: &'a EventView<'a>,
-    /// What the macros around the current part look at, the outermost first.
+    /// Current elements of the enclosing macros, outermost first.
     elements: Vec<Value<'a>>,
     steps_left: u32,
 }
@@ -25,7 +25,7 @@ type Evaluated<'a> = Result<Value<'a>, Failure<'a>>;
 type Truth<'a> = Result<bool, Failure<'a>>;
 
 impl<'a> Evaluation<'a> {
-    /// An evaluation in so many steps at most.
+    /// Starts an evaluation with a budget of steps.
     pub(super) fn of(event: &'a EventView<'a>, steps: u32) -> Self {
         Self {
             event,
@@ -34,12 +34,12 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// How many steps were not needed.
+    /// Unused part of the budget.
     pub(super) fn steps_left(&self) -> u32 {
         self.steps_left
     }
 
-    /// Whether a rule holds.
+    /// Evaluates a rule as a condition.
     pub(super) fn truth(&mut self, rule: &'a Rule) -> Truth<'a> {
         match self.value(rule)? {
             Value::Bool(truth) => Ok(truth),
@@ -118,8 +118,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether there is such a member. Where there isn't even an object there is no member either: CEL calls that an
-    /// error, and makes people ask for every object on the way.
+    /// Tests for a member. Without an object there is no member either; CEL makes that an error, which forces authors
+    /// to test every object on the way.
     fn has(&mut self, of: &'a Rule, name: &str) -> Truth<'a> {
         match self.value(of) {
             Ok(Value::Map(map)) => Ok(map.contains_key(name)),
@@ -169,7 +169,7 @@ impl<'a> Evaluation<'a> {
         one.order(other)?.ok_or_else(no_order)
     }
 
-    /// Whether two values are the same. Values of different kinds never are.
+    /// Equality; values of different kinds are never equal.
     fn equal(&mut self, one: &Value<'a>, other: &Value<'a>) -> Truth<'a> {
         self.spend(1)?;
         match (one, other) {
@@ -201,7 +201,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether a list has the element, or an object the member.
+    /// Membership of an element in a list, or of a key in an object.
     fn is_in(&mut self, rules: &'a [Rule; 2]) -> Truth<'a> {
         match (self.value(&rules[0])?, self.value(&rules[1])?) {
             (element, Value::List(list)) => {
@@ -339,7 +339,6 @@ fn needs_text<'a>(what: &'static str, found: &Value<'_>) -> Failure<'a> {
 }
 
 impl TextTest {
-    /// The function's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Contains => "contains()",
@@ -350,7 +349,6 @@ impl TextTest {
 }
 
 impl Quantifier {
-    /// The macro's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::All => "all()",

@@ -1,7 +1,7 @@
-//! Why a filter can't be evaluated on an event.
+//! Errors of evaluating a filter on an event.
 
-/// Why a filter can't be evaluated on an event. It borrows what it tells of: most failures are never told, such as that of
-/// a filter for a member that many events lack.
+/// Reason why a filter has no result for an event. It borrows its details, because most failures are never shown,
+/// such as those of a filter on a member that many events lack.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub(super) enum Failure<'a> {
     #[error("the payload can't be read: {0}")]

@@ -1,4 +1,4 @@
-//! From text to a rule.
+//! Parses a filter's text into a rule.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -13,7 +13,7 @@ use super::{Filter, FilterError};
 /// half of this without optimisation. Memory that is not reached is not used.
 const STACK: usize = 32 * 1024 * 1024;
 
-/// Parses a filter.
+/// Parses and compiles a filter; the error names the line.
 pub(super) fn parse(text: &str) -> Result<Rule, FilterError> {
     if text.len() > Filter::MAX_LENGTH {
         let message = format!(
@@ -75,7 +75,7 @@ fn syntax_error(text: &str, errors: &ParseErrors) -> FilterError {
     FilterError::new(line, column, &format!("{found}{}", hint(&rest)))
 }
 
-/// What people who know another language write.
+/// Suggestion for a common mistake by users of other languages.
 fn hint(rest: &str) -> &'static str {
     let word = |word: &str| {
         rest.strip_prefix(word)

@@ -1,4 +1,4 @@
-//! A filter as it is evaluated.
+//! Compiled form of a filter.
 
 use regex::Regex;
 use serde_json::Value as Json;
@@ -39,7 +39,7 @@ pub(super) enum Rule {
     In(Box<[Rule; 2]>),
     /// `one + other` and its like
     Calculate(Operator, Box<[Rule; 2]>),
-    /// A function of one value.
+    /// Call of a conversion function, such as `int(value)`.
     Convert(Conversion, Box<Rule>),
     /// `text.contains(part)` and its like
     TextTest(TextTest, Box<[Rule; 2]>),
@@ -97,7 +97,7 @@ pub(super) enum Quantifier {
 }
 
 impl Rule {
-    /// Whether the rule can give `true` or `false` at all.
+    /// Tells if the rule can result in `true` or `false`.
     pub(super) fn may_be_truth(&self) -> bool {
         match self {
             Self::Constant(value) => value.is_boolean(),

@@ -1,4 +1,4 @@
-//! What a part of a filter gives.
+//! Values during evaluation.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -8,7 +8,7 @@ use tidings_domain::Timestamp;
 
 use super::failure::Failure;
 
-/// What a part of a filter gives. Lists and maps are the payload's own, and so is most text.
+/// Result of evaluating a part of a filter. Lists, maps and most text borrow from the payload.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'a> {
     Null,
@@ -45,7 +45,7 @@ impl From<&Number> for Value<'_> {
 }
 
 impl Value<'_> {
-    /// What kind of value it is, for people.
+    /// Kind of the value, for error messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -58,8 +58,8 @@ impl Value<'_> {
         }
     }
 
-    /// How two scalars compare; values without an order have none. Numbers compare by what they are worth, and those
-    /// that were rounded into the same one can't be compared.
+    /// Compares two scalars. Values without an order give `None`. Numbers compare by value; two that were rounded to
+    /// the same one can't be compared.
     pub(super) fn order<'f>(&self, other: &Self) -> Result<Option<Ordering>, Failure<'f>> {
         Ok(match (self, other) {
             (Self::Int(one), Self::Int(other)) => Some(one.cmp(other)),

@@ -1,14 +1,14 @@
-//! The time by which messages are due.
+//! Clock that decides when messages are due.
 //!
-//! It never goes back, or the order of messages would, and never stands still, or rungs would: it runs at its own pace
-//! from where the system's clock was when the queue was opened. A clock that is set forward and corrected again changes
-//! nothing; one that stays ahead is followed, because the machine may have slept. One that is set back is not followed
-//! until the queue is opened again.
+//! It never goes back, which would change the order of messages, and never stops, which would stop delay queues: it
+//! advances monotonically from the system time at which the queue was opened. A system clock that is set forward and
+//! soon corrected changes nothing; one that stays ahead is followed, because the machine may have slept. One that is
+//! set back is followed only after the queue is opened again.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How far the system's clock may be ahead without being followed, milliseconds.
+/// Lead of the system clock that is ignored, milliseconds.
 const TOLERATED: i64 = 1_000;
 
 /// For how long it must be ahead of that before it is believed.
@@ -23,7 +23,7 @@ pub(super) struct Clock {
 
 #[derive(Debug)]
 struct Course {
-    /// What the clock showed when the queue was opened, milliseconds since 1970.
+    /// System time when the queue was opened, milliseconds since 1970.
     base_ms: i64,
     /// Since when the system's clock is ahead, from the opening on.
     ahead_since: Option<Duration>,
@@ -40,7 +40,7 @@ impl Clock {
         }
     }
 
-    /// Milliseconds since 1970.
+    /// Current time, milliseconds since 1970; never decreases.
     pub(super) fn now_ms(&self) -> i64 {
         let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
         course.now_ms(wall_ms(), self.opened.elapsed())

@@ -1,4 +1,4 @@
-//! Where the broker is: one URL that may name several hosts, each of which may have several addresses.
+//! Addresses of the broker: one URL may name several hosts, and each host may have several addresses.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -52,7 +52,8 @@ impl Addresses {
         self.hosts[0].scheme == AMQPScheme::AMQPS
     }
 
-    /// Every address of every host, the most promising first, and why hosts have none.
+    /// Resolves every host within `limit`. Returns all addresses, the most promising first, and the errors of hosts
+    /// without one.
     pub(super) async fn resolve(&self, limit: Duration) -> (Vec<Address>, Vec<String>) {
         let (mut addresses, mut failures) = (Vec::new(), Vec::new());
         for resolved in join_all(self.hosts.iter().map(|host| resolve(host, limit))).await {

@@ -1,8 +1,8 @@
-//! The canary: a message through the shortest rung now and then, to see that rungs still forward.
+//! Canary: a message sent through the shortest delay queue at intervals, to see that delay queues still forward.
 //!
-//! The broker can stop to dead-letter without an error anywhere: its supervisor of all transfers gives up after too
-//! many crashes in a second, and every rung holds what it has from then on. One process at a time watches: the one
-//! whose connection has the queue `tidings.canary.v1.watch`, which ends with that connection.
+//! The broker can stop dead-lettering without reporting an error: the supervisor of all its transfers gives up after
+//! too many crashes in a second, and every delay queue then keeps its messages. One process at a time watches: the
+//! one whose connection owns the exclusive queue `tidings.canary.v1.watch`, which disappears with that connection.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use super::Shared;
 use super::connection::{ANSWER, Failure, answer, code, explain};
 use super::consuming::Generation;
 use super::declare::depth;
-use super::publishing::publish_to;
+use super::publish::publish_to;
 use crate::{metrics, topology};
 
 const EVERY: Duration = Duration::from_secs(15);
 
-/// How long a message may be away; the shortest rung lasts a second at the most.
+/// Time after which an unreturned canary counts as missing; the shortest delay queue lasts a second at most.
 const MISSING_AFTER: Duration = Duration::from_secs(10);
 
 /// Watches, or waits for its turn to.
@@ -75,7 +75,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
                 came?;
                 metrics::CANARY_SECONDS.set(sent.elapsed().as_secs_f64());
                 if metrics::CANARY_MISSING.get() > 0 {
-                    tracing::info!("the canary is back: rungs forward again");
+                    tracing::info!("the canary is back: delay queues forward again");
                 }
                 metrics::CANARY_MISSING.set(0);
                 tidings_service::metrics::succeeded("canary");
@@ -83,7 +83,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
             Err(_) => {
                 metrics::CANARY_MISSING.set(1);
                 tracing::error!(
-                    "a message through the shortest rung was not back within {MISSING_AFTER:?}: the broker does not \
+                    "a message through the shortest delay queue was not back within {MISSING_AFTER:?}: the broker does not \
                      forward what has waited long enough. Restart its nodes one after the other; nothing is lost, and \
                      the sweeper delivers meanwhile"
                 );

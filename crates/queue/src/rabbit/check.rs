@@ -1,4 +1,4 @@
-//! Looking now and then whether the topology is still there, and repairing bindings, whose loss nobody is told of.
+//! Checks at intervals that the topology exists, and repairs bindings, whose loss the broker does not report.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::connection::{ANSWER, Cure, Failure, answer};
 use super::declare::{bind, declare_exchanges, depth};
 use super::line::Line;
 
-/// How long at least between two looks, however many messages come back.
+/// Minimum time between two checks, even if many messages are returned as unroutable.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Checks at the start of a connection, regularly, and when a message had no way to go. Ends when something is missing
+/// Checks at the start of a connection, regularly, and when a message was returned as unroutable. Ends when something is missing
 /// that has to be declared; other trouble is for who publishes to notice.
 pub(super) async fn watch(shared: &Shared, line: &Line, returned: &Notify) -> Failure {
     let every = shared.config.check_every;
@@ -23,7 +23,7 @@ pub(super) async fn watch(shared: &Shared, line: &Line, returned: &Notify) -> Fa
     loop {
         match check(shared, line).await {
             Err(failure) if failure.cure != Cure::Retry => return failure,
-            Err(failure) => tracing::debug!(reason = failure.reason, "the topology could not be looked at"),
+            Err(failure) => tracing::debug!(reason = failure.reason, "could not check the topology"),
             Ok(()) => {}
         }
         sleep(PAUSE.min(every)).await;

@@ -1,4 +1,4 @@
-//! Connections to the broker: dialled, watched and their errors put into words, each within a limit.
+//! Connections to the broker: opened, observed, and their errors explained, each within a time limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,22 +12,21 @@ use tokio::time::timeout;
 use super::addresses::{Address, Addresses};
 use super::line::Line;
 
-/// How long the broker may take for one answer, or the network to take one frame.
+/// Time limit for one answer of the broker, or for the network to take one frame.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
-/// Why a connection or channel is of no use any more.
+/// Failure that makes a connection or channel useless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// In words, for the operator.
+    /// Explanation for the operator.
     pub(super) reason: String,
-    /// What helps.
     pub(super) cure: Cure,
 }
 
-/// What helps against a failure.
+/// Remedy for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cure {
-    /// Trying again.
+    /// Reconnecting.
     Retry,
     /// Declaring the topology again, because something of it is missing.
     Declare,
@@ -44,17 +43,17 @@ impl Failure {
     }
 }
 
-/// Where the broker is, and how it is spoken to there.
+/// Addresses and credentials of the broker.
 #[derive(Debug)]
 pub(super) struct Broker {
     pub(super) addresses: Addresses,
     tls: ClientTls,
-    /// For one address.
+    /// Time limit for connecting to one address.
     limit: Duration,
 }
 
 impl Broker {
-    /// Says what is wrong with the configuration, if anything.
+    /// Parses and checks the configuration; the error says what to correct.
     pub(super) fn new(url: &str, tls: ClientTls, limit: Duration) -> Result<Self, String> {
         let addresses = Addresses::parse(url)?;
         if tls.is_set() && !addresses.is_tls() {
@@ -95,7 +94,7 @@ impl Broker {
     }
 }
 
-/// How long the broker may take where it waits for a node that stands still: until it counts as down.
+/// Time limit where the broker waits for an unresponsive node, until it counts that node as down.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for one answer of the broker, but not for ever.
@@ -134,8 +133,8 @@ pub(super) async fn within<T>(
     }
 }
 
-/// What happens to a connection from now on: alarms and its end. Errors that end one channel only are for who
-/// has the channel.
+/// Events of a connection from now on: alarms and its end. Errors that end only one channel are reported to the owner
+/// of that channel.
 pub(super) fn events(connection: &Connection) -> BoxStream<'static, Event> {
     let of_a_channel = |event: &Event| matches!(event, Event::Error(error) if error.is_amqp_soft_error());
     connection

@@ -1,7 +1,7 @@
-//! The consuming connection: dialled for ever, shared by all subscriptions.
+//! The consuming connection: reconnected forever, shared by all subscriptions.
 //!
-//! It is apart from the publishing one because a broker with an alarm stops reading from a connection that
-//! publishes, and acknowledgements must go on.
+//! It is separate from the publishing connection because a broker with an alarm stops reading from connections that
+//! publish, and acknowledgements must still arrive.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// Ends the generation for everybody.
+    /// Ends this connection for all subscriptions.
     pub(super) fn fail(&self, failure: Failure) {
         // One failure is enough; the others would say the same.
         let _ = self.failures.try_send(failure);

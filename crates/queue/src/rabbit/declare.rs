@@ -1,8 +1,8 @@
-//! Declaring the topology: when a publishing connection starts, never on the data path, and idempotent.
+//! Declares the topology when a publishing connection starts; idempotent, and never on the data path.
 //!
-//! What exists is looked at passively. Only what is missing is declared and bound here, because a cluster one of whose
-//! nodes stands still answers a look and keeps a change waiting. What exists is compared with what this version would
-//! declare once in each process.
+//! Existing queues are checked passively, and only missing ones are declared and bound: a cluster with an
+//! unresponsive node answers a check but delays a change. Once per process, existing queues are compared with what
+//! this version would declare.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,17 +16,17 @@ use tokio::time::timeout;
 use super::connection::{ANSWER, Cure, Failure, answer, code, explain};
 use crate::topology::{self, Argument, QueueSpec, Topology};
 
-/// What this process knows of earlier declarations.
+/// Results of earlier declarations in this process.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
-    /// Everything that exists was compared.
+    /// Every existing queue was compared.
     compared: AtomicBool,
     /// Queues that were made before leaders were placed, and can't be changed.
     unplaced: Mutex<HashSet<String>>,
 }
 
-/// Declares what is missing and says whether any queue is new. A new queue must rest for some seconds: a quorum
-/// queue that was killed right after its declaration came back empty.
+/// Declares missing parts and returns `true` if any queue is new. A new queue needs some seconds of rest before use:
+/// a quorum queue that was killed right after its declaration came back empty.
 pub(super) async fn declare(
     connection: &Connection,
     topology: &Topology,
@@ -117,8 +117,7 @@ async fn retire(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many messages of a queue are ready, and how many consumers it has; `None` if it does not exist, after which the
-/// channel is closed.
+/// Ready messages and consumers of a queue. `None` if it does not exist; the broker then closes the channel.
 pub(super) async fn depth(channel: &Channel, queue: &str) -> Result<Option<(u64, u32)>, Failure> {
     let options = QueueDeclareOptions {
         passive: true,
@@ -150,7 +149,7 @@ async fn missing<'a>(connection: &Connection, queues: &'a [QueueSpec]) -> Result
     Ok(missing)
 }
 
-/// Where the leader of a queue is made.
+/// Placement of a new queue's leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leader {
     /// On the node that leads the fewest.
@@ -189,7 +188,7 @@ async fn compare(
         }
         if binds && let Err(failure) = bind(&channel, queue).await {
             // They are most probably there, and looked after later; a node that stands still is not waited for.
-            tracing::warn!(reason = failure.reason, "bindings can't be renewed right now");
+            tracing::warn!(reason = failure.reason, "could not renew bindings; retrying later");
             binds = false;
             channel = answer("open a channel", connection.create_channel()).await?;
         }

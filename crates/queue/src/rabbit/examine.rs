@@ -1,4 +1,4 @@
-//! What an operator should know of a broker before trusting it. Nothing is declared, changed or published.
+//! Examines a broker before it is trusted, for `tidings doctor`. It declares, changes and publishes nothing.
 
 use reqwest::Client;
 use serde::Deserialize;
@@ -12,31 +12,31 @@ use super::line::Line;
 use super::management::{ANSWER_WITHIN, ENOUGH_MEMBERS, HARMFUL, Nodes};
 use crate::topology::Topology;
 
-/// What was found.
+/// Result of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// Queues that do not exist; all of them before the first role started.
     pub missing: Vec<String>,
-    /// How many queues there are to be.
+    /// Number of queues in the topology, existing or not.
     pub queues: usize,
     /// A queue of a shard that this configuration does not have.
     pub other_shards: Option<String>,
-    /// Messages that were put aside or found no queue.
+    /// Messages that are parked or unrouted.
     pub aside: u64,
-    /// What the management API says; `None` if its address is not configured.
+    /// Findings of the management API; `None` if `management_url` is not configured.
     pub managed: Option<Result<Managed, String>>,
 }
 
-/// What only the management API tells.
+/// Facts that only the management API reports.
 #[derive(Debug, Clone, Default)]
 pub struct Managed {
-    /// The broker's version.
+    /// Version of the broker.
     pub version: String,
-    /// How many nodes the cluster has.
+    /// Nodes in the cluster.
     pub nodes: usize,
-    /// Nodes that do not run.
+    /// Nodes that are down.
     pub stopped: Vec<String>,
-    /// Alarms, each as `node: memory`.
+    /// Active alarms, each as `node: memory`.
     pub alarms: Vec<String>,
     /// The free disk of the node that has least, and its limit, bytes.
     pub disk: Option<(u64, u64)>,
@@ -88,7 +88,7 @@ struct Queue {
 /// Looks at the broker.
 ///
 /// # Errors
-/// Why it can't be reached or asked, in words.
+/// Explanation of why it can't be reached or examined.
 pub async fn examine(config: &Config, topology: &Topology) -> Result<Examined, String> {
     let broker = config.broker()?;
     let line = broker.dial("tidings doctor").await.map_err(|failure| failure.reason)?;

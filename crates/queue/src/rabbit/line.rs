@@ -1,8 +1,8 @@
-//! A connection to the broker with a hand on its socket.
+//! A connection to the broker that keeps a handle of its socket.
 //!
-//! The client keeps the socket of a connection that it was told to close until the broker agrees. A broker that stands
-//! still does not, and hands messages out to that connection when it is back, to nobody. Hence the socket is cut when
-//! the connection is given up.
+//! The client keeps a closing connection's socket open until the broker agrees. A broker that is unresponsive does
+//! not agree, and once it recovers it delivers messages to that connection, where nobody receives them. So the socket
+//! is cut when a connection is given up.
 
 use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;

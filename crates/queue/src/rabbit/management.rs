@@ -1,9 +1,9 @@
-//! What only the management API tells: messages that are stuck in a rung, queues with too few members, and policies that
+//! Checks over the management API: messages stuck in delay queues, queues with too few members, and policies that
 //! override arguments.
 //!
-//! A message on its way from a rung to its lane counts as neither ready nor unacknowledged; one that stays so is
-//! stuck. A policy beats some arguments, silently: `overflow: drop-head` alone makes a rung lose what it forwards. The
-//! API's numbers lag by some seconds.
+//! A message on its way from a delay queue to its lane counts as neither ready nor unacknowledged; if it stays so, it
+//! is stuck. Some policies silently override queue arguments: `overflow: drop-head` alone makes a delay queue lose
+//! what it forwards. The API's numbers lag by some seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +25,8 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The members of a queue that survive the loss of one node.
 pub(super) const ENOUGH_MEMBERS: usize = 3;
 
-/// What a policy must not set for our queues: each makes the broker drop, expire or refuse messages of its own accord.
+/// Settings that a policy must not apply to our queues: each makes the broker drop, expire or refuse messages on its
+/// own.
 pub(super) const HARMFUL: [&str; 6] = [
     "delivery-limit",
     "expires",
@@ -35,7 +36,7 @@ pub(super) const HARMFUL: [&str; 6] = [
     "overflow",
 ];
 
-/// The nodes that can be asked; the one that answered last comes first.
+/// The nodes with the API; the one that answered last comes first.
 pub(super) struct Nodes(Vec<Url>);
 
 #[derive(Deserialize)]
@@ -72,7 +73,7 @@ impl Nodes {
         each_host(url, read).ok_or(FORM)?.map(Self)
     }
 
-    /// What the first node that answers says.
+    /// Response of the first node that answers.
     pub(super) async fn ask<T: DeserializeOwned>(
         &mut self,
         client: &Client,
@@ -103,20 +104,20 @@ async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Result<T, reqwes
     client.get(url).send().await?.error_for_status()?.json().await
 }
 
-/// Asks for ever, if the API's address is configured.
+/// Polls the API forever, if its address is configured.
 pub(super) async fn watch(shared: &Shared) {
     metrics::WATCHED.set(0);
     let mut nodes = match Nodes::parse(shared.config.management_url.reveal()) {
         Ok(nodes) if nodes.0.is_empty() => return,
         Ok(nodes) => nodes,
-        Err(reason) => return tracing::error!(reason, "amqp.management_url is of no use: correct it"),
+        Err(reason) => return tracing::error!(reason, "amqp.management_url is not usable: correct it"),
     };
     let Ok(broker) = &shared.broker else { return };
     // Another part of the process may have chosen the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = match Client::builder().timeout(ANSWER_WITHIN).no_proxy().build() {
         Ok(client) => client,
-        Err(error) => return tracing::error!(%error, "the management API can't be asked"),
+        Err(error) => return tracing::error!(%error, "cannot use the management API"),
     };
     let path = ["api", "queues", broker.addresses.vhost()];
     const COLUMNS: &str = "name,messages,messages_ready,messages_unacknowledged,members,effective_policy_definition";
@@ -136,11 +137,11 @@ pub(super) async fn watch(shared: &Shared) {
                 if !known.failing {
                     tracing::warn!(
                         error,
-                        "the management API does not answer: stuck messages and policies are not watched"
+                        "the management API does not respond: stuck messages and harmful policies go unnoticed"
                     );
                 }
                 known.failing = true;
-                // What nobody looks at is not known: values from before would look like health.
+                // Without a watch nothing is known: values from before would look healthy.
                 metrics::WATCHED.set(0);
                 metrics::STUCK.reset();
                 metrics::POLICY_CONFLICTS.set(0);
@@ -150,18 +151,18 @@ pub(super) async fn watch(shared: &Shared) {
     }
 }
 
-/// What was already said in the log.
+/// Findings already logged.
 #[derive(Default)]
 struct Known {
     failing: bool,
     overridden: BTreeSet<String>,
     thin: usize,
-    /// In how many rounds one after the other messages were stuck in a rung.
+    /// In how many rounds one after the other messages were stuck in a delay queue.
     stuck: BTreeMap<String, u32>,
 }
 
 impl Known {
-    /// What is on its way at one moment is not stuck; what is at two moments probably is.
+    /// Counts a queue as stuck only in the second round in a row: at one moment, messages may just be moving.
     fn note_stuck(&mut self, queue: &str, stuck: u64) {
         const PROBABLY: u32 = 2;
         if stuck == 0 {
@@ -174,7 +175,7 @@ impl Known {
             tracing::warn!(
                 queue,
                 stuck,
-                "the broker does not forward what has waited long enough in this queue: it tries again after its \
+                "the broker does not forward messages whose delay has passed: it tries again after its \
                  dead_letter_worker_publisher_confirm_timeout (180 s unless set in advanced.config), and the sweeper delivers \
                  what is overdue by log.grace"
             );
@@ -187,7 +188,7 @@ fn report(shared: &Shared, queues: &[Queue], nodes: usize, known: &mut Known) {
     let mut overridden = BTreeSet::new();
     let mut thin = Vec::new();
     for queue in queues.iter().filter(|queue| ours.contains(&queue.name)) {
-        if shared.topology.is_rung(&queue.name) {
+        if shared.topology.is_delay_queue(&queue.name) {
             let seen = queue.messages_ready + queue.messages_unacknowledged;
             let stuck = queue.messages.saturating_sub(seen);
             metrics::STUCK

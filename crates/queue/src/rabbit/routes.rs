@@ -1,8 +1,8 @@
-//! Which queues the broker confirms for, and that it confirms at all.
+//! Tracks which queues' messages the broker confirms, and if it confirms any.
 //!
-//! A node that stands still takes the queues it leads with it: what is published to them is not confirmed, sometimes for a
-//! minute, while all others work. Messages of other queues in the same batches would wait with them, again and again, so
-//! such a route is avoided for a while.
+//! An unresponsive node takes the queues it leads with it: messages to them stay unconfirmed, sometimes for a minute,
+//! while all other queues work. Messages to those others in the same batch would wait too, again and again, so the
+//! affected routes are avoided for a while.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -43,7 +43,7 @@ struct Avoided {
 }
 
 impl Routes {
-    /// Avoids these for a while.
+    /// Avoids these routes for a while.
     pub(super) fn avoid<'a>(&self, routes: impl Iterator<Item = &'a Address>) {
         let now = Instant::now();
         let mut avoided = self.avoided();
@@ -62,7 +62,7 @@ impl Routes {
         }
     }
 
-    /// Whether a route is to be avoided now.
+    /// Tells if a route is avoided now.
     pub(super) fn avoids(&self, route: &Address) -> bool {
         let avoided = self.avoided();
         avoided.get(route).is_some_and(|avoided| Instant::now() < avoided.until)
@@ -73,7 +73,7 @@ impl Routes {
     }
 }
 
-/// When the broker confirmed a message last.
+/// Time of the last confirmation.
 #[derive(Debug, Default)]
 pub(super) struct Confirmed(Mutex<Option<Instant>>);
 
@@ -82,7 +82,7 @@ impl Confirmed {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether that was within this time.
+    /// Tells if the last confirmation is no older than `time`.
     pub(super) fn within(&self, time: Duration) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|last| last.elapsed() < time)

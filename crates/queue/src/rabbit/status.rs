@@ -1,4 +1,4 @@
-//! What health says of the broker: one component, two connections.
+//! Health of the broker: one component for two connections.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use tidings_service::Component;
 
 use super::connection::{Cure, Failure};
 
-/// Which connection.
+/// The connection that failed or recovered.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Side {
     Publishing,

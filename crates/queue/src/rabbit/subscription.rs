@@ -1,7 +1,7 @@
-//! One call of `consume`: a channel and a consumer for each queue, subscribed again on every new connection.
+//! One call of `consume`: a channel and a consumer per queue, renewed on every new connection.
 //!
-//! Channels are apart because the broker answers for one queue after the other on each, and a queue whose leader stands
-//! still would keep all of them waiting.
+//! Each queue has a channel of its own because the broker answers one request after the other per channel, and a
+//! queue with an unresponsive leader would delay all others.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::consuming::Generation;
 use super::line::Line;
 use crate::{Acknowledge, Incoming, Source, metrics};
 
-/// What a caller of `consume` asked for.
+/// Arguments of one call of `consume`.
 pub(super) struct Subscription {
     pub(super) source: Source,
     pub(super) prefetch: u16,
@@ -33,7 +33,7 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Hands messages out until nobody takes them any more or the queue is shut down.
+    /// Delivers messages until the receiver is dropped or the queue is shut down.
     pub(super) async fn run(self, shared: Arc<Shared>, mut generations: watch::Receiver<Option<Arc<Generation>>>) {
         loop {
             let generation = tokio::select! {
@@ -123,7 +123,7 @@ struct Leftover {
 }
 
 impl Leftover {
-    /// Gives back what nobody has taken, waits until the last message is acknowledged or dropped, then closes
+    /// Returns messages that were not taken, waits until the last message is acknowledged or dropped, then closes
     /// the channels. When the queue is closed, all that is unsettled goes back with them.
     async fn settle(mut self, shared: &Shared) {
         tokio::select! {
@@ -158,7 +158,7 @@ impl Leftover {
     }
 }
 
-/// What the consumers of a subscription are sent, and `None` whenever one of them ends.
+/// Merged deliveries of a subscription's consumers, with a `None` whenever one of them ends.
 type Deliveries = stream::SelectAll<BoxStream<'static, Option<lapin::Result<Delivery>>>>;
 
 /// The deliveries of a consumer and `None` when it ends: merging streams would hide the end of one.

@@ -435,15 +435,15 @@ async fn after_shutdown_nothing_is_handed_out_but_all_can_be_settled() {
     assert_eq!(text(&next(&mut messages).await), "two");
 }
 
-/// A rung ends in the alternate exchange when the lane's queue is gone, instead of being blocked by it.
+/// A delay queue ends in the alternate exchange when the lane's queue is gone, instead of being blocked by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rung_is_not_blocked_by_a_lane_that_is_gone() {
+async fn a_delay_queue_is_not_blocked_by_a_lane_that_is_gone() {
     let broker = Broker::new().await;
     let queue = broker.open().await;
     broker.0.delete_queue("tidings.work.v1.retry.01").await;
-    let rung = Duration::from_secs(1);
+    let delay = Duration::from_secs(1);
     for lane in [retry(1), retry(0)] {
-        queue.publish(message(Route::Delay(rung, lane), "late")).await.unwrap();
+        queue.publish(message(Route::Delay(delay, lane), "late")).await.unwrap();
     }
     for name in ["tidings.work.v1.retry.00", "tidings.unrouted"] {
         wait_until(SOON, name, async || broker.0.queue_depth(name).await == 1).await;

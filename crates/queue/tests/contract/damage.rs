@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lapin::options::QueueBindOptions;
 use lapin::types::FieldTable;
-use tidings_queue::{Aside, Incoming, LaneKind, PublishError, Queue, Route, Settle, Source, Which};
+use tidings_queue::{Incoming, LaneKind, ParkedQueue, PublishError, Queue, Route, Selection, Settle, Source};
 use tidings_testkit::services::running;
 use tidings_testkit::wait_until;
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use crate::broker_only::channel;
 use crate::places::{Broker, Place, SOON, delivery_of, live, message, next, publish_all, retry, silence, text};
 
 const RETRY: Source = Source::Work(LaneKind::Retry);
-const RUNG: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_expires_without_a_binding_is_unrouted_and_can_be_requeued() {
@@ -27,13 +27,13 @@ async fn what_expires_without_a_binding_is_unrouted_and_can_be_requeued() {
     unbind(&broker, "tidings.work.v1.retry.01", "tidings.due", "retry.01").await;
     let lost: HashSet<_> = (0..EACH).map(|_| delivery_of(retry(1))).collect();
     for body in &lost {
-        let to = Route::Delay(RUNG, retry(1));
+        let to = Route::Delay(DELAY, retry(1));
         queue
             .publish(tidings_queue::Outgoing { to, body: body.clone() })
             .await
             .unwrap();
     }
-    publish_all(&*queue, Route::Delay(RUNG, retry(0)), (0..EACH).map(|n| n.to_string())).await;
+    publish_all(&*queue, Route::Delay(DELAY, retry(0)), (0..EACH).map(|n| n.to_string())).await;
 
     // Nothing else waits for those that have no way to go.
     let mut messages = queue.consume(RETRY, 100).await;
@@ -45,7 +45,7 @@ async fn what_expires_without_a_binding_is_unrouted_and_can_be_requeued() {
         depth(&*queue, "tidings.unrouted").await == EACH as u64
     })
     .await;
-    let shown = queue.parked(Aside::Unrouted, &Which::All, 10).await.unwrap();
+    let shown = queue.parked(ParkedQueue::Unrouted, &Selection::All, 10).await.unwrap();
     assert!(
         shown
             .iter()
@@ -53,7 +53,7 @@ async fn what_expires_without_a_binding_is_unrouted_and_can_be_requeued() {
     );
 
     let requeued = queue
-        .settle_parked(Aside::Unrouted, &Which::All, Settle::Requeue)
+        .settle_parked(ParkedQueue::Unrouted, &Selection::All, Settle::Requeue)
         .await
         .unwrap();
     assert_eq!((requeued.done, requeued.refused), (EACH as u64, 0));
@@ -69,9 +69,9 @@ async fn a_lane_without_its_binding_is_unroutable_and_no_other() {
     let refused = queue.publish(message(Route::Work(live(1)), "")).await;
     assert_eq!(refused, Err(PublishError::Unroutable("tidings.work live.01".into())));
     queue.publish(message(Route::Work(live(0)), "")).await.unwrap();
-    // Rungs reach the lane by another binding.
+    // Delay queues reach the lane by another binding.
     queue
-        .publish(message(Route::Delay(RUNG, live(1)), "late"))
+        .publish(message(Route::Delay(DELAY, live(1)), "late"))
         .await
         .unwrap();
     wait_until(SOON, "the message to reach its lane", async || {
@@ -80,7 +80,7 @@ async fn a_lane_without_its_binding_is_unroutable_and_no_other() {
     .await;
 }
 
-/// Both ways into a lane, and a rung that nobody consumes: their loss ends no connection.
+/// Both ways into a lane, and a delay queue that nobody consumes: their loss ends no connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_missing_of_the_topology_is_made_again() {
     let broker = Broker::new().await;
@@ -95,23 +95,23 @@ async fn what_is_missing_of_the_topology_is_made_again() {
         wait_until(SOON, "a way", async || queue.publish(message(to, "")).await.is_ok()).await;
     }
     let mut messages = queue.consume(RETRY, 10).await;
-    wait_until(SOON, "the way out of a rung", async || {
+    wait_until(SOON, "the way out of a delay queue", async || {
         queue
-            .publish(message(Route::Delay(RUNG, retry(1)), "due"))
+            .publish(message(Route::Delay(DELAY, retry(1)), "due"))
             .await
             .unwrap();
-        matches!(timeout(2 * RUNG, messages.recv()).await, Ok(Some(_)))
+        matches!(timeout(2 * DELAY, messages.recv()).await, Ok(Some(_)))
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rung_that_is_full_refuses_and_keeps_what_it_has() {
+async fn a_delay_queue_that_is_full_refuses_and_keeps_what_it_has() {
     const ROOM: u64 = 20;
     let broker = Broker::new().await;
     let queue = broker.open().await;
-    let rung = "tidings.delay.v1.60000";
-    put_policy(&broker, rung, r#"{"max-length": 20}"#).await;
+    let delay = "tidings.delay.v1.60000";
+    put_policy(&broker, delay, r#"{"max-length": 20}"#).await;
     let minute = Route::Delay(Duration::from_secs(60), retry(0));
     let mut confirmed = 0;
     let refused = async {
@@ -124,17 +124,17 @@ async fn a_rung_that_is_full_refuses_and_keeps_what_it_has() {
     };
     let refused = timeout(SOON, refused).await.unwrap();
     assert!(
-        matches!(refused, PublishError::Rejected(ref to) if to.contains(rung)),
+        matches!(refused, PublishError::Rejected(ref to) if to.contains(delay)),
         "{refused:?}"
     );
     assert!(confirmed >= ROOM);
     assert_eq!(
-        depth(&*queue, rung).await,
+        depth(&*queue, delay).await,
         confirmed,
         "what was confirmed, and nothing of what was refused"
     );
     queue
-        .publish(message(Route::Delay(RUNG, retry(0)), "other rungs go on"))
+        .publish(message(Route::Delay(DELAY, retry(0)), "other delay queues go on"))
         .await
         .unwrap();
     assert!(queue.available());
@@ -163,7 +163,7 @@ async fn what_is_handed_out_too_often_is_parked() {
             tokio::select! {
                 Some(again) = messages.recv() => drop(again),
                 () = tokio::time::sleep(Duration::from_millis(100)) => {
-                    let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+                    let parked = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
                     if !parked.is_empty() {
                         return parked;
                     }
@@ -175,9 +175,9 @@ async fn what_is_handed_out_too_often_is_parked() {
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].body, body);
     assert_eq!(parked[0].reason, "handed out 100 times without being settled");
-    let which = Which::One(parked[0].id.clone());
+    let which = Selection::One(parked[0].id.clone());
     let requeued = queue
-        .settle_parked(Aside::Parked, &which, Settle::Requeue)
+        .settle_parked(ParkedQueue::Parked, &which, Settle::Requeue)
         .await
         .unwrap();
     assert_eq!(requeued.done, 1);

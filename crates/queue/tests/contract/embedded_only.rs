@@ -75,7 +75,7 @@ async fn a_backlog_is_read_in_order_and_without_gaps() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_later_message_does_not_wait_behind_a_rung() {
+async fn a_later_message_does_not_wait_behind_a_delay_queue() {
     let file = File::new();
     let queue = file.open().await;
     let mut messages = queue.consume(Source::Work(LaneKind::Retry), 10).await;

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-/// A rung besides the base rungs.
+/// A delay queue besides the base delay queues.
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
 pub(crate) const SHARDS: u16 = 2;

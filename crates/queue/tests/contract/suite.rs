@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tidings_queue::{Aside, LaneKind, ParkedKind, PublishError, Queue, Route, Settle, Settled, Source, Which};
+use tidings_queue::{
+    LaneKind, ParkedKind, ParkedQueue, PublishError, Queue, Route, Selection, Settle, Settled, Source,
+};
 use tidings_testkit::wait_until;
 
 use crate::places::{Place, SHORT, SOON, delivery, live, message, next, publish_all, retry, silence, text};
@@ -49,11 +51,11 @@ pub(crate) async fn what_is_dropped_comes_again_marked(place: &impl Place) {
     silence(&mut messages).await;
 }
 
-pub(crate) async fn rungs_are_never_early_and_hardly_late(place: &impl Place) {
+pub(crate) async fn delay_queues_are_never_early_and_hardly_late(place: &impl Place) {
     let queue = place.open().await;
     let mut messages = queue.consume(RETRY, 100).await;
     for delay in [SHORT, Duration::from_secs(1)] {
-        assert!(queue.rungs().contains(&delay));
+        assert!(queue.delays().contains(&delay));
         let mut sent = BTreeMap::new();
         for n in 0..20 {
             sent.insert(n.to_string(), Instant::now());
@@ -72,7 +74,7 @@ pub(crate) async fn rungs_are_never_early_and_hardly_late(place: &impl Place) {
     }
 }
 
-pub(crate) async fn a_lane_keeps_its_shard_through_a_rung(place: &impl Place) {
+pub(crate) async fn a_lane_keeps_its_shard_through_a_delay_queue(place: &impl Place) {
     let queue = place.open().await;
     for (lane, name) in [
         (retry(1), "tidings.work.v1.retry.01"),
@@ -88,14 +90,14 @@ pub(crate) async fn a_lane_keeps_its_shard_through_a_rung(place: &impl Place) {
     assert_eq!(depth(&*queue, "tidings.work.v1.live.01").await, 0);
 }
 
-pub(crate) async fn other_delays_have_no_rung(place: &impl Place) {
+pub(crate) async fn other_delays_have_no_delay_queue(place: &impl Place) {
     let queue = place.open().await;
     let odd = Duration::from_secs(137);
     assert_eq!(
         queue.publish(message(Route::Delay(odd, retry(0)), "")).await,
-        Err(PublishError::NoRung(odd))
+        Err(PublishError::NoDelayQueue(odd))
     );
-    assert!(queue.rungs().is_sorted() && !queue.rungs().contains(&odd));
+    assert!(queue.delays().is_sorted() && !queue.delays().contains(&odd));
 }
 
 pub(crate) async fn prefetch_bounds_what_is_unsettled(place: &impl Place) {
@@ -179,23 +181,26 @@ pub(crate) async fn parked_messages_stay_and_are_shown(place: &impl Place) {
     let queue = place.open().await;
     // Looking takes nothing away and disturbs no order, however often it is done.
     for _ in 0..25 {
-        let shown = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+        let shown = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
         let reasons: Vec<&str> = shown.iter().map(|parked| parked.reason.as_str()).collect();
         assert_eq!(reasons, ["its endpoint is odd", "unreadable", "refused"]);
         assert_eq!((&shown[0].body, shown[0].kind), (&body, ParkedKind::Delivery));
         assert_eq!(shown[2].kind, ParkedKind::Record);
         assert!(shown.iter().all(|parked| parked.parked_at.is_some()));
     }
-    let first = queue.parked(Aside::Parked, &Which::All, 2).await.unwrap();
+    let first = queue.parked(ParkedQueue::Parked, &Selection::All, 2).await.unwrap();
     assert_eq!(first.len(), 2);
-    let mut shown = queue.parked(Aside::Parked, &Which::All, 3).await.unwrap();
+    let mut shown = queue.parked(ParkedQueue::Parked, &Selection::All, 3).await.unwrap();
     shown.retain(|parked| parked.reason == "refused");
-    let last = Which::One(shown[0].id.clone());
-    let found = queue.parked(Aside::Parked, &last, 1).await.unwrap();
+    let last = Selection::One(shown[0].id.clone());
+    let found = queue.parked(ParkedQueue::Parked, &last, 1).await.unwrap();
     assert_eq!(found[0].reason, "refused");
-    let unknown = Which::One("unknown".into());
-    assert_eq!(queue.parked(Aside::Parked, &unknown, 1).await.unwrap(), []);
-    assert_eq!(queue.parked(Aside::Unrouted, &Which::All, 10).await.unwrap(), []);
+    let unknown = Selection::One("unknown".into());
+    assert_eq!(queue.parked(ParkedQueue::Parked, &unknown, 1).await.unwrap(), []);
+    assert_eq!(
+        queue.parked(ParkedQueue::Unrouted, &Selection::All, 10).await.unwrap(),
+        []
+    );
 }
 
 pub(crate) async fn parked_messages_go_back_where_they_came_from(place: &impl Place) {
@@ -210,29 +215,29 @@ pub(crate) async fn parked_messages_go_back_where_they_came_from(place: &impl Pl
         .park_record(Bytes::from_static(b"a record"), "too early")
         .await
         .unwrap();
-    let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
-    let requeue = async |which: Which| {
+    let parked = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
+    let requeue = async |which: Selection| {
         queue
-            .settle_parked(Aside::Parked, &which, Settle::Requeue)
+            .settle_parked(ParkedQueue::Parked, &which, Settle::Requeue)
             .await
             .unwrap()
     };
 
-    let one = requeue(Which::One(parked[1].id.clone())).await;
+    let one = requeue(Selection::One(parked[1].id.clone())).await;
     assert_eq!((one.done, one.refused), (1, 0));
     let mut retries = queue.consume(RETRY, 1).await;
     let incoming = next(&mut retries).await;
     assert_eq!((&incoming.body, incoming.redelivered), (&body, false));
     assert!(incoming.ack().await);
 
-    let rest = requeue(Which::All).await;
+    let rest = requeue(Selection::All).await;
     assert_eq!((rest.done, rest.refused), (1, 1));
     assert!(rest.refusal.unwrap().to_string().contains("unreadable message"));
     let mut records = queue.consume(Source::Records, 1).await;
     assert_eq!(text(&next(&mut records).await), "a record");
-    let left = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+    let left = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
     assert_eq!(left, parked[..1], "what can't be read stays");
-    let unknown = requeue(Which::One("unknown".into())).await;
+    let unknown = requeue(Selection::One("unknown".into())).await;
     assert_eq!(unknown, Settled::default());
     silence(&mut retries).await;
 }
@@ -243,19 +248,23 @@ pub(crate) async fn parked_messages_are_discarded_one_or_all(place: &impl Place)
         queue.park(n.to_string().into(), "unreadable").await.unwrap();
     }
     let bodies = async || {
-        let parked = queue.parked(Aside::Parked, &Which::All, 10).await.unwrap();
+        let parked = queue.parked(ParkedQueue::Parked, &Selection::All, 10).await.unwrap();
         parked.into_iter().map(|parked| parked.body).collect::<Vec<_>>()
     };
-    let second = queue.parked(Aside::Parked, &Which::All, 2).await.unwrap().remove(1);
+    let second = queue
+        .parked(ParkedQueue::Parked, &Selection::All, 2)
+        .await
+        .unwrap()
+        .remove(1);
     let discard = async |which| {
         queue
-            .settle_parked(Aside::Parked, &which, Settle::Discard)
+            .settle_parked(ParkedQueue::Parked, &which, Settle::Discard)
             .await
             .unwrap()
     };
-    assert_eq!(discard(Which::One(second.id)).await.done, 1);
+    assert_eq!(discard(Selection::One(second.id)).await.done, 1);
     assert_eq!(bodies().await, ["0", "2", "3"]);
-    assert_eq!(discard(Which::All).await.done, 3);
+    assert_eq!(discard(Selection::All).await.done, 3);
     assert_eq!(bodies().await, Vec::<Bytes>::new());
 }
 
@@ -269,7 +278,7 @@ pub(crate) async fn many_parked_messages_go_back(place: &impl Place) {
         bodies.insert(body);
     }
     let requeued = queue
-        .settle_parked(Aside::Parked, &Which::All, Settle::Requeue)
+        .settle_parked(ParkedQueue::Parked, &Selection::All, Settle::Requeue)
         .await
         .unwrap();
     assert_eq!(requeued.done, MANY as u64);
@@ -280,7 +289,7 @@ pub(crate) async fn many_parked_messages_go_back(place: &impl Place) {
         assert!(incoming.ack().await);
     }
     silence(&mut messages).await;
-    assert_eq!(queue.parked(Aside::Parked, &Which::All, 1).await.unwrap(), []);
+    assert_eq!(queue.parked(ParkedQueue::Parked, &Selection::All, 1).await.unwrap(), []);
 }
 
 pub(crate) async fn depths_count_what_waits(place: &impl Place) {
@@ -297,7 +306,7 @@ pub(crate) async fn depths_count_what_waits(place: &impl Place) {
     .await;
     assert_eq!(depth(&*queue, "tidings.work.v1.live.01").await, 0);
 
-    // What waits in a rung is not in its lane yet.
+    // What waits in a delay queue is not in its lane yet.
     publish_all(
         &*queue,
         Route::Delay(Duration::from_secs(60), retry(0)),

@@ -1,6 +1,6 @@
 //! Messages of the embedded queue.
 //!
-//! A message waits in a lane until a time. A work queue is a lane; a rung is a time in the future. Which
+//! A message waits in a lane until a time. A work queue is a lane; a delay queue is a time in the future. Which
 //! messages are handed out is known to the queue alone, in memory: a message leaves the table when it is
 //! settled, so whatever was handed out when a process died is still here when the next one starts.
 //!

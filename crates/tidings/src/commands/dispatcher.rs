@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     process.watch_log()?;
     let dispatcher = tidings_dispatcher::build(
         &process.config.dispatcher,
-        tidings_dispatcher::Parts {
+        tidings_dispatcher::Dependencies {
             access: access.clone(),
             cache: backbone.cache,
             registry: backbone.store,

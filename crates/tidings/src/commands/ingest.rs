@@ -29,7 +29,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     process.watch_log()?;
     let ingest = tidings_ingest::build(
         &process.config.ingest,
-        tidings_ingest::Parts {
+        tidings_ingest::Dependencies {
             access: access.clone(),
             registry: backbone.cache,
             idempotency: backbone.store,

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (queue, access) = (backbone.queue, backbone.access);
     let log = tidings_log::build(
         &process.config.log_for(&backbone.dialects),
-        tidings_log::Parts {
+        tidings_log::Dependencies {
             access: access.clone(),
             registry: backbone.cache,
             store: backbone.store,

@@ -177,7 +177,7 @@ impl Running {
         let (recorder, fetcher) = process.log_clients(queue.clone())?;
         let log = tidings_log::build(
             &process.config.log_for(&dialects),
-            tidings_log::Parts {
+            tidings_log::Dependencies {
                 access: access.clone(),
                 registry: registry.clone(),
                 store: store.clone(),
@@ -206,7 +206,7 @@ impl Running {
         )?;
         let ingest = tidings_ingest::build(
             &process.config.ingest,
-            tidings_ingest::Parts {
+            tidings_ingest::Dependencies {
                 access: access.clone(),
                 registry: registry.clone(),
                 idempotency: store.clone(),
@@ -218,7 +218,7 @@ impl Running {
         );
         let dispatcher = tidings_dispatcher::build(
             &process.config.dispatcher,
-            tidings_dispatcher::Parts {
+            tidings_dispatcher::Dependencies {
                 access: access.clone(),
                 cache: registry.clone(),
                 registry: store.clone(),

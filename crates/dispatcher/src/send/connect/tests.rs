@@ -9,7 +9,7 @@ use tidings_domain::destination::Destinations;
 use super::*;
 use crate::resolve::tests::{NameServer, Reply};
 use crate::send::http_client::HttpClient;
-use crate::send::servers::{SecureReceiver, Slowness, plain_receiver, seen};
+use crate::send::tests::servers::{SecureReceiver, Slowness, plain_receiver, seen};
 use crate::send::{Deadline, NoAnswer};
 
 /// This machine has many addresses; one of them stands for the public ones.

@@ -1,4 +1,4 @@
-//! The connections to one host, and which of them takes the next request.
+//! Connections to one host, and the choice of one for the next request.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,31 +12,30 @@ use super::MAX_AGE;
 use crate::send::outbound::Outbound;
 use crate::send::tap::Tap;
 
-/// How many requests go over one HTTP/2 connection at once, whatever its receiver allows.
+/// Maximum concurrent requests over one HTTP/2 connection, even if the receiver allows more.
 const MAX_STREAMS: usize = 100;
 
 /// The age from which one request makes a new HTTP/2 connection, while others still use the old one.
 const RENEW_AFTER: Duration = Duration::from_secs(60);
 
-/// After what silence an HTTP/2 connection with requests under way is asked for a sign of life, and how long that may
-/// take before it is given up with all its requests. Once the answer is late it takes no new ones.
+/// Silence after which an HTTP/2 connection with requests in flight is pinged, and time for the answer before it is
+/// given up with all its requests. While an answer is late, the connection takes no new requests.
 pub(in crate::send) const PING_AFTER: Duration = Duration::from_secs(2);
 pub(in crate::send) const PING_TIMEOUT: Duration = Duration::from_secs(8);
 const PING_LATE: Duration = Duration::from_secs(2);
 
-/// The connections to one host.
 #[derive(Default)]
 pub(super) struct Host {
     /// HTTP/1.1, the one that was used last at the end.
     pub(super) idle: Vec<Idle>,
-    /// HTTP/2, the newest first.
+    /// HTTP/2 connections, newest first.
     pub(super) shared: Vec<Arc<Shared>>,
-    /// How many requests make a connection, and how many wait for one that is being made.
+    /// Requests that are making a connection, and requests that wait for one.
     pub(super) making: usize,
     pub(super) waiting: usize,
-    /// Whether a new HTTP/2 connection is being made for an old one.
+    /// A new HTTP/2 connection is being made to replace an old one.
     pub(super) renewing: bool,
-    /// How many requests its last HTTP/2 connection took at once; 0 if it had none.
+    /// Concurrent requests that its last HTTP/2 connection allowed; 0 if it had none.
     pub(super) width: usize,
     pub(super) freed: Arc<Notify>,
 }
@@ -47,7 +46,7 @@ pub(super) struct Idle {
     pub(super) until: Instant,
 }
 
-/// What is known of a connection.
+/// Facts about one connection.
 pub(in crate::send) struct About {
     pub(in crate::send) tap: Arc<Tap>,
     /// The address at its end; none if only the proxy knows.
@@ -59,7 +58,7 @@ pub(in crate::send) struct About {
 pub(in crate::send) struct Shared {
     pub(in crate::send) sender: http2::SendRequest<Outbound>,
     pub(super) about: Arc<About>,
-    /// How many requests the receiver takes at once.
+    /// Concurrent requests that the receiver allows.
     width: Arc<AtomicUsize>,
     streams: Mutex<Streams>,
     freed: Arc<Notify>,
@@ -67,7 +66,7 @@ pub(in crate::send) struct Shared {
 
 struct Streams {
     count: usize,
-    /// When the first was begun, or the last ended.
+    /// Start of the first request, or end of the last.
     since: Instant,
 }
 
@@ -81,7 +80,7 @@ impl About {
     }
 }
 
-/// What a host had.
+/// Connection found for a request.
 pub(super) enum Taken {
     One(http1::SendRequest<Outbound>, Arc<About>),
     Stream(Arc<Shared>),
@@ -143,7 +142,7 @@ impl Shared {
         now.duration_since(self.about.made_at) < MAX_AGE && !self.sender.is_closed() && !self.about.tap.is_broken()
     }
 
-    /// Whether it takes another request, and still gives signs of life.
+    /// Checks for a free stream on a connection that still answers.
     fn has_room(&self, now: Instant) -> bool {
         let streams = self.streams();
         let sign = streams.since.max(self.about.tap.read_at());

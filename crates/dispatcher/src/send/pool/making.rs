@@ -1,4 +1,4 @@
-//! Making a connection, or waiting for one.
+//! Makes a connection, or waits for one that another request makes.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -11,7 +11,7 @@ use super::{About, Origin, Pool, Shared};
 use crate::send::lease::{Channel, Lease};
 use crate::send::outbound::Outbound;
 
-/// How long a request waits for an HTTP/2 connection that others are making, before it makes one of its own.
+/// Wait for an HTTP/2 connection that another request is making, before making one of its own.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A request that makes a connection, until it has one.
@@ -19,9 +19,9 @@ pub(in crate::send) struct Making {
     pub(super) pool: Arc<Pool>,
     pub(super) origin: Origin,
     pub(super) freed: Arc<Notify>,
-    /// Whether it waits for others that make one.
+    /// Another request is making a connection: wait for that.
     pub(super) waits: bool,
-    /// Whether it is to take the place of an old one.
+    /// The new connection replaces an old one.
     pub(super) renews: bool,
 }
 

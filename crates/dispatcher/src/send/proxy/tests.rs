@@ -12,7 +12,7 @@ use crate::resolve::GuardedResolver;
 use crate::resolve::tests::{NameServer, Reply};
 use crate::send::connect::Network;
 use crate::send::http_client::HttpClient;
-use crate::send::servers::{SecureReceiver, Slowness, TestProxy, Then, plain_receiver, seen};
+use crate::send::tests::servers::{SecureReceiver, Slowness, TestProxy, Then, plain_receiver, seen};
 use crate::send::{Deadline, NoAnswer};
 
 const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(93, 184, 216, 34));

@@ -12,7 +12,7 @@ use crate::resolve::GuardedResolver;
 use crate::resolve::tests::{NameServer, Reply};
 use crate::send::connect::Network;
 use crate::send::http_client::HttpClient;
-use crate::send::servers::{SecureReceiver, Slowness, seen};
+use crate::send::tests::servers::{SecureReceiver, Slowness, seen};
 use crate::send::{Deadline, NoAnswer, read};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
