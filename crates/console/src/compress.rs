@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 /// The largest page, bytes: an attempt with two bodies, each byte of which is escaped.
 const MAX_PAGE: usize = 64 * 1024 * 1024;
-/// How hard brotli tries (0 to 11) on a page, which takes about a millisecond for 40 KB, and how far it looks back (as a
+/// Brotli's effort (0 to 11) for a page, about a millisecond for 40 KB, and its window (as a
 /// power of two).
 const QUALITY: u32 = 4;
 const WINDOW: u32 = 20;
@@ -36,7 +36,7 @@ pub(crate) async fn pages(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(brotli(&page, QUALITY, WINDOW)))
 }
 
-/// Whether a browser can read brotli, which browsers say over HTTPS only.
+/// True if the browser accepts brotli; browsers say so over HTTPS only.
 pub(crate) fn takes_brotli(headers: &HeaderMap) -> bool {
     let value = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let mut codings = value.into_iter().flat_map(|value| value.split(','));
