@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tidings_domain::key::TokenHash;
 use tidings_domain::{Actor, ApiKey, KeyId, Scope, TenantId, Timestamp, signature};
-use tidings_service::auth::{bearer, count_failure};
+use tidings_service::auth::{RELAYED_BY, bearer, count_failure};
 use tidings_service::problem::Problem;
 use tidings_service::serve::Payer;
 use tidings_store::RegistryCache;
@@ -77,6 +77,15 @@ impl Access {
             Caller::Operator { key, .. } => Payer::Known(key.uuid().as_u128()),
             Caller::Tenant { id, .. } => Payer::Known(id.uuid().as_u128()),
         })
+    }
+
+    /// `true` if another process of this system relays the request for its caller, and may therefore give that one's address.
+    #[must_use]
+    pub fn is_relayed(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.get(RELAYED_BY).and_then(|value| value.to_str().ok());
+        let shown = shown.map(TokenHash::of);
+        let pair = self.internal.as_ref().zip(shown.as_ref());
+        pair.is_some_and(|(internal, shown)| signature::same(internal.as_bytes(), shown.as_bytes()))
     }
 
     /// The credential of a request, for checks that repeat while a stream is open.

@@ -81,6 +81,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// The caller's address, if known.
+    pub(crate) fn remote_address(&self) -> Option<&str> {
+        self.remote_address.as_deref()
+    }
+
+    /// The caller's `User-Agent`.
+    pub(crate) fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+
     /// The audit entry of a change made by this call. The values must contain no secrets.
     pub(crate) fn entry(
         &self,
