@@ -1,5 +1,5 @@
-//! What every service needs, whatever it does: configuration, telemetry, health, one vocabulary of errors, serving
-//! HTTP and gRPC, shutting down.
+//! The base of every service: configuration, telemetry, traces, health, one vocabulary of errors, serving HTTP and gRPC,
+//! shutting down.
 //!
 //! This crate knows no webhooks and no other crate of the workspace; roles build upon it and pass it their own
 //! configuration, routes and component names.

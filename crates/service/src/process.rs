@@ -1,4 +1,4 @@
-//! What every process says of itself: its version, and how busy its runtime is.
+//! Metrics of the process itself: its version, and the load of its runtime.
 
 use std::sync::LazyLock;
 use std::time::Duration;

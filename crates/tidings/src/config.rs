@@ -56,7 +56,7 @@ impl Config {
         Ok(dialects)
     }
 
-    /// How the ledger is kept where these dialects are used. The grace is meant for attempts of up to a minute, the
+    /// The configuration of the ledger where these dialects are used. The grace is meant for attempts of up to a minute, the
     /// longest that an endpoint can ask for; where a dialect allows more, it is as much longer, so that no attempt that is
     /// still under way is taken for lost.
     pub(crate) fn log_for(&self, dialects: &tidings_dialect::Dialects) -> tidings_log::Config {
@@ -73,12 +73,13 @@ impl Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Monitor {
-    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    /// The address of `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub(crate) address: String,
-    /// How long the process goes on serving after SIGTERM, not ready any more, so that balancers look elsewhere first.
+    /// The time for which the process goes on serving after SIGTERM, not ready any more, so that balancers look elsewhere
+    /// first.
     #[serde(with = "humantime_serde")]
     pub(crate) drain: Duration,
-    /// How long calls under way may take when the process is asked to stop.
+    /// The time that calls under way have when the process stops.
     #[serde(with = "humantime_serde")]
     pub(crate) grace: Duration,
 }
@@ -91,7 +92,7 @@ pub(crate) struct Secrets {
     pub(crate) keys: Vec<SecretText>,
 }
 
-/// What roles say to each other (`[internal]`).
+/// The secret between roles (`[internal]`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Internal {
@@ -111,16 +112,16 @@ pub(crate) struct Dialects {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Standalone {
-    /// Where the embedded database, the generated keys and the operator's key lie.
+    /// The directory of the embedded database, the generated keys and the operator's key.
     pub(crate) data_dir: PathBuf,
-    /// Where all gRPC services listen.
+    /// The address of all gRPC services.
     pub(crate) grpc_address: String,
-    /// Where HTTP is served, `/healthz` and `/readyz` included.
+    /// The address of HTTP, `/healthz` and `/readyz` included.
     pub(crate) http_address: String,
-    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    /// The address of `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub(crate) monitor_address: String,
-    /// Whether it starts although secrets are sealed with a key that is gone: deliveries of their endpoints are held until
-    /// each has a new secret.
+    /// True to start although secrets are sealed with a key that is gone: deliveries of their endpoints are held until each
+    /// has a new secret.
     pub(crate) accept_lost_keys: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What of the registry a process can't work with, as its health says it.
+//! The parts of the registry that a process can't work with, as its health names them.
 //!
 //! Components: `secrets` (something is sealed with a key that is missing here), `dialects` (an endpoint has a dialect whose
 //! file is missing here), `registry_rows` (something of the registry can't be read). Deliveries that they concern are held,
@@ -17,11 +17,11 @@ use tidings_store::{RegistryCache, StoreError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often the cache is looked at, and how often everything that is sealed: that reads the database.
+/// The intervals of looking at the cache, and at everything that is sealed: that reads the database.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_secs(600);
 
-/// What a process needs of the registry beside the rows.
+/// The things that a process needs beside the rows of the registry.
 #[derive(Clone)]
 pub(crate) struct Watched {
     pub(crate) registry: Arc<dyn Registry>,
@@ -62,7 +62,7 @@ pub(crate) async fn watch(watched: Watched, health: Health, shutdown: Cancellati
     }
 }
 
-/// Which keys something is sealed with that are not among these; none if all are.
+/// The keys that something is sealed with and that are not among these.
 pub(crate) async fn missing_keys(registry: &dyn Registry, sealer: &Sealer) -> Result<Option<String>, StoreError> {
     let uses = registry.seal_uses().await?;
     let missing: Vec<String> = uses

@@ -1,4 +1,4 @@
-//! What every role's start has in common: telemetry, the monitor, waiting for dependencies, stopping.
+//! The part of a start that all roles share: telemetry, the monitor, waiting for dependencies, stopping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tonic::service::Routes;
 use crate::config::{Config, ConfigArgs};
 use crate::health::{self, Watched, watch_rows};
 
-/// How exactly it is known when keys were last used.
+/// The precision of the time at which keys were last used.
 const NOTE_USES_EVERY: Duration = Duration::from_secs(10);
 
 /// The component that is up once everything is served.
@@ -35,11 +35,11 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
-    /// What the process does beside serving, whatever its role.
+    /// The tasks beside serving that every role has.
     pub(crate) supervisor: Supervisor,
     /// Down until everything is served: before that, others would find nobody listening.
     startup: Component,
-    /// What all requests pass; it knows nobody yet.
+    /// The door that all requests pass; it knows nobody yet.
     door: Door,
     servers: JoinSet<Result<(), serve::ServeError>>,
     /// Ends last, so that a process that is stopping can be asked how it is.
@@ -52,7 +52,7 @@ struct Monitor {
     serving: JoinHandle<Result<(), serve::ServeError>>,
 }
 
-/// What ingest, dispatcher and log all work with.
+/// The engines and the registry, which ingest, dispatcher and log all work with.
 pub(crate) struct Backbone {
     pub(crate) dialects: tidings_dialect::Dialects,
     pub(crate) shards: u16,
@@ -132,7 +132,7 @@ impl Process {
         Ok(())
     }
 
-    /// The engines with what ingest, dispatcher and log all need of them; `None` if the process is told to stop
+    /// The engines with what ingest, dispatcher and log all need of them; `None` if the process has to stop
     /// while it waits.
     pub(crate) async fn backbone(&self) -> anyhow::Result<Option<Backbone>> {
         let dialects = self.config.load_dialects()?;
@@ -158,7 +158,7 @@ impl Process {
     }
 
     /// Connects to PostgreSQL, waiting for it, and for its schema to be migrated, as long as it takes; `None` if the process
-    /// is told to stop before. A schema that waiting does not mend is an error.
+    /// has to stop before. A schema that waiting does not mend is an error.
     pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Option<Arc<Postgres>>> {
         let health = self.health.component("database");
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -261,7 +261,7 @@ impl Process {
         Ok(())
     }
 
-    /// What this process is, for operators to see.
+    /// A description of this process for operators.
     pub(crate) fn about(&self, sealer: &Sealer, engines: (&'static str, &'static str)) -> anyhow::Result<About> {
         let (database, queue) = engines;
         Ok(About {
@@ -368,7 +368,7 @@ impl Process {
         self.startup.up();
     }
 
-    /// Waits until the process is told to stop, or until something it serves fails, which stops it too.
+    /// Waits until the process has to stop, or until something it serves fails, which stops it too.
     pub(crate) async fn until_stopped(&mut self) -> anyhow::Result<()> {
         self.started();
         let failed = tokio::select! {

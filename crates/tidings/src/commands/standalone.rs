@@ -46,16 +46,16 @@ use crate::start::{Process, topology};
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Where the embedded database and the generated keys lie [default: tidings-data].
+    /// The directory of the embedded database and the generated keys [default: tidings-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Where all gRPC services listen [default: 127.0.0.1:50051].
+    /// The address of all gRPC services [default: 127.0.0.1:50051].
     #[arg(long, value_name = "ADDRESS")]
     grpc_address: Option<String>,
-    /// Where HTTP is served [default: 127.0.0.1:8080].
+    /// The address of HTTP [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS")]
     http_address: Option<String>,
-    /// Where metrics and health are served [default: 127.0.0.1:9464].
+    /// The address of metrics and health [default: 127.0.0.1:9464].
     #[arg(long, value_name = "ADDRESS")]
     monitor_address: Option<String>,
 }
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Running::start(process, engines).await?.until_stopped().await
 }
 
-/// What keeps the data and the messages.
+/// The engines that keep the data and the messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Engines {
     pub(crate) postgres: bool,
@@ -90,14 +90,14 @@ impl Engines {
         }
     }
 
-    /// What operators know them by: that of the data, then that of the messages.
+    /// Their names for operators: that of the data, then that of the messages.
     fn names(self) -> (&'static str, &'static str) {
         let name = |is_other, other| if is_other { other } else { "sqlite" };
         (name(self.postgres, "postgresql"), name(self.rabbit, "rabbitmq"))
     }
 
-    /// What taking events in and sending them needs: whom it knows, where events can be made durable, and the keys of
-    /// secrets unless it was accepted that some are lost.
+    /// The components that accepting and sending events takes: the registry, an engine that makes events durable, and the
+    /// keys of secrets unless it was accepted that some are lost.
     fn needs(self, accept_lost_keys: bool) -> Vec<&'static [&'static str]> {
         let mut needs: Vec<&'static [&'static str]> = vec![&["registry_loaded"]];
         if !accept_lost_keys {
@@ -118,7 +118,7 @@ pub(crate) struct Running {
     process: Process,
     queue: Arc<dyn Queue>,
     tasks: Vec<JoinHandle<()>>,
-    /// Where the gRPC services listen.
+    /// The address of the gRPC services.
     pub(crate) grpc: SocketAddr,
     store: Arc<dyn Store>,
     registry: Arc<RegistryCache>,
@@ -312,7 +312,7 @@ impl Running {
     }
 }
 
-/// How long a database that is not there, or that others migrate, is waited for.
+/// The time for which a database that is not there, or that others migrate, is awaited.
 const DATABASE_WITHIN: Duration = Duration::from_secs(600);
 
 async fn open(

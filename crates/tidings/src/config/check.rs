@@ -1,4 +1,4 @@
-//! Whether a configuration can work, looked at as a whole before anything starts.
+//! A check of the whole configuration before anything starts.
 //!
 //! Need: a value that is read and cannot work is found at the start and by `tidings config check`, not by a task that
 //! panics or a publish that never returns. Mechanism: each key with what is allowed, and what keys must be to each other.
@@ -12,7 +12,7 @@ use tidings_service::serve::ServerTls;
 
 use super::Config;
 
-/// What is wrong with a configuration, in the order of its sections.
+/// The faults of a configuration, in the order of its sections.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// With these it cannot work.
@@ -30,7 +30,7 @@ const KIB: usize = 1_024;
 const MIB: usize = 1_024 * KIB;
 
 impl Config {
-    /// What cannot work and what is unwise.
+    /// Finds what cannot work and what is unwise.
     pub(crate) fn check(&self) -> Findings {
         let mut found = Findings::default();
         self.check_process(&mut found);
@@ -205,7 +205,7 @@ impl Config {
         }
     }
 
-    /// What keys must be to each other.
+    /// Checks keys that depend upon each other.
     fn check_relations(&self, found: &mut Findings) {
         let (ingest, memory) = (&self.ingest, self.server.max_body_memory);
         let mut at_least = |key: &str, value: usize, other: &str, least: usize| {

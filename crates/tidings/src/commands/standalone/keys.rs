@@ -11,7 +11,7 @@ use tidings_store::{Registry, StoreError};
 use super::write_secret;
 use crate::config::Config;
 
-/// How many tenants are gone through at once.
+/// The tenants of one page.
 const PAGE: u32 = 256;
 
 /// The configured keys, or the one that is kept with the data.
