@@ -120,10 +120,10 @@ class Receiver:
 
 
 class Publisher:
-    """Publishes at a steady rate. What is not accepted is published again under the same idempotency key."""
+    """Publishes at a steady rate. What is not accepted is published again, under the same idempotency key if it has any."""
 
-    def __init__(self, url, key, per_second, event_type="load.test"):
-        self.url, self.headers, self.event_type = url, {"authorization": f"Bearer {key}"}, event_type
+    def __init__(self, url, key, per_second, with_keys=True):
+        self.url, self.headers, self.with_keys = url, {"authorization": f"Bearer {key}"}, with_keys
         self.pause, self.accepted, self.tries_failed, self.ended = 1 / per_second, set(), 0, threading.Event()
         self.lock, self.number = threading.Lock(), 0
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(4)]
@@ -140,7 +140,9 @@ class Publisher:
             time.sleep(self.pause * len(self.threads))
 
     def publish(self, key):
-        event = {"event_type": self.event_type, "payload": {"key": key}, "idempotency_key": key}
+        event = {"event_type": "load.test", "payload": {"key": key}}
+        if self.with_keys:
+            event["idempotency_key"] = key
         status, text = call(f"{self.url}/api/v2/events", event, self.headers)
         with self.lock:
             if status == 202:
@@ -227,7 +229,7 @@ class System:
         """A tenant with an endpoint; returns its key and its id."""
         headers = {"authorization": f"Bearer {self.operator}"}
         made = self.api("POST", "tenants", {"name": "Script"}, headers)
-        self.endpoint(made["tenant"]["id"], url)
+        self.endpoint(made["tenant"]["id"], url, schedule=["1s", "1s", "1s"])
         return made["token"], made["tenant"]["id"]
 
     def endpoint(self, tenant, url, **more):

@@ -28,12 +28,12 @@ use crate::tls::{ClientTls, TlsError};
 
 /// The most spans that wait for the collector, some 2 MB.
 const MAX_WAITING: usize = 4_096;
-/// How long the collector may take to answer.
+/// The time that the collector has to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// How long the end of a process waits for the spans that are left.
+/// The time that the end of a process waits for the spans that are left.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// What is traced, and which collector gets it (`[tracing]`).
+/// The collector that gets spans, and the share of events that are traced (`[tracing]`).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -57,7 +57,7 @@ impl Default for Config {
     }
 }
 
-/// Why nothing can be traced.
+/// The reason that nothing can be traced.
 #[derive(Debug, thiserror::Error)]
 pub enum TracingError {
     /// Not an address.
@@ -114,7 +114,7 @@ pub(crate) fn register() {
     }
 }
 
-/// What exports the spans of this process.
+/// The export of this process's spans.
 #[derive(Clone, Debug)]
 pub struct Exporter {
     provider: SdkTracerProvider,
