@@ -74,18 +74,18 @@ impl Topology {
     /// The same with a delay queue for each of these delays.
     pub fn with_delays(self, delays: impl IntoIterator<Item = Duration>) -> Result<Self, TopologyError> {
         const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-        let mut delays: BTreeSet<Duration> = self.delays.into_iter().collect();
+        let mut all: BTreeSet<Duration> = self.delays.into_iter().collect();
         for delay in delays {
             if delay.is_zero() || delay > WEEK || delay.subsec_nanos() % 1_000_000 != 0 {
                 return Err(TopologyError::Delay(delay));
             }
-            delays.extend(variants(delay));
+            all.extend(variants(delay));
         }
-        if delays.len() > MAX_DELAYS {
-            return Err(TopologyError::TooManyDelays(delays.len()));
+        if all.len() > MAX_DELAYS {
+            return Err(TopologyError::TooManyDelays(all.len()));
         }
         Ok(Self {
-            delays: delays.into_iter().collect(),
+            delays: all.into_iter().collect(),
             ..self
         })
     }
