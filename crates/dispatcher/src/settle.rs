@@ -48,7 +48,7 @@ pub(crate) enum Disposition {
     /// Everything is durable: remove the message.
     Acknowledge,
     /// Nothing durable happened; it must come again.
-    Leave,
+    Requeue,
 }
 
 /// Makes what happened durable and publishes what follows.

@@ -7,7 +7,7 @@ use super::{Verdict, shown, time};
 use crate::explain::fact::Fact;
 
 /// Why there is no delivery for an endpoint.
-pub(in crate::explain) fn of_missing(
+pub(in crate::operations::explain) fn of_missing(
     endpoint: &Endpoint,
     event_type: &str,
     accepted: Option<Timestamp>,
@@ -68,7 +68,7 @@ pub(in crate::explain) fn of_missing(
 }
 
 /// What is told of an event on the whole.
-pub(in crate::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
+pub(in crate::operations::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
     let at = event.accepted_at.as_ref();
     let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
     let accepted = Fact::new("event_accepted", sentence).with("type", &event.event_type);
