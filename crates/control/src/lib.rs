@@ -14,7 +14,7 @@ pub use operations::{
     audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, send_test, signature, system,
     tenants,
 };
-use operations::{preview, seen, signing, texts};
+use operations::{preview, signing, texts};
 
 use std::sync::Arc;
 use std::time::Duration;
