@@ -1,4 +1,4 @@
-//! `tidings bench isolation`: effects on others of an endpoint that hangs, of a flood, a backlog, searches and a crash
+//! `bench isolation`: effects on others of an endpoint that hangs, of a flood, a backlog, searches and a crash
 //! (guarantees G1, G3 and G5).
 //!
 //! Each scenario runs on fresh processes. A stream to a healthy endpoint is measured alone and then beside the trouble,

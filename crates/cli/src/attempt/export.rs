@@ -1,4 +1,4 @@
-//! `tidings logs --export`: every attempt that matches the filter, page by page to the standard output.
+//! `tidings attempt list --export`: every attempt that matches the filter, page by page to the standard output.
 
 use std::io::{IsTerminal as _, Write as _};
 

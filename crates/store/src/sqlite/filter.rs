@@ -165,7 +165,7 @@ impl Filter {
         loop {
             let floor = self.end_of_stretch(connection, from, before, stretch)?;
             let (condition, values) = self.passing(before, floor);
-            let sql = format!("SELECT id, outcome FROM {from} WHERE {condition}");
+            let sql = format!("/* name: tally_attempts */ SELECT id, outcome FROM {from} WHERE {condition}");
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
