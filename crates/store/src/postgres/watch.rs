@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_fits_a_notification() {
-        let process = Uuid::new_v4();
+        let process = Uuid::now_v7();
         let attempts = std::iter::repeat_with(AttemptId::new).take(MAX_ATTEMPTS).collect();
         for notification in [
             Notification::Watched,

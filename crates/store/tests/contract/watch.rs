@@ -12,7 +12,7 @@ use uuid::Uuid;
 const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) async fn a_process_hears_what_others_tell_and_not_itself(store: Arc<dyn Store>) {
-    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
     let received = store.subscribe(one).await.unwrap();
     let many = std::iter::repeat_with(AttemptId::new).take(MAX_ATTEMPTS).collect();
     let notifications = [
