@@ -150,7 +150,7 @@ async fn payloads_are_checked_as_their_tenant_wants_it() {
     assert!(publish(json!(3)).await.unwrap().into_inner().warnings.is_empty());
 
     validate(operator, &tenant, "reject").await;
-    let words = "version 1 of feedback.created says: /rating: ";
+    let words = "violates version 1 of the schema of feedback.created: /rating: ";
     invalid(publish(json!(9)).await, "payload_invalid", "payload", words);
     publish(json!(3)).await.unwrap();
 
