@@ -22,18 +22,18 @@ async fn callers_are_known_by_their_tokens() {
     let sealer = Sealer::new(vec![SealKey::generate()]).unwrap();
     let registry = Arc::new(Sqlite::open(&directory.path().join("tidings.db"), sealer).unwrap());
     let now = Timestamp::now();
-    let entry = AuditEntry::new(now, Actor::Internal, "test", "nothing");
+    let entry = || AuditEntry::new(now, Actor::Internal, "test", "nothing");
     let tenant = Tenant::new("Acme", now);
     let (key, token) = ApiKey::new(Some(tenant.id), vec![Scope::Read], now);
-    registry.create_tenant(&tenant, &key, &entry).await.unwrap();
+    registry.create_tenant(&tenant, &key, &entry()).await.unwrap();
     let (operator, operator_token) = ApiKey::new(None, vec![Scope::Read], now);
-    registry.create_key(&operator, &entry).await.unwrap();
+    registry.create_key(&operator, &entry()).await.unwrap();
     let (expired, expired_token) = ApiKey::new(Some(tenant.id), vec![Scope::Read], now);
     let expired = ApiKey {
         expires_at: Some(now),
         ..expired
     };
-    registry.create_key(&expired, &entry).await.unwrap();
+    registry.create_key(&expired, &entry()).await.unwrap();
 
     let stop = CancellationToken::new();
     let cache = RegistryCache::start(registry.clone(), Health::new().component("registry"), stop.clone());
