@@ -560,7 +560,8 @@ async fn a_list_has_filters() {
             .into_inner();
         let mut found: Vec<_> = list.endpoints.into_iter().map(|endpoint| endpoint.id).collect();
         let mut expected = expected.to_vec();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{asked:?}");
     }
     let wrong = endpoints.list_endpoints(in_state("well")).await;
