@@ -15,7 +15,7 @@ use crate::theme::Logo;
 /// The style sheet, without a product's accent.
 pub(crate) const STYLE: &str = include_str!("../assets/console.css");
 
-/// How hard brotli tries (0 to 11), and how far it looks back (as a power of two). It works once, at the start.
+/// Brotli's effort (0 to 11) and its window (as a power of two), for files that are compressed once at the start.
 const QUALITY: u32 = 9;
 const WINDOW: u32 = 20;
 

@@ -46,13 +46,13 @@ use crate::session::Realm;
 use crate::texts::Texts;
 pub use crate::theme::ThemeError;
 
-/// How the console presents itself (`[console]`).
+/// The console's appearance and embedding (`[console]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The product's name, in the header of every page.
     pub product: String,
-    /// Where "back to the product" leads; without it there is no such link.
+    /// The target of "Back to the product"; without it there is no such link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_url: Option<Url>,
     /// The product's colour, `#rrggbb`: of links and of the buttons that matter. Its lightness is moved until it is legible.
@@ -81,15 +81,15 @@ impl Default for Config {
 pub struct Parts {
     /// Everything under `/api/v2` that this process serves.
     pub rest: Router,
-    /// Who a key belongs to.
+    /// Tells callers by their keys.
     pub access: Access,
     /// Seals sessions.
     pub sealer: Sealer,
-    /// Where browsers reach this process: decides whether cookies need HTTPS, and which path links begin with.
+    /// The URL at which browsers reach this process: its scheme decides about cookies, and links begin with its path.
     pub public_url: Option<Url>,
 }
 
-/// Why the console can't be served.
+/// The reason why the console can't be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// `control.public_url` has no origin.
@@ -104,7 +104,7 @@ pub enum ConsoleError {
 }
 
 impl Config {
-    /// Whether the console can be served like this, where browsers reach it at this URL.
+    /// Checks that the console can be served like this at this URL.
     pub fn check(&self, public_url: Option<&Url>) -> Result<(), ConsoleError> {
         Framing::new(&self.frame_ancestors, public_url)?;
         self.assets()?;
@@ -117,7 +117,7 @@ impl Config {
     }
 }
 
-/// What every handler works with. Cheap to clone.
+/// The state of every handler. Cheap to clone.
 #[derive(Clone)]
 struct Console(Arc<Inner>);
 
@@ -130,7 +130,7 @@ struct Inner {
     assets: Assets,
     /// The path of `public_url` without its last slash: what every link begins with.
     base: String,
-    /// Whether browsers come over HTTPS.
+    /// True if browsers come over HTTPS.
     is_secure: bool,
     framing: Framing,
 }
@@ -155,7 +155,7 @@ pub struct Pages {
 pub struct Visitors(Console);
 
 impl Visitors {
-    /// Whose share of the memory for requests the body that follows these headers counts to.
+    /// The payer of the memory for the body that follows these headers.
     pub fn payer(&self, headers: &HeaderMap) -> Result<Payer, Problem> {
         let Visitors(console) = self;
         let mut of_sessions = [Realm::Tenant, Realm::Admin]

@@ -1,4 +1,4 @@
-//! What the pages read out of the operations' answers; fields that no page shows are left out.
+//! The parts of the API's answers that pages show.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// What it is about; empty if it says nothing of it.
+    /// The argument of this name; empty if there is none.
     pub(crate) fn argument(&self, name: &str) -> &str {
         self.arguments.get(name).map_or("", String::as_str)
     }
@@ -217,7 +217,7 @@ pub(crate) struct Dialect {
     pub(crate) headers: BTreeMap<String, String>,
 }
 
-/// How a header with a signature comes about.
+/// A signature header of a dialect.
 #[derive(Deserialize)]
 pub(crate) struct Scheme {
     pub(crate) header: String,
@@ -259,14 +259,14 @@ pub(crate) struct Replay {
     pub(crate) ended_at: Option<Timestamp>,
 }
 
-/// How many rows a replay would go through.
+/// The number of rows that a replay would go through.
 #[derive(Deserialize)]
 pub(crate) struct Preview {
     pub(crate) rows: u64,
     pub(crate) at_least: bool,
 }
 
-/// Where a delivery is sent again.
+/// The replay of one delivery.
 #[derive(Deserialize)]
 pub(crate) struct Retry {
     pub(crate) delivery_id: String,

@@ -1,4 +1,4 @@
-//! What pages draw of stored bytes and times. No I/O.
+//! Drawings of stored bytes and times. No I/O.
 
 pub(crate) mod bytes;
 pub(crate) mod chart;

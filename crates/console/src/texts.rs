@@ -48,7 +48,7 @@ impl Language {
         }
     }
 
-    /// What the API's refusals mean, by their codes. In English it says so itself.
+    /// Texts for the API's refusals, by their codes. In English the API's own words are used.
     fn problems(self) -> Option<&'static str> {
         match self {
             Self::English => None,

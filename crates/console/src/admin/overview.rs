@@ -21,7 +21,7 @@ struct OverviewPage<'a> {
 }
 
 impl OverviewPage<'_> {
-    /// Where something is done about a finding, below the realm's path.
+    /// The page on which something can be done about a finding, below the realm's path.
     fn place(&self, finding: &Said) -> String {
         let about = |name| finding.argument(name);
         match finding.code.as_str() {
@@ -46,7 +46,7 @@ impl OverviewPage<'_> {
         self.v.t(verb)
     }
 
-    /// How bad a finding is.
+    /// The severity of a finding, as the class of its badge.
     fn weight(&self, finding: &Said) -> &'static str {
         match finding.code.as_str() {
             "endpoints_failing" | "endpoints_turned_off" | "replay_stands" => "held",

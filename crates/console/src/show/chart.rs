@@ -25,7 +25,7 @@ pub(crate) struct Chart {
     outcome: String,
 }
 
-/// What one span shows.
+/// The bar of one span.
 pub(crate) struct Bar<'a> {
     pub(crate) span: &'a Span,
     /// From its bottom to its top.
@@ -69,7 +69,7 @@ impl Chart {
         self.spans.iter().rev().filter(|span| span.total() > 0)
     }
 
-    /// How many attempts ended so, in all.
+    /// The number of attempts with this outcome.
     pub(crate) fn sum(&self, outcome: &str) -> u64 {
         self.spans.iter().map(|span| span.count(outcome)).sum()
     }
@@ -78,12 +78,12 @@ impl Chart {
         self.spans.len() * STEP
     }
 
-    /// When the first span begins.
+    /// The beginning of the first span.
     pub(crate) fn since(&self) -> &Timestamp {
         self.spans.first().map_or(&Timestamp::UNIX_EPOCH, |span| &span.since)
     }
 
-    /// When the last span ends.
+    /// The end of the last span.
     pub(crate) fn until(&self) -> &Timestamp {
         self.spans.last().map_or(&Timestamp::UNIX_EPOCH, |span| &span.until)
     }

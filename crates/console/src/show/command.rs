@@ -1,4 +1,4 @@
-//! What a page shows, as commands that get the same: over REST with curl, and with `tidings`.
+//! Commands that get what a page shows: over REST with curl, and with `tidings`.
 
 use url::form_urlencoded;
 

@@ -50,7 +50,7 @@ struct DeletePage<'a> {
     is_misspelt: bool,
 }
 
-/// How many deliveries wait, up to a bound.
+/// The number of waiting deliveries, up to a bound.
 pub(crate) struct Waiting {
     count: usize,
     is_more: bool,
@@ -76,7 +76,7 @@ impl std::fmt::Display for Waiting {
 }
 
 impl EndpointPage<'_> {
-    /// What the people who own the receiver can do about its state.
+    /// Advice for the people who run the receiver.
     fn advice(&self) -> String {
         self.v.t(&format!("health-{}-advice", self.health.name()))
     }
@@ -183,7 +183,7 @@ async fn delete_page(visitor: &Visitor, id: &str, is_misspelt: bool) -> Result<R
     Ok(visitor.page(status, &page))
 }
 
-/// What is typed to delete an endpoint: its name, or its id if it has none.
+/// The text to type for deleting an endpoint: its name, or its id if it has none.
 pub(crate) fn confirmation(endpoint: &Endpoint) -> &str {
     match endpoint.name.trim() {
         "" => &endpoint.id,

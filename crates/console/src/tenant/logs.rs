@@ -36,7 +36,7 @@ struct LogsPage<'a> {
     attempts: Vec<Attempt>,
     chart: Option<Chart>,
     endpoints: Vec<Endpoint>,
-    /// What is near, where no attempt was found.
+    /// The events near a search that found no attempt.
     absence: Option<Absence>,
     /// The query of the next page.
     next: Option<String>,
@@ -61,7 +61,7 @@ impl LogsPage<'_> {
             .any(|name| self.fields.given(name).is_some())
     }
 
-    /// What an endpoint is called.
+    /// The endpoint's name, or its URL if it has none.
     fn endpoint_name<'b>(&'b self, attempt: &'b Attempt) -> &'b str {
         let known = self
             .endpoints
