@@ -81,6 +81,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// Where it comes from, if that is known.
+    pub(crate) fn remote_address(&self) -> Option<&str> {
+        self.remote_address.as_deref()
+    }
+
+    /// The program that makes it, as it calls itself.
+    pub(crate) fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+
     /// What the audit log keeps of a change by this call. The values must have no secrets.
     pub(crate) fn entry(
         &self,

@@ -10,12 +10,17 @@ use http::HeaderValue;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_proto::pb::queue_service_client::QueueServiceClient;
+use tidings_service::SecretText;
+use tidings_service::auth::{CALLER_ADDRESS, CALLER_AGENT, RELAYED_BY};
 use tidings_service::client::{ClientError, channel};
+
 use tidings_service::problem::Problem;
 use tidings_service::replicas::Replicas;
 use tidings_service::tls::ClientTls;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::call::Call;
 
 /// How long a connection to the log service may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,15 +31,26 @@ const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// A client of the log service. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
-pub struct LogClient(AttemptLogServiceClient<Replicas>, QueueServiceClient<Replicas>);
+pub struct LogClient {
+    attempts: AttemptLogServiceClient<Replicas>,
+    queues: QueueServiceClient<Replicas>,
+    /// Shows the log service that this is a process of its system, which may say whom it asks for.
+    relay: AsciiMetadataValue,
+}
 
 impl LogClient {
-    /// A client for these servers (`log_client.servers`, `log_client.tls`). Nothing is connected yet.
-    pub fn new(servers: &[String], tls: &ClientTls) -> Result<Self, ClientError> {
+    /// A client for these servers (`log_client.servers`, `log_client.tls`), with the token that roles share. Nothing is
+    /// connected yet.
+    pub fn new(servers: &[String], tls: &ClientTls, internal_token: &SecretText) -> Result<Self, ClientError> {
+        let token = AsciiMetadataValue::try_from(internal_token.reveal()).map_err(|_| ClientError::Token)?;
         let channel = channel("log_client.servers", servers, tls, CONNECT_TIMEOUT)?;
         let attempts = AttemptLogServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         let queues = QueueServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self(attempts, queues))
+        Ok(Self {
+            attempts,
+            queues,
+            relay: token,
+        })
     }
 
     /// A page of attempts, newest first.
@@ -43,13 +59,13 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListAttemptsRequest,
     ) -> Result<pb::ListAttemptsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.list_attempts(as_asked_by(authorization, question)?)).await
     }
 
     /// One attempt with request and response.
     pub(crate) async fn get(&self, authorization: &HeaderValue, attempt_id: String) -> Result<pb::Attempt, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::GetAttemptRequest { attempt_id };
         answer(client.get_attempt(as_asked_by(authorization, question)?)).await
     }
@@ -60,7 +76,7 @@ impl LogClient {
         authorization: &HeaderValue,
         filter: pb::AttemptFilter,
     ) -> Result<Streaming<pb::WatchAttemptsResponse>, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::WatchAttemptsRequest { filter: Some(filter) };
         answer(client.watch_attempts(as_asked_by(authorization, question)?)).await
     }
@@ -71,7 +87,7 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListEventsRequest,
     ) -> Result<pb::ListEventsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.list_events(as_asked_by(authorization, question)?)).await
     }
 
@@ -81,7 +97,7 @@ impl LogClient {
         authorization: &HeaderValue,
         event_id: String,
     ) -> Result<pb::GetEventResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::GetEventRequest { event_id };
         answer(client.get_event(as_asked_by(authorization, question)?)).await
     }
@@ -92,7 +108,7 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListDeliveriesRequest,
     ) -> Result<pb::ListDeliveriesResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.list_deliveries(as_asked_by(authorization, question)?)).await
     }
 
@@ -102,7 +118,7 @@ impl LogClient {
         authorization: &HeaderValue,
         delivery_id: String,
     ) -> Result<pb::Delivery, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::GetDeliveryRequest { delivery_id };
         answer(client.get_delivery(as_asked_by(authorization, question)?)).await
     }
@@ -113,7 +129,7 @@ impl LogClient {
         authorization: &HeaderValue,
         rows: pb::LogRows,
     ) -> Result<pb::CountRowsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::CountRowsRequest { rows: Some(rows) };
         answer(client.count_rows(as_asked_by(authorization, question)?)).await
     }
@@ -124,13 +140,13 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::CountAttemptsRequest,
     ) -> Result<pb::CountAttemptsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.count_attempts(as_asked_by(authorization, question)?)).await
     }
 
     /// Every queue with how many messages wait in it.
     pub(crate) async fn queues(&self, authorization: &HeaderValue) -> Result<pb::ListQueuesResponse, Status> {
-        let mut client = self.1.clone();
+        let mut client = self.queues.clone();
         answer(client.list_queues(as_asked_by(authorization, pb::ListQueuesRequest {})?)).await
     }
 
@@ -140,7 +156,7 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListParkedRequest,
     ) -> Result<pb::ListParkedResponse, Status> {
-        let mut client = self.1.clone();
+        let mut client = self.queues.clone();
         answer(client.list_parked(as_asked_by(authorization, question)?)).await
     }
 
@@ -150,28 +166,45 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::GetParkedRequest,
     ) -> Result<pb::ParkedMessage, Status> {
-        let mut client = self.1.clone();
+        let mut client = self.queues.clone();
         answer(client.get_parked(as_asked_by(authorization, question)?)).await
     }
 
     /// Publishes messages that were put aside where they came from.
     pub(crate) async fn requeue(
         &self,
-        authorization: &HeaderValue,
+        call: &Call,
         which: pb::SettleParkedRequest,
     ) -> Result<pb::SettleParkedResponse, Status> {
-        let mut client = self.1.clone();
-        answer(client.requeue_parked(as_asked_by(authorization, which)?)).await
+        let mut client = self.queues.clone();
+        answer(client.requeue_parked(self.relayed(call, which)?)).await
     }
 
     /// Throws messages away that were put aside.
     pub(crate) async fn discard(
         &self,
-        authorization: &HeaderValue,
+        call: &Call,
         which: pb::SettleParkedRequest,
     ) -> Result<pb::SettleParkedResponse, Status> {
-        let mut client = self.1.clone();
-        answer(client.discard_parked(as_asked_by(authorization, which)?)).await
+        let mut client = self.queues.clone();
+        answer(client.discard_parked(self.relayed(call, which)?)).await
+    }
+
+    /// A request in the caller's name that also says where the call comes from, for the audit log.
+    fn relayed<T>(&self, call: &Call, question: T) -> Result<Request<T>, Status> {
+        let mut request = as_asked_by(&call.authorization, question)?;
+        let metadata = request.metadata_mut();
+        metadata.insert(RELAYED_BY, self.relay.clone());
+        for (name, text) in [
+            (CALLER_ADDRESS, call.remote_address()),
+            (CALLER_AGENT, call.user_agent()),
+        ] {
+            // A user agent that is no visible ASCII is left out.
+            if let Some(value) = text.and_then(|text| text.parse().ok()) {
+                metadata.insert(name, value);
+            }
+        }
+        Ok(request)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tidings_domain::key::TokenHash;
 use tidings_domain::{Actor, ApiKey, KeyId, Scope, TenantId, Timestamp, signature};
-use tidings_service::auth::{bearer, count_failure};
+use tidings_service::auth::{RELAYED_BY, bearer, count_failure};
 use tidings_service::problem::Problem;
 use tidings_service::serve::Payer;
 
@@ -80,6 +80,15 @@ impl Access {
             Caller::Operator { key, .. } => Payer::Known(key.uuid().as_u128()),
             Caller::Tenant { id, .. } => Payer::Known(id.uuid().as_u128()),
         })
+    }
+
+    /// Whether another process of this system relays the request for its caller, so that it may say where that one is.
+    #[must_use]
+    pub fn is_relayed(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.get(RELAYED_BY).and_then(|value| value.to_str().ok());
+        let shown = shown.map(TokenHash::of);
+        let pair = self.internal.as_ref().zip(shown.as_ref());
+        pair.is_some_and(|(internal, shown)| signature::same(internal.as_bytes(), shown.as_bytes()))
     }
 
     /// What the request proves itself by, to be asked about for as long as what it began goes on.

@@ -200,7 +200,11 @@ impl Running {
                 retention: process.config.log.retention,
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
                 about: process.about(&keys.sealer, engines.names())?,
-                logs: LogClient::new(&process.config.log_client.servers, &process.config.log_client.tls)?,
+                logs: LogClient::new(
+                    &process.config.log_client.servers,
+                    &process.config.log_client.tls,
+                    &token,
+                )?,
                 others: tidings_ingest::openapi(),
                 shutdown: process.shutdown.clone(),
             },
