@@ -139,21 +139,6 @@ impl Endpoints {
         Ok(self.book.registry.note(&entry).await?)
     }
 
-    /// A tenant's endpoints, newest first.
-    pub async fn list(
-        &self,
-        call: &Call,
-        tenant: Option<TenantId>,
-        before: Option<EndpointId>,
-        limit: u32,
-    ) -> Result<Vec<Endpoint>, Problem> {
-        call.require(Scope::Read)?;
-        let Some(tenant) = call.tenant(tenant)? else {
-            return Err(tenant_missing());
-        };
-        Ok(self.book.registry.endpoints(tenant, before, limit).await?)
-    }
-
     /// Endpoints by how they stand, their host and their dialect, newest first: of the caller's tenant, or for operators
     /// of all.
     pub async fn search(&self, call: &Call, mut query: EndpointQuery) -> Result<Vec<Endpoint>, Problem> {

@@ -11,7 +11,7 @@ pub(crate) struct Same {
 }
 
 /// A query: what the API, the page and `tidings` call it.
-const FLAGS: [(&str, &str); 17] = [
+const FLAGS: [(&str, &str); 19] = [
     ("tenant_id", "--tenant"),
     ("endpoint_id", "--endpoint"),
     ("event_id", "--event"),
@@ -23,6 +23,8 @@ const FLAGS: [(&str, &str); 17] = [
     ("error", "--error"),
     ("min_duration", "--min-duration"),
     ("state", "--state"),
+    ("host", "--host"),
+    ("dialect", "--dialect"),
     ("idempotency_key", "--idempotency-key"),
     ("action", "--action"),
     ("target", "--target"),
@@ -63,9 +65,14 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
         })
     };
     match parts.as_slice() {
-        [] | ["tenants"] if tenant.is_none() => get("/tenants", "tenant list"),
+        [] if tenant.is_none() => Some(Same {
+            curl: curl("/system/findings", "", None),
+            tidings: None,
+        }),
+        ["tenants"] if tenant.is_none() => get("/tenants", "tenant list"),
         ["tenants", id] => plain(format!("/tenants/{id}"), format!("tenant get {id}")),
         [] => get("/endpoints", "endpoint list"),
+        ["endpoints"] => get("/endpoints", "endpoint list"),
         ["endpoints", id] => plain(format!("/endpoints/{id}"), format!("endpoint get {id}")),
         ["endpoints", id, "settings"] => plain(format!("/endpoints/{id}"), format!("endpoint get {id} -o json")),
         ["endpoints", id, "filters"] => post(
@@ -196,7 +203,9 @@ mod tests {
         assert_eq!(tidings("/keys", &[]), "tidings tenant key list --portal --tenant ten_1");
         assert_eq!(same("/new", None, &[]), None);
         let operators = |path: &str| same(path, None, &[]).unwrap().tidings.unwrap();
-        assert_eq!(operators(""), "tidings tenant list");
+        assert_eq!(operators("/tenants"), "tidings tenant list");
+        assert_eq!(operators("/endpoints"), "tidings endpoint list");
+        assert_eq!(same("", None, &[]).unwrap().tidings, None);
         assert_eq!(operators("/tenants/ten_1"), "tidings tenant get ten_1");
         assert_eq!(operators("/keys"), "tidings tenant key list --operator");
         assert_eq!(same("/events/evt_1'; rm -rf ~", None, &[]), None);

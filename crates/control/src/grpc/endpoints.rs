@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidings_proto::pb;
 use tidings_proto::pb::endpoint_service_server::EndpointService;
 use tidings_service::request::{next_page, optional, page_size};
+use tidings_store::registry::EndpointQuery;
 use tonic::{Request, Response, Status};
 
 use super::call;
@@ -72,10 +73,17 @@ impl EndpointService for EndpointFace {
     ) -> Result<Response<pb::ListEndpointsResponse>, Status> {
         let call = call(&self.callers, &request)?;
         let request = request.into_inner();
-        let tenant = optional(&request.tenant_id, "tenant_id")?;
         let limit = page_size(request.page_size)?;
-        let before = optional(&request.page_token, "page_token")?;
-        let endpoints = self.endpoints.list(&call, tenant, before, limit).await?;
+        let text = |text: String| Some(text).filter(|text| !text.is_empty());
+        let query = EndpointQuery {
+            tenant: optional(&request.tenant_id, "tenant_id")?,
+            state: text(request.state).as_deref().map(asked::state).transpose()?,
+            host: text(request.host),
+            dialect: text(request.dialect),
+            before: optional(&request.page_token, "page_token")?,
+            limit,
+        };
+        let endpoints = self.endpoints.search(&call, query).await?;
         let next_page_token = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
         let endpoints = endpoints
             .iter()

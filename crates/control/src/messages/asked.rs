@@ -7,6 +7,7 @@ use tidings_domain::{Authentication, EndpointId, Overrides, RateLimit, Schedule,
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, required};
+use tidings_store::registry::EndpointState;
 
 use super::authentication;
 use crate::endpoints::{EndpointChange, NewEndpoint, NewSecret, OverrideChange};
@@ -231,4 +232,12 @@ fn read_statuses(statuses: &[String], field: &str) -> Result<Option<Vec<StatusRa
             .map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at(field))
     };
     statuses.iter().map(read).collect::<Result<_, _>>().map(Some)
+}
+
+/// How endpoints stand, by its name.
+pub(crate) fn state(text: &str) -> Result<EndpointState, Problem> {
+    EndpointState::from_name(text).ok_or_else(|| {
+        let detail = format!("`{text}` is not how endpoints stand: `on`, `failing`, `off` or `turned_off`");
+        Problem::invalid("state_invalid", detail).at("state")
+    })
 }

@@ -41,15 +41,25 @@ enum Command {
     ///   tidings endpoint get ep_…
     #[command(verbatim_doc_comment)]
     Get(One),
-    /// Lists a tenant's endpoints, newest first.
+    /// Lists endpoints, newest first.
     ///
     /// Example:
     ///   tidings endpoint list --tenant ten_…
+    ///   tidings endpoint list --state failing --host hooks.example.com
     #[command(verbatim_doc_comment)]
     List {
-        /// The tenant (ten_…); may be left out with a tenant's key.
+        /// The tenant (ten_…); with an operator's key all tenants if left out.
         #[arg(long)]
         tenant: Option<TenantId>,
+        /// Those that stand so.
+        #[arg(long, value_parser = ["on", "failing", "off", "turned_off"])]
+        state: Option<String>,
+        /// Those whose URL has this host.
+        #[arg(long)]
+        host: Option<String>,
+        /// Those that name this dialect.
+        #[arg(long)]
+        dialect: Option<String>,
         /// How many at the most.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -177,7 +187,22 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
                 &endpoints.get_endpoint(request).await.map_err(explain)?.into_inner(),
             )
         }
-        Command::List { tenant, limit } => shown::list(format, &list(&client, tenant, limit).await?),
+        Command::List {
+            tenant,
+            state,
+            host,
+            dialect,
+            limit,
+        } => {
+            let filter = pb::ListEndpointsRequest {
+                tenant_id: tenant.map(|tenant| tenant.to_string()).unwrap_or_default(),
+                state: state.unwrap_or_default(),
+                host: host.unwrap_or_default(),
+                dialect: dialect.unwrap_or_default(),
+                ..pb::ListEndpointsRequest::default()
+            };
+            shown::list(format, &list(&client, filter, limit).await?)
+        }
         Command::Enable(EnableArgs { endpoint, cancel_held }) => {
             let held = if cancel_held {
                 pb::Held::Cancel
@@ -296,16 +321,16 @@ async fn update(client: &Client, format: Format, args: UpdateArgs) -> anyhow::Re
     )
 }
 
-async fn list(client: &Client, tenant: Option<TenantId>, limit: u32) -> anyhow::Result<Vec<pb::Endpoint>> {
-    let tenant_id = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
+/// Endpoints that pass the filter, at most `limit`, page by page.
+async fn list(client: &Client, filter: pb::ListEndpointsRequest, limit: u32) -> anyhow::Result<Vec<pb::Endpoint>> {
     let mut endpoints = Vec::new();
     let mut page_token = String::new();
     while endpoints.len() < limit as usize {
         let page_size = (limit - endpoints.len() as u32).min(200);
         let request = pb::ListEndpointsRequest {
-            tenant_id: tenant_id.clone(),
             page_size,
             page_token,
+            ..filter.clone()
         };
         let page = client
             .endpoints()
