@@ -7,6 +7,7 @@
 mod admin;
 mod assets;
 mod chart;
+mod compress;
 mod form;
 mod headers;
 mod rest;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use http::header::AUTHORIZATION;
@@ -201,7 +202,8 @@ pub fn pages(config: &Config, parts: Parts) -> Result<Pages, ConsoleError> {
         .merge(admin::router())
         .layer(csrf)
         .layer(from_fn_with_state(console.clone(), sign_in::welcome_strangers))
-        .layer(from_fn_with_state(console.clone(), headers::protect));
+        .layer(from_fn_with_state(console.clone(), headers::protect))
+        .layer(from_fn(compress::pages));
     Ok(Pages {
         router: router.with_state(console.clone()),
         visitors: Visitors(console),

@@ -352,9 +352,9 @@ struct RefusedPage<'a> {
 impl FromRequestParts<Console> for Visitor {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
-        let visitor = Self::of(console, parts);
-        // Strangers do not get here; a key may end between the two looks.
+    async fn from_request_parts(parts: &mut Parts, _: &Console) -> Result<Self, Response> {
+        // Strangers do not get here.
+        let visitor = parts.extensions.remove::<Self>();
         visitor.ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())
     }
 }
