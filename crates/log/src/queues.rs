@@ -45,7 +45,7 @@ impl Service {
     /// Where a request comes from: the peer, or whom it relays the request for.
     fn origin<T>(&self, request: &Request<T>) -> Origin {
         let headers = request.metadata().as_ref();
-        let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         match self.access.is_relayed(headers) {
             true => Origin {
                 address: text(CALLER_ADDRESS),
