@@ -183,7 +183,9 @@ impl Page {
             .split(" href=\"")
             .skip(1)
             .filter_map(|rest| rest.split('"').next());
-        let links = links.map(unescaped).map(|link| link.split('#').next().unwrap_or_default().to_owned());
+        let links = links
+            .map(unescaped)
+            .map(|link| link.split('#').next().unwrap_or_default().to_owned());
         let links = links.map(|link| {
             if link.starts_with('?') {
                 format!("{here}{link}")
