@@ -227,7 +227,7 @@ async fn erase(store: &Arc<dyn Store>, erasure: &Erasure) -> Removed {
 pub(crate) async fn what_was_erased_does_not_come_back(store: Arc<dyn Store>) {
     let (tenant, neighbour) = (stored_tenant(&store).await, stored_tenant(&store).await);
     let endpoint = EndpointId::new();
-    let event = failed_event(&store, tenant, 0, endpoint).await;
+    let event = failed_event(&store, tenant, 1, endpoint).await;
     let late = event_at(now() - HOUR, tenant, &[endpoint]);
     let asked = erasure(tenant, None);
     store.create_erasure(&asked, &entry()).await.unwrap();
