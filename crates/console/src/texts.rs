@@ -191,7 +191,7 @@ mod tests {
     fn what_control_says_is_said_in_every_language() {
         let english = keys(Language::English);
         let words = ["Fact::new(", "sent("];
-        let facts = &codes("operations/explain", &words) | &codes("explain/sentences", &words);
+        let facts = &codes("operations/explain", &words) | &codes("operations/explain/sentences", &words);
         let findings = codes("operations/system", &["Finding::new(", "about("]);
         assert!(facts.len() > 30 && findings.len() > 5, "{facts:?} {findings:?}");
         let keys = |kind: &str, codes: BTreeSet<String>| {
