@@ -229,7 +229,7 @@ class System:
         """A tenant with an endpoint; returns its key and its id."""
         headers = {"authorization": f"Bearer {self.operator}"}
         made = self.api("POST", "tenants", {"name": "Script"}, headers)
-        self.endpoint(made["tenant"]["id"], url, schedule=["1s", "1s", "1s"])
+        self.endpoint(made["tenant"]["id"], url, schedule=["1s"] * 10)
         return made["token"], made["tenant"]["id"]
 
     def endpoint(self, tenant, url, **more):
