@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test ci bench bench-registry bench-isolation chaos chaos-short chaos-cluster deploy-check lint fmt services-up services-down
+.PHONY: help run demo test ci bench bench-registry bench-isolation chaos chaos-short chaos-cluster deploy-check deploy-test alerts-test lint fmt services-up services-down
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -64,6 +64,14 @@ chaos-cluster: ## What only a cluster can suffer, on three RabbitMQ nodes with t
 
 deploy-check: ## Chart, manifests, rules and dashboards, by helm, Kubernetes' schemas and promtool
 	@scripts/deploy-check
+
+deploy-test: ## Build the image and run it and docker-compose.yml for real, from stand-in base images (Debian, root, 20 minutes)
+	@scripts/deploy-test $(ARGS)
+
+alerts-test: ## Fire every alert by a fault of its own against a real Prometheus (20 minutes); ARGS=--write for the page of it
+	@$(build_for_tests)
+	@command -v prometheus >/dev/null || { echo "install prometheus"; exit 1; }
+	@scripts/alerts-test "$${CARGO_TARGET_DIR:-target}/debug/tidings" $(ARGS)
 
 lint: ## Lints, and dependencies' licences and advisories where cargo-deny is installed
 	cargo clippy --workspace --all-targets -- -D warnings

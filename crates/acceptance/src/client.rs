@@ -23,18 +23,15 @@ use tonic::{Code, Request, Status};
 
 use crate::SOON;
 
-/// Where the services of a system listen, as URLs. Standalone has one for all that speak gRPC.
+/// URLs of a system's services. Standalone has one for all that speak gRPC.
 #[derive(Debug, Clone)]
 pub struct Servers {
-    /// `EventService`.
     pub ingest: String,
-    /// HTTP: `/api/v2/events`.
+    /// The address of `/api/v2/events`.
     pub http: String,
     /// HTTP: everything else under `/api/v2`.
     pub rest: String,
-    /// `AttemptLogService`.
     pub log: String,
-    /// `TenantService` and `EndpointService`.
     pub control: String,
 }
 
@@ -46,10 +43,9 @@ pub struct Client {
     control: Keyed,
 }
 
-/// A new tenant.
+/// A new tenant with its first key.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// Its id (`ten_…`).
     pub id: String,
     /// The token of its first key, which has all scopes.
     pub token: String,
@@ -103,42 +99,34 @@ impl Client {
         }
     }
 
-    /// Publishing.
     pub fn events(&self) -> EventServiceClient<Keyed> {
         EventServiceClient::new(self.ingest.clone())
     }
 
-    /// What became of events.
     pub fn log(&self) -> AttemptLogServiceClient<Keyed> {
         AttemptLogServiceClient::new(self.log.clone())
     }
 
-    /// Tenants and keys.
     pub fn tenants(&self) -> TenantServiceClient<Keyed> {
         TenantServiceClient::new(self.control.clone())
     }
 
-    /// Endpoints.
     pub fn endpoints(&self) -> EndpointServiceClient<Keyed> {
         EndpointServiceClient::new(self.control.clone())
     }
 
-    /// The catalogue of event types.
     pub fn event_types(&self) -> EventTypeServiceClient<Keyed> {
         EventTypeServiceClient::new(self.control.clone())
     }
 
-    /// Sending again.
     pub fn replays(&self) -> ReplayServiceClient<Keyed> {
         ReplayServiceClient::new(self.control.clone())
     }
 
-    /// Why something did or did not arrive.
     pub fn explanations(&self) -> ExplainServiceClient<Keyed> {
         ExplainServiceClient::new(self.control.clone())
     }
 
-    /// Removing content.
     pub fn erasures(&self) -> ErasureServiceClient<Keyed> {
         ErasureServiceClient::new(self.control.clone())
     }
@@ -313,7 +301,8 @@ impl Client {
         }
     }
 
-    /// An event without a type is never accepted; why not tells whether its tenant is known.
+    /// Waits until ingest knows the tenant. An event without a type is never accepted, and the error shows if its
+    /// tenant is known.
     async fn ingest_knows(&self, tenant_id: &str) {
         let request = pb::PublishRequest {
             tenant_id: tenant_id.to_owned(),
@@ -331,7 +320,7 @@ impl Client {
     }
 }
 
-/// An event as a request.
+/// A publish request for one event.
 pub fn request(tenant: &Tenant, event_type: &str, payload: Value) -> pb::PublishRequest {
     pb::PublishRequest {
         tenant_id: tenant.id.clone(),

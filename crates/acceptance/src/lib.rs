@@ -1,16 +1,14 @@
-//! What tests of the whole system stand on: the real `tidings`, one process per role or all in one.
-//!
-//! [`System`] runs the roles apart on a database and a virtual host of its own, [`Standalone`] runs one process on a
-//! directory of its own; either has a [`Client`] that speaks gRPC with an operator's key. Whatever is started ends
-//! when its value is dropped. As in the testkit, what cannot be had panics.
+#![doc = include_str!("../README.md")]
 
 mod client;
+mod collector;
 mod load;
 mod role;
 mod standalone;
 mod system;
 
 pub use client::{Client, Key, Servers, Tenant, endpoint, problem_code, request};
+pub use collector::{Collector, Span};
 pub use load::{Load, Published};
 pub use role::{Response, Role, get, run_to_end};
 pub use standalone::Standalone;

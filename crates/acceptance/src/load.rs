@@ -1,4 +1,4 @@
-//! A publisher that goes on whatever happens, and remembers what it was promised.
+//! A publisher that never stops at errors, and remembers which events were accepted.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tonic::{Code, Response, Status};
 
 use crate::client::{Client, Tenant, request};
 
-/// How long a publish may take before its publisher gives it up.
+/// Limit for a publish, after which its publisher gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes at a steady rate until it is stopped.
@@ -22,12 +22,12 @@ pub struct Load {
     stop: oneshot::Sender<()>,
 }
 
-/// What came of it.
+/// The result of publishing.
 #[derive(Debug, Default)]
 pub struct Published {
     /// The ids of the events that were accepted.
     pub accepted: Vec<String>,
-    /// How many were refused, or not answered: nothing is promised for these.
+    /// Publishes rejected, or not answered: nothing is promised for these.
     pub refused: usize,
 }
 
@@ -76,8 +76,8 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, mut stopped: o
     published
 }
 
-/// Publishes an event, again if its request was never sent. The client hands a request to a connection that the server has just
-/// asked to be ended, and takes it back; whoever publishes tries again then, as clients of other languages do by themselves.
+/// Publishes an event, again if its request was never sent. The client may pass a request to a connection that the
+/// server is just closing, and get it back; publishers try again then, as clients of other languages do by themselves.
 async fn publish_one(client: &Client, request: pb::PublishRequest) -> Result<Response<pb::PublishResponse>, Status> {
     let answer = client.events().publish(request.clone()).await;
     match answer {

@@ -19,12 +19,9 @@ pub struct Role {
     process: Option<Binary>,
 }
 
-/// An answer over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// The status.
     pub status: u16,
-    /// The body as text.
     pub body: String,
 }
 

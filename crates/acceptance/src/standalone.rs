@@ -15,13 +15,11 @@ use crate::role::Role;
 /// `tidings standalone` with a data directory of its own.
 #[derive(Debug)]
 pub struct Standalone {
-    /// The process.
     pub process: Role,
     /// Speaks to it with the operator's key.
     pub operator: Client,
-    /// The operator's key itself.
+    /// The token of the operator's key.
     pub operator_token: String,
-    /// Where it listens.
     pub servers: Servers,
     data: TempDir,
     _addresses: [Reserved; 2],
@@ -50,10 +48,10 @@ impl Standalone {
         Self::start_wrapped(wrapper, &[("LOG__GRACE", "3s"), ("DISPATCHER__CHECK_AFTER", "2s")]).await
     }
 
-    /// Puts messages aside that nobody can read, as a dispatcher would. The process is stopped meanwhile, because nobody
-    /// else can write its database.
+    /// Parks unreadable messages, as a dispatcher would. The process is stopped meanwhile, because it locks its
+    /// database.
     pub async fn park(&mut self, bodies: &[&[u8]]) {
-        /// The number under which the embedded queue keeps what was put aside.
+        /// The number under which the embedded queue keeps parked messages.
         const PARKED: i64 = 201;
         self.process.terminate(SOON).await;
         let sealer = Sealer::new(vec![SealKey::generate()]).expect("one key is enough");
@@ -117,12 +115,11 @@ impl Standalone {
         }
     }
 
-    /// Where it keeps everything.
     pub fn data_dir(&self) -> &Path {
         self.data.path()
     }
 
-    /// A client with another key.
+    /// A client that uses another key.
     pub fn client(&self, token: &str) -> Client {
         Client::new(&self.servers, token)
     }

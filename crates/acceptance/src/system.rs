@@ -1,4 +1,4 @@
-//! All roles apart.
+//! A system with every role in a process of its own.
 
 use std::path::Path;
 
@@ -12,29 +12,22 @@ use crate::role::{Role, run_to_end};
 /// The four roles, each a process, on a database and a virtual host of their own.
 #[derive(Debug)]
 pub struct System {
-    /// Takes events in.
     pub ingest: Role,
-    /// Makes attempts.
     pub dispatcher: Role,
-    /// Keeps the ledger.
     pub log: Role,
-    /// Manages tenants and endpoints.
     pub control: Role,
     /// Speaks to all of them with the operator's key.
     pub operator: Client,
-    /// The operator's key itself.
+    /// The token of the operator's key.
     pub operator_token: String,
-    /// Where they listen.
     pub servers: Servers,
-    /// What they share.
     pub database: TestDatabase,
-    /// What they share.
     pub vhost: TestVhost,
     addresses: [Reserved; 6],
 }
 
 impl System {
-    /// Everything running and ready.
+    /// Starts every role and waits until all are ready.
     pub async fn start() -> Self {
         let mut system = Self::prepare().await;
         system.start_roles().await;
@@ -116,12 +109,11 @@ impl System {
         }
     }
 
-    /// A client with another key.
+    /// A client that uses another key.
     pub fn client(&self, token: &str) -> Client {
         Client::new(&self.servers, token)
     }
 
-    /// Every role.
     pub fn roles(&mut self) -> [&mut Role; 4] {
         [&mut self.ingest, &mut self.dispatcher, &mut self.log, &mut self.control]
     }

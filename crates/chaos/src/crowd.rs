@@ -14,13 +14,13 @@ use crate::system::System;
 /// As many as have all places of a dispatcher under way, with the requests that each is allowed at first.
 const ENDPOINTS: usize = 200;
 const ANSWERS_AFTER: Duration = Duration::from_secs(20);
-/// How many events go to all of them, one after the other.
+/// Events sent to the whole crowd, one after the other.
 const EVENTS: usize = 12;
-/// How many events go to the endpoint beside them, while they have requests under way.
+/// Events sent to the endpoint beside the crowd, while the crowd has requests under way.
 const BESIDE: usize = 30;
-/// How long one of those may take. It would wait for the crowd's answers otherwise.
+/// Limit for one of those. It would otherwise wait for the crowd's answers.
 const BOUND: Duration = Duration::from_secs(10);
-/// How long the crowd's deliveries may take once it answers at once.
+/// Limit for the crowd's deliveries once it answers at once.
 const DRAINS_WITHIN: Duration = Duration::from_secs(120);
 
 pub(crate) async fn gather(system: &mut System) -> anyhow::Result<String> {

@@ -13,7 +13,7 @@ use ureq::http::{Method, Request};
 
 /// The password of the role that the processes have in PostgreSQL.
 const PASSWORD: &str = "of-the-service";
-/// Whoever has the role of the processes says its password; those who look after the database need none.
+/// The processes' role logs in with its password; administrators need none.
 const HBA: &str = "host all service all scram-sha-256\nhost all all all trust\nlocal all all trust\n";
 
 /// The first of five ports, outside of the range that the system gives to others by itself.
@@ -29,7 +29,7 @@ pub(crate) struct Engines {
     keep: bool,
 }
 
-/// What RabbitMQ is.
+/// The form in which RabbitMQ runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broker {
     /// One node whose stuck transfers are tried again after 15 s.
@@ -42,7 +42,6 @@ pub(crate) enum Broker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Node(u8);
 
-/// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     RabbitMq,
@@ -106,7 +105,7 @@ impl Engines {
         Ok(engines)
     }
 
-    /// Gives the processes a role of their own, with a password.
+    /// Creates a role with a password for the processes.
     async fn prepare(&self) -> anyhow::Result<()> {
         let admin = self.administer().await?;
         let file: String = admin.query_one("SHOW hba_file", &[]).await?.get(0);
@@ -120,7 +119,7 @@ impl Engines {
         admin.batch_execute(&sql).await.context("a role for the processes")
     }
 
-    /// A connection of somebody who may do everything in PostgreSQL.
+    /// A connection of a superuser of PostgreSQL.
     pub(crate) async fn administer(&self) -> anyhow::Result<Client> {
         let connected = tokio_postgres::connect(&self.database_url(), NoTls).await;
         let (client, connection) = connected.context("PostgreSQL does not answer")?;
@@ -134,12 +133,12 @@ impl Engines {
         Ok(admin.batch_execute(&sql).await?)
     }
 
-    /// Gives the processes' role the password that they know.
+    /// Sets the processes' role to the password that they are configured with.
     pub(crate) async fn restore_password(&self, admin: &Client) -> anyhow::Result<()> {
         self.set_password(admin, PASSWORD).await
     }
 
-    /// Leaves them running when this value is dropped, for somebody to look at.
+    /// Keeps them running after this value is dropped, for inspection.
     pub(crate) fn keep(&mut self) {
         self.keep = true;
     }
@@ -152,7 +151,7 @@ impl Engines {
         format!("postgres://tidings@127.0.0.1:{PORT}/postgres")
     }
 
-    /// Where the processes find it, with their own role.
+    /// The URL by which the processes reach PostgreSQL, with a role of their own.
     pub(crate) fn service_url(&self) -> String {
         format!("postgres://service:{PASSWORD}@127.0.0.1:{PORT}/postgres")
     }
@@ -246,12 +245,12 @@ impl Engines {
         engine == Engine::RabbitMq && self.broker == Broker::Cluster
     }
 
-    /// Every queue.
+    /// Every queue, with its counts.
     pub(crate) async fn queues(&self) -> anyhow::Result<Vec<Queue>> {
         self.get("/api/queues/%2f").await
     }
 
-    /// Throws away the messages that wait in a queue.
+    /// Deletes the messages that wait in a queue.
     pub(crate) async fn purge(&self, queue: &str) -> anyhow::Result<()> {
         self.delete(format!("/api/queues/%2f/{queue}/contents")).await
     }
@@ -267,7 +266,6 @@ impl Engines {
             .await
     }
 
-    /// Removes a binding.
     pub(crate) async fn unbind(&self, binding: &Binding) -> anyhow::Result<()> {
         let Binding {
             source,

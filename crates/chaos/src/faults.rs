@@ -1,4 +1,4 @@
-//! What is done to the system, one function each; all of them end with the cause being gone.
+//! Faults, one function each; each ends with its cause removed.
 
 mod database;
 
@@ -26,17 +26,17 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All of them.
+            /// Every fault, in order.
             pub(crate) const ALL: &[Self] = &[$(Self::$fault,)*];
 
-            /// What it is called in `--faults` and in reports.
+            /// The name in `--faults` and in reports.
             pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$fault => $name,)*
                 }
             }
 
-            /// What it does, for people.
+            /// A description for people.
             pub(crate) fn description(self) -> &'static str {
                 match self {
                     $(Self::$fault => concat!($($doc),*),)*
@@ -135,10 +135,10 @@ faults! {
     PartitionUnderLongRead = "partition-under-long-read",
 }
 
-/// What a run on a cluster does unless told otherwise, once each.
+/// Faults of a run on a cluster by default, once each.
 pub(crate) const ON_CLUSTER: [Fault; 3] = [Fault::KillNode, Fault::LostQuorum, Fault::FrozenNode];
 
-/// What a short run does, once each.
+/// Faults of a short run, once each.
 pub(crate) const SHORT: [Fault; 8] = [
     Fault::KillIngest,
     Fault::KillDispatchers,
@@ -150,7 +150,7 @@ pub(crate) const SHORT: [Fault; 8] = [
     Fault::MemoryAlarm,
 ];
 
-/// The most that is waited for a process to end after it was asked to: a dispatcher may hold on for its whole grace.
+/// Time for a process to end after SIGTERM: a dispatcher may use its whole grace.
 const STOPPED_WITHIN: Duration = Duration::from_secs(45);
 
 const LANES: &str = "tidings.work.";
@@ -166,7 +166,7 @@ impl std::str::FromStr for Fault {
 }
 
 impl Fault {
-    /// Whether it can be done to a system with this broker.
+    /// `true` if the fault can be inflicted on a system with this broker.
     pub(crate) fn fits(self, broker: Broker) -> bool {
         match self {
             Self::KillNode | Self::FrozenNode | Self::LostQuorum => broker == Broker::Cluster,
@@ -187,7 +187,7 @@ impl Fault {
         }
     }
 
-    /// Breaks something, waits, and takes the cause away. Gives back what was drawn.
+    /// Inflicts the fault, waits, and removes its cause. Returns its random parameters in words.
     pub(crate) async fn inflict(self, system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
         use Part::{Control, Dispatcher1, Dispatcher2, Ingest, Log1, Log2};
         match self {
@@ -277,8 +277,7 @@ async fn kill_engines(system: &mut System, engines: &[Engine], away: Duration) -
     Ok(format!("away for {away:.1?} and a start"))
 }
 
-/// What is accepted between the two deaths has a single copy, and what is half done at the second has none or half of
-/// one.
+/// Events accepted between the two deaths have a single copy; those half done at the second have none or half of one.
 async fn kill_both_engines(system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
     let (first, second) = one_of(random, &[(RabbitMq, PostgreSql), (PostgreSql, RabbitMq)]);
     let gap = Duration::from_millis(random.random_range(0..1_000));
@@ -500,7 +499,7 @@ pub(crate) async fn restart(system: &mut System, part: Part) -> anyhow::Result<(
     Ok(())
 }
 
-/// Shorter than the grace.
+/// A freeze shorter than the grace.
 pub(crate) fn short(random: &mut impl Rng) -> Duration {
     Duration::from_millis(random.random_range(200..3_000))
 }

@@ -17,13 +17,13 @@ use tokio_postgres::Client;
 use crate::engines::Engine::RabbitMq;
 use crate::system::{Part, System};
 
-/// How many events the tenant of a fault publishes.
+/// Events that the tenant of a fault publishes.
 const EVENTS: usize = 300;
-/// How long anything that is promised may take, on a machine that does other things too.
+/// Limit for anything that is promised, on a machine that does other things too.
 const WITHIN: Duration = Duration::from_secs(90);
 
-/// What is held is cancelled on request while both logs die, then everything is sent again. Nothing may be cancelled
-/// twice: what is sent again arrives.
+/// Held deliveries are cancelled on request while both logs die, then everything is replayed. Nothing may be cancelled
+/// twice: replayed deliveries arrive.
 pub(crate) async fn cancel_held_then_replay(system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
     let tenant = tenant(system, "cancel").await;
     let made = system.client.create_endpoint(aside(system, &tenant, true)).await;
@@ -159,7 +159,7 @@ async fn tenant(system: &System, what: &str) -> Tenant {
     system.client.create_tenant(&format!("chaos {what}")).await
 }
 
-/// An endpoint that nobody else's book is about.
+/// An endpoint that nobody else's journal is about.
 fn aside(system: &System, tenant: &Tenant, answers: bool) -> pb::Endpoint {
     let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
     pb::Endpoint {
@@ -179,7 +179,7 @@ async fn publish(system: &System, tenant: &Tenant) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many rows of a tenant there are.
+/// The number of a tenant's rows in a table that meet a condition.
 async fn count(ledger: &Client, table: &str, tenant: &Tenant, condition: &str) -> anyhow::Result<usize> {
     let id: uuid::Uuid = tenant.id.trim_start_matches("ten_").parse()?;
     let query = format!("SELECT count(*) FROM {table} WHERE tenant_id = $1 AND {condition}");

@@ -1,14 +1,9 @@
-//! Breaks a running system at random and counts what became of every accepted event.
-//!
-//! It runs the real processes on a PostgreSQL and a RabbitMQ of its own, publishes steadily, keeps a book of every
-//! acknowledged event and every received request, and inflicts faults in an order drawn from a seed. At the end it
-//! compares its book with the ledger; anything accepted that is missing, not ended, or never received fails the run.
-//! `docs/reliability.md` says what that shows. Development only.
+#![doc = include_str!("../README.md")]
 
-mod book;
 mod crowd;
 mod engines;
 mod faults;
+mod journal;
 mod lives;
 mod publisher;
 mod receivers;
@@ -30,9 +25,9 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::book::Book;
 use crate::engines::Broker;
 use crate::faults::{Fault, ON_CLUSTER, SHORT};
+use crate::journal::Journal;
 use crate::publisher::Publisher;
 use crate::report::Run;
 use crate::schedule::Schedule;
@@ -42,7 +37,7 @@ use crate::verdict::Verdict;
 /// Kill, cut, purge and freeze a whole system while events flow, and count what became of every accepted one.
 #[derive(Debug, Parser)]
 struct Options {
-    /// How long faults are inflicted.
+    /// Minutes during which faults are inflicted.
     #[arg(long, default_value_t = 5.0)]
     minutes: f64,
     /// Instead: the most important faults, once each.
@@ -52,7 +47,7 @@ struct Options {
     /// cluster can suffer, once each.
     #[arg(long, conflicts_with = "short")]
     cluster: bool,
-    /// What faults are drawn from; random if left out.
+    /// Seed for drawing faults; random if left out.
     #[arg(long)]
     seed: Option<u64>,
     /// Events published per second.
@@ -61,13 +56,13 @@ struct Options {
     /// Only these faults (comma-separated), in this order.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<Fault>,
-    /// Say which faults there are.
+    /// List the faults and exit.
     #[arg(long)]
     list: bool,
     /// Write the result to this file too, as Markdown.
     #[arg(long)]
     report: Option<PathBuf>,
-    /// How many seconds everything may take to end, once publishing has stopped and all is healed.
+    /// Seconds for every delivery to end, once publishing has stopped and every fault has ended.
     #[arg(long, default_value_t = 120)]
     drain: u64,
     /// Leave PostgreSQL and RabbitMQ running when something is wrong, to look at them.
@@ -96,7 +91,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the system passed. Whatever was started has ended when this returns.
+/// Runs the attack and returns `true` if the system passed. Every process it started has ended by then.
 #[tokio::main]
 async fn attack(options: Options) -> anyhow::Result<bool> {
     let state = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.run/chaos");
@@ -121,9 +116,9 @@ async fn run(options: Options, state: &Path) -> anyhow::Result<bool> {
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     println!("chaos: --seed {seed}, logs in {}", state.display());
     let tidings = program(options.tidings.clone())?;
-    let book = Arc::new(Book::open());
-    let mut system = System::start(&tidings, broker, state.join("logs"), seed, book.clone()).await?;
-    let outcome = inflict(&options, seed, &mut system, book).await;
+    let journal = Arc::new(Journal::open());
+    let mut system = System::start(&tidings, broker, state.join("logs"), seed, journal.clone()).await?;
+    let outcome = inflict(&options, seed, &mut system, journal).await;
     let run = match outcome {
         Ok(run) => run,
         Err(error) => {
@@ -148,7 +143,7 @@ async fn run(options: Options, state: &Path) -> anyhow::Result<bool> {
     Ok(passed)
 }
 
-async fn inflict(options: &Options, seed: u64, system: &mut System, book: Arc<Book>) -> anyhow::Result<Run> {
+async fn inflict(options: &Options, seed: u64, system: &mut System, journal: Arc<Journal>) -> anyhow::Result<Run> {
     let (faults, lasting) = match (options.faults.is_empty(), options.short) {
         (false, _) => (options.faults.clone(), None),
         (true, true) => (SHORT.to_vec(), None),
@@ -164,19 +159,24 @@ async fn inflict(options: &Options, seed: u64, system: &mut System, book: Arc<Bo
     };
     let start = Instant::now();
     schedule::log(start.elapsed(), &format!("publishing {} events/s", options.rate));
-    let publisher = Publisher::start(system.client.clone(), system.tenant.clone(), options.rate, book.clone());
-    let faults = Schedule::new(seed, faults).run(system, &book, lasting).await?;
+    let publisher = Publisher::start(
+        system.client.clone(),
+        system.tenant.clone(),
+        options.rate,
+        journal.clone(),
+    );
+    let faults = Schedule::new(seed, faults).run(system, &journal, lasting).await?;
     schedule::log(start.elapsed(), "publishing ends");
     publisher.stop().await?;
     let published_for = start.elapsed();
     system.heal().await?;
     schedule::log(start.elapsed(), "waiting until everything has ended");
-    let verdict = Verdict::reach(system, || book.read(), Duration::from_secs(options.drain)).await?;
+    let verdict = Verdict::reach(system, || journal.read(), Duration::from_secs(options.drain)).await?;
     Ok(Run {
         seed,
         rate: options.rate,
         published_for,
-        refused: book.standing().refused,
+        refused: journal.standing().refused,
         faults,
         verdict,
         misdeeds: system.misdeeds(),

@@ -10,19 +10,19 @@ use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::book::Book;
+use crate::journal::Journal;
 use crate::receivers::{KINDS, event_type};
 
-/// How long an answer is waited for.
+/// Time to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long it waits after a refusal.
+/// Pause after a rejected publish.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The most events that wait for an answer; while so many do, no new ones are begun.
+/// Maximum number of events that wait for an answer; at that number no new ones are begun.
 const UNDER_WAY: usize = 3_000;
 
-/// How often new events are begun.
+/// Interval between two batches of new events.
 const TICK: Duration = Duration::from_millis(20);
 
 /// A task that publishes until it is stopped.
@@ -33,9 +33,9 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn start(client: Client, tenant: Tenant, per_second: u32, book: Arc<Book>) -> Self {
+    pub(crate) fn start(client: Client, tenant: Tenant, per_second: u32, journal: Arc<Journal>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let publishing = tokio::spawn(publish(client, tenant, per_second, book, stop.clone()));
+        let publishing = tokio::spawn(publish(client, tenant, per_second, journal, stop.clone()));
         Self { stop, publishing }
     }
 
@@ -53,7 +53,7 @@ impl Drop for Publisher {
     }
 }
 
-async fn publish(client: Client, tenant: Tenant, per_second: u32, book: Arc<Book>, stop: Arc<AtomicBool>) {
+async fn publish(client: Client, tenant: Tenant, per_second: u32, journal: Arc<Journal>, stop: Arc<AtomicBool>) {
     let mut timer = tokio::time::interval(TICK);
     timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let tenant = Arc::new(tenant);
@@ -71,7 +71,7 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, book: Arc<Book
                     client.clone(),
                     tenant.clone(),
                     number,
-                    book.clone(),
+                    journal.clone(),
                     stop.clone(),
                 ));
             }
@@ -80,7 +80,13 @@ async fn publish(client: Client, tenant: Tenant, per_second: u32, book: Arc<Book
     events.join_all().await;
 }
 
-async fn until_accepted(client: Client, tenant: Arc<Tenant>, number: u64, book: Arc<Book>, stop: Arc<AtomicBool>) {
+async fn until_accepted(
+    client: Client,
+    tenant: Arc<Tenant>,
+    number: u64,
+    journal: Arc<Journal>,
+    stop: Arc<AtomicBool>,
+) {
     let kind = (number % u64::from(KINDS)) as u8;
     let payload = json!({ "number": number, "text": TEXT });
     loop {
@@ -91,9 +97,9 @@ async fn until_accepted(client: Client, tenant: Arc<Tenant>, number: u64, book: 
             Ok(Err(_)) | Err(_) => None,
         };
         if let Some(event) = event {
-            return book.accepted(event, kind);
+            return journal.accepted(event, kind);
         }
-        book.refused();
+        journal.refused();
         if stop.load(Ordering::Relaxed) {
             return;
         }

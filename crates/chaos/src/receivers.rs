@@ -22,26 +22,25 @@ use tidings_domain::EventId;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::book::Book;
+use crate::journal::Journal;
 
-/// How many kinds of events there are; each endpoint wants some of them.
+/// Number of kinds of events; each endpoint wants some of them.
 pub(crate) const KINDS: u8 = 20;
 
-/// Where requests go and how they are treated.
+/// A receiver's behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     /// Wants everything and answers 200 at once.
     Healthy,
-    /// Answers 500 to some first requests and to every request of a few deliveries, which thereby exhaust; may be told
-    /// to answer 503 to everything.
+    /// Answers 500 to some first requests and to every request of a few deliveries, which thereby exhaust; can be
+    /// switched to 503 for everything.
     Flaky,
     /// Takes 200 ms to 800 ms.
     Slow,
-    /// Never answers some first requests.
     Hanging,
 }
 
-/// The server.
+/// The HTTP server of every endpoint.
 #[derive(Debug)]
 pub(crate) struct Receivers {
     address: SocketAddr,
@@ -49,15 +48,15 @@ pub(crate) struct Receivers {
     serving: AbortHandle,
 }
 
-/// Paths of which no book is kept.
+/// Paths of which no journal is kept.
 const ASIDE: &str = "/aside";
 const ASIDE_DOWN: &str = "/aside/down";
 
-/// Of a hundred deliveries to the flaky endpoint, so many never succeed.
+/// Percentage of deliveries to the flaky endpoint that never succeed.
 const DOOMED: u64 = 2;
-/// Of a hundred requests below the fourth, so many fail there.
+/// Percentage of the first three requests that fail there.
 const FAILING: u64 = 25;
-/// Of a hundred first requests to the hanging endpoint, so many are never answered.
+/// Percentage of first requests to the hanging endpoint that are never answered.
 const HANGING: u64 = 4;
 
 impl Endpoint {
@@ -82,7 +81,6 @@ impl Endpoint {
         }
     }
 
-    /// The deadline of its attempts.
     pub(crate) fn timeout(self) -> Duration {
         match self {
             Self::Hanging => Duration::from_secs(2),
@@ -109,32 +107,31 @@ pub(crate) fn event_type(kind: u8) -> String {
 }
 
 impl Receivers {
-    pub(crate) async fn start(seed: u64, book: Arc<Book>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(seed: u64, journal: Arc<Journal>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for receivers")?;
         let address = listener.local_addr()?;
         let down = Arc::new(AtomicBool::new(false));
         let server = Arc::new(Server {
             seed,
-            book,
+            journal,
             down: down.clone(),
         });
         let serving = tokio::spawn(serve(listener, server)).abort_handle();
         Ok(Self { address, down, serving })
     }
 
-    /// Where an endpoint is.
     pub(crate) fn url(&self, endpoint: Endpoint) -> String {
         format!("http://{}/{}", self.address, endpoint.name())
     }
 
-    /// Where an endpoint is of which no book is kept; it answers 200 to everything, or 422: that fails each delivery, and says
-    /// nothing against the endpoint, so that its circuit stays closed.
+    /// The URL of an endpoint of which no journal is kept. It answers 200 to everything, or 422, which fails each delivery
+    /// but says nothing against the endpoint, so its circuit stays closed.
     pub(crate) fn aside(&self, answers: bool) -> String {
         let path = if answers { ASIDE } else { ASIDE_DOWN };
         format!("http://{}{path}", self.address)
     }
 
-    /// Whether the flaky endpoint is to answer 503 to everything.
+    /// Switches the flaky endpoint to 503 for everything, or back.
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
@@ -149,7 +146,7 @@ impl Drop for Receivers {
 #[derive(Debug)]
 struct Server {
     seed: u64,
-    book: Arc<Book>,
+    journal: Arc<Journal>,
     down: Arc<AtomicBool>,
 }
 
@@ -196,7 +193,7 @@ impl Server {
         if request.into_body().collect().await.is_err() {
             return status(StatusCode::BAD_REQUEST);
         }
-        let requests = self.book.arrived(event, endpoint);
+        let requests = self.journal.arrived(event, endpoint);
         if endpoint == Endpoint::Flaky && self.down.load(Ordering::Relaxed) {
             return status(StatusCode::SERVICE_UNAVAILABLE);
         }
@@ -210,7 +207,7 @@ impl Server {
             Answer::Never => std::future::pending().await,
         };
         if code.is_success() {
-            self.book.succeeded(event, endpoint);
+            self.journal.succeeded(event, endpoint);
         }
         status(code)
     }
@@ -229,7 +226,7 @@ fn status(code: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// A delivery's own random numbers.
+/// Random numbers that depend on the delivery only.
 #[derive(Debug, Clone, Copy)]
 struct Dice(u64);
 

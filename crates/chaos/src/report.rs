@@ -6,35 +6,35 @@ use std::time::Duration;
 use crate::schedule::{CAUGHT_UP, Inflicted, seconds};
 use crate::verdict::Verdict;
 
-/// How many examples of a failure are shown.
+/// Examples shown of a failure, at most.
 const EXAMPLES: usize = 10;
 
-/// What a run was.
+/// The parameters and results of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) rate: u32,
-    /// How long it published.
+    /// Duration of publishing.
     pub(crate) published_for: Duration,
     pub(crate) refused: u64,
     pub(crate) faults: Vec<Inflicted>,
     pub(crate) verdict: Verdict,
-    /// What processes did that they should not.
+    /// Unexpected ends and panics of processes.
     pub(crate) misdeeds: Vec<String>,
 }
 
 impl Run {
-    /// Whether nothing is wrong.
+    /// `true` if no promise was broken.
     pub(crate) fn passed(&self) -> bool {
         self.verdict.failures().is_empty() && self.misdeeds.is_empty() && self.broken().is_empty()
     }
 
-    /// What was promised of faults and not kept.
+    /// Broken promises of single faults.
     fn broken(&self) -> Vec<String> {
         self.faults.iter().filter_map(Inflicted::broken).collect()
     }
 
-    /// Everything that was counted.
+    /// The report as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!(
             "Seed {}, {} events/s for {:.0} s, {} faults: {}.\n\n",

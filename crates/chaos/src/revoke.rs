@@ -17,17 +17,16 @@ use tonic::Status;
 use crate::receivers::event_type;
 use crate::system::System;
 
-/// How long the key is used before it is deleted, milliseconds.
+/// Use of the key before it is deleted, in milliseconds.
 const USED_FOR: std::ops::Range<u64> = 500..2_500;
-/// How often an event is sent.
+/// Interval between two events.
 const EVERY: Duration = Duration::from_millis(5);
 /// The most that the streams may live on, with all processes well.
 const GONE_WITHIN: Duration = Duration::from_secs(15);
-/// The kind of the events.
 const KIND: u8 = 0;
 
 /// Publishes over a stream and watches, deletes the key, and sees that both end with the reason and that nothing is
-/// accepted any more. What was accepted goes into the book, whose end says whether it was delivered.
+/// accepted any more. What was accepted goes into the journal, whose end says whether it was delivered.
 pub(crate) async fn revoke_while_streaming(system: &mut System, random: &mut StdRng) -> anyhow::Result<String> {
     let wanted = pb::CreateApiKeyRequest {
         name: "to be revoked".into(),
@@ -78,7 +77,7 @@ pub(crate) async fn revoke_while_streaming(system: &mut System, random: &mut Std
             match answers.message().await {
                 Ok(Some(answer)) => {
                     if let Some(Accepted(event)) = answer.result.and_then(|result| result.result) {
-                        system.book.accepted(event.event_id.parse()?, KIND);
+                        system.journal.accepted(event.event_id.parse()?, KIND);
                         accepted += 1;
                     }
                 }

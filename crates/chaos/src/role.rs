@@ -11,15 +11,15 @@ use tidings_acceptance::get;
 use tidings_testkit::Reserved;
 use tokio::process::{Child, Command};
 
-/// How many lines of a log are shown when something is wrong.
+/// Lines of a log that are printed when something is wrong.
 const SHOWN: usize = 15;
 
 /// The program and the variables that every process of a system shares.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// `tidings`.
+    /// The executable, `tidings`.
     pub(crate) path: PathBuf,
-    /// Its configuration.
+    /// Its configuration as environment variables.
     pub(crate) variables: Vec<(String, String)>,
 }
 
@@ -80,14 +80,14 @@ impl Role {
         self.name
     }
 
-    /// What a variable is set to, `TIDINGS_` left out.
+    /// The value of a variable, its name without `TIDINGS_`.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         let name = format!("TIDINGS_{name}");
         let found = self.program.variables.iter().rev().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Sets a variable for the lives to come, or takes it away.
+    /// Sets or removes a variable for later starts.
     pub(crate) fn set(&mut self, name: &str, value: Option<String>) {
         let name = format!("TIDINGS_{name}");
         self.program.variables.retain(|(known, _)| *known != name);
@@ -186,7 +186,7 @@ impl Role {
         format!("--- the end of {}:\n{end}", self.log.display())
     }
 
-    /// Lines of its log that tell of a panic.
+    /// Lines of its log that report a panic.
     pub(crate) fn panics(&self) -> Vec<String> {
         let told = |line: &&str| line.contains("panicked at");
         self.read_log().lines().filter(told).map(str::to_owned).collect()

@@ -13,7 +13,7 @@ use crate::faults::{restart, short};
 use crate::receivers::Endpoint;
 use crate::system::{Part, System, new_key};
 
-/// How often a call is tried that does not reach control.
+/// Tries of a call that does not reach control.
 const TRIES: u32 = 20;
 const KEYS: &str = "SECRETS__KEYS";
 const DIRECTORY: &str = "DIALECTS__DIRECTORY";

@@ -1,4 +1,4 @@
-//! Which fault comes when, and how long the system takes to recover from each.
+//! The order of faults, and the time that the system takes to recover from each.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -8,17 +8,17 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::book::Book;
 use crate::faults::Fault;
+use crate::journal::Journal;
 use crate::system::System;
 
 /// The system has caught up when no accepted event has waited longer than this for its first request.
 pub(crate) const CAUGHT_UP: Duration = Duration::from_secs(2);
 
-/// How long catching up is waited for before the next fault comes all the same.
+/// Limit for catching up; the next fault comes after it all the same.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// In a run of some length, so many of a hundred faults are followed by the next at once.
+/// Percentage of faults, in a longer run, that the next one follows at once.
 const HASTE: u32 = 20;
 
 /// Faults in the given order, or in rounds: every one of them once, in an order drawn from a seed, then again.
@@ -29,31 +29,31 @@ pub(crate) struct Schedule {
     random: StdRng,
 }
 
-/// A fault and what came of it.
+/// An inflicted fault with its effects.
 #[derive(Debug)]
 pub(crate) struct Inflicted {
     pub(crate) fault: Fault,
-    /// When it began, from the start of publishing.
+    /// Its begin, counted from the start of publishing.
     pub(crate) at: Duration,
-    /// What was drawn for it.
+    /// Its random parameters, in words.
     pub(crate) detail: String,
     /// From its begin to its end, when every process is ready again.
     pub(crate) lasted: Duration,
-    /// How many publishes were accepted meanwhile.
+    /// Publishes accepted while it lasted.
     pub(crate) accepted: u64,
-    /// How many publishes were refused or not answered meanwhile.
+    /// Publishes rejected or not answered while it lasted.
     pub(crate) refused: u64,
-    /// How many requests came until the next fault although their delivery had been answered with a success.
+    /// Requests until the next fault whose delivery had been answered with a success before.
     pub(crate) repeated: u64,
     /// From its end to the next request at any receiver.
     pub(crate) first_request: Option<Duration>,
     /// From its end until the system has caught up; none if the next fault came before.
     pub(crate) caught_up: Option<Duration>,
-    /// How the receivers fared from its begin until the system had caught up.
+    /// The receivers' view, from its begin until the system had caught up.
     pub(crate) felt: Felt,
 }
 
-/// What receivers felt of a fault.
+/// Effects of a fault that receivers noticed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Felt {
     /// The longest time in which none of them got a request.
@@ -63,7 +63,7 @@ pub(crate) struct Felt {
 }
 
 impl Inflicted {
-    /// What was promised and not kept.
+    /// The promise that the fault broke, if any.
     pub(crate) fn broken(&self) -> Option<String> {
         let promised = self.fault.longest_silence(self.lasted)?;
         let name = self.fault.name();
@@ -79,12 +79,12 @@ impl Inflicted {
 }
 
 impl Felt {
-    /// Looks for ever.
-    async fn watch(&mut self, book: &Book) -> Infallible {
-        let mut requests = book.standing().requests;
+    /// Observes the journal until it is dropped.
+    async fn watch(&mut self, journal: &Journal) -> Infallible {
+        let mut requests = journal.standing().requests;
         let mut since = Instant::now();
         loop {
-            let standing = book.standing();
+            let standing = journal.standing();
             if standing.requests != requests {
                 (requests, since) = (standing.requests, Instant::now());
             }
@@ -104,11 +104,11 @@ impl Schedule {
         }
     }
 
-    /// Inflicts faults in rounds for so long, or once in the given order.
+    /// Inflicts faults in rounds for a time, or once in the given order.
     pub(crate) async fn run(
         &mut self,
         system: &mut System,
-        book: &Book,
+        journal: &Journal,
         lasting: Option<Duration>,
     ) -> anyhow::Result<Vec<Inflicted>> {
         let start = Instant::now();
@@ -117,7 +117,7 @@ impl Schedule {
         loop {
             let pause = Duration::from_millis(self.random.random_range(500..2_500));
             tokio::time::sleep(pause).await;
-            let before = std::mem::replace(&mut repeated, book.standing().repeated);
+            let before = std::mem::replace(&mut repeated, journal.standing().repeated);
             if let Some(last) = inflicted.last_mut() {
                 last.repeated = repeated - before;
             }
@@ -133,7 +133,7 @@ impl Schedule {
                 None => self.faults[inflicted.len()],
             };
             let hasty = lasting.is_some() && self.random.random_range(0..100) < HASTE;
-            inflicted.push(self.inflict(fault, hasty, system, book, start).await?);
+            inflicted.push(self.inflict(fault, hasty, system, journal, start).await?);
         }
     }
 
@@ -150,26 +150,26 @@ impl Schedule {
         fault: Fault,
         hasty: bool,
         system: &mut System,
-        book: &Book,
+        journal: &Journal,
         start: Instant,
     ) -> anyhow::Result<Inflicted> {
         let name = fault.name();
-        let (at, before) = (start.elapsed(), book.standing());
+        let (at, before) = (start.elapsed(), journal.standing());
         log(at, &format!("{name}: begins"));
         let mut felt = Felt::default();
         let suffering = async {
             let detail = fault.inflict(system, &mut self.random).await;
             let detail = detail.with_context(|| format!("{name} failed"))?;
             system.heal().await.with_context(|| format!("after {name}"))?;
-            let (end, after) = (Instant::now(), book.standing());
+            let (end, after) = (Instant::now(), journal.standing());
             let lasted = start.elapsed() - at;
             log(start.elapsed(), &format!("{name}: over ({detail})"));
-            let recovered = recovery(book, after.requests, end, hasty).await;
+            let recovered = recovery(journal, after.requests, end, hasty).await;
             anyhow::Ok((detail, after, lasted, recovered))
         };
         let (detail, after, lasted, (first_request, caught_up)) = tokio::select! {
             suffered = suffering => suffered?,
-            never = felt.watch(book) => match never {},
+            never = felt.watch(journal) => match never {},
         };
         log(
             start.elapsed(),
@@ -196,10 +196,10 @@ impl Schedule {
     }
 }
 
-async fn recovery(book: &Book, requests: u64, end: Instant, hasty: bool) -> (Option<Duration>, Option<Duration>) {
+async fn recovery(journal: &Journal, requests: u64, end: Instant, hasty: bool) -> (Option<Duration>, Option<Duration>) {
     let mut first_request = None;
     while end.elapsed() < PATIENCE {
-        let standing = book.standing();
+        let standing = journal.standing();
         if first_request.is_none() && standing.requests > requests {
             first_request = Some(end.elapsed());
         }
@@ -214,7 +214,7 @@ async fn recovery(book: &Book, requests: u64, end: Instant, hasty: bool) -> (Opt
     (first_request, None)
 }
 
-/// Says what happens and when.
+/// Logs a step of the run with its time.
 pub(crate) fn log(at: Duration, what: &str) {
     let now = jiff::Timestamp::now();
     println!("{now:.3} {:>7.1} s  {what}", at.as_secs_f64());

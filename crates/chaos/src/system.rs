@@ -13,8 +13,8 @@ use tidings_domain::key::Token;
 use tidings_proto::pb;
 use tidings_testkit::{FaultProxy, Reserved};
 
-use crate::book::Book;
 use crate::engines::{Broker, Engines};
+use crate::journal::Journal;
 use crate::receivers::{Endpoint, Receivers, event_type};
 use crate::role::{Program, Role};
 
@@ -28,26 +28,25 @@ const SCHEDULE: [i64; 3] = [1, 2, 3];
 #[derive(Debug)]
 pub(crate) struct System {
     pub(crate) receivers: Receivers,
-    /// What was promised, and what arrived.
-    pub(crate) book: Arc<Book>,
-    /// Where the processes listen.
+    /// The publisher's and the receivers' records.
+    pub(crate) journal: Arc<Journal>,
     pub(crate) servers: Servers,
     /// Speaks to ingest with the operator's key.
     pub(crate) client: Client,
-    /// Whose events are published.
+    /// The tenant whose events are published.
     pub(crate) tenant: Tenant,
     /// The ids of the endpoints, in the order of [`Endpoint::ALL`].
     pub(crate) endpoints: Vec<EndpointId>,
     roles: Vec<Role>,
     links: Vec<FaultProxy>,
-    /// Processes that ended although nobody told them to.
+    /// Processes that ended although nothing had stopped them.
     ends: Vec<String>,
     // Last, so that processes end before their engines do.
     pub(crate) engines: Engines,
     _addresses: Vec<Reserved>,
 }
 
-/// A process.
+/// One of the system's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Ingest,
@@ -126,12 +125,12 @@ impl System {
         broker: Broker,
         logs: PathBuf,
         seed: u64,
-        book: Arc<Book>,
+        journal: Arc<Journal>,
     ) -> anyhow::Result<Self> {
         let _ = fs::remove_dir_all(&logs);
         fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
         let engines = Engines::start(broker).await?;
-        let receivers = Receivers::start(seed, book.clone()).await?;
+        let receivers = Receivers::start(seed, journal.clone()).await?;
 
         let addresses: Vec<_> = (0..6).map(|_| Reserved::address()).collect();
         let [ingest, http, rest, log1, log2, control] = &addresses[..] else {
@@ -211,7 +210,7 @@ impl System {
         }
         Ok(Self {
             receivers,
-            book,
+            journal,
             servers,
             client,
             tenant,
@@ -247,7 +246,7 @@ impl System {
         Ok(())
     }
 
-    /// What processes did that they should not: ends without being told to, and panics.
+    /// Faults of processes themselves: unexpected ends, and panics.
     pub(crate) fn misdeeds(&self) -> Vec<String> {
         let panics = self.roles.iter().flat_map(|role| {
             let name = role.name();
@@ -272,7 +271,8 @@ pub(crate) fn new_key(name: &str) -> String {
     format!("{name}:{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))
 }
 
-/// What all processes share. Clocks are shortened, so that minutes show what takes hours; nothing else is special.
+/// The program with the configuration that all processes share. Clocks are shortened, so that minutes show what takes
+/// hours; nothing else is special.
 fn program(tidings: &Path, engines: &Engines) -> Program {
     let key = new_key("chaos");
     let program = Program {

@@ -1,4 +1,4 @@
-//! What became of everything: the publisher's and the receivers' book against the system's ledger.
+//! The final comparison of the publisher's and the receivers' journal with the system's ledger.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -9,27 +9,26 @@ use tidings_domain::{DeliveryId, EventId};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::book::{Page, Visits};
 use crate::engines::Engines;
+use crate::journal::{Page, Visits};
 use crate::receivers::Endpoint;
 use crate::system::System;
 
-/// How many deliveries one query asks for.
+/// Deliveries per query.
 const PAGE: usize = 10_000;
 
 /// How long the broker may hold messages after every delivery has ended: longer than any delay queue that was used.
 const LEFTOVERS: Duration = Duration::from_secs(30);
 
-/// What was counted.
+/// Counts and violations of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Events whose publisher was told that they are accepted.
+    /// Events whose acceptance the publisher has seen.
     pub(crate) accepted: u64,
     /// Events that exist although their publisher got no answer, or another one.
     pub(crate) unanswered: u64,
-    /// Deliveries of accepted events.
     pub(crate) deliveries: u64,
-    /// How many of them are in which state.
+    /// Number of deliveries by state.
     pub(crate) states: BTreeMap<String, u64>,
     /// Attempts that the ledger knows, of these deliveries.
     pub(crate) attempts: u64,
@@ -43,22 +42,19 @@ pub(crate) struct Verdict {
     pub(crate) exhausted_after_success: u64,
     /// From acceptance to the first request, ascending.
     pub(crate) delays: Vec<Duration>,
-    /// How long the system needed to end everything, once publishing stopped and all was healed.
+    /// Time needed to end every delivery, once publishing had stopped and every fault had ended.
     pub(crate) drained: Duration,
     /// Deliveries that the ledger does not know.
     pub(crate) missing: Vec<String>,
-    /// Deliveries that have not ended.
     pub(crate) open: Vec<String>,
-    /// Deliveries that nobody received.
     pub(crate) unseen: Vec<String>,
     /// Deliveries that count as succeeded although no request of them was answered with a success.
     pub(crate) unfounded: Vec<String>,
-    /// Deliveries that were cancelled, which nobody asked for.
+    /// Deliveries that were cancelled although nobody requested it.
     pub(crate) cancelled: Vec<String>,
     /// Deliveries that have not ended, of events whose publisher got no answer. Nothing was promised, but whatever is
     /// in the ledger has to end.
     pub(crate) other_open: Vec<String>,
-    /// Queues that still hold messages.
     pub(crate) leftovers: Vec<String>,
 }
 
@@ -70,7 +66,6 @@ struct Expected {
     page: Page,
 }
 
-/// A row of the ledger.
 #[derive(Debug, Clone)]
 struct Row {
     state: String,
@@ -85,12 +80,12 @@ impl Verdict {
     /// Waits until every delivery has ended and the broker is empty, or the deadlines are over, and counts.
     pub(crate) async fn reach(
         system: &System,
-        book: impl Fn() -> HashMap<EventId, Page>,
+        journal: impl Fn() -> HashMap<EventId, Page>,
         deadline: Duration,
     ) -> anyhow::Result<Self> {
         let ledger = system.engines.administer().await?;
         let start = Instant::now();
-        let expected = expected(system, &book());
+        let expected = expected(system, &journal());
         let mut open: Vec<DeliveryId> = expected.keys().copied().collect();
         loop {
             let rows = read(&ledger, &open).await?;
@@ -104,7 +99,7 @@ impl Verdict {
         let leftovers = leftovers(&system.engines).await?;
 
         // Read anew: copies that were still under way may have made requests.
-        let pages = book();
+        let pages = journal();
         let expected = self::expected(system, &pages);
         let deliveries: Vec<_> = expected.keys().copied().collect();
         let rows = read(&ledger, &deliveries).await?;
@@ -123,7 +118,7 @@ impl Verdict {
         Ok(verdict)
     }
 
-    /// What is wrong: names and examples; nothing if all is well.
+    /// Violations with their names and examples; empty if there are none.
     pub(crate) fn failures(&self) -> Vec<(&'static str, &[String])> {
         let all = [
             ("missing in the ledger", &self.missing),
@@ -139,7 +134,7 @@ impl Verdict {
             .collect()
     }
 
-    /// The delay that so many of a hundred deliveries did not exceed.
+    /// The delay that this percentage of deliveries did not exceed.
     pub(crate) fn delay(&self, percent: usize) -> Option<Duration> {
         let last = self.delays.len().checked_sub(1)?;
         self.delays.get(last * percent / 100).copied()

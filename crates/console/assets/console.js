@@ -34,6 +34,18 @@ if (zone && !document.cookie.split("; ").some((pair) => pair.startsWith("tidings
   if (!signIn && document.querySelector("time") && document.cookie.includes("tidings-zone=")) location.reload();
 }
 
+// A product that shows the console in a frame learns how high the page is, and when the session has ended. Nobody else does.
+const frames = (document.body.dataset.frames || "").split(" ").filter(Boolean);
+if (parent !== window && frames.length > 0) {
+  const known = location.ancestorOrigins ? [location.ancestorOrigins[0]] : frames;
+  const tell = (message) => {
+    for (const origin of known) if (frames.includes(origin)) parent.postMessage(message, origin);
+  };
+  const height = () => tell({ type: "tidings:height", height: document.documentElement.scrollHeight });
+  new ResizeObserver(height).observe(document.body);
+  if (signIn) tell({ type: "tidings:signed-out" });
+}
+
 // One press, one submission.
 for (const form of document.querySelectorAll('form[method="post"]')) {
   form.addEventListener("submit", (event) => {

@@ -942,3 +942,11 @@ fact-event-erased = Sein Inhalt wurde um { $at } gelöscht.
 
 health-struggling = Letzter Versuch schlug fehl
 health-struggling-advice = Die letzte Anfrage schlug fehl und wird nach Zeitplan erneut versucht. Sehen Sie bei den letzten Versuchen nach, was der Empfänger geantwortet hat.
+
+chart-title = Versuche im Lauf der Zeit
+chart-table = Dasselbe als Tabelle
+chart-counted-since = Es sind zu viele Versuche, um alle zu zählen: Die vor { $time } fehlen.
+range-day = 24 Stunden
+range-week = 7 Tage
+range-month = 30 Tage
+chart-none = Kein Versuch in dieser Zeit.

@@ -942,3 +942,11 @@ fact-event-erased = Its content was erased at { $at }.
 
 health-struggling = Last one failed
 health-struggling-advice = The latest request failed and is tried again as its schedule says. Look at the latest attempts to see what the receiver answered.
+
+chart-title = Attempts over time
+chart-table = The same as a table
+chart-counted-since = There are too many attempts to count them all: those before { $time } are missing.
+range-day = 24 hours
+range-week = 7 days
+range-month = 30 days
+chart-none = No attempt in this time.

@@ -60,7 +60,7 @@ pub(crate) fn router() -> Router<Console> {
         .route("/admin/system", get(system::show))
 }
 
-/// Where an operator finds what has this name: ids that only operators know, and hosts.
+/// The page that an operator finds by this name: of ids that only operators know, and of hosts.
 pub(crate) fn go(visitor: &Visitor, name: &str) -> Option<Response> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     if name.is_empty() || !name.bytes().all(is_plain) {

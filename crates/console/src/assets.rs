@@ -1,21 +1,21 @@
 //! Style and script, compiled in. Their names bear a hash of their content, so that browsers may keep them for ever.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use crate::Console;
+use crate::compress::{brotli, takes_brotli};
 use crate::theme::Logo;
 
 /// The style sheet, without a product's accent.
 pub(crate) const STYLE: &str = include_str!("../assets/console.css");
 
-/// How hard brotli tries (0 to 11), and how far it looks back (as a power of two). It works once, at the start.
+/// Brotli's effort (0 to 11) and its window (as a power of two), for files that are compressed once at the start.
 const QUALITY: u32 = 9;
 const WINDOW: u32 = 20;
 
@@ -79,17 +79,10 @@ impl Asset {
         Self {
             name: format!("{stem}-{hash}.{extension}"),
             media_type,
-            compressed: compressed(&plain),
+            compressed: brotli(&plain, QUALITY, WINDOW),
             plain,
         }
     }
-}
-
-fn compressed(plain: &[u8]) -> Vec<u8> {
-    let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, QUALITY, WINDOW);
-    // Writing to memory does not fail.
-    let _ = writer.write_all(plain);
-    writer.into_inner()
 }
 
 pub(crate) async fn serve(State(console): State<Console>, Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -106,15 +99,7 @@ pub(crate) async fn serve(State(console): State<Console>, Path(name): Path<Strin
             "default-src 'none'; style-src 'unsafe-inline'; sandbox",
         ),
     ];
-    let takes_brotli = headers
-        .get(ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .split(',')
-                .any(|coding| coding.trim().split(';').next() == Some("br"))
-        });
-    match takes_brotli {
+    match takes_brotli(&headers) {
         true => (kept, [(CONTENT_ENCODING, "br")], asset.compressed.clone()).into_response(),
         false => (kept, asset.plain.clone()).into_response(),
     }

@@ -40,7 +40,7 @@ impl Fields {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
-    /// Whether a checkbox is ticked or a button was pressed.
+    /// True if a checkbox is ticked or a button was pressed.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The most origins; more make no header that every proxy lets through.
 const MAX_ANCESTORS: usize = 20;
 
-/// Why tenants' pages can't be shown in frames of these origins.
+/// The reason why tenants' pages can't be shown in frames of these origins.
 #[derive(Debug, thiserror::Error)]
 pub enum FramesError {
     /// One is no origin.
@@ -36,7 +36,7 @@ pub enum FramesError {
     NotSecure,
 }
 
-/// Who may show the console in a frame.
+/// The origins that may show the console in a frame.
 pub(crate) struct Framing {
     /// The policy of pages that are kept to themselves, and that of tenants' pages.
     policies: [HeaderValue; 2],
@@ -70,7 +70,7 @@ impl Framing {
         })
     }
 
-    /// Whether any page may be framed.
+    /// True if any page may be framed.
     pub(crate) fn is_allowed(&self) -> bool {
         self.is_allowed
     }

@@ -6,6 +6,8 @@
 
 mod admin;
 mod assets;
+mod chart;
+mod compress;
 mod form;
 mod headers;
 mod rest;
@@ -24,15 +26,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_service::problem::Problem;
 use tidings_service::serve::Payer;
-use tidings_store::Access;
 use tidings_store::seal::Sealer;
 use tower_http::csrf::{self, CsrfLayer};
 use url::Url;
@@ -45,13 +47,13 @@ use crate::session::Realm;
 use crate::texts::Texts;
 pub use crate::theme::ThemeError;
 
-/// How the console presents itself (`[console]`).
+/// The console's appearance and embedding (`[console]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The product's name, in the header of every page.
     pub product: String,
-    /// Where "back to the product" leads; without it there is no such link.
+    /// The target of "Back to the product"; without it there is no such link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_url: Option<Url>,
     /// The product's colour, `#rrggbb`: of links and of the buttons that matter. Its lightness is moved until it is legible.
@@ -80,15 +82,15 @@ impl Default for Config {
 pub struct Parts {
     /// Everything under `/api/v2` that this process serves.
     pub rest: Router,
-    /// Who a key belongs to.
+    /// Tells callers by their keys.
     pub access: Access,
     /// Seals sessions.
     pub sealer: Sealer,
-    /// Where browsers reach this process: decides whether cookies need HTTPS, and which path links begin with.
+    /// The URL at which browsers reach this process: its scheme decides about cookies, and links begin with its path.
     pub public_url: Option<Url>,
 }
 
-/// Why the console can't be served.
+/// The reason why the console can't be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// `control.public_url` has no origin.
@@ -103,7 +105,7 @@ pub enum ConsoleError {
 }
 
 impl Config {
-    /// Whether the console can be served like this, where browsers reach it at this URL.
+    /// Checks that the console can be served like this at this URL.
     pub fn check(&self, public_url: Option<&Url>) -> Result<(), ConsoleError> {
         Framing::new(&self.frame_ancestors, public_url)?;
         self.assets()?;
@@ -116,7 +118,7 @@ impl Config {
     }
 }
 
-/// What every handler works with. Cheap to clone.
+/// The state of every handler. Cheap to clone.
 #[derive(Clone)]
 struct Console(Arc<Inner>);
 
@@ -129,7 +131,7 @@ struct Inner {
     assets: Assets,
     /// The path of `public_url` without its last slash: what every link begins with.
     base: String,
-    /// Whether browsers come over HTTPS.
+    /// True if browsers come over HTTPS.
     is_secure: bool,
     framing: Framing,
 }
@@ -154,7 +156,7 @@ pub struct Pages {
 pub struct Visitors(Console);
 
 impl Visitors {
-    /// Whose share of the memory for requests the body that follows these headers counts to.
+    /// The payer of the memory for the body that follows these headers.
     pub fn payer(&self, headers: &HeaderMap) -> Result<Payer, Problem> {
         let Visitors(console) = self;
         let mut of_sessions = [Realm::Tenant, Realm::Admin]
@@ -200,7 +202,8 @@ pub fn pages(config: &Config, parts: Parts) -> Result<Pages, ConsoleError> {
         .merge(admin::router())
         .layer(csrf)
         .layer(from_fn_with_state(console.clone(), sign_in::welcome_strangers))
-        .layer(from_fn_with_state(console.clone(), headers::protect));
+        .layer(from_fn_with_state(console.clone(), headers::protect))
+        .layer(from_fn(compress::pages));
     Ok(Pages {
         router: router.with_state(console.clone()),
         visitors: Visitors(console),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 
-/// Where the operations are.
+/// The path of the operations.
 const BASE: &str = "/api/v2";
 /// The largest answer that is read, bytes: one attempt with its bodies, each byte escaped.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -23,14 +23,14 @@ pub(crate) struct Operation {
     pub(crate) method: Method,
     /// Its path below `/api/v2`, with its query.
     pub(crate) path: String,
-    /// What the caller is known by, and where the call comes from.
+    /// The caller's key, address and user agent.
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: http::Extensions,
     /// The JSON body, if it takes one.
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// Why an operation was refused: a problem document (RFC 9457).
+/// A refusal of an operation: a problem document (RFC 9457).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct Refusal {
@@ -88,7 +88,7 @@ impl Rest {
         })
     }
 
-    /// What a successful answer says; an empty one says null.
+    /// The value of a successful answer; null if the answer is empty.
     pub(crate) async fn call<T: DeserializeOwned>(&self, operation: Operation) -> Result<T, Refusal> {
         let path = operation.path.clone();
         let body = self.bytes(operation).await?;

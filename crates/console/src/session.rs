@@ -11,7 +11,7 @@ use crate::Console;
 /// Binds a sealed session to what it is, so that nothing else that is sealed with the same key opens as one.
 const CONTEXT: &[u8] = b"console session";
 
-/// Which of the two sessions a browser may have at once.
+/// One of the two sessions that a browser may have at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Realm {
     /// A tenant's people, under `/webhooks`.
@@ -29,7 +29,7 @@ impl Realm {
         }
     }
 
-    /// Where the realm begins.
+    /// The path of the realm's first page.
     pub(crate) fn home(self) -> &'static str {
         match self {
             Self::Tenant => "/webhooks",
@@ -37,7 +37,7 @@ impl Realm {
         }
     }
 
-    /// Where the realm's log is.
+    /// The path of the realm's log.
     pub(crate) fn logs(self) -> &'static str {
         match self {
             Self::Tenant => "/webhooks/logs",
@@ -45,7 +45,7 @@ impl Realm {
         }
     }
 
-    /// How long a session lasts at most.
+    /// The longest time that a session lasts.
     fn length(self) -> SignedDuration {
         match self {
             Self::Tenant => SignedDuration::from_hours(12),

@@ -1,4 +1,4 @@
-//! What the pages read out of the operations' answers; fields that no page shows are left out.
+//! The parts of the API's answers that pages show.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,38 @@ impl<T> List<T> {
     }
 }
 
+/// Attempts by outcome over time.
+#[derive(Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) data: Vec<Span>,
+    pub(crate) counted_since: Option<Timestamp>,
+}
+
+/// Attempts by outcome in one span of time.
+#[derive(Deserialize)]
+pub(crate) struct Span {
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) succeeded: u64,
+    pub(crate) failed_retryable: u64,
+    pub(crate) failed_final: u64,
+}
+
+impl Span {
+    pub(crate) fn count(&self, outcome: &str) -> u64 {
+        match outcome {
+            "succeeded" => self.succeeded,
+            "failed_retryable" => self.failed_retryable,
+            "failed_final" => self.failed_final,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.succeeded + self.failed_retryable + self.failed_final
+    }
+}
+
 /// Something that is said of a thing: a code with what it is about, and the same as an English sentence.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Said {
@@ -32,7 +64,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// What it is about; empty if it says nothing of it.
+    /// The argument of this name; empty if there is none.
     pub(crate) fn argument(&self, name: &str) -> &str {
         self.arguments.get(name).map_or("", String::as_str)
     }
@@ -185,7 +217,7 @@ pub(crate) struct Dialect {
     pub(crate) headers: BTreeMap<String, String>,
 }
 
-/// How a header with a signature comes about.
+/// A signature header of a dialect.
 #[derive(Deserialize)]
 pub(crate) struct Scheme {
     pub(crate) header: String,
@@ -227,14 +259,14 @@ pub(crate) struct Replay {
     pub(crate) ended_at: Option<Timestamp>,
 }
 
-/// How many rows a replay would go through.
+/// The number of rows that a replay would go through.
 #[derive(Deserialize)]
 pub(crate) struct Preview {
     pub(crate) rows: u64,
     pub(crate) at_least: bool,
 }
 
-/// Where a delivery is sent again.
+/// The replay of one delivery.
 #[derive(Deserialize)]
 pub(crate) struct Retry {
     pub(crate) delivery_id: String,

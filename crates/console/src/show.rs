@@ -1,6 +1,7 @@
-//! What pages draw of stored bytes and times. No I/O.
+//! Drawings of stored bytes and times. No I/O.
 
 pub(crate) mod bytes;
+pub(crate) mod chart;
 pub(crate) mod command;
 pub(crate) mod curl;
 pub(crate) mod diff;

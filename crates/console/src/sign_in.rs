@@ -57,7 +57,9 @@ pub(crate) async fn welcome_strangers(State(console): State<Console>, request: R
     if visitor.realm == Realm::Admin && !visitor.is_operator() {
         return welcome(&visitor, Realm::Admin.home(), Some("sign-in-operator-only"));
     }
-    next.run(Request::from_parts(parts, body)).await
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(visitor);
+    next.run(request).await
 }
 
 fn has_session(console: &Console, parts: &Parts) -> bool {

@@ -48,7 +48,7 @@ impl Language {
         }
     }
 
-    /// What the API's refusals mean, by their codes. In English it says so itself.
+    /// Texts for the API's refusals, by their codes. In English the API's own words are used.
     fn problems(self) -> Option<&'static str> {
         match self {
             Self::English => None,
@@ -191,8 +191,8 @@ mod tests {
     fn what_control_says_is_said_in_every_language() {
         let english = keys(Language::English);
         let words = ["Fact::new(", "sent("];
-        let facts = &codes("explain", &words) | &codes("explain/sentences", &words);
-        let findings = codes("system", &["Finding::new(", "about("]);
+        let facts = &codes("operations/explain", &words) | &codes("operations/explain/sentences", &words);
+        let findings = codes("operations/system", &["Finding::new(", "about("]);
         assert!(facts.len() > 30 && findings.len() > 5, "{facts:?} {findings:?}");
         let keys = |kind: &str, codes: BTreeSet<String>| {
             let keys = codes

@@ -1,4 +1,4 @@
-//! How the console is made to look like the product around it: its accent and its logo.
+//! The look of the product around the console: its accent colour and its logo.
 //!
 //! Need: people are led here from a product and should not feel sent away; but a brand's yellow on white can't be read.
 //! Mechanism: the accent's lightness (OKLCH) is moved until text in it has a contrast of 4.5 : 1 (WCAG 2.2, 1.4.3) on every
@@ -15,7 +15,7 @@ use self::colour::Colour;
 /// The largest logo, bytes: it is loaded with the first page of everybody.
 const MAX_LOGO: u64 = 64 * 1024;
 
-/// What text must differ by from its background.
+/// The least contrast of text (WCAG 2.2, 1.4.3).
 const CONTRAST: f64 = 4.5;
 /// The backgrounds of `console.css` that accents stand on, and the inks on accents, of the light and the dark scheme.
 const LIGHT: Scheme = Scheme {
@@ -32,7 +32,7 @@ struct Scheme {
     on_accent: Colour,
 }
 
-/// Why the console can't look as it is to.
+/// The reason why the configured look is impossible.
 #[derive(Debug, thiserror::Error)]
 pub enum ThemeError {
     /// The accent is no colour.
@@ -43,7 +43,7 @@ pub enum ThemeError {
     Unread {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// The logo is too large.
@@ -51,7 +51,7 @@ pub enum ThemeError {
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// How large it is.
+        /// Its size, bytes.
         bytes: u64,
     },
     /// The logo is no picture.
@@ -66,7 +66,7 @@ pub enum ThemeError {
 pub(crate) struct Logo {
     pub(crate) bytes: Vec<u8>,
     pub(crate) media_type: &'static str,
-    /// How names of such files end.
+    /// The extension of the file's name.
     pub(crate) extension: &'static str,
 }
 

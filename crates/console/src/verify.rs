@@ -1,4 +1,4 @@
-//! How receivers verify requests: the signature of an attempt step by step, and code for their own languages.
+//! Verification of requests: the signature of an attempt step by step, and code for receivers in their own languages.
 
 pub(crate) mod recipe;
 pub(crate) mod snippets;

@@ -1,4 +1,4 @@
-//! Who looks at a page: the key behind the session, the language, the time zone; and what a page says to them.
+//! The visitor of a page: the key behind the session, the language and the time zone.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tidings_auth::Caller;
 use tidings_domain::{Scope, Timestamp};
-use tidings_store::Caller;
 
 use crate::Console;
 use crate::rest::{Operation, Refusal};
@@ -30,7 +30,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const LANGUAGE_COOKIE: &str = "tidings-language";
 pub(crate) const ZONE_COOKIE: &str = "tidings-zone";
 
-/// How somebody likes pages to be, signed in or not.
+/// The preferences of somebody, signed in or not.
 #[derive(Clone)]
 pub(crate) struct Reader {
     pub(crate) console: Console,
@@ -40,7 +40,7 @@ pub(crate) struct Reader {
     pub(crate) path: String,
 }
 
-/// What was asked for: inside of nested routes the request's own URI lacks its beginning.
+/// The requested URI: inside of nested routes the request's own URI lacks its beginning.
 fn asked(parts: &Parts) -> &Uri {
     parts
         .extensions
@@ -101,7 +101,7 @@ impl Reader {
         self.console.texts.say(self.language, key, &values)
     }
 
-    /// Where a path of the console is found.
+    /// The URL of a path of the console.
     pub(crate) fn url(&self, path: impl Display) -> String {
         format!("{}{path}", self.console.base)
     }
@@ -126,7 +126,7 @@ impl Reader {
         }
     }
 
-    /// How long ago something was, or how soon it will be, in one unit.
+    /// The time since or until an instant, in one unit.
     pub(crate) fn relative(&self, at: &Timestamp) -> String {
         let seconds = Timestamp::now().duration_since(*at).as_secs();
         let (key, number) = match seconds.unsigned_abs() {
@@ -198,27 +198,27 @@ impl Visitor {
         })
     }
 
-    /// Whether the visitor may change things.
+    /// True if the visitor may change things.
     pub(crate) fn may_manage(&self) -> bool {
         self.caller.require(Scope::Manage).is_ok()
     }
 
-    /// Whether the visitor may see and change keys, settings and who did what: not by a portal link.
+    /// True if the visitor may see the audit log and see and change keys and settings, which portal links do not allow.
     pub(crate) fn may_administer(&self) -> bool {
         self.may_manage() && self.caller.refuse_portal().is_ok()
     }
 
-    /// Whether the visitor works for all tenants.
+    /// True if the visitor works for all tenants.
     pub(crate) fn is_operator(&self) -> bool {
         self.caller.require_operator().is_ok()
     }
 
-    /// Whether this is the page, for the navigation.
+    /// True if this is the current page, for the navigation.
     pub(crate) fn is_here(&self, path: impl AsRef<str>) -> bool {
         self.path.split('?').next() == Some(path.as_ref())
     }
 
-    /// Whether the page is this one or lies under it.
+    /// True if the current page is this one or lies under it.
     pub(crate) fn is_under(&self, path: impl AsRef<str>) -> bool {
         let here = self.path.split('?').next().unwrap_or_default();
         let rest = here.strip_prefix(path.as_ref());
@@ -230,12 +230,12 @@ impl Visitor {
         format!("{}{path}", self.realm.home())
     }
 
-    /// Where a page of the visitor's realm is found.
+    /// The URL of a page of the visitor's realm.
     pub(crate) fn at(&self, path: impl Display) -> String {
         format!("{}{}{path}", self.console.base, self.realm.home())
     }
 
-    /// Where a page of the log is found.
+    /// The URL of a page of the log.
     pub(crate) fn log(&self, path: impl Display) -> String {
         format!("{}{}{path}", self.console.base, self.realm.logs())
     }
@@ -263,12 +263,12 @@ impl Visitor {
         command::same(path, tenant.as_deref(), &fields.collect::<Vec<_>>())
     }
 
-    /// Whether this is a page of an endpoint.
+    /// True if this is the endpoint's page with this path.
     pub(crate) fn is_endpoint_page(&self, id: &str, path: &str) -> bool {
         self.is_here(self.section(format!("/endpoints/{id}{path}")))
     }
 
-    /// What an operation answers to a GET; a refusal is the page that says so.
+    /// The answer of a GET operation. The error is the page that shows the refusal.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: impl Display) -> Result<T, Response> {
         self.try_get(path).await.map_err(|refusal| self.refused(&refusal))
     }
@@ -352,9 +352,9 @@ struct RefusedPage<'a> {
 impl FromRequestParts<Console> for Visitor {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
-        let visitor = Self::of(console, parts);
-        // Strangers do not get here; a key may end between the two looks.
+    async fn from_request_parts(parts: &mut Parts, _: &Console) -> Result<Self, Response> {
+        // Strangers do not get here.
+        let visitor = parts.extensions.remove::<Self>();
         visitor.ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())
     }
 }
@@ -384,10 +384,10 @@ pub(crate) const TENANT_PAGES: [(&str, &str); 3] = [
     ("/settings", "settings"),
 ];
 
-/// How bodies can be shown.
+/// The views of bodies, with the keys of their texts.
 pub(crate) const VIEWS: [(&str, &str); 3] = [("laid-out", "view-laid-out"), ("raw", "view-raw"), ("hex", "view-hex")];
 
-/// Why attempts fail, in the API's words.
+/// The reasons for failed attempts, in the API's words.
 pub(crate) const REASONS: [&str; 10] = [
     "status",
     "timeout",
@@ -419,7 +419,7 @@ impl Reader {
         self.word("reason", reason)
     }
 
-    /// Why a delivery is held or cancelled.
+    /// The reason why a delivery is held or cancelled.
     pub(crate) fn cause(&self, cause: &str) -> String {
         self.word("cause", cause)
     }

@@ -1,11 +1,11 @@
-//! What operators' pages, explanations and refusals say, in the reader's language.
+//! Texts of operators' pages, explanations and refusals, in the reader's language.
 
 use crate::rest::Refusal;
 use crate::shapes::Said;
 use crate::visitor::{REASONS, Reader};
 
 impl Reader {
-    /// How an endpoint stands, in the words of the API's filter.
+    /// The text of an endpoint's state, by the name of the API's filter.
     pub(crate) fn standing(&self, state: &str) -> String {
         self.word("standing", state)
     }
@@ -22,17 +22,17 @@ impl Reader {
         self.word("scope", scope)
     }
 
-    /// Who changes things.
+    /// The text of an actor of the audit log.
     pub(crate) fn actor(&self, actor: &str) -> String {
         self.word("who", actor)
     }
 
-    /// What keeps data or messages.
+    /// The name of a database or queue.
     pub(crate) fn engine(&self, engine: &str) -> String {
         self.word("engine", engine)
     }
 
-    /// What is said, in the reader's language and zone; the API's own sentence where the console does not know the code.
+    /// A statement in the reader's language and zone; the API's own sentence if the code is unknown here.
     pub(crate) fn said(&self, kind: &str, said: &Said) -> String {
         let values: Vec<(&str, String)> = said
             .arguments
@@ -44,14 +44,14 @@ impl Reader {
         if text == key { said.sentence.clone() } else { text }
     }
 
-    /// What a refusal means in a language that the API does not speak; its own words stand beside it.
+    /// The text of a refusal in a language that the API does not speak; the API's own words stand beside it.
     pub(crate) fn problem(&self, refusal: &Refusal) -> Option<String> {
         let key = format!("problem-{}", refusal.code.replace('_', "-"));
         let text = self.t(&key);
         (text != key).then_some(text)
     }
 
-    /// What a finding is about, in a word.
+    /// The subject of a finding, in a word.
     pub(crate) fn subject(&self, said: &Said) -> String {
         let subject = match said.code.as_str() {
             "endpoints_failing" | "endpoints_turned_off" => "nav-endpoints",

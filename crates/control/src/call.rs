@@ -8,20 +8,20 @@ use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use serde_json::Value;
+use tidings_auth::{Access, Caller};
 use tidings_domain::{AuditEntry, TenantId};
 use tidings_service::problem::Problem;
-use tidings_store::{Access, Caller};
 
 use crate::now;
 
 /// By which load balancers a call was passed on; the nearest comes last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Tells who calls, and from where. Cheap to clone.
+/// Authenticates calls and finds the address they come from. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Callers {
     pub(crate) access: Access,
-    /// Whose word is taken for where a call comes from.
+    /// Proxies whose `X-Forwarded-For` is believed.
     trusted_proxies: Arc<[IpNet]>,
 }
 
@@ -48,8 +48,8 @@ impl Callers {
     }
 }
 
-/// Where a call comes from: the peer, or whom it passed the call on for if it may be believed, and so on. What stands
-/// before an address that may not be believed can be anything that a client made up.
+/// The address a call comes from. Starts at the peer and follows `X-Forwarded-For` backwards as long as the address so
+/// far is a trusted proxy; entries before an untrusted address may be made up by the client.
 fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut before = lines
@@ -74,14 +74,24 @@ fn address(entry: &str) -> Option<IpAddr> {
 #[derive(Clone, Debug)]
 pub struct Call {
     caller: Caller,
-    /// The header by which the caller was told, to ask others in their name.
+    /// The caller's `Authorization` header, for calls to other services in the caller's name.
     pub(crate) authorization: HeaderValue,
     remote_address: Option<String>,
     user_agent: Option<String>,
 }
 
 impl Call {
-    /// What the audit log keeps of a change by this call. The values must have no secrets.
+    /// The caller's address, if known.
+    pub(crate) fn remote_address(&self) -> Option<&str> {
+        self.remote_address.as_deref()
+    }
+
+    /// The caller's `User-Agent`.
+    pub(crate) fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+
+    /// The audit entry of a change made by this call. The values must contain no secrets.
     pub(crate) fn entry(
         &self,
         action: &str,

@@ -11,11 +11,11 @@ use tonic::Request;
 
 use crate::call::{Call, Callers};
 
-pub(crate) use audit::AuditFace;
-pub(crate) use endpoints::EndpointFace;
-pub(crate) use event_types::EventTypeFace;
-pub(crate) use replays::{ErasureFace, ExplainFace, ReplayFace};
-pub(crate) use tenants::TenantFace;
+pub(crate) use audit::AuditGrpc;
+pub(crate) use endpoints::EndpointGrpc;
+pub(crate) use event_types::EventTypeGrpc;
+pub(crate) use replays::{ErasureGrpc, ExplainGrpc, ReplayGrpc};
+pub(crate) use tenants::TenantGrpc;
 
 fn call<T>(callers: &Callers, request: &Request<T>) -> Result<Call, Problem> {
     let from = request.remote_addr().map(|address| address.ip());

@@ -1,41 +1,27 @@
-//! Control: manages tenants, keys and endpoints.
-//!
-//! Need: people and products say who may publish and where events go. Mechanism: operations on the registry
-//! ([`tenants`], [`endpoints`], [`event_types`]) and jobs ([`replays`], [`erasures`]) that check every value and every right, with thin faces over them (`grpc`, `http`).
-//! Beside them the [`notifier`] tells tenants of endpoints that fail.
-//! Limit: control is not on the path of any delivery; with it away, everything configured goes on.
+#![doc = include_str!("../README.md")]
 
-pub mod audit;
 mod call;
-pub mod endpoints;
-pub mod erasures;
-pub mod event_types;
-pub mod explain;
-pub mod filters;
 mod grpc;
 mod http;
-pub mod keys;
 pub mod logs;
 mod messages;
 pub mod notifier;
-mod preview;
-pub mod replays;
-pub mod retention;
-mod seen;
-pub mod send_test;
-pub mod signature;
-mod signing;
-pub mod system;
-pub mod tenants;
-mod texts;
+mod operations;
+mod precondition;
 
 pub use notifier::metrics::register as register_metrics;
+pub use operations::{
+    audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, send_test, signature, system,
+    tenants,
+};
+use operations::{preview, signing, texts};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_dialect::Dialects;
 use tidings_domain::destination::{Destinations, deserialize_url};
 use tidings_domain::{Endpoint, EndpointId, TenantId, Timestamp};
@@ -47,7 +33,7 @@ use tidings_proto::pb::explain_service_server::ExplainServiceServer;
 use tidings_proto::pb::replay_service_server::ReplayServiceServer;
 use tidings_proto::pb::tenant_service_server::TenantServiceServer;
 use tidings_store::registry::Of;
-use tidings_store::{Access, Registry, RegistryCache, Store};
+use tidings_store::{Registry, RegistryCache, Store};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use utoipa::openapi::OpenApi;
@@ -69,16 +55,16 @@ use crate::signature::Signatures;
 use crate::system::{About, System};
 use crate::tenants::Tenants;
 
-/// How control is run (`[control]`).
+/// Configuration of control (`[control]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the gRPC services listen.
+    /// The address of the gRPC services, `host:port`.
     pub grpc_address: String,
-    /// Where HTTP is served.
+    /// The address of the REST API and the console, `host:port`.
     pub http_address: String,
-    /// Where people's browsers reach this, like `https://webhooks.example.com`; portal links begin with it, and without
-    /// it there are none. Standalone takes its own address.
+    /// The address at which browsers reach control, such as `https://webhooks.example.com`. Portal links begin with it;
+    /// without it there are none. Standalone uses its own address.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "deserialize_url")]
     pub public_url: Option<Url>,
     /// The networks of the load balancers in front, whose word (`X-Forwarded-For`) is taken for where a call comes from;
@@ -86,7 +72,7 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// The most endpoints of one tenant: the most deliveries that one event can have.
     pub max_endpoints_per_tenant: u32,
-    /// What the endpoints of one tenant may take together in the memory of every process, bytes.
+    /// Memory that the endpoints of one tenant may use together in every process, in bytes.
     pub max_endpoint_bytes_per_tenant: usize,
 }
 
@@ -103,27 +89,24 @@ impl Default for Config {
     }
 }
 
-/// What control works with.
+/// Dependencies of control.
 pub struct Parts {
-    /// Who may do what.
     pub access: Access,
     /// The cache of this process, kept true to what control changes.
     pub cache: Arc<RegistryCache>,
-    /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// Which dialects there are.
     pub dialects: Dialects,
-    /// Where requests may go.
+    /// The addresses that endpoints may have.
     pub destinations: Destinations,
-    /// How long events are kept; for ever if zero.
+    /// Retention of events; unlimited if zero.
     pub retention: Duration,
-    /// Who makes the requests of tests.
+    /// Dispatchers, which make the requests of tests.
     pub dispatchers: DispatcherClient,
-    /// Who knows what became of deliveries.
+    /// The log service, which has the history of deliveries.
     pub logs: LogClient,
-    /// What this process is.
+    /// The process's own description, for `/admin`.
     pub about: About,
-    /// What other roles serve under `/api/v2`, to be described with the rest.
+    /// Descriptions of what other roles serve under `/api/v2`, added to control's own.
     pub others: OpenApi,
     /// Cancelled when the process is to stop.
     pub shutdown: CancellationToken,
@@ -131,27 +114,24 @@ pub struct Parts {
 
 /// The faces of control, and what it does by itself.
 pub struct Control {
-    /// Tenants and keys.
-    pub tenants: TenantServiceServer<grpc::TenantFace>,
-    /// Who changed what.
-    pub audit: AuditServiceServer<grpc::AuditFace>,
-    /// Endpoints.
-    pub endpoints: EndpointServiceServer<grpc::EndpointFace>,
-    /// What events of a type mean and look like.
-    pub event_types: EventTypeServiceServer<grpc::EventTypeFace>,
-    /// Sending again.
-    pub replays: ReplayServiceServer<grpc::ReplayFace>,
-    /// Why something did or did not arrive.
-    pub explanations: ExplainServiceServer<grpc::ExplainFace>,
-    /// Removing content.
-    pub erasures: ErasureServiceServer<grpc::ErasureFace>,
+    /// Tenants and API keys.
+    pub tenants: TenantServiceServer<grpc::TenantGrpc>,
+    pub audit: AuditServiceServer<grpc::AuditGrpc>,
+    pub endpoints: EndpointServiceServer<grpc::EndpointGrpc>,
+    pub event_types: EventTypeServiceServer<grpc::EventTypeGrpc>,
+    /// Replays and retries of deliveries.
+    pub replays: ReplayServiceServer<grpc::ReplayGrpc>,
+    pub explanations: ExplainServiceServer<grpc::ExplainGrpc>,
+    pub erasures: ErasureServiceServer<grpc::ErasureGrpc>,
     /// All of it over HTTP, under `/api/v2`.
     pub http: axum::Router,
-    /// Tells tenants of their endpoints, once it is run.
+    /// Notifies tenants of failing endpoints, once it is run.
     pub notifier: Notifier,
 }
 
-/// Puts control together.
+/// Assembles control.
+///
+/// Fails if mails can't be sent with the notifier's configuration.
 pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Result<Control, MailError> {
     let notifier = Notifier::new(notifier, parts.store.clone(), parts.cache.clone())?;
     let registry = Book {
@@ -230,34 +210,34 @@ pub fn build(config: &Config, notifier: &notifier::Config, parts: Parts) -> Resu
         shutdown: parts.shutdown,
     };
     Ok(Control {
-        tenants: TenantServiceServer::new(grpc::TenantFace {
+        tenants: TenantServiceServer::new(grpc::TenantGrpc {
             tenants,
             keys,
             callers: callers.clone(),
         }),
-        audit: AuditServiceServer::new(grpc::AuditFace {
+        audit: AuditServiceServer::new(grpc::AuditGrpc {
             log: audit,
             callers: callers.clone(),
         }),
-        endpoints: EndpointServiceServer::new(grpc::EndpointFace {
+        endpoints: EndpointServiceServer::new(grpc::EndpointGrpc {
             endpoints,
             filters,
             dispatchers,
             callers: callers.clone(),
         }),
-        event_types: EventTypeServiceServer::new(grpc::EventTypeFace {
+        event_types: EventTypeServiceServer::new(grpc::EventTypeGrpc {
             event_types,
             callers: callers.clone(),
         }),
-        replays: ReplayServiceServer::new(grpc::ReplayFace {
+        replays: ReplayServiceServer::new(grpc::ReplayGrpc {
             replays,
             callers: callers.clone(),
         }),
-        explanations: ExplainServiceServer::new(grpc::ExplainFace {
+        explanations: ExplainServiceServer::new(grpc::ExplainGrpc {
             explainer,
             callers: callers.clone(),
         }),
-        erasures: ErasureServiceServer::new(grpc::ErasureFace { erasures, callers }),
+        erasures: ErasureServiceServer::new(grpc::ErasureGrpc { erasures, callers }),
         http: http::router(rest, parts.others),
         notifier,
     })
@@ -282,7 +262,7 @@ impl Book {
         self.refresh(Of::Endpoint(endpoint.tenant, endpoint.id)).await;
     }
 
-    /// What a tenant's endpoints take in the memory of every process, bytes, without this one.
+    /// Memory used by a tenant's endpoints in every process, except this one, in bytes.
     pub(crate) fn bytes(&self, tenant: TenantId, without: EndpointId) -> usize {
         self.cache.bytes(tenant, without)
     }
@@ -293,13 +273,14 @@ impl Book {
     }
 
     async fn refresh(&self, of: Of) {
+        // The change is committed, and the cache also follows announcements: failing the request would be wrong.
         if let Err(error) = self.cache.refresh(of).await {
             tracing::debug!(%error, "the registry's cache could not be refreshed at once");
         }
     }
 }
 
-/// Now, as it is kept.
+/// The present time, rounded as the store keeps it.
 pub(crate) fn now() -> Timestamp {
     to_the_microsecond(Timestamp::now())
 }

@@ -1,8 +1,5 @@
-//! What became of deliveries, asked of the log service in the caller's own name.
-//!
-//! The log service decides who may see what, as it does for those who ask it directly.
-
-pub mod csv;
+//! Client of the log service. Calls are made in the caller's own name, so the log service decides what the caller may
+//! see.
 
 use std::time::Duration;
 
@@ -10,31 +7,47 @@ use http::HeaderValue;
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_proto::pb::queue_service_client::QueueServiceClient;
+use tidings_service::SecretText;
+use tidings_service::auth::{CALLER_ADDRESS, CALLER_AGENT, RELAYED_BY};
 use tidings_service::client::{ClientError, channel};
+
 use tidings_service::problem::Problem;
 use tidings_service::replicas::Replicas;
 use tidings_service::tls::ClientTls;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long a connection to the log service may take to be made.
+use crate::call::Call;
+
+/// Limit for connecting to the log service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer may take.
+/// Limit for one response.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer, bytes: one attempt with its bodies, or a page of them without.
 const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// A client of the log service. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
-pub struct LogClient(AttemptLogServiceClient<Replicas>, QueueServiceClient<Replicas>);
+pub struct LogClient {
+    attempts: AttemptLogServiceClient<Replicas>,
+    queues: QueueServiceClient<Replicas>,
+    /// Shows the log service that this is a process of its system, which may say whom it asks for.
+    relay: AsciiMetadataValue,
+}
 
 impl LogClient {
-    /// A client for these servers (`log_client.servers`, `log_client.tls`). Nothing is connected yet.
-    pub fn new(servers: &[String], tls: &ClientTls) -> Result<Self, ClientError> {
+    /// A client for these servers (`log_client.servers`, `log_client.tls`), with the token that roles share. Nothing is
+    /// connected yet.
+    pub fn new(servers: &[String], tls: &ClientTls, internal_token: &SecretText) -> Result<Self, ClientError> {
+        let token = AsciiMetadataValue::try_from(internal_token.reveal()).map_err(|_| ClientError::Token)?;
         let channel = channel("log_client.servers", servers, tls, CONNECT_TIMEOUT)?;
         let attempts = AttemptLogServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         let queues = QueueServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self(attempts, queues))
+        Ok(Self {
+            attempts,
+            queues,
+            relay: token,
+        })
     }
 
     /// A page of attempts, newest first.
@@ -43,13 +56,13 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListAttemptsRequest,
     ) -> Result<pb::ListAttemptsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.list_attempts(as_asked_by(authorization, question)?)).await
     }
 
     /// One attempt with request and response.
     pub(crate) async fn get(&self, authorization: &HeaderValue, attempt_id: String) -> Result<pb::Attempt, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::GetAttemptRequest { attempt_id };
         answer(client.get_attempt(as_asked_by(authorization, question)?)).await
     }
@@ -60,7 +73,7 @@ impl LogClient {
         authorization: &HeaderValue,
         filter: pb::AttemptFilter,
     ) -> Result<Streaming<pb::WatchAttemptsResponse>, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::WatchAttemptsRequest { filter: Some(filter) };
         answer(client.watch_attempts(as_asked_by(authorization, question)?)).await
     }
@@ -71,7 +84,7 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListEventsRequest,
     ) -> Result<pb::ListEventsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.list_events(as_asked_by(authorization, question)?)).await
     }
 
@@ -81,7 +94,7 @@ impl LogClient {
         authorization: &HeaderValue,
         event_id: String,
     ) -> Result<pb::GetEventResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::GetEventRequest { event_id };
         answer(client.get_event(as_asked_by(authorization, question)?)).await
     }
@@ -92,76 +105,103 @@ impl LogClient {
         authorization: &HeaderValue,
         question: pb::ListDeliveriesRequest,
     ) -> Result<pb::ListDeliveriesResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         answer(client.list_deliveries(as_asked_by(authorization, question)?)).await
     }
 
-    /// One delivery.
+    /// The delivery with this id.
     pub(crate) async fn delivery(
         &self,
         authorization: &HeaderValue,
         delivery_id: String,
     ) -> Result<pb::Delivery, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::GetDeliveryRequest { delivery_id };
         answer(client.get_delivery(as_asked_by(authorization, question)?)).await
     }
 
-    /// How many rows there are.
+    /// Counts the rows that match a filter.
     pub(crate) async fn count(
         &self,
         authorization: &HeaderValue,
         rows: pb::LogRows,
     ) -> Result<pb::CountRowsResponse, Status> {
-        let mut client = self.0.clone();
+        let mut client = self.attempts.clone();
         let question = pb::CountRowsRequest { rows: Some(rows) };
         answer(client.count_rows(as_asked_by(authorization, question)?)).await
     }
 
-    /// Every queue with how many messages wait in it.
+    /// Attempts by outcome, in spans of time.
+    pub(crate) async fn count_attempts(
+        &self,
+        authorization: &HeaderValue,
+        question: pb::CountAttemptsRequest,
+    ) -> Result<pb::CountAttemptsResponse, Status> {
+        let mut client = self.attempts.clone();
+        answer(client.count_attempts(as_asked_by(authorization, question)?)).await
+    }
+
+    /// Every queue with its number of waiting messages.
     pub(crate) async fn queues(&self, authorization: &HeaderValue) -> Result<pb::ListQueuesResponse, Status> {
-        let mut client = self.1.clone();
+        let mut client = self.queues.clone();
         answer(client.list_queues(as_asked_by(authorization, pb::ListQueuesRequest {})?)).await
     }
 
-    /// Messages that were put aside, without their bodies.
+    /// Parked messages, without their bodies.
     pub(crate) async fn parked(
         &self,
         authorization: &HeaderValue,
         question: pb::ListParkedRequest,
     ) -> Result<pb::ListParkedResponse, Status> {
-        let mut client = self.1.clone();
+        let mut client = self.queues.clone();
         answer(client.list_parked(as_asked_by(authorization, question)?)).await
     }
 
-    /// One message that was put aside, with its body.
+    /// One parked message, with its body.
     pub(crate) async fn parked_message(
         &self,
         authorization: &HeaderValue,
         question: pb::GetParkedRequest,
     ) -> Result<pb::ParkedMessage, Status> {
-        let mut client = self.1.clone();
+        let mut client = self.queues.clone();
         answer(client.get_parked(as_asked_by(authorization, question)?)).await
     }
 
-    /// Publishes messages that were put aside where they came from.
+    /// Publishes parked messages to where they came from.
     pub(crate) async fn requeue(
         &self,
-        authorization: &HeaderValue,
+        call: &Call,
         which: pb::SettleParkedRequest,
     ) -> Result<pb::SettleParkedResponse, Status> {
-        let mut client = self.1.clone();
-        answer(client.requeue_parked(as_asked_by(authorization, which)?)).await
+        let mut client = self.queues.clone();
+        answer(client.requeue_parked(self.relayed(call, which)?)).await
     }
 
-    /// Throws messages away that were put aside.
+    /// Deletes parked messages for good.
     pub(crate) async fn discard(
         &self,
-        authorization: &HeaderValue,
+        call: &Call,
         which: pb::SettleParkedRequest,
     ) -> Result<pb::SettleParkedResponse, Status> {
-        let mut client = self.1.clone();
-        answer(client.discard_parked(as_asked_by(authorization, which)?)).await
+        let mut client = self.queues.clone();
+        answer(client.discard_parked(self.relayed(call, which)?)).await
+    }
+
+    /// A request in the caller's name that also says where the call comes from, for the audit log.
+    fn relayed<T>(&self, call: &Call, question: T) -> Result<Request<T>, Status> {
+        let mut request = as_asked_by(&call.authorization, question)?;
+        let metadata = request.metadata_mut();
+        metadata.insert(RELAYED_BY, self.relay.clone());
+        for (name, text) in [
+            (CALLER_ADDRESS, call.remote_address()),
+            (CALLER_AGENT, call.user_agent()),
+        ] {
+            // A user agent that is no visible ASCII is left out.
+            if let Some(value) = text.and_then(|text| text.parse().ok()) {
+                metadata.insert(name, value);
+            }
+        }
+        Ok(request)
     }
 }
 
@@ -179,7 +219,7 @@ async fn answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> R
         Ok(answer) => Ok(answer.into_inner()),
         // No connection, and nothing that the log service itself said.
         Err(status) if status.details().is_empty() => {
-            tracing::warn!(%status, "the log service can't be asked");
+            tracing::warn!(%status, "the log service can't be reached");
             let detail = "the log service can't be reached: try again in a moment";
             Err(Problem::unavailable("log_unavailable", detail).into())
         }

@@ -1,9 +1,8 @@
-//! The notifier: tells tenants what became of their endpoints.
+//! The notifier: informs tenants about the state of their endpoints.
 //!
-//! Need: people hear of an endpoint that fails before its receiver's owner asks why nothing comes. Mechanism: the ledger
-//! leaves notices; each becomes an operational event for the tenant's operational endpoints and, where it matters, a
-//! mail to the endpoint's contact, and is removed then. Endpoints that fail for days are turned off. Limit: any number
-//! of replicas may run; one that dies between telling and removing tells twice, under the same ids.
+//! The ledger leaves notices. Each becomes an operational event for the tenant's operational endpoints and, where it
+//! matters, a mail to the endpoint's contact, and is removed then. Endpoints that fail for days are disabled. Any
+//! number of replicas may run; one that dies between sending and removing sends twice, under the same ids.
 
 mod mail;
 pub(crate) mod metrics;
@@ -28,14 +27,14 @@ use self::outbox::{Outbox, Taken};
 
 pub use self::mail::{MailCheck, MailError, check as check_mail};
 
-/// How often notices are looked for.
+/// Interval between two looks for notices.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many notices are taken at once.
+/// Notices taken at once.
 const BATCH: u32 = 100;
-/// How many notices are removed at once.
+/// Notices removed at the same time.
 const REMOVED_AT_ONCE: usize = 8;
 
-/// How tenants are told of their endpoints (`[notifier]`).
+/// Configuration of notices to tenants (`[notifier]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -46,20 +45,20 @@ pub struct Config {
     pub smtp_ca_file: Option<PathBuf>,
     /// Whom mails are from: `Webhooks <webhooks@example.com>`.
     pub from: String,
-    /// Where readers ask for no more of these mails: an `https://` or `mailto:` URL, in which `{endpoint}` stands for
-    /// the endpoint's id. A mail to `from` if empty.
+    /// Address for readers who want no more of these mails: an `https://` or `mailto:` URL, in which `{endpoint}`
+    /// stands for the endpoint's id. A mail to `from` if empty.
     pub unsubscribe: String,
-    /// How long an endpoint may fail, without a success in between and with failures until near its end, before it is
-    /// turned off; 0 for ever.
+    /// Time for which an endpoint may fail, without a success in between and with failures until near its end, before
+    /// it is disabled; unlimited if 0.
     #[serde(with = "humantime_serde")]
     pub disable_after: Duration,
-    /// How often endpoints are looked for that fail too long.
+    /// Interval between two looks for endpoints that fail for too long.
     #[serde(with = "humantime_serde")]
     pub check_every: Duration,
 }
 
 impl Config {
-    /// Whether mails can be sent with it, if they are to be sent at all.
+    /// Fails if mails are configured and can't be sent with it.
     pub fn check(&self) -> Result<(), MailError> {
         Mailer::new(self).map(|_| ())
     }
@@ -78,7 +77,7 @@ impl Default for Config {
     }
 }
 
-/// Tells tenants, until it is stopped.
+/// Informs tenants about their endpoints until it is stopped.
 pub struct Notifier {
     store: Arc<dyn Store>,
     cache: Arc<RegistryCache>,
@@ -99,6 +98,7 @@ impl Notifier {
             cache,
             outbox,
             disable_after: config.disable_after,
+            // A tiny interval in the configuration must not become a busy loop.
             check_every: config.check_every.max(Duration::from_millis(100)),
         })
     }
@@ -136,7 +136,7 @@ impl Notifier {
             timer.tick().await;
             match self.tell_all().await {
                 Ok(()) => tidings_service::metrics::succeeded("notifier"),
-                Err(error) => report(&error, "tenants can't be told of their endpoints right now"),
+                Err(error) => report(&error, "notices can't be processed right now; retrying"),
             }
         }
     }
@@ -146,6 +146,7 @@ impl Notifier {
             let at = Instant::now();
             let notices = self.store.take_notices(Timestamp::now(), BATCH).await?;
             let full = notices.len() == BATCH as usize;
+            // Before the notices are removed: a crash in between repeats the events under the same ids, and loses none.
             operational::record(&*self.store, &self.cache, &notices).await?;
             let (mailed, told): (Vec<_>, Vec<_>) = notices.into_iter().partition(|notice| self.is_mailed(notice));
             if let Some(outbox) = &self.outbox {
@@ -179,7 +180,10 @@ impl Notifier {
             timer.tick().await;
             match self.turn_off_what_fails_too_long().await {
                 Ok(()) => tidings_service::metrics::succeeded("notifier_disabling"),
-                Err(error) => report(&error, "endpoints that fail too long can't be turned off right now"),
+                Err(error) => report(
+                    &error,
+                    "endpoints that failed for too long can't be disabled right now; retrying",
+                ),
             }
         }
     }
@@ -201,10 +205,10 @@ impl Notifier {
     }
 }
 
-/// Removes a notice that was told, or that nobody wants to hear.
+/// Removes a notice that was sent, or that has no recipient.
 async fn remove(store: &dyn Store, notice: &Notice) {
     if let Err(error) = store.remove_notice(notice.id).await {
-        tracing::warn!(endpoint = %notice.endpoint, %error, "a notice could not be removed and is told again");
+        tracing::warn!(endpoint = %notice.endpoint, %error, "a notice could not be removed and will be sent again");
     }
 }
 
@@ -214,7 +218,7 @@ fn timer(every: Duration) -> tokio::time::Interval {
     timer
 }
 
-/// That the database is away, its health says already.
+/// Logs an error quietly if the database is unavailable, because the health component reports that already.
 fn report(error: &StoreError, what: &str) {
     if error.is_transient() {
         tracing::debug!(%error, "{what}");

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
-#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 pub mod canonical;
 mod chat_escape;
 mod compile;
+mod config;
 mod dialect;
 mod dialects;
 mod error;
@@ -20,6 +20,7 @@ mod summary;
 mod url_match;
 mod variables;
 
+pub use config::Config;
 pub use dialect::Dialect;
 pub use dialects::Dialects;
 pub use error::DialectError;

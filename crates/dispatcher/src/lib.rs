@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod classify;
 mod disable_gone;
@@ -13,6 +12,7 @@ mod resolve;
 mod send;
 mod send_test;
 mod settle;
+mod span;
 mod status;
 mod worker;
 
@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_dialect::Dialects;
 use tidings_domain::destination::{Destinations, HostPattern};
 use tidings_proto::pb::dispatcher_service_server::DispatcherServiceServer;
@@ -29,7 +30,7 @@ use tidings_queue::{LaneKind, Queue, Source};
 use tidings_recorder::{Fetcher, Recorder};
 use tidings_service::config::SecretText;
 use tidings_service::{Health, Supervisor};
-use tidings_store::{Access, Registry, RegistryCache};
+use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

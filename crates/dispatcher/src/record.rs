@@ -94,6 +94,7 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
 pub(crate) fn delivery_moved(message: &Message, step: Step, state: &DeliveryState, in_broker: bool) -> pb::Record {
     pb::Record {
         record: Some(pb::record::Record::Move(moved(message, step, state, in_broker))),
+        ..pb::Record::default()
     }
 }
 
@@ -108,6 +109,7 @@ pub(crate) fn left_to_ledger(message: &Message, due: Timestamp, in_doubt: Durati
     };
     pb::Record {
         record: Some(pb::record::Record::Move(delivery)),
+        ..pb::Record::default()
     }
 }
 
@@ -117,6 +119,7 @@ pub(crate) fn outcome_alone(record: pb::Record) -> Option<pb::Record> {
     match record.record? {
         pb::record::Record::Attempt(attempt) => Some(pb::Record {
             record: Some(pb::record::Record::Move(attempt.delivery?)),
+            span: record.span,
         }),
         pb::record::Record::Move(_) | pb::record::Record::Event(_) => None,
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use tidings_auth::Access;
 use tidings_dialect::{Dialect, canonical};
 use tidings_domain::{
     DeliveryId, DeliveryState, Endpoint, EndpointId, EventId, EventType, Outcome, Step, TenantId, Timestamp,
@@ -18,7 +19,6 @@ use tidings_proto::{attempt_made, micros, pb, timestamp};
 use tidings_queue::Message;
 use tidings_queue::message::Content;
 use tidings_service::problem::Problem;
-use tidings_store::Access;
 use tonic::{Request, Response, Status};
 
 use crate::record::{self, AttemptReport};
@@ -210,6 +210,7 @@ impl Worker {
             accepted_at: started_at,
             payload,
             traceparent: None,
+            span: None,
         };
         let mut rendered = render(dialect, endpoint, &message, &content, started_at);
         let answer = match &mut rendered {
@@ -286,7 +287,10 @@ impl Worker {
             test: true,
         };
         for record in [pb::record::Record::Attempt(made), pb::record::Record::Event(event)] {
-            let record = pb::Record { record: Some(record) };
+            let record = pb::Record {
+                record: Some(record),
+                ..pb::Record::default()
+            };
             if let Err(error) = self.settler.recorder.record(record).await {
                 tracing::warn!(endpoint = %message.endpoint, %error, "could not record a test");
                 let detail = format!(

@@ -12,6 +12,7 @@ use tidings_recorder::{Fetcher, Found, Gone, Sought};
 use tidings_service::failpoint;
 use tidings_store::{Registry, RegistryCache};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::in_flight::InFlight;
 use crate::limiter::{CircuitChange, EndpointLimiters, Feedback, Permit};
@@ -20,7 +21,7 @@ use crate::places::{Places, Wish};
 use crate::record::AttemptReport;
 use crate::send::Sender;
 use crate::settle::{Deferral, Disposition, Settler};
-use crate::{classify, disable_gone, metrics, record};
+use crate::{classify, disable_gone, metrics, record, span};
 
 /// A message due within this time is kept until then instead of returning to a delay queue.
 const CLOSE: Duration = Duration::from_millis(1_000);
@@ -101,7 +102,11 @@ impl Worker {
             tokio::time::sleep(left).await;
         }
         match self.prepare(message, may_be_copy).await {
-            Ok((endpoint, dialect, content)) => self.attempt_in_turn(message, kind, &endpoint, dialect, &content).await,
+            Ok((endpoint, dialect, content)) => {
+                let span = span::attempt(message, &endpoint, dialect, &content);
+                let attempt = self.attempt_in_turn(message, kind, &endpoint, dialect, &content);
+                attempt.instrument(span).await
+            }
             Err(Obstacle::Cancel(reason)) => self.end(message, DeliveryState::Cancelled(reason)).await,
             Err(Obstacle::Hold(reason)) => self.hold(message, reason).await,
             Err(Obstacle::Defer(why)) => self.settler.deferred(message, why).await,
@@ -293,10 +298,13 @@ impl Worker {
         let timeout = endpoint.overrides.timeout.unwrap_or(dialect.timeout());
         failpoint::pass("dispatcher::before_send");
         let sending = metrics::RequestInFlight::begin();
+        let span = span::request(endpoint);
         let answer = self
             .sender
             .send(endpoint, &mut request, content.traceparent.as_ref(), timeout)
+            .instrument(span.clone())
             .await;
+        span::answered(&span, &answer);
         drop(sending);
         if let Err(none) = &answer
             && none.ours
@@ -315,6 +323,7 @@ impl Worker {
         if classify::is_gone(&answer, outcome) {
             disable_gone::disable(&*self.registry, endpoint).await;
         }
+        span::judged(outcome);
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
         metrics::attempted(outcome, number, status, duration);
         let in_queue = wait.filter(|wait| self.settler.is_kept_by_queue(*wait));
@@ -404,6 +413,7 @@ fn is_configuration(
             accepted_at: now,
             payload: payload.clone(),
             traceparent: None,
+            span: None,
         };
         render(dialect, endpoint, message, &sample, now).is_err()
     })
@@ -412,6 +422,7 @@ fn is_configuration(
 fn recorded(report: AttemptReport<'_>) -> pb::Record {
     pb::Record {
         record: Some(pb::record::Record::Attempt(record::attempt(report))),
+        ..pb::Record::default()
     }
 }
 
@@ -461,6 +472,7 @@ default = 'none'
             accepted_at: now,
             payload: payload.to_owned().into(),
             traceparent: None,
+            span: None,
         };
         let error = render(dialect, &endpoint, &message, &content, now).err()?;
         Some(is_configuration(&error, dialect, &endpoint, &message, &content))

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tidings_auth::{Caller, no_such_tenant};
+use tidings_domain::trace::TraceParent;
 use tidings_domain::{DeliveryId, EventId, HoldReason, Step, TenantId, Timestamp};
 use tidings_payload::EventView;
 use tidings_proto::{micros, pb};
@@ -16,9 +18,10 @@ use tidings_queue::message::Content;
 use tidings_recorder::{Durable, RecordError};
 use tidings_service::failpoint;
 use tidings_service::problem::Problem;
-use tidings_store::access::no_such_tenant;
-use tidings_store::{Caller, Claim, ClaimToken};
+use tidings_service::trace::{self, Kind};
+use tidings_store::{Claim, ClaimToken};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument as _, Span};
 
 use crate::evaluate::Evaluator;
 use crate::fair_share::FairShares;
@@ -80,7 +83,9 @@ impl Acceptor {
         draft: Draft,
     ) -> Result<Accepted, Problem> {
         let started = Instant::now();
-        let result = self.try_accept(caller, draft).await;
+        let parent = draft.traceparent.as_ref().map(TraceParent::as_str);
+        let span = trace::begin("publish", Kind::Server, parent);
+        let result = self.try_accept(caller, draft).instrument(span.clone()).await;
         match &result {
             Ok(accepted) if accepted.duplicate => metrics::duplicate(),
             Ok(accepted) => {
@@ -88,6 +93,14 @@ impl Acceptor {
                 metrics::DELIVERIES_CREATED.inc_by(u64::from(accepted.deliveries));
             }
             Err(problem) => metrics::not_accepted(problem),
+        }
+        match &result {
+            Ok(accepted) => {
+                trace::note(&span, "tidings.event.id", || accepted.event.to_string());
+                trace::note(&span, "tidings.deliveries", || i64::from(accepted.deliveries));
+                trace::note(&span, "tidings.duplicate", || accepted.duplicate);
+            }
+            Err(problem) => trace::fail(&span, problem.code),
         }
         result
     }
@@ -281,11 +294,15 @@ impl Acceptor {
     /// The reservation of the payload's memory is kept until it is published.
     async fn publish<R: Send + 'static>(&self, messages: Vec<Message>, reservation: R) {
         const LONG: Duration = Duration::from_secs(1);
+        let span = trace::within("queue", Kind::Producer);
+        trace::note(&span, "messaging.operation.type", || "send");
+        trace::note(&span, "messaging.batch.message_count", || messages.len() as i64);
         let publisher = self.publisher.clone();
-        let publishing = tokio::spawn(async move {
+        let publishing = async move {
             publisher.publish(messages).await;
             drop(reservation);
-        });
+        };
+        let publishing = tokio::spawn(publishing.instrument(span));
         let _ = tokio::time::timeout(LONG, publishing).await;
     }
 }
@@ -364,6 +381,7 @@ fn record(
     };
     pb::Record {
         record: Some(pb::record::Record::Event(accepted)),
+        ..pb::Record::default()
     }
 }
 
@@ -381,6 +399,7 @@ fn messages(
         accepted_at,
         payload: event.payload,
         traceparent: event.traceparent,
+        span: trace::traceparent(&Span::current()).and_then(|span| TraceParent::parse(&span)),
     };
     let at_once = endpoints.iter().filter(|target| target.state == InitialState::AtOnce);
     at_once

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
+use tidings_auth::{Access, Caller};
 use tidings_domain::Scope;
 use tidings_domain::trace::TraceParent;
 use tidings_proto::pb::event_service_server::EventService;
 use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
-use tidings_store::{Access, Caller};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;

@@ -15,6 +15,7 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tidings_auth::{Access, Caller};
 use tidings_domain::trace::TraceParent;
 use tidings_domain::{Scope, TenantId, Timestamp};
 use tidings_service::body::{FORM, check_headers};
@@ -22,7 +23,6 @@ use tidings_service::idempotency_key;
 use tidings_service::limit::{limited, too_large};
 use tidings_service::problem::{Document, Kind, Problem};
 use tidings_service::request::json;
-use tidings_store::{Access, Caller};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::accept::{Accepted, Acceptor, KEY_REUSED};

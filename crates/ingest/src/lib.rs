@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod accept;
 mod evaluate;
@@ -19,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_proto::pb::event_service_server::EventServiceServer;
 use tidings_queue::Queue;
 use tidings_recorder::Recorder;
-use tidings_store::{Access, Idempotency, RegistryCache};
+use tidings_store::{Idempotency, RegistryCache};
 use tokio_util::sync::CancellationToken;
 
 pub use self::http::openapi;

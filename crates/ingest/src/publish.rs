@@ -70,5 +70,6 @@ fn not_in_broker(message: &Message, error: &PublishError) -> pb::Record {
     };
     pb::Record {
         record: Some(pb::record::Record::Move(moved)),
+        ..pb::Record::default()
     }
 }

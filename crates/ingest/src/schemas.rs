@@ -142,7 +142,7 @@ mod tests {
             ("payload_invalid", Some("payload"))
         );
         assert!(
-            problem.detail.contains("version 3 of feedback.created"),
+            problem.detail.contains("version 3 of the schema of feedback.created"),
             "{}",
             problem.detail
         );

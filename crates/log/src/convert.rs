@@ -9,7 +9,8 @@ use tidings_domain::{
 };
 use tidings_proto::{WireError, duration, pb, time_from_micros, timestamp, timing, timing_of, uuid};
 use tidings_store::ledger::{
-    Attempt, AttemptSummary, Delivery, DeliveryMove, EventSummary, Headers, NewEvent, Record, RequestBody,
+    Attempt, AttemptSummary, Delivery, DeliveryMove, EventSummary, Headers, NewEvent, Outcomes, Record, RequestBody,
+    Tally,
 };
 
 fn unknown(error: impl std::fmt::Display) -> WireError {
@@ -204,6 +205,18 @@ pub(crate) fn show_attempt(attempt: &Attempt, payload: &[u8]) -> pb::Attempt {
 }
 
 /// An event; `payload` where it is to be shown.
+pub(crate) fn show_tally(tally: &Tally) -> pb::CountAttemptsResponse {
+    let counts = |outcomes: &Outcomes| pb::OutcomeCounts {
+        succeeded: outcomes.succeeded,
+        failed_retryable: outcomes.failed_retryable,
+        failed_final: outcomes.failed_final,
+    };
+    pb::CountAttemptsResponse {
+        spans: tally.spans.iter().map(counts).collect(),
+        counted_since: tally.counted_since.map(timestamp),
+    }
+}
+
 pub(crate) fn show_event(event: &EventSummary, payload: Bytes) -> pb::Event {
     pb::Event {
         id: event.id.to_string(),

@@ -42,7 +42,7 @@ async fn erase(store: &dyn Store, shutdown: &CancellationToken) -> Result<(), St
                 break;
             }
             if shutdown.is_cancelled() || began.elapsed() > TURN {
-                store.give_back_erasure(erasure.id).await?;
+                store.release_erasure(erasure.id).await?;
                 break;
             }
         }

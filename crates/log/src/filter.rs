@@ -3,15 +3,17 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tidings_auth::Caller;
 use tidings_domain::{DeliveryState, EventType, FailureReason, Outcome, TenantId, Timestamp};
 use tidings_proto::{duration_from, pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, page_size};
-use tidings_store::Caller;
 use tidings_store::ledger::{AttemptQuery, DeliveryQuery, EventQuery};
 
 /// The longest text that errors are searched for, characters.
 const MAX_TEXT: usize = 200;
+/// The most spans of time that attempts are counted in.
+const MAX_SPANS: usize = 200;
 
 /// The attempts that a filter lets through, without a place to begin at and a limit.
 pub(crate) fn attempt_query(caller: &Caller, filter: &pb::AttemptFilter) -> Result<AttemptQuery, Problem> {
@@ -62,6 +64,22 @@ pub(crate) fn delivery_query(caller: &Caller, filter: &pb::DeliveryFilter) -> Re
         before: None,
         limit: 0,
     })
+}
+
+/// The times between which attempts are counted: ascending, and at least two.
+pub(crate) fn spans(bounds: &[prost_types::Timestamp]) -> Result<Vec<Timestamp>, Problem> {
+    let wrong = |detail: &str| Problem::invalid("bounds_invalid", detail).at("bounds");
+    if !(2..=MAX_SPANS + 1).contains(&bounds.len()) {
+        return Err(wrong(&format!(
+            "{MAX_SPANS} spans are counted at the most, and one at least"
+        )));
+    }
+    let times: Option<Vec<_>> = bounds.iter().map(timestamp_from).collect();
+    let times = times.ok_or_else(|| wrong("this is not a time between the years 1 and 9999"))?;
+    if !times.is_sorted_by(|earlier, later| earlier < later) {
+        return Err(wrong("each time is later than the one before"));
+    }
+    Ok(times)
 }
 
 /// Query for the events of a list request.

@@ -6,22 +6,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use tidings_auth::{Access, Caller};
 use tidings_domain::{DeliveryId, EventId, Scope, TenantId};
 use tidings_proto::pb::attempt_log_service_server::AttemptLogService;
 use tidings_proto::{WireError, micros, pb, uuid};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, page_size, required};
+use tidings_service::trace::{self, Kind};
+use tidings_store::Ledger;
 use tidings_store::ledger::{DeliveryQuery, Fetched};
-use tidings_store::{Access, Caller, Ledger};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::backlog::Backlog;
-use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary};
-use crate::filter::{attempt_query, listed_deliveries, listed_events};
+use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary, show_tally};
+use crate::filter::{attempt_query, listed_deliveries, listed_events, spans};
 use crate::gone::{Forgetting, Sought};
 use crate::reads::Reads;
 use crate::rows::Rows;
@@ -64,12 +67,22 @@ impl AttemptLogService for Service {
         self.internal(&request)?;
         let records = request.into_inner().records;
         check_items(records.len(), "records")?;
+        let span = trace::join(
+            "commit",
+            Kind::Server,
+            records.iter().map(|record| record.span.as_str()),
+        );
+        trace::note(&span, "tidings.records", || records.len() as i64);
         let records = records
             .into_iter()
             .map(|record| read_record(record, self.grace))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Problem::invalid("record_invalid", error.to_string()).at("records"))?;
-        match self.writer.write(records).await {
+        let written = self.writer.write(records).instrument(span.clone()).await;
+        if written.is_err() {
+            trace::fail(&span, "not_committed");
+        }
+        match written {
             Ok(()) => Ok(Response::new(pb::RecordResponse {
                 backlogged_endpoint_ids: self.backlog.endpoint_ids(),
             })),
@@ -216,6 +229,19 @@ impl AttemptLogService for Service {
             rows: counted.rows,
             at_least: counted.at_least,
         }))
+    }
+
+    async fn count_attempts(
+        &self,
+        request: Request<pb::CountAttemptsRequest>,
+    ) -> Result<Response<pb::CountAttemptsResponse>, Status> {
+        let caller = self.reader(&request)?;
+        let request = request.into_inner();
+        let query = attempt_query(&caller, &request.filter.unwrap_or_default())?;
+        let bounds = spans(&request.bounds)?;
+        let _permit = self.reads.read(&caller).await?;
+        let tally = self.ledger.tally_attempts(&query, &bounds).await;
+        Ok(Response::new(show_tally(&tally.map_err(Problem::from)?)))
     }
 
     type WatchAttemptsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchAttemptsResponse, Status>> + Send>>;

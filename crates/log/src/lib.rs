@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod backlog;
 mod cancel;
@@ -27,11 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tidings_auth::Access;
 use tidings_proto::pb::attempt_log_service_server::AttemptLogServiceServer;
 use tidings_proto::pb::queue_service_server::QueueServiceServer;
 use tidings_queue::Queue;
 use tidings_service::{Health, Supervisor};
-use tidings_store::{Access, Ledger, RegistryCache, Store};
+use tidings_store::{Ledger, RegistryCache, Store};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 

@@ -1,16 +1,17 @@
 //! gRPC service `tidings.v1.QueueService`: queues for operators.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::json;
+use tidings_auth::{Access, Caller};
 use tidings_domain::{AuditEntry, Scope, Timestamp};
 use tidings_proto::pb::queue_service_server::QueueService;
 use tidings_proto::{pb, timestamp};
 use tidings_queue::{Depth, Message, Parked, ParkedKind, ParkedQueue, PublishError, Queue, Selection, Settle};
+use tidings_service::auth::{CALLER_ADDRESS, CALLER_AGENT};
 use tidings_service::problem::{Kind, Problem};
 use tidings_service::request::page_size;
-use tidings_store::{Access, Caller, Registry};
+use tidings_store::Registry;
 use tonic::{Request, Response, Status};
 
 /// The gRPC face of the queue.
@@ -18,6 +19,12 @@ pub struct Service {
     queue: Arc<dyn Queue>,
     registry: Arc<dyn Registry>,
     access: Access,
+}
+
+/// Where a request comes from, as far as it is known.
+struct Origin {
+    address: Option<String>,
+    agent: Option<String>,
 }
 
 impl Service {
@@ -36,11 +43,27 @@ impl Service {
         Ok(caller)
     }
 
+    /// Where a request comes from: the peer, or whom it relays the request for.
+    fn origin<T>(&self, request: &Request<T>) -> Origin {
+        let headers = request.metadata().as_ref();
+        let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        match self.access.is_relayed(headers) {
+            true => Origin {
+                address: text(CALLER_ADDRESS),
+                agent: text(CALLER_AGENT),
+            },
+            false => Origin {
+                address: request.remote_addr().map(|peer| peer.ip().to_string()),
+                agent: text("user-agent"),
+            },
+        }
+    }
+
     /// Puts on the audit record what is about to be done: without the entry nothing is.
     async fn note(
         &self,
         caller: &Caller,
-        from: Option<SocketAddr>,
+        from: Origin,
         (queue, selection, how): (ParkedQueue, &Selection, Settle),
     ) -> Result<(), Problem> {
         let action = match how {
@@ -58,7 +81,7 @@ impl Service {
         let after = json!({ "queue": name, "all": all });
         let entry = AuditEntry::new(Timestamp::now(), caller.actor(), action, target)
             .change(None, Some(after))
-            .from(from.map(|from| from.ip().to_string()), None);
+            .from(from.address, from.agent.as_deref());
         Ok(self.registry.note(&entry).await?)
     }
 
@@ -68,7 +91,7 @@ impl Service {
         how: Settle,
     ) -> Result<Response<pb::SettleParkedResponse>, Status> {
         let caller = self.operator(&request, Scope::Manage)?;
-        let from = request.remote_addr();
+        let from = self.origin(&request);
         let request = request.into_inner();
         let queue = read_queue(&request.queue)?;
         let selection = match request.which {

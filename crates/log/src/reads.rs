@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tidings_auth::Caller;
 use tidings_domain::TenantId;
 use tidings_service::problem::Problem;
-use tidings_store::Caller;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Concurrent lists and look-ups of one tenant, and of all operators together.

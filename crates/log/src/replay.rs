@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
+use tidings_auth::Caller;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 use tidings_queue::{Lane, LaneKind, Source};
 use tidings_service::failpoint;
 use tidings_store::replays::{Batch, Replay, ReplayClaim};
-use tidings_store::{Caller, Store, StoreError};
+use tidings_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -81,8 +82,8 @@ pub(crate) async fn run(store: Arc<dyn Store>, republisher: Republisher, shutdow
         }
         for (id, claim) in passed_over {
             // One that can't be given back is free when its lease ends.
-            if let Err(error) = store.give_back_replay(id, claim).await {
-                tracing::debug!(replay = %id, %error, "could not release a replay; its lease expires by itself");
+            if let Err(error) = store.release_replay(id, claim).await {
+                tracing::debug!(replay = %id, %error, "a replay could not be given back");
             }
         }
     }
@@ -149,7 +150,7 @@ async fn work(
             break;
         }
     }
-    store.give_back_replay(replay.id, claim).await?;
+    store.release_replay(replay.id, claim).await?;
     Ok(Next::Done)
 }
 

@@ -1,11 +1,12 @@
 //! Rows of the log as the source of a replay: selected, counted, and read in batches.
 
+use tidings_auth::Caller;
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
 use tidings_store::ledger::{AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary};
 use tidings_store::replays::Batch;
-use tidings_store::{Caller, Ledger, StoreError};
+use tidings_store::{Ledger, StoreError};
 use uuid::Uuid;
 
 use crate::filter::{attempt_query, delivery_query, event_query};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tidings_domain::AttemptId;
 use tidings_store::ledger::{AttemptQuery, AttemptSummary, Record};
-use tidings_store::tail::{MAX_TOLD, Told};
+use tidings_store::watch::{MAX_ATTEMPTS, Notification};
 use tidings_store::{Store, StoreError};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +100,7 @@ impl Tail {
         let mut telling = telling.lock().await;
         let listening = async {
             loop {
-                match store.others(self.0.process).await {
+                match store.subscribe(self.0.process).await {
                     Ok(Some(others)) => self.exchange(&*store, others, &mut telling).await,
                     Ok(None) => return,
                     Err(error) => tracing::debug!(%error, "could not listen to other log processes; retrying"),
@@ -115,17 +115,17 @@ impl Tail {
     }
 
     /// Tells and listens until the connection is lost.
-    async fn exchange(&self, store: &dyn Store, mut others: mpsc::Receiver<Told>, telling: &mut ToTell) {
+    async fn exchange(&self, store: &dyn Store, mut others: mpsc::Receiver<Notification>, telling: &mut ToTell) {
         let mut say = tokio::time::interval(SAY_EVERY);
         loop {
             let done = tokio::select! {
                 told = others.recv() => match told {
                     None => return,
-                    Some(Told::Watched) => {
+                    Some(Notification::Watched) => {
                         *self.others_watched_until() = Some(Instant::now() + REMEMBER_FOR);
                         Ok(())
                     }
-                    Some(Told::Recorded(attempts)) => self.spread(store, &attempts).await,
+                    Some(Notification::Recorded(attempts)) => self.spread(store, &attempts).await,
                 },
                 _ = say.tick() => self.say_watched(store).await,
                 () = self.0.watched.notified() => self.say_watched(store).await,
@@ -139,14 +139,16 @@ impl Tail {
 
     async fn say_watched(&self, store: &dyn Store) -> Result<(), StoreError> {
         if self.is_watched() {
-            store.tell(self.0.process, Told::Watched).await?;
+            store.notify(self.0.process, Notification::Watched).await?;
         }
         Ok(())
     }
 
     async fn tell(&self, store: &dyn Store, attempts: &[AttemptId]) -> Result<(), StoreError> {
-        for attempts in attempts.chunks(MAX_TOLD) {
-            store.tell(self.0.process, Told::Recorded(attempts.to_vec())).await?;
+        for attempts in attempts.chunks(MAX_ATTEMPTS) {
+            store
+                .notify(self.0.process, Notification::Recorded(attempts.to_vec()))
+                .await?;
         }
         Ok(())
     }

@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(missing_docs, reason = "a name and type that say everything need no sentence")]
 
 mod event;
 mod filter;

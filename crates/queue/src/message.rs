@@ -38,6 +38,8 @@ pub struct Content {
     pub payload: Bytes,
     /// W3C trace context of the publisher.
     pub traceparent: Option<TraceParent>,
+    /// The span in which the event was accepted, if it is traced. Only what is queued at its acceptance bears it.
+    pub span: Option<TraceParent>,
 }
 
 /// Reason why bytes are not a message.
@@ -80,6 +82,7 @@ impl Message {
                 .as_ref()
                 .map(|t| t.as_str().to_owned())
                 .unwrap_or_default(),
+            span: c.span.as_ref().map(|span| span.as_str().to_owned()).unwrap_or_default(),
         });
         wire::Message {
             delivery: id(self.delivery.uuid()),
@@ -113,6 +116,7 @@ impl Message {
                 accepted_at: time(c.accepted_at_us, "accepted_at")?,
                 payload: c.payload,
                 traceparent: TraceParent::parse(&c.traceparent),
+                span: TraceParent::parse(&c.span),
             }),
         };
         Ok(Self {
@@ -165,6 +169,8 @@ mod wire {
         pub payload: Bytes,
         #[prost(string, tag = "5")]
         pub traceparent: String,
+        #[prost(string, tag = "6")]
+        pub span: String,
     }
 }
 
@@ -187,6 +193,7 @@ mod tests {
                 accepted_at: now,
                 payload: Bytes::from_static(b"{\"id\": 1}"),
                 traceparent: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                span: TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"),
             }),
         }
     }

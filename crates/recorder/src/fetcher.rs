@@ -177,5 +177,6 @@ fn content(delivery: &pb::FetchedDelivery) -> Result<Content, WireError> {
         accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
         payload: delivery.payload.clone(),
         traceparent: TraceParent::parse(&delivery.traceparent),
+        span: None,
     })
 }

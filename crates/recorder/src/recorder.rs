@@ -10,6 +10,7 @@ use prost::Message as _;
 use tidings_proto::pb;
 use tidings_queue::{Outgoing, PublishError, Queue, Route};
 use tidings_service::Health;
+use tidings_service::trace::{self, Kind};
 use tonic::{Code, Status};
 
 use crate::backlogs::BackloggedEndpoints;
@@ -107,13 +108,21 @@ impl Recorder {
     }
 
     /// Writes a record; `Ok` means that it is durable.
-    pub async fn record(&self, record: pb::Record) -> Result<Durable, RecordError> {
+    pub async fn record(&self, mut record: pb::Record) -> Result<Durable, RecordError> {
+        let span = trace::within("record", Kind::Client);
+        record.span = trace::traceparent(&span).unwrap_or_default();
         let bytes = record.encoded_len();
         let batcher = match record.record {
             Some(pb::record::Record::Event(_)) => &self.events,
             _ => &self.outcomes,
         };
-        batcher.call(record, bytes).await.unwrap_or(Err(RecordError::Stopped))
+        let written = batcher.call(record, bytes).await;
+        let written = written.unwrap_or(Err(RecordError::Stopped));
+        match &written {
+            Ok(durable) => trace::note(&span, "tidings.spilled", || *durable == Durable::Spilled),
+            Err(_) => trace::fail(&span, "not_durable"),
+        }
+        written
     }
 }
 

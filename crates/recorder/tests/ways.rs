@@ -66,6 +66,7 @@ fn record(number: u8) -> pb::Record {
     };
     pb::Record {
         record: Some(pb::record::Record::Move(moved)),
+        ..pb::Record::default()
     }
 }
 

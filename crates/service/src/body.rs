@@ -12,7 +12,7 @@ use crate::problem::{Kind, Problem};
 /// The code of the problem of a body that is packed.
 pub(crate) const PACKED: &str = "content_encoding_unknown";
 
-/// What `curl -d` says of a body unless it is told otherwise. No form is JSON, so what can be read is what was meant.
+/// The type that `curl -d` gives a body by default. No form is JSON, so a body that can be read as JSON was meant as JSON.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Checks what the headers say of a body: not packed; JSON or one of these media types, or nothing at all; UTF-8.
@@ -50,8 +50,8 @@ fn check_packing(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What stands in the way of reading bytes as text in UTF-8 without a byte order mark, if their beginning shows it: a
-/// sentence that says what to change.
+/// The obstacle to reading bytes as text in UTF-8 without a byte order mark, if their beginning shows one: a sentence that
+/// says what to change.
 #[must_use]
 pub fn not_plain(bytes: &[u8]) -> Option<&'static str> {
     match bytes {

@@ -31,7 +31,7 @@ impl Bucket {
         Err(Duration::from_secs_f64((1.0 - self.tokens) / per_second.max(0.001)))
     }
 
-    /// Whether it is full again, so that forgetting it changes nothing.
+    /// True if it is full again, so that forgetting it changes nothing.
     #[must_use]
     pub fn is_full(&self, per_second: f64, burst: f64, now: Instant) -> bool {
         self.tokens_at(per_second, burst, now) >= burst

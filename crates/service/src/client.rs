@@ -26,7 +26,7 @@ impl Interceptor for InternalToken {
     }
 }
 
-/// Why a client can't be made from its configuration.
+/// The reason that a client can't be made from its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No address at all.
@@ -37,7 +37,7 @@ pub enum ClientError {
     Address {
         /// The key of the configuration.
         key: &'static str,
-        /// What it says.
+        /// Its value.
         server: String,
     },
     /// TLS that can't be set up, or is set and not asked for.
@@ -45,7 +45,7 @@ pub enum ClientError {
     Tls {
         /// The key of the configuration that names the servers.
         key: &'static str,
-        /// Why.
+        /// The reason.
         source: TlsError,
     },
     /// Settings of TLS for a server without.
@@ -53,7 +53,7 @@ pub enum ClientError {
     NoTls {
         /// The key of the configuration.
         key: &'static str,
-        /// What it says.
+        /// Its value.
         server: String,
     },
     /// A token that can't be a header.
@@ -81,7 +81,7 @@ pub fn with_token(replicas: Replicas, token: &SecretText) -> Result<InternalChan
     Ok(InterceptedService::new(replicas, InternalToken(token)))
 }
 
-/// Whether these are servers that a channel can be made to, with TLS as `tls` says.
+/// Checks that a channel can be made to these servers, with TLS as `tls` says.
 pub fn check(key: &'static str, servers: &[String], tls: &ClientTls) -> Result<(), ClientError> {
     parse(key, servers, tls, Duration::ZERO).map(|_| ())
 }

@@ -15,10 +15,10 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What every variable begins with.
+/// The beginning of every variable.
 const PREFIX: &str = "TIDINGS_";
 
-/// What stands between section and key in a variable's name.
+/// The separator between section and key in a variable's name.
 const SEPARATOR: &str = "__";
 
 /// Reads the configuration: `file`, then the environment, then `overrides` (what the flags say, shaped like `T`;
@@ -29,7 +29,7 @@ pub fn load<T: DeserializeOwned>(file: Option<&Path>, overrides: impl Serialize)
     load_from(file, environment, overrides)
 }
 
-/// Why the configuration was refused.
+/// The reason that the configuration was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -37,7 +37,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The file is not TOML.
@@ -45,7 +45,7 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the reason.
         source: Box<toml::de::Error>,
     },
     /// Nothing is configured by this name.
@@ -65,7 +65,7 @@ pub enum ConfigError {
         origin: String,
         /// The key with its sections.
         key: String,
-        /// What is wrong and what is expected.
+        /// The fault, and what is expected.
         reason: String,
     },
 }
@@ -83,7 +83,7 @@ impl SecretText {
         &self.0
     }
 
-    /// Whether there is nothing to hide.
+    /// True if there is nothing to hide.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -144,7 +144,7 @@ impl<'de> de::Visitor<'de> for SecretVisitor {
     }
 }
 
-/// What one does not see at the ends of a secret is not of it, and would be found out much later by a refused login.
+/// Refuses characters that nobody sees at the ends of a secret: they would be found much later, by a refused login.
 fn read_secret<E: de::Error>(text: &str) -> Result<SecretText, E> {
     if text.contains(char::is_control) {
         return Err(E::custom(
@@ -160,7 +160,7 @@ fn read_secret<E: de::Error>(text: &str) -> Result<SecretText, E> {
     Ok(SecretText(text.to_owned()))
 }
 
-/// Where some values come from.
+/// The source of some values.
 struct Layer {
     origin: String,
     values: Dict,

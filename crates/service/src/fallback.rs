@@ -1,4 +1,4 @@
-//! What is answered where nothing is: problem documents, as everywhere else.
+//! Answers where nothing is served: problem documents, as everywhere else.
 
 use axum::Router;
 use axum::http::Uri;

@@ -1,4 +1,4 @@
-//! What a service depends upon, whether it is there, and whether the service can do its job without it.
+//! The things a service depends upon: which of them are there, and whether the service can do its job.
 //!
 //! Each dependency, and each background task, is a component that its owner marks up or down. Ready means *able to do
 //! its job*: which components that takes is the role's to say ([`Health::require`]); the others are missing, and the
@@ -42,33 +42,33 @@ pub struct Component {
 pub struct Missing {
     /// Its name, as in `rabbitmq`.
     pub component: String,
-    /// Why, as far as it is known.
+    /// The reason, as far as it is known.
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
 }
 
-/// How everything stands (`/status`).
+/// The state of everything (`/status`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// Whether the process is able to do its job.
+    /// True if the process is able to do its job.
     pub ready: bool,
-    /// Whether it was told to stop, and is only finishing.
+    /// True once it is stopping, and only finishes what it has.
     pub stopping: bool,
-    /// What its job takes: of each of these, one. Everything if empty.
+    /// The components that its job takes: one of each group. Everything if empty.
     pub needs: Vec<Vec<String>>,
     /// Everything it depends upon, and its background tasks.
     pub components: Vec<Shown>,
 }
 
-/// How one component stands.
+/// The state of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
     /// Its name, as in `rabbitmq` or `sweeper`.
     pub component: String,
-    /// Whether it is there.
+    /// True if it is there.
     pub up: bool,
-    /// Why it is not, as far as it is known.
+    /// The reason that it is not, as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it is so.
@@ -84,7 +84,7 @@ struct Board {
 
 #[derive(Clone, Debug)]
 struct State {
-    /// Why it is not there; `None` if it is.
+    /// The reason that it is not there; `None` if it is.
     down: Option<String>,
     since: Timestamp,
 }
@@ -128,22 +128,22 @@ impl Health {
         }
     }
 
-    /// The process was told to stop: it is not ready any more, whatever is there.
+    /// The process is stopping: it is not ready any more, whatever is there.
     pub fn stop(&self) {
         self.change(|board| !std::mem::replace(&mut board.stopping, true));
     }
 
-    /// Whether the process was told to stop.
+    /// True once the process is stopping.
     pub fn is_stopping(&self) -> bool {
         self.board.borrow().stopping
     }
 
-    /// Whether the process is able to do its job.
+    /// True if the process is able to do its job.
     pub fn is_ready(&self) -> bool {
         self.board.borrow().is_ready()
     }
 
-    /// What is not there, by name, whether the process's job takes it or not.
+    /// The components that are not there, by name, whether the process's job takes them or not.
     pub fn missing(&self) -> Vec<Missing> {
         let missing = |(component, state): (&String, &State)| {
             Some(Missing {
@@ -155,7 +155,7 @@ impl Health {
         self.board.borrow().components.iter().filter_map(missing).collect()
     }
 
-    /// How everything stands.
+    /// The state of everything.
     pub fn status(&self) -> Status {
         let board = self.board.borrow();
         let shown = |(component, state): (&String, &State)| Shown {

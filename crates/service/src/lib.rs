@@ -1,8 +1,4 @@
-//! What every service needs, whatever it does: configuration, telemetry, health, one vocabulary of errors, serving
-//! HTTP and gRPC, shutting down.
-//!
-//! This crate knows no webhooks and no other crate of the workspace; roles build upon it and pass it their own
-//! configuration, routes and component names.
+#![doc = include_str!("../README.md")]
 
 pub mod auth;
 pub mod backoff;
@@ -26,6 +22,7 @@ pub mod shutdown;
 pub mod supervisor;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 
 pub use backoff::Backoff;
 pub use bucket::Bucket;

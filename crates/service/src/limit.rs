@@ -15,7 +15,7 @@ pub fn limited<S: Clone + Send + Sync + 'static>(router: Router<S>, most: usize)
         .layer(from_fn(move |request: Request, next: Next| check(most, request, next)))
 }
 
-/// What is said of a request that is larger.
+/// The problem of a request that is larger.
 pub fn too_large(most: usize) -> Problem {
     Problem::too_large("request_too_large", format!("a request has at most {most} bytes"))
 }

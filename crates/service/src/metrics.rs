@@ -2,7 +2,7 @@
 //!
 //! Each crate keeps its metrics as statics in a file of its own, makes them here and shows all of them from the start:
 //! `static SENT: LazyLock<IntCounter> = LazyLock::new(|| counter("tidings_sent_total", "What was sent."));`
-//! What was made is remembered, for the page that lists it (`docs/operations/metrics.md`).
+//! Every metric that was made is remembered, for the page that lists them (`docs/operations/metrics.md`).
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -23,14 +23,14 @@ pub const LONG_SECONDS: [f64; 16] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0,
 ];
 
-/// When each periodic task last did what it is there for.
+/// The time of each periodic task's last success.
 static LAST_SUCCESS: LazyLock<GaugeVec> = LazyLock::new(|| {
     let help = "When a periodic task last did its work or saw that there is none, seconds since 1970. time() minus this is \
                 how long it has been failing.";
     float_gauges("tidings_task_last_success_timestamp_seconds", help, &["task"])
 });
 
-/// What was made of a metric.
+/// A metric that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
     /// Its name.
@@ -39,7 +39,7 @@ pub struct Family {
     pub kind: &'static str,
     /// Its labels.
     pub labels: Vec<String>,
-    /// What it counts.
+    /// Its help text.
     pub help: String,
 }
 
@@ -82,6 +82,7 @@ pub fn register() {
     crate::auth::register();
     crate::serve::register();
     crate::telemetry::register();
+    crate::trace::register();
     crate::process::register();
 }
 

@@ -1,4 +1,4 @@
-//! What every role serves to operators and their machines: `/metrics`, `/healthz`, `/readyz`, `/status`.
+//! The pages for operators and their machines that every role serves: `/metrics`, `/healthz`, `/readyz`, `/status`.
 
 use axum::extract::State;
 use axum::http::StatusCode;

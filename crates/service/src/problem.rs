@@ -16,7 +16,7 @@ pub use self::document::{Document, Relayed};
 /// The `domain` of the google.rpc `ErrorInfo` of every problem.
 pub const DOMAIN: &str = "tidings";
 
-/// What went wrong, told to the caller.
+/// A problem, as the caller reads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} ({code})")]
 pub struct Problem {
@@ -28,7 +28,7 @@ pub struct Problem {
     pub field: Option<String>,
     /// A sentence for people: what is wrong and what to change.
     pub detail: String,
-    /// How long to wait before trying again.
+    /// The time to wait before trying again.
     pub retry_after: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The caller exceeds a rate or a quota.
     Exhausted,
-    /// What is needed is away; the same request may succeed later.
+    /// Something needed is away; the same request may succeed later.
     Unavailable,
     /// A fault of the service.
     Internal,
@@ -101,7 +101,7 @@ impl Kind {
         }
     }
 
-    /// What a gRPC code received from another role means.
+    /// The meaning of a gRPC code received from another role.
     fn of(code: tonic::Code) -> Self {
         match code {
             tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Self::InvalidArgument,
@@ -193,8 +193,8 @@ impl Problem {
         self
     }
 
-    /// What a status received from a service says: code, field and detail. A status that did not come from a problem
-    /// (a refused connection, a foreign server) has the gRPC code's name as its code.
+    /// The code, field and detail of a status received from a service. A status that did not come from a problem (a refused
+    /// connection, a foreign server) has the gRPC code's name as its code.
     pub fn from_status(status: &tonic::Status) -> (String, Option<String>, String) {
         let details = status.get_error_details();
         let code = match details.error_info() {

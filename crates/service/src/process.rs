@@ -1,4 +1,4 @@
-//! What every process says of itself: its version, and how busy its runtime is.
+//! Every process's own matters: its version, how busy its runtime is, its limit of open files.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -51,6 +51,18 @@ fn look(runtime: &RuntimeMetrics) {
         .map(|worker| runtime.worker_total_busy_duration(worker))
         .sum();
     BUSY.inc_by((busy.as_secs_f64() - BUSY.get()).max(0.0));
+}
+
+/// Raises the soft limit of open files to the hard one. Every connection is an open file, and the usual soft limit of 1,024
+/// is meant for programs with few. Where it can't be raised, the limit stays as it is.
+pub fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// Makes the metrics of this part.

@@ -25,9 +25,9 @@ use tonic::body::Body;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tower::{BoxError, Service, ServiceExt as _};
 
-/// How often names are resolved: a replica that came gets calls after that, at the latest.
+/// The time after which names are resolved again: a new replica gets calls after that, at the latest.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How soon they are resolved again when something failed.
+/// The time after which they are resolved again when something failed.
 const LOOK_SOON: Duration = Duration::from_secs(1);
 /// For how long a replica that did not answer gets no calls, as long as there are others.
 const SHUNNED_FOR: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub(crate) struct Server {
     pub(crate) connect_timeout: Duration,
 }
 
-/// What resolves a name, with a port, to addresses.
+/// A function that resolves a name, with a port, to addresses.
 trait Resolve<F>: Fn(String, u16) -> F + Send + Sync + 'static {}
 impl<F, R: Fn(String, u16) -> F + Send + Sync + 'static> Resolve<F> for R {}
 trait Looking: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {}
@@ -62,7 +62,7 @@ struct Shared {
 #[derive(Default)]
 struct Known {
     replicas: Vec<Arc<Replica>>,
-    /// Why a name could not be resolved the last time.
+    /// The reason that a name could not be resolved the last time.
     failed: Option<String>,
     looked: bool,
 }
@@ -93,12 +93,12 @@ impl Replicas {
         Self(shared)
     }
 
-    /// How many replicas are known.
+    /// The number of replicas that are known.
     pub fn len(&self) -> usize {
         self.0.known.borrow().replicas.len()
     }
 
-    /// Whether none is known.
+    /// True if none is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -132,8 +132,8 @@ impl Service<Request<Body>> for Replicas {
     }
 }
 
-/// Whether a request never left this process: there was no connection, or the server had asked for an end of the one that
-/// there was before the request was written.
+/// True if a request never left this process: there was no connection, or the server had announced the end of the connection
+/// before the request was written.
 fn was_not_sent(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -281,7 +281,7 @@ impl Server {
         self.uri.port_u16().unwrap_or(usual)
     }
 
-    /// How one of its addresses is called, by the name that it has here.
+    /// The endpoint for one of its addresses, called by the name that it has here.
     pub(crate) fn endpoint(&self, address: SocketAddr) -> Result<Endpoint, tonic::transport::Error> {
         let scheme = self.uri.scheme_str().unwrap_or("http");
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?

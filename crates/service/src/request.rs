@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::body::check_plain;
 use crate::problem::Problem;
 
-/// How many entries a page has when the caller does not say.
+/// The entries of a page if the caller does not say.
 const DEFAULT_PAGE: u32 = 50;
 /// The most entries of a page.
 const MAX_PAGE: u32 = 200;
@@ -25,7 +25,7 @@ pub fn json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))
 }
 
-/// What serde says of a request's body or query that is not as it should be.
+/// The problem that serde finds in a request's body or query.
 pub fn unreadable(detail: String) -> Problem {
     let is = |what: &str| detail.starts_with(what);
     let code = if is("unknown field") {
@@ -57,7 +57,7 @@ pub fn optional<T: FromStr<Err: Display>>(text: &str, field: &str) -> Result<Opt
     }
 }
 
-/// How many entries to show; 0 leaves it to the service.
+/// The number of entries to show; 0 leaves it to the service.
 pub fn page_size(asked: u32) -> Result<u32, Problem> {
     match asked {
         0 => Ok(DEFAULT_PAGE),

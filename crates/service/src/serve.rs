@@ -46,7 +46,7 @@ pub use self::budget::Payer;
 pub use self::certificates::ServerTls;
 pub use self::door::Door;
 
-/// What strangers and callers may cost (`[server]`), for every listener of every role.
+/// Bounds on what strangers and callers cost (`[server]`), for every listener of every role.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -55,8 +55,8 @@ pub struct Config {
     /// The most connections of one listener from one address, or one IPv6 network of 64 bits; 0 for any number. All of a
     /// load balancer's come from few addresses.
     pub max_connections_per_address: usize,
-    /// How long a connection is used, within a tenth more or less; then its client is asked to make another, which may
-    /// reach another replica. What is under way on it goes on. For ever if zero.
+    /// The age of a connection, a tenth more or less, at which its client is sent to make another, which may reach another
+    /// replica. Calls under way on it go on. Unlimited if zero.
     #[serde(with = "humantime_serde")]
     pub max_connection_age: Duration,
     /// The most calls under way on one HTTP/2 connection.
@@ -66,14 +66,13 @@ pub struct Config {
     /// The most bytes of request bodies that are being read or answered, over all listeners. A tenant has at most a
     /// quarter; who comes when nothing is left waits.
     pub max_body_memory: usize,
-    /// How long a connection may take to begin, and a client over the headers of a request.
+    /// The time for a connection to begin, and for the headers of a request.
     #[serde(with = "humantime_serde")]
     pub headers_within: Duration,
-    /// How long a client may take over the body of a request that is no stream.
+    /// The time for the body of a request that is no stream.
     #[serde(with = "humantime_serde")]
     pub body_within: Duration,
-    /// How long a gRPC call that is no stream may take. Tests of endpoints take as long as their timeout, 5 minutes at
-    /// most.
+    /// The time for a gRPC call that is no stream. Tests of endpoints take as long as their timeout, 5 minutes at most.
     #[serde(with = "humantime_serde")]
     pub call_within: Duration,
     /// TLS of the gRPC listeners, which other roles, product services and commands call.
@@ -112,8 +111,8 @@ pub(crate) fn register() {
 /// The least that HTTP/1.1 is read into, bytes; headers must fit.
 const LEAST_BUFFER: usize = 16 * 1024;
 
-/// How often an idle HTTP/2 connection is pinged, well below the idle limits of common load balancers (60 s), and how
-/// long the answer may take.
+/// The interval of pings on an idle HTTP/2 connection, well below the idle limits of common load balancers (60 s), and the
+/// time for the answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
@@ -121,10 +120,10 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// How long accepting pauses when the process is out of file descriptors.
+/// The pause of accepting when the process is out of file descriptors.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Why serving failed.
+/// The reason that serving failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
@@ -132,7 +131,7 @@ pub enum ServeError {
     Bind {
         /// The address as configured.
         address: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The listener's certificates can't be used.
@@ -140,7 +139,7 @@ pub enum ServeError {
     Tls {
         /// The section of the configuration.
         key: &'static str,
-        /// Why.
+        /// The reason.
         source: TlsError,
     },
     /// A listener lost its address.
@@ -212,7 +211,7 @@ pub async fn grpc(
     listener.serve(passed, &door, shutdown, grace).await
 }
 
-/// What takes connections, for either protocol.
+/// The loop that takes connections, for either protocol.
 struct Listener {
     service: &'static str,
     listener: TcpListener,
@@ -309,7 +308,7 @@ struct Connection {
     server: auto::Builder<TokioExecutor>,
     certificates: Option<Arc<Certificates>>,
     beginning: Beginning,
-    /// How long it may last; 0 for ever.
+    /// The longest time that it may last; 0 for ever.
     age: Duration,
     shutdown: CancellationToken,
 }

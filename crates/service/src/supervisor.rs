@@ -39,9 +39,9 @@ pub struct Supervisor {
     tasks: TaskTracker,
 }
 
-/// How a task may end by itself: with nothing left to do, or by a failure.
+/// The end of a task that ends by itself: with nothing left to do, or by a failure.
 pub trait Outcome {
-    /// Why it failed; `None` if it has nothing left to do.
+    /// The failure; `None` if it has nothing left to do.
     fn failure(self) -> Option<String>;
 }
 
@@ -67,7 +67,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs a task until it has nothing left to do, which for a loop means: until it was told to stop. `run` is called
+    /// Runs a task until it has nothing left to do, which for a loop means: until it has to stop. `run` is called
     /// again after each failure.
     pub fn spawn<F>(&self, task: &'static str, run: impl FnMut() -> F + Send + 'static)
     where

@@ -7,23 +7,23 @@ use prometheus::IntCounterVec;
 use serde::{Deserialize, Serialize};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::metrics;
+use crate::{metrics, trace};
 
-/// How and what to log.
+/// The lines that are logged, and their format (`[telemetry]`).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// For whom lines are written.
+    /// The reader that lines are written for.
     pub format: Format,
-    /// What is logged, in the directives of tracing's `EnvFilter`, as in `info,tidings_dispatcher=debug`.
+    /// The directives that choose what is logged, of tracing's `EnvFilter`, as in `info,tidings_dispatcher=debug`.
     pub filter: String,
 }
 
-/// How a line looks.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -80,15 +80,29 @@ impl<S: Subscriber> Layer<S> for Count {
     }
 }
 
-/// Starts logging for the whole process. Later calls change nothing.
-pub fn init(config: &Config) -> Result<(), InvalidFilter> {
+/// Starts logging for the whole process, and hands the spans of [`trace`] to `exporter`, if there is one. Later calls change
+/// nothing.
+pub fn init(config: &Config, exporter: Option<&trace::Exporter>) -> Result<(), InvalidFilter> {
+    // Log lines within a span that is exported bear its trace id.
+    let spans = exporter.map_or(String::new(), |_| format!(",{}=trace", trace::TARGET));
     let filter = EnvFilter::builder()
-        .parse(&config.filter)
+        .parse(format!("{}{spans}", config.filter))
         .map_err(|source| InvalidFilter {
             filter: config.filter.clone(),
             source,
         })?;
-    let counted = tracing_subscriber::registry().with(filter).with(Count);
+    let exported = exporter.map(|exporter| {
+        tracing_opentelemetry::layer()
+            .with_tracer(exporter.tracer())
+            .with_context_activation(false)
+            .with_level(false)
+            .with_location(false)
+            .with_target(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(Targets::new().with_target(trace::TARGET, Level::TRACE))
+    });
+    let counted = tracing_subscriber::registry().with(filter).with(exported).with(Count);
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
     // Initialising fails only when it was done before.
     let _ = match config.format {
@@ -104,17 +118,17 @@ mod tests {
 
     #[test]
     fn it_starts_once_and_refuses_a_filter_it_cannot_read() {
-        init(&Config::default()).unwrap();
-        init(&Config {
+        init(&Config::default(), None).unwrap();
+        let json = Config {
             format: Format::Json,
             ..Config::default()
-        })
-        .unwrap();
-        let error = init(&Config {
+        };
+        init(&json, None).unwrap();
+        let unreadable = Config {
             filter: "info,=,=[".to_owned(),
             ..Config::default()
-        })
-        .unwrap_err();
+        };
+        let error = init(&unreadable, None).unwrap_err();
         assert!(error.to_string().contains("`info,=,=[`"), "{error}");
     }
 

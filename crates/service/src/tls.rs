@@ -16,7 +16,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::serve::ServerTls;
 
-/// How a client checks the server, and shows who it is if the server wants to know.
+/// The client's side of TLS: its check of the server, and the certificate that it shows if the server asks for one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientTls {
@@ -30,7 +30,7 @@ pub struct ClientTls {
     pub server_name: Option<String>,
 }
 
-/// Why TLS can't be set up.
+/// The reason that TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing or holds something else.
@@ -38,9 +38,9 @@ pub enum TlsError {
     File {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// The expected content.
         what: &'static str,
-        /// Why it does not.
+        /// The reason that it can't be used.
         reason: String,
     },
     /// One half of a pair.
@@ -55,7 +55,7 @@ pub enum TlsError {
 }
 
 impl ClientTls {
-    /// Whether anything is set.
+    /// True if anything is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
         *self != Self::default()
@@ -100,7 +100,7 @@ impl ClientTls {
     }
 }
 
-/// What a listener shows and asks for. `protocols` are its ALPN names, the preferred one first.
+/// A listener's side of TLS. `protocols` are its ALPN names, the preferred one first.
 pub(crate) fn server_config(tls: &ServerTls, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
     let unfit = |error: &dyn std::fmt::Display| TlsError::Unfit(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());

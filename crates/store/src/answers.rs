@@ -1,8 +1,8 @@
-//! One `Idempotency-Key`, one answer.
+//! Stored responses to requests with an `Idempotency-Key`.
 //!
-//! A request claims its key before it does anything; its answer is kept with the key, sealed since it may hold a token or
-//! a secret, and given again to whoever sends the same request with the same key. A claim whose process died is taken
-//! over after its lease; whether the dead process had done what was asked, nobody knows.
+//! A request claims its key before it does anything. Its response is stored with the key, sealed since it may hold a
+//! token or a secret, and replayed to whoever sends the same request with the same key. A claim whose process died is
+//! taken over after its lease. Nobody can tell whether the dead process had already applied the request.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tidings_domain::KeyId;
 use crate::error::StoreError;
 use crate::idempotency::ClaimToken;
 
-/// The answers to requests with an `Idempotency-Key`.
+/// Responses to requests with an `Idempotency-Key`, each stored for a day.
 #[async_trait]
 pub trait Answers: Send + Sync + 'static {
     /// Claims a key for a request with this fingerprint. A claim that is stale (older than `lease`, without an answer)
@@ -23,41 +23,39 @@ pub trait Answers: Send + Sync + 'static {
         fingerprint: [u8; 32],
         lease: Duration,
     ) -> Result<AnswerClaim, StoreError>;
-    /// Keeps the answer to the claimed request. Does nothing if the claim was taken over meanwhile.
+    /// Stores the response to the claimed request. Does nothing if the claim was taken over meanwhile.
     async fn keep_answer(&self, key: &AnswerKey, claim: ClaimToken, answer: &Answer) -> Result<(), StoreError>;
-    /// Gives a claim up, because the request is to be tried again. Does nothing if there is an answer, nor if the claim
+    /// Releases a claim, so that the request can be tried again. Does nothing if there is a response, nor if the claim
     /// was taken over meanwhile.
     async fn release_answer(&self, key: &AnswerKey, claim: ClaimToken) -> Result<(), StoreError>;
-    /// Forgets answers that are older than `age`; at most a few thousand at once. Returns how many.
+    /// Deletes responses that are older than `age`, at most a few thousand at once. Returns how many.
     async fn forget_answers_older_than(&self, age: Duration) -> Result<u64, StoreError>;
 }
 
-/// What tells requests apart: callers choose their keys without regard to each other.
+/// An `Idempotency-Key` within one API key, since callers choose theirs without regard to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerKey {
     /// The API key that the request came with.
     pub caller: KeyId,
-    /// The `Idempotency-Key`.
+    /// The header's value.
     pub text: String,
 }
 
-/// An answer over HTTP.
+/// A stored HTTP response.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Its status.
     pub status: u16,
     /// Those of its headers that are part of it.
     pub headers: Vec<(String, String)>,
-    /// Its body.
     pub body: Vec<u8>,
 }
 
-/// What came of claiming a key.
+/// The result of claiming a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerClaim {
-    /// The key is ours: do what is asked, then keep the answer or release the claim.
+    /// The key is free: apply the request, then store its response or release the claim.
     Claimed(ClaimToken),
-    /// This was answered before.
+    /// The same request was completed before; this is its response.
     Answered(Answer),
     /// The key was used for another request.
     OtherRequest,
@@ -66,7 +64,7 @@ pub enum AnswerClaim {
 }
 
 impl AnswerKey {
-    /// What the body is sealed with, so that it opens nowhere else.
+    /// Additional data for sealing the body, so that it opens under no other key.
     pub(crate) fn context(&self) -> Vec<u8> {
         [
             self.caller.uuid().as_bytes(),

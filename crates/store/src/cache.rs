@@ -1,10 +1,10 @@
-//! The registry in memory: what ingest matches events against, where dispatchers find endpoints, and how every
-//! request is authenticated.
+//! The registry in memory. Ingest matches events against it, dispatchers find endpoints in it, and every request is
+//! authenticated by it.
 //!
-//! A task subscribes to changes, loads everything, and then reloads what changed: one endpoint, one tenant. When changes
-//! may have been missed it starts over, and now and then it compares marks, should nobody have told it. While the
-//! registry is away the cache serves what it has. Loads are made one after the other, so nothing older ever replaces
-//! something newer. What is secret of endpoints stays sealed here: nobody needs a key to match and to hold.
+//! A task subscribes to changes, loads everything, and then reloads each part that changed: one endpoint, one tenant.
+//! When changes may have been missed it starts over, and now and then it compares marks in case a change was never
+//! announced. While the registry is unreachable the cache serves what it has. Loads run one after the other, so nothing
+//! older ever replaces something newer. Endpoints' secrets stay sealed here: matching and holding need no key.
 
 mod index;
 mod uses;
@@ -14,18 +14,16 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tidings_domain::key::TokenHash;
-use tidings_domain::{Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
+use tidings_domain::{ApiKey, Endpoint, EndpointId, EventType, EventTypeVersion, Tenant, TenantId, Timestamp};
 use tidings_service::Supervisor;
 use tidings_service::backoff::Backoff;
 use tidings_service::health::Component;
-use tidings_service::problem::Problem;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::index::Index;
 use self::uses::KeyUses;
-use crate::access::Caller;
 use crate::error::StoreError;
 use crate::lenient::Unreadable;
 use crate::metrics;
@@ -42,23 +40,38 @@ pub struct RegistryCache {
     uses: KeyUses,
 }
 
+/// The reason why a token proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Keys are still being loaded: the token may be somebody's.
+    #[error("keys are still being loaded")]
+    NotLoaded,
+    /// No key has this token.
+    #[error("this key does not exist")]
+    Unknown,
+    /// The key was valid once.
+    #[error("this key has expired")]
+    Expired,
+}
+
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How many changes are taken at once; a tenant that changed often among them is loaded once.
+/// Changes taken at once; a tenant that changed several times among them is loaded once.
 const CHANGES: usize = 256;
 /// With more changed endpoints of one tenant than this among them, the tenant is loaded instead.
 const ENDPOINTS: usize = 8;
-/// How many tenants are loaded at once when everything is.
+/// Tenants per page when everything is loaded.
 const PAGE: u32 = 256;
-/// How often it is checked whether something changed that nobody announced; so much less often that it takes no more than
-/// a two-hundredth of the time.
+/// Shortest time between two searches for unannounced changes. The real one grows so that the search takes at most a
+/// two-hundredth of the time.
 const RESYNC_EVERY: Duration = Duration::from_secs(60);
 const RESYNC_SHARE: u32 = 200;
 
 impl RegistryCache {
-    /// Starts a task that loads the registry and follows its changes until `shutdown`. `health` is up while
-    /// changes are followed; beside it the component `registry_loaded` is up from the first load on, because what was
-    /// loaded goes on to be served while the registry is away.
+    /// Starts a task that loads the registry and follows its changes until `shutdown`.
+    ///
+    /// `health` is up while changes are followed. The component `registry_loaded` stays up from the first load on, because
+    /// the cache serves what it has while the registry is unreachable.
     pub fn start(registry: Arc<dyn Registry>, health: Component, shutdown: CancellationToken) -> Arc<Self> {
         let cache = Arc::new(Self {
             registry,
@@ -80,7 +93,7 @@ impl RegistryCache {
         cache
     }
 
-    /// Shows how many there are as long as there is this cache.
+    /// Exports the numbers of tenants and endpoints for as long as this cache exists.
     fn show(self: &Arc<Self>) {
         metrics::register();
         let cache = Arc::downgrade(self);
@@ -103,7 +116,7 @@ impl RegistryCache {
         });
     }
 
-    /// Whether everything was loaded once.
+    /// `true` once the first full load is complete.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         *self.is_loaded.borrow()
@@ -115,7 +128,7 @@ impl RegistryCache {
         let _ = self.is_loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    /// One tenant.
+    /// The cached tenant.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))
@@ -139,13 +152,13 @@ impl RegistryCache {
         self.index().endpoints.get(&id).cloned()
     }
 
-    /// The endpoints of a tenant that want an event of this type, whether enabled or not.
+    /// The endpoints of a tenant that subscribe to this event type, enabled or not.
     #[must_use]
     pub fn matching(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
         self.endpoints_of(tenant, |endpoint| endpoint.wants(event_type))
     }
 
-    /// The endpoints of a tenant that are told this of its other endpoints, whether enabled or not.
+    /// The endpoints of a tenant that subscribe to this operational event about its other endpoints, enabled or not.
     #[must_use]
     pub fn told(&self, tenant: TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
         self.endpoints_of(tenant, |endpoint| endpoint.is_told(event_type))
@@ -165,7 +178,7 @@ impl RegistryCache {
             .collect()
     }
 
-    /// What the endpoints of a tenant take in memory, bytes, about; without this one.
+    /// Approximate memory used by a tenant's endpoints, except this one, in bytes.
     #[must_use]
     pub fn bytes(&self, tenant: TenantId, without: EndpointId) -> usize {
         let index = self.index();
@@ -180,13 +193,13 @@ impl RegistryCache {
             .sum()
     }
 
-    /// What can't be read of the registry.
+    /// The rows of the registry that can't be read in full.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.index().unreadable.clone()
     }
 
-    /// For each key that something is sealed with, by name, an endpoint that has something sealed with it.
+    /// One endpoint for each sealing key in use, by the key's name.
     #[must_use]
     pub fn sealed_with(&self) -> BTreeMap<String, Arc<Endpoint>> {
         let mut found = BTreeMap::new();
@@ -218,35 +231,23 @@ impl RegistryCache {
         self.index().event_types.get(event_type).cloned()
     }
 
-    /// Who sends this token, whose use is noted.
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
-        self.holder(&TokenHash::of(token), now)
-    }
-
-    /// Who has the token with this hash, whose use is noted.
-    pub fn holder(&self, hash: &TokenHash, now: Timestamp) -> Result<Caller, Problem> {
+    /// The key whose token has this hash; records that it was used.
+    ///
+    /// # Errors
+    /// [`KeyError`] if there is none that is valid at `now`, or none is known yet.
+    pub fn key(&self, hash: &TokenHash, now: Timestamp) -> Result<Arc<ApiKey>, KeyError> {
         if !self.is_loaded() {
-            let problem = Problem::unavailable("registry_not_loaded", "keys are still being loaded: try again shortly");
-            return Err(problem.with_retry_after(Duration::from_secs(1)));
+            return Err(KeyError::NotLoaded);
         }
-        let key = self.index().keys.get(hash).cloned();
-        match key {
-            None => Err(Problem::unauthenticated(
-                "key_unknown",
-                "this key does not exist: was it deleted?",
-            )),
-            Some(key) if key.expires_at.is_some_and(|at| at <= now) => Err(Problem::unauthenticated(
-                "key_expired",
-                "this key has expired: ask for a new one",
-            )),
-            Some(key) => {
-                self.uses.note(key.id, now);
-                Ok(Caller::with_key(&key))
-            }
+        let key = self.index().keys.get(hash).cloned().ok_or(KeyError::Unknown)?;
+        if key.expires_at.is_some_and(|at| at <= now) {
+            return Err(KeyError::Expired);
         }
+        self.uses.note(key.id, now);
+        Ok(key)
     }
 
-    /// Writes down when keys were used, at these intervals and a last time at `shutdown`.
+    /// Writes the last uses of keys at these intervals, and a last time at `shutdown`.
     pub async fn note_uses(&self, every: Duration, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             self.write_uses().await;
@@ -260,21 +261,21 @@ impl RegistryCache {
             return;
         }
         if let Err(error) = self.registry.note_key_uses(&uses).await {
-            tracing::debug!(%error, "uses of keys could not be written down and are kept for the next time");
+            tracing::debug!(%error, "last uses of keys could not be written; retrying later");
             for (key, at) in uses {
                 self.uses.note(key, at);
             }
         }
     }
 
-    /// Loads a part again, so that a change of one's own is in force when this returns.
+    /// Reloads a part, so that a change made by this process is in force when this returns.
     pub async fn refresh(&self, of: Of) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
         self.load(of).await
     }
 
-    /// Finds what changed without being announced, by comparing marks, and loads that again: a connection that is open on
-    /// this side only announces nothing and does not end.
+    /// Reloads what changed without an announcement, found by comparing marks. A connection that is open on this side
+    /// only announces nothing and does not end.
     pub async fn resync(&self) -> Result<(), StoreError> {
         let _loading = self.loading.lock().await;
         let marks = self.registry.marks().await?;
@@ -362,7 +363,7 @@ impl RegistryCache {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             match self.follow_while_complete(&health, &loaded, &mut backoff).await {
-                Ok(()) => tracing::info!("changes of the registry may have been missed: loading it again"),
+                Ok(()) => tracing::info!("changes of the registry may have been missed; reloading it"),
                 Err(error) => health.down(error.to_string()),
             }
             tokio::time::sleep(backoff.next()).await;
@@ -388,6 +389,7 @@ impl RegistryCache {
         loop {
             tokio::select! {
                 received = changes.recv_many(&mut changed, CHANGES) => {
+                    // The subscription ended: changes may have been lost.
                     if received == 0 {
                         return Ok(());
                     }
@@ -399,6 +401,7 @@ impl RegistryCache {
                     let began = Instant::now();
                     self.resync().await?;
                     tidings_service::metrics::succeeded("registry");
+                    // Comparing marks reads every tenant, so a large registry is compared less often.
                     resync_at = began + RESYNC_EVERY.max(began.elapsed() * RESYNC_SHARE);
                 }
             }

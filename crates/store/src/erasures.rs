@@ -1,11 +1,12 @@
-//! Erasures, and what is forgotten by itself.
+//! Erasure and retention of content.
 //!
-//! Need: content goes when people ask for it, and when it is older than it may get. Mechanism: an erasure is a job that
-//! whoever claims it works off in batches, each one commit; days that are older than everybody's retention are dropped
-//! as partitions. Erasing everything of a tenant is about the events that were accepted before it was asked for (whose
-//! ids are below the erasure's), so that it ends however busy the tenant is; records of those events that arrive later
-//! find the erasure and are passed over ([`crate::Ledger::record`]). Limit: a tenant that keeps less than the others has its rows emptied or removed one by one, because
-//! they share their days' partitions with those of the others.
+//! An erasure is a job. Whoever claims it removes rows in batches, each one commit. Days that are older than every
+//! tenant's retention are dropped as partitions. Erasing everything of a tenant covers the events accepted before the
+//! erasure was requested (their ids are below the erasure's), so that it ends however busy the tenant is. Records of
+//! those events that arrive later find the erasure and are skipped ([`crate::Ledger::record`]).
+//!
+//! A tenant that keeps less than the others has its rows emptied or removed one by one, because they share their days'
+//! partitions with those of the others.
 
 use std::time::Duration;
 
@@ -15,29 +16,25 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// A job that removes content.
+/// A job that removes the content of one event, or of a whole tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erasure {
-    /// Its id.
     pub id: ErasureId,
-    /// Whose content.
     pub tenant: TenantId,
-    /// The event whose content; none for everything of the tenant up to the erasure's own id.
+    /// The event to erase; `None` for everything of the tenant up to the erasure's own id.
     pub event: Option<EventId>,
-    /// What was removed so far.
+    /// Progress so far.
     pub removed: Removed,
-    /// When it was asked for.
     pub created_at: Timestamp,
-    /// When it last got on.
+    /// The time of the last progress.
     pub updated_at: Timestamp,
-    /// When it ended; none while it runs.
+    /// The time at which it ended; `None` while it runs.
     pub ended_at: Option<Timestamp>,
 }
 
-/// How much was removed.
+/// Numbers of removed rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Events that were erased.
     pub events: u64,
     /// Deliveries that were cancelled (one event) or removed (a tenant).
     pub deliveries: u64,
@@ -46,30 +43,29 @@ pub struct Removed {
 }
 
 impl Removed {
-    /// Whether nothing was.
+    /// `true` if no row was removed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What one tenant wants forgotten.
+/// The retention limits of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgetting {
-    /// Whose.
     pub tenant: TenantId,
-    /// Payloads and bodies of what was accepted, or begun, before this.
+    /// The time before which payloads and bodies are removed.
     pub content_before: Option<Timestamp>,
-    /// Attempts that were begun before this.
+    /// The time before which attempts are removed.
     pub attempts_before: Option<Timestamp>,
 }
 
 /// Jobs that remove content, and retention.
 #[async_trait]
 pub trait Erasures: Send + Sync + 'static {
-    /// Stores a new erasure.
+    /// Stores a new erasure and its audit entry in one commit.
     async fn create_erasure(&self, erasure: &Erasure, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// One erasure.
+    /// The erasure with this id.
     async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
     /// Erasures, newest first, made before `before`; of one tenant or of all.
     async fn erasures(
@@ -79,11 +75,10 @@ pub trait Erasures: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Erasure>, StoreError>;
 
-    /// Takes an erasure that has not ended and on which nobody works, for as long as `lease`; the one that has waited
-    /// longest first.
+    /// Claims an unfinished erasure without a claim for the time of `lease`; the one that has waited longest first.
     async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError>;
-    /// Removes about so many rows of what the erasure is about, keeps its claim for another `lease`, and ends it when
-    /// there is nothing left. What was removed in all, and whether it ended. May be done twice.
+    /// Removes about `limit` rows, renews the claim for another `lease`, and ends the erasure when nothing is left.
+    /// Returns the totals so far, and `true` if it ended. Safe to repeat.
     async fn erase_some(
         &self,
         erasure: &Erasure,
@@ -92,20 +87,20 @@ pub trait Erasures: Send + Sync + 'static {
         limit: u32,
     ) -> Result<(Removed, bool), StoreError>;
 
-    /// Lets others go on with an erasure before its lease is over.
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
+    /// Releases an erasure's claim before its lease is over.
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError>;
 
-    /// Drops the oldest partition of the days that lie wholly before a time. Deliveries that are still open in it are
-    /// cancelled (`expired`) first. How many were dropped; a store without partitions removes at most `limit` rows of each
-    /// kind and says how many.
+    /// Drops the oldest partition whose day lies wholly before a time, after cancelling (`expired`) the deliveries
+    /// still open in it. Returns the number of partitions dropped; a store without partitions removes at most `limit`
+    /// rows of each kind and returns their number.
     async fn drop_days_before(&self, before: Timestamp, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
-    /// Walks over so many rows of one tenant's, of each kind, and forgets what is to be forgotten of them. How many they
-    /// were: none when it is done.
+    /// Visits up to `limit` rows of each kind of one tenant and removes what its retention no longer covers. Returns
+    /// the number of rows visited: 0 when it is done.
     async fn forget(&self, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Takes the upkeep of the ledger for as long as `lease`, or keeps it; one process at a time has it. `false` while
-    /// another has it or it is not due.
+    /// Claims the maintenance of the ledger for the time of `lease`, or renews the claim; one process at a time has it.
+    /// Returns `false` while another has it or it is not due.
     async fn claim_upkeep(&self, process: Uuid, now: Timestamp, lease: Duration) -> Result<bool, StoreError>;
-    /// Gives the upkeep back; it is due again, for whichever process, at this time.
+    /// Releases the maintenance; it is due again at this time, for any process.
     async fn end_upkeep(&self, process: Uuid, due: Timestamp) -> Result<(), StoreError>;
 }

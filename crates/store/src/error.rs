@@ -1,8 +1,8 @@
-//! What can go wrong with a store.
+//! Errors of stores.
 
 use tidings_service::problem::Problem;
 
-/// Why something could not be stored or read.
+/// A failure to store or read something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database can't be reached or is shutting down; trying again later makes sense.
@@ -26,14 +26,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether trying again later makes sense.
+    /// `true` if the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 }
 
-/// What callers are told. Statements and addresses stay in the log.
+/// Problem shown to callers. Statements and addresses stay in the log.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {

@@ -1,10 +1,12 @@
-//! What a batch of records says of the endpoints' health.
+//! Changes of endpoints' health that follow from a batch of records.
 //!
-//! Need: people hear that an endpoint fails, once, whether it fails for good or by turns, and none is turned off for a
-//! single delivery. Mechanism: the first delivery that is given up marks the endpoint and is told, the next success ends
-//! that and is told. If it fails again within [`TELL_EVERY`], it stays marked until nothing was given up for [`CALM`], and
-//! is told of only when nothing succeeded for so long, or when the day is over. Limit: whoever fails for the second time in
-//! a day is told ten minutes late. `record/exhausted.sql` and `record/recover.sql` say the same to PostgreSQL.
+//! An endpoint is announced as failing once, whether it fails for good or on and off, and a single exhausted delivery
+//! disables nothing. The first exhausted delivery marks the endpoint and is announced; the next success ends the mark
+//! and is announced too. An endpoint that fails again within [`TELL_EVERY`] stays marked until no delivery was
+//! exhausted for [`CALM`]. It is announced again only when nothing succeeded for that long, or when the day is over.
+//! Therefore a second failure within a day is announced ten minutes late.
+//!
+//! `record.sql` implements the same rules for PostgreSQL.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,21 +15,21 @@ use tidings_domain::{DeliveryState, EndpointId, FailureReason, Timestamp};
 
 use crate::ledger::{Attempt, DeliveryMove, Record};
 
-/// How often it is told that an endpoint fails which fails and answers by turns.
+/// Shortest time between two announcements for an endpoint that fails on and off.
 pub(crate) const TELL_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// After so long without failing such an endpoint works; after so long without an answer it does not.
 pub(crate) const CALM: Duration = Duration::from_secs(600);
-/// How exactly it is remembered when an endpoint last failed, or answered.
+/// Resolution of the stored times of an endpoint's last failure and last success.
 pub(crate) const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 
-/// How long after it began to fail, or last answered, an endpoint must have failed again to have failed for the whole of a
-/// period.
+/// The part of a period, counted from the first failure or the last success, after which another failure proves that
+/// the endpoint failed throughout.
 pub(crate) fn late_in(period: Duration) -> Duration {
     period * 3 / 4
 }
 
 /// Attempts that ended deliveries, as far as they say something of the endpoint.
-pub(crate) struct Signs<'a> {
+pub(crate) struct HealthChanges<'a> {
     /// Those that gave up, in the order of their deliveries.
     pub(crate) exhausted: Vec<Exhausted<'a>>,
     /// Endpoints that took a delivery after everything else in the batch, and when; in the order of their ids.
@@ -37,13 +39,13 @@ pub(crate) struct Signs<'a> {
 pub(crate) struct Exhausted<'a> {
     pub(crate) attempt: &'a Attempt,
     pub(crate) after: &'a DeliveryMove,
-    /// Whether its endpoint fails by it: not if the event could not be rendered, which is not the receiver's fault, and
-    /// not if a later delivery of the batch succeeded.
+    /// `true` if it marks the endpoint as failing: not for an event that could not be rendered, which is not the
+    /// receiver's fault, and not if a later delivery of the batch succeeded.
     pub(crate) marks: bool,
 }
 
 /// Reads a batch. Tests say nothing.
-pub(crate) fn signs(records: &[Record]) -> Signs<'_> {
+pub(crate) fn changes(records: &[Record]) -> HealthChanges<'_> {
     let mut answered: HashMap<EndpointId, Timestamp> = HashMap::new();
     let mut exhausted = Vec::new();
     for record in records {
@@ -75,5 +77,5 @@ pub(crate) fn signs(records: &[Record]) -> Signs<'_> {
     exhausted.sort_unstable_by_key(|one| one.after.id);
     let mut answered: Vec<_> = answered.into_iter().collect();
     answered.sort_unstable();
-    Signs { exhausted, answered }
+    HealthChanges { exhausted, answered }
 }

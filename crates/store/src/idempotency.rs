@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// The keys that publishers gave.
+/// Publishers' idempotency keys.
 #[async_trait]
 pub trait Idempotency: Send + Sync + 'static {
     /// Claims a key for an event with this fingerprint. A claim that was released, or that is stale (older than
@@ -35,25 +35,25 @@ pub trait Idempotency: Send + Sync + 'static {
     async fn forget_older_than(&self, age: Duration) -> Result<u64, StoreError>;
 }
 
-/// What came of claiming a key.
+/// The result of claiming a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// The key is ours.
+    /// The key is free, and now claimed.
     Claimed {
-        /// Publish with this id.
+        /// The id to publish the event with.
         event: EventId,
-        /// Settle or release with this.
+        /// The token to settle or release the claim with.
         token: ClaimToken,
     },
     /// An event with this key and content was accepted before.
     Duplicate(EventId),
     /// The key was used for an event with another fingerprint.
     OtherContent(EventId),
-    /// Somebody is publishing with this key right now; the claim goes stale after this long.
+    /// Another publish with this key is under way; its claim goes stale after this time.
     InFlight(Duration),
 }
 
-/// Tells a claim from all others of its key, also from those with the same event.
+/// Identifies one claim of a key, among others that may have the same event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClaimToken(Uuid);
 

@@ -17,22 +17,25 @@ use crate::error::StoreError;
 
 pub(crate) mod query;
 mod standing;
+mod tally;
 
 pub use self::query::{AttemptQuery, Counted, DeliveryQuery, EventQuery, Page};
 pub use self::standing::Standing;
+pub use self::tally::{Outcomes, Tally};
 
-/// Where records go and are found again.
+/// Durable storage of what happened to events and deliveries.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// Writes records in one commit, in any order, idempotently.
     ///
-    /// A delivery becomes known by its event or by an attempt, never by a move: what a move tells of a delivery that
-    /// nobody has heard of is either told again once its event arrives, or of an event that was erased or forgotten.
-    /// Records of a tenant's events that are older than an erasure of everything of it are passed over, and attempts of an
-    /// erased event are written without content.
+    /// A delivery becomes known by its event or by an attempt, never by a move. A move of an unknown delivery is
+    /// skipped: either its event arrives later and the move is sent again, or its event was erased. Records of a
+    /// tenant's events that are older than an erasure of the whole tenant are skipped, and attempts of an erased event
+    /// are written without content.
     ///
-    /// The same commit marks an endpoint as failing when a delivery is exhausted and as recovered when one succeeds, and
-    /// leaves the notices of it in [`Notices`](crate::Notices). Tests and events that can't be rendered mark nothing.
+    /// The same commit marks an endpoint as failing when a delivery is exhausted and as recovered when one succeeds,
+    /// and writes the notices of it in [`Notices`](crate::Notices). Tests and events that can't be rendered mark
+    /// nothing.
     async fn record(&self, records: Vec<Record>) -> Result<(), StoreError>;
     /// Deliveries with their events' content; those that the ledger does not know are left out.
     async fn fetch(&self, ids: &[DeliveryId]) -> Result<Vec<Fetched>, StoreError>;
@@ -44,30 +47,33 @@ pub trait Ledger: Send + Sync + 'static {
     async fn attempts(&self, query: &AttemptQuery) -> Result<Page<AttemptSummary, AttemptId>, StoreError>;
     /// Those of these attempts that there are, without headers and bodies, in any order.
     async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError>;
-    /// One attempt.
+    /// One attempt with headers and bodies.
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError>;
     /// Events, newest first, without payloads.
     async fn events(&self, query: &EventQuery) -> Result<Page<EventSummary, EventId>, StoreError>;
-    /// One event with its payload.
+    /// One event with its payload, which is empty once erased.
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError>;
     /// Deliveries, newest first.
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery, DeliveryId>, StoreError>;
-    /// One delivery.
+    /// The delivery with this id.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
-    /// How many attempts there are, counted up to `limit` and for two seconds at the most. Where lists begin and end does not
-    /// matter here.
+    /// Counts attempts up to `limit` and for at most two seconds. The query's place in the list and page size are
+    /// ignored.
     async fn count_attempts(&self, query: &AttemptQuery, limit: u64) -> Result<Counted, StoreError>;
-    /// How many events there are, counted likewise.
+    /// Counts events under the same limits.
     async fn count_events(&self, query: &EventQuery, limit: u64) -> Result<Counted, StoreError>;
-    /// How many deliveries there are, counted likewise.
+    /// Counts deliveries under the same limits.
     async fn count_deliveries(&self, query: &DeliveryQuery, limit: u64) -> Result<Counted, StoreError>;
+    /// Attempts by outcome in the spans between neighbouring times, which ascend. They are counted newest first, for as long
+    /// as a page is looked for.
+    async fn tally_attempts(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError>;
 
-    /// How far deliveries are, without their content; those that the ledger does not know are left out.
+    /// Steps and states of deliveries, without content; unknown ones are left out.
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError>;
 
-    /// Takes open deliveries that nobody is working on although they should be: those whose time to be swept
-    /// has passed. Each is moved one step and hidden for `hide_for`. Any number of sweepers may run.
+    /// Takes open deliveries whose `sweep_at` has passed, so that no process is working on them. Each advances one step
+    /// and is hidden for `hide_for`. Any number of sweepers may run.
     async fn sweep(
         &self,
         which: Overdue,
@@ -75,11 +81,11 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
-    /// The open delivery whose time to be swept passed first, with that time, if it has passed. In health there is none
-    /// for longer than a sweeper takes.
+    /// The open delivery that has been overdue for longest, with its `sweep_at`; `None` if none is overdue. In a
+    /// healthy system none stays overdue for longer than a sweep takes.
     async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError>;
-    /// Leaves deliveries that were swept but not published alone until a time. It remains known since when each waits;
-    /// one that has changed meanwhile stays as it is.
+    /// Postpones deliveries that were swept but not published. The start of their wait stays on record, and one that
+    /// has changed meanwhile is left alone.
     async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError>;
     /// The endpoints that have held deliveries.
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError>;
@@ -92,12 +98,12 @@ pub trait Ledger: Send + Sync + 'static {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError>;
-    /// Endpoints of which somebody wants what was held before a time cancelled, with that time.
+    /// Endpoints with a requested cancellation, and the time before which held deliveries are to be cancelled.
     async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError>;
-    /// Notes that what was held for an endpoint before a time is cancelled. `false`, and nothing changed, if some still
-    /// is, or somebody has asked anew.
+    /// Completes the cancellation of deliveries held before a time. Returns `false`, and changes nothing, if some are
+    /// still held or a newer request exists.
     async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError>;
-    /// Cancels held deliveries of an endpoint: all, or those that are held since before a time. Returns how many.
+    /// Cancels held deliveries of an endpoint: all, or those held since before a time. Returns their number.
     async fn cancel_held(
         &self,
         endpoint: EndpointId,
@@ -107,56 +113,52 @@ pub trait Ledger: Send + Sync + 'static {
         limit: u32,
     ) -> Result<u64, StoreError>;
 
-    /// Makes the day partitions from yesterday to `days_ahead` days after `now`, where they are missing. Does
-    /// nothing where there are no partitions.
+    /// Creates the missing day partitions from yesterday to `days_ahead` days after `now`. Does nothing where there are
+    /// no partitions.
     async fn prepare_partitions(&self, now: Timestamp, days_ahead: u32) -> Result<(), StoreError>;
-    /// How the ledger stands, for metrics.
+    /// The ledger's figures for metrics.
     async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError>;
-    /// Whether the ledger answers.
+    /// Fails if the ledger does not answer.
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
-/// One thing to write down.
+/// One entry for the ledger.
 #[derive(Debug, Clone)]
 pub enum Record {
     /// An event was accepted, with all its deliveries.
     Event(NewEvent),
-    /// An attempt was made.
+    /// An attempt was made, successful or not.
     Attempt(Box<Attempt>),
     /// A delivery changed its state without an attempt.
     Move(DeliveryMove),
 }
 
-/// An event that was accepted.
+/// An accepted event with its deliveries.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Its id.
     pub id: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// What happened.
     pub event_type: EventType,
-    /// When it happened.
+    /// The time of the event itself, given by the publisher.
     pub occurred_at: Timestamp,
-    /// When it was accepted.
     pub accepted_at: Timestamp,
     /// The content, a JSON text.
     pub payload: Bytes,
-    /// The publisher's key.
     pub idempotency_key: Option<String>,
-    /// The publisher's trace.
+    /// The publisher's trace context (W3C).
     pub traceparent: Option<TraceParent>,
-    /// Where it goes, and where filters keep it from going: the endpoint, and `Pending`, `Held` or `Cancelled`. Ids follow
-    /// from event and endpoint.
+    /// Target endpoints with the initial state: `Pending`, `Held`, or `Cancelled` if a filter excludes the event.
+    /// Delivery ids follow from event and endpoint.
     pub deliveries: Vec<(EndpointId, DeliveryState)>,
-    /// How long after `accepted_at` the sweeper leaves pending deliveries alone.
+    /// The time after `accepted_at` during which the sweeper leaves pending deliveries alone, because the queue is
+    /// expected to have them.
     pub grace: Duration,
-    /// Whether it only tests an endpoint.
+    /// `true` for a test of an endpoint.
     pub test: bool,
 }
 
 impl NewEvent {
-    /// How many endpoints it goes to.
+    /// The number of endpoints that receive the event, those excluded by filters not counted.
     pub(crate) fn delivery_count(&self) -> usize {
         let goes = |(_, state): &&(EndpointId, DeliveryState)| !matches!(state, DeliveryState::Cancelled(_));
         self.deliveries.iter().filter(goes).count()
@@ -166,48 +168,39 @@ impl NewEvent {
 /// The state of a delivery after something happened to it.
 #[derive(Debug, Clone)]
 pub struct DeliveryMove {
-    /// Which delivery.
     pub id: DeliveryId,
-    /// Its event.
     pub event: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// Where it goes.
     pub endpoint: EndpointId,
     /// The step it has reached.
     pub step: Step,
-    /// The state it is in.
     pub state: DeliveryState,
-    /// When the sweeper is to publish it: its due time where the ledger keeps the time, some grace later where
-    /// the broker does; `None` for states in which nothing is to be published (held, terminal).
+    /// The time at which the sweeper publishes it: its due time if the ledger keeps it, some grace later if the broker
+    /// does; `None` if nothing is to be published (held, terminal).
     pub sweep_at: Option<Timestamp>,
-    /// When this happened.
     pub at: Timestamp,
 }
 
 /// One HTTP request and what came of it.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// What a list shows of it.
+    /// The part of the attempt that lists contain.
     pub summary: AttemptSummary,
     /// The state of its delivery afterwards. Meaningful when recording; when read, the state as recorded here
     /// is not kept and this is `None`.
     pub after: Option<DeliveryMove>,
-    /// The request's headers.
     pub request_headers: Headers,
-    /// The request's body.
     pub request_body: RequestBody,
-    /// The response's headers.
     pub response_headers: Headers,
     /// The beginning of the response's body.
     pub response_body: Bytes,
-    /// Whether the response went on.
+    /// `true` if the response was longer than what is stored of it.
     pub response_truncated: bool,
     /// The address that the request was sent to.
     pub remote_address: String,
-    /// How long its parts took, to the microsecond.
+    /// Durations of its phases, to the microsecond.
     pub timing: Timing,
-    /// Why the request was sent a second time within it; empty if it was sent once.
+    /// The reason why the request was sent a second time within the attempt; empty if it was sent once.
     pub sent_again: String,
 }
 
@@ -217,101 +210,84 @@ pub type Headers = Vec<(String, String)>;
 /// A request's body. The event's payload, which usually stands in it verbatim, is not stored a second time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestBody {
-    /// The payload of the event with something before and behind it.
+    /// The event's payload within other bytes.
     Around {
-        /// What stands around the payload.
+        /// The bytes around the payload.
         envelope: Bytes,
-        /// Where in the envelope the payload stands.
+        /// Byte offset of the payload within the envelope.
         payload_at: u32,
     },
-    /// The whole body.
+    /// The complete body, for formats that change the payload.
     Whole(Bytes),
 }
 
-/// What a list shows of an attempt.
+/// The part of an attempt that lists contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptSummary {
-    /// Its id.
     pub id: AttemptId,
-    /// Its delivery.
     pub delivery: DeliveryId,
-    /// Its event.
     pub event: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// Where it went.
     pub endpoint: EndpointId,
-    /// The event's type.
     pub event_type: EventType,
     /// Its number within the delivery; the first is 1.
     pub number: u32,
-    /// When the request was begun.
+    /// The time at which the request began.
     pub started_at: Timestamp,
-    /// How long it took.
     pub duration: Duration,
-    /// Where the request went.
+    /// The URL that was requested.
     pub url: String,
     /// The dialect that it was written in.
     pub dialect: String,
-    /// What came of it.
     pub outcome: Outcome,
-    /// What exactly went wrong, for people; empty on success.
+    /// The exact error as a sentence for people; empty on success.
     pub error: String,
     /// The response's status, if there was a response.
     pub status_code: Option<u16>,
-    /// When the next attempt is due, if one follows.
+    /// The due time of the next attempt, if one follows.
     pub next_attempt_at: Option<Timestamp>,
-    /// Whether it only tests its endpoint.
+    /// `true` for a test of an endpoint.
     pub test: bool,
 }
 
-/// What a list shows of an event.
+/// The part of an event that lists contain: all but the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventSummary {
-    /// Its id.
     pub id: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// What happened.
     pub event_type: EventType,
-    /// When it happened.
+    /// The time of the event itself, given by the publisher.
     pub occurred_at: Timestamp,
-    /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// The publisher's key.
     pub idempotency_key: Option<String>,
-    /// How many endpoints it goes to.
+    /// The number of endpoints that it goes to.
     pub delivery_count: u32,
-    /// Whether it only tests an endpoint.
+    /// `true` for a test of an endpoint.
     pub test: bool,
-    /// When its content was erased; the payload is empty since.
+    /// The time at which its content was erased; the payload is empty since then.
     pub erased_at: Option<Timestamp>,
 }
 
-/// A delivery.
+/// One event for one endpoint, in its present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its id.
     pub id: DeliveryId,
-    /// Its event.
     pub event: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// Where it goes.
     pub endpoint: EndpointId,
-    /// Where it stands.
     pub state: DeliveryState,
-    /// How many attempts were made: for an open delivery one less than its step's, for one that ended by an
-    /// attempt that attempt's number.
+    /// The number of attempts made: one less than the step's for an open delivery, the last attempt's number for one
+    /// that ended by an attempt.
     pub attempts: u32,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// When it is published again unless something happens before; `None` if nothing is to be published.
+    /// The time at which the sweeper publishes it unless something happens before; `None` if nothing is to be
+    /// published.
     pub sweep_at: Option<Timestamp>,
 }
 
 impl Delivery {
-    /// Whether the ledger alone keeps it until it is due, and not the queue.
+    /// `true` if the ledger alone keeps it until it is due, and not the queue.
     #[must_use]
     pub fn is_kept_by_ledger(&self) -> bool {
         let due = self.state.due();
@@ -323,35 +299,29 @@ impl Delivery {
 /// A delivery as a dispatcher needs it.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// Its id.
     pub id: DeliveryId,
-    /// The step it is at.
     pub step: Step,
-    /// Whether it is terminal.
     pub terminal: bool,
-    /// What is to be sent; `None` while the record of its event is still on the way.
+    /// The content to send; `None` while the record of its event is still on the way.
     pub content: Option<EventContent>,
 }
 
-/// What an attempt needs of the event.
+/// The parts of an event that an attempt needs.
 #[derive(Debug, Clone)]
 pub struct EventContent {
-    /// The event's type.
     pub event_type: EventType,
-    /// When the event happened.
+    /// The time of the event itself, given by the publisher.
     pub occurred_at: Timestamp,
-    /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// The event's content.
     pub payload: Bytes,
-    /// The publisher's trace.
+    /// The publisher's trace context (W3C).
     pub traceparent: Option<TraceParent>,
 }
 
-/// Which overdue deliveries are swept.
+/// The kinds of overdue deliveries that a sweep takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
-    /// All of them.
+    /// Those that the queue should have had as well.
     All,
     /// Those that the ledger alone kept until they were due.
     KeptByLedger,
@@ -360,28 +330,25 @@ pub enum Overdue {
 /// A delivery that is to be published again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDelivery {
-    /// Its id.
     pub id: DeliveryId,
-    /// Its event.
     pub event: EventId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// Where it goes.
     pub endpoint: EndpointId,
     /// The step it is at now.
     pub step: Step,
-    /// When its attempt is (or was) due; `None` if at once.
+    /// The due time of its attempt; `None` if it is due at once.
     pub due: Option<Timestamp>,
-    /// Since when its message should be in its lane, before it was taken.
+    /// The time since which its message should have been in its lane, before it was swept.
     pub since: Timestamp,
-    /// Whether the ledger alone kept it until it was due. Otherwise the queue was believed to have it.
+    /// `true` if the ledger alone kept it until it was due, `false` if the queue was expected to have it.
     pub kept_by_ledger: bool,
-    /// Whether it was held because nobody could tell whether its endpoint wants it.
+    /// `true` if it was held because the endpoint's subscriptions could not be read, so their match is still to be
+    /// decided.
     pub undecided: bool,
 }
 
 impl RequestBody {
-    /// The body as it was sent, put together with the event's payload.
+    /// The body as it was sent, assembled with the event's payload.
     #[must_use]
     pub fn assemble(&self, payload: &[u8]) -> Bytes {
         match self {

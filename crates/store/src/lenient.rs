@@ -1,8 +1,8 @@
-//! Reading rows of the registry one part at a time: what can't be read of one row keeps nothing else from being used.
+//! Lenient reading of registry rows: an unreadable column keeps nothing else from being used.
 //!
-//! Need: a row that was edited by hand, or written by a newer version, must not freeze the registry of everybody.
-//! Mechanism: each column is read on its own; one that can't be read is as in a new row and is named. Unknown fields of
-//! JSON are passed over. Limit: a row whose id can't be read is left out, with a warning.
+//! A row that was edited by hand, or written by a newer version, must not freeze everybody's registry. Each column is
+//! read on its own; an unreadable one has its default and is named in a report. Unknown fields of JSON are ignored. A
+//! row whose id can't be read is left out, with a warning.
 
 use std::fmt::Display;
 
@@ -20,13 +20,13 @@ pub(crate) struct Lenient {
 /// Something of the registry that can't be read in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// What it is: `tenant`, `key`, `endpoint` or `event_type`.
+    /// The kind of row: `tenant`, `key`, `endpoint` or `event_type`.
     pub kind: &'static str,
-    /// Whose it is, if it belongs to a tenant and that can be read.
+    /// The owning tenant, if there is one and it can be read.
     pub tenant: Option<TenantId>,
     /// Its id; empty if not even that can be read.
     pub id: String,
-    /// Which part of it, and why.
+    /// The unreadable columns, each with its error.
     pub why: String,
 }
 
@@ -73,7 +73,7 @@ impl Lenient {
         self.fields("settings", json)
     }
 
-    /// The scopes that this version knows: a key may do nothing by a name that nobody understands.
+    /// The known scopes. An unknown one allows nothing.
     pub(crate) fn scopes<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Vec<Scope> {
         let mut read = |name: &str| name.parse::<Scope>().map_err(|error| self.note("scopes", error)).ok();
         names.filter_map(&mut read).collect()
@@ -111,7 +111,7 @@ impl Lenient {
         std::mem::take(&mut self.unreadable)
     }
 
-    /// What is to be told of the row, if something could not be read.
+    /// A report of the row, if something could not be read.
     pub(crate) fn told(self, kind: &'static str, tenant: Option<TenantId>, id: impl Display) -> Option<Unreadable> {
         (!self.why.is_empty()).then(|| Unreadable {
             kind,
@@ -122,10 +122,10 @@ impl Lenient {
     }
 }
 
-/// A row that was read, with what is to be told of it.
+/// A row, with a report if it could not be read in full.
 pub(crate) type Read<T> = (T, Option<Unreadable>);
 
-/// A row of which not even the id can be read, or which is nothing without what can't be.
+/// A report of a row that is left out, because its id or another essential column can't be read.
 pub(crate) fn left_out(kind: &'static str, id: impl Display, error: impl Display) -> Unreadable {
     Unreadable {
         kind,
@@ -135,7 +135,7 @@ pub(crate) fn left_out(kind: &'static str, id: impl Display, error: impl Display
     }
 }
 
-/// Divides what was read from what is to be told of it.
+/// Separates the rows that were read from the reports on those that were not.
 pub(crate) fn divide<T>(rows: impl Iterator<Item = Result<Read<T>, Unreadable>>, told: &mut Vec<Unreadable>) -> Vec<T> {
     let mut one = |row: Result<Read<T>, Unreadable>| match row {
         Ok((read, note)) => {

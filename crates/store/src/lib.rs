@@ -1,10 +1,9 @@
-//! What is stored: the registry (tenants, keys, endpoints), the ledger (events, deliveries, attempts), the
-//! idempotency keys and the notices.
+//! Storage: the registry (tenants, keys, endpoints), the ledger (events, deliveries, attempts), idempotency keys and
+//! notices.
 //!
-//! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same
-//! contract suite (`tests/contract`). No other crate names a database client.
+//! One seam, two implementations: [`postgres`] for many processes, [`sqlite`] for one. Both pass the same contract
+//! suite (`tests/contract`). No other crate names a database client.
 
-pub mod access;
 pub mod answers;
 pub mod cache;
 pub mod erasures;
@@ -21,9 +20,8 @@ pub mod replays;
 pub mod seal;
 mod sealed;
 pub mod sqlite;
-pub mod tail;
+pub mod watch;
 
-pub use access::{Access, Caller};
 pub use answers::Answers;
 pub use cache::RegistryCache;
 pub use erasures::Erasures;
@@ -35,9 +33,9 @@ pub use metrics::register as register_metrics;
 pub use notices::Notices;
 pub use registry::Registry;
 pub use replays::Replays;
-pub use tail::Tail;
+pub use watch::Watch;
 
 /// Everything that is stored, behind one handle.
-pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Tail {}
+pub trait Store: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Watch {}
 
-impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Tail> Store for T {}
+impl<T: Registry + Ledger + Idempotency + Answers + Notices + Replays + Erasures + Watch> Store for T {}

@@ -1,4 +1,4 @@
-//! What stores count.
+//! Metrics of stores and of the registry cache.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use deadpool_postgres::{Pool, PoolError};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use tidings_service::metrics::{SECONDS, before_reading, counter, counters, gauge, gauges, histograms};
 
-/// What of the registry can't be read in full, by kind.
+/// Rows of the registry that can't be read in full, by kind.
 pub(crate) static UNREADABLE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges(
         "tidings_registry_unreadable",
@@ -16,7 +16,7 @@ pub(crate) static UNREADABLE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     )
 });
 
-/// Every label of [`UNREADABLE`].
+/// Every `kind` label of [`UNREADABLE`].
 pub(crate) const KINDS: [&str; 4] = ["tenant", "key", "endpoint", "event_type"];
 
 /// Rows beside the registry that were passed over because this version can't read them.
@@ -28,7 +28,7 @@ pub(crate) static PASSED_OVER: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
-/// What endpoints take in memory.
+/// Memory used by cached endpoints, in bytes.
 pub(crate) static BYTES: LazyLock<IntGauge> = LazyLock::new(|| {
     gauge(
         "tidings_registry_endpoint_bytes",
@@ -36,7 +36,7 @@ pub(crate) static BYTES: LazyLock<IntGauge> = LazyLock::new(|| {
     )
 });
 
-/// How many endpoints there are of each kind; in every process that has the registry.
+/// Endpoints by state; exported by every process that has the registry.
 pub(crate) static ENDPOINTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     let help = "Endpoints in the registry's cache: active, failing (given up deliveries, and none succeeded since) or \
                 disabled. Every process that has a cache reports all: max, not sum.";
@@ -98,7 +98,7 @@ pub(crate) fn show_pool(name: &'static str, pool: &Pool) {
     });
 }
 
-/// Somebody waited for a connection.
+/// Records the time that a caller waited for a pooled connection.
 pub(crate) fn waited(pool: &str, took: Duration, failed: Option<&PoolError>) {
     WAIT.with_label_values(&[pool]).observe(took.as_secs_f64());
     if let Some(error) = failed {

@@ -22,15 +22,15 @@ mod ledger;
 mod listen;
 mod migrate;
 mod notices;
-mod open;
 mod partitions;
 mod record;
 mod registry;
 mod replays;
 mod retention;
 mod standing;
-mod tail;
+mod sweep;
 mod tls;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -48,18 +48,18 @@ use crate::seal::Sealer;
 
 pub use migrate::{Migrated, migrate};
 
-/// How long connecting, and waiting for a free connection, may take.
+/// Limit for connecting, and for waiting for a free connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a statement may take; the server ends it then.
+/// Limit for a statement; the server cancels it then.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long one that people wait for may take.
+/// Limit for a statement that people wait for.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one of upkeep may take. Each is bounded by the rows that it walks over, so this is for a slow disk.
+/// Limit for a statement of maintenance. Each is bounded by the rows that it visits, so this allows for a slow disk.
 const UPKEEP_TIMEOUT: Duration = Duration::from_secs(600);
 /// Connections for upkeep: one for what is too old, one for erasures.
 const UPKEEP_CONNECTIONS: usize = 2;
 
-/// How to reach PostgreSQL.
+/// Connection settings for PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -69,8 +69,8 @@ pub struct Config {
     /// The most connections that one process keeps open for its work, searches included; beside them one or two that
     /// listen to others and, in log, two for upkeep.
     pub max_connections: usize,
-    /// How many of these are for what people read: lists, searches, counts. The others never wait for those. At least one
-    /// is left to each side.
+    /// Connections reserved for what people read: lists, searches, counts. The others never wait for those. At least
+    /// one is left to each side.
     pub max_reading_connections: usize,
     /// Certificates, in PEM, that sign the server's; the well-known authorities if not given.
     pub ca_file: Option<PathBuf>,
@@ -91,12 +91,12 @@ impl Default for Config {
 pub struct Postgres {
     /// For records, fetches, sweeps, the registry: what events wait for.
     work: Pool,
-    /// For what people read.
+    /// Connections for reads that people wait for.
     reading: Pool,
-    /// For what takes long and nobody waits for.
+    /// Connections for maintenance, which takes long and has nobody waiting.
     upkeep: Pool,
     /// Of everything, and of what only the ledger keeps.
-    swept: [open::Swept; 2],
+    swept: [sweep::Swept; 2],
     /// For the connections that are not the pools'.
     session: tokio_postgres::Config,
     tls: tls::Tls,
@@ -148,7 +148,7 @@ impl Postgres {
         }
     }
 
-    /// A connection for work.
+    /// Takes a connection from the pool for work.
     async fn client(&self) -> Result<Lease, StoreError> {
         self.lease("work", &self.work).await
     }
@@ -158,7 +158,7 @@ impl Postgres {
         self.lease("reading", &self.reading).await
     }
 
-    /// A connection for upkeep.
+    /// Takes a connection from the pool for maintenance.
     async fn keeper(&self) -> Result<Lease, StoreError> {
         self.lease("upkeep", &self.upkeep).await
     }
@@ -170,7 +170,7 @@ impl Postgres {
         Ok(Lease::new(object?, self.tls.clone()))
     }
 
-    /// Runs a statement; gives the number of rows that it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         self.client().await?.execute(sql, values).await
     }
@@ -180,18 +180,18 @@ impl Postgres {
         self.client().await?.query(sql, values).await
     }
 
-    /// Runs a statement; gives the one row that it has at most.
+    /// Runs a statement and returns its row, if there is one.
     async fn query_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
-    /// Reads for people; gives the one row that there is at most.
+    /// Runs a read that people wait for and returns its row, if there is one.
     async fn read_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StoreError> {
         Ok(self.reader().await?.query(sql, values).await?.into_iter().next())
     }
 }
 
-/// When the server plans statements that are prepared.
+/// The times at which the server plans prepared statements.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plans {
     /// Once for each connection, whatever the values. What is recorded comes in small batches, for which the server would
@@ -221,6 +221,7 @@ fn pool(
         statement_timeout.as_millis()
     );
     pooled.options(options.trim_start());
+    // A lease returns only idle connections, so it is enough to check that they are still open.
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
@@ -244,14 +245,15 @@ impl std::fmt::Debug for Postgres {
     }
 }
 
-/// What is answered has reached the disk, whatever the database or the role is set to; what is set to more stays so.
+/// Makes every acknowledged commit reach the disk, even where the database or the role sets `synchronous_commit` to
+/// `off`; stricter settings stay.
 async fn commit_durably(client: &mut ClientWrapper) -> Result<(), HookError> {
-    let sql =
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    let sql = "-- name: commit_durably
+             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
     client.batch_execute(sql).await.map_err(HookError::Backend)
 }
 
-/// The settings of every connection.
+/// Session settings that every connection gets.
 fn session(config: &Config) -> Result<(tokio_postgres::Config, tls::Tls), StoreError> {
     let mut session: tokio_postgres::Config = config
         .url

@@ -15,15 +15,15 @@ use url::Url;
 use crate::error::StoreError;
 use crate::lenient::Unreadable;
 
-/// What is known of tenants, keys, endpoints and event types.
+/// Tenants, keys, endpoints and event types.
 ///
-/// Every change is announced on [`Registry::changes`] after it is committed. What changes something takes an entry of
-/// the audit log and writes it in the same commit, if there was something to change.
+/// Every change is announced on [`Registry::changes`] after it is committed. Methods that change something take an
+/// entry for the audit log and write it in the same commit, if there was something to change.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// Stores a new tenant with its first key, both or neither.
     async fn create_tenant(&self, tenant: &Tenant, first_key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// One tenant.
+    /// The tenant with this id.
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
     /// Tenants, newest first, made before `before`.
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
@@ -47,9 +47,9 @@ pub trait Registry: Send + Sync + 'static {
         new: &ApiKey,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
-    /// One key.
+    /// The key with this id.
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
-    /// The keys of a tenant, or the operators' keys; newest first. Those of portal links are among them if asked for.
+    /// The keys of a tenant, or the operators' keys, newest first; those of portal links only with `with_portal`.
     async fn keys(&self, tenant: Option<TenantId>, with_portal: bool) -> Result<Vec<ApiKey>, StoreError>;
     /// Lets a key expire at another time, or never. `false` if there is none.
     async fn replace_key_expiry(
@@ -113,11 +113,11 @@ pub trait Registry: Send + Sync + 'static {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<EndpointId>, StoreError>;
-    /// Seals what endpoints keep secret with the present first key where another was used; of so many endpoints,
-    /// in the order of their ids, beginning behind `after`. It is no change of them. What somebody else changes at the same
-    /// moment is left to them.
+    /// Seals endpoints' secrets with the first key where another was used, in up to `limit` endpoints in the order of
+    /// their ids, beginning behind `after`. The endpoints' times of change stay. An endpoint that another process
+    /// changes at the same moment is skipped.
     async fn rekey(&self, after: Option<EndpointId>, limit: u32) -> Result<Rekeyed, StoreError>;
-    /// Which keys what is stored is sealed with, by name.
+    /// Numbers of values sealed with each key, by the key's name.
     async fn seal_uses(&self) -> Result<Vec<SealUse>, StoreError>;
 
     /// Stores the next version of an event type: one more than the newest, or the first.
@@ -133,15 +133,15 @@ pub trait Registry: Send + Sync + 'static {
     /// Removes an event type with all its versions. `false` if there was none.
     async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError>;
 
-    /// Writes an entry about something that stays as it is here: it was only looked at, or it is kept elsewhere, such as a
-    /// message of the queue. Everything else is written with its own entry.
+    /// Writes an audit entry without a change in the store: something was only read, or is kept elsewhere, such as a
+    /// message of the queue. Changes write their own entries.
     async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Entries of the audit log, newest first.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Everything, or a part (empty if it is gone). What is secret of endpoints is sealed.
     async fn snapshot(&self, of: Of) -> Result<Snapshot, StoreError>;
-    /// So many tenants with their keys and endpoints, in the order of their ids, beginning behind `after`.
+    /// Up to `limit` tenants with their keys and endpoints, in the order of their ids, beginning behind `after`.
     async fn snapshot_page(&self, after: Option<TenantId>, limit: u32) -> Result<Snapshot, StoreError>;
     /// The present mark of each tenant, to find those that changed without being read again.
     async fn marks(&self) -> Result<HashMap<TenantId, Mark>, StoreError>;
@@ -150,18 +150,16 @@ pub trait Registry: Send + Sync + 'static {
     async fn changes(&self) -> Result<mpsc::Receiver<Of>, StoreError>;
 }
 
-/// Which part of the registry.
+/// A part of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Of {
-    /// All of it.
+    /// Every part.
     Everything,
     /// One tenant with its keys and endpoints.
     Tenant(TenantId),
-    /// One endpoint of this tenant.
+    /// One endpoint of a tenant.
     Endpoint(TenantId, EndpointId),
-    /// The operators' keys.
     Operators,
-    /// The catalogue of event types.
     EventTypes,
 }
 
@@ -176,71 +174,68 @@ pub struct Snapshot {
     pub endpoints: Vec<Endpoint>,
     /// The newest version of each event type.
     pub event_types: Vec<EventTypeVersion>,
-    /// What can't be read of all this, or is left out for that.
+    /// Rows that can't be read in full, and rows that are left out for that reason.
     pub unreadable: Vec<Unreadable>,
     /// The marks of those tenants that are here with everything they have.
     pub marks: HashMap<TenantId, Mark>,
-    /// Behind which tenant to go on, if this is a page and not the last.
+    /// The last tenant of this page, if another page follows.
     pub next: Option<TenantId>,
 }
 
-/// Something that is different after each change of a tenant, of its keys or of its endpoints.
+/// A value that differs after each change of a tenant, its keys or its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// How many rows there are.
+    /// The number of rows.
     pub(crate) rows: i64,
-    /// The sum of what each row's version is known by.
+    /// The sum of the rows' versions.
     pub(crate) versions: i64,
 }
 
-/// What became of a request to remove something.
+/// The result of a request to delete something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
-    /// It is removed.
+    /// It existed and is deleted.
     Deleted,
-    /// It is there, but not as the caller has seen it.
+    /// It was modified since the caller read it, and stays.
     Changed,
-    /// There was none.
+    /// It did not exist.
     Gone,
 }
 
-/// What was sealed again.
+/// The result of sealing a page of endpoints again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rekeyed {
-    /// How many endpoints had something sealed with another key than the first.
+    /// Endpoints that had something sealed with another key than the first.
     pub sealed: u32,
     /// Endpoints with something that opens with no key that is configured; left as they are.
     pub unreadable: Vec<EndpointId>,
-    /// Behind which endpoint to go on; none at the end.
+    /// The last endpoint visited, if there are more.
     pub next: Option<EndpointId>,
 }
 
-/// What is sealed with one key.
+/// Numbers of values that are sealed with one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SealUse {
-    /// The key's name.
     pub key: String,
-    /// How many secrets of endpoints, those before a rotation included, and sets of credentials.
+    /// Endpoints' secrets, those before a rotation included, and sets of credentials.
     pub secrets: u64,
-    /// How many answers to requests with an `Idempotency-Key`; they are gone after a day.
+    /// Stored responses to requests with an `Idempotency-Key`; they are forgotten after a day.
     pub answers: u64,
 }
 
 /// A version of an event type that has no number yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEventTypeVersion {
-    /// The event type.
     pub event_type: EventType,
-    /// What it means, for people.
+    /// A description for people.
     pub description: String,
     /// The JSON Schema of its payloads, as JSON text; any payload will do if there is none.
     pub schema: Option<String>,
-    /// When it is made.
     pub created_at: Timestamp,
 }
 
 impl NewEventTypeVersion {
-    /// With its number.
+    /// Completes it with its version number.
     pub(crate) fn numbered(&self, version: u32) -> EventTypeVersion {
         EventTypeVersion {
             event_type: self.event_type.clone(),
@@ -252,41 +247,37 @@ impl NewEventTypeVersion {
     }
 }
 
-/// Which endpoints; what is not given filters nothing.
+/// Conditions on endpoints; unset ones match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointQuery {
-    /// Whose.
     pub tenant: Option<TenantId>,
-    /// How they stand.
     pub state: Option<EndpointState>,
     /// The host of their URL, without the port, as [`url::Url::host_str`] writes it.
     pub host: Option<String>,
-    /// The name of their dialect.
     pub dialect: Option<String>,
     /// Older than this one, for the next page.
     pub before: Option<EndpointId>,
-    /// How many at the most.
+    /// Maximum number of results.
     pub limit: u32,
 }
 
-/// How an endpoint stands, as far as the registry knows.
+/// State of an endpoint, as far as the registry knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndpointState {
-    /// On, and not failing.
+    /// Enabled, and not failing.
     On,
-    /// On, and nothing has succeeded since a delivery was given up.
+    /// Enabled; nothing has succeeded since a delivery was exhausted.
     Failing,
-    /// Off, because somebody turned it off.
+    /// Disabled by a user.
     Off,
-    /// Off, because Tidings turned it off.
+    /// Disabled by Tidings, because it failed or is gone.
     TurnedOff,
 }
 
 impl EndpointState {
-    /// Every state.
     pub const ALL: [Self; 4] = [Self::On, Self::Failing, Self::Off, Self::TurnedOff];
 
-    /// The name in the API.
+    /// The name used in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -297,7 +288,7 @@ impl EndpointState {
         }
     }
 
-    /// The state of this name.
+    /// Parses the name used in the API.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
@@ -314,29 +305,29 @@ impl EndpointState {
     }
 }
 
-/// Which entries of the audit log; what is not given filters nothing.
+/// Conditions on entries of the audit log; unset ones match everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Whose things were changed.
+    /// The owner of the changed objects.
     pub tenant: Option<TenantId>,
-    /// The key with which they were.
+    /// The key that made the changes.
     pub key: Option<KeyId>,
-    /// What was done: `endpoint.updated`; with a star at its end, all that begins so.
+    /// The action, such as `endpoint.updated`; with a star at its end, every action that begins with it.
     pub action: Option<String>,
     /// The id of what was changed.
     pub target: Option<String>,
-    /// Not before this time, to the millisecond.
+    /// Earliest time, inclusive, to the millisecond.
     pub since: Option<Timestamp>,
-    /// Before this time, to the millisecond.
+    /// Latest time, exclusive, to the millisecond.
     pub until: Option<Timestamp>,
     /// Older than this entry, for the next page.
     pub before: Option<AuditId>,
-    /// How many at the most.
+    /// Maximum number of results.
     pub limit: u32,
 }
 
 impl AuditQuery {
-    /// What actions begin with, if not one action is meant but all that begin so.
+    /// The prefix before the star, if `action` ends with one.
     pub(crate) fn action_prefix(&self) -> Option<String> {
         Some(self.action.as_ref()?.strip_suffix('*')?.to_owned())
     }
@@ -347,7 +338,7 @@ impl AuditQuery {
     }
 }
 
-/// The entry of an endpoint that Tidings itself turns off; whose it is, the store finds out.
+/// The audit entry of an endpoint that Tidings itself disables; the store adds the tenant.
 pub(crate) fn turned_off(id: EndpointId, reason: DisabledReason, detail: &str, now: Timestamp) -> AuditEntry {
     AuditEntry::new(now, Actor::System, "endpoint.disabled", id).change(
         Some(json!({ "enabled": true })),
@@ -355,7 +346,7 @@ pub(crate) fn turned_off(id: EndpointId, reason: DisabledReason, detail: &str, n
     )
 }
 
-/// Where requests of an endpoint would go whose URL can't be read: none is made.
+/// The placeholder for an endpoint's URL that can't be read; no request is made to it.
 pub(crate) fn unreadable_url() -> Url {
     // The top-level domain is reserved for names that do not exist (RFC 6761, section 6.4).
     #[allow(clippy::unwrap_used, reason = "it is a URL")]

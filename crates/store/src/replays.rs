@@ -1,9 +1,8 @@
-//! Replays: jobs that send again what the log can find.
+//! Replays: jobs that make new deliveries of logged events.
 //!
-//! Need: a million deliveries are sent again although the process that works on it is killed now and then. Mechanism: a
-//! page of rows becomes deliveries, and the job's mark moves past the page, in one commit; a delivery's id follows from
-//! event, endpoint and replay. Whoever works on a job holds its claim for a while, and others take it over after that.
-//! Limit: the order is that of the rows, newest first.
+//! A million deliveries must be replayed even if the working process is killed now and then. A page of rows becomes
+//! deliveries, and the job's mark moves past the page, in one commit; a delivery's id follows from event, endpoint and
+//! replay. A worker holds a job's claim for a while, and others take it over after that. Rows are visited newest first.
 
 use std::time::Duration;
 
@@ -14,69 +13,62 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// A job that sends again.
+/// A job that makes new deliveries of logged events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
-    /// Its id.
     pub id: ReplayId,
-    /// Whose events.
     pub tenant: TenantId,
-    /// Which rows of the log, as `tidings.v1.LogRows`.
+    /// The selected rows of the log, an encoded `tidings.v1.LogRows`.
     pub rows: Bytes,
     /// The endpoint that everything goes to; none for where each went before.
     pub to: Option<EndpointId>,
-    /// Whether events that the endpoint got by now are left out.
+    /// `true` to leave out events that the endpoint has received by now.
     pub only_undelivered: bool,
-    /// At most so many deliveries are made per second; at least 1.
+    /// Maximum number of deliveries made per second; at least 1.
     pub per_second: u32,
-    /// Where it stands.
     pub state: ReplayState,
-    /// How many rows are known to be meant: those that were counted when it was made, and those that were gone through.
+    /// Rows known to be selected: those counted when the replay was made, and those visited since.
     pub matched: u64,
-    /// Whether there may be more.
+    /// `true` if there may be more rows than `matched`.
     pub matched_at_least: bool,
-    /// How far it is.
     pub progress: Progress,
-    /// Why it failed; empty otherwise.
+    /// The cause of a failure; empty otherwise.
     pub error: String,
-    /// When it was asked for.
     pub created_at: Timestamp,
-    /// When it last got on.
+    /// The time of the last progress.
     pub updated_at: Timestamp,
-    /// When it ended.
     pub ended_at: Option<Timestamp>,
 }
 
-/// How far a replay is.
+/// Progress of a replay, in rows of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many rows were gone through.
+    /// Rows visited.
     pub walked: u64,
-    /// How many deliveries were made of them.
+    /// Deliveries made of them.
     pub deliveries: u64,
-    /// How many rows were left out.
+    /// Rows left out.
     pub skipped: u64,
-    /// The last row that was gone through.
+    /// The last row that was visited.
     pub walked_to: Option<Uuid>,
 }
 
-/// Where a replay stands.
+/// State of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplayState {
-    /// Somebody works on it or soon will.
+    /// A log process works on it, or soon will.
     Running,
-    /// Nobody works on it until it is resumed.
+    /// No process works on it until it is resumed.
     Paused,
-    /// Every row was gone through.
+    /// Every row was visited.
     Succeeded,
-    /// People ended it.
+    /// A user cancelled it.
     Cancelled,
-    /// It can't go on.
+    /// It can't continue; its `error` says why.
     Failed,
 }
 
 impl ReplayState {
-    /// Every state.
     pub const ALL: [Self; 5] = [
         Self::Running,
         Self::Paused,
@@ -97,13 +89,13 @@ impl ReplayState {
         }
     }
 
-    /// The state of this name.
+    /// Parses the name used in columns, protos and JSON.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
-    /// Whether nothing more will happen.
+    /// `true` in states that never change again.
     #[must_use]
     pub fn has_ended(self) -> bool {
         !matches!(self, Self::Running | Self::Paused)
@@ -114,21 +106,21 @@ impl ReplayState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayClaim(pub(crate) Uuid);
 
-/// Rows of the log that were gone through.
+/// A page of visited rows.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// How many rows.
+    /// The number of rows visited.
     pub rows: u64,
-    /// The last of them.
+    /// The last row visited.
     pub last: Uuid,
-    /// What is to be sent again, each once.
+    /// The deliveries to make, each once.
     pub again: Vec<(EventId, EndpointId)>,
 }
 
-/// What came of asking for a delivery again.
+/// The result of a request to retry one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
-    /// It had ended: this new delivery is made of its event.
+    /// It had ended: a new delivery of its event was made.
     Again(DeliveryId),
     /// It waited: its attempt is due now.
     Hastened,
@@ -140,19 +132,20 @@ pub enum Retried {
     NotAgain,
 }
 
-/// Jobs that send again.
+/// Jobs that make new deliveries of logged events.
 #[async_trait]
 pub trait Replays: Send + Sync + 'static {
-    /// Stores a new replay.
+    /// Stores a new replay and its audit entry in one commit.
     async fn create_replay(&self, replay: &Replay, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// One replay.
+    /// The replay with this id.
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
     /// A tenant's replays, newest first, made before `before`.
     async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError>;
-    /// Replays of all tenants that run and have not got on since before this time, the longest first.
+    /// Running replays of all tenants without progress since this time, the longest first.
     async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError>;
-    /// Puts a replay that is in one state into another. `false`, and nothing changed, if it is in none or another.
-    async fn turn_replay(
+    /// Moves a replay from one state to another. Returns `false`, with nothing changed, if it does not exist or is in a
+    /// different state.
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -161,11 +154,13 @@ pub trait Replays: Send + Sync + 'static {
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Takes a running replay on which nobody works, for as long as `lease`; that which has waited longest first.
+    /// Claims a running replay without a claim for the time of `lease`; the one that has waited longest first.
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError>;
     /// Makes deliveries, due now, of a batch of rows and moves the replay's mark past it, in one commit. Left out are
-    /// events without content, tests, endpoints that are gone, what was made already and, if so asked, what the endpoint got.
-    /// The progress since; `None`, and nothing done, if the claim is lost or the replay not running any more.
+    /// events without content, tests, deleted endpoints, deliveries made before and, with `only_undelivered`, events
+    /// that the endpoint received.
+    ///
+    /// Returns the progress since; `None`, with nothing done, if the claim is lost or the replay no longer runs.
     async fn replay_batch(
         &self,
         replay: &Replay,
@@ -174,8 +169,8 @@ pub trait Replays: Send + Sync + 'static {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<Progress>, StoreError>;
-    /// Lets others take a claimed replay at once; nothing happens if the claim is lost.
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError>;
+    /// Releases a claimed replay at once; does nothing if the claim is lost.
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError>;
     /// Ends a claimed replay: as succeeded, or as failed with an error. `false` if the claim is lost.
     async fn end_replay(
         &self,
@@ -185,7 +180,7 @@ pub trait Replays: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Sends a delivery of this tenant again, now. `None` if there is none.
+    /// Retries a tenant's delivery now. `None` if it does not exist.
     async fn retry_delivery(
         &self,
         id: DeliveryId,

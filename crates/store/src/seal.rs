@@ -28,13 +28,13 @@ pub struct SealKey {
     key: [u8; 32],
 }
 
-/// Why something can't seal.
+/// A configuration of keys that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealKeyError {
-    /// No key at all.
+    /// There is no key.
     #[error("no key to seal secrets with: give one like `main:` followed by what `openssl rand -base64 32` prints")]
     None,
-    /// Two keys of one name.
+    /// Two keys have this name.
     #[error("two keys to seal secrets with are called `{0}`: give every key its own name")]
     SameName(String),
     /// Not a name, a colon and a key.
@@ -70,7 +70,7 @@ impl Sealer {
         Ok(Self { keys })
     }
 
-    /// The names of its keys.
+    /// The names of the keys, first the one that seals.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|(name, _)| name.as_str())
     }
@@ -134,7 +134,7 @@ impl Sealer {
         String::from_utf8(name.to_vec()).ok()
     }
 
-    /// Whether a value is sealed with the first key.
+    /// `true` if a value is sealed with the first key.
     #[must_use]
     pub fn is_current(&self, sealed: &[u8]) -> bool {
         split(sealed).is_some_and(|(id, ..)| id == self.keys[0].0)
@@ -157,7 +157,7 @@ impl fmt::Debug for Sealer {
 }
 
 impl SealKey {
-    /// A key of this name.
+    /// A named key.
     pub fn new(id: &str, key: [u8; 32]) -> Result<Self, SealKeyError> {
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
         if id.is_empty() || id.len() > 32 || !id.bytes().all(fits) {
@@ -169,6 +169,7 @@ impl SealKey {
     /// Reads `name:base64`, as it is configured.
     pub fn parse(text: &str) -> Result<Self, SealKeyError> {
         let (id, encoded) = text.trim().split_once(':').ok_or(SealKeyError::Form)?;
+        // The name is checked first, so that errors about the key can mention it.
         let key = Self::new(id, [0; 32])?;
         let bytes = BASE64_STANDARD
             .decode(encoded)

@@ -13,7 +13,7 @@ pub(crate) struct Columns {
     pub(crate) authentication: Option<Vec<u8>>,
 }
 
-/// What follows the endpoint's id in the context of its authentication, so that it can't be put in a secret's place.
+/// Follows the endpoint's id in the context of its credentials, so that they can't be stored in a secret's place.
 const AUTHENTICATION: &[u8] = b"authentication";
 
 impl Columns {
@@ -60,7 +60,7 @@ impl Columns {
     }
 }
 
-/// When the previous secret of an endpoint stops signing, open or sealed.
+/// The time at which the previous secret of an endpoint stops signing, open or sealed.
 pub(crate) fn previous_until(endpoint: &Endpoint) -> Option<Timestamp> {
     let sealed = endpoint.sealed.previous_secret.as_ref().map(|(_, until)| *until);
     endpoint
@@ -112,10 +112,11 @@ pub(crate) fn open(endpoint: &mut Endpoint, sealer: &Sealer) -> Result<(), Store
     opened
 }
 
-/// Opens what can be opened of an endpoint that is to be shown or changed; the rest stays sealed, which its reader sees.
+/// Opens every secret of an endpoint that a configured key opens. The rest stays sealed and is reported as such to its
+/// reader.
 pub(crate) fn open_what_opens(mut endpoint: Endpoint, sealer: &Sealer) -> Endpoint {
     if let Err(error) = open(&mut endpoint, sealer) {
-        tracing::debug!(endpoint = %endpoint.id, %error, "something of an endpoint stays sealed");
+        tracing::debug!(endpoint = %endpoint.id, %error, "a part of an endpoint can't be opened and stays sealed");
     }
     endpoint
 }

@@ -16,7 +16,6 @@ mod idempotency;
 mod ledger;
 mod messages;
 mod notices;
-mod open;
 mod query;
 mod readers;
 mod record;
@@ -26,7 +25,8 @@ mod retention;
 mod row;
 mod schema;
 mod standing;
-mod tail;
+mod sweep;
+mod watch;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -54,22 +54,22 @@ pub struct Sqlite {
     subscribers: Subscribers,
     // Declared before the lock: fields are dropped in order, and the lock must outlive the connections.
     writer: Arc<Writer>,
-    /// For what events wait for.
+    /// Connections for reads that events wait for.
     readers: Arc<Readers>,
     /// For the queue, which hands out nothing while it can't read.
     queue: Arc<Readers>,
-    /// For what people read.
+    /// Connections for reads that people wait for.
     searches: Arc<Readers>,
     path: Arc<Path>,
     _lock: Arc<File>,
 }
 
-/// Who wants to hear of changes to the registry.
+/// Channels of the subscribers to changes of the registry.
 type Subscribers = Arc<Mutex<Vec<mpsc::Sender<Of>>>>;
 
-/// How many changes may wait for a subscriber before its channel is closed instead.
+/// Changes that may wait for a subscriber. Its channel is closed when there are more, and it loads everything again.
 const CHANGES: usize = 1024;
-/// How many connections read for events, for the queue and for people, and how long one read may take.
+/// Connections that read for events, and the longest duration of one read.
 const READERS: (usize, Duration) = (2, Duration::from_secs(30));
 const QUEUE_READERS: (usize, Duration) = (1, Duration::from_secs(30));
 const SEARCHES: (usize, Duration) = (4, Duration::from_secs(10));
@@ -84,6 +84,8 @@ impl Sqlite {
     /// [`StoreError::Conflict`] if another process has it open, [`StoreError::Schema`] if it was written by a
     /// newer version, [`StoreError::Unavailable`] if the file can't be opened.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
+        // SQLite itself would let two processes take turns. But the embedded queue knows in memory which messages are
+        // handed out, and a second process would hand them out again.
         let lock = lock(path)?;
         keep_private(path)?;
         let mut connection = Connection::open(path)?;
@@ -125,7 +127,7 @@ impl Sqlite {
         self.readers.read(work).await
     }
 
-    /// Reads for the queue.
+    /// Reads on the connection reserved for the queue.
     async fn read_queue<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -141,8 +143,8 @@ impl Sqlite {
         self.searches.read(work).await
     }
 
-    /// Writes to the registry and announces what `changed` makes of the result, on the writing thread: also
-    /// when the caller has gone away by then.
+    /// Writes to the registry and announces what `changed` derives from the result. The writing thread does it, so it
+    /// happens even if the caller is gone by then.
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -166,7 +168,7 @@ impl Sqlite {
 
     /// An error if the disk is about to be full: a commit may then still fit or not, as chance has it.
     fn check_room(&self) -> Result<(), StoreError> {
-        let failed = |error| StoreError::Unavailable(format!("the disk can't be looked at: {error}"));
+        let failed = |error| StoreError::Unavailable(format!("the free space of the disk can't be read: {error}"));
         let disk = rustix::fs::statvfs(&*self.path).map_err(failed)?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_ROOM {
             return Err(StoreError::Unavailable("the disk is full: free some space".into()));
@@ -187,6 +189,7 @@ impl Sqlite {
 fn announce(subscribers: &Subscribers, changes: impl IntoIterator<Item = Of>) {
     let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
     for of in changes {
+        // A subscriber that lags so far behind is closed rather than waited for: it then loads everything again.
         subscribers.retain(|subscriber| subscriber.try_send(of).is_ok());
     }
 }

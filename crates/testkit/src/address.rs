@@ -1,7 +1,7 @@
-//! A loopback address that stays the same while who listens there comes and goes.
+//! A loopback address that stays the same while listeners there come and go.
 //!
-//! A socket that is bound and never listens holds the port: the system gives it to nobody else, whoever is told the
-//! address can listen on it (again and again), and while nobody does, connections are refused.
+//! A socket that is bound and never listens holds the port: the system gives it to nobody else, whoever knows the
+//! address can listen on it again and again, and while nobody does, connections are refused.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// Reserves a port.
+    /// Reserves a free port on the loopback interface.
     pub fn address() -> Self {
         let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
         let address = socket.local_addr().expect("a bound socket has an address");
@@ -25,7 +25,6 @@ impl Reserved {
         }
     }
 
-    /// The address.
     pub fn socket(&self) -> SocketAddr {
         self.address
     }

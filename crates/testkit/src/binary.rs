@@ -1,4 +1,4 @@
-//! The real `tidings`, as a process that can be told to stop or killed.
+//! The real `tidings`, as a process that can be stopped or killed.
 //!
 //! Its log goes to a file of its own, in JSON, from which the addresses of its services are read: a test lets every
 //! role listen on port 0. When a test fails, the end of the log is printed.
@@ -15,10 +15,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-/// How often the log and the process are looked at.
+/// Interval between two looks at the log and the process.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// How many lines of the log a failed test shows.
+/// Lines of the log that a failed test prints.
 const SHOWN: usize = 50;
 
 /// A running `tidings`, killed when this value is dropped.
@@ -44,7 +44,6 @@ impl Binary {
         command
     }
 
-    /// Starts a process.
     pub fn start(command: &mut Command) -> Self {
         let log = NamedTempFile::new().expect("a temporary file can be made");
         let output = || log.as_file().try_clone().expect("a file can be opened twice");
@@ -57,12 +56,12 @@ impl Binary {
         Self { child, log }
     }
 
-    /// The number of the process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has written so far, to standard output and standard error.
+    /// Standard output and standard error so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log.path()).expect("the log can be read")).into_owned()
     }

@@ -42,7 +42,6 @@ impl Driver {
         }
     }
 
-    /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -17,7 +17,7 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Creates a database.
+    /// Creates an empty database with a unique name.
     pub async fn create() -> Self {
         let server = services::running().await.database_url.clone();
         let name = format!("tidings_test_{}", Uuid::now_v7().simple());
@@ -34,12 +34,11 @@ impl TestDatabase {
         url.into()
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Runs statements in it.
+    /// Runs SQL statements, separated by semicolons, in the database.
     pub async fn execute(&self, statements: &str) {
         let url = Url::parse(&self.url()).expect("a URL with another path is a URL");
         execute(&url, statements)

@@ -15,10 +15,10 @@ use tokio::sync::watch;
 
 use crate::languages;
 
-/// How long a program may take to start on a loaded machine.
+/// Limit for a program's start on a loaded machine.
 const START: Duration = Duration::from_secs(60);
 
-/// A running receiver.
+/// A running receiver in a customer's language.
 #[derive(Debug)]
 pub struct ForeignReceiver {
     url: String,
@@ -26,18 +26,17 @@ pub struct ForeignReceiver {
     _process: Child,
 }
 
-/// A request as a receiver saw it, and what it made of it.
+/// A request as a receiver saw it, with the receiver's verdict.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Judged {
-    /// Whether it was answered with 2xx.
+    /// `true` if it was answered with 2xx.
     pub accepted: bool,
     /// The status it was answered with.
     pub status: u16,
     /// The names of its headers as they came.
     pub names: Vec<String>,
-    /// The headers by lower-case name.
+    /// Headers by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body.
     pub body: String,
 }
 
@@ -79,7 +78,7 @@ impl ForeignReceiver {
         &self.url
     }
 
-    /// How many requests it answered so far.
+    /// The number of requests answered so far.
     pub fn count(&self) -> usize {
         self.requests.borrow().len()
     }
@@ -101,7 +100,7 @@ impl ForeignReceiver {
 }
 
 impl Judged {
-    /// A header's value.
+    /// A header's value, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }

@@ -52,7 +52,7 @@ pub fn node_file(path: &str) -> PathBuf {
     INSTALLED.join("node_modules").join(path)
 }
 
-/// Where the libraries are.
+/// The directory of the installed libraries.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let script = checkout.join("scripts/receivers");

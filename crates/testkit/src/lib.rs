@@ -1,9 +1,4 @@
-//! What tests need around the code under test: a database, a virtual host, a receiver (ours, or one in a customer's
-//! language), a running `tidings`.
-//!
-//! Everything is real (PostgreSQL, RabbitMQ, sockets, processes), private to one test, and gone when its value is
-//! dropped, so tests run side by side and in any order. What cannot be had panics with what to do about it: this is
-//! test code, and nothing but tests may depend upon it.
+#![doc = include_str!("../README.md")]
 
 pub mod address;
 pub mod binary;

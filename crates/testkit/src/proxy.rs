@@ -1,4 +1,4 @@
-//! A TCP proxy that can be cut, or makes a server be far away, for tests of what happens then.
+//! A TCP proxy that can be cut, or adds latency.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::address::{Reserved, bound};
 
-/// How many connections may wait to be accepted.
+/// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
 /// Forwards connections from a loopback port of its own to one address. Dropping it closes them all.
@@ -34,7 +34,7 @@ impl FaultProxy {
         Self::start_far_from(server, Duration::ZERO).await
     }
 
-    /// The same, with everything on its way for so long in each direction, ends included.
+    /// The same with this latency in each direction, for ends of connections as well.
     ///
     /// # Panics
     ///
@@ -73,7 +73,7 @@ impl FaultProxy {
         }
     }
 
-    /// Forwards (again).
+    /// Forwards again, after a cut.
     pub fn restore(&mut self) {
         if self.forwarding.is_none() {
             let listener = bound(self.reserved.socket())

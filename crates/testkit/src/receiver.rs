@@ -1,4 +1,4 @@
-//! An HTTP receiver that records what arrives and answers as it is told.
+//! An HTTP receiver that records requests and answers as configured.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -32,35 +32,30 @@ pub struct Receiver {
 /// A request that arrived, with its whole body.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The method.
     pub method: Method,
     /// The path, with the query if there is one.
     pub path: String,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body.
     pub body: Bytes,
-    /// When the last byte of it was read.
+    /// The time at which the last byte of its body was read.
     pub received_at: Timestamp,
 }
 
-/// What a request is answered with.
+/// A response to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// This status and an empty body.
     Status(u16),
     /// This status with headers and a body.
     Full {
-        /// The status.
         status: u16,
-        /// Names and values.
+        /// Names and values, in order.
         headers: Vec<(String, String)>,
-        /// The body.
         body: Bytes,
     },
-    /// What a gRPC service answers to a unary call: this code, with an empty message if it is 0 (OK).
+    /// A gRPC response to a unary call: this code, with an empty message if it is 0 (OK).
     Grpc(i32),
-    /// The answer, so much later.
+    /// Another answer, delayed.
     After(Duration, Box<Answer>),
     /// Nothing, ever; the connection stays open.
     Hang,
@@ -84,7 +79,7 @@ struct Script {
 }
 
 impl Receiver {
-    /// Starts a receiver that answers 200 until told otherwise.
+    /// Starts a receiver that answers 200 until another answer is set.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
@@ -110,7 +105,6 @@ impl Receiver {
         format!("http://{}/", self.address)
     }
 
-    /// Its socket address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -125,12 +119,12 @@ impl Receiver {
         self.shared.script().afterwards = answer;
     }
 
-    /// What arrived so far, in order of arrival.
+    /// The requests so far, in order of arrival.
     pub fn requests(&self) -> Vec<Received> {
         self.shared.requests.borrow().clone()
     }
 
-    /// How many requests arrived so far.
+    /// The number of requests so far.
     pub fn count(&self) -> usize {
         self.shared.requests.borrow().len()
     }
@@ -186,7 +180,7 @@ impl Answer {
         }
     }
 
-    /// The same, so much later.
+    /// Delays the answer.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self::After(delay, Box::new(self))
@@ -263,7 +257,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
 type Body = Either<Full<Bytes>, WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
 
 fn grpc(code: i32) -> Response<Body> {
-    /// Not packed, no bytes long.
+    /// An uncompressed gRPC message of no bytes.
     const EMPTY_MESSAGE: &[u8] = &[0; 5];
     let message = Bytes::from_static(if code == 0 { EMPTY_MESSAGE } else { &[] });
     let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from(code))]);

@@ -1,8 +1,8 @@
-//! Where PostgreSQL and RabbitMQ are.
+//! Addresses of PostgreSQL and RabbitMQ.
 //!
-//! The environment says so (`TIDINGS_TEST_DATABASE_URL`, `TIDINGS_TEST_AMQP_URL`, `TIDINGS_TEST_RABBITMQ_API`);
-//! otherwise they are those that `scripts/services up` starts, which is called once in each process, so that a plain
-//! `cargo test -p …` works. It returns at once when they run already, and leaves them running.
+//! They come from the environment (`TIDINGS_TEST_DATABASE_URL`, `TIDINGS_TEST_AMQP_URL`, `TIDINGS_TEST_RABBITMQ_API`).
+//! Otherwise `scripts/services up` starts both, once in each process, so that a plain `cargo test -p …` works. It
+//! returns at once when they run already, and leaves them running.
 
 use std::env;
 use std::path::Path;
@@ -11,12 +11,12 @@ use std::sync::LazyLock;
 
 use url::Url;
 
-/// The services that tests use.
+/// Addresses of the services that tests use.
 #[derive(Debug)]
 pub struct Services {
     /// An existing database of a PostgreSQL whose user may create databases.
     pub database_url: Url,
-    /// RabbitMQ, any virtual host.
+    /// RabbitMQ's address; tests replace the virtual host.
     pub amqp_url: Url,
     /// RabbitMQ's management API with the credentials of an administrator.
     pub rabbitmq_api: Url,
@@ -31,7 +31,7 @@ pub fn services() -> &'static Services {
     &SERVICES
 }
 
-/// Like [`services`], for asynchronous tests.
+/// Like [`services`], without blocking the runtime.
 pub async fn running() -> &'static Services {
     tokio::task::spawn_blocking(services)
         .await

@@ -28,7 +28,6 @@ pub struct TestVhost {
 /// A queue as the management API sees it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Queue {
-    /// Its name.
     pub name: String,
     /// All messages in it; more than the other two together while dead-lettering is stuck.
     #[serde(default)]
@@ -36,7 +35,7 @@ pub struct Queue {
     /// Those that wait for a consumer.
     #[serde(default, rename = "messages_ready")]
     pub ready: u64,
-    /// Those that a consumer holds.
+    /// Those delivered to a consumer and not yet acknowledged.
     #[serde(default, rename = "messages_unacknowledged")]
     pub unacknowledged: u64,
 }
@@ -69,17 +68,16 @@ impl TestVhost {
         url.into()
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The queues in it.
+    /// Every queue of the virtual host.
     pub async fn list_queues(&self) -> Vec<Queue> {
         self.api.clone().get(format!("/api/queues/{}", self.name)).await
     }
 
-    /// How many messages a queue holds, waiting or held by a consumer.
+    /// The number of messages in a queue, waiting or held by a consumer.
     ///
     /// # Panics
     ///
@@ -94,7 +92,7 @@ impl TestVhost {
         self.api.clone().run(Method::DELETE, self.path_of(queue), None).await;
     }
 
-    /// Throws away the messages that wait in a queue.
+    /// Deletes the messages that wait in a queue.
     pub async fn purge_queue(&self, queue: &str) {
         self.api
             .clone()
@@ -102,8 +100,8 @@ impl TestVhost {
             .await;
     }
 
-    /// Closes every connection to it from the broker's side, and says how many there were. A connection younger than
-    /// a second may not be known yet.
+    /// Closes every connection to it from the broker's side and returns their number. A connection younger than a
+    /// second may not be known yet.
     pub async fn close_connections(&self) -> usize {
         #[derive(Deserialize)]
         struct Connection {

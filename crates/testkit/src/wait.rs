@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
+/// Interval between two looks at a condition.
 const EVERY: Duration = Duration::from_millis(10);
 
 /// Returns as soon as `condition` holds; panics with `what` when it does not hold by the deadline. `what` completes

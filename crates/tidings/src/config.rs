@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use tidings_service::config::{SecretText, load};
-use tidings_service::telemetry;
+use tidings_service::{telemetry, trace};
 use tidings_store::seal::{SealKey, Sealer};
 
 /// `tidings.toml`. Every key is also the variable `TIDINGS_SECTION__KEY`.
@@ -17,13 +17,14 @@ use tidings_store::seal::{SealKey, Sealer};
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) telemetry: telemetry::Config,
+    pub(crate) tracing: trace::Config,
     pub(crate) monitor: Monitor,
     pub(crate) server: tidings_service::serve::Config,
     pub(crate) database: tidings_store::postgres::Config,
     pub(crate) amqp: tidings_queue::rabbit::Config,
     pub(crate) secrets: Secrets,
     pub(crate) internal: Internal,
-    pub(crate) dialects: Dialects,
+    pub(crate) dialects: tidings_dialect::Config,
     pub(crate) destinations: tidings_dispatcher::DestinationConfig,
     pub(crate) standalone: Standalone,
     pub(crate) ingest: tidings_ingest::Config,
@@ -37,7 +38,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The dialects there are. Their deliveries must be able to end before what they need is forgotten.
+    /// Loads the dialects. Their deliveries must be able to end before what they need is forgotten.
     pub(crate) fn load_dialects(&self) -> anyhow::Result<tidings_dialect::Dialects> {
         let dialects = self.dialects.load()?;
         let kept = self.log.retention;
@@ -55,9 +56,9 @@ impl Config {
         Ok(dialects)
     }
 
-    /// How the ledger is kept where these dialects are used. The grace is meant for attempts of up to a minute, the
-    /// longest that an endpoint can ask for; where a dialect allows more, it is as much longer, so that no attempt that is
-    /// still under way is taken for lost.
+    /// The configuration of the log service for these dialects. Its grace is meant for attempts of up to a minute, the
+    /// longest that an endpoint can choose. Where a dialect allows more, it grows by as much, so that no attempt under
+    /// way is taken for lost.
     pub(crate) fn log_for(&self, dialects: &tidings_dialect::Dialects) -> tidings_log::Config {
         const USUAL: Duration = Duration::from_secs(60);
         let longest = dialects.iter().map(tidings_dialect::Dialect::timeout).max();
@@ -72,12 +73,13 @@ impl Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Monitor {
-    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    /// Address of `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub(crate) address: String,
-    /// How long the process goes on serving after SIGTERM, not ready any more, so that balancers look elsewhere first.
+    /// Time for which the process goes on serving after SIGTERM, reporting that it is not ready, so that load balancers
+    /// turn to others first.
     #[serde(with = "humantime_serde")]
     pub(crate) drain: Duration,
-    /// How long calls under way may take when the process is asked to stop.
+    /// Limit for calls under way when the process stops.
     #[serde(with = "humantime_serde")]
     pub(crate) grace: Duration,
 }
@@ -90,7 +92,7 @@ pub(crate) struct Secrets {
     pub(crate) keys: Vec<SecretText>,
 }
 
-/// What roles say to each other (`[internal]`).
+/// Authentication between roles (`[internal]`).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Internal {
@@ -98,28 +100,20 @@ pub(crate) struct Internal {
     pub(crate) token: SecretText,
 }
 
-/// Dialects of the operator's own (`[dialects]`).
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Dialects {
-    /// A directory of dialect files besides the built-in ones.
-    pub(crate) directory: Option<PathBuf>,
-}
-
-/// The all-in-one process (`[standalone]`).
+/// Settings of the all-in-one process (`[standalone]`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Standalone {
-    /// Where the embedded database, the generated keys and the operator's key lie.
+    /// Directory of the embedded database, the generated keys and the operator's key.
     pub(crate) data_dir: PathBuf,
-    /// Where all gRPC services listen.
+    /// Address of all gRPC services, `host:port`.
     pub(crate) grpc_address: String,
-    /// Where HTTP is served, `/healthz` and `/readyz` included.
+    /// Address of the REST API and the console, `/healthz` and `/readyz` included.
     pub(crate) http_address: String,
-    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` are served.
+    /// Address of `/metrics`, `/healthz`, `/readyz` and `/status`.
     pub(crate) monitor_address: String,
-    /// Whether it starts although secrets are sealed with a key that is gone: deliveries of their endpoints are held until
-    /// each has a new secret.
+    /// `true` to start although secrets are sealed with a lost key: deliveries of their endpoints are held until each
+    /// has a new secret.
     pub(crate) accept_lost_keys: bool,
 }
 
@@ -151,10 +145,10 @@ pub(crate) struct ConfigArgs {
     /// The configuration file; without it, defaults and TIDINGS_SECTION__KEY variables hold.
     #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// PostgreSQL: postgres://user:password@host/database.
+    /// PostgreSQL's URL: postgres://user:password@host/database.
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
-    /// RabbitMQ: amqp://user:password@host/vhost.
+    /// RabbitMQ's URL: amqp://user:password@host/vhost.
     #[arg(long, value_name = "URL")]
     pub(crate) amqp_url: Option<String>,
     /// A network that requests may go to although it is not public, like 127.0.0.0/8; may be repeated.
@@ -197,16 +191,6 @@ impl Secrets {
             .map(|key| SealKey::parse(key.reveal()))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Sealer::new(keys)?)
-    }
-}
-
-impl Dialects {
-    /// The dialects there are.
-    pub(crate) fn load(&self) -> anyhow::Result<tidings_dialect::Dialects> {
-        Ok(match &self.directory {
-            None => tidings_dialect::Dialects::builtin()?,
-            Some(directory) => tidings_dialect::Dialects::with_directory(directory)?,
-        })
     }
 }
 

@@ -1,8 +1,8 @@
-//! What of the registry a process can't work with, as its health says it.
+//! Health components for parts of the registry that a process can't work with.
 //!
-//! Components: `secrets` (something is sealed with a key that is missing here), `dialects` (an endpoint has a dialect whose
-//! file is missing here), `registry_rows` (something of the registry can't be read). Deliveries that they concern are held,
-//! and all others go on.
+//! `secrets`: something is sealed with a key that is missing here. `dialects`: an endpoint has a dialect whose file is
+//! missing here. `registry_rows`: a row of the registry can't be read. Deliveries that they concern are held, and all
+//! others go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use tidings_store::{RegistryCache, StoreError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often the cache is looked at, and how often everything that is sealed: that reads the database.
+/// Interval between two looks at the cache. Everything sealed is examined less often, because that reads the database.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_secs(600);
 
-/// What a process needs of the registry beside the rows.
+/// The cache, with the keys and the dialects that its rows need.
 #[derive(Clone)]
 pub(crate) struct Watched {
     pub(crate) registry: Arc<dyn Registry>,
@@ -30,7 +30,7 @@ pub(crate) struct Watched {
     pub(crate) dialects: Dialects,
 }
 
-/// Keeps the component `registry_rows` true.
+/// Updates the component `registry_rows` until shutdown.
 pub(crate) async fn watch_rows(cache: Arc<RegistryCache>, health: Health, shutdown: CancellationToken) {
     let component = health.component("registry_rows");
     shutdown.run_until_cancelled(cache.loaded()).await;
@@ -40,7 +40,7 @@ pub(crate) async fn watch_rows(cache: Arc<RegistryCache>, health: Health, shutdo
     }
 }
 
-/// Keeps the components `secrets` and `dialects` true.
+/// Updates the components `secrets` and `dialects` until shutdown.
 pub(crate) async fn watch(watched: Watched, health: Health, shutdown: CancellationToken) {
     let (secrets, dialects) = (health.component("secrets"), health.component("dialects"));
     shutdown.run_until_cancelled(watched.cache.loaded()).await;
@@ -49,7 +49,7 @@ pub(crate) async fn watch(watched: Watched, health: Health, shutdown: Cancellati
         if Instant::now() >= ask_at {
             match missing_keys(&*watched.registry, &watched.sealer).await {
                 Ok(missing) => (lacking, ask_at) = (missing, Instant::now() + ASK_EVERY),
-                Err(error) => tracing::debug!(%error, "what is sealed can't be looked at right now"),
+                Err(error) => tracing::debug!(%error, "sealed secrets can't be examined right now; retrying"),
             }
         }
         show(&secrets, unopened(&watched).or_else(|| lacking.clone()));
@@ -62,7 +62,7 @@ pub(crate) async fn watch(watched: Watched, health: Health, shutdown: Cancellati
     }
 }
 
-/// Which keys something is sealed with that are not among these; none if all are.
+/// Names of keys that seal something and are not among these; `None` if all are.
 pub(crate) async fn missing_keys(registry: &dyn Registry, sealer: &Sealer) -> Result<Option<String>, StoreError> {
     let uses = registry.seal_uses().await?;
     let missing: Vec<String> = uses

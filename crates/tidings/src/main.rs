@@ -1,25 +1,19 @@
-//! `tidings`: durable webhook delivery. One binary; each role and each tool is a subcommand with a file of its own.
-
+#![doc = include_str!("../README.md")]
 #![allow(
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,
     reason = "the doc comments of commands are their help texts, read in a terminal"
 )]
 
-mod arguments;
-mod client;
 mod commands;
 mod config;
-mod escape;
 mod health;
-mod output;
-mod pretty;
 mod start;
-mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tidings_cli::escape;
 
 use crate::commands::Command;
 
@@ -48,7 +42,7 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tidings_service::failpoint::set_up();
-    raise_open_files();
+    tidings_service::process::raise_open_files();
     // Another part of the process may have chosen the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -69,18 +63,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Every connection is an open file, and the usual soft limit of 1,024 is for programs that know no more.
-fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // Where it can't be raised, the limit stays what it was.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
 }

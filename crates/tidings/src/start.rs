@@ -1,10 +1,11 @@
-//! What every role's start has in common: telemetry, the monitor, waiting for dependencies, stopping.
+//! The common start of every role: telemetry, the monitor, waiting for dependencies, stopping.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use http::HeaderMap;
+use tidings_auth::Access;
 use tidings_control::system::About;
 use tidings_queue::Queue;
 use tidings_queue::rabbit::Rabbit;
@@ -13,10 +14,10 @@ use tidings_recorder::{Fetcher, LogClient, Recorder};
 use tidings_service::config::SecretText;
 use tidings_service::health::{Component, Health};
 use tidings_service::serve::{Door, Payer};
-use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry};
+use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry, trace};
 use tidings_store::postgres::Postgres;
 use tidings_store::seal::Sealer;
-use tidings_store::{Access, Registry, RegistryCache, Store, StoreError};
+use tidings_store::{Registry, RegistryCache, Store, StoreError};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -24,26 +25,27 @@ use tonic::service::Routes;
 use crate::config::{Config, ConfigArgs};
 use crate::health::{self, Watched, watch_rows};
 
-/// How exactly it is known when keys were last used.
+/// Interval between two writes of the keys' last uses.
 const NOTE_USES_EVERY: Duration = Duration::from_secs(10);
 
 /// The component that is up once everything is served.
 const STARTUP: &str = "startup";
 
-/// A process that is starting: it can be asked how it is and told to stop before it has anything.
+/// A process that is starting. Its monitor answers, and signals stop it, before it has anything else.
 pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
-    /// What the process does beside serving, whatever its role.
+    /// Tasks that every role runs beside its own.
     pub(crate) supervisor: Supervisor,
-    /// Down until everything is served: before that, others would find nobody listening.
+    /// Down until everything is served, because nothing listens before that.
     startup: Component,
-    /// What all requests pass; it knows nobody yet.
+    /// The limits that all requests pass; no caller is known to it yet.
     door: Door,
     servers: JoinSet<Result<(), serve::ServeError>>,
-    /// Ends last, so that a process that is stopping can be asked how it is.
+    /// Ends last, so that a stopping process still reports its health.
     monitor: Option<Monitor>,
+    spans: Option<trace::Exporter>,
 }
 
 struct Monitor {
@@ -51,7 +53,7 @@ struct Monitor {
     serving: JoinHandle<Result<(), serve::ServeError>>,
 }
 
-/// What ingest, dispatcher and log all work with.
+/// The dependencies that ingest, dispatcher and log have in common.
 pub(crate) struct Backbone {
     pub(crate) dialects: tidings_dialect::Dialects,
     pub(crate) shards: u16,
@@ -63,16 +65,21 @@ pub(crate) struct Backbone {
 
 impl Process {
     /// Reads the configuration, starts telemetry and listens for signals.
-    pub(crate) fn begin(args: &ConfigArgs) -> anyhow::Result<Self> {
+    pub(crate) fn begin(role: &str, args: &ConfigArgs) -> anyhow::Result<Self> {
         let config = args.load()?;
-        telemetry::init(&config.telemetry)?;
+        let spans = trace::start(&config.tracing, role)?;
+        telemetry::init(&config.telemetry, spans.as_ref())?;
         config.usable()?;
+        tidings_service::process::describe(role);
         let health = Health::new();
         let shutdown = shutdown::on_signal(health.clone(), config.monitor.drain);
-        Self::of(config, health, shutdown)
+        Ok(Self {
+            spans,
+            ..Self::of(config, health, shutdown)?
+        })
     }
 
-    /// A process with this configuration that stops when told so.
+    /// A process with this configuration that stops with `shutdown`.
     pub(crate) fn with(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         Self::of(config, Health::new(), shutdown)
     }
@@ -89,20 +96,21 @@ impl Process {
             door,
             servers: JoinSet::new(),
             monitor: None,
+            spans: None,
         })
     }
 
-    /// The same with the monitor served, as every role has it. Of each group of `needs` the role's job takes one.
+    /// The same with the monitor served, as in every role. Of each group of `needs`, one component must be up.
     pub(crate) async fn begin_role(role: &str, args: &ConfigArgs, needs: &[&[&str]]) -> anyhow::Result<Self> {
-        let mut process = Self::begin(args)?;
-        tidings_service::process::describe(role);
+        let mut process = Self::begin(role, args)?;
         process.require(needs);
         let address = process.config.monitor.address.clone();
         process.serve_monitor(&address).await?;
         Ok(process)
     }
 
-    /// Says what the process's job takes, besides that everything is served: of each group, one component.
+    /// Declares the components that readiness depends on, besides that everything is served: of each group, one must be
+    /// up.
     pub(crate) fn require(&self, needs: &[&[&str]]) {
         let startup: &[&[&str]] = &[&[STARTUP]];
         self.health.require(&[startup, needs].concat());
@@ -126,7 +134,7 @@ impl Process {
         Ok(())
     }
 
-    /// The engines with what ingest, dispatcher and log all need of them; `None` if the process is told to stop
+    /// Connects the engines and builds what ingest, dispatcher and log have in common; `None` if the process is stopped
     /// while it waits.
     pub(crate) async fn backbone(&self) -> anyhow::Result<Option<Backbone>> {
         let dialects = self.config.load_dialects()?;
@@ -151,8 +159,8 @@ impl Process {
         }))
     }
 
-    /// Connects to PostgreSQL, waiting for it, and for its schema to be migrated, as long as it takes; `None` if the process
-    /// is told to stop before. A schema that waiting does not mend is an error.
+    /// Connects to PostgreSQL, waiting as long as it takes for the server, and for its schema to be migrated; `None` if
+    /// the process is stopped before. A schema that waiting does not mend is an error.
     pub(crate) async fn postgres(&self, sealer: Sealer) -> anyhow::Result<Option<Arc<Postgres>>> {
         let health = self.health.component("database");
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -182,7 +190,7 @@ impl Process {
         Ok(Some(store))
     }
 
-    /// Keeps the component true to whether the database answers.
+    /// Updates the component by pinging the database.
     pub(crate) fn watch_database(&self, store: Arc<dyn Store>, health: Component) {
         let shutdown = self.shutdown.clone();
         self.supervisor.spawn("database_watch", move || {
@@ -190,7 +198,7 @@ impl Process {
         });
     }
 
-    /// Starts to connect to RabbitMQ; it is there when the component says so.
+    /// Starts to connect to RabbitMQ; the component is up once connected.
     pub(crate) fn rabbit(&self, topology: Topology) -> Arc<dyn Queue> {
         // Closed by the roles in their own order, so the queue must outlive the first request to stop.
         Rabbit::start(
@@ -201,7 +209,7 @@ impl Process {
         )
     }
 
-    /// The registry's cache, loading, and what it says of callers.
+    /// Starts to load the registry's cache, and authenticates callers by it.
     pub(crate) fn registry(&self, registry: Arc<dyn Registry>, token: &SecretText) -> (Arc<RegistryCache>, Access) {
         let health = self.health.component("registry");
         let cache = RegistryCache::start(registry, health, self.shutdown.clone());
@@ -219,8 +227,8 @@ impl Process {
         (cache, access)
     }
 
-    /// Keeps the health true to whether this process can work with all that the registry has; for those that open secrets
-    /// and write requests.
+    /// Updates the health components for parts of the registry that this process can't work with; for roles that open
+    /// secrets and render requests.
     pub(crate) fn watch_registry(&self, watched: Watched) {
         let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         self.supervisor.spawn("registry_watch", move || {
@@ -228,7 +236,7 @@ impl Process {
         });
     }
 
-    /// The token that roles share.
+    /// The token that roles share, or an error if none is configured.
     pub(crate) fn internal_token(&self) -> anyhow::Result<SecretText> {
         let token = self.config.internal.token.clone();
         anyhow::ensure!(
@@ -238,14 +246,14 @@ impl Process {
         Ok(token)
     }
 
-    /// The ways to the log service.
+    /// Clients of the log service, for writing records and fetching content.
     pub(crate) fn log_clients(&self, queue: Arc<dyn Queue>) -> anyhow::Result<(Recorder, Fetcher)> {
         let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
         let recorder = Recorder::start(client.clone(), queue, &self.health);
         Ok((recorder, Fetcher::start(client, &self.health)))
     }
 
-    /// Keeps the component `log` true to whether the log service says that it can do its job.
+    /// Updates the component `log` by the log service's own health.
     pub(crate) fn watch_log(&self) -> anyhow::Result<()> {
         let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
         let (component, shutdown) = (self.health.component("log"), self.shutdown.clone());
@@ -255,7 +263,7 @@ impl Process {
         Ok(())
     }
 
-    /// What this process is, for operators to see.
+    /// The description of this process for operators.
     pub(crate) fn about(&self, sealer: &Sealer, engines: (&'static str, &'static str)) -> anyhow::Result<About> {
         let (database, queue) = engines;
         Ok(About {
@@ -285,7 +293,8 @@ impl Process {
         Ok(tidings_console::pages(&self.config.console, parts)?)
     }
 
-    /// Serves HTTP until the process stops, to those that `knows` tells from strangers; returns the port.
+    /// Serves HTTP until the process stops and returns the bound address; `knows` tells callers from strangers, who get
+    /// less room.
     pub(crate) async fn serve_http(
         &mut self,
         name: &'static str,
@@ -349,26 +358,28 @@ impl Process {
         Ok(routes)
     }
 
-    /// Waits until nothing is missing, for a few seconds at the most: an event taken in while the broker is away is
-    /// safe but waits for the sweeper, and at a start everything is away for a moment.
+    /// Waits until no component is down, for a few seconds at most. An event accepted while the broker is unreachable
+    /// is safe but waits for the sweeper, and at a start everything is unreachable for a moment.
     pub(crate) async fn ready_soon(&self) {
         const SOON: Duration = Duration::from_secs(5);
         let ready = tokio::time::timeout(SOON, self.health.wait_for_others(&self.startup));
         let _ = self.shutdown.run_until_cancelled(ready).await;
     }
 
-    /// Everything is served.
+    /// Reports that every service is served.
     pub(crate) fn started(&self) {
         self.startup.up();
     }
 
-    /// Waits until the process is told to stop, or until something it serves fails, which stops it too.
+    /// Waits until a signal stops the process, or until something it serves fails, which stops it too.
     pub(crate) async fn until_stopped(&mut self) -> anyhow::Result<()> {
         self.started();
         let failed = tokio::select! {
             () = self.shutdown.cancelled() => None,
+            // A process whose port is gone can't do its job: it ends, and whatever supervises it starts another.
             Some(ended) = self.servers.join_next() => Some(ended),
         };
+        // Not ready first, so that balancers look elsewhere while calls under way end.
         self.health.stop();
         self.shutdown.cancel();
         match failed {
@@ -377,7 +388,7 @@ impl Process {
         }
     }
 
-    /// Waits for the servers to end what they hold.
+    /// Waits for the servers to finish calls under way.
     pub(crate) async fn servers_ended(&mut self) -> anyhow::Result<()> {
         while let Some(ended) = self.servers.join_next().await {
             ended??;
@@ -385,9 +396,12 @@ impl Process {
         Ok(())
     }
 
-    /// Ends what is left when the role has ended: what every role does beside its job, and then the monitor.
+    /// Ends the common tasks once the role has ended, and then the monitor.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
         self.supervisor.ended().await;
+        if let Some(spans) = self.spans {
+            spans.end().await;
+        }
         if let Some(monitor) = self.monitor {
             monitor.stop.cancel();
             monitor.serving.await??;

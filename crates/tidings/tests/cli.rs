@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tidings_testkit::Binary;
 
-/// How long a server may take to start, on a machine that does much else.
+/// Limit for a server's start, on a machine that does much else.
 const SOON: Duration = Duration::from_secs(30);
 
 fn run(arguments: &[&str]) -> Output {
@@ -91,10 +91,11 @@ fn help_lists_every_command_and_each_has_an_example() {
         "endpoint",
         "dialect",
         "publish",
-        "logs",
+        "event",
+        "delivery",
+        "attempt",
         "listen",
         "demo",
-        "bench",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
     }
@@ -131,18 +132,22 @@ fn help_lists_every_command_and_each_has_an_example() {
         "endpoint test",
         "dialect",
         "dialect list",
-        "dialect show",
+        "dialect get",
         "dialect check",
         "dialect preview",
         "publish",
-        "logs",
-        "logs show",
-        "logs events",
-        "logs event",
-        "logs deliveries",
+        "event",
+        "event list",
+        "event get",
+        "delivery",
+        "delivery list",
+        "delivery get",
+        "attempt",
+        "attempt list",
+        "attempt get",
+        "attempt watch",
         "listen",
         "demo",
-        "bench",
     ] {
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = text(&run(&words).stdout);
@@ -201,6 +206,8 @@ async fn an_event_is_published_and_found_again() {
         "1h",
     ])[0];
     assert_eq!(endpoint["schedule"], serde_json::json!(["1h"]));
+    assert_eq!(endpoint["unsigned"], false);
+    assert_eq!(endpoint["subscriptions"][0]["disabled"], false);
     assert!(endpoint["secret"].as_str().unwrap().starts_with("whsec_"));
     let endpoint_id = endpoint["id"].as_str().unwrap();
     let updated = &server.documents(&[
@@ -235,9 +242,14 @@ async fn an_event_is_published_and_found_again() {
     );
     assert_eq!(second["duplicate"], true);
     assert_eq!(first["event_id"], second["event_id"]);
-    let found = &server.documents(&["logs", "event", first["event_id"].as_str().unwrap()])[0];
+    let found = &server.documents(&["event", "get", first["event_id"].as_str().unwrap()])[0];
+    let former = &server.documents(&["logs", "event", first["event_id"].as_str().unwrap()])[0];
+    assert_eq!(former["id"], found["id"], "the former name works for a release");
     assert_eq!(found["payload"]["n"], 1.5);
     assert_eq!(found["deliveries"][0]["endpoint_id"], endpoint_id);
+    let delivery = found["deliveries"][0]["id"].as_str().unwrap();
+    let delivery = &server.documents(&["delivery", "get", delivery])[0];
+    assert_eq!(delivery["event_id"], first["event_id"]);
 
     server.documents(&["endpoint", "delete", endpoint_id]);
     assert_eq!(
@@ -289,18 +301,25 @@ async fn a_batch_says_what_became_of_each_line() {
 #[tokio::test]
 async fn what_is_wrong_is_said_in_a_sentence() {
     let server = Server::start().await;
-    let with_key = |key: &str| refused(&["logs", "--server", &server.address, "--key", key]);
+    let with_key = |key: &str| refused(&["attempt", "list", "--server", &server.address, "--key", key]);
     assert!(
         with_key("tk_wrong").contains("this key does not exist"),
         "{}",
         with_key("tk_wrong")
     );
-    let nobody = refused(&["logs", "--server", "http://127.0.0.1:1", "--key", "tk_x"]);
+    let nobody = refused(&["attempt", "list", "--server", "http://127.0.0.1:1", "--key", "tk_x"]);
     assert!(
         nobody.contains("no server at http://127.0.0.1:1: is it running?"),
         "{nobody}"
     );
-    let no_key = refused(&["logs", "--server", &server.address, "--key-file", "nowhere.key"]);
+    let no_key = refused(&[
+        "attempt",
+        "list",
+        "--server",
+        &server.address,
+        "--key-file",
+        "nowhere.key",
+    ]);
     assert!(no_key.contains("give --key or TIDINGS_KEY"), "{no_key}");
     let ownerless = refused(&["tenant", "key", "create", "--server", &server.address]);
     assert!(ownerless.contains("--operator"), "{ownerless}");

@@ -133,7 +133,7 @@ async fn a_scope_opens_what_it_names_and_nothing_else() {
             forbidden,
             "scope_missing",
             "",
-            "takes a key with the scope `publish`",
+            "requires a key with the scope `publish`",
         );
     }
     let attempts = pb::ListAttemptsRequest::default;
@@ -148,7 +148,7 @@ async fn a_scope_opens_what_it_names_and_nothing_else() {
         forbidden,
         "scope_missing",
         "",
-        "takes a key with the scope `read`",
+        "requires a key with the scope `read`",
     );
 
     let create = || pb::CreateEndpointRequest {
@@ -167,7 +167,7 @@ async fn a_scope_opens_what_it_names_and_nothing_else() {
             forbidden,
             "scope_missing",
             "",
-            "takes a key with the scope `manage`",
+            "requires a key with the scope `manage`",
         );
         let answer = client.endpoints().get_endpoint_secret(secret()).await;
         refused(
@@ -175,7 +175,7 @@ async fn a_scope_opens_what_it_names_and_nothing_else() {
             forbidden,
             "scope_missing",
             "",
-            "takes a key with the scope `manage`",
+            "requires a key with the scope `manage`",
         );
     }
     let get = pb::GetEndpointRequest {
@@ -197,7 +197,7 @@ async fn a_scope_opens_what_it_names_and_nothing_else() {
         forbidden,
         "scope_missing",
         "",
-        "takes a key with the scope `publish`",
+        "requires a key with the scope `publish`",
     );
 }
 

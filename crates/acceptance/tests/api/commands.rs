@@ -19,25 +19,26 @@ const COMMANDS: &[&str] = &[
     "admin",
     "secrets",
     "config",
-    "console",
+    "doctor",
+    "backup",
+    "demo",
     "tenant",
-    "audit",
     "endpoint",
     "event-type",
     "filter",
-    "health",
-    "doctor",
-    "backup",
     "dialect",
     "publish",
-    "logs",
+    "event",
+    "delivery",
+    "attempt",
     "explain",
     "replay",
     "erase",
     "queue",
+    "audit",
+    "console",
     "listen",
-    "demo",
-    "bench",
+    "health",
 ];
 
 /// Runs a command to its end, in a directory of its own and with these variables.
@@ -103,12 +104,12 @@ async fn help_lists_every_command_and_every_command_has_an_example() {
 async fn a_key_that_is_missing_or_wrong_is_said() {
     let system = Standalone::start().await;
     let server = ("TIDINGS_SERVER", system.servers.log.as_str());
-    let output = tidings(&["logs"], &[server, ("TIDINGS_KEY", "tk_wrong")]).await;
+    let output = tidings(&["attempt", "list"], &[server, ("TIDINGS_KEY", "tk_wrong")]).await;
     fails(&output, &["this key does not exist", "key_unknown"]);
-    let output = tidings(&["logs"], &[server]).await;
+    let output = tidings(&["attempt", "list"], &[server]).await;
     fails(&output, &["give --key or TIDINGS_KEY"]);
     let output = tidings(
-        &["logs"],
+        &["attempt", "list"],
         &[("TIDINGS_SERVER", "http://127.0.0.1:9"), ("TIDINGS_KEY", "tk_1")],
     )
     .await;

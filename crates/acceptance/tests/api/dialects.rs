@@ -63,7 +63,7 @@ async fn dialects_are_listed_and_shown_with_those_of_the_directory() {
     assert_eq!(named("slack")["chosen_for"][0], "hooks.slack.com/*");
     assert_eq!(named("abc-user-feedback")["schedule"], json!(["3s", "3s", "3s"]));
 
-    let shown = documents(&tidings(&["dialect", "show", "userpilot", "--output", "json"], &[]).await);
+    let shown = documents(&tidings(&["dialect", "get", "userpilot", "--output", "json"], &[]).await);
     let userpilot = &shown[0];
     assert_eq!(userpilot["properties"]["max"], 10);
     assert_eq!(userpilot["properties"]["always"]["company"], json!(["id", "name"]));
@@ -71,11 +71,11 @@ async fn dialects_are_listed_and_shown_with_those_of_the_directory() {
     assert_eq!(userpilot["samples"]["flows.seen"]["hostname"], "demo.userpilot.io");
 
     for name in listed.iter().map(|dialect| dialect["name"].as_str().unwrap()) {
-        let shown = printed(&tidings(&["dialect", "show", name], &variables).await);
+        let shown = printed(&tidings(&["dialect", "get", name], &variables).await);
         assert!(shown.contains(name) && shown.contains("sample "), "{shown}");
     }
     fails(
-        &tidings(&["dialect", "show", "morse"], &[]).await,
+        &tidings(&["dialect", "get", "morse"], &[]).await,
         &["there is no dialect `morse`: use one of ", "userhero"],
     );
 }

@@ -238,8 +238,6 @@ async fn what_is_wrong_with_an_endpoint_is_named() {
         .create_endpoint(create(&tenant, |e| e.tenant_id.clear()))
         .await;
     invalid(answer, "tenant_missing", "tenant_id", "name one");
-    let answer = by_operator.list_endpoints(pb::ListEndpointsRequest::default()).await;
-    invalid(answer, "tenant_missing", "tenant_id", "name one");
     let nobody = nobody();
     let answer = by_operator.create_endpoint(create(&nobody, |_| ())).await;
     let words = format!("there is no tenant {}", nobody.id);
@@ -504,6 +502,73 @@ async fn a_secret_is_shown_where_it_is_asked_for_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn a_list_has_filters() {
+    let system = Standalone::start().await;
+    let (one, other) = (
+        system.operator.create_tenant("one").await,
+        system.operator.create_tenant("other").await,
+    );
+    let mut endpoints = system.operator.endpoints();
+    let mut made = Vec::new();
+    for (tenant, url, dialect) in [
+        (&one, "https://crm.example.com/a", ""),
+        (&other, "https://crm.example.com/b", "userhero"),
+        (&other, "https://erp.example.com/c", ""),
+    ] {
+        let endpoint = create(tenant, |endpoint| {
+            endpoint.url = url.into();
+            endpoint.dialect = dialect.into();
+        });
+        made.push(
+            endpoints
+                .create_endpoint(endpoint)
+                .await
+                .expect("it is made")
+                .into_inner()
+                .id,
+        );
+    }
+    let off = pb::DisableEndpointRequest {
+        endpoint_id: made[2].clone(),
+    };
+    endpoints.disable_endpoint(off).await.expect("it is off");
+
+    let all = pb::ListEndpointsRequest::default();
+    let of_host = |host: &str| pb::ListEndpointsRequest {
+        host: host.into(),
+        ..all.clone()
+    };
+    let in_state = |state: &str| pb::ListEndpointsRequest {
+        state: state.into(),
+        ..all.clone()
+    };
+    let in_dialect = pb::ListEndpointsRequest {
+        dialect: "userhero".into(),
+        ..all.clone()
+    };
+    for (asked, expected) in [
+        (all.clone(), &made[..]),
+        (of_host("CRM.example.com"), &made[..2]),
+        (in_state("off"), &made[2..]),
+        (in_state("on"), &made[..2]),
+        (in_dialect, &made[1..2]),
+    ] {
+        let list = endpoints
+            .list_endpoints(asked.clone())
+            .await
+            .expect("a list")
+            .into_inner();
+        let mut found: Vec<_> = list.endpoints.into_iter().map(|endpoint| endpoint.id).collect();
+        let mut expected = expected.to_vec();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{asked:?}");
+    }
+    let wrong = endpoints.list_endpoints(in_state("well")).await;
+    invalid(wrong, "state_invalid", "state", "`turned_off`");
+}
+
+#[tokio::test]
 async fn a_list_has_pages() {
     let system = Standalone::start().await;
     let tenant = system.operator.create_tenant("endpoints").await;
@@ -519,7 +584,7 @@ async fn a_list_has_pages() {
     let mut request = pb::ListEndpointsRequest {
         tenant_id: tenant.id.clone(),
         page_size: 2,
-        page_token: String::new(),
+        ..pb::ListEndpointsRequest::default()
     };
     let (mut found, mut pages) = (Vec::new(), 0);
     loop {

@@ -150,7 +150,7 @@ async fn payloads_are_checked_as_their_tenant_wants_it() {
     assert!(publish(json!(3)).await.unwrap().into_inner().warnings.is_empty());
 
     validate(operator, &tenant, "reject").await;
-    let words = "version 1 of feedback.created says: /rating: ";
+    let words = "violates version 1 of the schema of feedback.created: /rating: ";
     invalid(publish(json!(9)).await, "payload_invalid", "payload", words);
     publish(json!(3)).await.unwrap();
 
@@ -207,13 +207,13 @@ async fn the_catalogue_is_managed_on_the_command_line() {
         (&json!(1), &json!(5))
     );
     assert!(run(&["list"]).await.contains("A to B"));
-    assert!(run(&["show", "a.b"]).await.contains("\"maximum\": 5"));
+    assert!(run(&["get", "a.b"]).await.contains("\"maximum\": 5"));
     let wrong = wrong.display().to_string();
     let output = tidings(&["event-type", "create", "a.b", "--schema", &wrong], &variables).await;
     fails(&output, &["schema:", "schema_invalid"]);
     assert!(run(&["delete", "a.b"]).await.contains("deleted a.b"));
     fails(
-        &tidings(&["event-type", "show", "a.b"], &variables).await,
+        &tidings(&["event-type", "get", "a.b"], &variables).await,
         &["event_type_unknown"],
     );
 }

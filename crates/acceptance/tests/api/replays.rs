@@ -302,7 +302,12 @@ async fn what_can_not_be_sent_again_is_refused_in_words() {
         }),
         ..pb::CreateReplayRequest::default()
     };
-    invalid(create(nowhere).await, "endpoint_missing", "endpoint_id", "which one");
+    invalid(
+        create(nowhere).await,
+        "endpoint_missing",
+        "endpoint_id",
+        "name the endpoint",
+    );
     let to_another = pb::CreateReplayRequest {
         rows: Some(deliveries(&tenant, &[])),
         endpoint_id: theirs.id.clone(),
@@ -341,7 +346,7 @@ async fn what_can_not_be_sent_again_is_refused_in_words() {
         Code::AlreadyExists,
         "endpoint_disabled",
         "",
-        "turn the endpoint on",
+        "enable the endpoint",
     );
     assert_eq!(receiver.count(), 0);
 

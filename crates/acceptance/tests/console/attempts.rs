@@ -4,14 +4,74 @@ use serde_json::json;
 use tidings_acceptance::{SOON, Standalone};
 use tidings_testkit::{Answer, Receiver, wait_until};
 
-use crate::browser::{Browser, Page};
-use crate::{read_only_link, seeded, signed_in};
+use crate::browser::{Browser, Page, unescaped};
+use crate::{attempted, read_only_link, seeded, signed_in};
 
 /// The page of the newest attempt with this status.
 async fn attempt_with(browser: &mut Browser, status: u16) -> Page {
     let page = browser.open(&format!("/webhooks/logs?status_code={status}")).await;
     let link = page.link("/webhooks/logs/att_");
     browser.open(&link).await
+}
+
+/// The whole query of a link, with this in it.
+fn href(page: &Page, part: &str) -> String {
+    let text = unescaped(&page.text);
+    let mut links = text.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.find(|link| link.contains(part)).unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_over_time_are_bars_that_lead_to_them() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let page = browser.open("/webhooks/logs").await;
+    page.shows("Attempts over time")
+        .shows("<rect class=\"failed_retryable\"");
+    for (outcome, part) in [("succeeded", ">200<"), ("failed_retryable", ">503<")] {
+        let page = browser.open(&href(&page, &format!("outcome={outcome}&since="))).await;
+        page.shows(part);
+        assert_eq!(page.text.matches("/webhooks/logs/att_").count(), 1, "{}", page.text);
+    }
+    let filtered = browser
+        .open("/webhooks/logs?event_type=feedback.created&status_code=5xx")
+        .await;
+    let bar = href(&filtered, "event_type=feedback.created&status_code=5xx&since=");
+    browser.open(&bar).await.shows(">503<");
+
+    let endpoint = browser.open("/webhooks").await.link("/endpoints/ep_");
+    let page = browser.open(&endpoint).await;
+    page.shows("Attempts over time").shows("endpoint_id=ep_");
+    let page = browser.open(&page.link("?range=month")).await;
+    page.shows("?range=month\" aria-current=\"true\"")
+        .shows("Attempts over time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_are_read_are_compressed_and_small() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    for n in 0..50 {
+        let event = system
+            .operator
+            .publish(&seeded.tenant, "feedback.created", json!({ "id": n }))
+            .await;
+        attempted(&system.operator, &event).await;
+    }
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let plain = browser.open("/webhooks/logs").await;
+    let small = browser
+        .open_with("/webhooks/logs", &[("accept-encoding", "gzip, br")])
+        .await;
+    assert_eq!(plain.text.matches("/webhooks/logs/att_").count(), 50);
+    assert_eq!(small.headers["content-encoding"], "br");
+    assert!(
+        small.body.len() <= 10 * 1024,
+        "{} of {} bytes",
+        small.body.len(),
+        plain.body.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

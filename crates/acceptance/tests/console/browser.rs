@@ -54,6 +54,11 @@ impl Browser {
         self.request("GET", path, &[], "").await
     }
 
+    /// The same with these headers.
+    pub(crate) async fn open_with(&mut self, path: &str, headers: &[(&str, &str)]) -> Page {
+        self.request("GET", path, headers, "").await
+    }
+
     /// Submits the form of a page that leads to this path, with these values beside those that its fields have.
     pub(crate) async fn submit(&mut self, page: &Page, action: &str, values: &[(&str, &str)]) -> Page {
         let forms = page.forms();
@@ -178,7 +183,9 @@ impl Page {
             .split(" href=\"")
             .skip(1)
             .filter_map(|rest| rest.split('"').next());
-        let links = links.map(|link| unescaped(link.split('#').next().unwrap_or_default()));
+        let links = links
+            .map(unescaped)
+            .map(|link| link.split('#').next().unwrap_or_default().to_owned());
         let links = links.map(|link| {
             if link.starts_with('?') {
                 format!("{here}{link}")

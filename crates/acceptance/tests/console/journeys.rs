@@ -393,6 +393,6 @@ async fn a_session_ends_with_its_key() {
 
 /// The rows of the list of attempts.
 fn rows(text: &str) -> usize {
-    text.split_once("<tbody>")
+    text.rsplit_once("<tbody>")
         .map_or(0, |(_, body)| body.matches("<tr>").count())
 }

@@ -255,7 +255,7 @@ async fn pages_say_their_own_command_lines() {
     let seeded = seeded(&system, "kestrel").await;
     let mut browser = signed_in(&system, &seeded.tenant.token).await;
     let page = browser.open("/webhooks/logs?status_code=5xx&error=it%27s").await;
-    page.shows("tidings logs --status 5xx --error &#39;it&#39;\\&#39;&#39;s&#39;")
+    page.shows("tidings attempt list --status 5xx --error &#39;it&#39;\\&#39;&#39;s&#39;")
         .shows("/webhooks/logs?status_code=5xx&#38;error=it%27s");
     let page = browser.open(&format!("/webhooks/events/{}", seeded.events[0])).await;
     page.shows(&format!("tidings explain {}", seeded.events[0]));

@@ -22,6 +22,7 @@ mod standalone;
 mod starting;
 mod stopping;
 mod sweeping;
+mod tracing;
 mod watching;
 
 use std::collections::HashSet;

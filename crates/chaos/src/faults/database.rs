@@ -1,4 +1,4 @@
-//! What is done to the database by those who look after it.
+//! Faults that administrators of the database cause.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tokio_postgres::Client;
 
 use crate::system::{Part, System};
 
-/// How long the partitions may take to be as they should, once nobody is in the way.
+/// Time for the partitions to become complete, once nothing blocks them.
 const DONE_WITHIN: Duration = Duration::from_secs(30);
 const TABLES: [&str; 3] = ["events", "deliveries", "attempts"];
-/// Whoever keeps the upkeep makes partitions so far ahead, and drops those that are so old.
+/// Days for which maintenance makes partitions ahead, and days after which it drops them.
 const AHEAD: i64 = 3;
 const OLD: i64 = -200;
 
-/// Another password for the role of the processes, who are sent away; and the old one again.
+/// Changes the password of the processes' role and ends their connections, then restores the password.
 pub(super) async fn rotate_password(system: &mut System, away: Duration) -> anyhow::Result<String> {
     let admin = system.engines.administer().await?;
     system.engines.set_password(&admin, "another").await?;
@@ -29,7 +29,7 @@ pub(super) async fn rotate_password(system: &mut System, away: Duration) -> anyh
     Ok(format!("{connections} connections, for {away:.1?}"))
 }
 
-/// Somebody reads for long while a partition is to be made and others are to be dropped.
+/// A long read runs while a partition is to be made and others are to be dropped.
 pub(super) async fn partition_under_long_read(system: &mut System, held: Duration) -> anyhow::Result<String> {
     let admin = system.engines.administer().await?;
     let reader = system.engines.administer().await?;
@@ -66,7 +66,7 @@ pub(super) async fn partition_under_long_read(system: &mut System, held: Duratio
     Ok(format!("for {held:.1?}, {recorded} events meanwhile"))
 }
 
-/// Takes a partition away that is to be made, and makes some that are to be dropped.
+/// Drops a partition that maintenance must make, and makes some that it must drop.
 async fn arrange(admin: &Client, ahead: Date, old: Date) -> anyhow::Result<()> {
     let [from, to] = [old, old.tomorrow()?].map(|day| midnight(day).map(|at| EventId::floor(at).uuid()));
     let (from, to) = (from?, to?);

@@ -44,7 +44,7 @@ impl AuditPage<'_> {
         if is_id { self.v.short(target) } else { target.to_owned() }
     }
 
-    /// Where the thing is, if it has a page.
+    /// The page of the target, if it has one.
     fn place(&self, target: &str) -> Option<String> {
         match target.split_once('_')?.0 {
             "ten" => Some(format!("/tenants/{target}")),

@@ -31,7 +31,7 @@ impl EndpointsPage<'_> {
         self.fields.text(name) == value
     }
 
-    /// How an endpoint stands, in the words of the filter.
+    /// The endpoint's state in the words of the filter.
     fn state(&self, endpoint: &Endpoint) -> &'static str {
         match (endpoint.enabled, &endpoint.disabled_reason, endpoint.failing_since) {
             (true, _, None) => "on",

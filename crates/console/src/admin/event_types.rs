@@ -53,7 +53,7 @@ impl EventTypePage<'_> {
         self.event_type.versions.first()
     }
 
-    /// What was typed, or what the newest version has: a new one is mostly a change of it.
+    /// The typed text, or that of the newest version, since a new version mostly changes it.
     fn description(&self) -> &str {
         match self.fields.has("description") {
             true => self.fields.raw("description"),

@@ -4,7 +4,10 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
+use crate::chart;
+use crate::form::Fields;
 use crate::shapes::{List, Said};
+use crate::show::chart::Chart;
 use crate::visitor::Visitor;
 
 #[derive(Template)]
@@ -12,10 +15,13 @@ use crate::visitor::Visitor;
 struct OverviewPage<'a> {
     v: &'a Visitor,
     findings: Vec<Said>,
+    chart: Option<Chart>,
+    /// The name of the time that the chart goes back.
+    range: &'static str,
 }
 
 impl OverviewPage<'_> {
-    /// Where something is done about a finding, below the realm's path.
+    /// The page on which something can be done about a finding, below the realm's path.
     fn place(&self, finding: &Said) -> String {
         let about = |name| finding.argument(name);
         match finding.code.as_str() {
@@ -40,7 +46,7 @@ impl OverviewPage<'_> {
         self.v.t(verb)
     }
 
-    /// How bad a finding is.
+    /// The severity of a finding, as the class of its badge.
     fn weight(&self, finding: &Said) -> &'static str {
         match finding.code.as_str() {
             "endpoints_failing" | "endpoints_turned_off" | "replay_stands" => "held",
@@ -49,11 +55,14 @@ impl OverviewPage<'_> {
     }
 }
 
-pub(super) async fn show(visitor: Visitor) -> Result<Response, Response> {
-    let list: List<Said> = visitor.get("/system/findings").await?;
+pub(super) async fn show(visitor: Visitor, fields: Fields) -> Result<Response, Response> {
+    let findings = visitor.get::<List<Said>>("/system/findings");
+    let (list, chart) = futures::join!(findings, chart::latest(&visitor, &fields, None));
     let page = OverviewPage {
         v: &visitor,
-        findings: list.data,
+        findings: list?.data,
+        chart,
+        range: chart::range(&fields).0,
     };
     Ok(visitor.page(StatusCode::OK, &page))
 }

@@ -30,7 +30,7 @@ struct MessagesPage<'a> {
     v: &'a Visitor,
     queue: &'a str,
     messages: Vec<Message>,
-    /// How many there are, those that are not shown included.
+    /// The number of messages, including those that are not shown.
     count: u64,
     settled: Option<Settled>,
 }
@@ -51,11 +51,11 @@ struct SettlePage<'a> {
     v: &'a Visitor,
     queue: &'a str,
     action: &'a str,
-    /// How many messages there are, if all of them are meant.
+    /// The number of messages, if all of them are meant.
     count: Option<u64>,
     /// The one that is meant otherwise.
     id: Option<&'a str>,
-    /// Whether there are more than the form said.
+    /// True if there are more messages than the form said.
     has_grown: bool,
 }
 
@@ -76,7 +76,7 @@ impl QueuesPage<'_> {
         is_aside(queue)
     }
 
-    /// Whether something waits that nobody takes, or does not move on.
+    /// True if messages wait without a consumer, or do not move on.
     fn is_bad(&self, queue: &Queue) -> bool {
         let is_lane = matches!(queue.kind.as_str(), "live" | "bulk" | "retry");
         queue.stuck > 0 || queue.ready > 0 && (is_aside(queue) || is_lane && queue.consumers == 0)
@@ -184,7 +184,7 @@ pub(super) async fn ask_all(
     ))
 }
 
-/// What is done is done to those that were counted: if more have come since, they are counted again first.
+/// Settles all messages that were counted. If more have come since, the form comes back with the new number.
 pub(super) async fn settle_all(
     visitor: Visitor,
     Path((queue, action)): Path<(String, String)>,
@@ -222,14 +222,14 @@ async fn carry_out(visitor: &Visitor, queue: &str, path: String) -> Result<Respo
     show_messages(visitor, queue, Some(settled)).await
 }
 
-/// How many messages were put aside in this queue.
+/// The number of messages that were put aside in this queue.
 async fn count(visitor: &Visitor, queue: &str) -> Result<u64, Response> {
     let queues: List<Queue> = visitor.get("/queues").await?;
     let of_kind = queues.data.iter().filter(|known| known.kind == queue);
     Ok(of_kind.map(|queue| queue.ready).sum())
 }
 
-/// What can be done with messages, by its name in the path.
+/// The action of this name in the path, if there is one.
 fn known(action: &str) -> Option<&str> {
     Some(action).filter(|action| ["requeue", "discard"].contains(action))
 }

@@ -1,4 +1,4 @@
-//! What operators' pages read out of the operations' answers.
+//! The parts of the API's answers that operators' pages show.
 
 use std::collections::BTreeMap;
 

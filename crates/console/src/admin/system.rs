@@ -32,7 +32,7 @@ impl SystemPage<'_> {
         retention.unwrap_or_default().as_secs() / 86_400
     }
 
-    /// Whether something is sealed with this key.
+    /// True if something is sealed with this key.
     fn is_used(&self, key: &str) -> bool {
         self.system.seal_uses.iter().any(|used| used.key == key)
     }
@@ -41,7 +41,7 @@ impl SystemPage<'_> {
         self.system.needs.iter().flatten().any(|name| name == component)
     }
 
-    /// What somebody who is to help wants to know, as text.
+    /// A report as text, for whoever helps.
     fn report(&self) -> String {
         let system = &self.system;
         let mut text = format!("Tidings {}, {}, {}\n", system.version, system.database, system.queue);

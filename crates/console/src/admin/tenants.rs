@@ -14,7 +14,7 @@ use crate::session::Realm;
 use crate::shapes::{Endpoint, List, NewTenant, PortalLink, Tenant};
 use crate::visitor::Visitor;
 
-/// How long an operator may look at what a tenant sees.
+/// The lifetime of an operator's look at a tenant's pages.
 const LOOK: &str = "30m";
 
 #[derive(Template)]

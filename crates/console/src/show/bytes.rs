@@ -13,7 +13,7 @@ const SHOWN_HEX: usize = 8 * 1024;
 const LINE: usize = 2_000;
 const ROW: usize = 16;
 
-/// How a body is shown.
+/// A view of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
     /// JSON laid out, token by token; other texts as they are.
@@ -36,7 +36,7 @@ pub(crate) struct Body {
     pub(crate) pieces: Vec<Piece>,
     /// The whole length, bytes.
     pub(crate) length: usize,
-    /// Whether there is more than is shown.
+    /// True if only the beginning is shown.
     pub(crate) is_cut: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a page shows, as commands that get the same: over REST with curl, and with `tidings`.
+//! Commands that get what a page shows: over REST with curl, and with `tidings`.
 
 use url::form_urlencoded;
 
@@ -11,7 +11,7 @@ pub(crate) struct Same {
 }
 
 /// A query: what the API, the page and `tidings` call it.
-const FLAGS: [(&str, &str); 17] = [
+const FLAGS: [(&str, &str); 19] = [
     ("tenant_id", "--tenant"),
     ("endpoint_id", "--endpoint"),
     ("event_id", "--event"),
@@ -23,6 +23,8 @@ const FLAGS: [(&str, &str); 17] = [
     ("error", "--error"),
     ("min_duration", "--min-duration"),
     ("state", "--state"),
+    ("host", "--host"),
+    ("dialect", "--dialect"),
     ("idempotency_key", "--idempotency-key"),
     ("action", "--action"),
     ("target", "--target"),
@@ -63,9 +65,14 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
         })
     };
     match parts.as_slice() {
-        [] | ["tenants"] if tenant.is_none() => get("/tenants", "tenant list"),
+        [] if tenant.is_none() => Some(Same {
+            curl: curl("/system/findings", "", None),
+            tidings: None,
+        }),
+        ["tenants"] if tenant.is_none() => get("/tenants", "tenant list"),
         ["tenants", id] => plain(format!("/tenants/{id}"), format!("tenant get {id}")),
         [] => get("/endpoints", "endpoint list"),
+        ["endpoints"] => get("/endpoints", "endpoint list"),
         ["endpoints", id] => plain(format!("/endpoints/{id}"), format!("endpoint get {id}")),
         ["endpoints", id, "settings"] => plain(format!("/endpoints/{id}"), format!("endpoint get {id} -o json")),
         ["endpoints", id, "filters"] => post(
@@ -84,20 +91,20 @@ pub(crate) fn same(path: &str, tenant: Option<&str>, query: &[(String, String)])
             &format!(r#"{{"rows": {{"deliveries": {{"endpoint_id": "{id}", "states": ["exhausted"]}}}}}}"#),
             Some(format!("replay recover {id} --since 24h")),
         ),
-        ["logs" | "webhook-logs"] => get("/webhooks/logs", "logs"),
-        ["logs" | "webhook-logs", id] => plain(format!("/webhooks/logs/{id}"), format!("logs show {id}")),
+        ["logs" | "webhook-logs"] => get("/webhooks/logs", "attempt list"),
+        ["logs" | "webhook-logs", id] => plain(format!("/webhooks/logs/{id}"), format!("attempt get {id}")),
         ["logs" | "webhook-logs", id, "verify"] => Some(Same {
             curl: curl(&format!("/webhooks/logs/{id}/signature"), "", None),
             tidings: None,
         }),
-        ["deliveries"] => get("/deliveries", "logs deliveries"),
+        ["deliveries"] => get("/deliveries", "delivery list"),
         ["deliveries", id] => plain(format!("/deliveries/{id}/explain"), format!("explain {id}")),
-        ["events"] => get("/events", "logs events"),
+        ["events"] => get("/events", "event list"),
         ["events", id] => plain(format!("/events/{id}/explain"), format!("explain {id}")),
         ["replays"] => get("/replays", "replay list"),
-        ["replays", id] => plain(format!("/replays/{id}"), format!("replay show {id}")),
+        ["replays", id] => plain(format!("/replays/{id}"), format!("replay get {id}")),
         ["event-types"] => plain("/event-types".into(), "event-type list".into()),
-        ["event-types", name] => plain(format!("/event-types/{name}"), format!("event-type show {name}")),
+        ["event-types", name] => plain(format!("/event-types/{name}"), format!("event-type get {name}")),
         ["audit"] => get("/audit", "audit list"),
         ["keys"] => match tenant {
             Some(tenant) => plain(
@@ -176,7 +183,7 @@ mod tests {
         let query = [("status_code", "4xx,none"), ("error", "it's, reset"), ("limit", "50")];
         assert_eq!(
             tidings("/logs", &query),
-            r"tidings logs --status 4xx --status none --error 'it'\''s, reset'"
+            r"tidings attempt list --status 4xx --status none --error 'it'\''s, reset'"
         );
         let query: Vec<_> = query
             .iter()
@@ -196,7 +203,9 @@ mod tests {
         assert_eq!(tidings("/keys", &[]), "tidings tenant key list --portal --tenant ten_1");
         assert_eq!(same("/new", None, &[]), None);
         let operators = |path: &str| same(path, None, &[]).unwrap().tidings.unwrap();
-        assert_eq!(operators(""), "tidings tenant list");
+        assert_eq!(operators("/tenants"), "tidings tenant list");
+        assert_eq!(operators("/endpoints"), "tidings endpoint list");
+        assert_eq!(same("", None, &[]).unwrap().tidings, None);
         assert_eq!(operators("/tenants/ten_1"), "tidings tenant get ten_1");
         assert_eq!(operators("/keys"), "tidings tenant key list --operator");
         assert_eq!(same("/events/evt_1'; rm -rf ~", None, &[]), None);

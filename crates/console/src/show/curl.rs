@@ -2,7 +2,7 @@
 
 use crate::shapes::Header;
 
-/// What curl sends by itself; given twice it would be sent twice.
+/// The headers that curl sends by itself; given, they would be sent twice.
 const OWN: [&str; 4] = ["host", "content-length", "connection", "accept-encoding"];
 
 /// The request as a command line. Signature and timestamp are those of then, so a receiver that checks the time refuses it.

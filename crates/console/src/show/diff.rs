@@ -1,4 +1,4 @@
-//! What differs between two texts, line by line, and between two lists of headers.
+//! Differences between two texts, line by line, and between two lists of headers.
 
 use crate::shapes::Header;
 
@@ -31,7 +31,7 @@ impl Line {
         }
     }
 
-    /// What stands before the line, so that colour is not all that tells.
+    /// The mark before the line, so that colour is not the only sign.
     pub(crate) fn mark(&self) -> &'static str {
         match self.kind {
             Kind::Same => " ",

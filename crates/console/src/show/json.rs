@@ -60,7 +60,7 @@ impl Layout {
         }
     }
 
-    /// What is empty stays on its line.
+    /// Opens an object or array. An empty one stays on its line.
     fn open(&mut self, open: u8, text: &str) -> usize {
         let close = if open == b'{' { '}' } else { ']' };
         let inside = text[1..].trim_start();

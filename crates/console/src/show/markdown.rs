@@ -56,7 +56,7 @@ pub(crate) fn attempt(attempt: &Attempt, request: &[u8], response: &[u8]) -> Str
     lines.join("\n")
 }
 
-/// Where it went, without what may be a token in it.
+/// The URL without its parts that may hold a token.
 fn address(text: &str) -> String {
     let Ok(url) = Url::parse(text) else {
         return MASK.to_owned();

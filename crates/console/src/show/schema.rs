@@ -4,13 +4,13 @@ use serde_json::Value;
 
 /// The most fields that are shown.
 const MAX_FIELDS: usize = 500;
-/// How deep fields are followed; schemas may refer to themselves.
+/// The depth to which fields are followed, since schemas may refer to themselves.
 const MAX_DEPTH: usize = 10;
 
 /// One field of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
-    /// How many fields it lies in.
+    /// The number of fields that it lies in.
     pub(crate) depth: usize,
     /// Its name; `[]` for the entries of a list, `*` for fields of any other name.
     pub(crate) name: String,
@@ -18,7 +18,7 @@ pub(crate) struct Field {
     pub(crate) kind: String,
     pub(crate) is_required: bool,
     pub(crate) description: String,
-    /// What its values must be, as the schema has it: `maxLength: 200`.
+    /// The limits of its values as the schema writes them: `maxLength: 200`.
     pub(crate) limits: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ fn field(root: &Value, schema: &Value, depth: usize, name: &str, is_required: bo
     inside(root, own, depth + 1, fields);
 }
 
-/// What a schema refers to within its own document; itself if it refers to nothing there.
+/// The target of a schema's reference within its own document; the schema itself if there is none.
 fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let pointer = schema["$ref"]
         .as_str()

@@ -4,7 +4,7 @@
 
 use tidings_domain::Timestamp;
 
-/// Where the line begins and ends, in units of the picture.
+/// The ends of the line, in units of the picture.
 const LEFT: f64 = 10.0;
 const RIGHT: f64 = 990.0;
 /// Below so many seconds the line is nearly even.

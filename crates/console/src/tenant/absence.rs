@@ -1,4 +1,4 @@
-//! Why a search of the log found nothing: what arrived in that time and was not sent, which filter leaves the rest out, and
+//! Explanations of searches that found nothing: events of that time that were not sent, filters that leave attempts out, and
 //! the step that repairs it.
 
 use std::collections::BTreeMap;
@@ -26,11 +26,11 @@ const NARROWING: [&str; 8] = [
     "since",
 ];
 
-/// What is near a search that found nothing.
+/// The events and attempts near a search that found nothing.
 #[derive(Default)]
 pub(crate) struct Absence {
     pub(crate) events: Vec<Event>,
-    /// What became of these events, the most frequent first.
+    /// The outcomes of these events, the most frequent first.
     pub(crate) groups: Vec<Group>,
     /// Filters without which there are attempts.
     pub(crate) without: Vec<Without>,
@@ -48,9 +48,9 @@ pub(crate) struct Group {
 /// The step that repairs it.
 pub(crate) struct Repair {
     pub(crate) text: String,
-    /// Where it is taken, below the realm's path.
+    /// The page of the step, below the realm's path.
     pub(crate) path: String,
-    /// Whether it takes the right to manage.
+    /// True if it needs the right to manage.
     pub(crate) is_change: bool,
 }
 
@@ -61,11 +61,11 @@ pub(crate) struct Without {
     pub(crate) query: String,
 }
 
-/// What an event met: the verdict, and the endpoint if it was one's.
+/// The verdict on an event, and the endpoint that it is about, if any: id and name.
 type Fate = (String, Option<(String, String)>);
 
 impl Absence {
-    /// What is near. Where something can't be asked right now, the rest is worth saying.
+    /// Collects what is near. A part that can't be read right now is left out.
     pub(crate) async fn of(visitor: &Visitor, fields: &Fields, endpoints: &[Endpoint]) -> Self {
         let (events, without) = futures::join!(near(visitor, fields, true), without(visitor, fields));
         let newest = match events.is_empty() {
@@ -111,7 +111,7 @@ async fn near(visitor: &Visitor, fields: &Fields, in_time: bool) -> Vec<Event> {
     found.map(|list| list.data).unwrap_or_default()
 }
 
-/// What became of an event: at the endpoint that is asked about, or at those that it was for, or at none.
+/// The fates of an event at the wanted endpoint, or at those that it was for, or at none.
 async fn fates(visitor: &Visitor, event: String, wanted: Option<&str>) -> Vec<Fate> {
     let path = format!("/events/{event}/explain");
     let Ok(explained) = visitor.try_get::<EventExplanation>(path).await else {
@@ -135,7 +135,7 @@ async fn fates(visitor: &Visitor, event: String, wanted: Option<&str>) -> Vec<Fa
     concerned
 }
 
-/// What is to be said of an event at one endpoint. What a filter kept back is on record as cancelled, with its reason.
+/// The fate of an event at one endpoint. Events that a filter kept back are on record as cancelled, with the reason.
 async fn fate(visitor: &Visitor, each: &Explanation) -> Fate {
     let name = each.endpoint_name.clone().filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| visitor.short(&each.endpoint_id));

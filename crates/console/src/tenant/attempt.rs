@@ -23,7 +23,7 @@ const TIMELINE: usize = 50;
 struct AttemptPage<'a> {
     v: &'a Visitor,
     parts: Parts,
-    /// What the endpoint is called; nothing if it is gone.
+    /// The endpoint; none if it was deleted.
     endpoint: Option<Endpoint>,
     delivery: Option<Delivery>,
     timeline: Timeline,
@@ -138,7 +138,7 @@ impl AttemptPage<'_> {
         self.timeline.made.iter().find(|attempt| attempt.number == wanted)
     }
 
-    /// Whether another request for the same delivery can be asked for.
+    /// True if the delivery can be attempted again.
     fn may_retry(&self) -> bool {
         !self.parts.attempt.test && self.endpoint.is_some()
     }

@@ -14,7 +14,7 @@ use crate::show::diff::{self, Line};
 use crate::visitor::Visitor;
 
 const FILTERS: [&str; 3] = ["action", "target", "key_id"];
-/// What is asked for by name most often.
+/// The actions that the filter suggests.
 const ACTIONS: [&str; 6] = [
     "endpoint.*",
     "key.*",
@@ -49,7 +49,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// What changed, line by line.
+    /// The change, line by line.
     fn changes(&self) -> Vec<Line> {
         let text = |value: &Option<Value>| {
             let laid_out = value.as_ref().map(serde_json::to_string_pretty);

@@ -18,7 +18,7 @@ struct CreatePage<'a> {
     fields: &'a Fields,
     choices: &'a Choices,
     refusal: Option<&'a Refusal>,
-    /// What makes two submissions of this form one.
+    /// The idempotency key of the form, so that a second submission does nothing.
     once: String,
 }
 

@@ -115,7 +115,7 @@ struct Section<'a> {
     body: Bodies,
 }
 
-/// How two bodies differ.
+/// The difference of two bodies.
 enum Bodies {
     Same,
     /// The same once they are laid out; bytes differ.

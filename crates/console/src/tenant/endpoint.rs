@@ -7,9 +7,11 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::endpoints::{Health, latest};
+use crate::chart;
 use crate::form::{Fields, Form};
 use crate::rest::Refusal;
 use crate::shapes::{Attempt, Delivery, Endpoint, List};
+use crate::show::chart::Chart;
 use crate::visitor::Visitor;
 
 /// The latest attempts that the page shows.
@@ -23,6 +25,9 @@ struct EndpointPage<'a> {
     v: &'a Visitor,
     endpoint: &'a Endpoint,
     health: Health,
+    chart: Option<Chart>,
+    /// The name of the time that the chart goes back.
+    range: &'static str,
     latest: Vec<Attempt>,
     held: Waiting,
     scheduled: Waiting,
@@ -45,7 +50,7 @@ struct DeletePage<'a> {
     is_misspelt: bool,
 }
 
-/// How many deliveries wait, up to a bound.
+/// The number of waiting deliveries, up to a bound.
 pub(crate) struct Waiting {
     count: usize,
     is_more: bool,
@@ -71,15 +76,16 @@ impl std::fmt::Display for Waiting {
 }
 
 impl EndpointPage<'_> {
-    /// What the people who own the receiver can do about its state.
+    /// Advice for the people who run the receiver.
     fn advice(&self) -> String {
         self.v.t(&format!("health-{}-advice", self.health.name()))
     }
 }
 
-pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Response> {
+pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>, fields: Fields) -> Result<Response, Response> {
     let endpoint: Endpoint = visitor.get(format!("/endpoints/{id}")).await?;
-    let (latest, held, scheduled) = futures::join!(
+    let (chart, latest, held, scheduled) = futures::join!(
+        chart::latest(&visitor, &fields, Some(&endpoint.id)),
         latest(&visitor, &endpoint.id, LATEST),
         Waiting::of(&visitor, &endpoint.id, "held"),
         Waiting::of(&visitor, &endpoint.id, "scheduled"),
@@ -88,6 +94,8 @@ pub(crate) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         v: &visitor,
         endpoint: &endpoint,
         health: Health::of(&endpoint, latest.first()),
+        chart,
+        range: chart::range(&fields).0,
         latest,
         held,
         scheduled,
@@ -175,7 +183,7 @@ async fn delete_page(visitor: &Visitor, id: &str, is_misspelt: bool) -> Result<R
     Ok(visitor.page(status, &page))
 }
 
-/// What is typed to delete an endpoint: its name, or its id if it has none.
+/// The text to type for deleting an endpoint: its name, or its id if it has none.
 pub(crate) fn confirmation(endpoint: &Endpoint) -> &str {
     match endpoint.name.trim() {
         "" => &endpoint.id,

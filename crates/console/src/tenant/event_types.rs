@@ -88,7 +88,7 @@ impl EventTypePage<'_> {
         Some(Body::new(sample.get().as_bytes(), View::LaidOut))
     }
 
-    /// What a version has that the one before has not.
+    /// The difference from the version before.
     fn changes(&self, version: &Version) -> Vec<Line> {
         let before = self
             .event_type

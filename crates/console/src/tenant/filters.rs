@@ -16,7 +16,7 @@ use crate::rest::Refusal;
 use crate::shapes::{Endpoint, Event, List, Subscription};
 use crate::visitor::Visitor;
 
-/// How many of the last events filters are tried on.
+/// The number of latest events that filters are tried on.
 const EVENTS: usize = 20;
 /// The most subscriptions that a form has.
 const MAX_ROWS: usize = 50;
@@ -36,7 +36,7 @@ struct FiltersPage<'a> {
     is_saved: bool,
 }
 
-/// What one event of the last would have met.
+/// The result of a trial for one event.
 struct Tried {
     event: Event,
     verdicts: Vec<Verdict>,
@@ -44,11 +44,11 @@ struct Tried {
 
 struct Verdict {
     pattern: String,
-    /// Why the subscription does not let the event pass; none if it does.
+    /// The reason why the subscription rejects the event; none if it passes.
     problem: Option<String>,
 }
 
-/// What the API says of one filter.
+/// The API's verdict on one filter.
 #[derive(Deserialize)]
 struct Trial {
     matched: bool,
@@ -151,7 +151,7 @@ async fn save(visitor: &Visitor, endpoint: &Endpoint, fields: &Fields, rows: &[S
     visitor.send::<Value>(Method::PATCH, path, &change).await.map(drop)
 }
 
-/// What the last events would have met. A filter that is none is refused as when it is saved.
+/// Tries the subscriptions on the latest events. An invalid filter is refused as when it is saved.
 async fn attempt(visitor: &Visitor, endpoint: &Endpoint, rows: &[Subscription]) -> Result<Vec<Tried>, Refusal> {
     let path = format!("/events?tenant_id={}&limit={EVENTS}", endpoint.tenant_id);
     let events = visitor.try_get::<List<Event>>(path).await?.data;
@@ -208,7 +208,7 @@ fn problem<'a>(
     }
 }
 
-/// Whether a pattern wants events of this type; one that is no pattern wants none, and is refused when it is saved.
+/// True if a pattern matches this event type. An invalid pattern matches none, and is refused when it is saved.
 fn matches(pattern: &str, event_type: &str) -> bool {
     match (pattern.parse::<EventPattern>(), event_type.parse::<EventType>()) {
         (Ok(pattern), Ok(event_type)) => pattern.matches(&event_type),

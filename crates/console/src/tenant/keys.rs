@@ -16,9 +16,9 @@ use crate::shapes::{List, PortalLink};
 use crate::visitor::Visitor;
 
 const SCOPES: [&str; 3] = ["publish", "read", "manage"];
-/// What an overlap may be, as the API takes it.
+/// The overlaps to choose from, as the API takes them.
 const OVERLAPS: [&str; 4] = ["0s", "1h", "24h", "7days"];
-/// How long a portal link may last.
+/// The lifetimes of portal links to choose from.
 const LENGTHS: [&str; 4] = ["15m", "1h", "24h", "7days"];
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -45,7 +45,7 @@ struct Key {
     last_used_at: Option<Timestamp>,
 }
 
-/// What was just made, which is shown this once.
+/// A new key or link, which is shown only once.
 enum Made {
     Token(String),
     Link(String),

@@ -7,8 +7,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::absence::Absence;
+use crate::chart;
 use crate::form::Fields;
 use crate::shapes::{Attempt, Endpoint, List};
+use crate::show::chart::Chart;
 use crate::visitor::Visitor;
 
 /// The filters, by the names that the API has for them.
@@ -32,8 +34,9 @@ struct LogsPage<'a> {
     v: &'a Visitor,
     fields: &'a Fields,
     attempts: Vec<Attempt>,
+    chart: Option<Chart>,
     endpoints: Vec<Endpoint>,
-    /// What is near, where no attempt was found.
+    /// The events near a search that found no attempt.
     absence: Option<Absence>,
     /// The query of the next page.
     next: Option<String>,
@@ -58,7 +61,7 @@ impl LogsPage<'_> {
             .any(|name| self.fields.given(name).is_some())
     }
 
-    /// What an endpoint is called.
+    /// The endpoint's name, or its URL if it has none.
     fn endpoint_name<'b>(&'b self, attempt: &'b Attempt) -> &'b str {
         let known = self
             .endpoints
@@ -96,13 +99,14 @@ async fn show(visitor: &Visitor, fields: &Fields) -> Response {
         .find(|limit| *limit == fields.text("limit"))
         .unwrap_or("50");
     let more = [("limit", limit), ("bodies", "false")];
-    let found = match query(visitor, fields, &more) {
-        Ok(query) => visitor
+    let found = async {
+        let query = query(visitor, fields, &more)?;
+        let list = visitor
             .try_get::<List<Attempt>>(format!("/webhooks/logs?{query}"))
-            .await
-            .map_err(|refusal| visitor.problem(&refusal).unwrap_or(refusal.detail)),
-        Err(problem) => Err(problem),
+            .await;
+        list.map_err(|refusal| visitor.problem(&refusal).unwrap_or(refusal.detail))
     };
+    let (found, chart, endpoints) = futures::join!(found, chart_of(visitor, fields), endpoints(visitor, fields));
     let (list, problem) = match found {
         Ok(list) => (list, None),
         Err(problem) => (
@@ -117,7 +121,6 @@ async fn show(visitor: &Visitor, fields: &Fields) -> Response {
         let names = [&FILTERS[..], &["since", "until", "limit"]].concat();
         fields.query(&names, &[("after", after.as_str())])
     });
-    let endpoints = endpoints(visitor, fields).await;
     let absence = match list.data.is_empty() && next.is_none() && problem.is_none() {
         true => Some(Absence::of(visitor, fields, &endpoints).await),
         false => None,
@@ -126,6 +129,7 @@ async fn show(visitor: &Visitor, fields: &Fields) -> Response {
         v: visitor,
         fields,
         attempts: list.data,
+        chart,
         endpoints,
         absence,
         next,
@@ -137,6 +141,18 @@ async fn show(visitor: &Visitor, fields: &Fields) -> Response {
         StatusCode::OK
     };
     visitor.page(status, &page)
+}
+
+/// The attempts of a list over time. The pages behind the first, and the few attempts of one event, have no chart.
+async fn chart_of(visitor: &Visitor, fields: &Fields) -> Option<Chart> {
+    let has_none = ["after", "event_id", "delivery_id"];
+    if has_none.iter().any(|name| fields.given(name).is_some()) {
+        return None;
+    }
+    let query = query(visitor, fields, &[("time_zone", visitor.zone_name().as_str())]).ok()?;
+    let names = FILTERS.into_iter().filter(|name| *name != "outcome");
+    let filters = fields.query(&names.collect::<Vec<_>>(), &[]);
+    chart::of(visitor, &query, filters, fields.text("outcome")).await
 }
 
 /// The attempts as a file, with the same filters.

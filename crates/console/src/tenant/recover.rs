@@ -13,7 +13,7 @@ use crate::rest::Refusal;
 use crate::shapes::{Endpoint, Preview, Replay};
 use crate::visitor::Visitor;
 
-/// How far back the form can reach, in hours.
+/// The reach of the form, in hours.
 const REACH: [i64; 5] = [1, 6, 24, 72, 168];
 
 #[derive(Template)]

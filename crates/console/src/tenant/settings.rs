@@ -16,7 +16,7 @@ use crate::visitor::Visitor;
 /// The most properties that an endpoint can have sent beside what its dialect sends.
 const MAX_PROPERTIES: usize = 10;
 
-/// What forms offer to choose from.
+/// The choices that forms offer.
 pub(crate) struct Choices {
     pub(crate) dialects: Vec<Dialect>,
     pub(crate) event_types: Vec<EventType>,
@@ -28,14 +28,14 @@ struct SettingsPage<'a> {
     v: &'a Visitor,
     endpoint: &'a Endpoint,
     choices: &'a Choices,
-    /// What was submitted and refused; what is kept otherwise.
+    /// The submitted fields after a refusal; otherwise the stored values are shown.
     fields: Option<&'a Fields>,
     refusal: Option<&'a Refusal>,
     is_saved: bool,
 }
 
 impl Choices {
-    /// What there is to choose; the event types of a dialect first if one is chosen.
+    /// Reads the choices; the event types of the chosen dialect come first.
     pub(crate) async fn of(visitor: &Visitor, dialect: &str) -> Result<Self, Response> {
         let dialects: List<Dialect> = visitor.get("/dialects").await?;
         let is_known = dialects
@@ -79,7 +79,7 @@ impl SettingsPage<'_> {
         self.refusal.and_then(|refusal| refusal.field.as_deref()) == Some(field)
     }
 
-    /// Whether an event type is ticked.
+    /// True if the event type is ticked.
     fn is_on(&self, name: &str) -> bool {
         match self.fields {
             Some(fields) => fields.all("event").any(|event| event == name),

@@ -19,16 +19,16 @@ struct SignaturePage<'a> {
     v: &'a Visitor,
     signature: AttemptSignature,
     view: View,
-    /// Whether keys are shown.
+    /// True if the keys are shown.
     is_revealed: bool,
-    /// What was pasted.
+    /// The pasted fields.
     fields: &'a Fields,
     comparison: Option<Comparison>,
     refusal: Option<&'a Refusal>,
 }
 
 impl SignaturePage<'_> {
-    /// Why nothing can be checked.
+    /// The reason why nothing can be checked.
     fn state(&self) -> String {
         let state = self.signature.state.replace('_', "-");
         self.v.t(&format!("signature-{state}"))
@@ -68,7 +68,7 @@ pub(crate) async fn compare(
     Ok(page(&visitor, &fields, signature, false, Some(compared)))
 }
 
-/// What was pasted, as the API takes it. Browsers submit every line end as CRLF: in a text they are taken for those that
+/// The pasted fields as the API takes them. Browsers submit every line end as CRLF: in a text they are taken for those that
 /// were sent.
 fn received(visitor: &Visitor, fields: &Fields, sent: &[u8]) -> Value {
     let body = Some(fields.raw("body")).filter(|body| !body.is_empty());

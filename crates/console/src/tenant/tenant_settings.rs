@@ -18,7 +18,7 @@ const VALIDATIONS: [&str; 3] = ["off", "warn", "reject"];
 struct TenantSettingsPage<'a> {
     v: &'a Visitor,
     tenant: &'a Tenant,
-    /// What was submitted and refused; what is kept otherwise.
+    /// The submitted fields after a refusal; otherwise the stored values are shown.
     fields: Option<&'a Fields>,
     refusal: Option<&'a Refusal>,
     is_saved: bool,

@@ -28,12 +28,12 @@ struct TestPage<'a> {
     shown: Shown,
 }
 
-/// What came of the form.
+/// The result of the form.
 enum Shown {
     Nothing,
     /// The request as it would go.
     Preview(TestPreview),
-    /// What was sent, and what came back.
+    /// The request and the response.
     Result(Box<Parts>),
 }
 

@@ -26,7 +26,7 @@ struct VerifyPage<'a> {
 }
 
 impl VerifyPage<'_> {
-    /// Whether the code of a language is unfolded.
+    /// True if the code of this language is unfolded.
     fn is_chosen(&self, snippet: &Snippet) -> bool {
         match self.snippets.iter().any(|snippet| snippet.id == self.chosen) {
             true => snippet.id == self.chosen,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How many lightnesses are looked at.
+/// The number of lightnesses that are tried.
 const STEPS: u32 = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
-//! What a receiver does to verify a request, read out of its dialect's file.
+//! Recipes for verifying requests, read out of the dialects' files.
 
 use std::collections::BTreeMap;
 
 use crate::shapes::{Dialect, Scheme};
 
-/// How receivers verify.
+/// The way in which receivers verify.
 pub(crate) enum Recipe {
     /// They compute the signature again, or verify it with a public key.
     Signature(Signature),
@@ -12,7 +12,7 @@ pub(crate) enum Recipe {
     Token(Token),
     /// Requests prove nothing.
     Nothing,
-    /// What is signed is not all in the request.
+    /// The signed text is not all in the request.
     Unknown,
 }
 
@@ -23,9 +23,9 @@ pub(crate) struct Signature {
     pub(crate) prefix: String,
     /// `hex` or `base64`.
     pub(crate) encoding: String,
-    /// Whether the key is what the base64 behind `whsec_` says.
+    /// True if the key is the decoded base64 behind `whsec_`.
     pub(crate) is_decoded: bool,
-    /// Whether receivers have a public key.
+    /// True if receivers have a public key.
     pub(crate) is_ed25519: bool,
     pub(crate) separator: Option<String>,
     pub(crate) pieces: Vec<Piece>,
@@ -49,14 +49,14 @@ pub(crate) enum Piece {
 /// A header whose value is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// What code calls the value.
+    /// The name of the value in code.
     pub(crate) name: String,
     /// The header, in lower case.
     pub(crate) header: String,
 }
 
 impl Recipe {
-    /// How receivers of this dialect verify; those of an endpoint with a public key by that.
+    /// The recipe of a dialect; with a public key that of Ed25519.
     pub(crate) fn of(dialect: &Dialect, is_ed25519: bool) -> Self {
         if let Some(scheme) = dialect.signatures.first() {
             return match pieces(&scheme.signed, &dialect.headers) {
@@ -138,7 +138,7 @@ impl Signature {
         })
     }
 
-    /// Whether the time is signed, in seconds.
+    /// True if the time is signed, in seconds.
     pub(crate) fn has_timestamp(&self) -> bool {
         self.parts().any(|part| part.name == "timestamp")
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::show::bytes::{Body, Piece, View, visible};
 use crate::visitor::Reader;
 
-/// What proves that an attempt is from here.
+/// The proof of an attempt's origin.
 #[derive(Deserialize)]
 pub(crate) struct AttemptSignature {
     pub(crate) attempt_id: String,
@@ -45,7 +45,7 @@ pub(crate) struct SecretHeader {
     pub(crate) sent: bool,
 }
 
-/// What a receiver saw, beside what was sent.
+/// A comparison of what a receiver saw with what was sent.
 #[derive(Deserialize)]
 pub(crate) struct Comparison {
     pub(crate) verifies: Option<bool>,
@@ -73,12 +73,12 @@ pub(crate) struct Finding {
 }
 
 impl Signature {
-    /// What was signed, so that one sees every character of it.
+    /// The signed text, with every character visible.
     pub(crate) fn signed_body(&self, view: &View) -> Body {
         Body::new(self.signed.as_bytes(), *view)
     }
 
-    /// What computes the value, as people write it.
+    /// The algorithm's name as people write it.
     pub(crate) fn algorithm(&self) -> &'static str {
         match self.checks.iter().any(|check| check.algorithm == "ed25519") {
             true => "Ed25519",
@@ -86,7 +86,7 @@ impl Signature {
         }
     }
 
-    /// Whether the header has what one of the secrets gives.
+    /// True if the header has the value that one of the secrets gives.
     pub(crate) fn is_right(&self) -> bool {
         self.checks.iter().any(|check| check.equal)
     }

@@ -1,4 +1,4 @@
-//! `tidings.v1.AuditService`.
+//! `tidings.v1.AuditService`: the audit log over gRPC.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use super::call;
 use crate::audit::AuditLog;
 use crate::call::Callers;
 
-/// The gRPC face of [`AuditLog`].
-pub struct AuditFace {
+/// Serves [`AuditLog`] over gRPC.
+pub struct AuditGrpc {
     pub(crate) log: Arc<AuditLog>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl AuditService for AuditFace {
+impl AuditService for AuditGrpc {
     async fn list_audit_entries(
         &self,
         request: Request<pb::ListAuditEntriesRequest>,

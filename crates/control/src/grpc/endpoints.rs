@@ -1,10 +1,11 @@
-//! `tidings.v1.EndpointService`.
+//! `tidings.v1.EndpointService`: endpoints over gRPC.
 
 use std::sync::Arc;
 
 use tidings_proto::pb;
 use tidings_proto::pb::endpoint_service_server::EndpointService;
 use tidings_service::request::{next_page, optional, page_size};
+use tidings_store::registry::EndpointQuery;
 use tonic::{Request, Response, Status};
 
 use super::call;
@@ -13,18 +14,18 @@ use crate::endpoints::{EndpointChange, Endpoints};
 use crate::filters::Filters;
 use crate::messages::asked::{self, endpoint_id, missing};
 use crate::messages::shown::{created, revealed, rotated, show};
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::send_test::{self, DispatcherClient};
 
-/// The gRPC face of [`Endpoints`].
-pub struct EndpointFace {
+/// Serves [`Endpoints`] over gRPC.
+pub struct EndpointGrpc {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) filters: Arc<Filters>,
     pub(crate) dispatchers: DispatcherClient,
     pub(crate) callers: Callers,
 }
 
-impl EndpointFace {
+impl EndpointGrpc {
     async fn switch<T>(
         &self,
         request: &Request<T>,
@@ -44,7 +45,7 @@ impl EndpointFace {
 }
 
 #[tonic::async_trait]
-impl EndpointService for EndpointFace {
+impl EndpointService for EndpointGrpc {
     async fn create_endpoint(
         &self,
         request: Request<pb::CreateEndpointRequest>,
@@ -72,10 +73,17 @@ impl EndpointService for EndpointFace {
     ) -> Result<Response<pb::ListEndpointsResponse>, Status> {
         let call = call(&self.callers, &request)?;
         let request = request.into_inner();
-        let tenant = optional(&request.tenant_id, "tenant_id")?;
         let limit = page_size(request.page_size)?;
-        let before = optional(&request.page_token, "page_token")?;
-        let endpoints = self.endpoints.list(&call, tenant, before, limit).await?;
+        let text = |text: String| Some(text).filter(|text| !text.is_empty());
+        let query = EndpointQuery {
+            tenant: optional(&request.tenant_id, "tenant_id")?,
+            state: text(request.state).as_deref().map(asked::state).transpose()?,
+            host: text(request.host),
+            dialect: text(request.dialect),
+            before: optional(&request.page_token, "page_token")?,
+            limit,
+        };
+        let endpoints = self.endpoints.search(&call, query).await?;
         let next_page_token = next_page(&endpoints, limit, |endpoint| endpoint.id.to_string());
         let endpoints = endpoints
             .iter()
@@ -107,7 +115,7 @@ impl EndpointService for EndpointFace {
     ) -> Result<Response<pb::DeleteEndpointResponse>, Status> {
         let call = call(&self.callers, &request)?;
         self.endpoints
-            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Seen::Any)
+            .delete(&call, endpoint_id(&request.get_ref().endpoint_id)?, &Precondition::Any)
             .await?;
         Ok(Response::new(pb::DeleteEndpointResponse {}))
     }

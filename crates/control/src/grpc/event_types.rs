@@ -1,4 +1,4 @@
-//! `tidings.v1.EventTypeService`.
+//! `tidings.v1.EventTypeService`: the catalogue over gRPC.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::call;
 use crate::call::Callers;
 use crate::event_types::{EventTypes, named, unknown};
 
-/// The gRPC face of [`EventTypes`].
-pub struct EventTypeFace {
+/// Serves [`EventTypes`] over gRPC.
+pub struct EventTypeGrpc {
     pub(crate) event_types: Arc<EventTypes>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl EventTypeService for EventTypeFace {
+impl EventTypeService for EventTypeGrpc {
     async fn create_event_type_version(
         &self,
         request: Request<pb::CreateEventTypeVersionRequest>,

@@ -19,26 +19,26 @@ use crate::messages::asked::missing;
 use crate::messages::jobs;
 use crate::replays::{NewReplay, Replays};
 
-/// The gRPC face of [`Replays`].
-pub struct ReplayFace {
+/// Serves [`Replays`] over gRPC.
+pub struct ReplayGrpc {
     pub(crate) replays: Arc<Replays>,
     pub(crate) callers: Callers,
 }
 
-/// The gRPC face of [`Explainer`].
-pub struct ExplainFace {
+/// Serves [`Explainer`] over gRPC.
+pub struct ExplainGrpc {
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) callers: Callers,
 }
 
-/// The gRPC face of [`Erasures`].
-pub struct ErasureFace {
+/// Serves [`Erasures`] over gRPC.
+pub struct ErasureGrpc {
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl ReplayService for ReplayFace {
+impl ReplayService for ReplayGrpc {
     async fn preview_replay(
         &self,
         request: Request<pb::PreviewReplayRequest>,
@@ -135,7 +135,7 @@ impl ReplayService for ReplayFace {
 }
 
 #[tonic::async_trait]
-impl ExplainService for ExplainFace {
+impl ExplainService for ExplainGrpc {
     async fn explain_delivery(
         &self,
         request: Request<pb::ExplainDeliveryRequest>,
@@ -156,7 +156,7 @@ impl ExplainService for ExplainFace {
 }
 
 #[tonic::async_trait]
-impl ErasureService for ErasureFace {
+impl ErasureService for ErasureGrpc {
     async fn create_erasure(
         &self,
         request: Request<pb::CreateErasureRequest>,
@@ -170,7 +170,7 @@ impl ErasureService for ErasureFace {
             (Some(event), None) => self.erasures.of_event(&call, event).await?,
             (None, Some(tenant)) => self.erasures.of_tenant(&call, tenant).await?,
             _ => {
-                let detail = "say what is to be erased: one event, or everything of one tenant";
+                let detail = "name what to erase: one event, or everything of one tenant";
                 return Err(Problem::invalid("target_ambiguous", detail).at("event_id").into());
             }
         };

@@ -1,4 +1,4 @@
-//! `tidings.v1.TenantService`.
+//! `tidings.v1.TenantService`: tenants and keys over gRPC.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::messages::asked::missing;
 use crate::tenants::{TenantChange, Tenants, read_validation};
 
 /// The gRPC face of [`Tenants`] and [`Keys`].
-pub struct TenantFace {
+pub struct TenantGrpc {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) callers: Callers,
 }
 
 #[tonic::async_trait]
-impl TenantService for TenantFace {
+impl TenantService for TenantGrpc {
     async fn create_tenant(
         &self,
         request: Request<pb::CreateTenantRequest>,
@@ -194,7 +194,7 @@ fn change(asked: &pb::Tenant, paths: &[String]) -> Result<TenantChange, Problem>
     Ok(change)
 }
 
-/// What is left out is as it was never chosen.
+/// Parses a validation mode; an empty name means that none was chosen.
 fn validation(name: &str) -> Result<SchemaValidation, Problem> {
     match name {
         "" => Ok(SchemaValidation::default()),

@@ -14,7 +14,7 @@ use tidings_domain::{Endpoint as Kept, EndpointId};
 use tidings_proto::pb;
 use tidings_service::problem::{Document, Problem};
 use tidings_service::request::next_page;
-use tidings_store::registry::{EndpointQuery, EndpointState};
+use tidings_store::registry::EndpointQuery;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,7 +29,7 @@ use super::request::{Asked, Body, Id, duration, given, limit};
 use crate::call::Call;
 use crate::endpoints::EndpointChange;
 use crate::messages;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::send_test;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
@@ -153,7 +153,7 @@ async fn list(
     let limit = limit(which.limit)?;
     let query = EndpointQuery {
         tenant: given(which.tenant_id.as_deref(), "tenant_id")?,
-        state: which.state.as_deref().map(state).transpose()?,
+        state: which.state.as_deref().map(messages::asked::state).transpose()?,
         host: which.host,
         dialect: which.dialect,
         before: given(which.after.as_deref(), "after")?,
@@ -199,12 +199,12 @@ async fn change(
     State(rest): State<Rest>,
     call: Call,
     Id(id): Id<EndpointId>,
-    seen: Seen,
+    precondition: Precondition,
     Body(patch): Body<EndpointPatch>,
 ) -> Result<impl IntoResponse, Problem> {
     let (asked, fields) = patch.into_message()?;
     let change = EndpointChange {
-        seen,
+        precondition,
         ..messages::asked::change(&asked, &fields)?
     };
     Ok(shown(&rest, &rest.endpoints.update(&call, id, change).await?))
@@ -227,9 +227,9 @@ async fn delete(
     State(rest): State<Rest>,
     call: Call,
     Id(id): Id<EndpointId>,
-    seen: Seen,
+    precondition: Precondition,
 ) -> Result<StatusCode, Problem> {
-    rest.endpoints.delete(&call, id, &seen).await?;
+    rest.endpoints.delete(&call, id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -373,11 +373,4 @@ async fn preview(
 fn shown(rest: &Rest, endpoint: &Kept) -> impl IntoResponse + use<> {
     let shown = Endpoint::from(messages::shown::show(endpoint, &rest.dialects));
     ([etag(endpoint.updated_at)], Json(shown))
-}
-
-fn state(text: &str) -> Result<EndpointState, Problem> {
-    EndpointState::from_name(text).ok_or_else(|| {
-        let detail = format!("`{text}` is not how endpoints stand: `on`, `failing`, `off` or `turned_off`");
-        Problem::invalid("state_invalid", detail).at("state")
-    })
 }

@@ -1,5 +1,6 @@
 //! `/webhooks/logs`: every attempt that was made, for people who want to know what did or did not arrive.
 
+mod counts;
 mod export;
 mod filter;
 mod shown;
@@ -21,6 +22,7 @@ use tonic::{Code, Status};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::counts::{Counts, Spans};
 use self::filter::{Export, Filter, Nothing, Part, With};
 use self::shown::LogEntry;
 pub(super) use self::shown::{Attempt, Header};
@@ -29,6 +31,7 @@ use super::answer::{Page, Refusal};
 use super::request::{Asked, Id};
 use super::search::as_asked;
 use crate::call::Call;
+use crate::now;
 
 /// How many attempts of a page are asked for at once.
 const AT_ONCE: usize = 8;
@@ -38,6 +41,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(count))
         .routes(routes!(export))
         .routes(routes!(watch))
         .routes(routes!(show))
@@ -73,6 +77,26 @@ async fn list(
         .try_collect()
         .await?;
     Ok(Json(Page::new(attempts, page.next_page_token)))
+}
+
+/// Counts attempts
+///
+/// By outcome, in spans of time. Everything given must hold; what is separated by commas are alternatives. They are counted
+/// newest first, for a moment: `counted_since` says how far that came if there were more. Needs the scope `read`.
+#[utoipa::path(get, path = "/webhooks/logs/counts", operation_id = "count_logs", tag = "webhooks", params(Filter, Spans),
+    responses(
+        (status = 200, description = "The counts.", body = Counts),
+        (status = 404, description = "There is no such tenant.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn count(
+    State(rest): State<Rest>,
+    call: Call,
+    Asked(asked): Asked<With<Spans>>,
+) -> Result<Json<Counts>, Refusal> {
+    let (question, bounds) = asked.into_question(now())?;
+    let counted = rest.logs.count_attempts(&call.authorization, question).await;
+    Ok(Json(Counts::new(&bounds, counted.map_err(as_asked)?)))
 }
 
 /// Exports attempts

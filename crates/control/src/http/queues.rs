@@ -176,7 +176,7 @@ async fn body(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> R
     responses((status = 200, description = "What became of it.", body = Settled)))]
 async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
-    let settled = rest.logs.requeue(&call.authorization, one(queue, id)).await?;
+    let settled = rest.logs.requeue(&call, one(queue, id)).await?;
     Ok(Json(settled.into()))
 }
 
@@ -193,7 +193,7 @@ async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     responses((status = 200, description = "What became of it.", body = Settled)))]
 async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
-    let settled = rest.logs.discard(&call.authorization, one(queue, id)).await?;
+    let settled = rest.logs.discard(&call, one(queue, id)).await?;
     Ok(Json(settled.into()))
 }
 
@@ -209,7 +209,7 @@ async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     ))]
 async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
-    let settled = rest.logs.requeue(&call.authorization, all(queue)).await?;
+    let settled = rest.logs.requeue(&call, all(queue)).await?;
     Ok(Json(settled.into()))
 }
 
@@ -224,7 +224,7 @@ async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -
     ))]
 async fn discard_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
-    let settled = rest.logs.discard(&call.authorization, all(queue)).await?;
+    let settled = rest.logs.discard(&call, all(queue)).await?;
     Ok(Json(settled.into()))
 }
 

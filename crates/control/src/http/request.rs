@@ -19,7 +19,7 @@ use tidings_service::request::{json, required, unreadable};
 
 use super::{MAX_BODY, Rest};
 use crate::call::Call;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::texts;
 
 /// How many entries a page has when the caller does not say.
@@ -134,7 +134,7 @@ fn unread(rejection: axum::extract::rejection::BytesRejection) -> Problem {
 
 /// Which state of a thing the caller decides upon (RFC 9110, section 13.1.1). Tags that were not given out by
 /// `etag` are those of no state.
-impl<S: Sync> FromRequestParts<S> for Seen {
+impl<S: Sync> FromRequestParts<S> for Precondition {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {

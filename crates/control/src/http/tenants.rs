@@ -17,7 +17,7 @@ use super::answer::{Page, etag, location};
 use super::keys::ApiKey;
 use super::request::{Asked, Body, Id, given, length, limit};
 use crate::call::Call;
-use crate::seen::Seen;
+use crate::precondition::Precondition;
 use crate::tenants::{TenantChange, read_validation};
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
@@ -207,11 +207,11 @@ async fn change(
     State(rest): State<Rest>,
     call: Call,
     Id(id): Id<TenantId>,
-    seen: Seen,
+    precondition: Precondition,
     Body(patch): Body<TenantPatch>,
 ) -> Result<impl IntoResponse, Problem> {
     let change = TenantChange {
-        seen,
+        precondition,
         ..patch.into_change()?
     };
     Ok(shown(&rest.tenants.update(&call, id, &change).await?))
@@ -274,7 +274,7 @@ impl TenantPatch {
         let validation =
             |name: Option<String>| name.map_or(Ok(SchemaValidation::default()), |name| read_validation(&name));
         Ok(TenantChange {
-            seen: Seen::Any,
+            precondition: Precondition::Any,
             name: self.name,
             schema_validation: self.schema_validation.map(validation).transpose()?,
             payload_retention: self.payload_retention_days,

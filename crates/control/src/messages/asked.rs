@@ -1,4 +1,4 @@
-//! What requests ask for, as operations take it.
+//! Conversion of gRPC requests to operations' input.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use tidings_domain::{Authentication, EndpointId, Overrides, RateLimit, Schedule,
 use tidings_proto::pb;
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, required};
+use tidings_store::registry::EndpointState;
 
 use super::authentication;
 use crate::endpoints::{EndpointChange, NewEndpoint, NewSecret, OverrideChange};
 
-/// How long a replaced secret goes on signing if nothing else is asked for.
+/// Default time for which a replaced secret keeps signing.
 const OVERLAP: Duration = Duration::from_secs(86_400);
 
 pub(crate) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
@@ -71,7 +72,7 @@ pub(crate) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointC
     Ok(change)
 }
 
-/// The secret that is to replace another, and for how long that one goes on signing.
+/// The new secret of a rotation, if one is given, and the overlap.
 pub(crate) fn rotation(asked: &pb::RotateEndpointSecretRequest) -> Result<(Option<Secret>, Duration), Problem> {
     let overlap = asked.overlap.map_or(Ok(OVERLAP), |overlap| {
         let negative = |_| Problem::invalid("overlap_invalid", "an overlap is 0s to 7d").at("overlap");
@@ -126,14 +127,14 @@ fn override_change(asked: &pb::Endpoint, path: &str) -> Result<OverrideChange, P
     })
 }
 
-/// The rate limit that is asked for; a burst that is left out is one second's worth.
+/// The requested rate limit; the burst defaults to one second's worth.
 fn read_rate_limit(asked: &pb::Endpoint) -> Option<RateLimit> {
     let per_second = Some(asked.rate_per_second).filter(|rate| *rate > 0)?;
     let burst = Some(asked.rate_burst).filter(|burst| *burst > 0).unwrap_or(per_second);
     Some(RateLimit { per_second, burst })
 }
 
-/// The secret that is given, if one is.
+/// The given secret, if there is one.
 fn read_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     match (asked.unsigned, asked.secret.as_str()) {
         (_, "") => Ok(None),
@@ -145,7 +146,7 @@ fn read_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     }
 }
 
-/// The secret to change to; none if requests are not to be signed any more.
+/// The secret to change to; `None` to stop signing requests.
 fn read_new_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     match read_secret(asked)? {
         None if !asked.unsigned => parse_secret("").map(Some),
@@ -153,7 +154,7 @@ fn read_new_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     }
 }
 
-/// Reads a secret as it is given, over gRPC and HTTP alike.
+/// Parses a secret, for gRPC and HTTP alike.
 pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
     Secret::read(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
 }
@@ -180,7 +181,7 @@ fn read_subscriptions(asked: &[pb::Subscription]) -> Result<Vec<Subscription>, P
         .collect()
 }
 
-/// The waits that are chosen: none if they are left to the dialect, an empty schedule if there is to be one attempt.
+/// The chosen waits: `None` to leave them to the dialect, an empty schedule for a single attempt.
 fn read_schedule(asked: &pb::Endpoint) -> Result<Option<Schedule>, Problem> {
     let wrong = |detail: String| Problem::invalid("schedule_invalid", detail).at("schedule");
     match (asked.schedule.is_empty(), asked.no_retries) {
@@ -207,7 +208,7 @@ fn read_timeout(timeout: Option<&prost_types::Duration>) -> Result<Option<Durati
         .transpose()
 }
 
-/// The final statuses that are chosen: none if they are left to the dialect, an empty list if nothing is to be final.
+/// The chosen final statuses: `None` to leave them to the dialect, an empty list if no status is final.
 fn read_final_statuses(asked: &pb::Endpoint) -> Result<Option<Vec<StatusRange>>, Problem> {
     match (
         read_statuses(&asked.final_statuses, "final_statuses")?,
@@ -231,4 +232,12 @@ fn read_statuses(statuses: &[String], field: &str) -> Result<Option<Vec<StatusRa
             .map_err(|error| Problem::invalid("status_invalid", format!("{error}")).at(field))
     };
     statuses.iter().map(read).collect::<Result<_, _>>().map(Some)
+}
+
+/// How endpoints stand, by its name.
+pub(crate) fn state(text: &str) -> Result<EndpointState, Problem> {
+    EndpointState::from_name(text).ok_or_else(|| {
+        let detail = format!("`{text}` is not how endpoints stand: `on`, `failing`, `off` or `turned_off`");
+        Problem::invalid("state_invalid", detail).at("state")
+    })
 }

@@ -1,4 +1,4 @@
-//! What an endpoint's requests carry to be let in: read from messages, and shown in them without its secrets.
+//! Conversion of endpoints' credentials from and to messages; secrets are never written to messages.
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -8,7 +8,7 @@ use tidings_proto::pb::endpoint_authentication::Authorization as Asked;
 use tidings_proto::{pb, timestamp};
 use tidings_service::problem::Problem;
 
-/// What is asked for.
+/// Converts credentials from a message.
 pub(crate) fn read(asked: pb::EndpointAuthentication) -> Result<Authentication, Problem> {
     let certificate = asked.client_certificate.map(|certificate| ClientCertificate {
         chain: certificate.chain,
@@ -99,8 +99,8 @@ fn show_certificate(masked: ClientCertificate) -> pb::ClientCertificate {
     }
 }
 
-/// Whose the first certificate is and until when it is good.
-fn about(chain: &str) -> Option<(String, Timestamp)> {
+/// The subject and the expiry of a chain's first certificate; `None` if it can't be read.
+pub(crate) fn about(chain: &str) -> Option<(String, Timestamp)> {
     let der = CertificateDer::pem_slice_iter(chain.as_bytes()).next()?.ok()?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
     let until = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;

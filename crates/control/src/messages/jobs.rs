@@ -5,7 +5,7 @@ use tidings_proto::{pb, timestamp};
 use tidings_store::erasures::Erasure;
 use tidings_store::replays::Replay;
 
-/// A replay.
+/// Converts a replay to a message.
 pub(crate) fn replay(replay: &Replay) -> pb::Replay {
     pb::Replay {
         id: replay.id.to_string(),
@@ -27,7 +27,7 @@ pub(crate) fn replay(replay: &Replay) -> pb::Replay {
     }
 }
 
-/// An erasure.
+/// Converts an erasure to a message.
 pub(crate) fn erasure(erasure: &Erasure) -> pb::Erasure {
     pb::Erasure {
         id: erasure.id.to_string(),

@@ -1,4 +1,4 @@
-//! How answers show endpoints and their secrets.
+//! Conversion of endpoints to messages, secrets masked.
 
 use tidings_dialect::Dialects;
 use tidings_domain::outcome::StatusRange;
@@ -6,8 +6,7 @@ use tidings_domain::{Endpoint, Schedule, Secret};
 use tidings_proto::{duration, pb, timestamp};
 
 use super::authentication;
-use crate::now;
-use crate::signing::Signing;
+use crate::signing::{Signing, previous_secret_until};
 
 /// An endpoint without its secrets, with what one should know of it.
 pub(crate) fn show(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
@@ -67,7 +66,7 @@ pub(crate) fn configured(endpoint: &Endpoint) -> pb::Endpoint {
         failing_since: endpoint.failing_since.map(timestamp),
         properties: overrides.properties.clone(),
         settings: overrides.settings.clone().into_iter().collect(),
-        previous_secret_until: previous_secret_until(endpoint),
+        previous_secret_until: previous_secret_until(endpoint).map(timestamp),
         public_key: public_key(endpoint),
         authentication: authentication::show(&endpoint.authentication),
         signing_secret: String::new(),
@@ -95,7 +94,7 @@ pub(crate) fn rotated(endpoint: &Endpoint, dialects: &Dialects) -> pb::RotateEnd
             .unwrap_or_default(),
         secret: revealed(endpoint.secret.as_ref()),
         public_key: public_key(endpoint),
-        previous_secret_until: previous_secret_until(endpoint),
+        previous_secret_until: previous_secret_until(endpoint).map(timestamp),
     }
 }
 
@@ -122,7 +121,7 @@ fn dropped_headers(endpoint: &Endpoint) -> Option<String> {
     })
 }
 
-/// What an ed25519 secret's receiver verifies with; empty for other secrets.
+/// The public key of an ed25519 secret; empty for other secrets.
 fn public_key(endpoint: &Endpoint) -> String {
     endpoint
         .secret
@@ -131,7 +130,7 @@ fn public_key(endpoint: &Endpoint) -> String {
         .unwrap_or_default()
 }
 
-/// What can't be read or opened of an endpoint.
+/// The names of an endpoint's parts that can't be read or opened.
 fn unreadable(endpoint: &Endpoint) -> Vec<String> {
     let sealed = endpoint.sealed.names();
     endpoint
@@ -141,15 +140,4 @@ fn unreadable(endpoint: &Endpoint) -> Vec<String> {
         .chain(sealed)
         .map(str::to_owned)
         .collect()
-}
-
-/// When the secret before the last rotation stops signing; none if it has stopped.
-fn previous_secret_until(endpoint: &Endpoint) -> Option<prost_types::Timestamp> {
-    let sealed = endpoint.sealed.previous_secret.as_ref().map(|(_, until)| *until);
-    let until = endpoint
-        .previous_secret
-        .as_ref()
-        .map(|previous| previous.until)
-        .or(sealed)?;
-    (now() < until).then(|| timestamp(until))
 }

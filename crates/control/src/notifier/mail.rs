@@ -14,16 +14,16 @@ use tidings_domain::{Endpoint, Notice, NoticeKind, Timestamp};
 
 use super::Config;
 
-/// How long the mail server may take for one command, and for a whole mail.
+/// Limits for one command to the mail server, and for a whole mail.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of a name or an error a mail shows, characters.
+/// Longest name or error in a mail, in characters.
 const SHOWN: usize = 300;
 
 const TEXT: &str = "mail.txt";
 const HTML: &str = "mail.html";
 
-/// Sends mails.
+/// Sends mails by SMTP.
 pub(super) struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -31,17 +31,17 @@ pub(super) struct Mailer {
     templates: Environment<'static>,
 }
 
-/// What came of a mail.
+/// The result of sending a mail.
 pub(super) enum Sent {
-    /// The mail server has it.
+    /// The mail server took it over.
     Accepted,
     /// The mail server will never take it.
     Refused(String),
-    /// It may go later.
+    /// It may be accepted later, for the given reason.
     NotNow(String),
 }
 
-/// Why mails can't be sent with this configuration.
+/// A configuration by which no mail can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// The address of the mail server.
@@ -50,13 +50,13 @@ pub enum MailError {
          `smtp://mail.example.com:587?tls=required` or `smtp://127.0.0.1:25`"
     )]
     Url(String),
-    /// The sender.
+    /// The sender's address (`from`).
     #[error("notifier.from: `{0}` is not an address: write it like `Webhooks <webhooks@example.com>`")]
     From(String),
-    /// Where readers unsubscribe.
+    /// The unsubscribe address (`unsubscribe`).
     #[error("notifier.unsubscribe: `{0}` is neither an `https://` nor a `mailto:` URL")]
     Unsubscribe(String),
-    /// The certificates.
+    /// The additional certificates (`ca_file`).
     #[error("notifier.smtp_ca_file: {0}")]
     Certificates(String),
     /// The templates, which are part of the program.
@@ -64,7 +64,7 @@ pub enum MailError {
     Template(#[from] minijinja::Error),
 }
 
-/// Whether people are mailed of this. Recovery is no reason to disturb anybody, and single deliveries are too many.
+/// `true` for notices that are mailed. Recovery is no reason to disturb anybody, and single deliveries are too many.
 pub(super) fn is_mailed(kind: NoticeKind) -> bool {
     matches!(kind, NoticeKind::EndpointFailing | NoticeKind::EndpointDisabled)
 }
@@ -89,7 +89,7 @@ impl Mailer {
         }))
     }
 
-    /// Tells a contact.
+    /// Mails a notice to the endpoint's contact.
     pub(super) async fn send(
         &self,
         notice: &Notice,
@@ -176,14 +176,14 @@ impl Mailer {
     }
 }
 
-/// How it stands with the mail server.
+/// The result of a test of the mail server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailCheck {
-    /// None is configured.
+    /// No mail server is configured.
     Off,
     /// It takes connections, and our login.
     Well,
-    /// Why it does not.
+    /// The reason why no mail can be sent.
     Failed(String),
 }
 
@@ -199,7 +199,7 @@ pub async fn check(config: &Config) -> MailCheck {
     };
     match mailer.transport.test_connection().await {
         Ok(true) => MailCheck::Well,
-        Ok(false) => MailCheck::Failed("the server answers, and not as one does that takes mails".into()),
+        Ok(false) => MailCheck::Failed("the server answers, but not like a mail server that accepts mail".into()),
         Err(error) => MailCheck::Failed(with_cause(&error)),
     }
 }
@@ -248,7 +248,7 @@ fn tls_parameters(config: &Config, host: &str) -> Result<TlsParameters, MailErro
     parameters.build_rustls().map_err(|error| wrong(error.to_string()))
 }
 
-/// Whether this may stand in `List-Unsubscribe` (RFC 2369), where a URL is bare.
+/// `true` if the text may stand in `List-Unsubscribe` (RFC 2369), where a URL is bare.
 fn is_way_to_unsubscribe(text: &str) -> bool {
     let bare = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>');
     read_url(text).is_ok_and(|url| matches!(url.scheme(), "https" | "mailto")) && text.chars().all(bare)
@@ -268,8 +268,8 @@ fn templates() -> Result<Environment<'static>, minijinja::Error> {
     Ok(templates)
 }
 
-/// Whether the server refuses us and not the mail: it wants other credentials or an encrypted connection (RFC 4954,
-/// section 6). Somebody will mend that, and the mail can go then.
+/// `true` if the server rejects us and not the mail: it wants other credentials or an encrypted connection (RFC 4954,
+/// section 6). Once that is mended, the mail can go.
 fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
     error
         .status()
@@ -284,7 +284,7 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// What customers wrote, as it may stand in a line: no line breaks or other control characters, and not too long.
+/// Makes customers' text fit for a line: no line breaks or other control characters, and limited in length.
 fn one_line(text: &str) -> String {
     let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut line: String = visible.take(SHOWN).collect();
@@ -294,7 +294,7 @@ fn one_line(text: &str) -> String {
     line.trim().to_owned()
 }
 
-/// A time to the second.
+/// Formats a time to the second.
 fn seconds(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }

@@ -1,4 +1,4 @@
-//! What the notifier counts.
+//! Metrics of the notifier.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! Operational events: notices as events for the tenant's operational endpoints.
 //!
-//! They are written to the ledger as events that the queue never saw, so the sweeper publishes them like those that were
-//! accepted while the queue was away, and everything behind it treats them like any other event.
+//! They are written to the ledger as events that the queue never had. The sweeper publishes them like events accepted
+//! while the queue was down, and from then on they are events like any other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,15 +18,14 @@ use super::metrics;
 #[derive(Serialize)]
 struct Payload<'a> {
     endpoint: EndpointShown<'a>,
-    /// When it happened.
     at: Timestamp,
-    /// What exactly went wrong.
+    /// The exact error, as a sentence.
     #[serde(skip_serializing_if = "str::is_empty")]
     detail: &'a str,
-    /// Why it was turned off.
+    /// The reason for disabling it, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// The delivery that was given up.
+    /// The exhausted delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +58,7 @@ pub(super) async fn record(store: &dyn Store, cache: &RegistryCache, notices: &[
     Ok(())
 }
 
-/// The event of a notice; none if nobody wants it.
+/// The event of a notice; `None` if no endpoint subscribes to it.
 async fn event(store: &dyn Store, cache: &RegistryCache, notice: &Notice) -> Result<Option<NewEvent>, StoreError> {
     let event_type = notice.kind.event_type();
     let mut told = cache.told(notice.tenant, &event_type);

@@ -408,7 +408,7 @@ fn cloudevents() {
     );
 }
 
-/// The events that `tidings bench` and the guides publish are those that the dialects know.
+/// The events that `tidings demo` publishes are those that the dialects know.
 #[test]
 fn the_example_events_are_the_samples() {
     let dialects = Case::builtin().dialects;

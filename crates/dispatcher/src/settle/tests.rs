@@ -63,6 +63,7 @@ fn attempt(message: &Message, state: &DeliveryState) -> pb::Record {
     };
     pb::Record {
         record: Some(pb::record::Record::Attempt(attempt)),
+        ..pb::Record::default()
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Relayed {
     pub field: Option<String>,
     /// A sentence for people.
     pub detail: String,
-    /// How long to wait before trying again.
+    /// The time to wait before trying again.
     pub retry_after: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ impl From<&tonic::Status> for Relayed {
     }
 }
 
-/// What went wrong, as RFC 9457 puts it; `code` and `field` are extensions.
+/// A problem in the form of RFC 9457; `code` and `field` are extensions.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
 pub struct Document {
@@ -53,7 +53,7 @@ pub struct Document {
     title: &'static str,
     /// The status of the answer.
     status: u16,
-    /// What is wrong and what to change, for people.
+    /// A sentence for people: the fault, and what to change.
     detail: String,
     /// A stable name for programs.
     #[schema(value_type = String, example = "url_invalid")]

@@ -20,10 +20,10 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::budget::{Reserved, Share};
 use crate::problem::Problem;
 
-/// How long a body that nobody wants is read on, so that its sender comes to read the answer.
+/// The time for which a body that nobody wants is read on, so that its sender comes to read the answer.
 const DISCARDED_FOR: Duration = Duration::from_secs(10);
 
-/// How the bytes of a body are counted.
+/// The way that the bytes of a body are counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Counted {
     /// All of them stay until the request is answered.
@@ -32,22 +32,23 @@ pub(super) enum Counted {
     ByMessage,
 }
 
-/// What a body may be and take.
+/// The bounds of a body.
 pub(super) struct Terms {
-    /// Where its bytes are reserved.
+    /// The budget in which its bytes are reserved.
     pub(super) share: Share,
     /// The most bytes, if anything bounds them here.
     pub(super) most: Option<u64>,
-    /// Whether messages of gRPC are in it.
+    /// True if it consists of gRPC messages.
     pub(super) grpc: bool,
     pub(super) counted: Counted,
-    /// How long the whole of it may take.
+    /// The time for the whole of it.
     pub(super) within: Option<Duration>,
-    /// Whether the connection ends if it is not read to its end (HTTP/1.1), and its sender does not wait to be asked for it.
+    /// True if the connection ends when it is not read to its end (HTTP/1.1), and its sender does not wait for `100
+    /// Continue`.
     pub(super) discard: bool,
 }
 
-/// What a body leaves for the answer: the bytes that it reserved, and why it was refused, if it was.
+/// The slip that a body leaves for the answer: the bytes that it reserved, and the reason of its refusal, if any.
 #[derive(Clone, Default)]
 pub(super) struct Slip {
     reserved: Arc<Mutex<Vec<Reserved>>>,
@@ -71,7 +72,7 @@ where
     deadline: Option<Pin<Box<Sleep>>>,
     messages: Messages,
     taken: u64,
-    /// What is handed on when its bytes are reserved.
+    /// The frame that is handed on when its bytes are reserved.
     waiting: Option<(Frame<Bytes>, Reserving)>,
     announced: Announced,
 }
@@ -161,7 +162,7 @@ where
         }
     }
 
-    /// Whether it waits for memory rather than for its sender.
+    /// True if it waits for memory rather than for its sender.
     fn waits_for_memory(&self) -> bool {
         self.waiting.is_some() || matches!(self.announced, Announced::Reserving(_))
     }
@@ -253,7 +254,7 @@ struct Messages {
 }
 
 impl Messages {
-    /// How many bytes the messages have altogether whose lengths become known in this part of the body.
+    /// The bytes of all messages whose lengths become known in this part of the body.
     fn begun_in(&mut self, mut data: &[u8]) -> usize {
         let mut bytes = 0usize;
         while !data.is_empty() {

@@ -1,4 +1,4 @@
-//! How much memory the bodies of requests may take, over all listeners of a process.
+//! The memory that bodies of requests may take, over all listeners of a process.
 //!
 //! Need: bodies that come at once, large and slowly, must not take the memory that everything else runs in. Mechanism: the
 //! bytes of a body are reserved before they are read and given back when its request is answered. Who comes when nothing
@@ -28,12 +28,12 @@ pub(super) fn register() {
 
 /// One of so many parts is the most that a tenant has.
 const PARTS: usize = 4;
-/// What strangers have together, bytes.
+/// The memory of all strangers together, bytes.
 const OF_STRANGERS: usize = 4 * 1024 * 1024;
-/// When so many shares are remembered, those that nobody uses any more are forgotten.
+/// The number of shares above which those that nobody uses any more are forgotten.
 const REMEMBERED: usize = 4_096;
 
-/// Whose share a body counts to.
+/// The one whose share a body counts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Payer {
     /// Another process of the system, which limits itself.
@@ -52,7 +52,7 @@ pub(super) struct Budget {
     known: Arc<Mutex<HashMap<u128, Weak<Semaphore>>>>,
 }
 
-/// What one request may reserve from.
+/// The shares that one request may reserve from.
 #[derive(Clone, Debug)]
 pub(super) struct Share {
     own: Option<Pot>,

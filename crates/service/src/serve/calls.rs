@@ -1,4 +1,4 @@
-//! What was asked and how it was answered, of each method and route: how often, how it ended, how long it took.
+//! Metrics of calls and requests by method and route: their number, their outcome, their duration.
 //!
 //! Labels are the methods in the protos and the routes in the code, never what a caller made up.
 
@@ -58,7 +58,7 @@ pub(super) fn register() {
 pub(super) struct Call {
     service: String,
     method: String,
-    /// Whether a side of it is a stream, which takes as long as it is wanted.
+    /// True if a side of it is a stream, which lasts as long as its ends want.
     stream: bool,
     begun: Instant,
     code: Option<Code>,

@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::tls::{TlsError, server_config};
 
-/// How often files are read again: certificates are replaced while processes run.
+/// The time after which files are read again: certificates are replaced while processes run.
 const READ_EVERY: Duration = Duration::from_secs(60);
 
 /// TLS of a listener (`[server.grpc_tls]`, `[server.http_tls]`). Files hold PEM and are read again every minute.
@@ -24,7 +24,7 @@ pub struct ServerTls {
     pub certificate_file: PathBuf,
     /// The key of that certificate.
     pub key_file: PathBuf,
-    /// The authorities whose certificates clients must show (mTLS); without it nobody is asked for one.
+    /// The authorities whose certificates clients must show (mTLS); without it no client has to show one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca_file: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! How many connections there may be, and how long one may take to say something.
+//! Bounds on connections: their number, and the time that one may stay silent at its beginning.
 
 use std::collections::HashMap;
 use std::io;
@@ -112,7 +112,7 @@ impl Drop for Place {
     }
 }
 
-/// Whose address it is: with IPv6 everybody has a network of 64 bits.
+/// The owner of an address: with IPv6 everybody has a network of 64 bits.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
@@ -120,7 +120,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether a connection has said anything yet.
+/// The knowledge whether a connection has said anything yet.
 #[derive(Clone, Default)]
 pub(super) struct Beginning(Arc<Began>);
 
@@ -139,7 +139,7 @@ impl Beginning {
         self.0.request.store(true, Ordering::Relaxed);
     }
 
-    /// Whether neither a request nor the beginning of HTTP/2 has come.
+    /// True while neither a request nor the beginning of HTTP/2 has come.
     pub(super) fn is_late(&self) -> bool {
         !self.0.request.load(Ordering::Relaxed) && self.0.bytes.load(Ordering::Relaxed) < PREFACE
     }

@@ -1,4 +1,4 @@
-//! What every request passes before anything else sees it.
+//! The checks that every request passes before anything else sees it.
 //!
 //! Need: nobody is to cost memory or hold a place for ever before it is known who is there. Mechanism: who asks is told
 //! from the headers alone; a body is read only from those who are known, within what is left of the process's memory for
@@ -50,21 +50,21 @@ pub struct Door {
     streams: Arc<HashMap<String, Streams>>,
 }
 
-/// Which sides of a gRPC method are streams.
+/// The sides of a gRPC method that are streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Streams {
     request: bool,
     response: bool,
 }
 
-/// What was asked of a request before it came in.
+/// A request that was let through, with what was checked of it.
 struct Entered {
     request: Request<Body>,
     slip: Slip,
 }
 
 impl Door {
-    /// A door that knows nobody. `health` is asked whether the process is stopping.
+    /// A door that knows nobody. `health` says whether the process is stopping.
     pub fn new(config: Config, health: Health) -> Self {
         let budget = Budget::new(config.max_body_memory);
         budget.show();
@@ -286,7 +286,7 @@ impl Door {
     }
 }
 
-/// How long the caller of a gRPC method waits (`grpc-timeout`).
+/// The time that the caller of a gRPC method waits (`grpc-timeout`).
 fn deadline(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

@@ -1,4 +1,4 @@
-//! What the cache looks things up in.
+//! The lookup tables of the cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ pub(super) struct Index {
     pub(super) keys: HashMap<TokenHash, Arc<ApiKey>>,
     operator_keys: Vec<TokenHash>,
     pub(super) event_types: HashMap<EventType, Arc<EventTypeVersion>>,
-    /// What can't be read of all this.
+    /// Rows that can't be read in full.
     pub(super) unreadable: Vec<Unreadable>,
-    /// What endpoints take, bytes.
+    /// Memory used by endpoints, in bytes.
     pub(super) bytes: usize,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Entry {
 }
 
 impl Index {
-    /// The tenants that are not as these marks say.
+    /// The tenants whose marks differ from these.
     pub(super) fn stale(&self, marks: &HashMap<TenantId, Mark>) -> Vec<TenantId> {
         let gone = self.tenants.keys().filter(|id| !marks.contains_key(id));
         let known = |id: &TenantId| self.tenants.get(id).and_then(|entry| entry.mark);
@@ -39,7 +39,7 @@ impl Index {
         gone.chain(changed.map(|(id, _)| id)).copied().collect()
     }
 
-    /// Puts what is known of these tenants now in the place of what was; those of which nothing is known are gone.
+    /// Replaces these tenants by their present state; those that the snapshot lacks are removed.
     pub(super) fn replace_tenants(&mut self, ids: impl IntoIterator<Item = TenantId>, snapshot: Snapshot) {
         let mut before = HashMap::new();
         for id in ids {
@@ -58,7 +58,8 @@ impl Index {
         self.add_tenants(snapshot, &before);
     }
 
-    /// Puts one endpoint, or its absence, in the place of what was. `false`, and nothing done, if its tenant is not known.
+    /// Replaces one endpoint, or removes it if the snapshot lacks it. Returns `false`, with nothing done, if its tenant
+    /// is unknown.
     pub(super) fn replace_endpoint(&mut self, tenant: TenantId, id: EndpointId, snapshot: Snapshot) -> bool {
         let Some(entry) = self.tenants.get_mut(&tenant) else {
             return false;
@@ -91,7 +92,7 @@ impl Index {
         self.note(snapshot.unreadable);
     }
 
-    /// One that is as it was stays the same value, so that what was compiled of it stays good.
+    /// Replaces the catalogue. An unchanged version keeps its `Arc`, so that what was compiled from it stays valid.
     pub(super) fn replace_event_types(&mut self, snapshot: Snapshot) {
         let before = std::mem::take(&mut self.event_types);
         for newest in snapshot.event_types {
@@ -104,8 +105,8 @@ impl Index {
         self.note(snapshot.unreadable);
     }
 
-    /// Adds whole tenants. An endpoint that is as it was `before` is the same value, so that what others keep for it stays
-    /// good.
+    /// Adds whole tenants. An endpoint that is equal to the one `before` keeps its `Arc`, so that what others cache for
+    /// it stays valid.
     fn add_tenants(&mut self, mut snapshot: Snapshot, before: &HashMap<EndpointId, Arc<Endpoint>>) {
         let mut endpoints: HashMap<TenantId, Vec<Arc<Endpoint>>> = HashMap::new();
         for endpoint in snapshot.endpoints {
@@ -141,7 +142,7 @@ impl Index {
         for row in unreadable {
             if !self.unreadable.contains(&row) {
                 let Unreadable { kind, id, why, .. } = &row;
-                tracing::warn!(kind, id, why, "something of the registry can't be read");
+                tracing::warn!(kind, id, why, "a row of the registry can't be read in full");
                 self.unreadable.push(row);
             }
         }

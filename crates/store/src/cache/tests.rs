@@ -1,20 +1,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-use tidings_domain::key::Token;
-use tidings_domain::{ApiKey, AuditEntry, DisabledReason, EventPattern, KeyId, Scope, Subscription};
+use tidings_domain::{AuditEntry, DisabledReason, EventPattern, KeyId, Scope, Subscription};
 use tidings_service::health::Health;
-use tidings_service::problem::Kind;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
-use crate::access::Access;
 use crate::registry::{AuditQuery, Deletion, EndpointQuery, Mark, NewEventTypeVersion, Rekeyed, SealUse};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A registry of what it is told, which can be away, and whose full load can be made to wait after it was read.
+/// A registry with given content, which can be made unavailable, and whose full load can be delayed after it was read.
 #[derive(Default)]
 struct Told {
     content: std::sync::Mutex<Snapshot>,
@@ -22,7 +18,7 @@ struct Told {
     is_away: AtomicBool,
     gate: std::sync::Mutex<Option<Arc<Semaphore>>>,
     uses: std::sync::Mutex<Vec<(KeyId, Timestamp)>>,
-    /// What was read.
+    /// The parts that were read, in order.
     read: std::sync::Mutex<Vec<Of>>,
 }
 
@@ -246,7 +242,6 @@ impl Registry for Told {
 /// A tenant with one key and one endpoint for everything.
 struct Owner {
     tenant: Tenant,
-    token: Token,
     key: ApiKey,
     endpoint: Endpoint,
 }
@@ -254,21 +249,16 @@ struct Owner {
 fn owner() -> Owner {
     let now = Timestamp::now();
     let tenant = Tenant::new("Acme", now);
-    let (key, token) = key(Some(tenant.id));
+    let key = key(Some(tenant.id));
     let endpoint = Endpoint {
         subscriptions: vec![Subscription::to(EventPattern::Any)],
         ..Endpoint::new(tenant.id, "https://example.com/hook".parse().unwrap(), "standard", now)
     };
-    Owner {
-        tenant,
-        token,
-        key,
-        endpoint,
-    }
+    Owner { tenant, key, endpoint }
 }
 
-fn key(tenant: Option<TenantId>) -> (ApiKey, Token) {
-    ApiKey::new(tenant, vec![Scope::Read], Timestamp::now())
+fn key(tenant: Option<TenantId>) -> ApiKey {
+    ApiKey::new(tenant, vec![Scope::Read], Timestamp::now()).0
 }
 
 fn start(registry: &Arc<Told>) -> (Arc<RegistryCache>, Health) {
@@ -299,13 +289,7 @@ async fn what_is_registered_is_found_and_matched() {
     registry.add(&one);
     registry.add(&other);
     let (cache, health) = start(&registry);
-    assert_eq!(
-        cache
-            .authenticate(one.token.reveal(), Timestamp::now())
-            .unwrap_err()
-            .code,
-        "registry_not_loaded"
-    );
+    assert_eq!(cache.key(&one.key.hash, Timestamp::now()), Err(KeyError::NotLoaded));
     cache.loaded().await;
     tokio::time::timeout(DEADLINE, health.wait_until(true)).await.unwrap();
     assert_eq!(cache.tenant(one.tenant.id).as_deref(), Some(&one.tenant));
@@ -344,15 +328,9 @@ async fn a_change_is_in_force_soon_and_touches_only_its_tenant() {
     });
     eventually("the tenant is gone", || cache.tenant(one.tenant.id).is_none()).await;
     assert!(cache.endpoint(one.endpoint.id).is_none());
-    assert_eq!(
-        cache
-            .authenticate(one.token.reveal(), Timestamp::now())
-            .unwrap_err()
-            .code,
-        "key_unknown"
-    );
+    assert_eq!(cache.key(&one.key.hash, Timestamp::now()), Err(KeyError::Unknown));
     assert_eq!(cache.matching(other.tenant.id, &created()).len(), 1);
-    assert!(cache.authenticate(other.token.reveal(), Timestamp::now()).is_ok());
+    assert!(cache.key(&other.key.hash, Timestamp::now()).is_ok());
 }
 
 #[tokio::test]
@@ -388,7 +366,7 @@ async fn it_serves_what_it_has_while_the_registry_is_away_and_catches_up() {
     registry.lose_subscribers();
     tokio::time::timeout(DEADLINE, health.wait_until(false)).await.unwrap();
     assert!(cache.endpoint(one.endpoint.id).is_some());
-    assert!(cache.authenticate(one.token.reveal(), Timestamp::now()).is_ok());
+    assert!(cache.key(&one.key.hash, Timestamp::now()).is_ok());
     registry.add(&late);
     registry.away(false);
     tokio::time::timeout(DEADLINE, health.wait_until(true)).await.unwrap();
@@ -396,55 +374,27 @@ async fn it_serves_what_it_has_while_the_registry_is_away_and_catches_up() {
 }
 
 #[tokio::test]
-async fn callers_are_told_by_their_tokens() {
+async fn keys_are_found_by_their_tokens() {
     let (registry, one) = (Arc::new(Told::default()), owner());
     registry.add(&one);
-    let (operator, operator_token) = key(None);
-    let (expired, expired_token) = key(Some(one.tenant.id));
+    let (operator, expired) = (key(None), key(Some(one.tenant.id)));
     let expired = ApiKey {
         expires_at: Some(Timestamp::now()),
         ..expired
     };
-    registry
-        .content
-        .lock()
-        .unwrap()
-        .keys
-        .extend([operator.clone(), expired]);
+    let keys = [operator.clone(), expired.clone()];
+    registry.content.lock().unwrap().keys.extend(keys);
     let (cache, _health) = start(&registry);
     cache.loaded().await;
-    let access = Access::new(Arc::clone(&cache), Some("between us"));
-    let caller = |token: &str| {
-        let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-        access.caller(&HeaderMap::from_iter([(AUTHORIZATION, value)]))
-    };
-    let scopes = vec![Scope::Read];
-    let expected = Caller::Tenant {
-        id: one.tenant.id,
-        key: one.key.id,
-        scopes: scopes.clone(),
-        portal: false,
-    };
-    assert_eq!(caller(one.token.reveal()), Ok(expected));
-    assert_eq!(
-        caller(operator_token.reveal()),
-        Ok(Caller::Operator {
-            key: operator.id,
-            scopes
-        })
-    );
-    assert_eq!(caller("between us"), Ok(Caller::Internal));
-    assert_eq!(caller(expired_token.reveal()).unwrap_err().code, "key_expired");
-    assert_eq!(caller("tk_nobody").unwrap_err().code, "key_unknown");
-    let missing = access.caller(&HeaderMap::new()).unwrap_err();
-    assert_eq!((missing.kind, missing.code), (Kind::Unauthenticated, "key_missing"));
+    let found = |key: &ApiKey| cache.key(&key.hash, Timestamp::now()).map(|found| found.id);
+    assert_eq!(found(&one.key), Ok(one.key.id));
+    assert_eq!(found(&operator), Ok(operator.id));
+    assert_eq!(found(&expired), Err(KeyError::Expired));
+    assert_eq!(found(&key(None)), Err(KeyError::Unknown));
 
     registry.change(Of::Operators, |content| content.keys.retain(|k| k.tenant.is_some()));
-    eventually("the operator's key is gone", || {
-        caller(operator_token.reveal()).is_err()
-    })
-    .await;
-    assert!(caller(one.token.reveal()).is_ok());
+    eventually("the operator's key is gone", || found(&operator).is_err()).await;
+    assert_eq!(found(&one.key), Ok(one.key.id));
 }
 
 #[tokio::test]
@@ -481,7 +431,7 @@ async fn uses_of_keys_are_written_down_and_not_lost_while_the_registry_is_away()
     let stopping = shutdown.clone();
     let loop_ = tokio::spawn(async move { noting.note_uses(Duration::from_millis(5), stopping).await });
     let written = || registry.uses.lock().unwrap().clone();
-    let authenticate = |at: Timestamp| cache.authenticate(one.token.reveal(), at).unwrap();
+    let authenticate = |at: Timestamp| cache.key(&one.key.hash, at).unwrap();
 
     registry.away(true);
     let (first, later) = (Timestamp::now(), Timestamp::now() + Duration::from_secs(1));

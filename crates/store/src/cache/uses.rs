@@ -1,7 +1,7 @@
-//! When keys were used, until it is written down.
+//! Last uses of API keys, until they are written to the registry.
 //!
-//! Need: people who tidy up want to know which keys nobody uses. Mechanism: the latest use of each key is kept in memory
-//! and written together with others, once in a while. Limit: a process that is killed forgets what it has not written.
+//! The latest use of each key is kept in memory and written together with others, once in a while, so that operators
+//! can find unused keys. A killed process loses the uses that it has not written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,14 +13,14 @@ use tidings_domain::{KeyId, Timestamp};
 pub(super) struct KeyUses(Mutex<HashMap<KeyId, Timestamp>>);
 
 impl KeyUses {
-    /// Remembers a use.
+    /// Remembers the use of a key, unless a later one is known.
     pub(super) fn note(&self, key: KeyId, at: Timestamp) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = uses.entry(key).or_insert(at);
         *latest = at.max(*latest);
     }
 
-    /// Gives what was noted, and forgets it.
+    /// Takes the uses that were noted so far.
     pub(super) fn take(&self) -> Vec<(KeyId, Timestamp)> {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *uses).into_iter().collect()

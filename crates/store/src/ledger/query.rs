@@ -1,27 +1,28 @@
-//! What can be asked of the ledger's lists, and what a page of an answer is.
+//! Queries of the ledger's lists, and pages of results.
 //!
-//! Need: a page comes at once however large the ledger is, and whatever is asked for. Mechanism: what an index finds is
-//! read along it, newest first; what must be looked at row by row is looked at for a bounded time, and the page then
-//! says how far that came. Limit: who looks for something rare without an index goes through many short pages.
+//! A page comes at once however large the ledger is. Conditions that an index covers are read along it, newest first.
+//! Others are checked row by row for a bounded time, and the page then says how far that came. A search for something
+//! rare without an index therefore returns many short pages.
 
 use std::time::Duration;
 
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, EventType, FailureReason, TenantId, Timestamp};
 
-/// How many rows are looked at before the time is checked: few at first, because each may have to be read from a disk,
-/// then twice as many each time.
+/// Rows checked before the clock is: few at first, because each may have to be read from a disk, then twice as many
+/// each time.
 pub(crate) const STRETCHES: std::ops::RangeInclusive<u32> = 500..=4_000;
-/// For how long rows are looked at before a page is given back as it is. A page is to come in 100 ms, and what was
-/// begun is ended.
+/// Time after which a page is returned as it is. A page is meant to come within 100 ms, and a statement that has begun
+/// is not interrupted.
 pub(crate) const LOOK_FOR: Duration = Duration::from_millis(30);
 
-/// For how long rows are counted before the answer is that there are at least so many.
+/// Time after which a count is returned as a lower bound.
 pub(crate) const COUNT_FOR: Duration = Duration::from_secs(2);
-/// How many rows are looked at by one statement of a count, and how long that should take: what was begun is ended.
+/// Rows that one statement of a count may visit. A statement is never interrupted, so its size decides how far the time
+/// limit is exceeded.
 pub(crate) const COUNTED_AT_ONCE: std::ops::RangeInclusive<u32> = 1_000..=64_000;
 const COUNT_STRETCH_FOR: Duration = Duration::from_millis(200);
 
-/// How many rows one statement of a count looks at after one that took so long.
+/// The size of the next statement of a count, after one that took so long.
 pub(crate) fn next_stretch(stretch: u32, took: Duration) -> u32 {
     let next = match took {
         took if took < COUNT_STRETCH_FOR / 2 => stretch * 2,
@@ -31,98 +32,85 @@ pub(crate) fn next_stretch(stretch: u32, took: Duration) -> u32 {
     next.clamp(*COUNTED_AT_ONCE.start(), *COUNTED_AT_ONCE.end())
 }
 
-/// How many rows there are.
+/// The result of a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Those that were counted.
+    /// The rows counted.
     pub rows: u64,
-    /// Whether there may be more: as many were counted as were asked for, or the time was over.
+    /// `true` if there may be more: the count reached its limit, or its time was over.
     pub at_least: bool,
 }
 
-/// Some of what was asked for, newest first.
+/// Some of the matching rows, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, Id> {
-    /// At most as many as asked for. May be fewer, or none, although there are more.
+    /// At most as many as the query's limit. May be fewer, or none, although there are more.
     pub rows: Vec<T>,
-    /// Where to go on (`before`); none at the end.
+    /// The value of `before` for the next page; `None` at the end.
     pub next: Option<Id>,
 }
 
-/// Which attempts. Everything given must hold; lists are alternatives and empty ones do not filter.
+/// Conditions on attempts. All that are set must hold; lists are alternatives, and empty ones match everything.
 #[derive(Debug, Clone, Default)]
 pub struct AttemptQuery {
-    /// Of this tenant.
     pub tenant: Option<TenantId>,
-    /// For this endpoint.
     pub endpoint: Option<EndpointId>,
-    /// Of this event.
     pub event: Option<EventId>,
-    /// Of this delivery.
     pub delivery: Option<DeliveryId>,
-    /// Of these types.
     pub event_types: Vec<EventType>,
-    /// Answered with these statuses.
     pub status_codes: Vec<u16>,
     /// Answered with a status of these classes (2 for 2xx); 0 means no response.
     pub status_classes: Vec<u16>,
     /// With these outcomes, by [`Outcome::name`](tidings_domain::Outcome::name).
     pub outcomes: Vec<String>,
-    /// That failed for these reasons.
     pub failure_reasons: Vec<FailureReason>,
     /// That took at least so long.
     pub min_duration: Option<Duration>,
     /// That took at most so long.
     pub max_duration: Option<Duration>,
-    /// Whose error contains this text, ASCII letters in upper or lower case; no NUL.
+    /// A text that the error contains, ASCII letters in upper or lower case; no NUL.
     pub error_contains: Option<String>,
-    /// Begun at or after.
+    /// Earliest start of the request, inclusive.
     pub since: Option<Timestamp>,
-    /// Begun before.
+    /// Latest start of the request, exclusive.
     pub until: Option<Timestamp>,
     /// Older than this one: where the last page ended.
     pub before: Option<AttemptId>,
-    /// At most so many.
+    /// Maximum number of rows in the page.
     pub limit: u32,
 }
 
-/// Which events.
+/// Conditions on events. All that are set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct EventQuery {
-    /// Of this tenant.
     pub tenant: Option<TenantId>,
-    /// Of these types.
     pub event_types: Vec<EventType>,
-    /// Published with this key.
     pub idempotency_key: Option<String>,
-    /// Accepted at or after.
+    /// Earliest time of acceptance, inclusive.
     pub since: Option<Timestamp>,
-    /// Accepted before.
+    /// Latest time of acceptance, exclusive.
     pub until: Option<Timestamp>,
-    /// Older than this one.
+    /// Newest event of the page, exclusive.
     pub before: Option<EventId>,
-    /// At most so many.
+    /// Maximum number of rows in the page.
     pub limit: u32,
 }
 
-/// Which deliveries.
+/// Conditions on deliveries. All that are set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryQuery {
-    /// Of this tenant.
     pub tenant: Option<TenantId>,
-    /// For this endpoint.
     pub endpoint: Option<EndpointId>,
-    /// Of this event.
     pub event: Option<EventId>,
     /// In these states, by [`DeliveryState::name`](tidings_domain::DeliveryState::name).
     pub states: Vec<String>,
     /// Of events accepted at or after.
     pub since: Option<Timestamp>,
-    /// Of events accepted before.
+    /// Latest time at which the event was accepted, exclusive.
     pub until: Option<Timestamp>,
-    /// Older than this one.
+    /// Newest delivery of the page, exclusive.
     pub before: Option<DeliveryId>,
-    /// At most so many.
+    /// Maximum number of rows in the page.
     pub limit: u32,
 }
 
@@ -136,8 +124,8 @@ impl<T, Id> Page<T, Id> {
 }
 
 impl AttemptQuery {
-    /// Whether nothing that this asks for can be a success with a status of 2xx. What else there is has an index of its
-    /// own, because it is rare and looked for.
+    /// `true` if no match can be a success with a status of 2xx. Everything else has an index of its own, because it is
+    /// rare and often searched for.
     pub(crate) fn is_for_trouble(&self) -> bool {
         fn all<T>(values: &[T], is_trouble: impl Fn(&T) -> bool) -> bool {
             !values.is_empty() && values.iter().all(is_trouble)

@@ -1,15 +1,15 @@
-//! How the ledger stands, for those who watch it.
+//! Figures of the ledger for metrics.
 
 use std::time::Duration;
 
-/// How the ledger stands.
+/// A snapshot of the ledger's backlog.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// How many deliveries are past the time at which they are to be swept; counted up to [`Standing::COUNTED`].
+    /// Deliveries past the time at which they are to be swept, counted up to [`Standing::COUNTED`].
     pub overdue: u64,
-    /// For how long the oldest of them is.
+    /// The time since the oldest of them was due.
     pub overdue_for: Duration,
-    /// For how many whole days after today there are partitions; nothing where there are none.
+    /// Whole days after today that have partitions; `None` where there are no partitions.
     pub partitions_ahead: Option<u32>,
     /// Replays that have not ended.
     pub replays: u64,
@@ -18,6 +18,6 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// How far overdue deliveries are counted.
+    /// The limit up to which overdue deliveries are counted.
     pub const COUNTED: u32 = 10_000;
 }

@@ -12,8 +12,9 @@ use crate::answers::{Answer, AnswerClaim, AnswerKey, Answers};
 use crate::error::StoreError;
 use crate::idempotency::ClaimToken;
 
-/// Claims a key that is new, or whose process has died. Gives a row if that worked.
+/// Claims a key that is new, or whose process has died. Returns a row if it succeeds.
 const CLAIM: &str = "
+-- name: claim_answer
 INSERT INTO answers AS known (key_id, idempotency_key, fingerprint, claim_token) VALUES ($1, $2, $3, $4)
 ON CONFLICT (key_id, idempotency_key) DO UPDATE SET claimed_at = now(), claim_token = excluded.claim_token
 WHERE known.status IS NULL AND known.fingerprint = excluded.fingerprint
@@ -21,17 +22,20 @@ WHERE known.status IS NULL AND known.fingerprint = excluded.fingerprint
 RETURNING true";
 
 const READ: &str = "
+-- name: read_answer
 SELECT fingerprint = $3 AS same_request, status, headers, body_sealed
 FROM answers WHERE key_id = $1 AND idempotency_key = $2";
 
 const KEEP: &str = "
+-- name: keep_answer
 UPDATE answers SET status = $4, headers = $5, body_sealed = $6
 WHERE key_id = $1 AND idempotency_key = $2 AND claim_token = $3";
 
-const RELEASE: &str =
-    "DELETE FROM answers WHERE key_id = $1 AND idempotency_key = $2 AND claim_token = $3 AND status IS NULL";
+const RELEASE: &str = "-- name: release_answer
+         DELETE FROM answers WHERE key_id = $1 AND idempotency_key = $2 AND claim_token = $3 AND status IS NULL";
 
 const FORGET: &str = "
+-- name: forget_answers
 DELETE FROM answers WHERE (key_id, idempotency_key) IN (
     SELECT key_id, idempotency_key FROM answers WHERE claimed_at < now() - make_interval(secs => $1)
     ORDER BY claimed_at LIMIT 5000 FOR UPDATE SKIP LOCKED

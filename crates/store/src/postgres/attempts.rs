@@ -1,4 +1,4 @@
-//! Reading attempts.
+//! Queries of attempts in PostgreSQL.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use super::deliveries::of_event;
 use super::error::corrupt;
 use super::filter::Filter;
 use crate::error::StoreError;
-use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, Page, RequestBody};
+use crate::ledger::{Attempt, AttemptQuery, AttemptSummary, Headers, Page, RequestBody, Tally};
 
 const SUMMARY: &str = "id, delivery_id, event_id, tenant_id, endpoint_id, event_type, number, started_at, duration_us, \
                        url, dialect, outcome, reason, error, status_code, next_attempt_at, test";
 const CONTENT: &str = "request_headers, request_body, payload_at, response_headers, response_body, \
                        response_truncated, remote_address, dns_us, connect_us, tls_us, first_byte_us, sent_again";
 
-/// What the partial indexes on `attempts` are made for, in their words.
+/// The predicate of the partial indexes on `attempts`, word for word, so that the planner recognises it.
 const TROUBLE: &str = "(outcome <> 'succeeded' OR status_code NOT BETWEEN 200 AND 299)";
 
-/// How far a dispatcher's clock may be behind the one that made the event's id; only decides which partitions
-/// are looked into.
+/// The largest lag of a dispatcher's clock behind the one that made the event's id. It only decides which partitions
+/// are read.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 3600);
 
 impl Postgres {
@@ -42,25 +42,35 @@ impl Postgres {
         })
     }
 
+    pub(super) async fn tally(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError> {
+        let ids: Vec<Uuid> = bounds.iter().map(|at| AttemptId::floor(*at).uuid()).collect();
+        let filter = attempt_filter(&query.within(bounds));
+        let (spans, reached) = filter.tally(&self.reader().await?, "attempts", &ids).await?;
+        Ok(Tally::new(spans, reached))
+    }
+
     pub(super) async fn read_attempts(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else {
             return Ok(Vec::new());
         };
         // The bounds say which partitions to look into.
-        let sql = format!("SELECT {SUMMARY} FROM attempts WHERE id = ANY($1) AND id BETWEEN $2 AND $3");
+        let sql = format!(
+            "-- name: read_attempts
+             SELECT {SUMMARY} FROM attempts WHERE id = ANY($1) AND id BETWEEN $2 AND $3"
+        );
         let rows = self.reader().await?.query(&sql, &[&ids, first, last]).await?;
         rows.iter().map(summary).collect()
     }
 
     pub(super) async fn read_attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
-        let sql = format!("SELECT {SUMMARY}, {CONTENT} FROM attempts WHERE id = $1");
+        let sql = format!("/* name: read_attempt */ SELECT {SUMMARY}, {CONTENT} FROM attempts WHERE id = $1");
         let row = self.read_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(attempt).transpose()
     }
 }
 
-/// What an attempt must be, but for the place in the list.
+/// The conditions of a query, but for the place in the list.
 pub(super) fn attempt_filter(query: &AttemptQuery) -> Filter {
     let mut filter = Filter::default();
     filter.of(query.tenant, query.endpoint);

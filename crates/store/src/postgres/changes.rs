@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::registry::Of;
 
-/// Where the triggers `announce_…` say what changed.
+/// The channel on which the triggers `announce_…` report changes.
 pub(super) const CHANNEL: &str = "tidings_registry";
 
-/// What a trigger `announce_…` wrote. Anything else says that something changed.
+/// Parses the payload of a trigger `announce_…`. Anything unknown means that everything may have changed.
 pub(super) fn read(payload: &str) -> Of {
     match Uuid::try_parse(payload) {
         Ok(tenant) => Of::Tenant(TenantId::from_uuid(tenant)),
@@ -19,7 +19,7 @@ pub(super) fn read(payload: &str) -> Of {
     }
 }
 
-/// `tenant/endpoint`.
+/// Parses `tenant/endpoint`.
 fn endpoint(payload: &str) -> Option<Of> {
     let (tenant, endpoint) = payload.split_once('/')?;
     let (tenant, endpoint) = (Uuid::try_parse(tenant).ok()?, Uuid::try_parse(endpoint).ok()?);

@@ -1,4 +1,4 @@
-//! Reading deliveries.
+//! Queries of deliveries in PostgreSQL.
 
 use std::collections::HashMap;
 
@@ -18,11 +18,12 @@ const COLUMNS: &str = "id, event_id, tenant_id, endpoint_id, state, reason, due_
 
 // The bounds on these statements say nothing new, but partitions are chosen by them: PostgreSQL does not choose
 // by an array whose content it learns only when a prepared statement runs.
-const FETCH_DELIVERIES: &str =
-    "SELECT id, event_id, step, state FROM deliveries WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
-const STATES: &str =
-    "SELECT id, step, state, reason, due_at FROM deliveries WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
-const FETCH_EVENTS: &str = "SELECT id, event_type, occurred_at, accepted_at, traceparent, payload
+const FETCH_DELIVERIES: &str = "-- name: fetch_deliveries
+         SELECT id, event_id, step, state FROM deliveries WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
+const STATES: &str = "-- name: read_delivery_states
+         SELECT id, step, state, reason, due_at FROM deliveries WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
+const FETCH_EVENTS: &str = "-- name: fetch_events_of_deliveries
+     SELECT id, event_type, occurred_at, accepted_at, traceparent, payload
      FROM events WHERE id = ANY($1) AND id BETWEEN $2 AND $3";
 
 impl Postgres {
@@ -42,7 +43,7 @@ impl Postgres {
     }
 
     pub(super) async fn read_delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1");
+        let sql = format!("/* name: read_delivery */ SELECT {COLUMNS} FROM deliveries WHERE id = $1");
         let row = self.read_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(delivery).transpose()
     }
@@ -89,7 +90,7 @@ impl Postgres {
     }
 }
 
-/// What a delivery must be, but for the place in the list.
+/// The conditions of a query, but for the place in the list.
 pub(super) fn delivery_filter(query: &DeliveryQuery) -> Filter {
     let mut filter = Filter::default();
     filter.of(query.tenant, query.endpoint);

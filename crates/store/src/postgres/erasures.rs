@@ -1,4 +1,4 @@
-//! Erasures and retention in PostgreSQL.
+//! Erasures, and the dropping of old days, in PostgreSQL.
 
 use std::time::Duration;
 
@@ -20,31 +20,36 @@ use crate::replays::until;
 
 const ERASURE: &str = "id, tenant_id, event_id, events, deliveries, attempts, created_at, updated_at, ended_at";
 
-const INSERT: &str = "INSERT INTO erasures (id, tenant_id, event_id, state, created_at, updated_at)
+const INSERT: &str = "-- name: insert_erasure
+     INSERT INTO erasures (id, tenant_id, event_id, state, created_at, updated_at)
      VALUES ($1, $2, $3, 'running', $4, $4)";
-const CLAIM: &str = "UPDATE erasures SET claimed_until = $2
+const CLAIM: &str = "-- name: claim_erasure
+     UPDATE erasures SET claimed_until = $2
      WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND (claimed_until IS NULL OR claimed_until < $1)
                  ORDER BY updated_at LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING ";
-const PROGRESS: &str =
-    "UPDATE erasures SET events = events + $2, deliveries = deliveries + $3, attempts = attempts + $4,
+const PROGRESS: &str = "-- name: progress_erasure
+            UPDATE erasures SET events = events + $2, deliveries = deliveries + $3, attempts = attempts + $4,
             updated_at = $5, claimed_until = $6, state = CASE WHEN $7 THEN 'succeeded' ELSE 'running' END,
             ended_at = CASE WHEN $7 THEN $5::timestamptz END
      WHERE id = $1 AND state = 'running' RETURNING events, deliveries, attempts";
 
-const EMPTY_EVENT: &str = "UPDATE events SET payload = '', erased_at = $3
+const EMPTY_EVENT: &str = "-- name: empty_event
+     UPDATE events SET payload = '', erased_at = $3
      WHERE id = $1 AND tenant_id = $2 AND erased_at IS NULL";
-const CANCEL_OF_EVENT: &str = "UPDATE deliveries
+const CANCEL_OF_EVENT: &str = "-- name: cancel_deliveries_of_event
+     UPDATE deliveries
      SET state = 'cancelled', reason = $6, due_at = NULL, sweep_at = NULL, updated_at = $5,
          step = least(step + 1, step | 65535)
      WHERE id >= $1 AND id < $2 AND event_id = $3 AND tenant_id = $4
        AND state NOT IN ('succeeded', 'exhausted', 'cancelled')";
-const EMPTY_ATTEMPTS_OF_EVENT: &str = "UPDATE attempts SET request_body = '', payload_at = NULL, response_body = ''
+const EMPTY_ATTEMPTS_OF_EVENT: &str = "-- name: empty_attempts_of_event
+     UPDATE attempts SET request_body = '', payload_at = NULL, response_body = ''
      WHERE delivery_id >= $1 AND delivery_id < $2 AND event_id = $3 AND tenant_id = $4 AND id >= $5
        AND (request_body <> '' OR response_body <> '' OR payload_at IS NOT NULL)";
 
-/// What is removed of a tenant's events that are older than the erasure: attempts first, so that an event is there as long
-/// as anything of it.
+/// Removals from a tenant's events that are older than the erasure. Attempts come first, so that an event exists as
+/// long as anything of it does.
 const REMOVE: [Change; 3] = [
     Change {
         table: "attempts",
@@ -65,34 +70,40 @@ const REMOVE: [Change; 3] = [
         sql: "DELETE FROM events WHERE {in_batch}",
     },
 ];
-const REMOVE_KEYS: &str = "WITH batch AS MATERIALIZED (
+const REMOVE_KEYS: &str = "-- name: remove_idempotency_keys
+         WITH batch AS MATERIALIZED (
          SELECT key FROM idempotency_keys WHERE tenant_id = $1 AND key > $2 AND event_id < $4
          ORDER BY key LIMIT $3
      ), removed AS (DELETE FROM idempotency_keys WHERE tenant_id = $1 AND key IN (SELECT key FROM batch))
      SELECT max(key) AS last FROM batch";
-const MARKS: &str = "SELECT attempts_to, deliveries_to, events_to, keys_to FROM erasures WHERE id = $1 FOR UPDATE";
-const FORGET_MARKS: &str =
-    "UPDATE erasures SET attempts_to = NULL, deliveries_to = NULL, events_to = NULL, keys_to = NULL
+const MARKS: &str = "-- name: read_erasure_marks
+     SELECT attempts_to, deliveries_to, events_to, keys_to FROM erasures WHERE id = $1 FOR UPDATE";
+const FORGET_MARKS: &str = "-- name: forget_erasure_marks
+     UPDATE erasures SET attempts_to = NULL, deliveries_to = NULL, events_to = NULL, keys_to = NULL
      WHERE id = $1";
 
-/// What goes with everything of a tenant, at the end: what is older than the erasure.
+/// The last step when everything of a tenant is erased: older notices go, and older audit entries lose their details.
 const REMOVE_BESIDES: [&str; 2] = [
-    "DELETE FROM notices WHERE tenant_id = $1 AND id < $2",
+    "/* name: remove_erased_notices */ DELETE FROM notices WHERE tenant_id = $1 AND id < $2",
     // That something was changed stays on record; what it was may name people.
-    "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
+    "-- name: empty_erased_audit_entries
+     UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
      WHERE tenant_id = $1 AND id < $2",
 ];
 
-const ERASED: &str = "SELECT asked.event_id FROM unnest($1::uuid[], $2::uuid[]) AS asked (tenant_id, event_id)
+const ERASED: &str = "-- name: read_erased_events
+     SELECT asked.event_id FROM unnest($1::uuid[], $2::uuid[]) AS asked (tenant_id, event_id)
      WHERE EXISTS (SELECT FROM erasures e
                    WHERE e.tenant_id = asked.tenant_id AND e.event_id IS NULL AND e.id > asked.event_id)";
-const REMOVE_REPLAYS: &str = "DELETE FROM replays WHERE tenant_id = $1 AND id < $2";
+const REMOVE_REPLAYS: &str = "/* name: remove_replays */ DELETE FROM replays WHERE tenant_id = $1 AND id < $2";
 
-const CLAIM_UPKEEP: &str = "INSERT INTO upkeep AS known (what, process, claimed_until) VALUES ('ledger', $1, $3)
+const CLAIM_UPKEEP: &str = "-- name: claim_upkeep
+     INSERT INTO upkeep AS known (what, process, claimed_until) VALUES ('ledger', $1, $3)
      ON CONFLICT (what) DO UPDATE SET process = excluded.process, claimed_until = excluded.claimed_until
      WHERE known.process = $1 OR known.claimed_until <= $2";
 /// The process is forgotten, so that even it waits until the upkeep is due again.
-const END_UPKEEP: &str = "UPDATE upkeep SET process = '00000000-0000-0000-0000-000000000000', claimed_until = $2
+const END_UPKEEP: &str = "-- name: end_upkeep
+     UPDATE upkeep SET process = '00000000-0000-0000-0000-000000000000', claimed_until = $2
      WHERE what = 'ledger' AND process = $1";
 
 #[async_trait]
@@ -116,7 +127,7 @@ impl Erasures for Postgres {
     }
 
     async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
-        let sql = format!("SELECT {ERASURE} FROM erasures WHERE id = $1");
+        let sql = format!("/* name: read_erasure */ SELECT {ERASURE} FROM erasures WHERE id = $1");
         let row = self.query_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(erasure).transpose()
     }
@@ -186,8 +197,9 @@ impl Erasures for Postgres {
         }
     }
 
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
-        let sql = "UPDATE erasures SET claimed_until = NULL WHERE id = $1 AND state = 'running'";
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+        let sql = "-- name: release_erasure
+             UPDATE erasures SET claimed_until = NULL WHERE id = $1 AND state = 'running'";
         self.execute(sql, &[&id.uuid()]).await?;
         Ok(())
     }
@@ -279,7 +291,10 @@ async fn remove_some(
             .await?;
         let walked = Walked::read(&walked)?;
         if let Some(last) = walked.last {
-            let sql = format!("UPDATE erasures SET {} = $2 WHERE id = $1", change.mark);
+            let sql = format!(
+                "/* name: write_erasure_mark */ UPDATE erasures SET {} = $2 WHERE id = $1",
+                change.mark
+            );
             transaction.execute(&sql, &[&id, &last]).await?;
             *removed = walked.rows;
             break;
@@ -300,7 +315,7 @@ async fn remove_some(
         .query_one(REMOVE_KEYS, &[&tenant, &mark.unwrap_or_default(), &limit, &id])
         .await?;
     if let Some(last) = batch.try_get::<_, Option<&str>>("last")? {
-        let sql = "UPDATE erasures SET keys_to = $2 WHERE id = $1";
+        let sql = "/* name: write_erasure_keys_mark */ UPDATE erasures SET keys_to = $2 WHERE id = $1";
         transaction.execute(sql, &[&id, &last]).await?;
         return Ok((removed, false));
     }

@@ -1,8 +1,8 @@
-//! What PostgreSQL's errors mean to callers.
+//! Classification of PostgreSQL's errors.
 //!
-//! A record is refused for good only when its own data can't be stored. Everything else (a password that was changed, a
-//! right that is missing, a file that can't be read, a schema that is being altered) lies in the database and passes when
-//! somebody mends it: until then the database counts as away, and what was to be written waits elsewhere.
+//! A record is refused for good only when its own data can't be stored. Everything else (a changed password, a missing
+//! right, an unreadable file, a schema that is being altered) lies in the database and passes once it is mended. Until
+//! then the database counts as unavailable, and records wait elsewhere.
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
@@ -37,16 +37,16 @@ fn lies_in_data(state: &SqlState) -> bool {
     ["22", "23", "54"].iter().any(|class| state.code().starts_with(class))
 }
 
-/// Whether a statement fails only because it was planned before the schema changed, or because the server has lost it:
-/// prepared anew it works.
+/// `true` if a statement fails only because it was planned before the schema changed, or because the server has lost
+/// it: it works once prepared again.
 pub(super) fn is_stale(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|state| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(state))
 }
 
-/// Whether a value could not be made of a column, or a parameter of a value. The client has no other name for it than its
-/// text.
+/// `true` if a column could not be converted to a value, or a value to a parameter. The client distinguishes these
+/// errors by their text only.
 fn is_ours(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
     let of_values = [

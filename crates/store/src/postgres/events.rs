@@ -1,4 +1,4 @@
-//! Reading events.
+//! Queries of events in PostgreSQL.
 
 use bytes::Bytes;
 use tidings_domain::{EventId, TenantId};
@@ -29,7 +29,7 @@ impl Postgres {
     pub(super) async fn read_event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
         let row = self
             .read_opt(
-                &format!("SELECT {SUMMARY}, payload FROM events WHERE id = $1"),
+                &format!("/* name: read_event */ SELECT {SUMMARY}, payload FROM events WHERE id = $1"),
                 &[&id.uuid()],
             )
             .await?;
@@ -38,7 +38,7 @@ impl Postgres {
     }
 }
 
-/// What an event must be, but for the place in the list.
+/// The conditions of a query, but for the place in the list.
 pub(super) fn event_filter(query: &EventQuery) -> Filter {
     let mut filter = Filter::default();
     filter.and_some("tenant_id = $", query.tenant.map(TenantId::uuid));

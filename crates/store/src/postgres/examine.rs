@@ -1,4 +1,4 @@
-//! What an operator should know of a database before trusting it.
+//! Checks of a database before an operator trusts it, for `tidings doctor`.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio_postgres::{Client, GenericClient};
 use super::{Config, migrate, session};
 use crate::error::StoreError;
 
-/// How long the whole examination may take.
+/// Limit for the whole examination.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What was found.
+/// The results of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The server's version, as in `16.3`.
@@ -25,34 +25,38 @@ pub struct Examined {
     pub unsafe_settings: Vec<String>,
     /// Replicas, and whether a commit waits for them.
     pub replicas: Vec<(String, bool)>,
-    /// How many connections the server takes, and has.
+    /// Maximum number of connections of the server, and those in use.
     pub connections: (i64, i64),
     /// The size of the database, bytes.
     pub size: i64,
-    /// How far the server's clock is ahead of this machine's.
+    /// The lead of the server's clock over this machine's.
     pub ahead: SignedDuration,
-    /// What the role may not do, in words.
+    /// Missing rights of the role, in words.
     pub missing_rights: Vec<String>,
     /// Days after today that have partitions; nothing without a schema.
     pub partitions_ahead: Option<i64>,
 }
 
 const SERVER: &str = "
+-- name: examine_server
 SELECT current_setting('server_version'), pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
        current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
        pg_database_size(current_database()), clock_timestamp()";
 
 const UNSAFE: &str = "
+-- name: examine_unsafe_settings
 SELECT name || ' = ' || setting FROM pg_settings
 WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name";
 
 const REPLICAS: &str = "
+-- name: examine_replicas
 SELECT coalesce(nullif(application_name, ''), client_addr::text, 'a replica'), sync_state IN ('sync', 'quorum')
 FROM pg_stat_replication ORDER BY 1";
 
-/// Who makes and drops partitions owns the tables.
+/// Rights that the role needs. Making and dropping partitions takes the ownership of their tables.
 const RIGHTS: &str = "
+-- name: examine_rights
 SELECT coalesce(string_agg(relname, ', ' ORDER BY relname) FILTER (WHERE
            NOT has_table_privilege(oid, 'SELECT') OR NOT has_table_privilege(oid, 'INSERT')
            OR NOT has_table_privilege(oid, 'UPDATE') OR NOT has_table_privilege(oid, 'DELETE')), ''),
@@ -61,10 +65,11 @@ SELECT coalesce(string_agg(relname, ', ' ORDER BY relname) FILTER (WHERE
        has_schema_privilege(current_schema(), 'CREATE')
 FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition";
 
-/// Looks at the database and changes nothing.
+/// Examines the database without changing it.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the server can't be reached, or what is asked takes longer than ten seconds.
+///
+/// [`StoreError::Unavailable`] when the server can't be reached, or the examination takes longer than ten seconds.
 pub async fn examine(config: &Config) -> Result<Examined, StoreError> {
     let examining = async {
         let (session, tls) = session(config)?;

@@ -1,5 +1,5 @@
-//! Conditions of a list, put together from what was asked and nothing else, so that the planner sees what it can
-//! use an index for.
+//! Conditions of a list query. Only those that are set become part of the statement, so that the planner sees which
+//! index it can use.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::lease::Lease;
 use crate::error::StoreError;
+use crate::ledger::Outcomes;
 use crate::ledger::query::{COUNT_FOR, COUNTED_AT_ONCE, Counted, LOOK_FOR, STRETCHES, next_stretch};
 
 /// Conditions that must all hold, with their values.
@@ -25,11 +26,11 @@ pub(super) struct Filter {
     owner: Option<(TenantId, EndpointId)>,
 }
 
-/// What was found, newest first.
+/// A page of results, newest first.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) rows: Vec<Row>,
-    /// Where to go on; none at the end.
+    /// The place of the next page; `None` at the end.
     pub(super) next: Option<Uuid>,
 }
 
@@ -82,8 +83,8 @@ impl Filter {
         self.owner = tenant.zip(endpoint);
     }
 
-    /// Says that few rows pass. The planner, who can't know, would rather walk the whole table in the order
-    /// asked for than find those few and sort them.
+    /// Hints to the planner that few rows pass. By itself it would walk the whole table in the requested order rather
+    /// than find those few and sort them.
     pub(super) fn passes_few(&mut self) {
         self.selective = true;
     }
@@ -135,7 +136,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass, counted up to `limit` and for as long as there is time.
+    /// Counts the rows that pass, up to `limit` and for as long as there is time.
     pub(super) async fn count(&self, client: &Lease, table: &str, limit: u64) -> Result<Counted, StoreError> {
         let mut counted = Counted::default();
         if !self.is_owner(client, table).await? {
@@ -164,7 +165,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass from `floor` to below `before`.
+    /// Counts the rows that pass from `floor` to below `before`.
     async fn count_to(
         &self,
         client: &Lease,
@@ -183,13 +184,73 @@ impl Filter {
         Ok(count.unwrap_or_default().unsigned_abs())
     }
 
-    /// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
-    /// through another's would take its time and tell that they are there.
+    /// The rows that pass by outcome, in the spans between neighbouring ids, which ascend; with the id that was reached when
+    /// the time was over.
+    pub(super) async fn tally(
+        &self,
+        client: &Lease,
+        table: &str,
+        bounds: &[Uuid],
+    ) -> Result<(Vec<Outcomes>, Option<Uuid>), StoreError> {
+        let mut spans = vec![Outcomes::default(); bounds.len().saturating_sub(1)];
+        if !self.is_owner(client, table).await? {
+            return Ok((spans, None));
+        }
+        let began = Instant::now();
+        let (mut before, mut stretch) = (Uuid::max(), *STRETCHES.start());
+        loop {
+            let floor = match self.selective {
+                true => None,
+                false => self.end_of_stretch(client, table, before, stretch).await?,
+            };
+            self.tally_to(client, table, (before, floor), bounds, &mut spans)
+                .await?;
+            match floor {
+                Some(floor) if began.elapsed() < LOOK_FOR => before = floor,
+                _ => return Ok((spans, floor)),
+            }
+            stretch = (2 * stretch).min(*STRETCHES.end());
+        }
+    }
+
+    /// Adds the rows from `floor` to below `before`.
+    async fn tally_to(
+        &self,
+        client: &Lease,
+        table: &str,
+        (before, floor): (Uuid, Option<Uuid>),
+        bounds: &[Uuid],
+        spans: &mut [Outcomes],
+    ) -> Result<(), StoreError> {
+        let columns = "width_bucket(id, $2::uuid[]) AS span, outcome, count(*) AS rows";
+        let mut statement = Statement::reading(columns, table, &before);
+        statement.values.push(&bounds);
+        if let Some(floor) = &floor {
+            statement.and("id >= $", Some(floor));
+        }
+        statement.and_all(&self.conditions);
+        statement.and_all(&self.checked);
+        statement.text += " GROUP BY span, outcome";
+        for row in statement.run(client).await? {
+            let span: i32 = row.try_get("span")?;
+            // Spans are counted from 1.
+            let span = usize::try_from(span - 1).ok().and_then(|span| spans.get_mut(span));
+            if let Some(span) = span {
+                span.add(row.try_get("outcome")?, row.try_get::<_, i64>("rows")?.unsigned_abs());
+            }
+        }
+        Ok(())
+    }
+
+    /// `true` if the endpoint is the tenant's, or not both are given. An endpoint's rows are all of one tenant, and
+    /// searching another's would reveal by its duration that they exist.
     async fn is_owner(&self, client: &Lease, table: &str) -> Result<bool, StoreError> {
         let Some((tenant, endpoint)) = self.owner else {
             return Ok(true);
         };
-        let sql = format!("SELECT tenant_id = $1 FROM {table} WHERE endpoint_id = $2 LIMIT 1");
+        let sql = format!(
+            "/* name: check_owner_of_rows */ SELECT tenant_id = $1 FROM {table} WHERE endpoint_id = $2 LIMIT 1"
+        );
         let rows = client.query(&sql, &[&tenant.uuid(), &endpoint.uuid()]).await?;
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
     }
@@ -211,7 +272,10 @@ impl Filter {
         statement.and_all(&self.conditions);
         statement.and_all(&self.checked);
         if self.selective {
-            statement.text = format!("WITH few AS MATERIALIZED ({}) SELECT * FROM few", statement.text);
+            statement.text = format!(
+                "/* name: search_few */ WITH few AS MATERIALIZED ({}) SELECT * FROM few",
+                statement.text
+            );
         }
         let limit = i64::from(limit);
         statement.values.push(&limit);
@@ -219,8 +283,8 @@ impl Filter {
         statement.run(client).await
     }
 
-    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
-    /// finds it, or because it ends before.
+    /// The end of the next stretch along the index; `None` to read all that is left at once, because an index covers it
+    /// or little remains.
     async fn floor(&self, client: &Lease, table: &str, before: Uuid, stretch: u32) -> Result<Option<Uuid>, StoreError> {
         if self.selective || self.checked.is_empty() {
             return Ok(None);
@@ -228,7 +292,7 @@ impl Filter {
         self.end_of_stretch(client, table, before, stretch).await
     }
 
-    /// The last of so many rows along the index; none if there are not so many.
+    /// The last of `stretch` rows along the index; `None` if there are fewer.
     async fn end_of_stretch(
         &self,
         client: &Lease,
@@ -268,7 +332,7 @@ struct Statement<'a> {
 impl<'a> Statement<'a> {
     fn reading(columns: &str, table: &str, before: &'a Uuid) -> Self {
         Self {
-            text: format!("SELECT {columns} FROM {table} WHERE id < $1"),
+            text: format!("/* name: search_{table} */ SELECT {columns} FROM {table} WHERE id < $1"),
             values: vec![before],
         }
     }

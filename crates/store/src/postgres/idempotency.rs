@@ -10,8 +10,9 @@ use super::Postgres;
 use crate::error::StoreError;
 use crate::idempotency::{Claim, ClaimToken, Idempotency};
 
-/// Claims a key that is new, or whose publisher gave it up or has died. Gives a row if that worked.
+/// Claims a key that is new, or whose publisher released it or has died. Returns a row if it succeeds.
 const CLAIM: &str = "
+-- name: claim_idempotency_key
 INSERT INTO idempotency_keys AS known (tenant_id, key, fingerprint, event_id, claim_token) VALUES ($1, $2, $3, $4, $6)
 ON CONFLICT (tenant_id, key) DO UPDATE SET claimed_at = now(), claim_token = excluded.claim_token
 WHERE NOT known.settled AND known.fingerprint = excluded.fingerprint
@@ -19,18 +20,21 @@ WHERE NOT known.settled AND known.fingerprint = excluded.fingerprint
 RETURNING event_id";
 
 const READ: &str = "
+-- name: read_idempotency_key
 SELECT event_id, settled, fingerprint = $3 AS same_content,
        greatest(0, extract(epoch FROM claimed_at - now()) + $4::float8)::float8 AS seconds_left
 FROM idempotency_keys WHERE tenant_id = $1 AND key = $2";
 
-const SETTLE: &str =
-    "UPDATE idempotency_keys SET settled = true WHERE tenant_id = $1 AND key = $2 AND claim_token = $3";
+const SETTLE: &str = "-- name: settle_idempotency_key
+         UPDATE idempotency_keys SET settled = true WHERE tenant_id = $1 AND key = $2 AND claim_token = $3";
 
 const RELEASE: &str = "
+-- name: release_idempotency_key
 UPDATE idempotency_keys SET claim_token = NULL
 WHERE tenant_id = $1 AND key = $2 AND claim_token = $3 AND NOT settled";
 
 const FORGET: &str = "
+-- name: forget_idempotency_keys
 DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (
     SELECT tenant_id, key FROM idempotency_keys WHERE claimed_at < now() - make_interval(secs => $1)
     ORDER BY claimed_at LIMIT 5000 FOR UPDATE SKIP LOCKED

@@ -1,10 +1,10 @@
-//! A connection of a pool in somebody's hands.
+//! A pooled connection in use.
 //!
-//! Need: whoever takes a connection finds it idle. Mechanism: a caller that gives up drops its future while the server
-//! still works on the statement, and the next statement would wait behind it; so the connection is given back only when
-//! the server is done. What only reads is cancelled first, and its connection closed: nothing tells when a cancellation
-//! has come, and it would hit whatever runs by then. Limit: until then it counts as taken, which is what keeps abandoned
-//! searches from being more than their pool.
+//! Whoever takes a connection finds it idle. A caller that gives up drops its future while the server still works on
+//! the statement, and the next statement would wait behind it; so a connection returns to the pool only when the server
+//! is done. A read is cancelled first, and its connection closed: a cancellation may arrive at any later time and would
+//! hit whatever runs by then. Until then the connection counts as taken, which keeps abandoned searches within the size
+//! of their pool.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,15 +18,14 @@ use super::error::is_stale;
 use super::tls::Tls;
 use crate::error::StoreError;
 
-/// How long the server may take to be done with what was cancelled, or was left to end, before the connection is closed
-/// instead.
+/// Time for the server to finish an abandoned or cancelled statement, before the connection is closed instead.
 const IDLE_WITHIN: Duration = Duration::from_secs(35);
 
-/// Nothing runs.
+/// Nothing runs on the connection.
 const IDLE: u8 = 0;
 /// Something runs that is left to end.
 const WRITING: u8 = 1;
-/// Something runs that nobody waits for if the lease ends.
+/// A read runs, whose result is useless once the lease ends.
 const READING: u8 = 2;
 
 /// A transaction. What it does is left to end when its future is dropped, unless it only reads.
@@ -35,7 +34,7 @@ pub(super) struct Work<'a> {
     doing: &'a AtomicU8,
 }
 
-/// A pooled connection.
+/// A connection taken from a pool, returned to it once idle.
 pub(super) struct Lease {
     object: Option<Object>,
     doing: AtomicU8,
@@ -51,7 +50,7 @@ impl Lease {
         }
     }
 
-    /// Runs a statement that is prepared once per connection; gives its rows. Dropping the future cancels it.
+    /// Runs a statement, prepared once per connection, and returns its rows. Dropping the future cancels it.
     pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
         self.doing(READING);
@@ -71,8 +70,8 @@ impl Lease {
         self.done(rows)
     }
 
-    /// Runs a statement that is prepared once per connection; gives the number of rows that it changed. What was begun is
-    /// ended even when the future is dropped.
+    /// Runs a statement, prepared once per connection, and returns the number of rows that it changed. It runs to its
+    /// end even when the future is dropped.
     pub(super) async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         let client = self.client()?;
         self.doing(WRITING);
@@ -123,8 +122,8 @@ impl Lease {
         Ok(&mut **self.client_mut()?)
     }
 
-    /// What a statement's failure means. When its connection was lost, those that rest in the pool were lost with it as a
-    /// rule, and would fail one caller each before they are noticed: they are let go.
+    /// Classifies a statement's failure. A lost connection usually means that those resting in the pool are lost too,
+    /// and each would fail one caller before it is noticed: they are dropped.
     pub(super) fn failed(&self, error: Error) -> StoreError {
         let pool = self.object.as_ref().and_then(Object::pool);
         if let Some(pool) = pool {
@@ -194,6 +193,7 @@ async fn give_back(object: Object, cancel: bool, tls: Tls) {
         object.simple_query("").await
     };
     let is_idle = matches!(tokio::time::timeout(IDLE_WITHIN, idle).await, Ok(Ok(_)));
+    // A cancellation may arrive late and would hit the next statement on this connection (decision 0034).
     if cancel || !is_idle {
         drop(Object::take(object));
     }

@@ -15,7 +15,7 @@ use super::{Postgres, partitions};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Fetched, Ledger,
-    OpenDelivery, Overdue, Page, Record, Standing,
+    OpenDelivery, Overdue, Page, Record, Standing, Tally,
 };
 
 #[async_trait]
@@ -76,6 +76,10 @@ impl Ledger for Postgres {
             .await
     }
 
+    async fn tally_attempts(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError> {
+        self.tally(query, bounds).await
+    }
+
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {
         self.read_states(ids).await
     }
@@ -91,7 +95,8 @@ impl Ledger for Postgres {
     }
 
     async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
-        let sql = "SELECT id, sweep_at FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT 1";
+        let sql = "-- name: read_oldest_overdue_delivery
+             SELECT id, sweep_at FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT 1";
         let row = self.query_opt(sql, &[&now]).await?;
         row.map(|row| Ok((DeliveryId::from_uuid(row.try_get(0)?), row.try_get(1)?)))
             .transpose()

@@ -1,4 +1,4 @@
-//! Hearing what is announced (`LISTEN`).
+//! Reception of PostgreSQL's notifications (`LISTEN`).
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio_postgres::{AsyncMessage, Connection};
 use super::Postgres;
 use crate::error::StoreError;
 
-/// How many announcements may wait to be received; those beyond wait in the server.
+/// Notifications that may wait to be received; more than that wait in the server.
 const CAPACITY: usize = 1_024;
 
 impl Postgres {
@@ -53,7 +53,7 @@ async fn forward<S, T, A>(
             Ok(AsyncMessage::Notification(notification)) => read(notification.payload()),
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(channel, %error, "the database's announcements are no longer heard");
+                tracing::warn!(channel, %error, "the connection that receives the database's notifications was lost");
                 return;
             }
         };

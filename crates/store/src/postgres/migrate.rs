@@ -95,24 +95,24 @@ const MIGRATIONS: &[Migration] = &[
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.
 const LOCK: i64 = 0x74_69_64_69_6e_67_73;
-/// How long a migration waits for the lock of a table, after which pauses that is tried again, and for how long at least.
+/// Limit for a migration's wait for the lock of a table. It is tried again after pauses, for a limited time in all.
 const LOCK_TIMEOUT: &str = "500ms";
 const PAUSE: Duration = Duration::from_secs(2);
 const LOCKS_WITHIN: Duration = Duration::from_secs(300);
-/// How far ahead a fresh schema has partitions; the log service makes more.
+/// Days for which a fresh schema has partitions; the log service makes more.
 const DAYS_AHEAD: u32 = 2;
 
-/// How often somebody else who migrates is looked at.
+/// Interval between two looks at another process that migrates.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What [`migrate`] did.
+/// The result of [`migrate`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The names of the migrations that were applied, in order.
     pub applied: Vec<String>,
     /// The version of the schema.
     pub version: i32,
-    /// Whether a newer program migrated it, and this one can run on it.
+    /// `true` if a newer program has migrated the schema, and this one can run on it.
     pub newer: bool,
 }
 
@@ -129,7 +129,7 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     let (mut client, connection) = loop {
         match session.connect(tls.clone()).await.map_err(StoreError::from) {
             Err(StoreError::Unavailable(reason)) if Instant::now() < deadline => {
-                tracing::info!(reason, "the database is not there yet; it is tried again");
+                tracing::info!(reason, "the database can't be reached yet; retrying");
                 tokio::time::sleep(backoff.next()).await;
             }
             connected => break connected?,
@@ -137,12 +137,13 @@ pub async fn migrate(config: &Config, wait: Duration) -> Result<Migrated, StoreE
     };
     let driver = tokio::spawn(connection);
     let migrated = locked(&mut client, wait.max(LOCKS_WITHIN)).await;
+    // Closing the connection releases the advisory lock.
     drop(client);
     driver.abort();
     migrated
 }
 
-/// Checks that this version can work with the schema, and gives the schema's version.
+/// Checks that this version can work with the schema, and returns the schema's version.
 pub(super) async fn check(client: &impl GenericClient) -> Result<i32, StoreError> {
     let version = match applied(client).await? {
         Some(rows) => verify(&rows)?,
@@ -174,11 +175,13 @@ async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, Sto
     })
 }
 
-/// Keeps others who migrate away until the connection ends.
+/// Locks out other migrations until the connection ends.
 async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
     let deadline = Instant::now() + patience;
     loop {
-        let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?;
+        let row = client
+            .query_one("/* name: lock_migrations */ SELECT pg_try_advisory_lock($1)", &[&LOCK])
+            .await?;
         if row.try_get(0)? {
             return Ok(());
         }
@@ -187,7 +190,7 @@ async fn lock(client: &Client, patience: Duration) -> Result<(), StoreError> {
                 "another process has been migrating the schema for {patience:?}: see what it waits for in pg_stat_activity"
             )));
         }
-        tracing::info!("another process migrates the schema; it is waited for");
+        tracing::info!("another process is migrating the schema; waiting for it");
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
@@ -215,7 +218,7 @@ async fn apply(client: &mut Client, migration: &Migration, patience: Duration) -
             Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 tracing::info!(
                     migration = migration.file_name(),
-                    "others use the tables; it is tried again"
+                    "other sessions use the tables; retrying"
                 );
                 tokio::time::sleep(PAUSE).await;
             }
@@ -231,12 +234,14 @@ async fn try_to_apply(client: &mut Client, migration: &Migration) -> Result<(), 
     transaction.batch_execute(migration.sql).await?;
     transaction
         .execute(
-            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+            "-- name: note_migration
+                 INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
             &[&migration.version, &migration.name, &migration.checksum()],
         )
         .await?;
     if let Some(compatible_from) = migration.compatible_from() {
-        let sql = "UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1";
+        let sql = "-- name: note_compatibility
+             UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1";
         transaction
             .execute(sql, &[&migration.version, &compatible_from])
             .await?;
@@ -255,13 +260,17 @@ struct Applied {
 /// Everything that was applied, in order; nothing if this never was a database of ours.
 async fn applied(client: &impl GenericClient) -> Result<Option<Vec<Applied>>, StoreError> {
     let row = client
-        .query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[])
+        .query_one(
+            "/* name: check_migrations_table */ SELECT to_regclass('schema_migrations') IS NOT NULL",
+            &[],
+        )
         .await?;
     if !row.try_get::<_, bool>(0)? {
         return Ok(None);
     }
     // A schema before version 12 lacks the column.
-    let sql = "SELECT version, checksum, (to_jsonb(m) ->> 'compatible_from')::integer
+    let sql = "-- name: read_migrations
+               SELECT version, checksum, (to_jsonb(m) ->> 'compatible_from')::integer
                FROM schema_migrations m ORDER BY version";
     let rows = client.query(sql, &[]).await?;
     let applied = rows.iter().map(|row| {
@@ -311,7 +320,8 @@ impl Migration {
         hex::encode(Sha256::digest(self.sql))
     }
 
-    /// What its file says in its first line, as all from version 12 on do.
+    /// The oldest version that may run on this schema, from the file's first line; migrations have it from version 12
+    /// on.
     fn compatible_from(&self) -> Option<i32> {
         let first = self.sql.lines().next()?;
         first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! Notices in PostgreSQL.
+//! Storage of notices in PostgreSQL.
 
 use async_trait::async_trait;
 use tidings_domain::{DeliveryId, EndpointId, EventId, Notice, NoticeKind, TenantId, Timestamp};
@@ -10,7 +10,8 @@ use super::error::corrupt;
 use crate::error::StoreError;
 use crate::notices::{Notices, known, next_try};
 
-const TAKE: &str = "WITH due AS (
+const TAKE: &str = "-- name: take_notices
+    WITH due AS (
     SELECT id, tries AS tried FROM notices WHERE try_at <= $1 ORDER BY try_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE notices SET tries = tries + 1, try_at = ($3::timestamptz[])[least(tried, 16) + 1]
@@ -28,7 +29,8 @@ impl Notices for Postgres {
     }
 
     async fn remove_notice(&self, id: Uuid) -> Result<(), StoreError> {
-        self.execute("DELETE FROM notices WHERE id = $1", &[&id]).await?;
+        self.execute("/* name: remove_notice */ DELETE FROM notices WHERE id = $1", &[&id])
+            .await?;
         Ok(())
     }
 }

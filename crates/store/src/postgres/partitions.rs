@@ -18,13 +18,13 @@ use crate::error::StoreError;
 const TABLES: [&str; 3] = ["events", "deliveries", "attempts"];
 /// The number under which advisory locks keep processes apart: "days" in ASCII.
 const LOCK: i64 = 0x64_61_79_73;
-/// How long a lock is waited for. Everybody else queues behind a lock that waits, so this is how long commits may stand
-/// still; partitions are made days ahead, so there is time to try again.
+/// Limit for the wait for a lock. Everybody else queues behind a waiting lock, so this is how long commits may stand
+/// still. Partitions are made days ahead, so there is time to try again.
 const LOCK_TIMEOUT: &str = "200ms";
-/// How often it is tried, and how long the pauses are: about five minutes in all.
+/// Number of tries and pauses between them: about five minutes in all.
 const TRIES: u32 = 100;
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
-/// How long the rows of a day may take to move out of the default partition, while commits wait.
+/// Limit for moving a day's rows out of the default partition while commits wait.
 const MOVE_TIMEOUT: &str = "20s";
 /// The most days without a partition that get one at once; a clock that was wrong may have left any number of them.
 const STRAY_DAYS: usize = 31;
@@ -108,6 +108,7 @@ async fn change(
     let mut pause = PAUSES[0];
     let mut waited_for = None;
     for _ in 0..TRIES {
+        // Waiting for a lock behind a long reader would make every other statement wait behind us.
         waited_for = long_reader(client, table).await?;
         if waited_for.is_none() {
             match try_to_change(client, partition, is_there, sql).await {
@@ -128,11 +129,15 @@ async fn try_to_change(client: &mut Client, partition: &str, is_there: bool, sql
     let transaction = client.transaction().await?;
     let timeout = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
     transaction.batch_execute(&timeout).await?;
-    let lock = "SELECT pg_advisory_xact_lock($1)";
+    let lock = "/* name: lock_partitions */ SELECT pg_advisory_xact_lock($1)";
     transaction.execute(lock, &[&LOCK]).await?;
     let there = transaction
-        .query_one("SELECT to_regclass($1) IS NOT NULL", &[&partition])
+        .query_one(
+            "/* name: check_partition */ SELECT to_regclass($1) IS NOT NULL",
+            &[&partition],
+        )
         .await?;
+    // Another process was faster.
     if there.try_get::<_, bool>(0)? != is_there {
         return Ok(());
     }
@@ -140,16 +145,17 @@ async fn try_to_change(client: &mut Client, partition: &str, is_there: bool, sql
     transaction.commit().await
 }
 
-/// Whether somebody else has a lock that was waited for.
+/// `true` if the error means that another session held the lock for too long.
 pub(super) fn is_locked(error: &Error) -> bool {
     let states = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
     error.code().is_some_and(|state| states.contains(state))
 }
 
-/// Whoever has had a lock of this table for more than a second: waiting for a lock behind them would only make everybody
-/// else wait as well. Those of other users can't be seen, and are found out by waiting.
+/// A session that has held a lock of this table for more than a second. Waiting for a lock behind it would only make
+/// everybody else wait as well. Sessions of other users can't be seen; they are found out by waiting.
 async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
+    let sql = "-- name: find_long_reader
+               SELECT format('process %s (%s) since %s', pid, application_name, xact_start)
                FROM pg_locks JOIN pg_stat_activity USING (pid)
                WHERE relation = $1::text::regclass AND granted AND pid <> pg_backend_pid()
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -163,7 +169,8 @@ async fn long_reader(client: &Client, table: &str) -> Result<Option<String>, Sto
 async fn stray_days(client: &Client, today: civil::Date) -> Result<BTreeSet<civil::Date>, StoreError> {
     let mut days = BTreeSet::new();
     for table in TABLES {
-        let sql = format!("SELECT id FROM {table}_default WHERE id >= $1 ORDER BY id LIMIT 1");
+        let sql =
+            format!("/* name: find_stray_day */ SELECT id FROM {table}_default WHERE id >= $1 ORDER BY id LIMIT 1");
         let mut from = Uuid::nil();
         while days.len() < STRAY_DAYS
             && let Some(row) = client.query_opt(&sql, &[&from]).await?
@@ -194,7 +201,8 @@ fn name(table: &str, day: civil::Date) -> String {
 }
 
 async fn existing(client: &Client) -> Result<BTreeSet<String>, StoreError> {
-    let sql = "SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+    let sql = "-- name: list_partitions
+               SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
                WHERE inhparent IN ('events'::regclass, 'deliveries'::regclass, 'attempts'::regclass)";
     let rows = client.query(sql, &[]).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)

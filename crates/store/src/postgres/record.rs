@@ -23,7 +23,7 @@ use tokio_postgres::types::ToSql;
 use super::Postgres;
 use crate::error::StoreError;
 use crate::health;
-use crate::health::Signs;
+use crate::health::HealthChanges;
 use crate::ledger::{Attempt, DeliveryMove, Headers, NewEvent, Record, RequestBody};
 
 const EVENTS: &str = include_str!("record/events.sql");
@@ -62,14 +62,14 @@ impl Postgres {
         events.sort_unstable_by_key(|event| event.id);
         attempts.sort_unstable_by_key(|attempt| attempt.summary.id);
         let deliveries = merged.into_sorted();
-        let signs = health::signs(records);
+        let health = health::changes(records);
 
         let parts = Parts {
             events: !events.is_empty(),
             attempts: !attempts.is_empty(),
             moves: deliveries.iter().any(|delivery| !delivery.makes),
-            exhausted: !signs.exhausted.is_empty(),
-            answered: !signs.answered.is_empty(),
+            exhausted: !health.exhausted.is_empty(),
+            answered: !health.answered.is_empty(),
         };
         let mut columns = delivery_columns(&deliveries);
         if parts.events {
@@ -79,10 +79,10 @@ impl Postgres {
             columns.extend(attempt_columns(&attempts)?);
         }
         if parts.exhausted {
-            columns.extend(exhausted_columns(&signs));
+            columns.extend(exhausted_columns(&health));
         }
         if parts.answered {
-            columns.extend(answered_columns(&signs));
+            columns.extend(answered_columns(&health));
         }
         let client = self.client().await?;
         let failing = client.change(parts.statement(), &references(&columns)).await?;
@@ -91,8 +91,8 @@ impl Postgres {
         }
         // Rarely needed, and so no part of what every batch pays for. If it fails, the batch is recorded again; after a
         // crash the endpoint recovers with its next success.
-        let mut columns = answered_columns(&signs);
-        columns.push(column(&signs.answered, |(_, at)| EventId::at(*at).uuid()));
+        let mut columns = answered_columns(&health);
+        columns.push(column(&health.answered, |(_, at)| EventId::at(*at).uuid()));
         client.execute(RECOVER, &references(&columns)).await?;
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Parts {
         };
         // Reads nothing of `moved`, but reads it first, and so has deliveries written first.
         format!(
-            "/* record */\nWITH {}\nSELECT endpoint_id FROM moved WHERE endpoint_id IS NULL\n{failing}",
+            "-- name: record\nWITH {}\nSELECT endpoint_id FROM moved WHERE endpoint_id IS NULL\n{failing}",
             tables.join(", ")
         )
     }
@@ -245,8 +245,8 @@ fn delivery_columns<'a>(deliveries: &'a [Row<'a>]) -> Columns<'a> {
     ]
 }
 
-fn exhausted_columns<'a>(signs: &'a Signs<'_>) -> Columns<'a> {
-    let exhausted = &signs.exhausted;
+fn exhausted_columns<'a>(health: &'a HealthChanges<'_>) -> Columns<'a> {
+    let exhausted = &health.exhausted;
     vec![
         column(exhausted, |e| e.after.id.uuid()),
         column(exhausted, |e| e.after.at),
@@ -257,10 +257,10 @@ fn exhausted_columns<'a>(signs: &'a Signs<'_>) -> Columns<'a> {
     ]
 }
 
-fn answered_columns<'a>(signs: &'a Signs<'_>) -> Columns<'a> {
+fn answered_columns<'a>(health: &'a HealthChanges<'_>) -> Columns<'a> {
     vec![
-        column(&signs.answered, |(endpoint, _)| endpoint.uuid()),
-        column(&signs.answered, |(_, at)| *at),
+        column(&health.answered, |(endpoint, _)| endpoint.uuid()),
+        column(&health.answered, |(_, at)| *at),
     ]
 }
 

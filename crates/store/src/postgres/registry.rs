@@ -47,8 +47,12 @@ impl Registry for Postgres {
 
     async fn delete_tenant(&self, id: TenantId, entry: &AuditEntry) -> Result<bool, StoreError> {
         // Keys and endpoints go with it (ON DELETE CASCADE).
-        self.change("DELETE FROM tenants WHERE id = $1", &[&id.uuid()], entry)
-            .await
+        self.change(
+            "/* name: delete_tenant */ DELETE FROM tenants WHERE id = $1",
+            &[&id.uuid()],
+            entry,
+        )
+        .await
     }
 
     async fn create_key(&self, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
@@ -83,13 +87,17 @@ impl Registry for Postgres {
         expires_at: Option<Timestamp>,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE api_keys SET expires_at = $2 WHERE id = $1";
+        let sql = "/* name: replace_api_key_expiry */ UPDATE api_keys SET expires_at = $2 WHERE id = $1";
         self.change(sql, &[&id.uuid(), &expires_at], entry).await
     }
 
     async fn delete_key(&self, id: KeyId, entry: &AuditEntry) -> Result<bool, StoreError> {
-        self.change("DELETE FROM api_keys WHERE id = $1", &[&id.uuid()], entry)
-            .await
+        self.change(
+            "/* name: delete_api_key */ DELETE FROM api_keys WHERE id = $1",
+            &[&id.uuid()],
+            entry,
+        )
+        .await
     }
 
     async fn note_key_uses(&self, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
@@ -186,7 +194,7 @@ impl Registry for Postgres {
     }
 
     async fn delete_event_type(&self, event_type: &EventType, entry: &AuditEntry) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM event_types WHERE event_type = $1";
+        let sql = "/* name: delete_event_type */ DELETE FROM event_types WHERE event_type = $1";
         self.change(sql, &[&event_type.as_str()], entry).await
     }
 
@@ -220,7 +228,7 @@ impl Registry for Postgres {
 }
 
 impl Postgres {
-    /// Runs a statement and, if it changed a row, writes the entry in the same commit; tells whether it did.
+    /// Runs a statement and, if it changed a row, writes the entry in the same commit. Returns `true` if it did.
     async fn change(&self, sql: &str, values: &[&(dyn ToSql + Sync)], entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;

@@ -1,4 +1,4 @@
-//! Replays in PostgreSQL.
+//! Replay jobs, and retries of single deliveries, in PostgreSQL.
 
 use std::time::Duration;
 
@@ -20,23 +20,29 @@ use crate::replays::{Batch, Progress, Replay, ReplayClaim, ReplayState, Replays,
 const REPLAY: &str = "id, tenant_id, what, to_endpoint_id, only_undelivered, per_second, state, matched, \
                       matched_at_least, walked, deliveries, skipped, walked_to, error, created_at, updated_at, ended_at";
 
-const INSERT: &str = "INSERT INTO replays (id, tenant_id, what, to_endpoint_id, only_undelivered, per_second, state,
+const INSERT: &str = "-- name: insert_replay
+     INSERT INTO replays (id, tenant_id, what, to_endpoint_id, only_undelivered, per_second, state,
                                            matched, matched_at_least, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
-const TURN: &str = "UPDATE replays SET state = $3, updated_at = $4, claim_token = NULL, claimed_until = NULL,
+const TURN: &str = "-- name: change_replay_state
+     UPDATE replays SET state = $3, updated_at = $4, claim_token = NULL, claimed_until = NULL,
                                        ended_at = CASE WHEN $5 THEN $4::timestamptz END
      WHERE id = $1 AND state = $2";
-const CLAIM: &str = "UPDATE replays SET claim_token = $2, claimed_until = $3
+const CLAIM: &str = "-- name: claim_replay
+     UPDATE replays SET claim_token = $2, claimed_until = $3
      WHERE id = (SELECT id FROM replays WHERE state = 'running' AND (claimed_until IS NULL OR claimed_until < $1)
                  ORDER BY updated_at LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING ";
-const HOLD: &str = "SELECT FROM replays WHERE id = $1 AND claim_token = $2 AND state = 'running' FOR UPDATE";
-const PROGRESS: &str = "UPDATE replays SET walked = walked + $2, deliveries = deliveries + $3, skipped = skipped + $4,
+const HOLD: &str = "-- name: check_replay_claim
+     SELECT FROM replays WHERE id = $1 AND claim_token = $2 AND state = 'running' FOR UPDATE";
+const PROGRESS: &str = "-- name: progress_replay
+     UPDATE replays SET walked = walked + $2, deliveries = deliveries + $3, skipped = skipped + $4,
                                            walked_to = $5, updated_at = $6, claimed_until = $7,
                                            matched = greatest(matched, walked + $2)
      WHERE id = $1 RETURNING walked, deliveries, skipped, walked_to";
-/// Whoever went through everything knows how much it was.
-const END: &str = "UPDATE replays SET matched = CASE WHEN $3 = 'succeeded' THEN walked ELSE matched END,
+/// Ends a replay. One that visited every row knows the exact number.
+const END: &str = "-- name: end_replay
+     UPDATE replays SET matched = CASE WHEN $3 = 'succeeded' THEN walked ELSE matched END,
                                       matched_at_least = matched_at_least AND $3 <> 'succeeded', state = $3, error = $4, updated_at = $5, ended_at = $5, claim_token = NULL,
                                       claimed_until = NULL
      WHERE id = $1 AND claim_token = $2 AND state = 'running'";
@@ -44,6 +50,7 @@ const END: &str = "UPDATE replays SET matched = CASE WHEN $3 = 'succeeded' THEN 
 /// A delivery that the ledger keeps until it is due, which is now; the sweeper publishes it. The bounds beside
 /// `event_id` choose the partition.
 const MAKE: &str = "
+-- name: make_deliveries_of_replay
 INSERT INTO deliveries (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts, state)
 SELECT again.id, again.event_id, $1, again.endpoint_id, $2, $2, $2, $3, 0, 'scheduled'
 FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[])
@@ -56,7 +63,8 @@ WHERE EXISTS (SELECT FROM events e
       WHERE d.id >= again.floor AND d.id < again.ceiling AND d.event_id = again.event_id
         AND d.endpoint_id = again.endpoint_id AND d.state = 'succeeded'))
 ON CONFLICT (id) DO NOTHING";
-const HASTEN: &str = "UPDATE deliveries
+const HASTEN: &str = "-- name: hasten_delivery
+     UPDATE deliveries
      SET state = 'scheduled', reason = NULL, due_at = $2, sweep_at = $2, updated_at = $2,
          step = least(step + 1, step | 65535)
      WHERE id = $1";
@@ -89,7 +97,7 @@ impl Replays for Postgres {
     }
 
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError> {
-        let sql = format!("SELECT {REPLAY} FROM replays WHERE id = $1");
+        let sql = format!("/* name: read_replay */ SELECT {REPLAY} FROM replays WHERE id = $1");
         let row = self.query_opt(&sql, &[&id.uuid()]).await?;
         row.as_ref().map(replay).transpose()
     }
@@ -104,13 +112,14 @@ impl Replays for Postgres {
 
     async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError> {
         let sql = format!(
-            "SELECT {REPLAY} FROM replays WHERE state = 'running' AND updated_at < $1 ORDER BY updated_at LIMIT $2"
+            "-- name: list_standing_replays
+                 SELECT {REPLAY} FROM replays WHERE state = 'running' AND updated_at < $1 ORDER BY updated_at LIMIT $2"
         );
         let rows = self.query(&sql, &[&since, &i64::from(limit)]).await?;
         rows.iter().map(replay).collect()
     }
 
-    async fn turn_replay(
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -149,6 +158,8 @@ impl Replays for Postgres {
     ) -> Result<Option<Progress>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        // Locks the job: a pause, a cancellation or another worker's claim takes effect between two batches, never
+        // within one.
         let hold = transaction.prepare_cached(HOLD).await?;
         if transaction
             .query_opt(&hold, &[&replay.id.uuid(), &claim.0])
@@ -167,6 +178,7 @@ impl Replays for Postgres {
         )
         .await?;
         let statement = transaction.prepare_cached(PROGRESS).await?;
+        // Deliveries that existed before count as skipped, too.
         let skipped = batch.rows.saturating_sub(made);
         let row = transaction
             .query_one(
@@ -186,8 +198,9 @@ impl Replays for Postgres {
         progress(&row).map(Some)
     }
 
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
-        let sql = "UPDATE replays SET claim_token = NULL, claimed_until = NULL WHERE id = $1 AND claim_token = $2";
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
+        let sql = "-- name: release_replay
+             UPDATE replays SET claim_token = NULL, claimed_until = NULL WHERE id = $1 AND claim_token = $2";
         self.execute(sql, &[&id.uuid(), &claim.0]).await?;
         Ok(())
     }
@@ -213,7 +226,8 @@ impl Replays for Postgres {
     ) -> Result<Option<Retried>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let sql = "SELECT event_id, endpoint_id, state, reason, due_at FROM deliveries
+        let sql = "-- name: read_delivery_to_retry
+                   SELECT event_id, endpoint_id, state, reason, due_at FROM deliveries
                    WHERE id = $1 AND tenant_id = $2 FOR UPDATE";
         let statement = transaction.prepare_cached(sql).await?;
         let Some(row) = transaction.query_opt(&statement, &[&id.uuid(), &tenant.uuid()]).await? else {
@@ -222,6 +236,7 @@ impl Replays for Postgres {
         let event = EventId::from_uuid(row.try_get("event_id")?);
         let endpoint = EndpointId::from_uuid(row.try_get("endpoint_id")?);
         let retried = match delivery_state(&row)? {
+            // Its message is in a lane or with a dispatcher: another one would only be a duplicate.
             DeliveryState::Pending => return Ok(Some(Retried::UnderWay)),
             DeliveryState::Scheduled { due } if due <= now => return Ok(Some(Retried::AlreadyDue)),
             DeliveryState::Scheduled { .. } | DeliveryState::Held(_) => {
@@ -243,7 +258,7 @@ impl Replays for Postgres {
     }
 }
 
-/// Makes deliveries that are due now; how many.
+/// Makes deliveries that are due now, and returns their number.
 async fn make(
     client: &impl GenericClient,
     replay: ReplayId,

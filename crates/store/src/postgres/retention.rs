@@ -1,8 +1,8 @@
-//! What is too old: whole days, and what single tenants keep for less time.
+//! Retention: whole days, and what single tenants keep for less time.
 //!
-//! A day may hold a hundred million rows, and so may a tenant. So nothing looks for rows that fit and are left; each
-//! statement walks over a bounded number of rows along an index and leaves a mark behind the last of them, from which the
-//! next one goes on. What is still open in a day is found by the partial indexes that the sweeper and the releaser use.
+//! A day may hold a hundred million rows, and so may a tenant. So no statement searches for matching rows that are
+//! left; each visits a bounded number of rows along an index and leaves a mark behind the last of them, from which the
+//! next one continues. Open deliveries of a day are found by the partial indexes that the sweeper and the releaser use.
 
 use tidings_domain::{AttemptId, CancelReason, EventId, TenantId, Timestamp};
 use tokio_postgres::types::ToSql;
@@ -14,7 +14,7 @@ use crate::erasures::Forgetting;
 use crate::error::StoreError;
 use crate::metrics;
 
-/// How many open deliveries of an old day are cancelled by one statement.
+/// Open deliveries of an old day that one statement cancels.
 const CANCEL: i64 = 5_000;
 
 /// The rows of a tenant that one statement walks over: those behind a mark, up to a bound.
@@ -52,18 +52,18 @@ const REMOVE_ATTEMPTS: Change = Change {
     sql: "DELETE FROM attempts WHERE {in_batch}",
 };
 
-/// What is done to rows of a tenant.
+/// A change applied to a tenant's rows.
 pub(super) struct Change {
     pub(super) table: &'static str,
     /// The column that holds the mark.
     pub(super) mark: &'static str,
-    /// Which of the rows, if not all.
+    /// A condition on the rows, if not all are changed.
     pub(super) which: &'static str,
     /// A statement for the rows that are `{in_batch}`.
     pub(super) sql: &'static str,
 }
 
-/// What one statement walked over.
+/// The rows visited by one statement.
 pub(super) struct Walked {
     pub(super) rows: u64,
     /// The last of them.
@@ -75,8 +75,10 @@ impl Change {
     pub(super) fn statement(&self) -> String {
         let batch = BATCH.replace("{table}", self.table).replace("{which}", self.which);
         let changed = self.sql.replace("{in_batch}", IN_BATCH);
+        let table = self.table;
         format!(
-            "WITH batch AS MATERIALIZED ({batch}), changed AS ({changed})
+            "-- name: change_batch_of_{table}
+             WITH batch AS MATERIALIZED ({batch}), changed AS ({changed})
              SELECT count(*) AS rows, (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last FROM batch"
         )
     }
@@ -135,7 +137,10 @@ async fn walk(
     more: &[&(dyn ToSql + Sync)],
 ) -> Result<u64, StoreError> {
     let (tenant, limit) = (tenant.uuid(), i64::from(limit));
-    let read = format!("SELECT {} FROM forgotten WHERE tenant_id = $1", change.mark);
+    let read = format!(
+        "/* name: read_forgotten_mark */ SELECT {} FROM forgotten WHERE tenant_id = $1",
+        change.mark
+    );
     let marked = keeper.query(&read, &[&tenant]).await?;
     let mark: Option<Uuid> = marked.first().map(|row| row.try_get(0)).transpose()?.flatten();
     let mark = mark.unwrap_or(Uuid::nil());
@@ -152,7 +157,8 @@ async fn walk(
     let reached = walked.last.filter(|_| !is_last).unwrap_or(to);
     let column = change.mark;
     let write = format!(
-        "INSERT INTO forgotten (tenant_id, {column}) VALUES ($1, $2)
+        "-- name: write_forgotten_mark
+         INSERT INTO forgotten (tenant_id, {column}) VALUES ($1, $2)
          ON CONFLICT (tenant_id) DO UPDATE SET {column} = excluded.{column}"
     );
     keeper.execute(&write, &[&tenant, &reached]).await?;
@@ -167,13 +173,15 @@ async fn cancel_open(keeper: &Lease, partition: &str, now: Timestamp) -> Result<
          WHERE id = ANY(ARRAY(SELECT id FROM open))"
     );
     let due = format!(
-        "WITH open AS MATERIALIZED (
+        "-- name: walk_due_deliveries
+             WITH open AS MATERIALIZED (
              SELECT id, sweep_at FROM {partition} WHERE sweep_at >= $1 ORDER BY sweep_at LIMIT $2
          ), cancelled AS ({cancel})
          SELECT count(*), (SELECT sweep_at FROM open ORDER BY sweep_at DESC LIMIT 1) FROM open"
     );
     let held = format!(
-        "WITH open AS MATERIALIZED (
+        "-- name: walk_held_deliveries
+             WITH open AS MATERIALIZED (
              SELECT id, endpoint_id FROM {partition} WHERE state = 'held' AND (endpoint_id, id) > ($1, $5)
              ORDER BY endpoint_id, id LIMIT $2
          ), last AS (SELECT endpoint_id, id FROM open ORDER BY endpoint_id DESC, id DESC LIMIT 1), cancelled AS ({cancel})

@@ -1,4 +1,4 @@
-//! How the ledger stands.
+//! The ledger's figures for metrics, read from PostgreSQL.
 
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use crate::error::StoreError;
 use crate::ledger::Standing;
 
 const OVERDUE: &str = "
+-- name: count_overdue_deliveries
 SELECT count(*), min(sweep_at)
 FROM (SELECT sweep_at FROM deliveries WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $2) overdue";
 
 /// Of the table that has the fewest.
 pub(super) const PARTITIONS: &str = "
+-- name: count_partitions_ahead
 SELECT min(ahead) FROM (
     SELECT count(child.relname) AS ahead
     FROM unnest(ARRAY['events', 'deliveries', 'attempts']) parent
@@ -23,6 +25,7 @@ SELECT min(ahead) FROM (
 ) tables";
 
 const JOBS: &str = "
+-- name: count_jobs
 SELECT (SELECT count(*) FROM replays WHERE state IN ('running', 'paused')),
        (SELECT count(*) FROM erasures WHERE state = 'running')";
 

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::idempotency::ClaimToken;
 use crate::seal::Sealer;
 
-/// How many answers are forgotten at once, so that forgetting does not keep writes waiting.
+/// Responses that are forgotten at once; more would keep writes waiting.
 const FORGET: u32 = 5_000;
 
 #[async_trait]
@@ -36,7 +36,8 @@ impl Answers for Sqlite {
             let (caller, token) = (blob(key.caller.uuid()), blob(claim.uuid()));
             connection
                 .prepare_cached(
-                    "UPDATE answers SET status = ?4, headers = ?5, body = ?6
+                    "-- name: keep_answer
+                         UPDATE answers SET status = ?4, headers = ?5, body = ?6
                      WHERE key = ?1 AND idempotency_key = ?2 AND claim_token = ?3",
                 )?
                 .execute(params![caller, key.text, token, status, headers, body])?;
@@ -50,7 +51,8 @@ impl Answers for Sqlite {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "DELETE FROM answers
+                    "-- name: release_answer
+                         DELETE FROM answers
                      WHERE key = ?1 AND idempotency_key = ?2 AND claim_token = ?3 AND status IS NULL",
                 )?
                 .execute(params![blob(key.caller.uuid()), key.text, blob(claim.uuid())])?;
@@ -64,7 +66,8 @@ impl Answers for Sqlite {
         self.write(move |connection| {
             let forgotten = connection
                 .prepare_cached(
-                    "DELETE FROM answers WHERE (key, idempotency_key) IN
+                    "-- name: forget_answers_older_than
+                         DELETE FROM answers WHERE (key, idempotency_key) IN
                         (SELECT key, idempotency_key FROM answers WHERE claimed_at < ?1 ORDER BY claimed_at LIMIT ?2)",
                 )?
                 .execute(params![until, FORGET])?;
@@ -84,7 +87,8 @@ fn claim(
     let (caller, now, token) = (blob(key.caller.uuid()), micros(Timestamp::now()), ClaimToken::new());
     let earlier = connection
         .prepare_cached(
-            "SELECT fingerprint, claimed_at, status, headers, body FROM answers
+            "-- name: claim_answer
+             SELECT fingerprint, claimed_at, status, headers, body FROM answers
              WHERE key = ?1 AND idempotency_key = ?2",
         )?
         .query_row(params![caller, key.text], earlier)

@@ -17,10 +17,11 @@ use crate::replays::until;
 
 const ERASURE: &str = "id, tenant, event, created_at, updated_at, ended_at, events, deliveries, attempts";
 pub(super) const OPEN: &str = "state NOT IN ('succeeded', 'exhausted', 'cancelled')";
-pub(super) const CANCEL: &str = "UPDATE deliveries SET state = 'cancelled', due = NULL, sweep_at = NULL,
+pub(super) const CANCEL: &str = "-- name: cancel_erased_deliveries
+     UPDATE deliveries SET state = 'cancelled', due = NULL, sweep_at = NULL,
                              step = min(step + 1, step | 65535)";
-pub(super) const EMPTY_ATTEMPTS: &str =
-    "UPDATE attempts SET request_body = x'', payload_at = NULL, response_body = x''";
+pub(super) const EMPTY_ATTEMPTS: &str = "-- name: empty_attempts
+         UPDATE attempts SET request_body = x'', payload_at = NULL, response_body = x''";
 pub(super) const NOT_EMPTY: &str = "(length(request_body) > 0 OR length(response_body) > 0 OR payload_at IS NOT NULL)";
 
 #[async_trait]
@@ -29,7 +30,8 @@ impl Erasures for Sqlite {
         let (erasure, entry) = (erasure.clone(), entry.clone());
         self.write(move |connection| {
             connection.execute(
-                "INSERT INTO erasures (id, tenant, event, state, created_at, updated_at)
+                "-- name: create_erasure
+                 INSERT INTO erasures (id, tenant, event, state, created_at, updated_at)
                  VALUES (?1, ?2, ?3, 'running', ?4, ?4)",
                 params![
                     blob(erasure.id.uuid()),
@@ -44,7 +46,7 @@ impl Erasures for Sqlite {
     }
 
     async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
-        let sql = format!("SELECT {ERASURE} FROM erasures WHERE id = ?1");
+        let sql = format!("/* name: read_erasure */ SELECT {ERASURE} FROM erasures WHERE id = ?1");
         self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             Ok(select.query_row([blob(id.uuid())], erasure).optional()?)
@@ -59,7 +61,10 @@ impl Erasures for Sqlite {
         limit: u32,
     ) -> Result<Vec<Erasure>, StoreError> {
         let of_tenant = if tenant.is_some() { "tenant = ?1" } else { "?1 IS NULL" };
-        let sql = format!("SELECT {ERASURE} FROM erasures WHERE {of_tenant} AND id < ?2 ORDER BY id DESC LIMIT ?3");
+        let sql = format!(
+            "-- name: list_erasures
+             SELECT {ERASURE} FROM erasures WHERE {of_tenant} AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        );
         let before = before.map_or(Uuid::max(), ErasureId::uuid);
         self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
@@ -72,7 +77,8 @@ impl Erasures for Sqlite {
 
     async fn claim_erasure(&self, now: Timestamp, lease: Duration) -> Result<Option<Erasure>, StoreError> {
         let sql = format!(
-            "UPDATE erasures SET claimed_until = ?2
+            "-- name: claim_erasure
+             UPDATE erasures SET claimed_until = ?2
              WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND ifnull(claimed_until < ?1, 1)
                          ORDER BY updated_at LIMIT 1)
              RETURNING {ERASURE}"
@@ -107,7 +113,8 @@ impl Erasures for Sqlite {
             };
             let in_all = connection
                 .prepare_cached(
-                    "UPDATE erasures SET events = events + ?2, deliveries = deliveries + ?3, attempts = attempts + ?4,
+                    "-- name: progress_erasure
+                         UPDATE erasures SET events = events + ?2, deliveries = deliveries + ?3, attempts = attempts + ?4,
                             updated_at = ?5, claimed_until = ?6, state = iif(?7, 'succeeded', 'running'),
                             ended_at = iif(?7, ?5, NULL)
                      WHERE id = ?1 AND state = 'running' RETURNING events, deliveries, attempts",
@@ -131,9 +138,10 @@ impl Erasures for Sqlite {
         .await
     }
 
-    async fn give_back_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
+    async fn release_erasure(&self, id: ErasureId) -> Result<(), StoreError> {
         self.write(move |connection| {
-            let sql = "UPDATE erasures SET claimed_until = NULL WHERE id = ?1 AND state = 'running'";
+            let sql = "-- name: give_back_erasure
+                 UPDATE erasures SET claimed_until = NULL WHERE id = ?1 AND state = 'running'";
             connection.execute(sql, [blob(id.uuid())])?;
             Ok(())
         })
@@ -150,7 +158,8 @@ impl Erasures for Sqlite {
             // One table after the other, so that an event is there as long as anything of it.
             for (table, bound) in bounds {
                 let sql = format!(
-                    "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id < ?1 ORDER BY id LIMIT ?2)"
+                    "-- name: drop_old_rows
+                         DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE id < ?1 ORDER BY id LIMIT ?2)"
                 );
                 let removed = connection.prepare_cached(&sql)?.execute(params![bound, limit])?;
                 if removed > 0 {
@@ -168,7 +177,6 @@ impl Erasures for Sqlite {
             .await
     }
 
-    /// There is no other process.
     async fn claim_upkeep(&self, _process: Uuid, _now: Timestamp, _lease: Duration) -> Result<bool, StoreError> {
         Ok(true)
     }
@@ -189,7 +197,8 @@ fn erase_event(
     let (from, to) = (floor(event.unix_millis()), floor(event.unix_millis() + 1));
     let (event, tenant, now) = (blob(event.uuid()), blob(tenant.uuid()), micros(now));
     let events = connection.execute(
-        "UPDATE events SET payload = x'', erased_at = ?3 WHERE id = ?1 AND tenant = ?2 AND erased_at IS NULL",
+        "-- name: empty_event
+             UPDATE events SET payload = x'', erased_at = ?3 WHERE id = ?1 AND tenant = ?2 AND erased_at IS NULL",
         params![event, tenant, now],
     )?;
     let cancel = format!(
@@ -206,11 +215,12 @@ fn erase_event(
 /// long as anything of it.
 fn remove_some(connection: &Connection, erasure: &Erasure, limit: u32) -> Result<Removed, StoreError> {
     // A replay would make deliveries of what is removed here.
-    let replays = "DELETE FROM replays WHERE tenant = ?1 AND id < ?2";
+    let replays = "/* name: remove_replays */ DELETE FROM replays WHERE tenant = ?1 AND id < ?2";
     connection.execute(replays, [blob(erasure.tenant.uuid()), blob(erasure.id.uuid())])?;
     let remove = |table: &str, event: &str| -> Result<usize, StoreError> {
         let sql = format!(
-            "DELETE FROM {table} WHERE id IN (
+            "-- name: remove_erased_rows
+                 DELETE FROM {table} WHERE id IN (
                  SELECT id FROM {table} WHERE tenant = ?1 AND {event} < ?2 ORDER BY id LIMIT ?3)"
         );
         Ok(connection.prepare_cached(&sql)?.execute(params![
@@ -232,7 +242,8 @@ fn remove_some(connection: &Connection, erasure: &Erasure, limit: u32) -> Result
 
 /// Removes some idempotency keys of a tenant; whether there were any.
 fn remove_keys(connection: &Connection, erasure: &Erasure, limit: u32) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM idempotency_keys WHERE tenant = ?1 AND key IN (
+    let sql = "-- name: remove_idempotency_keys
+                   DELETE FROM idempotency_keys WHERE tenant = ?1 AND key IN (
                    SELECT key FROM idempotency_keys WHERE tenant = ?1 AND event < ?2 LIMIT ?3)";
     let removed = connection.prepare_cached(sql)?.execute(params![
         blob(erasure.tenant.uuid()),
@@ -242,12 +253,13 @@ fn remove_keys(connection: &Connection, erasure: &Erasure, limit: u32) -> Result
     Ok(removed > 0)
 }
 
-/// What goes with everything of a tenant, at the end: what is older than the erasure.
+/// The last step when everything of a tenant is erased: older notices go, and older audit entries lose their details.
 fn remove_besides(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
     for sql in [
-        "DELETE FROM notices WHERE tenant = ?1 AND id < ?2",
+        "/* name: remove_erased_notices */ DELETE FROM notices WHERE tenant = ?1 AND id < ?2",
         // That something was changed stays on record; what it was may name people.
-        "UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
+        "-- name: empty_erased_audit_entries
+         UPDATE audit SET before = NULL, after = NULL, remote_address = NULL, user_agent = NULL
          WHERE tenant = ?1 AND id < ?2",
     ] {
         connection.execute(sql, [blob(erasure.tenant.uuid()), blob(erasure.id.uuid())])?;
@@ -255,16 +267,17 @@ fn remove_besides(connection: &Connection, erasure: &Erasure) -> Result<(), Stor
     Ok(())
 }
 
-/// Whether everything of the tenant was erased, or is to be, since the event was accepted.
+/// `true` if everything of the tenant was erased, or is to be, since the event was accepted.
 pub(super) fn is_erased(connection: &Connection, tenant: TenantId, event: EventId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event IS NULL AND id > ?2 LIMIT 1";
+    let sql = "-- name: check_erasure
+         SELECT 1 FROM erasures WHERE tenant = ?1 AND event IS NULL AND id > ?2 LIMIT 1";
     let mut find = connection.prepare_cached(sql)?;
     Ok(find.exists([blob(tenant.uuid()), blob(event.uuid())])?)
 }
 
-/// Whether the event's own content was erased.
+/// `true` if the event's own content was erased.
 pub(super) fn is_event_erased(connection: &Connection, tenant: TenantId, event: EventId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM erasures WHERE tenant = ?1 AND event = ?2 LIMIT 1";
+    let sql = "/* name: check_event_erasure */ SELECT 1 FROM erasures WHERE tenant = ?1 AND event = ?2 LIMIT 1";
     let mut find = connection.prepare_cached(sql)?;
     Ok(find.exists([blob(tenant.uuid()), blob(event.uuid())])?)
 }
@@ -277,7 +290,7 @@ fn removed(events: usize, deliveries: usize, attempts: usize) -> Removed {
     }
 }
 
-/// The columns [`ERASURE`].
+/// Reads the columns of [`ERASURE`].
 fn erasure(row: &Row<'_>) -> rusqlite::Result<Erasure> {
     Ok(Erasure {
         id: id(row, 0, ErasureId::from_uuid)?,

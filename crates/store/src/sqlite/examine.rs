@@ -1,4 +1,4 @@
-//! What an operator should know of a database file before trusting it.
+//! Checks of a database file before an operator trusts it, for `tidings doctor`.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -8,22 +8,22 @@ use rusqlite::{Connection, OpenFlags};
 use super::schema;
 use crate::error::StoreError;
 
-/// What was found.
+/// The results of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
-    /// Its size, bytes.
+    /// The file's size in bytes.
     pub size: u64,
-    /// What is free on its disk, bytes.
+    /// Free space on its disk in bytes.
     pub free: u64,
     /// The schema's version, or why this version can't work with it.
     pub schema: Result<u32, String>,
-    /// Whether a process has it open.
+    /// `true` if a process has the file open.
     pub in_use: bool,
-    /// Whether others than its owner may read it.
+    /// `true` if users other than its owner may read it.
     pub readable_by_others: bool,
 }
 
-/// Looks at a database file, beside whoever has it open, and changes nothing.
+/// Examines a database file without changing it; other processes may have it open.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when the file or its disk can't be looked at.

@@ -1,4 +1,4 @@
-//! Conditions of a list, put together from what was asked.
+//! Conditions of a list query; only those that are set become part of the statement.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::row::{blob, id};
 use crate::error::StoreError;
-use crate::ledger::Page;
 use crate::ledger::query::{COUNT_FOR, COUNTED_AT_ONCE, Counted, LOOK_FOR, STRETCHES, next_stretch};
+use crate::ledger::{Outcomes, Page};
 
 /// Conditions that must all hold, with their values.
 #[derive(Default)]
@@ -86,7 +86,9 @@ impl Filter {
             let floor = self.floor(connection, from, before, stretch)?;
             let (condition, mut values) = self.passing(before, floor);
             values.push(i64::from(limit).saturating_sub(rows.len() as i64).into());
-            let sql = format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY id DESC LIMIT ?");
+            let sql = format!(
+                "/* name: search_rows */ SELECT {columns} FROM {from} WHERE {condition} ORDER BY id DESC LIMIT ?"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let found = statement.query_map(params_from_iter(values), |row| Ok((id(row, 0, |id| id)?, read(row)?)))?;
             let mut last = None;
@@ -99,6 +101,8 @@ impl Filter {
             match floor {
                 Some(floor) if full.is_none() && began.elapsed() < LOOK_FOR => {
                     before = floor;
+                    // What was cheap so far may be read in larger pieces; the first ones are small in case each row
+                    // costs a read from disk.
                     stretch = (2 * stretch).min(*STRETCHES.end());
                 }
                 _ => {
@@ -109,7 +113,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass, counted up to `limit` and for as long as there is time.
+    /// Counts the rows that pass, up to `limit` and for as long as there is time.
     pub(super) fn count(&self, connection: &Connection, from: &str, limit: u64) -> Result<Counted, StoreError> {
         let began = Instant::now();
         let mut counted = Counted::default();
@@ -132,7 +136,7 @@ impl Filter {
         }
     }
 
-    /// How many rows pass from `floor` to below `before`.
+    /// Counts the rows that pass from `floor` to below `before`.
     fn count_to(
         &self,
         connection: &Connection,
@@ -141,14 +145,46 @@ impl Filter {
         floor: Option<Uuid>,
     ) -> Result<u64, StoreError> {
         let (condition, values) = self.passing(before, floor);
-        let sql = format!("SELECT count(*) FROM {from} WHERE {condition}");
+        let sql = format!("/* name: count_rows */ SELECT count(*) FROM {from} WHERE {condition}");
         let mut statement = connection.prepare_cached(&sql)?;
         let count: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
-    /// Where the next stretch along the index ends, unless all that is left is to be read at once: because an index
-    /// finds it, or because it ends before.
+    /// The rows that pass by outcome, in the spans between neighbouring ids, which ascend; with the id that was reached when
+    /// the time was over.
+    pub(super) fn tally(
+        &self,
+        connection: &Connection,
+        from: &str,
+        bounds: &[Uuid],
+    ) -> Result<(Vec<Outcomes>, Option<Uuid>), StoreError> {
+        let mut spans = vec![Outcomes::default(); bounds.len().saturating_sub(1)];
+        let began = Instant::now();
+        let (mut before, mut stretch) = (Uuid::max(), *STRETCHES.start());
+        loop {
+            let floor = self.end_of_stretch(connection, from, before, stretch)?;
+            let (condition, values) = self.passing(before, floor);
+            let sql = format!("/* name: tally_attempts */ SELECT id, outcome FROM {from} WHERE {condition}");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                let id = id(row, 0, |id| id)?;
+                let span = bounds.partition_point(|bound| *bound <= id).checked_sub(1);
+                if let Some(span) = span.and_then(|span| spans.get_mut(span)) {
+                    span.add(&row.get::<_, String>(1)?, 1);
+                }
+            }
+            match floor {
+                Some(floor) if began.elapsed() < LOOK_FOR => before = floor,
+                _ => return Ok((spans, floor)),
+            }
+            stretch = (2 * stretch).min(*STRETCHES.end());
+        }
+    }
+
+    /// The end of the next stretch along the index; `None` to read all that is left at once, because an index covers it
+    /// or little remains.
     fn floor(
         &self,
         connection: &Connection,
@@ -162,7 +198,7 @@ impl Filter {
         self.end_of_stretch(connection, from, before, stretch)
     }
 
-    /// The last of so many rows along the index; none if there are not so many.
+    /// The last of `stretch` rows along the index; `None` if there are fewer.
     fn end_of_stretch(
         &self,
         connection: &Connection,
@@ -170,7 +206,7 @@ impl Filter {
         before: Uuid,
         stretch: u32,
     ) -> Result<Option<Uuid>, StoreError> {
-        let mut sql = format!("SELECT id FROM {from} WHERE id < ?");
+        let mut sql = format!("/* name: find_end_of_stretch */ SELECT id FROM {from} WHERE id < ?");
         let mut values = vec![uuid(before)];
         self.along.append(&mut sql, &mut values);
         sql += &format!(" ORDER BY id DESC LIMIT 1 OFFSET {}", stretch - 1);
@@ -181,7 +217,7 @@ impl Filter {
         Ok(floor)
     }
 
-    /// What rows from `floor` to below `before` pass, with the values.
+    /// The condition, with its values, of rows that pass from `floor` to below `before`.
     fn passing(&self, before: Uuid, floor: Option<Uuid>) -> (String, Vec<Value>) {
         let mut condition = "id < ?".to_owned();
         let mut values = vec![uuid(before)];

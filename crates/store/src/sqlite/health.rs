@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use super::row::{blob, id, length as span, micros};
 use crate::error::StoreError;
-use crate::health::{CALM, REMEMBER_EVERY, Signs, TELL_EVERY};
+use crate::health::{CALM, HealthChanges, REMEMBER_EVERY, TELL_EVERY};
 use crate::registry::Of;
 
-/// Marks what the signs say; gives the endpoints that changed.
-pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>, StoreError> {
+/// Updates the endpoints' health and returns the endpoints that changed.
+pub(super) fn mark(connection: &Connection, changes: &HealthChanges<'_>) -> Result<Vec<Of>, StoreError> {
     let mut changed = Vec::new();
-    for one in &signs.exhausted {
+    for one in &changes.exhausted {
         let (after, detail) = (one.after, one.attempt.summary.error.as_str());
         let notice = |tenant, kind| Noticed {
             tenant,
@@ -36,10 +36,10 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>
             insert(connection, &notice(after.tenant, NoticeKind::DeliveryExhausted))?;
         }
     }
-    if signs.answered.is_empty() || !any_fails(connection)? {
+    if changes.answered.is_empty() || !any_fails(connection)? {
         return Ok(changed);
     }
-    for (endpoint, at) in &signs.answered {
+    for (endpoint, at) in &changes.answered {
         let Some((tenant, told)) = recover(connection, *endpoint, *at)? else {
             continue;
         };
@@ -59,7 +59,6 @@ pub(super) fn mark(connection: &Connection, signs: &Signs<'_>) -> Result<Vec<Of>
     Ok(changed)
 }
 
-/// A notice to be written.
 pub(super) struct Noticed<'a> {
     pub(super) tenant: TenantId,
     pub(super) endpoint: EndpointId,
@@ -72,7 +71,8 @@ pub(super) struct Noticed<'a> {
 pub(super) fn insert(connection: &Connection, notice: &Noticed<'_>) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO notices (id, tenant, endpoint, delivery, event, at, try_at, kind, detail)
+            "-- name: insert_notice
+             INSERT INTO notices (id, tenant, endpoint, delivery, event, at, try_at, kind, detail)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)",
         )?
         .execute(params![
@@ -88,16 +88,16 @@ pub(super) fn insert(connection: &Connection, notice: &Noticed<'_>) -> Result<()
     Ok(())
 }
 
-/// An endpoint that a delivery was given up for.
+/// An endpoint with an exhausted delivery.
 struct Struck {
     tenant: TenantId,
-    /// Whether it worked until then.
+    /// `true` if the endpoint was not failing before.
     begins: bool,
-    /// Whether its people are to hear of it.
+    /// `true` if the endpoint's people get a notice.
     tell: bool,
 }
 
-/// Marks an endpoint for which a delivery was given up.
+/// Marks an endpoint as failing after an exhausted delivery.
 fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Result<Option<Struck>, StoreError> {
     let Some((tenant, failing_since, memory)) = remembered(connection, endpoint)? else {
         return Ok(None);
@@ -117,7 +117,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
     if begins {
         connection
             .prepare_cached(
-                "UPDATE endpoints SET failing_since = ?2, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
+                "-- name: mark_endpoint_failing
+                     UPDATE endpoints SET failing_since = ?2, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
             )?
             .execute(params![blob(endpoint.uuid()), at])?;
     }
@@ -127,7 +128,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
     if tell || memory.as_ref().is_none_or(long_ago) {
         connection
             .prepare_cached(
-                "INSERT INTO endpoint_health AS known (endpoint, last_failed_at, told_at, told_for) VALUES (?1, ?2, ?3, ?4)
+                "-- name: note_failure
+                 INSERT INTO endpoint_health AS known (endpoint, last_failed_at, told_at, told_for) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (endpoint) DO UPDATE
                  SET last_failed_at = max(last_failed_at, excluded.last_failed_at),
                      told_at = ifnull(excluded.told_at, told_at), told_for = ifnull(excluded.told_for, told_for)",
@@ -142,8 +144,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
     Ok(Some(Struck { tenant, begins, tell }))
 }
 
-/// Takes the mark from an endpoint that a delivery succeeded at, if it is time; whose it is, and whether it was told that
-/// it failed.
+/// Ends the failing mark of an endpoint at which a delivery succeeded, if it is time. Returns its tenant, and `true` if
+/// it had been announced as failing.
 fn recover(
     connection: &Connection,
     endpoint: EndpointId,
@@ -163,20 +165,22 @@ fn recover(
     if !told && !calm {
         connection
             .prepare_cached(
-                "UPDATE endpoint_health SET answered_at = ?2 WHERE endpoint = ?1 AND ifnull(answered_at <= ?3, 1)",
+                "-- name: note_answer
+                     UPDATE endpoint_health SET answered_at = ?2 WHERE endpoint = ?1 AND ifnull(answered_at <= ?3, 1)",
             )?
             .execute(params![blob(endpoint.uuid()), at, at - span(REMEMBER_EVERY)])?;
         return Ok(None);
     }
     connection
         .prepare_cached(
-            "UPDATE endpoints SET failing_since = NULL, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
+            "-- name: recover_endpoint
+                 UPDATE endpoints SET failing_since = NULL, updated_at = max(updated_at + 1, ?2) WHERE id = ?1",
         )?
         .execute(params![blob(endpoint.uuid()), at])?;
     Ok(Some((tenant, told)))
 }
 
-/// What is remembered of an endpoint that failed. Times are microseconds.
+/// The stored history of an endpoint that failed. Times are microseconds.
 struct Memory {
     last_failed_at: i64,
     answered_at: Option<i64>,
@@ -184,14 +188,15 @@ struct Memory {
     told_for: Option<i64>,
 }
 
-/// Whose an endpoint is, since when it is marked as failing, and what is remembered of it.
+/// The tenant of an endpoint, the start of its failing mark, and its stored history.
 type Remembered = (TenantId, Option<i64>, Option<Memory>);
 
-/// What is known of an endpoint; nothing if it is gone.
+/// Reads the health of an endpoint; `None` if it was deleted.
 fn remembered(connection: &Connection, endpoint: EndpointId) -> Result<Option<Remembered>, StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT tenant, failing_since, last_failed_at, answered_at, told_at, told_for
+            "-- name: read_endpoint_health
+             SELECT tenant, failing_since, last_failed_at, answered_at, told_at, told_for
              FROM endpoints LEFT JOIN endpoint_health ON endpoint = id WHERE id = ?1",
         )?
         .query_row([blob(endpoint.uuid())], |row| {
@@ -211,13 +216,16 @@ fn remembered(connection: &Connection, endpoint: EndpointId) -> Result<Option<Re
 }
 
 fn any_fails(connection: &Connection) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM endpoints WHERE failing_since IS NOT NULL)";
+    let sql = "-- name: check_failing_endpoints
+         SELECT EXISTS (SELECT 1 FROM endpoints WHERE failing_since IS NOT NULL)";
     Ok(connection.prepare_cached(sql)?.query_row((), |row| row.get(0))?)
 }
 
-/// Nobody is told of single deliveries but operational endpoints, and those not of their own: that would never end.
+/// `true` if the tenant has an operational endpoint and this one is none. Deliveries to operational endpoints leave no
+/// notices: each would cause another, without end.
 fn somebody_listens(connection: &Connection, tenant: TenantId, endpoint: EndpointId) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM endpoints WHERE tenant = ?1 AND operational)
+    let sql = "-- name: check_operational_endpoints
+                  SELECT EXISTS (SELECT 1 FROM endpoints WHERE tenant = ?1 AND operational)
                   AND NOT EXISTS (SELECT 1 FROM endpoints WHERE id = ?2 AND operational)";
     let ids: [[u8; 16]; 2] = [tenant.uuid(), endpoint.uuid()].map(Uuid::into_bytes);
     Ok(connection

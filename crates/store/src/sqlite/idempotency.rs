@@ -1,4 +1,4 @@
-//! Idempotency keys in SQLite.
+//! Publishers' idempotency keys in SQLite.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::row::{blob, id, later, micros};
 use crate::error::StoreError;
 use crate::idempotency::{Claim, ClaimToken, Idempotency};
 
-/// How many keys are forgotten at once, so that forgetting does not keep writes waiting.
+/// Keys that are forgotten at once; more would keep writes waiting.
 const FORGET: u32 = 5_000;
 
 #[async_trait]
@@ -34,7 +34,8 @@ impl Idempotency for Sqlite {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE idempotency_keys SET settled = 1 WHERE tenant = ?1 AND key = ?2 AND claim_token = ?3",
+                    "-- name: settle_idempotency_key
+                         UPDATE idempotency_keys SET settled = 1 WHERE tenant = ?1 AND key = ?2 AND claim_token = ?3",
                 )?
                 .execute(params![blob(tenant.uuid()), key, blob(claim.uuid())])?;
             Ok(())
@@ -47,7 +48,8 @@ impl Idempotency for Sqlite {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE idempotency_keys SET claim_token = NULL
+                    "-- name: release_idempotency_key
+                         UPDATE idempotency_keys SET claim_token = NULL
                      WHERE tenant = ?1 AND key = ?2 AND claim_token = ?3 AND NOT settled",
                 )?
                 .execute(params![blob(tenant.uuid()), key, blob(claim.uuid())])?;
@@ -62,7 +64,8 @@ impl Idempotency for Sqlite {
         self.write(move |connection| {
             let forgotten = connection
                 .prepare_cached(
-                    "DELETE FROM idempotency_keys WHERE (tenant, key) IN
+                    "-- name: forget_idempotency_keys
+                         DELETE FROM idempotency_keys WHERE (tenant, key) IN
                         (SELECT tenant, key FROM idempotency_keys WHERE claimed_at < ?1 ORDER BY claimed_at LIMIT ?2)",
                 )?
                 .execute(params![until, FORGET])?;
@@ -85,7 +88,8 @@ fn claim(
     let token = ClaimToken::new();
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO idempotency_keys (tenant, key, fingerprint, event, settled, claimed_at, claim_token)
+            "-- name: claim_idempotency_key
+             INSERT INTO idempotency_keys (tenant, key, fingerprint, event, settled, claimed_at, claim_token)
              VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -101,7 +105,8 @@ fn claim(
     }
     let earlier = connection
         .prepare_cached(
-            "SELECT event, fingerprint, settled, claimed_at, claim_token IS NOT NULL
+            "-- name: read_idempotency_key
+             SELECT event, fingerprint, settled, claimed_at, claim_token IS NOT NULL
              FROM idempotency_keys WHERE tenant = ?1 AND key = ?2",
         )?
         .query_row(params![tenant, key], earlier)?;
@@ -116,7 +121,10 @@ fn claim(
         return Ok(Claim::InFlight(Duration::from_micros(left.unsigned_abs())));
     }
     connection
-        .prepare_cached("UPDATE idempotency_keys SET claimed_at = ?3, claim_token = ?4 WHERE tenant = ?1 AND key = ?2")?
+        .prepare_cached(
+            "-- name: claim_idempotency_key_again
+             UPDATE idempotency_keys SET claimed_at = ?3, claim_token = ?4 WHERE tenant = ?1 AND key = ?2",
+        )?
         .execute(params![tenant, key, micros(now), blob(token.uuid())])?;
     Ok(Claim::Claimed {
         event: earlier.event,

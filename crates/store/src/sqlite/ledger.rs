@@ -1,4 +1,4 @@
-//! The ledger in SQLite.
+//! The ledger's statements in SQLite.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tidings_domain::{
 };
 
 use super::row::{self, blob, id, text, time};
-use super::{Sqlite, erasures, open, query, record, standing};
+use super::{Sqlite, erasures, query, record, standing, sweep};
 use crate::error::StoreError;
 use crate::ledger::{
     Attempt, AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventContent, EventQuery, EventSummary,
-    Fetched, Ledger, OpenDelivery, Overdue, Page, Record, Standing,
+    Fetched, Ledger, OpenDelivery, Overdue, Page, Record, Standing, Tally,
 };
 use crate::registry::Of;
 
@@ -32,7 +32,8 @@ impl Ledger for Sqlite {
         let ids: HashSet<DeliveryId> = ids.iter().copied().collect();
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT d.id, d.step, d.state, e.event_type, e.occurred_at, e.accepted_at, e.payload, e.traceparent
+                "-- name: fetch_deliveries
+                 SELECT d.id, d.step, d.state, e.event_type, e.occurred_at, e.accepted_at, e.payload, e.traceparent
                  FROM deliveries d LEFT JOIN events e ON e.id = d.event WHERE d.id = ?1",
             )?;
             let mut found = Vec::with_capacity(ids.len());
@@ -64,7 +65,10 @@ impl Ledger for Sqlite {
     }
 
     async fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<AttemptSummary>, StoreError> {
-        let sql = format!("SELECT {} FROM attempts WHERE id = ?1", row::ATTEMPT_SUMMARY);
+        let sql = format!(
+            "/* name: read_attempts */ SELECT {} FROM attempts WHERE id = ?1",
+            row::ATTEMPT_SUMMARY
+        );
         let ids = ids.to_vec();
         self.search(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
@@ -83,7 +87,7 @@ impl Ledger for Sqlite {
 
     async fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
         let sql = format!(
-            "SELECT {}, {} FROM attempts WHERE id = ?1",
+            "/* name: read_attempt */ SELECT {}, {} FROM attempts WHERE id = ?1",
             row::ATTEMPT_SUMMARY,
             row::ATTEMPT_REST
         );
@@ -102,7 +106,10 @@ impl Ledger for Sqlite {
     }
 
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError> {
-        let sql = format!("SELECT {}, payload FROM events WHERE id = ?1", row::EVENT_SUMMARY);
+        let sql = format!(
+            "/* name: read_event */ SELECT {}, payload FROM events WHERE id = ?1",
+            row::EVENT_SUMMARY
+        );
         let with_payload = |row: &Row<'_>| Ok((row::event_summary(row)?, row.get::<_, Vec<u8>>(9)?.into()));
         self.search(move |connection| {
             Ok(connection
@@ -120,7 +127,10 @@ impl Ledger for Sqlite {
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
+        let sql = format!(
+            "/* name: read_delivery */ SELECT {} FROM deliveries WHERE id = ?1",
+            row::DELIVERY
+        );
         self.search(move |connection| {
             Ok(connection
                 .prepare_cached(&sql)?
@@ -148,9 +158,18 @@ impl Ledger for Sqlite {
             .await
     }
 
+    async fn tally_attempts(&self, query: &AttemptQuery, bounds: &[Timestamp]) -> Result<Tally, StoreError> {
+        let (query, bounds) = (query.within(bounds), bounds.to_vec());
+        self.search(move |connection| query::tally_attempts(connection, &query, &bounds))
+            .await
+    }
+
     async fn states(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, Step, DeliveryState)>, StoreError> {
         let ids: HashSet<DeliveryId> = ids.iter().copied().collect();
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1", row::DELIVERY);
+        let sql = format!(
+            "/* name: read_delivery_states */ SELECT {} FROM deliveries WHERE id = ?1",
+            row::DELIVERY
+        );
         self.read(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             let mut found = Vec::with_capacity(ids.len());
@@ -169,22 +188,23 @@ impl Ledger for Sqlite {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
-        self.write(move |connection| open::sweep(connection, which, now, hide_for, limit))
+        self.write(move |connection| sweep::sweep(connection, which, now, hide_for, limit))
             .await
     }
 
     async fn oldest_overdue(&self, now: Timestamp) -> Result<Option<(DeliveryId, Timestamp)>, StoreError> {
-        self.read(move |connection| open::oldest_overdue(connection, now)).await
+        self.read(move |connection| sweep::oldest_overdue(connection, now))
+            .await
     }
 
     async fn put_off(&self, swept: &[OpenDelivery], until: Timestamp) -> Result<(), StoreError> {
         let swept = swept.to_vec();
-        self.write(move |connection| open::put_off(connection, &swept, until))
+        self.write(move |connection| sweep::put_off(connection, &swept, until))
             .await
     }
 
     async fn endpoints_with_held(&self) -> Result<Vec<EndpointId>, StoreError> {
-        self.read(open::endpoints_with_held).await
+        self.read(sweep::endpoints_with_held).await
     }
 
     async fn release_held(
@@ -194,18 +214,18 @@ impl Ledger for Sqlite {
         hide_for: Duration,
         limit: u32,
     ) -> Result<Vec<OpenDelivery>, StoreError> {
-        self.write(move |connection| open::release(connection, endpoint, now, hide_for, limit))
+        self.write(move |connection| sweep::release(connection, endpoint, now, hide_for, limit))
             .await
     }
 
     async fn cancellations(&self) -> Result<Vec<(EndpointId, Timestamp)>, StoreError> {
-        self.read(open::cancellations).await
+        self.read(sweep::cancellations).await
     }
 
     async fn end_cancellation(&self, endpoint: EndpointId, before: Timestamp) -> Result<bool, StoreError> {
         let ended = self
             .change(
-                move |connection| open::end_cancellation(connection, endpoint, before),
+                move |connection| sweep::end_cancellation(connection, endpoint, before),
                 |tenant| tenant.map(Of::Tenant),
             )
             .await?;
@@ -220,7 +240,7 @@ impl Ledger for Sqlite {
         now: Timestamp,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        self.write(move |connection| open::cancel(connection, endpoint, reason, before, now, limit))
+        self.write(move |connection| sweep::cancel(connection, endpoint, reason, before, now, limit))
             .await
     }
 

@@ -15,51 +15,51 @@ use rusqlite::{Row, params};
 use super::Sqlite;
 use crate::error::StoreError;
 
-/// A message to be stored.
+/// A message for the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Where it waits; the number means something to the queue only.
+    /// The lane; the number means something to the queue only.
     pub lane: i64,
-    /// When it may be handed out, in milliseconds since 1970.
+    /// The time from which it may be handed out, in milliseconds since 1970.
     pub ready_at_ms: i64,
-    /// What it says.
     pub body: Bytes,
 }
 
-/// A message that is stored.
+/// A message of the queue, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
     /// Its number, which no other message ever has. Later messages have higher numbers.
     pub seq: i64,
-    /// Where it waits.
     pub lane: i64,
-    /// When it may be handed out, in milliseconds since 1970.
+    /// The time from which it may be handed out, in milliseconds since 1970.
     pub ready_at_ms: i64,
-    /// What it says.
     pub body: Bytes,
 }
 
 /// A place in a lane, behind a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
-    /// When that message was ready.
+    /// The message's `ready_at_ms`.
     pub ready_at_ms: i64,
-    /// Its number.
+    /// Breaks ties between messages that are ready at the same time.
     pub seq: i64,
 }
 
 /// Two statements, because SQLite enters an index at a pair of values only if neither is the rowid. The first
 /// gives what is left of the cursor's millisecond, the second what is ready later.
-const SAME_MILLISECOND: &str = "SELECT seq, lane, ready_at_ms, body FROM messages
+const SAME_MILLISECOND: &str = "-- name: read_messages_of_millisecond
+    SELECT seq, lane, ready_at_ms, body FROM messages
     WHERE lane = ?1 AND ready_at_ms = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
-const LATER: &str = "SELECT seq, lane, ready_at_ms, body FROM messages
+const LATER: &str = "-- name: read_later_messages
+    SELECT seq, lane, ready_at_ms, body FROM messages
     WHERE lane = ?1 AND ready_at_ms > ?2 AND ready_at_ms <= ?3 ORDER BY ready_at_ms, seq LIMIT ?4";
-const NEXT_READY_AT: &str = "SELECT coalesce(
+const NEXT_READY_AT: &str = "-- name: read_next_ready_message
+    SELECT coalesce(
     (SELECT ready_at_ms FROM messages WHERE lane = ?1 AND ready_at_ms = ?2 AND seq > ?3 LIMIT 1),
     (SELECT ready_at_ms FROM messages WHERE lane = ?1 AND ready_at_ms > ?2 ORDER BY ready_at_ms LIMIT 1))";
 
 impl Cursor {
-    /// Before every message.
+    /// The place before every message.
     pub const START: Self = Self {
         ready_at_ms: i64::MIN,
         seq: i64::MIN,
@@ -81,8 +81,9 @@ impl Sqlite {
     /// Stores messages, all or none; they are durable when this returns. Returns their numbers, in order.
     pub async fn insert_messages(&self, messages: Vec<NewMessage>) -> Result<Vec<i64>, StoreError> {
         self.write(move |connection| {
-            let mut insert =
-                connection.prepare_cached("INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, ?2, ?3)")?;
+            let mut insert = connection.prepare_cached(
+                "/* name: insert_messages */ INSERT INTO messages (lane, ready_at_ms, body) VALUES (?1, ?2, ?3)",
+            )?;
             let inserted = messages
                 .iter()
                 .map(|m| insert.insert(params![m.lane, m.ready_at_ms, &m.body[..]]));
@@ -94,7 +95,8 @@ impl Sqlite {
     /// Removes messages for good. Numbers that are not there are passed over.
     pub async fn delete_messages(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
         self.write(move |connection| {
-            let mut delete = connection.prepare_cached("DELETE FROM messages WHERE seq = ?1")?;
+            let mut delete =
+                connection.prepare_cached("/* name: delete_messages */ DELETE FROM messages WHERE seq = ?1")?;
             for seq in seqs {
                 delete.execute([seq])?;
             }
@@ -129,7 +131,7 @@ impl Sqlite {
         .await
     }
 
-    /// When the first message of a lane behind `after` is or will be ready; `None` if there is none.
+    /// The time at which the first message of a lane behind `after` is or will be ready; `None` if there is none.
     pub async fn next_message_ready_at(&self, lane: i64, after: Cursor) -> Result<Option<i64>, StoreError> {
         self.read_queue(move |connection| {
             let mut select = connection.prepare_cached(NEXT_READY_AT)?;
@@ -138,23 +140,25 @@ impl Sqlite {
         .await
     }
 
-    /// How many messages each lane has, ready or not; lanes without any are left out. Reads an index of all
-    /// messages: meant for a metric every few seconds, not for every message.
+    /// Messages per lane, ready or not; empty lanes are left out. Reads an index of all messages: meant for a metric
+    /// every few seconds, not for every message.
     pub async fn count_messages(&self) -> Result<Vec<(i64, u64)>, StoreError> {
         self.read(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT lane, count(*) FROM messages GROUP BY lane ORDER BY lane")?;
+            let mut select = connection.prepare_cached(
+                "/* name: count_messages */ SELECT lane, count(*) FROM messages GROUP BY lane ORDER BY lane",
+            )?;
             let counts = select.query_map((), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
             Ok(counts.collect::<Result<_, _>>()?)
         })
         .await
     }
 
-    /// How many messages of each of these lanes are ready by a time, counted up to `limit`.
+    /// Messages of each of these lanes that are ready by a time, counted up to `limit`.
     pub async fn count_ready(&self, lanes: Vec<i64>, now_ms: i64, limit: u32) -> Result<Vec<(i64, u64)>, StoreError> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT count(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 AND ready_at_ms <= ?2 LIMIT ?3)",
+                "-- name: count_ready_messages
+                     SELECT count(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 AND ready_at_ms <= ?2 LIMIT ?3)",
             )?;
             let counts = lanes.into_iter().map(|lane| {
                 let count: i64 = select.query_row(params![lane, now_ms, limit], |row| row.get(0))?;

@@ -1,4 +1,4 @@
-//! Notices in SQLite.
+//! Storage of notices in SQLite.
 
 use async_trait::async_trait;
 use rusqlite::{Row, params};
@@ -16,7 +16,8 @@ impl Notices for Sqlite {
         self.write(move |connection| {
             let found = connection
                 .prepare_cached(
-                    "SELECT id, tenant, endpoint, delivery, event, at, tries, kind, detail FROM notices
+                    "-- name: take_notices
+                         SELECT id, tenant, endpoint, delivery, event, at, tries, kind, detail FROM notices
                      WHERE try_at <= ?1 ORDER BY try_at LIMIT ?2",
                 )?
                 .query_map(params![micros(now), limit], |row| {
@@ -27,8 +28,9 @@ impl Notices for Sqlite {
                     ))
                 })?
                 .collect::<Result<Vec<_>, _>>()?;
-            let mut hide =
-                connection.prepare_cached("UPDATE notices SET tries = tries + 1, try_at = ?2 WHERE id = ?1")?;
+            let mut hide = connection.prepare_cached(
+                "/* name: put_off_notice */ UPDATE notices SET tries = tries + 1, try_at = ?2 WHERE id = ?1",
+            )?;
             for (id, tries, _) in &found {
                 hide.execute(params![id, micros(next_try(now, *tries))])?;
             }
@@ -40,7 +42,7 @@ impl Notices for Sqlite {
     async fn remove_notice(&self, id: Uuid) -> Result<(), StoreError> {
         self.write(move |connection| {
             connection
-                .prepare_cached("DELETE FROM notices WHERE id = ?1")?
+                .prepare_cached("/* name: remove_notice */ DELETE FROM notices WHERE id = ?1")?
                 .execute([blob(id)])?;
             Ok(())
         })

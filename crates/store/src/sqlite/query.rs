@@ -3,11 +3,14 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId, Timestamp};
+use uuid::Uuid;
 
 use super::filter::{Filter, uuid};
 use super::row::{self, blob};
 use crate::error::StoreError;
-use crate::ledger::{AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Page};
+use crate::ledger::{
+    AttemptQuery, AttemptSummary, Counted, Delivery, DeliveryQuery, EventQuery, EventSummary, Outcomes, Page, Tally,
+};
 
 pub(super) fn attempts(
     connection: &Connection,
@@ -33,7 +36,20 @@ pub(super) fn count_attempts(connection: &Connection, query: &AttemptQuery, limi
     }
 }
 
-/// Where to look and for what; nothing if the endpoint is another tenant's.
+pub(super) fn tally_attempts(
+    connection: &Connection,
+    query: &AttemptQuery,
+    bounds: &[Timestamp],
+) -> Result<Tally, StoreError> {
+    let ids: Vec<Uuid> = bounds.iter().map(|at| AttemptId::floor(*at).uuid()).collect();
+    let (spans, reached) = match attempt_filter(connection, query)? {
+        Some((from, filter)) => filter.tally(connection, from, &ids)?,
+        None => (vec![Outcomes::default(); bounds.len().saturating_sub(1)], None),
+    };
+    Ok(Tally::new(spans, reached))
+}
+
+/// The tables to read and the conditions; `None` if the endpoint is another tenant's.
 fn attempt_filter(connection: &Connection, query: &AttemptQuery) -> Result<Option<(&'static str, Filter)>, StoreError> {
     // SQLite would have to guess which index is the narrowest.
     let from = match query {
@@ -160,7 +176,7 @@ pub(super) fn count_deliveries(
     }
 }
 
-/// Where to look and for what; nothing if the endpoint is another tenant's.
+/// The tables to read and the conditions; `None` if the endpoint is another tenant's.
 fn delivery_filter(
     connection: &Connection,
     query: &DeliveryQuery,
@@ -194,8 +210,8 @@ fn delivery_filter(
     Ok(Some((from, filter)))
 }
 
-/// Whether the endpoint is the tenant's, if both are given: an endpoint's rows are all of one tenant, and looking
-/// through another's would take its time and tell that they are there.
+/// `true` if the endpoint is the tenant's, or not both are given. An endpoint's rows are all of one tenant, and
+/// searching another's would reveal by its duration that they exist.
 fn is_owner(
     connection: &Connection,
     from: &str,
@@ -205,7 +221,7 @@ fn is_owner(
     let Some((tenant, endpoint)) = tenant.zip(endpoint) else {
         return Ok(true);
     };
-    let sql = format!("SELECT tenant = ?1 FROM {from} WHERE endpoint = ?2 LIMIT 1");
+    let sql = format!("/* name: check_owner_of_rows */ SELECT tenant = ?1 FROM {from} WHERE endpoint = ?2 LIMIT 1");
     let is_owner = connection
         .prepare_cached(&sql)?
         .query_row([blob(tenant.uuid()), blob(endpoint.uuid())], |row| row.get(0))

@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 
 use crate::error::StoreError;
 
-/// After how many steps of SQLite's machine it is asked whether to go on: a millisecond or so.
+/// Steps of SQLite's machine between two checks of the time limit: a millisecond or so.
 const LOOK_EVERY: i32 = 20_000;
 
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
-    /// How long one read may take.
+    /// Limit for one read.
     timeout: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Readers {
         }
     }
 
-    /// Runs `work` on a connection. It is interrupted when it takes too long, and when nobody waits for it any more.
+    /// Runs `work` on a connection. It is interrupted when it takes too long, or when its caller is gone.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -63,7 +63,7 @@ fn take(idle: &Mutex<Vec<Connection>>) -> Option<Connection> {
     idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
 
-/// Whoever waits for a read; says so when they go away.
+/// The caller of a read; dropping it interrupts the read.
 #[derive(Default)]
 struct Waiter(Arc<AtomicBool>);
 

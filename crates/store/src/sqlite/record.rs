@@ -9,11 +9,11 @@ use tidings_domain::{DeliveryId, Step};
 use super::row::{blob, json, later, length, micros};
 use super::{erasures, health};
 use crate::error::StoreError;
-use crate::health::signs;
+use crate::health::changes;
 use crate::ledger::{Attempt, DeliveryMove, NewEvent, Record, RequestBody};
 use crate::registry::Of;
 
-/// Writes records; gives the tenants whose endpoints began to fail or recovered by them.
+/// Writes records and returns the endpoints that began to fail or recovered by them.
 pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<Of>, StoreError> {
     // Events first: a move of a delivery that becomes known in the same batch counts.
     for record in records {
@@ -36,10 +36,10 @@ pub(super) fn record(connection: &Connection, records: &[Record]) -> Result<Vec<
             Record::Move(to) => update_delivery(connection, to, attempts_before(to.step))?,
         }
     }
-    let mut signs = signs(records);
+    let mut changes = changes(records);
     // A record that came again says nothing new.
-    signs.exhausted.retain(|one| ended.contains(&one.after.id));
-    health::mark(connection, &signs)
+    changes.exhausted.retain(|one| ended.contains(&one.after.id));
+    health::mark(connection, &changes)
 }
 
 fn insert_event(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
@@ -202,7 +202,7 @@ fn merge_delivery(connection: &Connection, to: &DeliveryMove, attempts: u32) -> 
     Ok(changed > 0)
 }
 
-/// How many attempts a delivery has behind it that is at this step.
+/// The number of attempts made before this step.
 fn attempts_before(step: Step) -> u32 {
     step.attempt().saturating_sub(1)
 }

@@ -289,8 +289,8 @@ impl Registry for Sqlite {
 }
 
 impl Sqlite {
-    /// Does what gives something if it changed something; then writes the entry in the same commit and announces the part
-    /// that `part` names. Tells whether it did.
+    /// Runs a change that returns a value if it changed something. If so, writes the entry in the same commit,
+    /// announces the part that `part` names, and returns `true`.
     async fn change_if<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<Option<T>, StoreError> + Send + 'static,
@@ -310,7 +310,7 @@ impl Sqlite {
     }
 }
 
-/// Runs a statement; gives something if it changed a row.
+/// Runs a statement and returns `Some` if it changed a row.
 fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<()>, StoreError> {
     Ok((connection.prepare_cached(sql)?.execute(params)? > 0).then_some(()))
 }

@@ -1,4 +1,4 @@
-//! Replays in SQLite.
+//! Replay jobs, and retries of single deliveries, in SQLite.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ impl Replays for Sqlite {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "INSERT INTO replays (id, tenant, what, to_endpoint, only_undelivered, per_second, state, matched,
+                    "-- name: create_replay
+                         INSERT INTO replays (id, tenant, what, to_endpoint, only_undelivered, per_second, state, matched,
                                           matched_at_least, created_at, updated_at)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
                 )?
@@ -45,7 +46,7 @@ impl Replays for Sqlite {
     }
 
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError> {
-        let sql = format!("SELECT {REPLAY} FROM replays WHERE id = ?1");
+        let sql = format!("/* name: read_replay */ SELECT {REPLAY} FROM replays WHERE id = ?1");
         self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
             Ok(select.query_row([blob(id.uuid())], replay).optional()?)
@@ -54,7 +55,10 @@ impl Replays for Sqlite {
     }
 
     async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError> {
-        let sql = format!("SELECT {REPLAY} FROM replays WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+        let sql = format!(
+            "-- name: list_replays
+             SELECT {REPLAY} FROM replays WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        );
         let before = before.map_or(Uuid::max(), ReplayId::uuid);
         self.search(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
@@ -66,7 +70,8 @@ impl Replays for Sqlite {
 
     async fn replays_standing(&self, since: Timestamp, limit: u32) -> Result<Vec<Replay>, StoreError> {
         let sql = format!(
-            "SELECT {REPLAY} FROM replays WHERE state = 'running' AND updated_at < ?1 ORDER BY updated_at LIMIT ?2"
+            "-- name: list_standing_replays
+                 SELECT {REPLAY} FROM replays WHERE state = 'running' AND updated_at < ?1 ORDER BY updated_at LIMIT ?2"
         );
         self.read(move |connection| {
             let mut select = connection.prepare_cached(&sql)?;
@@ -76,7 +81,7 @@ impl Replays for Sqlite {
         .await
     }
 
-    async fn turn_replay(
+    async fn transition_replay(
         &self,
         id: ReplayId,
         from: ReplayState,
@@ -89,7 +94,8 @@ impl Replays for Sqlite {
             let ended_at = to.has_ended().then(|| micros(now));
             let turned = connection
                 .prepare_cached(
-                    "UPDATE replays SET state = ?3, updated_at = ?4, ended_at = ?5, claim_token = NULL,
+                    "-- name: change_replay_state
+                         UPDATE replays SET state = ?3, updated_at = ?4, ended_at = ?5, claim_token = NULL,
                                         claimed_until = NULL
                      WHERE id = ?1 AND state = ?2",
                 )?
@@ -111,7 +117,8 @@ impl Replays for Sqlite {
     async fn claim_replay(&self, now: Timestamp, lease: Duration) -> Result<Option<(Replay, ReplayClaim)>, StoreError> {
         let token = Uuid::now_v7();
         let sql = format!(
-            "UPDATE replays SET claim_token = ?2, claimed_until = ?3
+            "-- name: claim_replay
+             UPDATE replays SET claim_token = ?2, claimed_until = ?3
              WHERE id = (SELECT id FROM replays WHERE state = 'running' AND ifnull(claimed_until < ?1, 1)
                          ORDER BY updated_at LIMIT 1)
              RETURNING {REPLAY}"
@@ -136,7 +143,10 @@ impl Replays for Sqlite {
         let (id, tenant, only_undelivered) = (replay.id, replay.tenant, replay.only_undelivered);
         self.write(move |connection| {
             let held = connection
-                .prepare_cached("SELECT 1 FROM replays WHERE id = ?1 AND claim_token = ?2 AND state = 'running'")?
+                .prepare_cached(
+                    "-- name: check_replay_claim
+                     SELECT 1 FROM replays WHERE id = ?1 AND claim_token = ?2 AND state = 'running'",
+                )?
                 .exists(params![blob(id.uuid()), blob(claim.0)])?;
             if !held {
                 return Ok(None);
@@ -144,7 +154,8 @@ impl Replays for Sqlite {
             let made = make(connection, id, tenant, &batch.again, only_undelivered, now)?;
             let since = connection
                 .prepare_cached(
-                    "UPDATE replays SET walked = walked + ?2, deliveries = deliveries + ?3, skipped = skipped + ?4,
+                    "-- name: progress_replay
+                         UPDATE replays SET walked = walked + ?2, deliveries = deliveries + ?3, skipped = skipped + ?4,
                                         walked_to = ?5, updated_at = ?6, claimed_until = ?7,
                                         matched = max(matched, walked + ?2)
                      WHERE id = ?1 RETURNING walked, deliveries, skipped, walked_to",
@@ -166,11 +177,12 @@ impl Replays for Sqlite {
         .await
     }
 
-    async fn give_back_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
+    async fn release_replay(&self, id: ReplayId, claim: ReplayClaim) -> Result<(), StoreError> {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE replays SET claim_token = NULL, claimed_until = NULL WHERE id = ?1 AND claim_token = ?2",
+                    "-- name: give_back_replay
+                         UPDATE replays SET claim_token = NULL, claimed_until = NULL WHERE id = ?1 AND claim_token = ?2",
                 )?
                 .execute(params![blob(id.uuid()), blob(claim.0)])?;
             Ok(())
@@ -190,7 +202,8 @@ impl Replays for Sqlite {
         self.write(move |connection| {
             let ended = connection
                 .prepare_cached(
-                    "UPDATE replays SET matched = iif(?3 = 'succeeded', walked, matched),
+                    "-- name: end_replay
+                         UPDATE replays SET matched = iif(?3 = 'succeeded', walked, matched),
                                         matched_at_least = matched_at_least AND ?3 <> 'succeeded', state = ?3, error = ?4, updated_at = ?5, ended_at = ?5, claim_token = NULL,
                                         claimed_until = NULL
                      WHERE id = ?1 AND claim_token = ?2 AND state = 'running'",
@@ -215,7 +228,10 @@ impl Replays for Sqlite {
         entry: &AuditEntry,
     ) -> Result<Option<Retried>, StoreError> {
         let entry = entry.clone();
-        let sql = format!("SELECT {} FROM deliveries WHERE id = ?1 AND tenant = ?2", row::DELIVERY);
+        let sql = format!(
+            "/* name: read_delivery_to_retry */ SELECT {} FROM deliveries WHERE id = ?1 AND tenant = ?2",
+            row::DELIVERY
+        );
         self.write(move |connection| {
             let known = connection
                 .prepare_cached(&sql)?
@@ -228,7 +244,8 @@ impl Replays for Sqlite {
                 DeliveryState::Scheduled { .. } | DeliveryState::Held(_) => {
                     connection
                         .prepare_cached(
-                            "UPDATE deliveries SET state = 'scheduled', reason = NULL, due = ?2, sweep_at = ?2,
+                            "-- name: hasten_delivery
+                                 UPDATE deliveries SET state = 'scheduled', reason = NULL, due = ?2, sweep_at = ?2,
                                     updated_at = ?2, step = min(step + 1, step | 65535)
                              WHERE id = ?1",
                         )?
@@ -251,7 +268,7 @@ impl Replays for Sqlite {
     }
 }
 
-/// Makes deliveries that are due now; how many. The ledger keeps them until then, and the sweeper publishes them.
+/// Makes deliveries that are due now, and returns their number. The ledger keeps them until the sweeper publishes them.
 fn make(
     connection: &Connection,
     replay: ReplayId,
@@ -261,7 +278,8 @@ fn make(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO deliveries (id, event, tenant, endpoint, state, due, step, attempts, sweep_at, updated_at)
+        "-- name: make_deliveries_of_replay
+         INSERT INTO deliveries (id, event, tenant, endpoint, state, due, step, attempts, sweep_at, updated_at)
          SELECT ?1, ?2, ?3, ?4, 'scheduled', ?5, ?6, 0, ?5, ?5
          WHERE EXISTS (SELECT 1 FROM events WHERE id = ?2 AND tenant = ?3 AND erased_at IS NULL AND NOT test)
            AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?4 AND tenant = ?3)
@@ -288,7 +306,7 @@ fn make(
     Ok(made as u64)
 }
 
-/// The columns [`REPLAY`].
+/// Reads the columns of [`REPLAY`].
 fn replay(row: &Row<'_>) -> rusqlite::Result<Replay> {
     let state: String = row.get(6)?;
     let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);

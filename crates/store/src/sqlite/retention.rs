@@ -1,7 +1,7 @@
-//! What single tenants keep for less time than others.
+//! Retention of tenants that keep less than the others.
 //!
-//! Each statement walks over a bounded number of rows along an index and leaves a mark behind the last of them, from which
-//! the next one goes on.
+//! Each statement visits a bounded number of rows along an index and leaves a mark behind the last of them, from which
+//! the next one continues.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -14,7 +14,7 @@ use super::row::{blob, id, micros};
 use crate::erasures::Forgetting;
 use crate::error::StoreError;
 
-/// Forgets some rows of a tenant; how many were walked over.
+/// Removes some rows of a tenant and returns the number of rows visited.
 pub(super) fn forget(connection: &Connection, what: Forgetting, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let mut walk = Walk {
         connection,
@@ -59,7 +59,10 @@ impl Walk<'_> {
     /// Does something to the next rows below a bound, those that are `{batch}`, and moves the mark behind them.
     fn over(&mut self, table: &str, mark: &str, to: Uuid, change: &str, more: &[Value]) -> Result<(), StoreError> {
         let tenant = Value::from(blob(self.tenant.uuid()).to_vec());
-        let read = format!("SELECT {mark} FROM forgotten WHERE tenant = ?1 AND {mark} IS NOT NULL");
+        let read = format!(
+            "-- name: read_forgotten_mark
+             SELECT {mark} FROM forgotten WHERE tenant = ?1 AND {mark} IS NOT NULL"
+        );
         let from = self
             .connection
             .prepare_cached(&read)?
@@ -70,7 +73,8 @@ impl Walk<'_> {
             return Ok(());
         }
         let batch = format!(
-            "SELECT id FROM {table} WHERE tenant = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT {}",
+            "-- name: walk_rows
+                 SELECT id FROM {table} WHERE tenant = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT {}",
             self.limit
         );
         let bounds = [tenant.clone(), uuid(from), uuid(to)];
@@ -93,7 +97,8 @@ impl Walk<'_> {
                 .execute(params_from_iter(values))?;
         }
         let write = format!(
-            "INSERT INTO forgotten (tenant, {mark}) VALUES (?1, ?2)
+            "-- name: write_forgotten_mark
+             INSERT INTO forgotten (tenant, {mark}) VALUES (?1, ?2)
              ON CONFLICT (tenant) DO UPDATE SET {mark} = excluded.{mark}"
         );
         self.connection

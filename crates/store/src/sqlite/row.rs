@@ -76,7 +76,7 @@ pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Re
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| unreadable(column, Type::Text, error))
 }
 
-/// The columns [`ATTEMPT_SUMMARY`].
+/// Reads the columns of [`ATTEMPT_SUMMARY`].
 pub(super) fn attempt_summary(row: &Row<'_>) -> Result<AttemptSummary> {
     let (name, reason) = (row.get_ref(11)?.as_str()?, row.get_ref(12)?.as_str_or_null()?);
     Ok(AttemptSummary {
@@ -99,7 +99,7 @@ pub(super) fn attempt_summary(row: &Row<'_>) -> Result<AttemptSummary> {
     })
 }
 
-/// The columns [`ATTEMPT_SUMMARY`] and [`ATTEMPT_REST`].
+/// Reads the columns of [`ATTEMPT_SUMMARY`] and [`ATTEMPT_REST`].
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt> {
     let body = row.get::<_, Vec<u8>>(18)?.into();
     Ok(Attempt {
@@ -127,7 +127,7 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt> {
     })
 }
 
-/// The columns [`EVENT_SUMMARY`].
+/// Reads the columns of [`EVENT_SUMMARY`].
 pub(super) fn event_summary(row: &Row<'_>) -> Result<EventSummary> {
     Ok(EventSummary {
         id: id(row, 0, EventId::from_uuid)?,
@@ -142,7 +142,7 @@ pub(super) fn event_summary(row: &Row<'_>) -> Result<EventSummary> {
     })
 }
 
-/// The columns [`DELIVERY`].
+/// Reads the columns of [`DELIVERY`].
 pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery> {
     Ok(Delivery {
         id: id(row, 0, DeliveryId::from_uuid)?,
@@ -175,7 +175,7 @@ pub(super) fn open_delivery(row: &Row<'_>) -> Result<OpenDelivery> {
     })
 }
 
-/// How far the delivery with the columns [`DELIVERY`] is.
+/// Reads the columns of [`DELIVERY`] as a state.
 pub(super) fn delivery_state(row: &Row<'_>) -> Result<(DeliveryId, Step, DeliveryState)> {
     let delivery = delivery(row)?;
     Ok((delivery.id, Step::from_number(row.get(7)?), delivery.state))

@@ -30,7 +30,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(migration)?;
         if let Some(compatible_from) = compatible_from(migration) {
             transaction.execute(
-                "UPDATE schema_compatibility SET compatible_from = ?1",
+                "/* name: write_schema_compatibility */ UPDATE schema_compatibility SET compatible_from = ?1",
                 [compatible_from],
             )?;
         }
@@ -47,13 +47,13 @@ pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
     if found <= known {
         return Ok(found);
     }
-    let sql = "SELECT compatible_from FROM schema_compatibility";
+    let sql = "/* name: read_schema_compatibility */ SELECT compatible_from FROM schema_compatibility";
     let needed: u32 = connection.query_row(sql, (), |row| row.get(0))?;
     if needed <= known {
         tracing::info!(
             schema = found,
             program = known,
-            "the schema is of a newer version, and fit for this one"
+            "the schema is of a newer version and compatible with this one"
         );
         return Ok(found);
     }
@@ -63,7 +63,7 @@ pub(super) fn check(connection: &Connection) -> Result<u32, StoreError> {
     )))
 }
 
-/// What a step's file says in its first line, as all from version 11 on do.
+/// The oldest version that may run on this schema, from the file's first line; steps have it from version 11 on.
 fn compatible_from(migration: &str) -> Option<u32> {
     let first = migration.lines().next()?;
     first.strip_prefix("-- compatible-from: ")?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! How the ledger stands.
+//! The ledger's figures for metrics, read from SQLite.
 
 use std::time::Duration;
 
@@ -10,14 +10,16 @@ use crate::error::StoreError;
 use crate::ledger::Standing;
 
 pub(super) fn standing(connection: &Connection, now: Timestamp) -> Result<Standing, StoreError> {
-    let sql = "SELECT count(*), min(sweep_at)
+    let sql = "-- name: count_overdue_deliveries
+               SELECT count(*), min(sweep_at)
                FROM (SELECT sweep_at FROM deliveries WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2)";
     let mut select = connection.prepare_cached(sql)?;
     let (overdue, oldest): (i64, Option<i64>) = select.query_row(params![micros(now), Standing::COUNTED], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;
     let late = oldest.map_or(0, |oldest| micros(now).saturating_sub(oldest));
-    let sql = "SELECT (SELECT count(*) FROM replays WHERE state IN ('running', 'paused')),
+    let sql = "-- name: count_jobs
+         SELECT (SELECT count(*) FROM replays WHERE state IN ('running', 'paused')),
                       (SELECT count(*) FROM erasures WHERE state = 'running')";
     let (replays, erasures): (i64, i64) = connection
         .prepare_cached(sql)?

@@ -14,9 +14,9 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How many writes may wait; more callers wait for a place.
+/// Writes that may wait; further callers wait for a place.
 const WAITING: usize = 4096;
-/// A group ends at so many writes or after so long, so that its first write is not kept waiting by its last.
+/// Limits of a group, in writes and time, so that its first write does not wait long for its last.
 const GROUP_JOBS: usize = 512;
 const GROUP_TIME: Duration = Duration::from_millis(25);
 
@@ -67,11 +67,11 @@ impl Drop for Writer {
     }
 }
 
-/// A write with its caller.
+/// A write with its caller's channel.
 trait Job: Send {
     /// Does the work and keeps its result. If it failed, says why for the others of the group.
     fn run(&mut self, connection: &Connection) -> Result<(), String>;
-    /// Gives the caller the result of the work, or the reason why nothing was committed.
+    /// Sends the caller the result of the work, or the reason why nothing was committed.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -122,6 +122,8 @@ fn work(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
 }
 
 fn write_group(connection: &Connection, first: Box<dyn Job>, waiting: &mut mpsc::Receiver<Box<dyn Job>>) {
+    // Takes the write lock at once. A transaction that begins by reading may fail to get it later, in the middle of a
+    // group.
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         first.answer(Err(error.into()));
         return;
@@ -137,6 +139,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, waiting: &mut mpsc:
         next = if written.is_err() || full {
             None
         } else {
+            // Only writes that wait already join the group: a commit is never delayed for company.
             waiting.try_recv().ok()
         };
     }
@@ -147,6 +150,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, waiting: &mut mpsc:
             tracing::error!("the database did not roll back");
         }
     }
+    // Every write of the group was rolled back, so all of their callers may try again.
     let cause = committed.err().map(|error| format!("nothing was committed: {error}"));
     for job in group {
         job.answer(

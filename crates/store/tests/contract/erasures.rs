@@ -227,7 +227,7 @@ async fn erase(store: &Arc<dyn Store>, erasure: &Erasure) -> Removed {
 pub(crate) async fn what_was_erased_does_not_come_back(store: Arc<dyn Store>) {
     let (tenant, neighbour) = (stored_tenant(&store).await, stored_tenant(&store).await);
     let endpoint = EndpointId::new();
-    let event = failed_event(&store, tenant, 0, endpoint).await;
+    let event = failed_event(&store, tenant, 1, endpoint).await;
     let late = event_at(now() - HOUR, tenant, &[endpoint]);
     let asked = erasure(tenant, None);
     store.create_erasure(&asked, &entry()).await.unwrap();
@@ -312,7 +312,7 @@ pub(crate) async fn erasures_take_turns(store: Arc<dyn Store>) {
     assert_eq!(taken.id, first.id);
     let (_, done) = store.erase_some(&taken, at, LEASE, 1).await.unwrap();
     assert!(!done);
-    store.give_back_erasure(taken.id).await.unwrap();
+    store.release_erasure(taken.id).await.unwrap();
     let next = store.claim_erasure(at, LEASE).await.unwrap().unwrap();
     assert_eq!(next.id, second.id, "the other waited longer");
     assert_eq!(store.claim_erasure(at, LEASE).await.unwrap().unwrap().id, first.id);

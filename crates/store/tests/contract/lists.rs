@@ -3,9 +3,12 @@ use std::time::Duration;
 
 use tidings_domain::{
     AttemptId, DeliveryId, DeliveryState, EndpointId, EventId, FailureReason, HoldReason, Outcome, Step, TenantId,
+    Timestamp,
 };
 use tidings_store::Store;
-use tidings_store::ledger::{Attempt, AttemptQuery, Counted, DeliveryQuery, EventQuery, NewEvent, Page, Record};
+use tidings_store::ledger::{
+    Attempt, AttemptQuery, Counted, DeliveryQuery, EventQuery, NewEvent, Outcomes, Page, Record, Tally,
+};
 
 use crate::fixtures::{HOUR, MINUTE, attempt, event_at, now, to, uuid_at};
 
@@ -588,6 +591,17 @@ pub(crate) async fn what_is_rare_is_found_page_by_page(store: Arc<dyn Store>) {
         assert_eq!(store.count_attempts(&of_endpoint, limit).await.unwrap(), expected);
     }
 
+    // So many are counted in the time that there is, or as far as it says.
+    let of_endpoint = AttemptQuery {
+        endpoint: Some(endpoint),
+        ..Default::default()
+    };
+    let bounds = [Timestamp::UNIX_EPOCH, now() + HOUR];
+    let tally = store.tally_attempts(&of_endpoint, &bounds).await.unwrap();
+    let counted = tally.spans[0].succeeded + tally.spans[0].failed_retryable;
+    assert!(counted == u64::from(MANY) || tally.counted_since.is_some(), "{tally:?}");
+    assert!((500..=u64::from(MANY)).contains(&counted), "{tally:?}");
+
     // To look through another tenant's endpoint would tell that there is something.
     let anothers = AttemptQuery {
         tenant: Some(TenantId::new()),
@@ -598,6 +612,64 @@ pub(crate) async fn what_is_rare_is_found_page_by_page(store: Arc<dyn Store>) {
     };
     let page = store.attempts(&anothers).await.unwrap();
     assert!(page.rows.is_empty() && page.next.is_none(), "{page:?}");
+}
+
+pub(crate) async fn attempts_are_tallied_by_outcome_and_span(store: Arc<dyn Store>) {
+    let (tenant, endpoint) = (TenantId::new(), EndpointId::new());
+    let at = now();
+    let retryable = Outcome::retryable(FailureReason::Timeout);
+    let ended = [
+        (at - 3 * HOUR, Outcome::Succeeded),
+        (at - 2 * HOUR, Outcome::Succeeded),
+        (at - HOUR - MILLISECOND, retryable),
+        (at - HOUR, retryable),
+        (at - HOUR, Outcome::fatal(FailureReason::Status)),
+        (at, Outcome::Succeeded),
+    ];
+    let attempts = ended.map(|(at, outcome)| {
+        let event = event_at(at, tenant, &[endpoint]);
+        Record::Attempt(Box::new(made(&event, endpoint, None, outcome)))
+    });
+    store.record(attempts.into()).await.unwrap();
+
+    let outcomes = |succeeded, failed_retryable, failed_final| Outcomes {
+        succeeded,
+        failed_retryable,
+        failed_final,
+    };
+    let tally = |spans: &[Outcomes]| Tally {
+        spans: spans.to_vec(),
+        counted_since: None,
+    };
+    // A span begins with its first millisecond and ends before that of the next.
+    let bounds = [at - 2 * HOUR, at - HOUR, at];
+    let of_tenant = AttemptQuery {
+        tenant: Some(tenant),
+        ..Default::default()
+    };
+    let of_endpoint = AttemptQuery {
+        tenant: Some(tenant),
+        endpoint: Some(endpoint),
+        ..Default::default()
+    };
+    for query in [&of_tenant, &of_endpoint] {
+        let found = store.tally_attempts(query, &bounds).await.unwrap();
+        assert_eq!(found, tally(&[outcomes(1, 1, 0), outcomes(0, 1, 1)]), "{query:?}");
+    }
+    let late = AttemptQuery {
+        outcomes: vec!["failed_retryable".into()],
+        since: Some(at - HOUR),
+        until: Some(at + HOUR),
+        ..of_endpoint.clone()
+    };
+    let found = store.tally_attempts(&late, &bounds).await.unwrap();
+    assert_eq!(found, tally(&[outcomes(0, 0, 0), outcomes(0, 1, 0)]));
+    let anothers = AttemptQuery {
+        tenant: Some(TenantId::new()),
+        ..of_endpoint
+    };
+    let found = store.tally_attempts(&anothers, &bounds).await.unwrap();
+    assert_eq!(found, tally(&[Outcomes::default(); 2]));
 }
 
 /// What all pages have, to the last.

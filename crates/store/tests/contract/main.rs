@@ -12,13 +12,13 @@ mod idempotency;
 mod keys;
 mod ledger;
 mod lists;
-mod open;
 mod registry;
 mod rekey;
 mod replays;
 mod stores;
-mod tail;
+mod sweep;
 mod unreadable;
+mod watch;
 
 /// Runs the whole suite on the stores that a function opens.
 macro_rules! contract {
@@ -85,9 +85,10 @@ macro_rules! contract {
                     events_are_filtered_and_paged,
                     deliveries_are_filtered_and_paged,
                     what_is_rare_is_found_page_by_page,
+                    attempts_are_tallied_by_outcome_and_span,
                     one_tenant_never_sees_anothers,
                 ]
-                open[
+                sweep[
                     what_is_overdue_is_swept_once_and_hidden,
                     a_swept_delivery_is_a_step_further,
                     nothing_terminal_or_held_is_swept,
@@ -143,7 +144,7 @@ macro_rules! contract {
                     an_erasure_removes_idempotency_keys_in_batches,
                     one_process_at_a_time_has_the_upkeep,
                 ]
-                tail[
+                watch[
                     a_process_hears_what_others_tell_and_not_itself,
                 ]
                 answers[

@@ -116,7 +116,7 @@ pub(crate) async fn a_replay_is_one_workers_until_its_claim_ends(store: Arc<dyn 
     let done = store.replay_batch(&replay, second, nothing, later, LEASE).await;
     assert_eq!(done.unwrap().unwrap().walked_to, Some(event.id.uuid()));
 
-    store.give_back_replay(replay.id, second).await.unwrap();
+    store.release_replay(replay.id, second).await.unwrap();
     let (_, third) = store.claim_replay(later, LEASE).await.unwrap().unwrap();
     assert!(
         store
@@ -213,7 +213,12 @@ pub(crate) async fn a_replay_that_is_paused_or_cancelled_makes_nothing(store: Ar
     let replay = replay(tenant);
     stored(&store, &replay).await;
     let (_, claim) = store.claim_replay(now(), LEASE).await.unwrap().unwrap();
-    let turn = async |from, to| store.turn_replay(replay.id, from, to, now(), &entry()).await.unwrap();
+    let turn = async |from, to| {
+        store
+            .transition_replay(replay.id, from, to, now(), &entry())
+            .await
+            .unwrap()
+    };
 
     assert!(
         !turn(ReplayState::Paused, ReplayState::Running).await,
@@ -241,7 +246,7 @@ pub(crate) async fn changes_of_replays_are_audited(store: Arc<dyn Store>) {
     store.create_replay(&replay, &created).await.unwrap();
     let refused = entry().of(Some(tenant));
     let turned = store
-        .turn_replay(replay.id, ReplayState::Paused, ReplayState::Running, now(), &refused)
+        .transition_replay(replay.id, ReplayState::Paused, ReplayState::Running, now(), &refused)
         .await;
     assert!(!turned.unwrap());
     let query = AuditQuery {

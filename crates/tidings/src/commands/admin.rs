@@ -1,4 +1,4 @@
-//! `tidings admin`.
+//! `tidings admin`: tasks beside the running system.
 
 use clap::Subcommand;
 use tidings_control::keys::bootstrap_key;
@@ -7,7 +7,7 @@ use tidings_store::postgres::Postgres;
 
 use crate::config::ConfigArgs;
 
-/// What is done once, beside the running system.
+/// Tasks beside the running system, such as making the first key.
 ///
 /// Example:
 ///   tidings admin bootstrap --config tidings.toml

@@ -1,4 +1,4 @@
-//! `tidings backup`.
+//! `tidings backup`: copies of the embedded database.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -7,13 +7,14 @@ use anyhow::Context as _;
 use tidings_store::sqlite::backup;
 
 use crate::config::ConfigArgs;
-use crate::output::line;
+use tidings_cli::output::line;
 
-/// Copies the database of a standalone system on SQLite to a new file, while it runs: events, deliveries, what waits for its
-/// next attempt, tenants, keys and endpoints, as they stand at one moment.
+/// Copies the database of a standalone system on SQLite to a new file, while it runs. The copy contains events,
+/// deliveries with their next attempts, tenants, keys and endpoints, all as of one moment.
 ///
-/// The copy is worthless without the key that seals endpoints' secrets: secrets.key beside the database, or secrets.keys of
-/// the configuration. Keep that too, in another place. On PostgreSQL use its own tools (docs/operations/backup.md).
+/// Without the key that seals endpoints' secrets the copy is worthless: secrets.key beside the database, or
+/// secrets.keys of the configuration. Keep that key too, in another place. For PostgreSQL use its own tools
+/// (docs/operations/backup.md).
 ///
 /// Example:
 ///   tidings backup /backups/tidings-2026-11-27.db --data-dir /var/lib/tidings

@@ -1,4 +1,4 @@
-//! `tidings config`.
+//! `tidings config`: checks of the configuration.
 
 use clap::Subcommand;
 

@@ -1,4 +1,4 @@
-//! `tidings control`.
+//! `tidings control`: the role that manages the registry.
 
 use tidings_control::logs::LogClient;
 use tidings_control::send_test::DispatcherClient;
@@ -9,7 +9,7 @@ use crate::config::ConfigArgs;
 use crate::health::Watched;
 use crate::start::Process;
 
-/// The role that manages tenants, keys and endpoints.
+/// Run the control service (manages tenants, keys and endpoints, and serves the REST API and the console).
 ///
 /// Example:
 ///   tidings control --database-url postgres://tidings@db/tidings
@@ -54,7 +54,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         destinations: process.config.destinations.rules(),
         retention: process.config.log.retention,
         dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
-        logs: LogClient::new(&process.config.log_client.servers, &process.config.log_client.tls)?,
+        logs: LogClient::new(
+            &process.config.log_client.servers,
+            &process.config.log_client.tls,
+            &process.internal_token()?,
+        )?,
         others: tidings_ingest::openapi(),
         shutdown: process.shutdown.clone(),
     };

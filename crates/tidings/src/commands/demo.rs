@@ -23,16 +23,17 @@ use tokio_util::sync::CancellationToken;
 use self::account::Account;
 use self::fixtures::{Fixture, PRODUCTS};
 use self::receivers::{Behaviour, Receivers};
-use crate::client::{Client, explain};
 use crate::commands::standalone::{Engines, Running};
 use crate::config::ConfigArgs;
-use crate::output::{self, Format, OutputArgs};
 use crate::start::Process;
+use tidings_cli::client::{Client, explain};
+use tidings_cli::output::{self, Format, OutputArgs};
 
-/// Publishes every kind of event to receivers that verify, fail, recover and give up, and checks what became of each.
+/// Publishes every kind of event to receivers that verify signatures, fail and recover, and checks the result of each
+/// delivery.
 ///
-/// Needs nothing: a whole system is started for it on free ports. With --database-url and --amqp-url
-/// it runs on PostgreSQL and RabbitMQ. Exits with 0 only if all is as it should be.
+/// Needs no preparation: a whole system is started on free ports. With --database-url and --amqp-url it runs on
+/// PostgreSQL and RabbitMQ. Exits with 0 only if every delivery ended as expected.
 ///
 /// Examples:
 ///   tidings demo
@@ -42,7 +43,7 @@ use crate::start::Process;
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Keep what the demo made, the embedded database above all, and say where it is.
+    /// Keep the demo's files, such as the embedded database, and print their directory.
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
@@ -52,10 +53,10 @@ pub(crate) struct Args {
 /// The products' tenants, each with its id.
 type Tenants = BTreeMap<&'static str, (String, Client)>;
 
-/// How long all deliveries may take to end.
+/// Limit for all deliveries to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An endpoint of the demo.
+/// An endpoint of the demo, with its expected outcome.
 struct Role {
     name: &'static str,
     /// The product whose tenant it belongs to.
@@ -71,7 +72,7 @@ struct Role {
 }
 
 impl Role {
-    /// An endpoint that takes everything.
+    /// An endpoint that accepts every request.
     const fn of(product: &'static str, name: &'static str, dialect: &'static str) -> Self {
         Self {
             name,
@@ -127,7 +128,7 @@ const ROLES: [Role; 16] = [
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut config = args.config.load()?;
     config.telemetry.filter = "warn,lapin=off,tidings_service::health=off".into();
-    telemetry::init(&config.telemetry)?;
+    telemetry::init(&config.telemetry, None)?;
     let directory = Directory::make(args.keep)?;
     config.standalone.data_dir = directory.path.clone();
     config.standalone.grpc_address = "127.0.0.1:0".into();
@@ -152,9 +153,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let path = path.display();
         eprintln!("kept in {path}; to look around:");
         eprintln!("  tidings standalone --data-dir {path}");
-        eprintln!("  tidings logs --key-file {path}/operator.key");
+        eprintln!("  tidings attempt list --key-file {path}/operator.key");
     }
-    anyhow::ensure!(account.problems.is_empty(), "not all is as it should be");
+    anyhow::ensure!(account.problems.is_empty(), "some deliveries did not end as expected");
     Ok(())
 }
 
@@ -273,7 +274,7 @@ async fn publish(tenant: &Client, fixture: &Fixture) -> anyhow::Result<pb::Publi
     Ok(tenant.events().publish(request).await.map_err(explain)?.into_inner())
 }
 
-/// How many deliveries the published events must have.
+/// The number of deliveries that the published events must have.
 fn expected_deliveries(published: &[(Fixture, String)]) -> usize {
     published
         .iter()
@@ -301,7 +302,7 @@ async fn wait_until_ended(tenants: &Tenants, expected: usize) -> anyhow::Result<
     }
 }
 
-/// How many deliveries of a tenant have ended.
+/// The number of a tenant's deliveries that have ended.
 async fn ended_deliveries(tenant: &Client) -> anyhow::Result<usize> {
     let mut request = pb::ListDeliveriesRequest {
         states: ["succeeded", "exhausted", "cancelled"].map(str::to_owned).to_vec(),
@@ -325,7 +326,7 @@ async fn ended_deliveries(tenant: &Client) -> anyhow::Result<usize> {
 }
 
 impl Role {
-    /// Whether the endpoint gets an event.
+    /// `true` if the endpoint is to receive the event.
     fn wants(&self, fixture: &Fixture) -> bool {
         let subscribed = |pattern: tidings_domain::EventPattern| pattern.matches(&fixture.event_type);
         self.product == fixture.product && self.pattern.parse().is_ok_and(subscribed)

@@ -1,4 +1,4 @@
-//! `tidings dispatcher`.
+//! `tidings dispatcher`: the role that makes attempts.
 
 use tidings_service::serve;
 
@@ -6,7 +6,7 @@ use crate::config::ConfigArgs;
 use crate::health::Watched;
 use crate::start::Process;
 
-/// The role that makes attempts.
+/// Run a dispatcher (delivers events to endpoints, with retries).
 ///
 /// Example:
 ///   tidings dispatcher --database-url postgres://tidings@db/tidings --amqp-url amqp://tidings@mq/tidings

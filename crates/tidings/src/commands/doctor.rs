@@ -1,4 +1,4 @@
-//! `tidings doctor`.
+//! `tidings doctor`: checks of all that Tidings depends on.
 
 mod embedded;
 mod engines;
@@ -14,13 +14,13 @@ use url::Url;
 use self::finding::Findings;
 use super::standalone::Engines;
 use crate::config::ConfigArgs;
-use crate::output::OutputArgs;
+use tidings_cli::output::OutputArgs;
 
-/// Looks at everything that Tidings depends upon, from where it is run, and says of each thing whether it is well and what to
-/// do if not. It changes nothing and sends nothing to anybody's endpoint. Fails if something is wrong; warnings do not fail.
+/// Checks everything that Tidings depends on, from the machine it is run on, and says for each problem what to do. It
+/// changes nothing and sends nothing to any endpoint. Errors make it fail; warnings do not.
 ///
-/// Run it with the configuration of the roles, where they run: before the first start, after changes, when something is odd.
-/// With --role it also asks processes how they are, by the addresses of their monitors.
+/// Run it with the configuration of the roles, where they run: before the first start, after changes, and when
+/// something seems wrong. With --role it also reads the health of processes from their monitors.
 ///
 /// Example:
 ///   tidings doctor --config tidings.toml --role http://ingest:9464 --role http://log:9464 --egress https://example.com
@@ -31,16 +31,16 @@ pub(crate) struct Args {
     config: ConfigArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Where a process serves its monitor; may be repeated.
+    /// Address of a process's monitor; may be repeated.
     #[arg(long = "role", value_name = "URL")]
     roles: Vec<Url>,
-    /// A public address that requests should be able to reach from here, as dispatchers make them; may be repeated.
+    /// A public address that must be reachable from here as dispatchers connect; may be repeated.
     #[arg(long, value_name = "URL")]
     egress: Vec<Url>,
-    /// The data directory of a standalone system; its engines are looked at unless flags or variables name others.
+    /// The data directory of a standalone system; its engines are checked unless flags or variables name others.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// How long one thing may take to answer.
+    /// Time limit for each check.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }

@@ -1,11 +1,11 @@
-//! `tidings ingest`.
+//! `tidings ingest`: the role that accepts events.
 
 use tidings_service::{fallback, serve};
 
 use crate::config::ConfigArgs;
 use crate::start::Process;
 
-/// The role that takes events in, over gRPC and HTTP.
+/// Run the ingest service (accepts events over gRPC and HTTP).
 ///
 /// Example:
 ///   tidings ingest --database-url postgres://tidings@db/tidings --amqp-url amqp://tidings@mq/tidings

@@ -1,11 +1,11 @@
-//! `tidings log`.
+//! `tidings log`: the role that stores the history.
 
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;
 use crate::start::Process;
 
-/// The role that keeps and shows what became of events.
+/// Run the log service (stores the history of deliveries and serves it over gRPC).
 ///
 /// Example:
 ///   tidings log --database-url postgres://tidings@db/tidings --amqp-url amqp://tidings@mq/tidings

@@ -1,4 +1,4 @@
-//! `tidings metrics`.
+//! `tidings metrics`: the list of metrics.
 
 use tidings_service::metrics::{Family, families};
 

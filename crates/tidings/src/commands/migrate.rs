@@ -1,4 +1,4 @@
-//! `tidings migrate`.
+//! `tidings migrate`: the schema of PostgreSQL.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tidings_service::telemetry;
 
 use crate::config::ConfigArgs;
 
-/// Brings the PostgreSQL schema up to what this version works with. Safe to run at every deployment, before, while or after
-/// the roles start: they wait for it, and those that run already go on.
+/// Migrates the PostgreSQL schema to this version. Safe to run at every deployment, before, during or after the start
+/// of the roles: new ones wait for it, and running ones go on.
 ///
-/// It does nothing to a schema that a newer version migrated, if that says that this version can run on it.
+/// A schema that a newer version migrated stays as it is, if it says that this version can run on it.
 ///
 /// Example:
 ///   tidings migrate --wait 2m --database-url postgres://tidings@db/tidings
@@ -18,15 +18,15 @@ use crate::config::ConfigArgs;
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// How long to wait for a database that is not there, as in `2m`. Others who migrate, or use the tables that change, are
-    /// waited for as long as that, or 5 minutes.
+    /// Time to wait for a database that is not reachable, as in `2m`. Other migrations, and users of tables that
+    /// change, are waited for as long as that, or 5 minutes.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     wait: Duration,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let config = args.config.load()?;
-    telemetry::init(&config.telemetry)?;
+    telemetry::init(&config.telemetry, None)?;
     let migrated = tidings_store::postgres::migrate(&config.database, args.wait).await?;
     for name in &migrated.applied {
         println!("applied {name}");

@@ -1,4 +1,4 @@
-//! `tidings secrets`.
+//! `tidings secrets`: the keys that seal secrets.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use tidings_store::postgres::Postgres;
 use tidings_store::sqlite::Sqlite;
 
 use crate::config::ConfigArgs;
-use crate::output::line;
+use tidings_cli::output::line;
 
-/// Looks after the keys that secrets at rest are sealed with (secrets.keys).
+/// Manages the keys that seal secrets at rest (secrets.keys).
 ///
 /// Example:
 ///   tidings secrets rekey --config tidings.toml
@@ -27,12 +27,16 @@ enum Command {
     Rekey(RekeyArgs),
 }
 
-/// Seals every secret with the first of the configured keys, so that the others can be taken away.
+/// Seals every secret again with the first configured key, so that the others can be removed.
 ///
-/// To change the key: put the new one last in secrets.keys, behind the old one, and restart every role, so that each can
-/// open what others will seal with it; put it first, and restart every role again; run this; a day later, when the answers kept for Idempotency-Keys are gone as well, run it with --check, take the old key away
-/// and restart again. It may run while the system does (on PostgreSQL), and again
-/// after it was interrupted.
+/// To change the key:
+///   1. append the new key to secrets.keys and restart every role, so that each can open what others seal with it
+///   2. put the new key first and restart every role again
+///   3. run this command
+///   4. a day later, when the responses stored for Idempotency-Keys are gone as well, run it with --check, remove the
+///      old key and restart every role
+///
+/// It may run beside the system (on PostgreSQL), and again after an interruption.
 ///
 /// Examples:
 ///   tidings secrets rekey --config tidings.toml
@@ -42,16 +46,16 @@ enum Command {
 struct RekeyArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Only say which keys are in use.
+    /// Only list the keys in use.
     #[arg(long)]
     check: bool,
-    /// The data directory of a standalone system on SQLite, which must not run meanwhile; without it, the configured
-    /// PostgreSQL.
+    /// The data directory of a standalone system on SQLite, which must be stopped; without it, the configured
+    /// PostgreSQL is used.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
-/// How many endpoints are gone through before progress is told.
+/// Endpoints sealed again between two lines of progress.
 const BATCH: u32 = 500;
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! `tidings standalone`.
+//! `tidings standalone`: every role in one process.
 
 mod keys;
 
@@ -34,10 +34,10 @@ use crate::config::ConfigArgs;
 use crate::health::Watched;
 use crate::start::{Process, topology};
 
-/// All roles in one process, on SQLite; with --database-url and --amqp-url on PostgreSQL and RabbitMQ.
+/// Run all services in one process, on SQLite; with --database-url and --amqp-url on PostgreSQL and RabbitMQ.
 ///
-/// At its first start it makes an operator's key and keeps it in DATA_DIR/operator.key, where the other commands
-/// look for one.
+/// The first start makes an operator's key and stores it in DATA_DIR/operator.key, where the other commands look for
+/// it.
 ///
 /// Example:
 ///   tidings standalone --allow-network 127.0.0.0/8
@@ -46,23 +46,22 @@ use crate::start::{Process, topology};
 pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Where the embedded database and the generated keys lie [default: tidings-data].
+    /// Directory of the embedded database and the generated keys [default: tidings-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Where all gRPC services listen [default: 127.0.0.1:50051].
+    /// Address of all gRPC services [default: 127.0.0.1:50051].
     #[arg(long, value_name = "ADDRESS")]
     grpc_address: Option<String>,
-    /// Where HTTP is served [default: 127.0.0.1:8080].
+    /// Address of the REST API and the console [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS")]
     http_address: Option<String>,
-    /// Where metrics and health are served [default: 127.0.0.1:9464].
+    /// Address of metrics and health [default: 127.0.0.1:9464].
     #[arg(long, value_name = "ADDRESS")]
     monitor_address: Option<String>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut process = Process::begin(&args.config)?;
-    tidings_service::process::describe("standalone");
+    let mut process = Process::begin("standalone", &args.config)?;
     let standalone = &mut process.config.standalone;
     standalone.data_dir = args.data_dir.unwrap_or(standalone.data_dir.clone());
     standalone.grpc_address = args.grpc_address.unwrap_or(standalone.grpc_address.clone());
@@ -74,7 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Running::start(process, engines).await?.until_stopped().await
 }
 
-/// What keeps the data and the messages.
+/// The engines for data and messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Engines {
     pub(crate) postgres: bool,
@@ -91,14 +90,14 @@ impl Engines {
         }
     }
 
-    /// What operators know them by: that of the data, then that of the messages.
+    /// Their names for operators: the database's, then the queue's.
     fn names(self) -> (&'static str, &'static str) {
         let name = |is_other, other| if is_other { other } else { "sqlite" };
         (name(self.postgres, "postgresql"), name(self.rabbit, "rabbitmq"))
     }
 
-    /// What taking events in and sending them needs: whom it knows, where events can be made durable, and the keys of
-    /// secrets unless it was accepted that some are lost.
+    /// The components that accepting and sending events needs: known callers, a durable place for events, and the keys
+    /// of secrets unless lost keys were accepted.
     fn needs(self, accept_lost_keys: bool) -> Vec<&'static [&'static str]> {
         let mut needs: Vec<&'static [&'static str]> = vec![&["registry_loaded"]];
         if !accept_lost_keys {
@@ -119,14 +118,14 @@ pub(crate) struct Running {
     process: Process,
     queue: Arc<dyn Queue>,
     tasks: Vec<JoinHandle<()>>,
-    /// Where the gRPC services listen.
+    /// The address of the gRPC services.
     pub(crate) grpc: SocketAddr,
     store: Arc<dyn Store>,
     registry: Arc<RegistryCache>,
 }
 
 impl Running {
-    /// Starts every role.
+    /// Starts every role in this process.
     pub(crate) async fn start(mut process: Process, engines: Engines) -> anyhow::Result<Self> {
         let data_dir = process.config.standalone.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
@@ -200,7 +199,11 @@ impl Running {
                 retention: process.config.log.retention,
                 dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
                 about: process.about(&keys.sealer, engines.names())?,
-                logs: LogClient::new(&process.config.log_client.servers, &process.config.log_client.tls)?,
+                logs: LogClient::new(
+                    &process.config.log_client.servers,
+                    &process.config.log_client.tls,
+                    &token,
+                )?,
                 others: tidings_ingest::openapi(),
                 shutdown: process.shutdown.clone(),
             },
@@ -248,6 +251,7 @@ impl Running {
             .add_service(control.explanations)
             .add_service(control.erasures)
             .add_service(dispatcher.grpc.clone());
+        // Events accepted before the queue is connected would wait for the sweeper.
         process.ready_soon().await;
         let routes = routes.routes();
         if let Some(inside) = inside {
@@ -280,7 +284,7 @@ impl Running {
         })
     }
 
-    /// Waits until nothing is missing.
+    /// Waits until no component is down.
     pub(crate) async fn ready(&self) {
         self.process.health.wait_for_all().await;
     }
@@ -293,14 +297,14 @@ impl Running {
         Ok((key, token))
     }
 
-    /// Ends what [`Running::operator_key`] gave.
+    /// Deletes the key that [`Running::operator_key`] made.
     pub(crate) async fn revoke(&self, key: &ApiKey) -> anyhow::Result<()> {
         let entry = AuditEntry::new(Timestamp::now(), Actor::Bootstrap, "key.revoked", key.id);
         self.store.delete_key(key.id, &entry).await?;
         Ok(())
     }
 
-    /// Runs until told to stop, then ends what is under way.
+    /// Runs until a signal asks it to stop, then ends what is under way.
     pub(crate) async fn until_stopped(mut self) -> anyhow::Result<()> {
         let stopped = self.process.until_stopped().await;
         for task in self.tasks {
@@ -313,7 +317,7 @@ impl Running {
     }
 }
 
-/// How long a database that is not there, or that others migrate, is waited for.
+/// Limit for a database that is not reachable, or that another process migrates.
 const DATABASE_WITHIN: Duration = Duration::from_secs(600);
 
 async fn open(

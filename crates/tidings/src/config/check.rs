@@ -1,8 +1,9 @@
-//! Whether a configuration can work, looked at as a whole before anything starts.
+//! Validation of a configuration as a whole, before anything starts.
 //!
-//! Need: a value that is read and cannot work is found at the start and by `tidings config check`, not by a task that
-//! panics or a publish that never returns. Mechanism: each key with what is allowed, and what keys must be to each other.
-//! What merely is unwise is a warning. Limit: whether what is named is there is only seen by asking it.
+//! A value that parses and still can't work is found at the start and by `tidings config check`, not by a task that
+//! panics or a publish that never returns. Each key is checked against its allowed values, and keys against each other.
+//! Merely unwise values give warnings. Addresses and files that a value names are not examined: `tidings doctor` does
+//! that.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -12,12 +13,12 @@ use tidings_service::serve::ServerTls;
 
 use super::Config;
 
-/// What is wrong with a configuration, in the order of its sections.
+/// Problems of a configuration, in the order of its sections.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// With these it cannot work.
+    /// Problems with which it can't work.
     pub(crate) errors: Vec<String>,
-    /// With these it works less well than is meant.
+    /// Problems with which it works less well than intended.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -30,7 +31,7 @@ const KIB: usize = 1_024;
 const MIB: usize = 1_024 * KIB;
 
 impl Config {
-    /// What cannot work and what is unwise.
+    /// Finds the errors and the warnings.
     pub(crate) fn check(&self) -> Findings {
         let mut found = Findings::default();
         self.check_process(&mut found);
@@ -94,6 +95,12 @@ impl Config {
         found.time("server.headers_within", server.headers_within, SECOND..=10 * MINUTE);
         found.time("server.body_within", server.body_within, SECOND..=HOUR);
         found.time("server.call_within", server.call_within, SECOND..=HOUR);
+        found.number("tracing.sample", self.tracing.sample, 0.0..=1.0);
+        if let Some(collector) = self.tracing.collector()
+            && let Err(error) = self.tracing.way_to(&collector)
+        {
+            found.errors.push(error.to_string());
+        }
         for (key, tls) in [
             ("server.grpc_tls", &server.grpc_tls),
             ("server.http_tls", &server.http_tls),
@@ -199,7 +206,7 @@ impl Config {
         }
     }
 
-    /// What keys must be to each other.
+    /// Checks keys against each other.
     fn check_relations(&self, found: &mut Findings) {
         let (ingest, memory) = (&self.ingest, self.server.max_body_memory);
         let mut at_least = |key: &str, value: usize, other: &str, least: usize| {
@@ -247,7 +254,7 @@ impl Config {
                 (
                     "log.grace",
                     self.log.grace,
-                    "requests under way are taken for lost and sent twice",
+                    "requests under way count as lost and are sent twice",
                 ),
                 (
                     "dispatcher.grace",

@@ -1,6 +1,7 @@
 {{/* One role: a Deployment, and what keeps some of it running. Called with root, role and ports. */}}
 {{- define "tidings.role" -}}
 {{- $values := index .root.Values.roles .role -}}
+{{- $keda := and $values.keda $values.keda.enabled -}}
 {{- $full := include "tidings.fullname" .root -}}
 {{- $grace := ternary (add .root.Values.longestTimeout 5 .root.Values.drain 15) (add .root.Values.drain 25) (eq .role "dispatcher") -}}
 apiVersion: apps/v1
@@ -10,7 +11,7 @@ metadata:
   labels:
     {{- include "tidings.labels" . | nindent 4 }}
 spec:
-  {{- if not $values.autoscaling.enabled }}
+  {{- if not (or $values.autoscaling.enabled $keda) }}
   replicas: {{ $values.replicas }}
   {{- end }}
   revisionHistoryLimit: 3
@@ -94,7 +95,7 @@ spec:
             {{- include "tidings.volumeMounts" .root | nindent 12 }}
       volumes:
         {{- include "tidings.volumes" .root | nindent 8 }}
-{{- if and .root.Values.podDisruptionBudget.enabled (or $values.autoscaling.enabled (gt (int $values.replicas) 1)) }}
+{{- if and .root.Values.podDisruptionBudget.enabled (or $values.autoscaling.enabled $keda (gt (int $values.replicas) 1)) }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -127,4 +128,44 @@ spec:
   behavior:
     scaleDown: {stabilizationWindowSeconds: 600}
 {{- end }}
+{{- if $keda }}
+---
+{{ include "tidings.scaledObject" . }}
+{{- end }}
+{{- end }}
+
+{{/* KEDA for dispatchers. What is held or waits in a delay queue is no work yet, so only the lanes count.
+While Prometheus does not answer, the number of pods stays. */}}
+{{- define "tidings.scaledObject" -}}
+{{- $values := (index .root.Values.roles .role).keda -}}
+{{- $full := include "tidings.fullname" .root -}}
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: {{ $full }}-{{ .role }}
+  labels:
+    {{- include "tidings.labels" . | nindent 4 }}
+spec:
+  scaleTargetRef: {name: {{ $full }}-{{ .role }}}
+  minReplicaCount: {{ $values.minReplicas }}
+  maxReplicaCount: {{ $values.maxReplicas }}
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        scaleDown: {stabilizationWindowSeconds: 600}
+  triggers:
+    {{- $length := printf `sum(max by (queue) (tidings_queue_depth{namespace="%s", stage="lane", lane=~"live|retry"})) or vector(0)` .root.Release.Namespace }}
+    {{- /* Without first attempts there is no quantile, and nothing to scale for. Times the pods: KEDA divides by the threshold. */}}
+    {{- $age := printf `histogram_quantile(0.9, sum by (le) (rate(tidings_first_attempt_lag_seconds_bucket{namespace="%s", lane="live"}[2m]))) * scalar(count(up{namespace="%s", role="dispatcher"} == 1)) > 0 or vector(0)` .root.Release.Namespace .root.Release.Namespace }}
+    {{- range list (dict "query" $length "threshold" $values.waiting) (dict "query" $age "threshold" $values.waitingSeconds) }}
+    - type: prometheus
+      metadata:
+        serverAddress: {{ $values.prometheus }}
+        query: {{ .query | quote }}
+        threshold: {{ .threshold | quote }}
+        ignoreNullValues: "true"
+      {{- with $values.authentication }}
+      authenticationRef: {name: {{ . }}}
+      {{- end }}
+    {{- end }}
 {{- end }}

@@ -122,10 +122,10 @@ async fn a_change_may_depend_on_what_was_seen() {
     for tag in &stale {
         change(tag, "two")
             .await
-            .is_problem(412, "endpoint_changed", "", "look at it again");
+            .is_problem(412, "endpoint_changed", "", "fetch it again");
         delete(tag)
             .await
-            .is_problem(412, "endpoint_changed", "", "look at it again");
+            .is_problem(412, "endpoint_changed", "", "fetch it again");
     }
     assert_eq!(caller.get(&path).await.is(200)["name"], "one");
     change(&format!("{first}, {second}"), "two").await.is(200);

@@ -235,6 +235,50 @@ async fn what_is_wrong_with_a_filter_is_named() {
 }
 
 #[tokio::test]
+async fn attempts_are_counted_by_outcome_over_time() {
+    let system = Standalone::start().await;
+    let logged = Logged::new(&system).await;
+    let (other, operator) = (Logged::new(&system).await, Caller::new(&system, &system.operator_token));
+    let counts = async |caller: &Caller, query: &str| {
+        let counted = caller.get(&format!("{PATH}/counts?{query}")).await.is(200);
+        assert_eq!(counted["counted_since"], Value::Null);
+        let spans = counted["data"].as_array().unwrap().clone();
+        let sum = |outcome: &str| spans.iter().map(|span| span[outcome].as_u64().unwrap()).sum::<u64>();
+        let sums = ["succeeded", "failed_retryable", "failed_final"].map(sum);
+        (spans, sums)
+    };
+    let (spans, sums) = counts(&logged.caller, "").await;
+    assert_eq!(sums, [1, 1, 1]);
+    assert!((48..=50).contains(&spans.len()), "{spans:?}");
+    for pair in spans.windows(2) {
+        assert_eq!(pair[0]["until"], pair[1]["since"]);
+    }
+    for (query, expected) in [
+        (format!("endpoint_id={}", logged.endpoint), [1, 1, 1]),
+        (format!("endpoint_id={}", other.endpoint), [0, 0, 0]),
+        ("event_type=submission.created&since=2024-03-15".into(), [1, 0, 1]),
+        ("status_code=5xx&interval=1d&time_zone=Europe/Berlin".into(), [0, 1, 0]),
+        ("since=2024-03-15&until=2024-03-16".into(), [0, 0, 0]),
+    ] {
+        assert_eq!(counts(&logged.caller, &query).await.1, expected, "{query}");
+    }
+    assert_eq!(counts(&operator, "").await.1, [2, 2, 2]);
+    for (query, code, field) in [
+        (
+            "since=2024-03-16&until=2024-03-15T00:00:00Z",
+            "range_contradictory",
+            "since",
+        ),
+        ("interval=1s", "interval_too_short", "interval"),
+        ("time_zone=Nowhere", "time_zone_unknown", "time_zone"),
+        ("outcome=late", "name_unknown", "outcome"),
+    ] {
+        let answer = logged.caller.get(&format!("{PATH}/counts?{query}")).await;
+        answer.is_problem(400, code, field, "");
+    }
+}
+
+#[tokio::test]
 async fn operators_see_all_tenants_and_tenants_themselves() {
     let system = Standalone::start().await;
     let (one, two) = (Logged::new(&system).await, Logged::new(&system).await);

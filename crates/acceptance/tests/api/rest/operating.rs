@@ -91,7 +91,11 @@ async fn what_was_put_aside_is_read_requeued_and_discarded_on_the_record() {
     assert_eq!(settled["done"], 1);
     let again = operator.post(&format!("{path}/discard"), Value::Null).await;
     again.is_problem(404, "message_unknown", "id", id);
-    let settled = operator.post("/queues/parked/discard", Value::Null).await.is(200);
+    let agent = [("user-agent", "operators-browser/1.0")];
+    let settled = operator
+        .call("POST", "/queues/parked/discard", &agent, "")
+        .await
+        .is(200);
     assert_eq!(settled["done"], 2);
     let none = operator.get("/queues/unrouted/messages").await.is(200);
     assert_eq!(none["data"], json!([]));
@@ -112,6 +116,9 @@ async fn what_was_put_aside_is_read_requeued_and_discarded_on_the_record() {
     ];
     assert_eq!(said, expected);
     assert_eq!(entries[0]["actor"], "operator");
+    // The one who asked, and not control, who asks the log service for him.
+    assert_eq!(entries[0]["remote_address"], "127.0.0.1");
+    assert_eq!(entries[0]["user_agent"], "operators-browser/1.0");
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ async fn a_tenant_is_changed_only_as_it_was_seen() {
     let first = change(&seen, "first").await;
     assert_ne!(first.header("etag"), seen);
     let second = change(&seen, "second").await;
-    second.is_problem(412, "tenant_changed", "", "look at it again");
+    second.is_problem(412, "tenant_changed", "", "fetch it again");
     change(first.header("etag"), "third").await.is(200);
     assert_eq!(operator.get(&path).await.is(200)["name"], "third");
 }

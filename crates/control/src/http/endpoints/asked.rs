@@ -55,8 +55,8 @@ struct Fields {
     /// The statuses after which nothing more is tried, `[]` for none; the dialect's if left out.
     #[schema(example = json!(["410", "4xx"]))]
     final_statuses: Option<Vec<String>>,
-    /// How many requests may be under way at once from one dispatcher; the configured number if 0. In force is at most
-    /// half of the dispatcher's `prefetch_live`.
+    /// The most requests under way at once, from all dispatchers together; the configured number if 0. Each dispatcher has an
+    /// equal share of it, at least one and at most half of its `prefetch_live`.
     #[schema(minimum = 0, maximum = 1000)]
     concurrency: Option<u32>,
     /// How many requests may be begun per second; no limit if 0.

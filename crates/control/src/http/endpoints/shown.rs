@@ -42,7 +42,7 @@ pub(crate) struct Endpoint {
     success_statuses: Option<Vec<String>>,
     /// The statuses after which nothing more is tried, `[]` for none; the dialect's if null.
     final_statuses: Option<Vec<String>>,
-    /// How many requests may be under way at once from one dispatcher; the configured number if null.
+    /// The most requests under way at once, from all dispatchers together; the configured number if null.
     concurrency: Option<u32>,
     /// How many requests may be begun per second; no limit if null.
     rate_per_second: Option<u32>,

@@ -5,13 +5,14 @@ use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, future, stream};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use tidings_api::csv;
 use tidings_domain::Timestamp;
 use tidings_proto::pb;
 use tonic::Status;
 
 use super::filter::Format;
 use super::shown::Summary;
-use crate::logs::{LogClient, csv};
+use crate::logs::LogClient;
 
 /// The file that begins with this page. Pages are read as fast as the file is taken; if one can't be read, the
 /// connection is cut, because a file that just ends would look complete.

@@ -1,4 +1,4 @@
-/* endpoints_recover */
+-- name: recover_endpoints
 -- Successes of endpoints that are marked as failing. An endpoint whose failing was notified recovers with the first success,
 -- another when it has not failed for ten minutes.
 WITH answered AS (

@@ -1,4 +1,4 @@
-//! The audit log.
+//! Statements on the audit log.
 
 use deadpool_postgres::GenericClient;
 use serde_json::Value;
@@ -14,7 +14,8 @@ use crate::postgres::filter::Filter;
 use crate::registry::AuditQuery;
 
 const ENTRY: &str = "id, tenant_id, key_id, at, actor, action, target, before, after, remote_address, user_agent";
-const INSERT: &str = "INSERT INTO audit (id, tenant_id, key_id, at, actor, action, target, before, after,
+const INSERT: &str = "-- name: insert_audit_entry
+     INSERT INTO audit (id, tenant_id, key_id, at, actor, action, target, before, after,
                             remote_address, user_agent)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 

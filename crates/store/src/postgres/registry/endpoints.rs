@@ -1,4 +1,4 @@
-//! Endpoints.
+//! Statements on endpoints.
 
 use std::time::Duration;
 
@@ -20,18 +20,22 @@ use crate::sealed::{Columns, open_what_opens, previous_until};
 pub(super) const ENDPOINT: &str = "id, tenant_id, name, url, dialect, secret_sealed, subscriptions, enabled, overrides, created_at, updated_at, \
      cancel_held_before, previous_secret_sealed, previous_secret_until, contact, operational, failing_since, \
      disabled_reason, authentication_sealed";
-const INSERT: &str = "INSERT INTO endpoints (id, tenant_id, name, url, dialect, secret_sealed, subscriptions,
+const INSERT: &str = "-- name: insert_endpoint
+     INSERT INTO endpoints (id, tenant_id, name, url, dialect, secret_sealed, subscriptions,
                             enabled, overrides, updated_at, cancel_held_before, previous_secret_sealed,
                             previous_secret_until, contact, operational, failing_since, disabled_reason,
                             authentication_sealed, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
-const REPLACE: &str = "UPDATE endpoints SET name = $3, url = $4, dialect = $5, secret_sealed = $6,
+const REPLACE: &str = "-- name: replace_endpoint
+            UPDATE endpoints SET name = $3, url = $4, dialect = $5, secret_sealed = $6,
             subscriptions = $7, enabled = $8, overrides = $9, updated_at = $10, cancel_held_before = $11,
             previous_secret_sealed = $12, previous_secret_until = $13, contact = $14, operational = $15,
             failing_since = $16, disabled_reason = $17, authentication_sealed = $18
      WHERE id = $1 AND tenant_id = $2 AND updated_at = $19";
-const DELETE: &str = "DELETE FROM endpoints WHERE id = $1 AND updated_at = coalesce($2, updated_at)";
-const DISABLE: &str = "WITH disabled AS (
+const DELETE: &str = "-- name: delete_endpoint
+     DELETE FROM endpoints WHERE id = $1 AND updated_at = coalesce($2, updated_at)";
+const DISABLE: &str = "-- name: disable_endpoint
+    WITH disabled AS (
     UPDATE endpoints SET enabled = false, disabled_reason = $2,
         updated_at = greatest(updated_at + interval '1 microsecond', $3)
     WHERE id = $1 AND enabled AND url = coalesce($12, url)
@@ -49,7 +53,7 @@ pub(super) async fn create(store: &Postgres, endpoint: &Endpoint, entry: &AuditE
 }
 
 pub(super) async fn read(store: &Postgres, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
-    let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE id = $1");
+    let sql = format!("/* name: read_endpoint */ SELECT {ENDPOINT} FROM endpoints WHERE id = $1");
     let row = store.query_opt(&sql, &[&id.uuid()]).await?;
     row.map(|row| opened(store, &row)).transpose()
 }
@@ -69,7 +73,7 @@ pub(super) async fn list(
     rows.iter().map(|row| opened(store, row)).collect()
 }
 
-/// What an index on the host of URLs is made of; `migrations/0010_endpoints_by_state.sql` has the same.
+/// The expression of the index on the host of URLs, as in `migrations/0010_endpoints_by_state.sql`.
 const HOST: &str = r"substring(url from '^https?://(\[[^]]*\]|[^/:]*)')";
 
 pub(super) async fn search(store: &Postgres, query: &EndpointQuery) -> Result<Vec<Endpoint>, StoreError> {
@@ -105,7 +109,7 @@ pub(super) async fn delete(
     if store.change(DELETE, &[&id.uuid(), &was], entry).await? {
         return Ok(Deletion::Deleted);
     }
-    let exists = "SELECT FROM endpoints WHERE id = $1";
+    let exists = "/* name: check_endpoint */ SELECT FROM endpoints WHERE id = $1";
     match store.query_opt(exists, &[&id.uuid()]).await? {
         Some(_) if was.is_some() => Ok(Deletion::Changed),
         _ => Ok(Deletion::Gone),
@@ -150,7 +154,8 @@ pub(super) async fn failing_for(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<EndpointId>, StoreError> {
-    let sql = "SELECT id FROM endpoints JOIN endpoint_health ON endpoint_id = id
+    let sql = "-- name: list_failing_endpoints
+               SELECT id FROM endpoints JOIN endpoint_health ON endpoint_id = id
                WHERE failing_since < $1 AND enabled AND greatest(failing_since, answered_at) < $1
                  AND last_failed_at >= greatest(failing_since, answered_at) + make_interval(secs => $3)
                ORDER BY failing_since LIMIT $2";

@@ -1,4 +1,4 @@
-//! The catalogue of event types.
+//! Statements on the catalogue of event types.
 
 use tidings_domain::{AuditEntry, EventType, EventTypeVersion, Timestamp};
 use tokio_postgres::Row;
@@ -8,16 +8,18 @@ use crate::error::StoreError;
 use crate::lenient::{Read, Unreadable, divide, left_out};
 use crate::registry::NewEventTypeVersion;
 
-pub(super) const NEWEST: &str =
-    "SELECT DISTINCT ON (event_type) event_type, version, description, schema, created_at FROM event_types
+pub(super) const NEWEST: &str = "-- name: read_newest_event_types
+     SELECT DISTINCT ON (event_type) event_type, version, description, schema, created_at FROM event_types
      ORDER BY event_type, version DESC";
-const INSERT: &str = "INSERT INTO event_types (event_type, version, description, schema, created_at)
+const INSERT: &str = "-- name: insert_event_type
+     INSERT INTO event_types (event_type, version, description, schema, created_at)
      SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4 FROM event_types WHERE event_type = $1
      RETURNING version";
-const LIST: &str =
-    "SELECT DISTINCT ON (event_type) event_type, version, description, schema, created_at FROM event_types
+const LIST: &str = "-- name: list_event_types
+     SELECT DISTINCT ON (event_type) event_type, version, description, schema, created_at FROM event_types
      WHERE event_type > $1 ORDER BY event_type, version DESC LIMIT $2";
-const VERSIONS: &str = "SELECT event_type, version, description, schema, created_at FROM event_types
+const VERSIONS: &str = "-- name: list_event_type_versions
+     SELECT event_type, version, description, schema, created_at FROM event_types
      WHERE event_type = $1 ORDER BY version DESC";
 
 pub(super) async fn create_version(
@@ -29,7 +31,7 @@ pub(super) async fn create_version(
     let transaction = client.transaction().await?;
     // Nobody else counts a version until the end; the next statement sees what was written before.
     transaction
-        .batch_execute("LOCK TABLE event_types IN SHARE ROW EXCLUSIVE MODE")
+        .batch_execute("/* name: lock_event_types */ LOCK TABLE event_types IN SHARE ROW EXCLUSIVE MODE")
         .await?;
     let statement = transaction.prepare_cached(INSERT).await?;
     let name = new.event_type.as_str();

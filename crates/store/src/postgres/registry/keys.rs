@@ -1,4 +1,4 @@
-//! API keys.
+//! Statements on API keys.
 
 use deadpool_postgres::GenericClient;
 use tidings_domain::key::TokenHash;
@@ -16,13 +16,16 @@ pub(super) const UNUSED_KEY: &str = "id, tenant_id, name, scopes, hint, token_ha
                                      NULL::timestamptz AS last_used_at";
 const KEY: &str = "id, tenant_id, name, scopes, hint, token_hash, portal, expires_at, created_at, \
                    (SELECT last_used_at FROM key_uses WHERE key_id = api_keys.id)";
-const INSERT: &str = "INSERT INTO api_keys (id, tenant_id, name, scopes, hint, token_hash, portal, expires_at,
+const INSERT: &str = "-- name: insert_api_key
+     INSERT INTO api_keys (id, tenant_id, name, scopes, hint, token_hash, portal, expires_at,
                                created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-const DELETE_EXPIRED: &str = "DELETE FROM api_keys WHERE tenant_id = $1 AND portal AND expires_at <= $2";
+const DELETE_EXPIRED: &str = "-- name: delete_expired_api_keys
+     DELETE FROM api_keys WHERE tenant_id = $1 AND portal AND expires_at <= $2";
 /// In one order, so that processes that note the same keys wait for each other and do not block each other. A use within
 /// a minute of the last one is not worth a write: every process notes every key.
-const NOTE_USES: &str = "INSERT INTO key_uses (key_id, last_used_at)
+const NOTE_USES: &str = "-- name: note_key_uses
+     INSERT INTO key_uses (key_id, last_used_at)
      SELECT api_keys.id, used.at FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) JOIN api_keys USING (id)
      WHERE NOT EXISTS (SELECT FROM key_uses k WHERE k.key_id = used.id AND k.last_used_at > used.at - interval '1 minute')
      ORDER BY api_keys.id FOR KEY SHARE OF api_keys
@@ -51,9 +54,9 @@ pub(super) async fn create_first_operator_key(
     let transaction = client.transaction().await?;
     // Nobody else writes keys until the end; the next statement sees what was written before.
     transaction
-        .batch_execute("LOCK TABLE api_keys IN SHARE ROW EXCLUSIVE MODE")
+        .batch_execute("/* name: lock_api_keys */ LOCK TABLE api_keys IN SHARE ROW EXCLUSIVE MODE")
         .await?;
-    let exists = "SELECT EXISTS (SELECT FROM api_keys WHERE tenant_id IS NULL)";
+    let exists = "/* name: check_operator_keys */ SELECT EXISTS (SELECT FROM api_keys WHERE tenant_id IS NULL)";
     if transaction.query_one(exists, &[]).await?.try_get(0)? {
         return Ok(false);
     }
@@ -73,7 +76,7 @@ pub(super) async fn rotate(
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
     // `least` passes over nulls.
-    let sql = "UPDATE api_keys SET expires_at = least(expires_at, $2) WHERE id = $1";
+    let sql = "/* name: rotate_api_key */ UPDATE api_keys SET expires_at = least(expires_at, $2) WHERE id = $1";
     let statement = transaction.prepare_cached(sql).await?;
     if transaction.execute(&statement, &[&old.uuid(), &old_expires_at]).await? == 0 {
         return Ok(false);
@@ -85,7 +88,7 @@ pub(super) async fn rotate(
 }
 
 pub(super) async fn read(store: &Postgres, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-    let sql = format!("SELECT {KEY} FROM api_keys WHERE id = $1");
+    let sql = format!("/* name: read_api_key */ SELECT {KEY} FROM api_keys WHERE id = $1");
     let row = store.query_opt(&sql, &[&id.uuid()]).await?;
     row.as_ref().map(readable).transpose()
 }
@@ -95,7 +98,7 @@ pub(super) async fn list(
     tenant: Option<TenantId>,
     with_portal: bool,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let listed = format!("SELECT {KEY} FROM api_keys WHERE (NOT portal OR $1) AND tenant_id");
+    let listed = format!("/* name: list_api_keys */ SELECT {KEY} FROM api_keys WHERE (NOT portal OR $1) AND tenant_id");
     let rows = match tenant {
         Some(tenant) => {
             let sql = format!("{listed} = $2 ORDER BY id DESC");

@@ -1,4 +1,4 @@
-//! Sealing again with another key.
+//! Sealing stored secrets again with the first key.
 
 use tidings_domain::EndpointId;
 use uuid::Uuid;
@@ -9,13 +9,16 @@ use crate::postgres::error::corrupt;
 use crate::registry::{Rekeyed, SealUse};
 use crate::sealed::Columns;
 
-const READ: &str = "SELECT id, secret_sealed, previous_secret_sealed, authentication_sealed FROM endpoints
+const READ: &str = "-- name: read_sealed_endpoints
+     SELECT id, secret_sealed, previous_secret_sealed, authentication_sealed FROM endpoints
      WHERE id > $1 ORDER BY id LIMIT $2";
-const WRITE: &str = "UPDATE endpoints SET secret_sealed = $2, previous_secret_sealed = $3, authentication_sealed = $4
+const WRITE: &str = "-- name: write_sealed_endpoints
+     UPDATE endpoints SET secret_sealed = $2, previous_secret_sealed = $3, authentication_sealed = $4
      WHERE id = $1 AND secret_sealed IS NOT DISTINCT FROM $5 AND previous_secret_sealed IS NOT DISTINCT FROM $6
        AND authentication_sealed IS NOT DISTINCT FROM $7";
 /// A sealed value names its key behind a byte of its form and one of the name's length.
 const USES: &str = "
+-- name: count_seal_uses
 SELECT CASE WHEN length(sealed) > 2 THEN substring(sealed FROM 3 FOR get_byte(sealed, 1)) ELSE '' END AS key,
        count(*) FILTER (WHERE is_secret) AS secrets, count(*) FILTER (WHERE NOT is_secret) AS answers
 FROM (

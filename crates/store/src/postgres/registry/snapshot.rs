@@ -15,7 +15,8 @@ use crate::registry::{Mark, Of, Snapshot};
 
 /// A row's `xmin` is the transaction that wrote it: later ones are greater, so the sum over as many rows differs after
 /// any change.
-const MARKS: &str = "SELECT tenant, count(*) AS rows, sum(version)::bigint AS versions FROM (
+const MARKS: &str = "-- name: read_registry_marks
+    SELECT tenant, count(*) AS rows, sum(version)::bigint AS versions FROM (
     SELECT id AS tenant, xmin::text::bigint AS version FROM tenants
     UNION ALL SELECT tenant_id, xmin::text::bigint FROM api_keys
     UNION ALL SELECT tenant_id, xmin::text::bigint FROM endpoints
@@ -40,7 +41,7 @@ pub(super) async fn read(store: &Postgres, of: Of) -> Result<Snapshot, StoreErro
         Of::Tenant(id) => read_tenants(&*transaction, (id.uuid(), id.uuid()), 1, &mut snapshot).await?,
         Of::Endpoint(tenant, id) => {
             let sql = format!(
-                "SELECT {} FROM endpoints WHERE tenant_id = $1 AND id = $2",
+                "/* name: read_snapshot_endpoint */ SELECT {} FROM endpoints WHERE tenant_id = $1 AND id = $2",
                 endpoints::ENDPOINT
             );
             let rows = select(&*transaction, &sql, &[&tenant.uuid(), &id.uuid()]).await?;
@@ -81,7 +82,8 @@ async fn read_tenants(
     snapshot: &mut Snapshot,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT {} FROM tenants WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3",
+        "-- name: read_snapshot_tenants
+             SELECT {} FROM tenants WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT $3",
         tenants::TENANT
     );
     let rows = select(client, &sql, &[&first, &last, &i64::from(limit)]).await?;
@@ -91,8 +93,9 @@ async fn read_tenants(
     snapshot.next = snapshot.tenants.last().map(|tenant| tenant.id).filter(|_| !is_last);
     let last = snapshot.next.map_or(last, TenantId::uuid);
 
-    let of_these =
-        |columns: &str, table: &str| format!("SELECT {columns} FROM {table} WHERE tenant_id BETWEEN $1 AND $2");
+    let of_these = |columns: &str, table: &str| {
+        format!("/* name: read_snapshot_parts */ SELECT {columns} FROM {table} WHERE tenant_id BETWEEN $1 AND $2")
+    };
     let sql = of_these(endpoints::ENDPOINT, "endpoints");
     let rows = select(client, &sql, &[&first, &last]).await?;
     snapshot.endpoints = divide(rows.iter().map(endpoints::closed), told);
@@ -104,7 +107,10 @@ async fn read_tenants(
 }
 
 async fn read_operators(client: &impl GenericClient, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let sql = format!("SELECT {} FROM api_keys WHERE tenant_id IS NULL", keys::UNUSED_KEY);
+    let sql = format!(
+        "/* name: read_operator_keys */ SELECT {} FROM api_keys WHERE tenant_id IS NULL",
+        keys::UNUSED_KEY
+    );
     let rows = select(client, &sql, &[]).await?;
     let keys = divide(rows.iter().map(keys::key), &mut snapshot.unreadable);
     snapshot.keys.extend(keys);

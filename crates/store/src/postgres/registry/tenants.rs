@@ -1,4 +1,4 @@
-//! Tenants.
+//! Statements on tenants and their settings.
 
 use serde_json::Value;
 use tidings_domain::{ApiKey, AuditEntry, Tenant, TenantId, Timestamp};
@@ -12,8 +12,10 @@ use crate::postgres::error::corrupt;
 use crate::postgres::filter::Filter;
 
 pub(super) const TENANT: &str = "id, name, settings, created_at, updated_at";
-const INSERT: &str = "INSERT INTO tenants (id, name, settings, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)";
-const REPLACE: &str = "UPDATE tenants SET name = $2, settings = $3, updated_at = $4 WHERE id = $1 AND updated_at = $5";
+const INSERT: &str = "-- name: insert_tenant
+     INSERT INTO tenants (id, name, settings, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)";
+const REPLACE: &str = "-- name: replace_tenant
+     UPDATE tenants SET name = $2, settings = $3, updated_at = $4 WHERE id = $1 AND updated_at = $5";
 
 pub(super) async fn create(
     store: &Postgres,
@@ -42,7 +44,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn read(store: &Postgres, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-    let sql = format!("SELECT {TENANT} FROM tenants WHERE id = $1");
+    let sql = format!("/* name: read_tenant */ SELECT {TENANT} FROM tenants WHERE id = $1");
     let row = store.query_opt(&sql, &[&id.uuid()]).await?;
     row.as_ref().map(readable).transpose()
 }

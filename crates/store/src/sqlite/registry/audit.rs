@@ -1,4 +1,4 @@
-//! The audit log.
+//! Statements on the audit log.
 
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Row, params};
@@ -17,7 +17,8 @@ const ENTRY: &str = "id, tenant, key, at, actor, action, target, before, after, 
 pub(in crate::sqlite) fn insert(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
     connection
         .prepare_cached(&format!(
-            "INSERT INTO audit ({ENTRY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+            "-- name: insert_audit_entry
+                 INSERT INTO audit ({ENTRY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         ))?
         .execute(params![
             blob(entry.id.uuid()),
@@ -51,7 +52,7 @@ pub(super) fn list(connection: &Connection, query: &AuditQuery) -> Result<Vec<Au
     filter.and("id >= ?", query.since.map(|at| uuid(AuditId::floor(at).uuid())));
     filter.and("id < ?", query.until.map(|at| uuid(AuditId::floor(at).uuid())));
     filter.and("id < ?", query.before.map(|id| uuid(id.uuid())));
-    let select = format!("SELECT {ENTRY} FROM audit {index}");
+    let select = format!("/* name: list_audit_entries */ SELECT {ENTRY} FROM audit {index}");
     filter.list(connection, &select, query.limit, entry)
 }
 

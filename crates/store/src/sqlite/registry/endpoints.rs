@@ -1,4 +1,4 @@
-//! Endpoints.
+//! Statements on endpoints.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub(super) const ENDPOINT: &str = "id, tenant, name, url, dialect, secret, subsc
 
 pub(super) fn insert(connection: &Connection, endpoint: &Endpoint, sealed: &Columns) -> Result<(), StoreError> {
     let sql = format!(
-        "INSERT INTO endpoints ({ENDPOINT})
+        "-- name: insert_endpoint
+         INSERT INTO endpoints ({ENDPOINT})
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?19, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
     );
     write(connection, &sql, endpoint, sealed, endpoint.created_at)?;
@@ -31,14 +32,14 @@ pub(super) fn insert(connection: &Connection, endpoint: &Endpoint, sealed: &Colu
 }
 
 pub(super) fn read(connection: &Connection, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
-    let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE id = ?1");
+    let sql = format!("/* name: read_endpoint */ SELECT {ENDPOINT} FROM endpoints WHERE id = ?1");
     let found = one(connection, &sql, [blob(id.uuid())], |row| Ok(closed(row)))?;
     found.map(readable).transpose()
 }
 
-/// Whether there is an endpoint of this id, readable or not.
+/// `true` if an endpoint has this id, readable or not.
 pub(super) fn exists(connection: &Connection, id: EndpointId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM endpoints WHERE id = ?1";
+    let sql = "/* name: check_endpoint */ SELECT 1 FROM endpoints WHERE id = ?1";
     Ok(one(connection, sql, [blob(id.uuid())], |_| Ok(()))?.is_some())
 }
 
@@ -48,7 +49,10 @@ pub(super) fn list(
     before: Option<EndpointId>,
     limit: u32,
 ) -> Result<Vec<Endpoint>, StoreError> {
-    let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    let sql = format!(
+        "-- name: list_endpoints
+         SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    );
     let (tenant, before) = (blob(tenant.uuid()), blob(before.map_or(Uuid::max(), EndpointId::uuid)));
     let found = all(connection, &sql, params![tenant, before, limit], |row| Ok(closed(row)))?;
     found.into_iter().map(readable).collect()
@@ -77,7 +81,8 @@ pub(super) fn replace(
     sealed: &Columns,
     was: Timestamp,
 ) -> Result<Option<()>, StoreError> {
-    let sql = "UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
+    let sql = "-- name: replace_endpoint
+                  UPDATE endpoints SET name = ?3, url = ?4, dialect = ?5, secret = ?6, subscriptions = ?7,
                   enabled = ?8, overrides = ?9, updated_at = ?10, cancel_held_before = ?11, previous_secret = ?12,
                   previous_secret_until = ?13, contact = ?14, operational = ?15, failing_since = ?16,
                   disabled_reason = ?17, authentication = ?18
@@ -85,13 +90,14 @@ pub(super) fn replace(
     write(connection, sql, endpoint, sealed, was)
 }
 
-/// Removes an endpoint; gives whose it was.
+/// Removes an endpoint and returns its tenant.
 pub(super) fn delete(
     connection: &Connection,
     endpoint: EndpointId,
     was: Option<Timestamp>,
 ) -> Result<Option<TenantId>, StoreError> {
-    let sql = "DELETE FROM endpoints WHERE id = ?1 AND updated_at = coalesce(?2, updated_at) RETURNING tenant";
+    let sql = "-- name: delete_endpoint
+         DELETE FROM endpoints WHERE id = ?1 AND updated_at = coalesce(?2, updated_at) RETURNING tenant";
     one(
         connection,
         sql,
@@ -100,7 +106,7 @@ pub(super) fn delete(
     )
 }
 
-/// Turns an endpoint off that is on; gives whose it is.
+/// Disables an enabled endpoint and returns its tenant.
 pub(super) fn disable(
     connection: &Connection,
     endpoint: EndpointId,
@@ -109,7 +115,8 @@ pub(super) fn disable(
     at: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<TenantId>, StoreError> {
-    let sql = "UPDATE endpoints SET enabled = 0, disabled_reason = ?2, updated_at = max(updated_at + 1, ?3)
+    let sql = "-- name: disable_endpoint
+               UPDATE endpoints SET enabled = 0, disabled_reason = ?2, updated_at = max(updated_at + 1, ?3)
                WHERE id = ?1 AND enabled AND url = coalesce(?4, url) RETURNING tenant";
     let values = params![blob(endpoint.uuid()), reason.as_str(), micros(now), at];
     let disabled = one(connection, sql, values, |row| id(row, 0, TenantId::from_uuid))?;
@@ -138,7 +145,8 @@ pub(super) fn failing_for(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<EndpointId>, StoreError> {
-    let sql = "SELECT id FROM endpoints JOIN endpoint_health ON endpoint = id
+    let sql = "-- name: list_failing_endpoints
+               SELECT id FROM endpoints JOIN endpoint_health ON endpoint = id
                WHERE failing_since < ?1 AND enabled AND ifnull(answered_at < ?1, 1)
                  AND last_failed_at >= max(failing_since, ifnull(answered_at, 0)) + ?3
                ORDER BY failing_since LIMIT ?2";

@@ -1,4 +1,4 @@
-//! The catalogue of event types.
+//! Statements on the catalogue of event types.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{EventType, EventTypeVersion, Timestamp};
@@ -11,10 +11,11 @@ use crate::sqlite::row::{micros, time};
 
 const VERSION: &str = "event_type, version, description, schema, created_at";
 
-/// Stores the next version of an event type; gives its number.
+/// Stores the next version of an event type and returns its number.
 pub(super) fn insert(connection: &Connection, new: &NewEventTypeVersion) -> Result<u32, StoreError> {
     let sql = format!(
-        "INSERT INTO event_types ({VERSION})
+        "-- name: insert_event_type
+         INSERT INTO event_types ({VERSION})
          SELECT ?1, coalesce(max(version), 0) + 1, ?2, ?3, ?4 FROM event_types WHERE event_type = ?1
          RETURNING version"
     );
@@ -35,7 +36,8 @@ pub(super) fn newest(
     told: &mut Vec<Unreadable>,
 ) -> Result<Vec<EventTypeVersion>, StoreError> {
     let sql = format!(
-        "SELECT {VERSION} FROM event_types AS one
+        "-- name: read_newest_event_types
+         SELECT {VERSION} FROM event_types AS one
          WHERE event_type > ?1
            AND version = (SELECT max(version) FROM event_types WHERE event_type = one.event_type)
          ORDER BY event_type LIMIT ?2"
@@ -46,13 +48,16 @@ pub(super) fn newest(
 }
 
 pub(super) fn versions(connection: &Connection, event_type: &EventType) -> Result<Vec<EventTypeVersion>, StoreError> {
-    let sql = format!("SELECT {VERSION} FROM event_types WHERE event_type = ?1 ORDER BY version DESC");
+    let sql = format!(
+        "-- name: list_event_type_versions
+         SELECT {VERSION} FROM event_types WHERE event_type = ?1 ORDER BY version DESC"
+    );
     let rows = all(connection, &sql, [event_type.as_str()], |row| Ok(version(row)))?;
     Ok(divide(rows.into_iter(), &mut Vec::new()))
 }
 
 pub(super) fn delete(connection: &Connection, event_type: &EventType) -> Result<Option<()>, StoreError> {
-    let sql = "DELETE FROM event_types WHERE event_type = ?1";
+    let sql = "/* name: delete_event_type */ DELETE FROM event_types WHERE event_type = ?1";
     execute(connection, sql, [event_type.as_str()])
 }
 

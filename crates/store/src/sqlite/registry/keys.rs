@@ -1,4 +1,4 @@
-//! API keys.
+//! Statements on API keys.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::key::TokenHash;
@@ -23,7 +23,8 @@ pub(super) fn insert(connection: &Connection, key: &ApiKey) -> Result<(), StoreE
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     connection
         .prepare_cached(&format!(
-            "INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)"
+            "-- name: insert_api_key
+                 INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)"
         ))?
         .execute(params![
             blob(key.id.uuid()),
@@ -41,7 +42,7 @@ pub(super) fn insert(connection: &Connection, key: &ApiKey) -> Result<(), StoreE
 
 /// Stores an operator key if there is none yet.
 pub(super) fn insert_first(connection: &Connection, key: &ApiKey) -> Result<Option<()>, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE tenant IS NULL)";
+    let sql = "/* name: check_operator_keys */ SELECT EXISTS (SELECT 1 FROM api_keys WHERE tenant IS NULL)";
     if connection.prepare_cached(sql)?.query_row((), |row| row.get(0))? {
         return Ok(None);
     }
@@ -54,7 +55,8 @@ pub(super) fn delete_expired(
     tenant: Option<TenantId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "DELETE FROM api_keys WHERE tenant = ?1 AND portal AND expires_at <= ?2";
+    let sql = "-- name: delete_expired_api_keys
+         DELETE FROM api_keys WHERE tenant = ?1 AND portal AND expires_at <= ?2";
     let tenant = tenant.map(|id| blob(id.uuid()));
     execute(connection, sql, params![tenant, micros(now)])?;
     Ok(())
@@ -66,13 +68,14 @@ pub(super) fn rotate(
     old_expires_at: Timestamp,
     new: &ApiKey,
 ) -> Result<Option<()>, StoreError> {
-    let sql = "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE id = ?1";
+    let sql = "-- name: rotate_api_key
+         UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE id = ?1";
     let expires = execute(connection, sql, params![blob(old.uuid()), micros(old_expires_at)])?;
     expires.map(|()| insert(connection, new)).transpose()
 }
 
 pub(super) fn read(connection: &Connection, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-    let sql = format!("SELECT {KEY} FROM api_keys WHERE id = ?1");
+    let sql = format!("/* name: read_api_key */ SELECT {KEY} FROM api_keys WHERE id = ?1");
     let found = one(connection, &sql, [blob(id.uuid())], |row| Ok(key(row)))?;
     found.map(readable).transpose()
 }
@@ -82,32 +85,37 @@ pub(super) fn list(
     tenant: Option<TenantId>,
     with_portal: bool,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let sql = format!("SELECT {KEY} FROM api_keys WHERE tenant IS ?1 AND (NOT portal OR ?2) ORDER BY id DESC");
+    let sql = format!(
+        "-- name: list_api_keys
+         SELECT {KEY} FROM api_keys WHERE tenant IS ?1 AND (NOT portal OR ?2) ORDER BY id DESC"
+    );
     let tenant = tenant.map(|id| blob(id.uuid()));
     let found = all(connection, &sql, params![tenant, with_portal], |row| Ok(key(row)))?;
     found.into_iter().map(readable).collect()
 }
 
-/// Lets a key expire at another time; gives whose it is.
+/// Changes a key's expiry and returns its owner.
 pub(super) fn replace_expiry(
     connection: &Connection,
     id: KeyId,
     expires_at: Option<Timestamp>,
 ) -> Result<Option<Option<TenantId>>, StoreError> {
-    let sql = "UPDATE api_keys SET expires_at = ?2 WHERE id = ?1 RETURNING tenant";
+    let sql = "-- name: replace_api_key_expiry
+         UPDATE api_keys SET expires_at = ?2 WHERE id = ?1 RETURNING tenant";
     let values = params![blob(id.uuid()), expires_at.map(micros)];
     one(connection, sql, values, |row| tenant_or_none(row, 0))
 }
 
-/// Removes a key; gives whose it was.
+/// Removes a key and returns its owner.
 pub(super) fn delete(connection: &Connection, id: KeyId) -> Result<Option<Option<TenantId>>, StoreError> {
-    let sql = "DELETE FROM api_keys WHERE id = ?1 RETURNING tenant";
+    let sql = "/* name: delete_api_key */ DELETE FROM api_keys WHERE id = ?1 RETURNING tenant";
     one(connection, sql, [blob(id.uuid())], |row| tenant_or_none(row, 0))
 }
 
 pub(super) fn note_uses(connection: &Connection, uses: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
     // A use within a minute of the last one is not worth a write.
-    let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) <= ?2 - 60000000";
+    let sql = "-- name: note_key_uses
+         UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) <= ?2 - 60000000";
     for (id, at) in uses {
         execute(connection, sql, params![blob(id.uuid()), micros(*at)])?;
     }

@@ -19,7 +19,8 @@ pub(super) fn rekey(
     after: Option<EndpointId>,
     limit: u32,
 ) -> Result<Rekeyed, StoreError> {
-    let sql = "SELECT id, secret, previous_secret, authentication FROM endpoints WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let sql = "-- name: read_sealed_endpoints
+         SELECT id, secret, previous_secret, authentication FROM endpoints WHERE id > ?1 ORDER BY id LIMIT ?2";
     let after = blob(after.map_or(Uuid::nil(), EndpointId::uuid));
     let found = all(connection, sql, params![after, limit], |row| {
         let sealed = Columns {
@@ -46,9 +47,10 @@ pub(super) fn rekey(
     Ok(rekeyed)
 }
 
-/// What is sealed with which key. The beginning of a sealed value names its key.
+/// Numbers of values sealed with each key. The beginning of a sealed value names its key.
 pub(super) fn uses(connection: &Connection) -> Result<Vec<SealUse>, StoreError> {
-    let sql = "SELECT substr(secret, 1, 34), true FROM endpoints WHERE secret IS NOT NULL
+    let sql = "-- name: count_seal_uses
+         SELECT substr(secret, 1, 34), true FROM endpoints WHERE secret IS NOT NULL
          UNION ALL SELECT substr(previous_secret, 1, 34), true FROM endpoints WHERE previous_secret IS NOT NULL
          UNION ALL SELECT substr(authentication, 1, 34), true FROM endpoints WHERE authentication IS NOT NULL
          UNION ALL SELECT substr(body, 1, 34), false FROM answers WHERE body IS NOT NULL";
@@ -69,7 +71,8 @@ pub(super) fn uses(connection: &Connection) -> Result<Vec<SealUse>, StoreError> 
 }
 
 fn write(connection: &Connection, id: EndpointId, new: &Columns) -> Result<(), StoreError> {
-    let sql = "UPDATE endpoints SET secret = ?2, previous_secret = ?3, authentication = ?4 WHERE id = ?1";
+    let sql = "-- name: write_sealed_endpoints
+         UPDATE endpoints SET secret = ?2, previous_secret = ?3, authentication = ?4 WHERE id = ?1";
     let values = params![blob(id.uuid()), new.secret, new.previous_secret, new.authentication];
     execute(connection, sql, values)?;
     Ok(())

@@ -32,7 +32,9 @@ pub(super) fn read(connection: &Connection, of: Of) -> Result<Snapshot, StoreErr
         }
         Of::Tenant(id) => read_tenants(connection, (id.uuid(), id.uuid()), 1, &mut snapshot)?,
         Of::Endpoint(tenant, id) => {
-            let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id = ?2");
+            let sql = format!(
+                "/* name: read_snapshot_endpoint */ SELECT {ENDPOINT} FROM endpoints WHERE tenant = ?1 AND id = ?2"
+            );
             let ids = [blob(tenant.uuid()), blob(id.uuid())];
             let rows = all(connection, &sql, ids, |row| Ok(endpoints::closed(row)))?;
             snapshot.endpoints = divide(rows.into_iter(), &mut snapshot.unreadable);
@@ -63,7 +65,10 @@ fn read_tenants(
     limit: u32,
     snapshot: &mut Snapshot,
 ) -> Result<(), StoreError> {
-    let sql = format!("SELECT {TENANT} FROM tenants WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3");
+    let sql = format!(
+        "-- name: read_snapshot_tenants
+         SELECT {TENANT} FROM tenants WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3"
+    );
     let rows = all(connection, &sql, params![blob(first), blob(last), limit], |row| {
         Ok(tenants::tenant(row))
     })?;
@@ -74,10 +79,14 @@ fn read_tenants(
     let last = snapshot.next.map_or(last, TenantId::uuid);
 
     let range = [blob(first), blob(last)];
-    let sql = format!("SELECT {ENDPOINT} FROM endpoints WHERE tenant BETWEEN ?1 AND ?2");
+    let sql = format!(
+        "-- name: read_snapshot_endpoints
+         SELECT {ENDPOINT} FROM endpoints WHERE tenant BETWEEN ?1 AND ?2"
+    );
     let rows = all(connection, &sql, range, |row| Ok(endpoints::closed(row)))?;
     snapshot.endpoints = divide(rows.into_iter(), told);
-    let sql = format!("SELECT {UNUSED_KEY} FROM api_keys WHERE tenant BETWEEN ?1 AND ?2");
+    let sql =
+        format!("/* name: read_snapshot_keys */ SELECT {UNUSED_KEY} FROM api_keys WHERE tenant BETWEEN ?1 AND ?2");
     let rows = all(connection, &sql, range, |row| Ok(keys::key(row)))?;
     snapshot.keys = divide(rows.into_iter(), told);
     snapshot.marks = read_marks(connection, (first, last))?;
@@ -85,7 +94,7 @@ fn read_tenants(
 }
 
 fn read_operators(connection: &Connection, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let sql = format!("SELECT {UNUSED_KEY} FROM api_keys WHERE tenant IS NULL");
+    let sql = format!("/* name: read_operator_keys */ SELECT {UNUSED_KEY} FROM api_keys WHERE tenant IS NULL");
     let rows = all(connection, &sql, (), |row| Ok(keys::key(row)))?;
     let keys = divide(rows.into_iter(), &mut snapshot.unreadable);
     snapshot.keys.extend(keys);
@@ -106,7 +115,10 @@ fn read_marks(connection: &Connection, (first, last): Range) -> Result<HashMap<T
         ("tenant", ENDPOINT, "endpoints"),
     ];
     for (owner, columns, table) in tables {
-        let sql = format!("SELECT {owner}, {columns} FROM {table} WHERE {owner} BETWEEN ?1 AND ?2");
+        let sql = format!(
+            "-- name: read_registry_marks
+             SELECT {owner}, {columns} FROM {table} WHERE {owner} BETWEEN ?1 AND ?2"
+        );
         let rows = all(connection, &sql, [blob(first), blob(last)], |row| {
             Ok((id(row, 0, TenantId::from_uuid)?, version(row)?))
         })?;

@@ -1,4 +1,4 @@
-//! Tenants.
+//! Statements on tenants and their settings.
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::{Tenant, TenantId, Timestamp};
@@ -13,7 +13,9 @@ pub(super) const TENANT: &str = "id, name, settings, created_at, updated_at";
 
 pub(super) fn insert(connection: &Connection, tenant: &Tenant) -> Result<(), StoreError> {
     connection
-        .prepare_cached(&format!("INSERT INTO tenants ({TENANT}) VALUES (?1, ?2, ?3, ?4, ?5)"))?
+        .prepare_cached(&format!(
+            "/* name: insert_tenant */ INSERT INTO tenants ({TENANT}) VALUES (?1, ?2, ?3, ?4, ?5)"
+        ))?
         .execute(params![
             blob(tenant.id.uuid()),
             tenant.name,
@@ -25,20 +27,21 @@ pub(super) fn insert(connection: &Connection, tenant: &Tenant) -> Result<(), Sto
 }
 
 pub(super) fn read(connection: &Connection, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-    let sql = format!("SELECT {TENANT} FROM tenants WHERE id = ?1");
+    let sql = format!("/* name: read_tenant */ SELECT {TENANT} FROM tenants WHERE id = ?1");
     let found = one(connection, &sql, [blob(id.uuid())], |row| Ok(tenant(row)))?;
     found.map(readable).transpose()
 }
 
 pub(super) fn list(connection: &Connection, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
-    let sql = format!("SELECT {TENANT} FROM tenants WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+    let sql = format!("/* name: list_tenants */ SELECT {TENANT} FROM tenants WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
     let before = blob(before.map_or(Uuid::max(), TenantId::uuid));
     let found = all(connection, &sql, params![before, limit], |row| Ok(tenant(row)))?;
     found.into_iter().map(readable).collect()
 }
 
 pub(super) fn replace(connection: &Connection, tenant: &Tenant, was: Timestamp) -> Result<Option<()>, StoreError> {
-    let sql = "UPDATE tenants SET name = ?2, settings = ?3, updated_at = ?4 WHERE id = ?1 AND updated_at = ?5";
+    let sql = "-- name: replace_tenant
+         UPDATE tenants SET name = ?2, settings = ?3, updated_at = ?4 WHERE id = ?1 AND updated_at = ?5";
     let values = params![
         blob(tenant.id.uuid()),
         tenant.name,
@@ -50,7 +53,11 @@ pub(super) fn replace(connection: &Connection, tenant: &Tenant, was: Timestamp) 
 }
 
 pub(super) fn delete(connection: &Connection, id: TenantId) -> Result<Option<()>, StoreError> {
-    execute(connection, "DELETE FROM tenants WHERE id = ?1", [blob(id.uuid())])
+    execute(
+        connection,
+        "/* name: delete_tenant */ DELETE FROM tenants WHERE id = ?1",
+        [blob(id.uuid())],
+    )
 }
 
 /// A row of the columns [`TENANT`]; what can't be read of it is as in a new tenant.

@@ -1,4 +1,4 @@
-//! What became of everything, and whether that is as it should be.
+//! The result of a demo, compared with what should have happened.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tidings_proto::{pb, timestamp_from};
 use super::fixtures::Fixture;
 use super::receivers::Receivers;
 use super::{ROLES, Role, Tenants, documents};
-use crate::client::{Client, explain};
-use crate::output::{heading, line, table};
+use tidings_cli::client::{Client, explain};
+use tidings_cli::output::{heading, line, table};
 
-/// The account of a demo.
+/// Counts and discrepancies of a demo.
 #[derive(Serialize)]
 pub(super) struct Account {
     events: usize,
@@ -193,7 +193,7 @@ impl Account {
         ));
     }
 
-    /// Prints the account for people.
+    /// Prints the result for people.
     pub(super) fn print(&self) -> anyhow::Result<()> {
         let rows: Vec<_> = self
             .deliveries
@@ -217,8 +217,8 @@ impl Account {
         }
         let verdict = match self.problems.len() {
             0 => "every signature verified, every attempt on record as it was received".to_owned(),
-            1 => "one thing is wrong".to_owned(),
-            n => format!("{n} things are wrong"),
+            1 => "one check failed".to_owned(),
+            n => format!("{n} checks failed"),
         };
         heading(&format!(
             "{} events, {} deliveries, {} requests in {:.1} s: {verdict}",

@@ -3,9 +3,9 @@
 use axum::http::HeaderMap;
 use serde_json::Value;
 
-use crate::verify::{self, header};
+use tidings_cli::verify::{self, header};
 
-/// What a receiver of a dialect objects to in a request, if anything.
+/// The objection of a dialect's receiver to a request, by the words of its document.
 pub(super) fn check(dialect: &str, headers: &HeaderMap, body: &[u8], secret: &str) -> Result<(), String> {
     let parsed: Value = serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     match dialect {
@@ -46,7 +46,7 @@ fn userback(headers: &HeaderMap, parsed: &Value) -> Result<(), String> {
     is(parsed["url"] == parsed["data"]["url"], "another url")
 }
 
-/// Userpilot's document, "Webhook Payload Schema".
+/// Checks by Userpilot's document, "Webhook Payload Schema".
 fn userpilot(headers: &HeaderMap, parsed: &Value, secret: &str) -> Result<(), String> {
     is(headers.values().any(|value| value == secret), "no secret token")?;
     is(
@@ -89,7 +89,7 @@ fn feedbackpulse(headers: &HeaderMap, body: &[u8], parsed: &Value, secret: &str)
     verify::over_body(headers, "x-feedbackpulse-signature", body, secret)
 }
 
-/// What Slack asks of a message: some text for notifications, and blocks.
+/// Checks a message as Slack requires it: some text for notifications, and blocks.
 fn slack(parsed: &Value) -> Result<(), String> {
     is(parsed["text"].as_str().is_some_and(|text| !text.is_empty()), "no text")?;
     let anywhere = |value: &Value| value.as_array().is_some_and(|blocks| !blocks.is_empty());
@@ -99,7 +99,7 @@ fn slack(parsed: &Value) -> Result<(), String> {
     )
 }
 
-/// What Discord asks of a message, and that nobody can be mentioned by it.
+/// Checks a message as Discord requires it, and that it can mention nobody.
 fn discord(parsed: &Value) -> Result<(), String> {
     let embeds = parsed["embeds"].as_array().map_or(0, Vec::len);
     is((1..=10).contains(&embeds), "no embeds")?;

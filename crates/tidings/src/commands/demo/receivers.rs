@@ -1,4 +1,5 @@
-//! The receivers of the demo. They share no code with what signs: each recomputes what its document tells it to.
+//! The receivers of the demo. They share no code with what signs: each follows its document and recomputes the
+//! signature.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,16 +13,14 @@ use axum::routing::post;
 use tidings_service::serve;
 
 use super::{Role, documents};
-use crate::verify;
+use tidings_cli::verify;
 
-/// How a receiver answers.
+/// A receiver's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behaviour {
-    /// Always 200.
     Accept,
     /// 503 twice for each event, then 200.
     FailTwice,
-    /// Always 500.
     Fail,
 }
 
@@ -31,7 +30,7 @@ pub(super) struct Received {
     pub(super) body: Bytes,
     /// `webhook-id`, where the dialect has one.
     pub(super) id: Option<String>,
-    /// What is wrong with it by the words of its document, if anything is.
+    /// The violation of its document that the receiver found, if any.
     pub(super) flaw: Option<String>,
     pub(super) answered: u16,
 }
@@ -69,7 +68,7 @@ impl Receivers {
         format!("http://{}/{name}", self.address)
     }
 
-    /// Tells a receiver who sends to it.
+    /// Registers an endpoint and its secret with its receiver.
     pub(super) fn expect(&self, role: &Role, endpoint: &str, secret: &str) {
         let receiver = Receiver {
             endpoint: endpoint.into(),
@@ -89,7 +88,7 @@ impl Receivers {
             .unwrap_or_default()
     }
 
-    /// What a receiver got.
+    /// The requests that a receiver got.
     pub(super) fn requests(&self, name: &str) -> Vec<Received> {
         self.lock()
             .get(name)

@@ -1,4 +1,4 @@
-//! Database, keys and broker.
+//! Checks of the database, the keys and the broker.
 
 use tidings_queue::rabbit::examine::{self as broker, Managed};
 use tidings_store::postgres::{Postgres, examine};
@@ -48,13 +48,17 @@ pub(super) async fn database(config: &Config, found: &mut Findings) -> anyhow::R
     }
     if seen.read_only {
         let cure = "name all hosts in database.url with target_session_attrs=read-write";
-        found.fail("database", "it takes no writes: it is a replica, or set so", cure)?;
+        found.fail(
+            "database",
+            "it accepts no writes: it is a replica, or set to read-only",
+            cure,
+        )?;
     }
     for setting in &seen.unsafe_settings {
         found.fail(
             "database",
             format!("{setting} loses what was committed"),
-            "set it on and restart the server",
+            "set it to on and restart the server",
         )?;
     }
     for right in &seen.missing_rights {
@@ -118,13 +122,13 @@ pub(super) async fn database(config: &Config, found: &mut Findings) -> anyhow::R
         Some(days) if days < 1 => found.fail(
             "partitions",
             "there is none for tomorrow",
-            "start a log process and look why its upkeep fails",
+            "start a log process and find out why its maintenance fails",
         ),
         Some(days) => found.ok("partitions", format!("{days} days ahead")),
     }
 }
 
-/// Whether the keys here open what is sealed.
+/// Checks that the configured keys open what is sealed.
 pub(super) async fn keys(config: &Config, found: &mut Findings) -> anyhow::Result<()> {
     let sealer = match config.secrets.sealer() {
         Ok(sealer) => sealer,
@@ -141,8 +145,8 @@ pub(super) async fn keys(config: &Config, found: &mut Findings) -> anyhow::Resul
         // Why not is told of the database.
         return found.warn(
             "keys",
-            "whether they open what is sealed can't be seen",
-            "mend the database first",
+            "they can't be checked against what is sealed",
+            "repair the database first",
         );
     };
     match missing_keys(&store, &sealer).await {
@@ -173,11 +177,11 @@ pub(super) async fn broker(config: &Config, found: &mut Findings) -> anyhow::Res
     found.ok("broker", "it takes connections")?;
     match seen.missing.len() {
         0 => found.ok("queues", format!("all {} are there", seen.queues))?,
-        count if count == seen.queues => found.ok("queues", "there is none yet: the first role makes them")?,
+        count if count == seen.queues => found.ok("queues", "there are none yet: the first role creates them")?,
         count => found.warn(
             "queues",
             format!("{count} are missing, among them {}", seen.missing[0]),
-            "a role that publishes makes them again; if none runs, start one",
+            "a role that publishes creates them again; if none runs, start one",
         )?,
     }
     if let Some(queue) = &seen.other_shards {
@@ -187,13 +191,13 @@ pub(super) async fn broker(config: &Config, found: &mut Findings) -> anyhow::Res
         found.ok("shards", format!("{}, as the queues were declared", topology.shards()))?;
     }
     if seen.aside > 0 {
-        let says = format!("{} messages were put aside or found no queue", seen.aside);
+        let says = format!("{} messages are parked or found no queue", seen.aside);
         found.warn("aside", says, "tidings queue parked list")?;
     }
     match &seen.managed {
         None => found.warn(
             "management",
-            "amqp.management_url is not set: stuck queues, policies and members are not seen",
+            "amqp.management_url is not set: stuck queues, policies and members can't be checked",
             "set it, with a user that has the tag `monitoring`",
         ),
         Some(Err(reason)) => found.fail(
@@ -231,7 +235,7 @@ fn managed_broker(seen: &Managed, found: &mut Findings) -> anyhow::Result<()> {
     if let Some(alarms) = some(&seen.alarms) {
         found.fail(
             "alarms",
-            format!("{alarms}: the broker takes no messages"),
+            format!("{alarms}: the broker accepts no messages"),
             "give it memory or disk",
         )?;
     }

@@ -1,14 +1,13 @@
-//! What is found, told as soon as it is.
+//! Findings of the doctor, printed one by one.
 
 use serde::Serialize;
 
-use crate::output::{self, Format};
+use tidings_cli::output::{self, Format};
 
-/// How something is.
+/// The state of a checked thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// It is well.
     Ok,
     /// It works, and will not always, or less well than it should.
     Warn,
@@ -21,12 +20,12 @@ struct Finding<'a> {
     check: &'a str,
     state: State,
     says: &'a str,
-    /// What to do.
+    /// Advice for mending it.
     #[serde(skip_serializing_if = "str::is_empty")]
     cure: &'a str,
 }
 
-/// Tells findings and counts what is wrong.
+/// Prints findings and counts the errors.
 pub(super) struct Findings {
     format: Format,
     wrong: u32,
@@ -74,7 +73,7 @@ impl Findings {
 
     /// An error if something is wrong.
     pub(super) fn end(self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.wrong == 0, "{} of these are wrong", self.wrong);
+        anyhow::ensure!(self.wrong == 0, "failed checks: {}", self.wrong);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What lies outside: mail, browsers, names, and the way out.
+//! Checks of the outside: mail, browsers' address, name servers, and outgoing connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,10 +15,10 @@ pub(super) async fn mail(config: &Config, within: Duration, found: &mut Findings
     match timeout(within, tidings_control::notifier::check_mail(&config.notifier)).await {
         Ok(MailCheck::Off) => found.warn(
             "mail",
-            "notifier.smtp_url is not set: nobody is mailed of endpoints that fail",
-            "set it, or leave it if tenants are told otherwise",
+            "notifier.smtp_url is not set: no mails about failing endpoints are sent",
+            "set it, unless tenants learn of failing endpoints in other ways",
         ),
-        Ok(MailCheck::Well) => found.ok("mail", "the server takes our login"),
+        Ok(MailCheck::Well) => found.ok("mail", "the server accepts the login"),
         Ok(MailCheck::Failed(reason)) => found.fail("mail", reason, "correct [notifier]"),
         Err(_) => found.fail(
             "mail",
@@ -28,7 +28,7 @@ pub(super) async fn mail(config: &Config, within: Duration, found: &mut Findings
     }
 }
 
-/// Whether browsers reach control where links say that it is, as far as that can be seen from here.
+/// Checks that control answers at its public address, as far as that can be seen from here.
 pub(super) async fn public_url(config: &Config, within: Duration, found: &mut Findings) -> anyhow::Result<()> {
     let Some(url) = &config.control.public_url else {
         return found.warn(
@@ -48,17 +48,17 @@ pub(super) async fn public_url(config: &Config, within: Duration, found: &mut Fi
                 "let your proxy pass it on to control's HTTP address",
             )
         }
-        Err(reason) => found.warn("public_url", reason, "see whether it answers from outside"),
+        Err(reason) => found.warn("public_url", reason, "check that it answers from outside"),
     }
 }
 
-/// Whether the name servers that dispatchers ask answer.
+/// Checks that the name servers of dispatchers answer.
 pub(super) async fn names(config: &Config, found: &mut Findings) -> anyhow::Result<()> {
     let servers = &config.destinations.nameservers;
     if servers.is_empty() {
         return match std::fs::read_to_string("/etc/resolv.conf") {
             Ok(text) if text.lines().any(|line| line.trim_start().starts_with("nameserver")) => {
-                found.ok("names", "those of /etc/resolv.conf are asked")
+                found.ok("names", "those of /etc/resolv.conf are used")
             }
             _ => found.fail(
                 "names",
@@ -70,7 +70,7 @@ pub(super) async fn names(config: &Config, found: &mut Findings) -> anyhow::Resu
     found.ok("names", format!("{} are asked", servers.len()))
 }
 
-/// Whether an address is reached as dispatchers reach it.
+/// Checks that an address can be reached as dispatchers reach it.
 pub(super) async fn egress(config: &Config, url: &Url, within: Duration, found: &mut Findings) -> anyhow::Result<()> {
     let check = format!("egress to {url}");
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
@@ -127,7 +127,7 @@ pub(super) async fn get(url: &str, within: Duration) -> Result<(u16, bytes::Byte
     Ok((status, body))
 }
 
-/// An error with its causes.
+/// An error with its causes, on one line.
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let told: Vec<String> = causes.map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Whether roles are there, and how they are.
+//! Checks of the other roles and their health.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::finding::Findings;
 use super::outside::get;
 use crate::config::Config;
 
-/// What `/status` of a process says.
+/// The parts of a process's `/status` that are read.
 #[derive(Deserialize)]
 struct Status {
     ready: bool,
@@ -31,7 +31,7 @@ struct Component {
     reason: String,
 }
 
-/// Whether the other roles can be called at the configured addresses, each for itself.
+/// Checks each configured address of other roles.
 pub(super) async fn reach(config: &Config, within: Duration, found: &mut Findings) -> anyhow::Result<()> {
     let (log, dispatcher) = (&config.log_client, &config.dispatcher_client);
     let known: [(&str, &'static str, &[String], &ClientTls); 2] = [
@@ -60,20 +60,16 @@ pub(super) async fn reach(config: &Config, within: Duration, found: &mut Finding
                 Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving => {
                     found.ok(&check, "it serves")?;
                 }
-                Ok(Ok(_)) => found.warn(&check, "it is there and not able to do its job", "its /status says why")?,
+                Ok(Ok(_)) => found.warn(&check, "it runs, but is not ready", "its /status says why")?,
                 Ok(Err(status)) => found.fail(&check, status.message(), "start it, or correct the address")?,
-                Err(_) => found.fail(
-                    &check,
-                    "it does not answer",
-                    "look whether it hangs, and at the network",
-                )?,
+                Err(_) => found.fail(&check, "it does not answer", "check whether it hangs, and the network")?,
             }
         }
     }
     Ok(())
 }
 
-/// How a process is, as its monitor says.
+/// Checks a process by its monitor's `/status`.
 pub(super) async fn ask(url: &Url, within: Duration, found: &mut Findings) -> anyhow::Result<()> {
     let check = format!("process at {url}");
     let answer = match get(&format!("{}/status", url.as_str().trim_end_matches('/')), within).await {

@@ -11,7 +11,7 @@ use tidings_store::{Registry, StoreError};
 use super::write_secret;
 use crate::config::Config;
 
-/// How many tenants are gone through at once.
+/// Tenants read at once.
 const PAGE: u32 = 256;
 
 /// The configured keys, or the one that is kept with the data.
@@ -40,8 +40,8 @@ impl Keys {
         })
     }
 
-    /// Refuses a database whose secrets these keys don't open: nothing could be sent, and nobody would be told. A key that
-    /// was made is kept only when the database is no other key's.
+    /// Rejects a database whose secrets these keys don't open: nothing could be sent, and nobody would notice. A newly
+    /// made key is stored only if the database has no other key's secrets.
     pub(super) async fn check(&self, registry: &dyn Registry, accept_lost_keys: bool) -> anyhow::Result<()> {
         let lost = self.lost(registry).await?;
         if let Some((key, why)) = lost.first_key_value()

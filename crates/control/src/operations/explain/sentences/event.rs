@@ -1,0 +1,111 @@
+//! Sentences about an event as a whole, and about endpoints that did not get it.
+
+use tidings_domain::{Endpoint, EventType, Timestamp};
+use tidings_proto::{pb, timestamp_from};
+
+use super::{Verdict, shown, time};
+use crate::explain::fact::Fact;
+
+/// Why there is no delivery for an endpoint.
+pub(in crate::operations::explain) fn of_missing(
+    endpoint: &Endpoint,
+    event_type: &str,
+    accepted: Option<Timestamp>,
+) -> (Verdict, Fact) {
+    if endpoint.operational {
+        let sentence = "Did not match: the endpoint gets operational events only.";
+        return (Verdict::Operational, Fact::new("operational_only", sentence));
+    }
+    if accepted.is_some_and(|accepted| endpoint.created_at > accepted) {
+        let sentence = format!(
+            "The endpoint was made at {}, after the event was accepted.",
+            shown(endpoint.created_at)
+        );
+        let fact = Fact::new("made_later", sentence).at("at", Some(endpoint.created_at));
+        return (Verdict::MadeLater, fact);
+    }
+    let Ok(event_type) = event_type.parse::<EventType>() else {
+        return (Verdict::NotSubscribed, Fact::new("did_not_match", "Did not match."));
+    };
+    if endpoint.wants(&event_type) {
+        let sentence = format!(
+            "The endpoint subscribes to `{event_type}` now, but did not when the event was accepted; it was last changed at {}.",
+            shown(endpoint.updated_at)
+        );
+        let fact = Fact::new("subscribed_later", sentence).with("type", &event_type);
+        return (Verdict::SubscribedLater, fact.at("at", Some(endpoint.updated_at)));
+    }
+    let off = endpoint
+        .subscriptions
+        .iter()
+        .find(|subscription| !subscription.enabled && subscription.pattern.matches(&event_type));
+    if let Some(off) = off {
+        let sentence = format!(
+            "Did not match: the endpoint's subscription to `{}` is switched off.",
+            off.pattern
+        );
+        let fact = Fact::new("subscription_off", sentence).with("pattern", &off.pattern);
+        return (Verdict::SubscriptionOff, fact);
+    }
+    let patterns: Vec<String> = endpoint
+        .subscriptions
+        .iter()
+        .filter(|subscription| subscription.enabled)
+        .map(|subscription| format!("`{}`", subscription.pattern))
+        .collect();
+    let fact = match patterns.join(", ") {
+        none if none.is_empty() => Fact::new(
+            "subscribes_to_nothing",
+            "Did not match: the endpoint subscribes to nothing.",
+        ),
+        patterns => Fact::new(
+            "subscribes_to_others",
+            format!("Did not match: the endpoint subscribes to {patterns} only."),
+        )
+        .with("patterns", patterns),
+    };
+    (Verdict::NotSubscribed, fact)
+}
+
+/// What is told of an event on the whole.
+pub(in crate::operations::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
+    let at = event.accepted_at.as_ref();
+    let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
+    let accepted = Fact::new("event_accepted", sentence).with("type", &event.event_type);
+    let accepted = accepted.at("at", at.and_then(timestamp_from));
+    let sent: Vec<_> = deliveries.iter().filter(|one| one.delivery.is_some()).collect();
+    let count = |verdict: Verdict| sent.iter().filter(|one| one.verdict == verdict.as_str()).count();
+    let whole = match sent.len() {
+        0 if deliveries.is_empty() => Fact::new("no_endpoints", "The tenant has no endpoints, so it went nowhere."),
+        0 => Fact::new("nobody_wanted_it", "No endpoint wanted it, so it went nowhere."),
+        all => {
+            let parts = [
+                (Verdict::Delivered, "delivered"),
+                (Verdict::Waiting, "waiting for its next attempt"),
+                (Verdict::UnderWay, "under way"),
+                (Verdict::Held, "held"),
+                (Verdict::GivenUp, "given up"),
+                (Verdict::Cancelled, "cancelled"),
+            ];
+            let told: Vec<String> = parts
+                .iter()
+                .filter(|(verdict, _)| count(*verdict) > 0)
+                .map(|(verdict, word)| format!("{} {word}", count(*verdict)))
+                .collect();
+            let deliveries = if all == 1 { "delivery" } else { "deliveries" };
+            let fact = Fact::new(
+                "event_deliveries",
+                format!("It has {all} {deliveries}: {}.", told.join(", ")),
+            );
+            parts.iter().fold(fact.with("count", all), |fact, (verdict, _)| {
+                fact.with(verdict.as_str(), count(*verdict))
+            })
+        }
+    };
+    let erased = event.erased_at.as_ref().and_then(timestamp_from);
+    let erased = erased.map(|at| {
+        let sentence = format!("Its content was erased at {}.", shown(at));
+        Fact::new("event_erased", sentence).at("at", Some(at))
+    });
+    [accepted, whole].into_iter().chain(erased).collect()
+}
