@@ -1,4 +1,4 @@
-//! `/audit`.
+//! `/audit`: the audit log, which records who changed what.
 
 use axum::Json;
 use axum::extract::State;
@@ -49,7 +49,7 @@ struct Which {
     after: Option<String>,
 }
 
-/// A change that somebody made.
+/// An entry of the audit log: one change of one object.
 #[derive(Serialize, ToSchema)]
 struct AuditEntry {
     /// The entry's id: `aud_` and 32 hexadecimal digits.

@@ -31,7 +31,7 @@ struct Whose {
     tenant_id: Option<String>,
 }
 
-/// Settings of a tenant's webhook.
+/// Settings of a tenant's webhook; `url` and `events` are required.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewWebhookConfig {
@@ -59,7 +59,7 @@ struct WebhookConfig {
     secret: Option<&'static str>,
     /// Format of requests: `feedbackpulse`, or the dialect made for the URL.
     dialect: String,
-    /// True if requests are made.
+    /// True if requests are made; false if they are held.
     enabled: bool,
     /// Endpoint behind the webhook (`ep_…`); its other settings are at `/endpoints/{endpoint_id}`.
     endpoint_id: String,

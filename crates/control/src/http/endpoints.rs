@@ -1,4 +1,4 @@
-//! `/endpoints`.
+//! `/endpoints`: receivers of tenants, with their settings and secrets.
 
 mod asked;
 mod authentication;
@@ -58,7 +58,7 @@ struct Which {
     /// Host of the endpoints' URLs, without the port.
     #[param(example = "hooks.example.com")]
     host: Option<String>,
-    /// Name of the endpoints' dialect.
+    /// Name of the dialect that the endpoints use.
     #[param(example = "slack")]
     dialect: Option<String>,
     /// Maximum number of endpoints on the page.

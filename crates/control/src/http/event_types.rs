@@ -62,7 +62,7 @@ struct NewEventTypeVersion {
 /// An event type of the catalogue or of dialects' samples. Others can be published as well.
 #[derive(Serialize, ToSchema)]
 struct EventType {
-    /// Name of the event type.
+    /// Name of the event type, like `feedback.created`.
     #[schema(example = "feedback.created")]
     name: String,
     /// Number of its newest version in the catalogue, from 1; null if only dialects know it.
@@ -82,7 +82,7 @@ struct EventType {
 /// An event type with all its versions.
 #[derive(Serialize, ToSchema)]
 struct EventTypeVersions {
-    /// Name of the event type.
+    /// Name of the event type, like `feedback.created`.
     name: String,
     /// Versions in the catalogue, newest first; none if only dialects know it.
     versions: Vec<EventTypeVersion>,
@@ -96,7 +96,7 @@ struct EventTypeVersions {
 /// One version of an event type in the catalogue.
 #[derive(Serialize, ToSchema)]
 struct EventTypeVersion {
-    /// Name of the event type.
+    /// Name of the event type, like `feedback.created`.
     name: String,
     /// Number of the version, counted from 1.
     version: u32,

@@ -56,7 +56,7 @@ struct Event {
     id: String,
     /// Tenant that the event belongs to (`ten_…`).
     tenant_id: String,
-    /// Event type, like `feedback.created`.
+    /// Type of the event, like `feedback.created`.
     event_type: String,
     /// Time of the event, as published (RFC 3339).
     #[schema(value_type = String, format = DateTime)]

@@ -1,4 +1,4 @@
-//! `/endpoints/{endpoint_id}/filters/try`.
+//! `/endpoints/{endpoint_id}/filters/try`: content filters tried on an event, without sending it.
 
 use axum::Json;
 use axum::extract::State;

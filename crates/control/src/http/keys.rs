@@ -1,4 +1,4 @@
-//! `/api-keys`.
+//! `/api-keys`: keys of tenants and operators.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +24,7 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(rotate))
 }
 
-/// A key to create.
+/// A key to create, for a tenant or for operators.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewApiKey {

@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(discard_all))
 }
 
-/// State of one queue.
+/// State of one queue: its kind, messages and consumers.
 #[derive(Serialize, ToSchema)]
 struct Queue {
     /// Name of the queue, at the broker.
@@ -57,7 +57,7 @@ struct Message {
     /// Time at which it was put aside (RFC 3339); null if the broker did it, which records no time.
     #[schema(value_type = Option<String>, format = DateTime)]
     parked_at: Option<Timestamp>,
-    /// Content: `delivery` or `record`.
+    /// Content of the message: `delivery` or `record`.
     kind: String,
     /// Size of the body, in bytes.
     size: u64,

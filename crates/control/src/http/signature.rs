@@ -99,13 +99,13 @@ struct ReceivedRequest {
     /// Headers as the receiver printed them, one per line.
     #[schema(example = "webhook-id: evt_0193")]
     headers: Option<String>,
-    /// Body as text; excludes `body_base64`.
+    /// Body as text; give either this or `body_base64`.
     body: Option<String>,
-    /// Body as base64 of its bytes; excludes `body`.
+    /// Body as base64 of its bytes; give either this or `body`.
     body_base64: Option<String>,
     /// Secret that the receiver uses. It is compared and not kept.
     secret: Option<String>,
-    /// Signature that the receiver computed.
+    /// Signature that the receiver computed, with or without its prefix.
     computed: Option<String>,
     /// Time at which the receiver checked the signature (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -120,7 +120,7 @@ struct Comparison {
     verifies: Option<bool>,
     /// First difference of the bodies; null if they are equal, or none was given.
     difference: Option<Difference>,
-    /// Explanations of what was found.
+    /// Results of the comparison: faults, and parts that are as they should be.
     findings: Vec<Finding>,
 }
 
@@ -143,7 +143,7 @@ struct Difference {
     received_byte: Option<u8>,
 }
 
-/// One result of a comparison.
+/// One result of a comparison: a fault, or a part that is as it should be.
 #[derive(Serialize, ToSchema)]
 struct Finding {
     /// Stable name of the finding, for programs.

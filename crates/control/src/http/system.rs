@@ -28,9 +28,9 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
 struct System {
     /// Version of the program, such as `0.1.0`.
     version: &'static str,
-    /// Storage engine: `postgresql` or `sqlite`.
+    /// Storage engine of registry and ledger: `postgresql` or `sqlite`.
     database: &'static str,
-    /// Queue engine: `rabbitmq` or `sqlite`.
+    /// Queue engine of lanes and delay queues: `rabbitmq` or `sqlite`.
     queue: &'static str,
     /// True if this process is ready to do its job.
     ready: bool,

@@ -1,4 +1,4 @@
-//! `/tenants`.
+//! `/tenants`: customers of the product that runs Tidings, and links to their webhooks.
 
 use axum::Json;
 use axum::extract::State;
@@ -27,7 +27,7 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(create_portal_link))
 }
 
-/// A tenant to create.
+/// A tenant to create; its first key is created with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewTenant {
@@ -99,7 +99,7 @@ struct NewPortalLink {
     /// Validity of the link: `1m` to `7days`, `1h` if left out.
     #[schema(example = "1h")]
     expires_in: Option<String>,
-    /// True for read-only access.
+    /// True for read-only access; false if left out.
     #[serde(default)]
     read_only: bool,
 }

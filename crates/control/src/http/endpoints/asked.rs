@@ -1,4 +1,4 @@
-//! Endpoints as requests describe them.
+//! Endpoints in requests: those to create, and changes.
 
 use std::collections::HashMap;
 

@@ -47,7 +47,7 @@ enum Authorization {
     },
     /// A token that an authorization server gives for client credentials (RFC 6749, section 4.4).
     Oauth2 {
-        /// URL of the token endpoint.
+        /// URL of the server's token endpoint, which tokens are requested from.
         #[schema(example = "https://login.example.com/oauth2/token")]
         token_url: String,
         /// Client id at the authorization server.

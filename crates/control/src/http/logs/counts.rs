@@ -59,11 +59,11 @@ struct Count {
     /// End of the span (RFC 3339); attempts begun then belong to the next one.
     #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
-    /// Number of attempts that succeeded.
+    /// Number of the span's attempts that succeeded.
     succeeded: u64,
-    /// Number of attempts that failed and are tried again.
+    /// Number of the span's attempts that failed and are tried again.
     failed_retryable: u64,
-    /// Number of attempts that failed for good.
+    /// Number of the span's attempts that failed for good.
     failed_final: u64,
 }
 

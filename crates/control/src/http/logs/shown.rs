@@ -1,4 +1,4 @@
-//! Attempts as answers show them.
+//! Attempts in answers: as entries of a list, and in full.
 
 use serde::Serialize;
 use tidings_domain::Timestamp;
@@ -42,7 +42,7 @@ pub(in crate::http) struct Attempt {
     response_truncated: bool,
     /// Address that the request was sent to; null if no connection was made.
     remote_address: Option<String>,
-    /// Durations of the attempt's phases.
+    /// Durations of the attempt's phases, such as name lookup and TLS handshake.
     timing: Timing,
     /// Reason for sending the request a second time within the attempt, on a new connection; null if it was sent once.
     sent_again: Option<String>,
