@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::BASE;
 
-/// A page of a list.
+/// One page of a list, with the way to the next.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Page<T> {
     /// Entries of the page, in the order of the list.

@@ -59,7 +59,7 @@ struct WebhookConfig {
     secret: Option<&'static str>,
     /// Format of requests: `feedbackpulse`, or the dialect made for the URL.
     dialect: String,
-    /// True if requests are made; false if they are held.
+    /// True if requests are made; deliveries are held otherwise.
     enabled: bool,
     /// Endpoint behind the webhook (`ep_…`); its other settings are at `/endpoints/{endpoint_id}`.
     endpoint_id: String,

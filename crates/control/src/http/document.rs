@@ -10,7 +10,7 @@ use utoipa::{OpenApi as _, ToSchema as _};
 
 use super::once::IDEMPOTENCY_KEY;
 
-/// Name of the security scheme.
+/// Name of the security scheme: bearer tokens.
 const KEY: &str = "key";
 
 const DESCRIPTION: &str = "Tells endpoints of events, and people what came of it.

@@ -36,7 +36,7 @@ impl FromRequestParts<Rest> for Call {
     }
 }
 
-/// Extractor of the id in the path. Fails with `id_invalid` if the text is none.
+/// Extractor of the id in the path. Fails with `id_invalid` if it can't be parsed.
 pub(super) struct Id<T>(pub(super) T);
 
 impl<T: FromStr<Err: Display>> FromRequestParts<Rest> for Id<T> {
