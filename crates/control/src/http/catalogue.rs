@@ -1,4 +1,4 @@
-//! `/dialects`: how what is subscribed to can be written, read out of the dialects' files.
+//! `/dialects`: the formats that endpoints can choose, read out of the dialects' files.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,8 @@ struct Scheme {
     prefix: String,
     /// Text in front of each signature with an ed25519 key; null if the scheme has no such signatures.
     ed25519_prefix: Option<String>,
-    /// Key derived from the secret: its `text` as it stands, or the bytes `decoded` from the base64 behind `whsec_`.
+    /// Form of the key: `text` for the secret as it stands, `decoded` for the bytes that the base64 behind `whsec_`
+    /// stands for.
     key: &'static str,
     /// Encoding of the signature's bytes: `hex` or `base64`.
     encoding: &'static str,

@@ -1,4 +1,4 @@
-//! `/deliveries`: one event for one endpoint, and where it stands.
+//! `/deliveries`: the state of each event for each endpoint.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! `/event-types`: what can be subscribed to, out of the operators' catalogue and the dialects' samples.
+//! `/event-types`: the event types that can be subscribed to, out of the operators' catalogue and the dialects'
+//! samples.
 
 use std::collections::BTreeMap;
 

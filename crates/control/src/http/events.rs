@@ -1,4 +1,4 @@
-//! `/events`: what was published. Publishing is ingest's.
+//! `/events`: the events that were published. Publishing itself is ingest's.
 
 use axum::Json;
 use axum::extract::State;

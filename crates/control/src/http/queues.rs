@@ -1,4 +1,5 @@
-//! `/queues`: how messages wait, and what was put aside. The log service has the queue and decides who may see it.
+//! `/queues`: queues with their waiting messages, and the messages that were put aside. The log service has the queue
+//! and decides who may see it.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! `/webhooks/logs/{attempt_id}/signature`: what was signed, and why a receiver finds something else.
+//! `/webhooks/logs/{attempt_id}/signature`: the signed texts of an attempt, and the reasons why a receiver computes
+//! something else.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +58,8 @@ struct Signature {
     prefix: String,
     /// Encoding of the signature's bytes: `hex` or `base64`.
     encoding: &'static str,
-    /// Key derived from the secret: its `text` as it stands, or the bytes `decoded` from the base64 behind `whsec_`.
+    /// Form of the key: `text` for the secret as it stands, `decoded` for the bytes that the base64 behind `whsec_`
+    /// stands for.
     key: &'static str,
     /// Template of the text that is signed.
     #[schema(example = "{{ id }}.{{ sent_at.unix }}.{{ body }}")]

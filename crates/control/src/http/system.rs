@@ -1,4 +1,4 @@
-//! `/system`: how the system stands, and what is wrong with it. For operators.
+//! `/system`: the state of the system, and what is wrong with it. For operators.
 
 use std::collections::BTreeMap;
 

@@ -62,11 +62,11 @@ pub(crate) struct Tenant {
     updated_at: Timestamp,
 }
 
-/// A change of a tenant. Fields that are left out stay as they are; null restores the default.
+/// A change of a tenant. Fields that are left out stay as they are; null restores the default of a setting.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TenantPatch {
-    /// Display name, 1 to 200 characters.
+    /// Display name, 1 to 200 characters; null leaves it as it is.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// Treatment of events whose payload violates the schema of their type: `off`, `warn` or `reject`.
