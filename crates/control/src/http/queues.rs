@@ -1,4 +1,4 @@
-//! `/queues`: queues with their waiting messages, and the messages that were put aside. The log service has the queue
+//! `/queues`: queues with their waiting messages, and the messages that were set aside. The log service has the queue
 //! and decides who may see it.
 
 use axum::Json;
@@ -48,14 +48,14 @@ struct Queue {
     stuck: u64,
 }
 
-/// A message that was put aside.
+/// A message that was set aside.
 #[derive(Serialize, ToSchema)]
 struct Message {
     /// Id of the message, valid for as long as it is there.
     id: String,
-    /// Reason for which it was put aside.
+    /// Reason for which it was set aside.
     reason: String,
-    /// Time at which it was put aside (RFC 3339); null if the broker did it, which records no time.
+    /// Time at which it was set aside (RFC 3339); null if the broker did it, which records no time.
     #[schema(value_type = Option<String>, format = DateTime)]
     parked_at: Option<Timestamp>,
     /// Content of the message: `delivery` or `record`.
@@ -98,8 +98,8 @@ struct Part {
 
 /// Lists queues
 ///
-/// Lanes, delay queues and what was put aside, with how many messages wait in each. Needs an operator's key with the scope
-/// `read`.
+/// Lanes, delay queues and the queues of messages that were set aside, with the number of messages waiting in each.
+/// Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues", operation_id = "list_queues", tag = "queues", responses(
     (status = 200, description = "The queues.", body = Page<Queue>)))]
 async fn list(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Queue>>, Refusal> {
@@ -108,7 +108,7 @@ async fn list(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Queue>>,
     Ok(Json(Page::all(found.queues.into_iter().map(Queue::from).collect())))
 }
 
-/// Lists messages that were put aside
+/// Lists messages that were set aside
 ///
 /// The oldest messages, without their bodies. `parked` holds those that nobody could read or settle, `unrouted` those
 /// that had no lane when their wait was over. Needs an operator's key with the scope `read`.
@@ -130,7 +130,7 @@ async fn messages(
     Ok(Json(Page::all(found.messages.into_iter().map(Message::from).collect())))
 }
 
-/// Shows a message that was put aside
+/// Shows a message that was set aside
 ///
 /// Its body is at `…/body`. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues/{queue}/messages/{message_id}", operation_id = "show_message", tag = "queues",
@@ -147,7 +147,7 @@ async fn message(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     Ok(Json(found.await?.into()))
 }
 
-/// Downloads the body of a message that was put aside
+/// Downloads the body of a message that was set aside
 ///
 /// Byte for byte. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues/{queue}/messages/{message_id}/body", operation_id = "download_message_body",
@@ -165,7 +165,7 @@ async fn body(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> R
     Ok(file("message", found.await?.body.into()))
 }
 
-/// Requeues a message that was put aside
+/// Requeues a message that was set aside
 ///
 /// It is published where it came from; a message that can't be read stays. The audit log records it. Needs an
 /// operator's key with the scope `manage`.
@@ -182,7 +182,7 @@ async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     Ok(Json(settled.into()))
 }
 
-/// Throws a message away that was put aside
+/// Discards a message that was set aside
 ///
 /// The ledger keeps what it knows of the message's delivery, and the sweeper publishes an open one again; a record is
 /// lost. The audit log records it. Needs an operator's key with the scope `manage`.
@@ -199,7 +199,7 @@ async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     Ok(Json(settled.into()))
 }
 
-/// Requeues all messages that were put aside
+/// Requeues all messages that were set aside
 ///
 /// Requeues the messages that are there now; those that can't be read stay. If it fails halfway, messages that were
 /// requeued until then stay requeued. Needs an operator's key with the scope `manage`.
@@ -215,7 +215,7 @@ async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -
     Ok(Json(settled.into()))
 }
 
-/// Throws all messages away that were put aside
+/// Discards all messages that were set aside
 ///
 /// Discards the messages that are there now. Needs an operator's key with the scope `manage`.
 #[utoipa::path(post, path = "/queues/{queue}/discard", operation_id = "discard_messages", tag = "queues",
