@@ -14,7 +14,7 @@ use tidings_service::problem::Problem;
 
 use crate::now;
 
-/// By which load balancers a call was passed on; the nearest comes last.
+/// Header that lists the addresses a call came through; the nearest one comes last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Authenticates calls and finds the address they come from. Cheap to clone.
@@ -64,13 +64,13 @@ fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     origin
 }
 
-/// Some load balancers write the port as well.
+/// Reads the address of an entry; some load balancers write the port as well.
 fn address(entry: &str) -> Option<IpAddr> {
     let with_port = || entry.parse().ok().map(|address: SocketAddr| address.ip());
     entry.parse().ok().or_else(with_port)
 }
 
-/// One call; as good as its caller.
+/// One call: its caller's rights and origin. Dereferences to the caller.
 #[derive(Clone, Debug)]
 pub struct Call {
     caller: Caller,

@@ -1,4 +1,4 @@
-//! The same over HTTP and JSON, under `/api/v2`.
+//! The REST operations, under `/api/v2`.
 //!
 //! Need: products in any language, and people with `curl`, manage endpoints and read logs. Mechanism: thin handlers over
 //! the operations that the gRPC faces have too, with fields named as in the protos; `/api/v2/openapi.json` is made from
@@ -56,12 +56,12 @@ use crate::signature::Signatures;
 use crate::system::System;
 use crate::tenants::Tenants;
 
-/// Where everything is found.
+/// Path in front of every operation.
 const BASE: &str = "/api/v2";
-/// The largest body of a request, bytes: the payload of a test and room for the rest.
+/// Largest body of a request, in bytes: the payload of a test and room for the rest.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What the handlers work with.
+/// Operations and clients that the handlers work with.
 #[derive(Clone)]
 pub(crate) struct Rest {
     pub(crate) endpoints: Arc<Endpoints>,

@@ -1,4 +1,5 @@
-//! Between operations and the messages of `tidings.v1`, which either face speaks: gRPC as they are, HTTP as JSON.
+//! Conversion between operations and the messages of `tidings.v1`, which both interfaces use: gRPC as they are, HTTP as
+//! JSON.
 
 pub(crate) mod asked;
 pub(crate) mod authentication;

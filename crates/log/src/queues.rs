@@ -21,7 +21,7 @@ pub struct Service {
     access: Access,
 }
 
-/// Where a request comes from, as far as it is known.
+/// Origin of a request: the caller's address and program, as far as they are known.
 struct Origin {
     address: Option<String>,
     agent: Option<String>,
@@ -43,7 +43,7 @@ impl Service {
         Ok(caller)
     }
 
-    /// Where a request comes from: the peer, or whom it relays the request for.
+    /// The origin of a request: the peer, or the caller that a trusted peer relays it for.
     fn origin<T>(&self, request: &Request<T>) -> Origin {
         let headers = request.metadata().as_ref();
         let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);

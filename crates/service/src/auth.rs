@@ -17,12 +17,12 @@ static FAILED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 /// Every code of [`FAILED`].
 const CODES: [&str; 3] = ["key_missing", "key_unknown", "key_expired"];
 
-/// Where a process of this system relays a call for its caller: the token that roles share, and what is known of the
-/// caller. Without the token the rest counts for nothing.
+/// Header by which a process of this system relays a call for its caller; it carries the token that roles share.
+/// Without that token, the headers about the caller count for nothing.
 pub const RELAYED_BY: &str = "tidings-relayed-by";
-/// The address that the caller comes from.
+/// Header with the address that the caller comes from.
 pub const CALLER_ADDRESS: &str = "tidings-caller-address";
-/// The program that the caller uses, as it calls itself.
+/// Header with the caller's `User-Agent`.
 pub const CALLER_AGENT: &str = "tidings-caller-agent";
 
 /// Makes the metrics of this part.

@@ -44,7 +44,7 @@ pub struct Missing {
     pub component: String,
     /// The reason, as far as it is known.
     pub reason: String,
-    /// Since when.
+    /// Time since which it is missing.
     pub since: Timestamp,
 }
 
@@ -71,7 +71,7 @@ pub struct Shown {
     /// The reason that it is not, as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Since when it is so.
+    /// Time of the last change of `up`.
     pub since: Timestamp,
 }
 

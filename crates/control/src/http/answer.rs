@@ -14,12 +14,12 @@ use utoipa::ToSchema;
 
 use super::BASE;
 
-/// Some of the things there are, in the order they are listed.
+/// One page of a list, with the way to the next.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Page<T> {
-    /// The things.
+    /// Entries of the page, in the order of the list.
     data: Vec<T>,
-    /// What to ask for as `after` to get the next page; null after the last one.
+    /// Value of `after` for the next page; null on the last one.
     next: Option<String>,
 }
 
@@ -32,13 +32,13 @@ impl<T> Page<T> {
         }
     }
 
-    /// All there is.
+    /// A list that has a single page.
     pub(super) fn all(data: Vec<T>) -> Self {
         Self { data, next: None }
     }
 }
 
-/// Why a request was refused: by control itself, or by a role that it asked.
+/// Refusal of a request, by control itself or by a role that it asked.
 pub(super) enum Refusal {
     Own(Problem),
     Relayed(Relayed),
@@ -70,23 +70,23 @@ pub(super) fn etag(changed: Timestamp) -> (HeaderName, String) {
     (ETAG, format!("\"{}\"", changed.as_microsecond()))
 }
 
-/// Where a new thing is found.
+/// The `Location` of a new object.
 pub(super) fn location(kind: &str, id: &impl std::fmt::Display) -> (HeaderName, String) {
     (LOCATION, format!("{BASE}/{kind}/{id}"))
 }
 
-/// A time of a message.
+/// Converts a message's time; `None` if it is absent or out of range.
 pub(super) fn time(at: Option<prost_types::Timestamp>) -> Option<Timestamp> {
     at.and_then(|at| timestamp_from(&at))
 }
 
-/// A length of time like `1m 30s`.
+/// Writes a message's duration like `1m 30s`.
 pub(super) fn length(length: Option<prost_types::Duration>) -> Option<String> {
     let length = Duration::try_from(length?).ok()?;
     Some(humantime::format_duration(length).to_string())
 }
 
-/// A text that may be left out in messages.
+/// Converts a message's text; `None` if it is empty.
 pub(super) fn text(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }

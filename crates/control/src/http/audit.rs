@@ -1,4 +1,4 @@
-//! `/audit`.
+//! `/audit`: the audit log, which records who changed what.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,60 +21,60 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Which entries; what is left out does not filter.
+/// Query of the audit log; parameters that are left out do not filter.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Whose; with an operator's key, everybody's if left out.
+    /// Tenant that owns the changed objects (`ten_…`); with an operator's key, all tenants if left out.
     tenant_id: Option<String>,
-    /// Changes made with this key.
+    /// Changes made with this key (`key_…`).
     key_id: Option<String>,
-    /// What was done: `endpoint.updated`, or `endpoint.*` for all that begins so.
+    /// Object and verb: `endpoint.updated`, or `endpoint.*` for all that begins so.
     #[param(pattern = "^[a-z_]+[.]([a-z_]+|[*])$", example = "endpoint.*")]
     action: Option<String>,
-    /// The id of what was changed; an event type's name.
+    /// Id of the changed object, or an event type's name.
     target: Option<String>,
-    /// Not before this time (RFC 3339).
+    /// Changes made at or after this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// Before this time (RFC 3339).
+    /// Changes made before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
-    /// How many at the most.
+    /// Maximum number of entries on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^aud_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
-/// A change that somebody made.
+/// An entry of the audit log: one change of one object.
 #[derive(Serialize, ToSchema)]
 struct AuditEntry {
-    /// Its id (`aud_…`).
+    /// The entry's id: `aud_` and 32 hexadecimal digits.
     id: String,
-    /// When it was made.
+    /// Time of the change (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Whose thing was changed; null for what is the operators' own.
+    /// Owner of the changed object (`ten_…`); null for the operators' own objects.
     tenant_id: Option<String>,
-    /// Who made it: `tenant`, `operator`, `internal` (another role), `bootstrap` (whoever has the database) or `system`
+    /// Actor: `tenant`, `operator`, `internal` (another role), `bootstrap` (whoever has the database) or `system`
     /// (Tidings by itself).
     actor: &'static str,
-    /// The key that the request came with, if it was one.
+    /// Key that the request came with (`key_…`); null if it came with none.
     key_id: Option<String>,
-    /// What was done: `endpoint.updated`.
+    /// Object and verb, such as `endpoint.updated`.
     action: String,
-    /// The id of what was changed; an event type's name.
+    /// Id of the changed object, or an event type's name.
     target: String,
-    /// What it was like, without secrets; null if it was made.
+    /// The object before the change, without secrets; null if it was created.
     before: Option<Value>,
-    /// What it is like since, without secrets; null if it was removed.
+    /// The object after the change, without secrets; null if it was removed.
     after: Option<Value>,
-    /// The address that the request came from.
+    /// Address that the request came from; null if unknown.
     remote_address: Option<String>,
-    /// What the request's client called itself.
+    /// `User-Agent` of the request; null if it had none.
     user_agent: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `/dialects`: how what is subscribed to can be written, read out of the dialects' files.
+//! `/dialects`: the formats that endpoints can choose, read out of the dialects' files.
 
 use std::collections::BTreeMap;
 
@@ -29,79 +29,80 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(preview))
 }
 
-/// A way to write requests.
+/// A format of requests: envelope, headers, signature, success, schedule.
 #[derive(Serialize, ToSchema)]
 struct Dialect {
-    /// What endpoints call it.
+    /// Name by which endpoints choose it.
     name: String,
-    /// Whom it is for.
+    /// Description of the receivers it is for.
     description: String,
-    /// The URLs whose endpoints get it unless they name another.
+    /// URLs whose endpoints get it unless they name another: a host and a path, with `*` in place of what differs.
     chosen_for: Vec<String>,
-    /// Whether requests show that their sender knows the endpoint's secret.
+    /// True if requests prove that their sender knows the endpoint's secret.
     uses_secret: bool,
-    /// The waits between attempts, unless the endpoint says otherwise.
+    /// Waits between attempts, such as `5m`, unless the endpoint has its own.
     schedule: Vec<String>,
-    /// The deadline of one attempt, unless the endpoint says otherwise.
+    /// Deadline of one attempt, such as `30s`, unless the endpoint has its own.
     timeout: String,
-    /// The event types that it can be tested with.
+    /// Event types that it has a sample of, for tests and previews.
     event_types: Vec<String>,
-    /// The values that endpoints can give, by name.
+    /// Settings that endpoints can choose, by name.
     settings: BTreeMap<String, Setting>,
-    /// How the headers with signatures come about.
+    /// Headers that carry signatures, with the scheme of each.
     signatures: Vec<Scheme>,
-    /// The headers that show the secret itself.
+    /// Names of the headers that show the secret itself.
     secret_headers: Vec<String>,
-    /// The headers whose values are templates, by name.
+    /// Templates of headers' values, by the header's name.
     headers: BTreeMap<String, String>,
 }
 
-/// How a header with a signature comes about.
+/// Scheme of a header that carries a signature.
 #[derive(Serialize, ToSchema)]
 struct Scheme {
-    /// The header.
+    /// Name of the header that carries the signature.
     #[schema(example = "webhook-signature")]
     header: String,
-    /// What stands before each signature with a shared secret.
+    /// Text in front of each signature with a shared secret.
     prefix: String,
-    /// What stands before each signature with an ed25519 key; null where there can be no such key.
+    /// Text in front of each signature with an ed25519 key; null if the scheme has no such signatures.
     ed25519_prefix: Option<String>,
-    /// What the key is: the secret's `text`, or what the base64 behind `whsec_` says, `decoded`.
+    /// Form of the key: `text` for the secret as it stands, `decoded` for the bytes that the base64 behind `whsec_`
+    /// stands for.
     key: &'static str,
-    /// How the bytes are written: `hex` or `base64`.
+    /// Encoding of the signature's bytes: `hex` or `base64`.
     encoding: &'static str,
-    /// The template of what is signed, with HMAC-SHA-256 or ed25519.
+    /// Template of the text that is signed, with HMAC-SHA-256 or ed25519.
     #[schema(example = "{{ id }}.{{ sent_at.unix }}.{{ body }}")]
     signed: String,
-    /// What stands between the signatures of several secrets; null where there is one.
+    /// Separator of the signatures of several secrets; null where there is a single signature.
     separator: Option<String>,
 }
 
-/// A value that an endpoint can give.
+/// A value that an endpoint can choose for a dialect.
 #[derive(Serialize, ToSchema)]
 struct Setting {
-    /// What it is.
+    /// Description of the setting, for people.
     description: String,
-    /// What it is for an endpoint that gives none.
+    /// Value for endpoints that choose none; null if there is no default.
     default: Option<String>,
 }
 
-/// What to write in a dialect.
+/// Event and choices to preview a request with.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DialectPreview {
-    /// What happened; the dialect's first sample if left out.
+    /// Event type; that of the dialect's first sample if left out.
     #[schema(example = "feedback.created")]
     event_type: Option<String>,
-    /// The content; the dialect's sample if left out.
+    /// Content of the event, any JSON; the dialect's sample if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
-    /// What it would be signed with; without it, headers that need a secret are left out.
+    /// Secret to sign with; without it, headers that need a secret are left out.
     secret: Option<String>,
-    /// Parts of users or companies that the endpoint would have chosen, such as `user.plan`.
+    /// Parts of users or companies to send although the dialect leaves them out, such as `user.plan`.
     #[serde(default)]
     properties: Vec<String>,
-    /// Values that the endpoint would have given, by name.
+    /// Values for the dialect's settings, by name.
     #[serde(default)]
     settings: BTreeMap<String, String>,
 }
@@ -109,20 +110,20 @@ struct DialectPreview {
 /// A request as it would be sent.
 #[derive(Serialize, ToSchema)]
 struct PreviewedRequest {
-    /// What happened.
+    /// Event type that the request is about.
     event_type: String,
-    /// Every header that the dialect decides, in order; a secret that one shows is masked.
+    /// Headers that the dialect sets, in order; a secret that one shows is masked.
     headers: Vec<PreviewedHeader>,
-    /// The body, as text.
+    /// Body of the request, as text.
     body: String,
 }
 
-/// A header of a request.
+/// A header of a previewed request.
 #[derive(Serialize, ToSchema)]
 struct PreviewedHeader {
-    /// Its name, as it is spelled.
+    /// Name of the header, as it is spelled.
     name: String,
-    /// Its value.
+    /// Value of the header; `***` for a secret.
     value: String,
 }
 
@@ -139,8 +140,8 @@ async fn dialect(State(rest): State<Rest>, call: Call, Id(name): Id<String>) -> 
 
 /// Previews a request
 ///
-/// The request that a delivery in this dialect would be; nothing is sent. What only the connection knows is not shown.
-/// Needs the scope `read`.
+/// Renders the request that a delivery in this dialect would make; nothing is sent. Headers that only the connection
+/// decides are not shown. Needs the scope `read`.
 #[utoipa::path(post, path = "/dialects/{name}/preview", operation_id = "preview_dialect", tag = "catalogue",
     request_body = Option<DialectPreview>,
     params(("name" = String, Path, description = "The dialect's name.")),
@@ -198,7 +199,7 @@ async fn preview(
     }))
 }
 
-/// What is to be told: what was asked for, with the dialect's sample where something is left out.
+/// The event type and payload that were asked for, with the dialect's sample in place of what is left out.
 fn sampled(dialect: &Kept, asked: &DialectPreview) -> Result<(EventType, Vec<u8>), Problem> {
     let samples = dialect.samples();
     let event_type = asked.event_type.as_deref().filter(|text| !text.is_empty());

@@ -15,60 +15,60 @@ use crate::call::Call;
 use crate::endpoints::{DefaultEndpoint, NewDefaultSecret};
 use crate::messages::asked::parse_secret;
 
-/// What stands for a secret that is not shown. Sent back, it leaves the secret as it is.
+/// Mask of a secret that is not shown. Sent back, it leaves the secret as it is.
 const MASK: &str = "********";
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(show, set))
 }
 
-/// Whose webhook.
+/// Query that names the tenant.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Whose {
-    /// The tenant; required with an operator's key.
+    /// Tenant of the webhook (`ten_…`); required with an operator's key.
     tenant_id: Option<String>,
 }
 
-/// What a webhook is to be like.
+/// Settings of a tenant's webhook; `url` and `events` are required.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewWebhookConfig {
-    /// Where requests go. Slack's and Discord's URLs get messages in their format, all others raw JSON.
+    /// URL that requests are sent to. Slack's and Discord's URLs get messages in their format, all others raw JSON.
     #[schema(example = "https://your-app.com/webhooks/feedbackpulse")]
     url: String,
-    /// The event types that are wanted; prefixes (`submission.*`) and `*` are possible.
+    /// Event types to subscribe to; prefixes (`submission.*`) and `*` are possible.
     #[schema(min_items = 1, max_items = 100, example = json!(["submission.created", "submission.status_changed"]))]
     events: Vec<String>,
-    /// What requests are signed with. Left out, or as `GET` shows it, it stays as it is; null or empty, requests are
-    /// not signed.
+    /// Secret that requests are signed with. Left out, or as `GET` shows it, it stays as it is; null or empty, requests
+    /// are not signed.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<String>, example = "your_shared_secret")]
     secret: Option<Option<String>>,
 }
 
-/// A tenant's webhook.
+/// The one webhook of a tenant.
 #[derive(Serialize, ToSchema)]
 struct WebhookConfig {
-    /// Where requests go.
+    /// URL that requests are sent to.
     url: String,
-    /// The event types that are wanted.
+    /// Event types that the webhook is subscribed to.
     events: Vec<String>,
-    /// `********` if requests are signed, otherwise null.
+    /// Secret, masked: `********` if requests are signed, otherwise null.
     secret: Option<&'static str>,
-    /// How requests are written: `feedbackpulse`, or what the URL chose.
+    /// Format of requests: `feedbackpulse`, or the dialect made for the URL.
     dialect: String,
-    /// Whether requests are made.
+    /// True if requests are made; deliveries are held otherwise.
     enabled: bool,
-    /// The endpoint that it is; everything else about it is found at `/endpoints/{endpoint_id}`.
+    /// Endpoint behind the webhook (`ep_…`); its other settings are at `/endpoints/{endpoint_id}`.
     endpoint_id: String,
-    /// Whose it is.
+    /// Tenant that owns the webhook (`ten_…`).
     tenant_id: String,
-    /// When it was made.
+    /// Time of its creation (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
@@ -92,7 +92,7 @@ async fn show(
 
 /// Makes or changes the tenant's webhook
 ///
-/// It is an endpoint like any other, of which a tenant has one. Needs the scope `manage`.
+/// The webhook is an endpoint like any other; a tenant has one. Needs the scope `manage`.
 #[utoipa::path(put, path = "/webhooks/config", operation_id = "set_config", tag = "webhooks", params(Whose),
     request_body = NewWebhookConfig,
     responses(
@@ -161,7 +161,7 @@ fn secret(asked: Option<Option<String>>) -> Result<NewDefaultSecret, Problem> {
     })
 }
 
-/// Tells null from nothing.
+/// Tells a field that is null, `Some(None)`, from one that was left out.
 fn sent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -1,4 +1,4 @@
-//! `/deliveries`: one event for one endpoint, and where it stands.
+//! `/deliveries`: the state of each event for each endpoint.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,16 +20,16 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
 }
 
-/// Which deliveries to list.
+/// Query of the list of deliveries: filter and page.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// The tenant; with an operator's key all tenants if left out.
+    /// Tenant of the deliveries (`ten_…`); with an operator's key, all tenants if left out.
     tenant_id: Option<String>,
-    /// Deliveries for this endpoint.
+    /// Deliveries for this endpoint (`ep_…`).
     endpoint_id: Option<String>,
-    /// Deliveries of this event.
+    /// Deliveries of this event (`evt_…`).
     event_id: Option<String>,
     /// Deliveries in these states, separated by commas: `pending`, `scheduled`, `held`, `succeeded`, `exhausted`,
     /// `cancelled`.
@@ -41,35 +41,35 @@ struct Which {
     /// Deliveries of events accepted before this time (RFC 3339), or on or before this day (UTC).
     #[param(example = "2024-03-15")]
     until: Option<String>,
-    /// How many at the most.
+    /// Maximum number of deliveries on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^dlv_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
-/// One event for one endpoint.
+/// One event for one endpoint, with the state of its delivery.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Delivery {
-    /// Its id (`dlv_…`).
+    /// The delivery's id: `dlv_` and 32 hexadecimal digits.
     id: String,
-    /// The event (`evt_…`).
+    /// Event that is delivered (`evt_…`).
     event_id: String,
-    /// The tenant (`ten_…`).
+    /// Tenant that the event belongs to (`ten_…`).
     tenant_id: String,
-    /// The endpoint (`ep_…`).
+    /// Endpoint that it is delivered to (`ep_…`).
     endpoint_id: String,
-    /// `pending`, `scheduled`, `held`; at the end `succeeded`, `exhausted` or `cancelled`.
+    /// State: `pending`, `scheduled`, `held`; at the end `succeeded`, `exhausted` or `cancelled`.
     state: String,
-    /// Why it is held or cancelled.
+    /// Reason for holding or cancelling it, such as `endpoint_disabled` or `by_request`; null in other states.
     reason: Option<String>,
-    /// When the next attempt is due.
+    /// Time at which the next attempt is due (RFC 3339); null if none is scheduled.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
-    /// How many attempts were made.
+    /// Number of attempts made so far.
     attempts: u32,
-    /// When it last changed.
+    /// Time of the last change (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     updated_at: Option<Timestamp>,
 }

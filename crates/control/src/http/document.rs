@@ -1,4 +1,4 @@
-//! The OpenAPI document: what it says of the whole, and the refusals that operations share.
+//! The OpenAPI document: its head, and the refusals that operations share.
 
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, ErasureId, EventId, KeyId, ReplayId, TenantId};
 use tidings_service::problem::Document;
@@ -10,7 +10,7 @@ use utoipa::{OpenApi as _, ToSchema as _};
 
 use super::once::IDEMPOTENCY_KEY;
 
-/// The name of the way in which callers show their key.
+/// Name of the security scheme: bearer tokens.
 const KEY: &str = "key";
 
 const DESCRIPTION: &str = "Tells endpoints of events, and people what came of it.
@@ -41,12 +41,12 @@ stable `code`.";
 )]
 struct About;
 
-/// What the document says of the whole.
+/// The document's head: title, description, tags.
 pub(super) fn about() -> OpenApi {
     About::openapi()
 }
 
-/// Adds what all operations have in common.
+/// Adds the security scheme, and to every operation the form of its ids and the refusals that it shares.
 pub(super) fn complete(api: &mut OpenApi) {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = api.components.get_or_insert_default();
@@ -60,7 +60,8 @@ pub(super) fn complete(api: &mut OpenApi) {
     }
 }
 
-/// Adds to every POST operation that it takes a key to be done once. Of operations that other roles serve, those say it.
+/// Adds the header `Idempotency-Key` and its refusals to every POST operation. Operations that other roles serve
+/// describe it themselves.
 pub(super) fn describe_keys(api: &mut OpenApi) {
     let key = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -103,7 +104,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     operations.into_iter().filter_map(Option::as_mut)
 }
 
-/// Ids are texts of a form that their parameter's name tells.
+/// Adds the pattern of ids, which follows from their parameter's name.
 fn describe_ids(operation: &mut Operation) {
     const PREFIXES: [(&str, &str); 8] = [
         ("attempt_id", AttemptId::PREFIX),
@@ -129,7 +130,7 @@ fn describe_ids(operation: &mut Operation) {
     }
 }
 
-/// The refusals that follow from what an operation takes. Those of its own stand with its handler.
+/// Adds the refusals that follow from an operation's input. Those of its own stand with its handler.
 fn add_refusals(operation: &mut Operation, has_id: bool) {
     let has_body = operation.request_body.is_some();
     let takes_any = has_body || operation.parameters.as_ref().is_some_and(|them| !them.is_empty());

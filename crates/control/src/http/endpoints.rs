@@ -1,4 +1,4 @@
-//! `/endpoints`.
+//! `/endpoints`: receivers of tenants, with their settings and secrets.
 
 mod asked;
 mod authentication;
@@ -44,77 +44,78 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(preview))
 }
 
-/// Which endpoints to list.
+/// Query of the list of endpoints: filter and page.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Whose; with an operator's key, everybody's if left out.
+    /// Tenant of the endpoints (`ten_…`); with an operator's key, all tenants if left out.
     tenant_id: Option<String>,
-    /// How they stand: `on`, `failing` (on, and nothing has succeeded since a delivery was given up), `off` (by people)
-    /// or `turned_off` (by Tidings).
+    /// State of the endpoints: `on`, `failing` (on, and nothing has succeeded since a delivery was given up), `off` (by
+    /// people) or `turned_off` (by Tidings).
     #[param(pattern = "^(on|failing|off|turned_off)$", example = "failing")]
     state: Option<String>,
-    /// The host of their URL, without the port.
+    /// Host of the endpoints' URLs, without the port.
     #[param(example = "hooks.example.com")]
     host: Option<String>,
-    /// The dialect that they name.
+    /// Name of the dialect that the endpoints use.
     #[param(example = "slack")]
     dialect: Option<String>,
-    /// How many at the most.
+    /// Maximum number of endpoints on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^ep_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
-/// What becomes of the deliveries that were held while an endpoint was off.
+/// Fate of deliveries that were held while an endpoint was off: `release` sends them at the endpoint's own pace,
+/// `cancel` cancels those held at this moment, but not those held or sent again afterwards.
 #[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Held {
-    /// They are sent, at the endpoint's own pace.
+    /// The deliveries are sent, at the endpoint's own pace.
     #[default]
     Release,
-    /// Those of events accepted until now are cancelled.
+    /// Deliveries held at this moment are cancelled; those held or sent again afterwards are not.
     Cancel,
 }
 
-/// How to turn an endpoint on.
+/// Options of turning an endpoint on.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Enable {
-    /// What becomes of what was held; it is sent if this is left out.
+    /// Fate of the held deliveries; they are sent if this is left out.
     #[serde(default)]
     held: Held,
 }
 
-/// How to replace a secret.
+/// Options of a secret's rotation.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rotation {
-    /// The new secret; generated if left out, of the kind the endpoint has (`whsec_…` or `whsk_…`).
+    /// New secret; generated if left out, of the kind the endpoint has (`whsec_…` or `whsk_…`).
     secret: Option<String>,
-    /// How long the old secret goes on signing: up to `7days`, `24h` if left out, `0s` for not at all.
+    /// Time for which the old secret still signs: up to `7days`, `24h` if left out, `0s` for not at all.
     #[schema(example = "24h")]
     overlap: Option<String>,
 }
 
-/// What to test with.
+/// Event to test an endpoint with.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Test {
-    /// An event type that the dialect has a sample of, or with `payload` any; the dialect's first sample if left out.
+    /// Event type that the dialect has a sample of, or with `payload` any; the dialect's first sample if left out.
     #[schema(example = "feedback.created")]
     event_type: Option<String>,
-    /// The content; the dialect's sample if left out.
+    /// Content of the event, any JSON; the dialect's sample if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
 }
 
 /// Makes an endpoint
 ///
-/// The answer has its secret. Needs the scope `manage`.
+/// The answer contains its secret. Needs the scope `manage`.
 #[utoipa::path(post, path = "/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint, responses(
     (status = 201, description = "The endpoint, with its secret.", body = Endpoint, headers(
         ("ETag" = String, description = "The endpoint's state."),
@@ -180,8 +181,8 @@ async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) -> R
 
 /// Changes an endpoint
 ///
-/// The fields that are sent are replaced; null stands for what holds when a field is left out of a new endpoint. Needs
-/// the scope `manage`.
+/// Fields that are sent are replaced, all others stay; null restores the value that a new endpoint has when the field
+/// is left out. Needs the scope `manage`.
 #[utoipa::path(patch, path = "/endpoints/{endpoint_id}", operation_id = "change_endpoint", tag = "endpoints", request_body = EndpointPatch,
     params(
         ("endpoint_id" = String, Path, description = "The endpoint's id."),
@@ -290,8 +291,8 @@ async fn secret(State(rest): State<Rest>, call: Call, Id(id): Id<EndpointId>) ->
 
 /// Replaces an endpoint's secret
 ///
-/// The old one goes on signing for a while: where a dialect has room for several signatures both sign; elsewhere the
-/// old one signs until then and the new one afterwards. Needs the scope `manage`.
+/// The old secret goes on signing for a while. Where the dialect has room for several signatures, both sign; elsewhere
+/// the old one signs until then and the new one afterwards. Needs the scope `manage`.
 #[utoipa::path(post, path = "/endpoints/{endpoint_id}/rotate-secret", operation_id = "rotate_secret", tag = "endpoints",
     request_body = Option<Rotation>,
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
@@ -319,7 +320,7 @@ async fn rotate_secret(
 
 /// Sends a test to an endpoint
 ///
-/// At once, also to one that is off; it is never tried again. Needs the scope `manage`.
+/// The test is sent at once, also to an endpoint that is off, and it is never retried. Needs the scope `manage`.
 #[utoipa::path(post, path = "/endpoints/{endpoint_id}/test", operation_id = "send_test", tag = "endpoints", request_body = Option<Test>,
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
     responses(
@@ -346,8 +347,7 @@ async fn test(
 
 /// Shows what a test would send
 ///
-/// The request, rendered and signed as it would go, and not sent; what is secret in it is masked. Needs the scope
-/// `manage`.
+/// Renders and signs the request of a test without sending it; secrets in it are masked. Needs the scope `manage`.
 #[utoipa::path(post, path = "/endpoints/{endpoint_id}/preview", operation_id = "preview_test", tag = "endpoints",
     request_body = Option<Test>,
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),

@@ -23,63 +23,65 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show))
 }
 
-/// What is to be erased: exactly one of the two.
+/// Content to erase: of one event, or of a whole tenant. Exactly one field is given.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewErasure {
-    /// The event whose content is to go: its payload, and request and response bodies of its attempts. That it happened
-    /// stays on record; what was not delivered yet is cancelled.
+    /// Event whose content is erased (`evt_…`): its payload, and request and response bodies of its attempts. That it
+    /// happened stays on record; what was not delivered yet is cancelled.
     event_id: Option<String>,
-    /// The tenant of whose log everything is to go. Needs an operator's key.
+    /// Tenant of whose log everything is erased (`ten_…`): events, deliveries, attempts, idempotency keys, replays. The
+    /// tenant itself stays. Needs an operator's key.
     tenant_id: Option<String>,
 }
 
-/// A job that removes content.
+/// A job that removes content from the log for good.
 #[derive(Serialize, ToSchema)]
 struct Erasure {
-    /// Its id (`ers_…`).
+    /// The erasure's id: `ers_` and 32 hexadecimal digits.
     id: String,
-    /// Whose content (`ten_…`).
+    /// Tenant that the content belongs to (`ten_…`).
     tenant_id: String,
-    /// The event whose content; null for everything of the tenant.
+    /// Event whose content is erased (`evt_…`); null for everything of the tenant.
     event_id: Option<String>,
-    /// `running` or `succeeded`.
+    /// State of the job: `running` or `succeeded`.
     state: String,
-    /// How many events were erased.
+    /// Number of events erased so far.
     events: u64,
-    /// How many deliveries were cancelled (one event) or removed (a tenant).
+    /// Number of deliveries cancelled (one event) or removed (a tenant).
     deliveries: u64,
-    /// How many attempts were emptied (one event) or removed (a tenant).
+    /// Number of attempts emptied (one event) or removed (a tenant).
     attempts: u64,
-    /// When it was asked for.
+    /// Time of the request that created it (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,
-    /// When it last got on.
+    /// Time of the last progress (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     updated_at: Option<Timestamp>,
-    /// When it ended.
+    /// Time of the end (RFC 3339); null until then.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
 }
 
-/// Which erasures to list.
+/// Query of the list of erasures.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Whose; with an operator's key, all tenants' if left out.
+    /// Tenant of the erasures (`ten_…`); with an operator's key, all tenants if left out.
     tenant_id: Option<String>,
-    /// How many at the most.
+    /// Maximum number of erasures on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^ers_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
 /// Starts an erasure
 ///
-/// Needs the scopes `manage` and `read`; everything of a tenant takes an operator's key.
+/// Erased content can't be restored. Needs the scopes `manage` and `read`; everything of a tenant takes an operator's
+/// key.
 #[utoipa::path(post, path = "/erasures", operation_id = "create_erasure", tag = "erasures", request_body = NewErasure,
     responses(
         (status = 202, description = "The erasure.", body = Erasure, headers(

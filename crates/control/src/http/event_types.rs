@@ -1,4 +1,5 @@
-//! `/event-types`: what can be subscribed to, out of the operators' catalogue and the dialects' samples.
+//! `/event-types`: the event types that can be subscribed to, out of the operators' catalogue and the dialects'
+//! samples.
 
 use std::collections::BTreeMap;
 
@@ -28,18 +29,18 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(show, delete))
 }
 
-/// Which event types to list.
+/// Query of the list of event types.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Those that this dialect has a sample of, with that sample.
+    /// Name of a dialect; only event types that it has a sample of are listed, with that sample.
     #[param(example = "feedbackpulse")]
     dialect: Option<String>,
-    /// How many at the most.
+    /// Maximum number of event types on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page, an event type; left out for the first one.
     #[param(example = "feedback.created")]
     after: Option<String>,
 }
@@ -48,64 +49,64 @@ struct Which {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewEventTypeVersion {
-    /// The event type.
+    /// Event type: words of letters, digits, `_` and `-` joined by `.`.
     #[schema(example = "feedback.created")]
     name: String,
-    /// What it means, for people.
+    /// Description for people, at most 2,000 characters.
     #[schema(max_length = 2000)]
     description: Option<String>,
-    /// The JSON Schema of its payloads; any payload will do if left out.
+    /// JSON Schema of its payloads, at most 64 KiB (`docs/filters.md`); any payload will do if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     schema: Option<Box<RawValue>>,
 }
 
-/// A kind of event. There may be others: any type can be published.
+/// An event type of the catalogue or of dialects' samples. Others can be published as well.
 #[derive(Serialize, ToSchema)]
 struct EventType {
-    /// Its name.
+    /// Name of the event type, like `feedback.created`.
     #[schema(example = "feedback.created")]
     name: String,
-    /// The number of its newest version in the catalogue; null if only dialects know it.
+    /// Number of its newest version in the catalogue, from 1; null if only dialects know it.
     version: Option<u32>,
-    /// What it means, as the catalogue has it.
+    /// Description of its newest version, for people; null if only dialects know it.
     description: Option<String>,
-    /// The JSON Schema of its payloads, as the catalogue has it.
+    /// JSON Schema of the payloads of its newest version; null if any payload will do.
     #[schema(value_type = serde_json::Value)]
     schema: Option<Box<RawValue>>,
-    /// The dialects that have a sample of it.
+    /// Names of the dialects that have a sample of it.
     dialects: Vec<String>,
-    /// A payload, as the first of these dialects has it.
+    /// Sample payload of the first of these dialects; null if there is none.
     #[schema(value_type = serde_json::Value)]
     sample: Option<Box<RawValue>>,
 }
 
-/// A kind of event with all its versions.
+/// An event type with all its versions.
 #[derive(Serialize, ToSchema)]
 struct EventTypeVersions {
-    /// Its name.
+    /// Name of the event type, like `feedback.created`.
     name: String,
-    /// Its versions in the catalogue, newest first; none if only dialects know it.
+    /// Versions in the catalogue, newest first; none if only dialects know it.
     versions: Vec<EventTypeVersion>,
-    /// The dialects that have a sample of it.
+    /// Names of the dialects that have a sample of it.
     dialects: Vec<String>,
-    /// A payload, as the first of these dialects has it.
+    /// Sample payload of the first of these dialects; null if there is none.
     #[schema(value_type = serde_json::Value)]
     sample: Option<Box<RawValue>>,
 }
 
-/// A version of an event type.
+/// One version of an event type in the catalogue.
 #[derive(Serialize, ToSchema)]
 struct EventTypeVersion {
-    /// The event type.
+    /// Name of the event type, like `feedback.created`.
     name: String,
-    /// Its number, from 1.
+    /// Number of the version, counted from 1.
     version: u32,
-    /// What it means, for people.
+    /// Description of the event type, for people.
     description: String,
-    /// The JSON Schema of its payloads; any payload will do if null.
+    /// JSON Schema of its payloads; any payload will do if null.
     #[schema(value_type = serde_json::Value)]
     schema: Option<Box<RawValue>>,
-    /// When it was made.
+    /// Time at which the version was added (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -175,7 +176,7 @@ async fn list(
 
 /// Shows an event type
 ///
-/// With all its versions. Needs the scope `read`.
+/// The answer has all its versions. Needs the scope `read`.
 #[utoipa::path(get, path = "/event-types/{name}", operation_id = "show_event_type", tag = "catalogue",
     params(("name" = String, Path, description = "The event type.")),
     responses((status = 200, description = "The event type.", body = EventTypeVersions)))]
@@ -196,8 +197,8 @@ async fn show(State(rest): State<Rest>, call: Call, Id(name): Id<Name>) -> Resul
 
 /// Removes an event type from the catalogue
 ///
-/// With all its versions. It can still be published; nothing is checked then. Needs an operator's key with the scope
-/// `manage`.
+/// All its versions are removed. It can still be published, and payloads are no longer checked. Needs an operator's key
+/// with the scope `manage`.
 #[utoipa::path(delete, path = "/event-types/{name}", operation_id = "delete_event_type", tag = "catalogue",
     params(("name" = String, Path, description = "The event type.")),
     responses((status = 204, description = "It is gone.")))]
@@ -206,7 +207,7 @@ async fn delete(State(rest): State<Rest>, call: Call, Id(name): Id<Name>) -> Res
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What dialects know of an event type.
+/// Samples of an event type in the dialects.
 #[derive(Default)]
 struct Sample {
     dialects: Vec<String>,

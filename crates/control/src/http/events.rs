@@ -1,4 +1,4 @@
-//! `/events`: what was published. Publishing is ingest's.
+//! `/events`: the events that were published. Publishing itself is ingest's.
 
 use axum::Json;
 use axum::extract::State;
@@ -22,17 +22,17 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
 }
 
-/// Which events to list.
+/// Query of the list of events: filter and page.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// The tenant; with an operator's key all tenants if left out.
+    /// Tenant of the events (`ten_…`); with an operator's key, all tenants if left out.
     tenant_id: Option<String>,
     /// Events of these types, separated by commas.
     #[param(example = "submission.created")]
     event_type: Option<String>,
-    /// The event that was published with this key.
+    /// Event that was published with this key.
     idempotency_key: Option<String>,
     /// Events accepted at or after this time (RFC 3339), or on or after this day (UTC).
     #[param(example = "2024-03-15T10:30:00Z")]
@@ -40,51 +40,51 @@ struct Which {
     /// Events accepted before this time (RFC 3339), or on or before this day (UTC).
     #[param(example = "2024-03-15")]
     until: Option<String>,
-    /// How many at the most.
+    /// Maximum number of events on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^evt_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
-/// What was published, without its content.
+/// An event that was published, without its content.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PublishedEvent)]
 struct Event {
-    /// Its id (`evt_…`).
+    /// The event's id, `evt_` and 32 hexadecimal digits: the `webhook-id` that receivers see.
     id: String,
-    /// Whose it is (`ten_…`).
+    /// Tenant that the event belongs to (`ten_…`).
     tenant_id: String,
-    /// What happened.
+    /// Type of the event, like `feedback.created`.
     event_type: String,
-    /// When it happened.
+    /// Time of the event, as published (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Option<Timestamp>,
-    /// When it was accepted.
+    /// Time of its acceptance (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     accepted_at: Option<Timestamp>,
-    /// The publisher's key.
+    /// Idempotency key that the publisher gave; null if it gave none.
     idempotency_key: Option<String>,
-    /// How many endpoints it went to when it was published.
+    /// Number of endpoints that it went to when it was published.
     delivery_count: u32,
-    /// Whether it only tests an endpoint.
+    /// True for a test of an endpoint.
     test: bool,
-    /// When its content was erased.
+    /// Time at which its content was erased (RFC 3339); null if it was not.
     #[schema(value_type = Option<String>, format = DateTime)]
     erased_at: Option<Timestamp>,
 }
 
-/// What was published, and where it goes.
+/// An event that was published, with its content and its deliveries.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PublishedEventInFull)]
 struct FullEvent {
     #[serde(flatten)]
     event: Event,
-    /// The content; null once it was erased.
+    /// Content of the event; null once it is erased or not kept any more.
     #[schema(value_type = serde_json::Value)]
     payload: Option<Box<RawValue>>,
-    /// Where it goes, at most 1,000.
+    /// Deliveries of the event, at most 1,000.
     deliveries: Vec<Delivery>,
 }
 
@@ -124,7 +124,7 @@ async fn list(State(rest): State<Rest>, call: Call, Asked(which): Asked<Which>) 
 
 /// Shows an event
 ///
-/// Its content and its deliveries. Needs the scope `read`.
+/// The answer includes its content and its deliveries. Needs the scope `read`.
 #[utoipa::path(get, path = "/events/{event_id}", operation_id = "show_event", tag = "events",
     params(("event_id" = String, Path, description = "The event's id.")),
     responses((status = 200, description = "The event.", body = FullEvent)))]

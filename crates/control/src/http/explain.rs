@@ -1,4 +1,5 @@
-//! `/events/{id}/explain` and `/deliveries/{id}/explain`: why something did or did not arrive, and what comes next.
+//! `/events/{id}/explain` and `/deliveries/{id}/explain`: the reasons why something did or did not arrive, and what
+//! comes next.
 
 use std::collections::BTreeMap;
 
@@ -21,69 +22,70 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(delivery)).routes(routes!(event))
 }
 
-/// What became of an event at one endpoint.
+/// Explanation of a delivery, or of the lack of one at an endpoint.
 #[derive(Serialize, ToSchema)]
 struct DeliveryExplanation {
-    /// The delivery; null where there is none because the endpoint did not want the event.
+    /// Delivery that is explained (`dlv_…`); null where there is none because the endpoint did not want the event.
     delivery_id: Option<String>,
-    /// The endpoint.
+    /// Endpoint of the delivery (`ep_…`).
     endpoint_id: String,
-    /// What people call the endpoint; null if it is gone.
+    /// Display name of the endpoint, or its URL's host if it has no name; null if it is gone.
     endpoint_name: Option<String>,
-    /// `delivered`, `given_up`, `cancelled`, `waiting`, `under_way` or `held`; without a delivery `not_subscribed`,
-    /// `subscription_off`, `subscribed_later`, `made_later` or `operational`.
+    /// Verdict, for programs: `delivered`, `given_up`, `cancelled`, `waiting`, `under_way` or `held`; without a
+    /// delivery `not_subscribed`, `subscription_off`, `subscribed_later`, `made_later` or `operational`.
     #[schema(example = "waiting")]
     verdict: String,
-    /// What happened, in sentences.
+    /// History of the delivery, in English sentences.
     sentences: Vec<String>,
     /// The same as `sentences`, for programs and for other languages.
     facts: Vec<Fact>,
-    /// What happens next; null if nothing.
+    /// The next step, in an English sentence; null if there is none.
     next: Option<String>,
-    /// The same as `next`.
+    /// The same as `next`, for programs and for other languages.
     next_facts: Vec<Fact>,
-    /// When the next attempt is due, if a time is known.
+    /// Time at which the next attempt is due (RFC 3339); null if none is known.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
-    /// Its attempts, oldest first, without headers and bodies.
+    /// Attempts of the delivery, oldest first, without headers and bodies; at most 50.
     attempts: Vec<Attempt>,
 }
 
-/// Something that is said.
+/// Something that is said of a delivery or an event.
 #[derive(Serialize, ToSchema)]
 struct Fact {
-    /// A stable name for programs.
+    /// Stable name of the fact, for programs.
     #[schema(example = "attempt_failed")]
     code: String,
-    /// What it is about, by name; times are RFC 3339, and what is not known is `none`.
+    /// Parameters of the fact, by name; times are RFC 3339, and what is not known is `none`.
     #[schema(example = json!({ "number": "1", "all": "6", "status": "503" }))]
     arguments: BTreeMap<String, String>,
-    /// The same in English.
+    /// The fact as an English sentence.
     sentence: String,
 }
 
-/// Where an event went and where not.
+/// Explanation of an event: the endpoints it went to, and those it did not.
 #[derive(Serialize, ToSchema)]
 struct EventExplanation {
-    /// The event.
+    /// Event that is explained (`evt_…`).
     event_id: String,
-    /// What happened.
+    /// Type of the event, like `feedback.created`.
     #[schema(example = "feedback.created")]
     event_type: String,
-    /// When it was accepted.
+    /// Time of its acceptance (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     accepted_at: Option<Timestamp>,
-    /// What became of it, in sentences.
+    /// History of the event, in English sentences.
     sentences: Vec<String>,
     /// The same as `sentences`, for programs and for other languages.
     facts: Vec<Fact>,
-    /// Every delivery of the event, and every other endpoint of the tenant.
+    /// Explanations of every delivery of the event, and of every other endpoint of the tenant.
     deliveries: Vec<DeliveryExplanation>,
 }
 
 /// Explains a delivery
 ///
-/// Needs the scope `read`.
+/// Says what happened to the delivery and what comes next, in sentences and as facts for programs. Needs the scope
+/// `read`.
 #[utoipa::path(get, path = "/deliveries/{delivery_id}/explain", operation_id = "explain_delivery", tag = "deliveries",
     params(("delivery_id" = String, Path, description = "The delivery's id.")),
     responses((status = 200, description = "What became of it.", body = DeliveryExplanation)))]
@@ -98,7 +100,7 @@ async fn delivery(
 
 /// Explains where an event went and where not
 ///
-/// Needs the scope `read`.
+/// Says which endpoints the event went to, which it did not, and the reasons. Needs the scope `read`.
 #[utoipa::path(get, path = "/events/{event_id}/explain", operation_id = "explain_event", tag = "events",
     params(("event_id" = String, Path, description = "The event's id.")),
     responses((status = 200, description = "What became of it.", body = EventExplanation)))]

@@ -1,4 +1,4 @@
-//! `/endpoints/{endpoint_id}/filters/try`.
+//! `/endpoints/{endpoint_id}/filters/try`: content filters tried on an event, without sending it.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,50 +20,50 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(try_filter))
 }
 
-/// What to try, and on which event.
+/// A content filter to try, and the event to try it on.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FilterTrial {
-    /// The content filter to try; the endpoint's own subscriptions are tried if left out.
+    /// Content filter to try (`docs/filters.md`); the endpoint's own subscriptions are tried if left out.
     #[schema(example = "payload.rating <= 2")]
     filter: Option<String>,
-    /// The event's type; if left out, one that the endpoint is subscribed to and its dialect has a sample of.
+    /// Type of the event; if left out, one that the endpoint is subscribed to and its dialect has a sample of.
     #[schema(example = "feedback.created")]
     event_type: Option<String>,
-    /// The event's content; the dialect's sample if left out.
+    /// Content of the event, any JSON; the dialect's sample if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Box<RawValue>>,
     /// A past event of the tenant (`evt_…`) to try instead; then type and content are its own.
     event_id: Option<String>,
 }
 
-/// What an event would match.
+/// Match of an event against a filter or subscriptions.
 #[derive(Serialize, ToSchema)]
 struct FilterVerdict {
-    /// Whether the filter holds; without one, whether the endpoint would get the event.
+    /// True if the filter matches; without a filter, if the endpoint would get the event.
     matched: bool,
-    /// Why the filter that was sent could not be evaluated, in which case it does not match.
+    /// Error of evaluating the given filter, in which case it does not match; null if there was none.
     error: Option<String>,
-    /// The type of the event that it was tried with.
+    /// Type of the event that it was tried with.
     event_type: String,
-    /// The endpoint's subscriptions one by one, if those were tried.
+    /// Results of the endpoint's subscriptions one by one, if those were tried.
     subscriptions: Vec<TriedSubscription>,
 }
 
-/// How a subscription takes an event.
+/// Match of an event against one subscription.
 #[derive(Serialize, ToSchema)]
 struct TriedSubscription {
-    /// Its pattern.
+    /// Pattern of the subscription: an event type, a prefix like `feedback.*`, or `*`.
     pattern: String,
-    /// Whether it is off, and matches nothing.
+    /// True if it is off, and matches nothing.
     disabled: bool,
-    /// Its filter.
+    /// Content filter of the subscription; null if it has none.
     filter: Option<String>,
-    /// Whether the pattern matches the type.
+    /// True if the pattern matches the event's type.
     type_matched: bool,
-    /// Whether the filter holds; true if there is none.
+    /// True if the filter matches, or if there is none.
     filter_matched: bool,
-    /// Why the filter could not be evaluated.
+    /// Error of evaluating the filter; null if there was none.
     error: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `/api-keys`.
+//! `/api-keys`: keys of tenants and operators.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,20 +24,21 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(rotate))
 }
 
-/// A new key.
+/// A key to create, for a tenant or for operators.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewApiKey {
-    /// The tenant it is to belong to; with an operator's key, an operator's key is made if this is left out.
+    /// Tenant that the key gives access to (`ten_…`). If left out, the caller's own tenant; with an operator's key, an
+    /// operator's key is created.
     tenant_id: Option<String>,
-    /// What people call it.
+    /// Display name of at most 100 characters; may be empty.
     #[serde(default)]
     #[schema(max_length = 100, example = "Publisher in Frankfurt")]
     name: String,
-    /// What it may be used for: `publish`, `read`, `manage`; all of them if left out.
+    /// Scopes: `publish`, `read`, `manage`; all of them if left out.
     #[schema(min_items = 1, example = json!(["publish"]))]
     scopes: Option<Vec<String>>,
-    /// When it stops working (RFC 3339); never if left out.
+    /// End of its validity (RFC 3339), in the future; unlimited if left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
 }
@@ -45,77 +46,78 @@ struct NewApiKey {
 /// A key, without its token.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApiKey {
-    /// Its id (`key_…`).
+    /// The key's id: `key_` and 32 hexadecimal digits.
     id: String,
-    /// The tenant it belongs to; null for an operator's key.
+    /// Tenant that the key belongs to (`ten_…`); null for an operator's key.
     tenant_id: Option<String>,
-    /// What people call it; may be empty.
+    /// Display name of at most 100 characters; may be empty.
     name: String,
-    /// What it may be used for.
+    /// Scopes of the key: `publish`, `read`, `manage`.
     scopes: Vec<String>,
-    /// The beginning of the token, to tell keys apart.
+    /// First 11 characters of the token, to tell keys apart.
     hint: String,
-    /// Whether it is the key of a portal link.
+    /// True if it is the key of a portal link.
     portal: bool,
-    /// When it stops working, if ever.
+    /// End of its validity (RFC 3339); null if unlimited.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// Time of its creation (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last used, known within half a minute; null if it was not yet.
+    /// Time of its last use (RFC 3339), accurate to half a minute; null if it was not used yet.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
 }
 
-/// A key that was just made.
+/// A key that was just created, with its token.
 #[derive(Serialize, ToSchema)]
 struct CreatedApiKey {
-    /// The key.
+    /// The new key, without its token.
     key: ApiKey,
     /// Its token (`tk_…`), shown this once.
     token: String,
 }
 
-/// How to replace a key.
+/// Options of a key's rotation.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyRotation {
-    /// How long the old key goes on working: up to `30days`, `24h` if left out, `0s` for not at all.
+    /// Remaining validity of the old key: up to `30days`, `24h` if left out, `0s` to end it at once.
     #[schema(example = "24h")]
     overlap: Option<String>,
-    /// When the new key stops working (RFC 3339). If left out, never where the old one did not, otherwise after as long
-    /// as the old one was made for.
+    /// End of the new key's validity (RFC 3339), in the future. If left out, unlimited where the old one's was,
+    /// otherwise after as long as the old key was made for.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
 }
 
-/// The successor of a key.
+/// The successor of a key, with its token.
 #[derive(Serialize, ToSchema)]
 struct RotatedApiKey {
-    /// The new key.
+    /// The new key, with the name and scopes of the old one.
     key: ApiKey,
     /// Its token (`tk_…`), shown this once.
     token: String,
-    /// When the old key stops working.
+    /// End of the old key's validity (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     previous_expires_at: Timestamp,
 }
 
-/// Which keys to list.
+/// Query of the list of keys.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// The tenant; with an operator's key, the operators' keys if left out.
+    /// Tenant of the keys (`ten_…`). If left out, the caller's own tenant; with an operator's key, the operators' keys
+    /// are listed.
     tenant_id: Option<String>,
-    /// Whether those of portal links are listed as well.
+    /// True to list the keys of portal links as well.
     #[serde(default)]
     portal: bool,
-    /// How many at the most.
+    /// Maximum number of keys on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^key_[0-9a-f]{32}$")]
     after: Option<String>,
 }
@@ -177,7 +179,7 @@ async fn list(State(rest): State<Rest>, call: Call, Asked(which): Asked<Which>) 
 
 /// Makes a key stop working
 ///
-/// Within a second. Needs the scope `manage`.
+/// It stops working within a second, in every process. Needs the scope `manage`.
 #[utoipa::path(delete, path = "/api-keys/{key_id}", operation_id = "revoke_key", tag = "api-keys",
     params(("key_id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "It is gone.")))]
@@ -188,8 +190,8 @@ async fn revoke(State(rest): State<Rest>, call: Call, Id(id): Id<KeyId>) -> Resu
 
 /// Makes the successor of a key
 ///
-/// Another token with the same name and scopes; the old key works for a while longer. Needs the scope `manage`, and those
-/// of the key.
+/// The successor has another token and the same name and scopes; the old key works for a while longer. The key of a
+/// portal link has none (409). Needs the scope `manage`, and those of the key.
 #[utoipa::path(post, path = "/api-keys/{key_id}/rotate", operation_id = "rotate_key", tag = "api-keys",
     request_body = Option<KeyRotation>,
     params(("key_id" = String, Path, description = "The key's id.")),

@@ -33,9 +33,9 @@ use super::search::as_asked;
 use crate::call::Call;
 use crate::now;
 
-/// How many attempts of a page are asked for at once.
+/// Number of a page's attempts whose bodies are fetched concurrently.
 const AT_ONCE: usize = 8;
-/// How often something is sent where nothing happens, so that nobody in between takes the connection for dead.
+/// Interval of comments in an idle stream, so that no proxy in between takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
@@ -51,9 +51,9 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
 
 /// Lists attempts
 ///
-/// Newest first. Everything given must hold; what is separated by commas are alternatives. A tenant's key sees that
-/// tenant's attempts, an operator's key those of all tenants. A page that has looked long enough is given as it is: it
-/// may have fewer attempts than asked for, or none, with a `next` to go on. Needs the scope `read`.
+/// Newest first. All given conditions must hold; values separated by commas are alternatives. A tenant's key sees that
+/// tenant's attempts, an operator's key those of all tenants. The search of one page is bounded: it may have fewer
+/// attempts than asked for, or none, with a `next` to go on. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs", operation_id = "list_logs", tag = "webhooks", params(Filter, Part), responses(
     (status = 200, description = "The attempts, with the beginnings of their bodies.", body = Page<LogEntry>),
     (status = 404, description = "There is no such tenant.", body = Document,
@@ -81,8 +81,9 @@ async fn list(
 
 /// Counts attempts
 ///
-/// By outcome, in spans of time. Everything given must hold; what is separated by commas are alternatives. They are counted
-/// newest first, for a moment: `counted_since` says how far that came if there were more. Needs the scope `read`.
+/// By outcome, in spans of time. All given conditions must hold; values separated by commas are alternatives. Counting
+/// goes from the newest to the oldest attempt and is bounded in time: if it did not come to the end, `counted_since`
+/// says how far it came. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/counts", operation_id = "count_logs", tag = "webhooks", params(Filter, Spans),
     responses(
         (status = 200, description = "The counts.", body = Counts),
@@ -101,9 +102,9 @@ async fn count(
 
 /// Exports attempts
 ///
-/// Everything that the filter lets through, newest first, without headers and bodies, as one file: a JSON document per
-/// line, or CSV (RFC 4180) in which texts that a spreadsheet would take for formulas begin with an apostrophe. If the
-/// log goes away before the end, the connection is cut; go on with `after`. Needs the scope `read`.
+/// Writes all attempts that match the filter, newest first, without headers and bodies, to one file: a JSON document
+/// per line, or CSV (RFC 4180) in which texts that a spreadsheet would take for formulas begin with an apostrophe. If
+/// the log service goes away before the end, the connection is cut; go on with `after`. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/export", operation_id = "export_logs", tag = "webhooks",
     params(Filter, Export), responses(
     (status = 200, description = "The attempts.", content((String = "application/x-ndjson"), (String = "text/csv"))),
@@ -122,9 +123,9 @@ async fn export(State(rest): State<Rest>, call: Call, Asked(asked): Asked<With<E
 /// Watches attempts
 ///
 /// Server-Sent Events: `attempt`, as in the list and with its id, for each attempt that is recorded from now on;
-/// `missed`, with a `count`, where some came too fast. After `Last-Event-ID` it begins with what was recorded since, at
-/// most 1,000. When the key is deleted, expires or loses its scope, the last event is `refused`, with a problem
-/// document. Needs the scope `read`.
+/// `missed`, with a `count`, where some came too fast. After `Last-Event-ID` the stream begins with what was recorded
+/// since, at most 1,000 attempts. When the key is deleted, expires or loses its scope, the last event is `refused`,
+/// with a problem document. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/watch", operation_id = "watch_logs", tag = "webhooks",
     params(Filter, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last attempt that was seen.")),
     responses(
@@ -147,7 +148,7 @@ async fn watch(
 
 /// Shows an attempt
 ///
-/// All that was sent and all that was kept of the answer. Needs the scope `read`.
+/// The answer has the whole request, and what was kept of the response. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/{attempt_id}", operation_id = "show_log", tag = "webhooks",
     params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The attempt.", body = Attempt)))]
@@ -158,7 +159,7 @@ async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Re
 
 /// Downloads a request's body
 ///
-/// Byte for byte as it was sent, which is what was signed. Needs the scope `read`.
+/// The bytes are those that were sent, and therefore those that were signed. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/{attempt_id}/request-body", operation_id = "download_request_body",
     tag = "webhooks", params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
@@ -169,7 +170,7 @@ async fn request_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId
 
 /// Downloads a response's body
 ///
-/// Byte for byte what was kept of it. Needs the scope `read`.
+/// The bytes are those that were kept: at most the first 64 KiB. Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/{attempt_id}/response-body", operation_id = "download_response_body",
     tag = "webhooks", params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
@@ -178,7 +179,7 @@ async fn response_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptI
     Ok(file(&format!("{id}-response"), attempt.response_body))
 }
 
-/// Bytes that others wrote: saved as a file and never opened as a page, whatever is in them.
+/// A download of bytes that others wrote: saved as a file and never opened as a page, whatever is in them.
 pub(super) fn file(name: &str, bytes: Vec<u8>) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),

@@ -23,14 +23,15 @@ use tidings_store::{Answers, ClaimToken};
 use super::{MAX_BODY, Rest};
 use crate::send_test;
 
-/// The header.
+/// Name of the header, which a POST may have once.
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// Longer than any operation takes: a test waits for its receiver as long as a dialect may.
+/// Time for which a claim of a key is valid. Longer than any operation takes: a test waits for its receiver as long as
+/// a dialect may.
 const LEASE: Duration = send_test::DEADLINE.saturating_add(Duration::from_secs(20));
-/// The headers that are part of an answer.
+/// Headers that are kept and given again with an answer.
 const KEPT_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, ETAG, LOCATION];
 
-/// Does what a POST with the header asks for once.
+/// Runs a POST with the header once for each key, and answers repetitions with the first answer. Other requests pass.
 pub(super) async fn once(State(rest): State<Rest>, request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
@@ -81,7 +82,7 @@ async fn answer(rest: &Rest, request: Request, next: Next) -> Result<Response, P
     }
 }
 
-/// The key; a request has one.
+/// Reads the key. Fails with `idempotency_key_invalid` unless there is exactly one.
 fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let text = values.next().filter(|_| values.next().is_none());
@@ -89,7 +90,7 @@ fn read_key(headers: &HeaderMap) -> Result<String, Problem> {
     idempotency_key::read(text, IDEMPOTENCY_KEY)
 }
 
-/// The request with its body read, and what must be the same for two requests to be one.
+/// The request with its body read, and a hash of its method, path and body, which must be equal in repetitions.
 async fn read(request: Request) -> Result<(Request, [u8; 32]), Problem> {
     let (parts, body) = request.into_parts();
     let body: Bytes = to_bytes(body, MAX_BODY).await.map_err(|_| {
@@ -108,7 +109,7 @@ async fn read(request: Request) -> Result<(Request, [u8; 32]), Problem> {
     Ok((Request::from_parts(parts, Body::from(body)), fingerprint))
 }
 
-/// Keeps an answer, unless it invites to try again.
+/// Keeps an answer for the key. One that suggests a retry (5xx, 429) is not kept, and frees the key.
 async fn keep(answers: &dyn Answers, key: &AnswerKey, claim: ClaimToken, response: Response) -> Response {
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {

@@ -1,4 +1,5 @@
-//! `/queues`: how messages wait, and what was put aside. The log service has the queue and decides who may see it.
+//! `/queues`: queues with their waiting messages, and the messages that were set aside. The log service has the queue
+//! and decides who may see it.
 
 use axum::Json;
 use axum::extract::State;
@@ -30,74 +31,75 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(discard_all))
 }
 
-/// How it stands with one queue.
+/// State of one queue: its kind, messages and consumers.
 #[derive(Serialize, ToSchema)]
 struct Queue {
-    /// Its name.
+    /// Name of the queue, at the broker.
     #[schema(example = "tidings.parked.v2")]
     name: String,
-    /// What it is: `live`, `bulk` or `retry` (lanes), `delay`, `records`, `parked`, `unrouted`, or
-    /// `other`.
+    /// Kind: `live`, `bulk` or `retry` (lanes), `delay`, `records`, `parked`, `unrouted`, or `other`.
     kind: String,
-    /// How many messages wait.
+    /// Number of waiting messages. The embedded queue counts unsettled and delayed messages with their lane.
     ready: u64,
-    /// How many consumers it has.
+    /// Number of consumers connected to it.
     consumers: u32,
-    /// How many messages of a delay queue have waited long enough and are not in their lane yet, as far as it is known.
+    /// Number of messages of a delay queue whose delay has passed and that are not in their lane yet, as far as the
+    /// process that answers knows.
     stuck: u64,
 }
 
-/// A message that was put aside.
+/// A message that was set aside.
 #[derive(Serialize, ToSchema)]
 struct Message {
-    /// Names it, as long as it is there.
+    /// Id of the message, valid for as long as it is there.
     id: String,
-    /// Why it was put aside.
+    /// Reason for which it was set aside.
     reason: String,
-    /// When; null if the broker did it, which does not say.
+    /// Time at which it was set aside (RFC 3339); null if the broker did it, which records no time.
     #[schema(value_type = Option<String>, format = DateTime)]
     parked_at: Option<Timestamp>,
-    /// What it is: `delivery` or `record`.
+    /// Content of the message: `delivery` or `record`.
     kind: String,
-    /// How long its body is, bytes.
+    /// Size of the body, in bytes.
     size: u64,
-    /// The delivery that it is about, if it is one and can be read.
+    /// Delivery that it is about (`dlv_…`); null if it is a record or can't be read, and then the next fields are null
+    /// too.
     delivery_id: Option<String>,
-    /// The delivery's event.
+    /// Event of the delivery (`evt_…`).
     event_id: Option<String>,
-    /// Whose it is.
+    /// Tenant of the delivery (`ten_…`).
     tenant_id: Option<String>,
-    /// Where it goes.
+    /// Endpoint of the delivery (`ep_…`).
     endpoint_id: Option<String>,
-    /// The number of the attempt that it is for.
+    /// Number of the attempt that it is for; the first is 1.
     attempt: Option<u32>,
 }
 
-/// What became of messages.
+/// Result of requeueing or discarding messages.
 #[derive(Serialize, ToSchema)]
 struct Settled {
-    /// How many were requeued or discarded.
+    /// Number of messages that were requeued or discarded.
     done: u64,
-    /// How many stay, because they can't be requeued.
+    /// Number of messages that stay because they can't be requeued.
     refused: u64,
-    /// Why the last of those can't.
+    /// Reason for the last of those; null if there are none.
     refusal: Option<String>,
 }
 
-/// How many messages to list.
+/// Query of the list of messages.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Part {
-    /// How many at the most.
+    /// Maximum number of messages, the oldest ones.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
 }
 
 /// Lists queues
 ///
-/// Lanes, delay queues and what was put aside, with how many messages wait in each. Needs an operator's key with the scope
-/// `read`.
+/// Lanes, delay queues and the queues of messages that were set aside, with the number of messages waiting in each.
+/// Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues", operation_id = "list_queues", tag = "queues", responses(
     (status = 200, description = "The queues.", body = Page<Queue>)))]
 async fn list(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Queue>>, Refusal> {
@@ -106,10 +108,10 @@ async fn list(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Queue>>,
     Ok(Json(Page::all(found.queues.into_iter().map(Queue::from).collect())))
 }
 
-/// Lists messages that were put aside
+/// Lists messages that were set aside
 ///
-/// The oldest, without their bodies. `parked` has what nobody could read or settle, `unrouted` what had no lane when its
-/// wait was over. Needs an operator's key with the scope `read`.
+/// The oldest messages, without their bodies. `parked` holds those that nobody could read or settle, `unrouted` those
+/// that had no lane when their wait was over. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues/{queue}/messages", operation_id = "list_messages", tag = "queues",
     params(("queue" = String, Path, description = "`parked` or `unrouted`."), Part),
     responses((status = 200, description = "The messages.", body = Page<Message>)))]
@@ -128,7 +130,7 @@ async fn messages(
     Ok(Json(Page::all(found.messages.into_iter().map(Message::from).collect())))
 }
 
-/// Shows a message that was put aside
+/// Shows a message that was set aside
 ///
 /// Its body is at `…/body`. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues/{queue}/messages/{message_id}", operation_id = "show_message", tag = "queues",
@@ -145,7 +147,7 @@ async fn message(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     Ok(Json(found.await?.into()))
 }
 
-/// Downloads the body of a message that was put aside
+/// Downloads the body of a message that was set aside
 ///
 /// Byte for byte. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/queues/{queue}/messages/{message_id}/body", operation_id = "download_message_body",
@@ -163,10 +165,10 @@ async fn body(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> R
     Ok(file("message", found.await?.body.into()))
 }
 
-/// Requeues a message that was put aside
+/// Requeues a message that was set aside
 ///
-/// It is published where it came from; one that can't be read stays. The audit log has it. Needs an operator's key with the
-/// scope `manage`.
+/// It is published where it came from; a message that can't be read stays. The audit log records it. Needs an
+/// operator's key with the scope `manage`.
 #[utoipa::path(post, path = "/queues/{queue}/messages/{message_id}/requeue", operation_id = "requeue_message",
     tag = "queues",
     params(
@@ -180,10 +182,10 @@ async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     Ok(Json(settled.into()))
 }
 
-/// Throws a message away that was put aside
+/// Discards a message that was set aside
 ///
-/// The ledger keeps what it knows of its delivery, and the sweeper publishes an open one again; a record is lost. The audit
-/// log has it. Needs an operator's key with the scope `manage`.
+/// The ledger keeps what it knows of the message's delivery, and the sweeper publishes an open one again; a record is
+/// lost. The audit log records it. Needs an operator's key with the scope `manage`.
 #[utoipa::path(post, path = "/queues/{queue}/messages/{message_id}/discard", operation_id = "discard_message",
     tag = "queues",
     params(
@@ -197,10 +199,10 @@ async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
     Ok(Json(settled.into()))
 }
 
-/// Requeues all messages that were put aside
+/// Requeues all messages that were set aside
 ///
-/// Those that are there now. What can't be read stays. Should it fail in between, what was requeued by then stays so. Needs
-/// an operator's key with the scope `manage`.
+/// Requeues the messages that are there now; those that can't be read stay. If it fails halfway, messages that were
+/// requeued until then stay requeued. Needs an operator's key with the scope `manage`.
 #[utoipa::path(post, path = "/queues/{queue}/requeue", operation_id = "requeue_messages", tag = "queues",
     params(("queue" = String, Path, description = "`parked` or `unrouted`.")),
     responses(
@@ -213,9 +215,9 @@ async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -
     Ok(Json(settled.into()))
 }
 
-/// Throws all messages away that were put aside
+/// Discards all messages that were set aside
 ///
-/// Those that are there now. Needs an operator's key with the scope `manage`.
+/// Discards the messages that are there now. Needs an operator's key with the scope `manage`.
 #[utoipa::path(post, path = "/queues/{queue}/discard", operation_id = "discard_messages", tag = "queues",
     params(("queue" = String, Path, description = "`parked` or `unrouted`.")),
     responses(

@@ -35,122 +35,123 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(retry))
 }
 
-/// What to send again.
+/// Request for a replay: the rows of the log to send again, the target and the rate.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewReplayBody {
-    /// Whose events; required with an operator's key.
+    /// Tenant of the events (`ten_…`); required with an operator's key.
     tenant_id: Option<String>,
-    /// Which rows of the log.
+    /// Rows of the log to send again: each is an event and the endpoint it went to.
     rows: Rows,
-    /// The endpoint that everything goes to; where each went before if left out. Required with `events`.
+    /// Endpoint that receives everything (`ep_…`); if left out, each event goes where it went before. Required with
+    /// rows of `events`.
     endpoint_id: Option<String>,
-    /// Whether events that the endpoint got by now are left out.
+    /// True to skip events that the endpoint has received by now.
     #[serde(default)]
     only_undelivered: bool,
-    /// At most so many deliveries are made per second. Endpoints' own limits hold as always.
+    /// Maximum number of deliveries created per second. Endpoints' own limits hold as always.
     #[schema(minimum = 1, maximum = 10_000, default = 200)]
     per_second: Option<u32>,
 }
 
-/// What would be gone through.
+/// Rows of the log that a replay would process.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PreviewBody {
-    /// Whose events; required with an operator's key.
+    /// Tenant of the events (`ten_…`); required with an operator's key.
     tenant_id: Option<String>,
-    /// Which rows of the log.
+    /// Rows of the log to count.
     rows: Rows,
 }
 
-/// How much a replay would go through.
+/// Number of rows that a replay would process.
 #[derive(Serialize, ToSchema)]
 struct Preview {
-    /// How many rows there are now.
+    /// Number of matching rows right now.
     rows: u64,
-    /// Whether there are more than were counted.
+    /// True if there are more rows than were counted.
     at_least: bool,
 }
 
-/// Since when an endpoint has missed something.
+/// Time range in which an endpoint missed events.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Recovery {
     /// Events accepted at or after this time (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
-    /// Events accepted before this time; now if left out.
+    /// Events accepted before this time (RFC 3339); now if left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
-    /// At most so many deliveries are made per second.
+    /// Maximum number of deliveries created per second.
     #[schema(minimum = 1, maximum = 10_000, default = 200)]
     per_second: Option<u32>,
 }
 
-/// A job that sends again.
+/// A job that sends events again, as new deliveries.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Replay {
-    /// Its id (`rpl_…`).
+    /// The replay's id: `rpl_` and 32 hexadecimal digits.
     id: String,
-    /// Whose events (`ten_…`).
+    /// Tenant that the events belong to (`ten_…`).
     tenant_id: String,
-    /// Which rows of the log, newest first.
+    /// Rows of the log that it processes, newest first.
     rows: Rows,
-    /// The endpoint that everything goes to; null for where each went before.
+    /// Endpoint that receives everything (`ep_…`); null if each event goes where it went before.
     endpoint_id: Option<String>,
-    /// Whether events that the endpoint got by now are left out.
+    /// True if events that the endpoint has received by now are skipped.
     only_undelivered: bool,
-    /// At most so many deliveries are made per second.
+    /// Maximum number of deliveries created per second.
     per_second: u32,
-    /// `running` or `paused`; at the end `succeeded`, `cancelled` or `failed`.
+    /// State: `running` or `paused`; at the end `succeeded`, `cancelled` or `failed`.
     state: String,
-    /// How many rows there were when it was made.
+    /// Known number of rows: those counted at creation, or those processed if they are more.
     matched: u64,
-    /// Whether there were more than were counted.
+    /// True if there may be more rows than `matched`.
     matched_at_least: bool,
-    /// How many rows were gone through.
+    /// Number of rows processed so far.
     walked: u64,
-    /// How many deliveries were made of them.
+    /// Number of deliveries created from those rows.
     deliveries: u64,
-    /// How many rows were left out: delivered by now, made already, tests, or without an endpoint or content.
+    /// Number of rows skipped: delivered by now, made already, tests, or without an endpoint or content.
     skipped: u64,
-    /// Why it failed.
+    /// Reason of the failure; null unless `state` is `failed`.
     error: Option<String>,
-    /// When it was asked for.
+    /// Time of the request that created it (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,
-    /// When it last got on.
+    /// Time of the last progress (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     updated_at: Option<Timestamp>,
-    /// When it ended.
+    /// Time of the end (RFC 3339); null until then.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
 }
 
-/// Where a delivery is sent again.
+/// Result of sending one delivery again.
 #[derive(Serialize, ToSchema)]
 struct Retry {
-    /// The delivery to look at: a new one, or the same whose wait was ended.
+    /// Delivery to look at (`dlv_…`): a new one, or the same whose wait was ended.
     delivery_id: String,
-    /// What came of it: `sent_again` (a new delivery), `due_now` (its wait was ended), `already_due` or `under_way` (nothing
-    /// changed).
+    /// Result: `sent_again` (a new delivery), `due_now` (its wait was ended), `already_due` (it was not waiting any
+    /// more) or `under_way` (its attempt was on its way). The last two changed nothing.
     #[schema(example = "due_now")]
     result: String,
-    /// The same in a sentence.
+    /// The result in an English sentence.
     note: String,
 }
 
-/// Which replays to list.
+/// Query of the list of replays.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Whose; required with an operator's key.
+    /// Tenant of the replays (`ten_…`); required with an operator's key.
     tenant_id: Option<String>,
-    /// How many at the most.
+    /// Maximum number of replays on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^rpl_[0-9a-f]{32}$")]
     after: Option<String>,
 }
@@ -158,8 +159,8 @@ struct Which {
 /// Starts a replay
 ///
 /// Each row of the log is an event, and the endpoint it went to, to send again: as a new delivery of the same event, so
-/// receivers see the same event id. Goes on although processes die; newest rows come first. Needs the scopes `manage` and
-/// `read`.
+/// receivers see the same event id. A replay goes on after restarts of Tidings, and processes the newest rows first.
+/// Needs the scopes `manage` and `read`.
 #[utoipa::path(post, path = "/replays", operation_id = "create_replay", tag = "replays", request_body = NewReplayBody,
     responses(
         (status = 201, description = "The replay.", body = Replay, headers(
@@ -296,8 +297,8 @@ async fn recover(
 
 /// Sends one delivery again
 ///
-/// At once: one that ended as a new delivery of the same event, one that waits by ending its wait. Needs the scopes
-/// `manage` and `read`.
+/// It is sent at once. A delivery that has ended is sent as a new delivery of the same event; one that waits is due
+/// now. Needs the scopes `manage` and `read`.
 #[utoipa::path(post, path = "/deliveries/{delivery_id}/retry", operation_id = "retry_delivery", tag = "deliveries",
     params(("delivery_id" = String, Path, description = "The delivery's id.")), responses(
         (status = 202, description = "It is sent again.", body = Retry),
@@ -318,7 +319,7 @@ async fn retry(
     Ok((StatusCode::ACCEPTED, Json(retry)))
 }
 
-/// The rate that is asked for; 0 for the usual one.
+/// Reads the requested rate; 0 in the result stands for the default. A requested 0 is refused (`rate_invalid`).
 fn per_second(asked: Option<u32>) -> Result<u32, Problem> {
     match asked {
         Some(0) => {

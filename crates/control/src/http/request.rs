@@ -1,4 +1,4 @@
-//! Reading requests: who asks, ids in paths, queries, bodies, conditions.
+//! Reading requests: caller, ids in paths, queries, bodies, preconditions.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -22,9 +22,9 @@ use crate::call::Call;
 use crate::precondition::Precondition;
 use crate::texts;
 
-/// How many entries a page has when the caller does not say.
+/// Default number of entries of a page.
 const DEFAULT_PAGE: u32 = 50;
-/// The most entries of a page.
+/// Maximum number of entries of a page.
 const MAX_PAGE: u32 = 200;
 
 impl FromRequestParts<Rest> for Call {
@@ -36,7 +36,7 @@ impl FromRequestParts<Rest> for Call {
     }
 }
 
-/// The id in the path.
+/// Extractor of the id in the path. Fails with `id_invalid` if it can't be parsed.
 pub(super) struct Id<T>(pub(super) T);
 
 impl<T: FromStr<Err: Display>> FromRequestParts<Rest> for Id<T> {
@@ -79,7 +79,7 @@ async fn named(parts: &mut Parts, rest: &Rest) -> Result<Path<(String, String)>,
         .ok_or_else(|| wrong("the path has no id".into()))
 }
 
-/// The query.
+/// Extractor of the query. Problems name the parameter at fault.
 pub(super) struct Asked<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Rest> for Asked<T> {
@@ -100,7 +100,8 @@ impl<T: DeserializeOwned> FromRequestParts<Rest> for Asked<T> {
     }
 }
 
-/// A JSON body, whose type need not be said. No body at all is null, for those who can do without.
+/// Extractor of a JSON body; `Content-Type` may be left out. No body at all is read as null, for operations that can do
+/// without.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Rest> for Body<T> {
@@ -132,8 +133,7 @@ fn unread(rejection: axum::extract::rejection::BytesRejection) -> Problem {
     }
 }
 
-/// Which state of a thing the caller decides upon (RFC 9110, section 13.1.1). Tags that were not given out by
-/// `etag` are those of no state.
+/// Extractor of `If-Match` (RFC 9110, section 13.1.1). Tags that were not made by `etag` match no state.
 impl<S: Sync> FromRequestParts<S> for Precondition {
     type Rejection = Problem;
 
@@ -153,13 +153,13 @@ impl<S: Sync> FromRequestParts<S> for Precondition {
     }
 }
 
-/// The time that an entity tag stands for.
+/// The time of the last change that an entity tag stands for.
 fn time_of(tag: &str) -> Option<Timestamp> {
     let micros = tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
     Timestamp::from_microsecond(micros).ok()
 }
 
-/// How many entries to show.
+/// The number of entries of a page, with the default. Fails with `limit_invalid` outside of 1 to 200.
 pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     match asked {
         None => Ok(DEFAULT_PAGE),
@@ -172,17 +172,17 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
-/// An id that may be left out. An empty one is refused: it would be a script's variable that was never set.
+/// Reads an id that may be left out. An empty one is refused: it would be a script's variable that was never set.
 pub(super) fn given<T: FromStr<Err: Display>>(text: Option<&str>, name: &str) -> Result<Option<T>, Problem> {
     text.map(|text| required(text, name)).transpose()
 }
 
-/// A length of time like `30s`, as messages carry it.
+/// Reads a duration like `30s` into a message's type. Fails with `duration_invalid`.
 pub(super) fn duration(text: &str, field: &str) -> Result<prost_types::Duration, Problem> {
     length(text, field).map(tidings_proto::duration)
 }
 
-/// A length of time like `30s`.
+/// Reads a duration like `30s`. Fails with `duration_invalid`.
 pub(super) fn length(text: &str, field: &str) -> Result<Duration, Problem> {
     humantime::parse_duration(text).map_err(|_| {
         let detail = format!("`{text}` is not a duration: write it like `30s`, `5m` or `2h`");
@@ -190,7 +190,7 @@ pub(super) fn length(text: &str, field: &str) -> Result<Duration, Problem> {
     })
 }
 
-/// Names one field of an operation as HTTP calls it.
+/// Replaces an operation's field name in a problem by its name in this interface.
 pub(super) fn renamed(mut problem: Problem, from: &str, to: &str) -> Problem {
     if problem.field.as_deref() == Some(from) {
         problem.field = Some(to.to_owned());

@@ -1,4 +1,4 @@
-//! What the lists of the log are searched by: ids, times, lists of words; and refusals in the words of this interface.
+//! Search criteria of the log's lists: ids, times, lists of words; and refusals with the field names of this interface.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,7 +10,7 @@ use tonic::Status;
 use super::answer::Refusal;
 use super::request::given;
 
-/// What the log service calls some fields, and what they are called here.
+/// Names of fields in the log service's messages, and their names here.
 const NAMES: [(&str, &str); 7] = [
     ("error_contains", "error"),
     ("event_types", "event_type"),
@@ -21,7 +21,7 @@ const NAMES: [(&str, &str); 7] = [
     ("status_codes", "status_code"),
 ];
 
-/// A refusal of the log service in the words of this interface.
+/// A refusal of the log service, with the field's name in this interface.
 pub(super) fn as_asked(status: Status) -> Refusal {
     let mut refusal = Refusal::from(status);
     if let Refusal::Relayed(relayed) = &mut refusal {
@@ -44,7 +44,7 @@ pub(super) fn id<T: std::str::FromStr<Err: std::fmt::Display> + ToString>(
     Ok(id.map(|id| id.to_string()).unwrap_or_default())
 }
 
-/// The words that are separated by commas.
+/// Splits a text at its commas; blanks around the words and empty words are dropped.
 pub(super) fn listed(text: Option<String>) -> Vec<String> {
     let text = text.unwrap_or_default();
     text.split(',')
@@ -54,13 +54,13 @@ pub(super) fn listed(text: Option<String>) -> Vec<String> {
         .collect()
 }
 
-/// From which time on: a time, or a day from its beginning.
+/// Reads the beginning of a range: a time, or a day from its first moment (UTC).
 pub(super) fn since(text: Option<&str>) -> Result<Option<prost_types::Timestamp>, Problem> {
     let begun = |text: &str| beginning(text).ok_or_else(|| no_time(text, "since"));
     Ok(text.map(begun).transpose()?.map(timestamp))
 }
 
-/// Up to which time: a time, or a day with all its hours.
+/// Reads the end of a range: a time, or a day with all its hours (UTC).
 pub(super) fn until(text: Option<&str>) -> Result<Option<prost_types::Timestamp>, Problem> {
     let ended = |text: &str| end(text).ok_or_else(|| no_time(text, "until"));
     Ok(text.map(ended).transpose()?.map(timestamp))

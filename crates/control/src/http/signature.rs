@@ -1,4 +1,5 @@
-//! `/webhooks/logs/{attempt_id}/signature`: what was signed, and why a receiver finds something else.
+//! `/webhooks/logs/{attempt_id}/signature`: the signed texts of an attempt, and the reasons why a receiver computes
+//! something else.
 
 use std::collections::BTreeMap;
 
@@ -25,141 +26,143 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(compare))
 }
 
-/// What proves that an attempt is from here.
+/// Signatures of an attempt, computed again from what was sent.
 #[derive(Serialize, ToSchema)]
 struct AttemptSignature {
-    /// The attempt.
+    /// Id of the attempt (`att_…`).
     attempt_id: String,
-    /// The dialect that it was written in.
+    /// Dialect that the request was written in.
     dialect: String,
-    /// `checked`; or why nothing can be: `unsigned`, `endpoint_gone`, `secret_unreadable`, `dialect_unknown`,
-    /// `request_gone` (none was made, or its content is not kept any more).
+    /// `checked`, or the reason why nothing can be checked: `unsigned`, `endpoint_gone`, `secret_unreadable`,
+    /// `dialect_unknown`, `request_gone` (no request was made, or its content is not kept any more).
     #[schema(example = "checked")]
     state: &'static str,
-    /// The headers with signatures.
+    /// Headers that carry a signature, each computed again.
     signatures: Vec<Signature>,
-    /// The headers that show the secret itself.
+    /// Headers that show the secret itself.
     secret_headers: Vec<SecretHeader>,
-    /// Whether the caller may have the keys shown.
+    /// True if the caller may see the keys, which takes the scope `manage`.
     may_reveal: bool,
 }
 
-/// A header with a signature, step by step.
+/// A header that carries a signature, and each step of computing it.
 #[derive(Serialize, ToSchema)]
 struct Signature {
-    /// The header.
+    /// Name of the header that carries the signature.
     #[schema(example = "webhook-signature")]
     header: String,
-    /// Its value as it was sent; null if it was not.
+    /// Value of the header as sent; null if it was not sent.
     sent: Option<String>,
-    /// What stands before each signature.
+    /// Text in front of each signature in the value.
     #[schema(example = "v1,")]
     prefix: String,
-    /// How the bytes are written: `hex` or `base64`.
+    /// Encoding of the signature's bytes: `hex` or `base64`.
     encoding: &'static str,
-    /// What the key is: the secret's `text`, or what the base64 behind `whsec_` says, `decoded`.
+    /// Form of the key: `text` for the secret as it stands, `decoded` for the bytes that the base64 behind `whsec_`
+    /// stands for.
     key: &'static str,
-    /// The template of what is signed.
+    /// Template of the text that is signed.
     #[schema(example = "{{ id }}.{{ sent_at.unix }}.{{ body }}")]
     template: String,
-    /// What was signed, byte for byte.
+    /// Text that was signed, byte for byte.
     signed: String,
-    /// What each of the endpoint's secrets gives.
+    /// Signatures computed again, one for each of the endpoint's secrets.
     checks: Vec<Check>,
 }
 
-/// A signature computed again.
+/// A signature computed again with one of the endpoint's secrets.
 #[derive(Serialize, ToSchema)]
 struct Check {
-    /// Which secret: `current`, or `previous`, the one before the last rotation.
+    /// Secret that was used: `current`, or `previous`, the one before the last rotation.
     secret: &'static str,
-    /// `hmac-sha256` or `ed25519`.
+    /// Algorithm of the signature: `hmac-sha256` or `ed25519`.
     algorithm: &'static str,
-    /// The bytes of the key, hexadecimal; only where they were asked for, and of shared secrets.
+    /// Bytes of the key, hexadecimal; null unless they were asked for, and for ed25519 secrets.
     key_hex: Option<String>,
-    /// The value, with its prefix. One that was not sent is shown with the scope `manage` only.
+    /// Computed value, with its prefix; null without the scope `manage` if it was not sent.
     value: Option<String>,
-    /// Whether the header has it.
+    /// True if the header contains this value.
     equal: bool,
 }
 
-/// A header that shows the secret itself.
+/// A header that carries the secret itself rather than a signature.
 #[derive(Serialize, ToSchema)]
 struct SecretHeader {
-    /// The header.
+    /// Name of the header that carries the secret.
     header: String,
-    /// Whether it was sent.
+    /// True if the attempt's request had this header.
     sent: bool,
 }
 
-/// What a receiver saw; what is left out is not compared.
+/// Observations of a receiver; at least one is required, and those left out are not compared.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReceivedRequest {
-    /// The headers as it printed them, one a line.
+    /// Headers as the receiver printed them, one per line.
     #[schema(example = "webhook-id: evt_0193")]
     headers: Option<String>,
-    /// The body, as text.
+    /// Body as text; give either this or `body_base64`.
     body: Option<String>,
-    /// The body, as base64 of its bytes.
+    /// Body as base64 of its bytes; give either this or `body`.
     body_base64: Option<String>,
-    /// The secret that it has. It is compared and not kept.
+    /// Secret that the receiver uses. It is compared and not kept.
     secret: Option<String>,
-    /// The signature that it computed.
+    /// Signature that the receiver computed, with or without its prefix.
     computed: Option<String>,
-    /// When it checked (RFC 3339).
+    /// Time at which the receiver checked the signature (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     received_at: Option<Timestamp>,
 }
 
-/// What a receiver saw, beside what was sent.
+/// Comparison of what a receiver saw with what was sent.
 #[derive(Serialize, ToSchema)]
 struct Comparison {
-    /// Whether the signature that was given, or else the one that was sent, is right for the body that was given, or
-    /// else the one that was sent; null if that can't be said.
+    /// True if the signature that was given, or else the one that was sent, is right for the body that was given, or
+    /// else the one that was sent; null if that can't be determined.
     verifies: Option<bool>,
-    /// Where the bodies begin to differ; null if they don't, or none was given.
+    /// First difference of the bodies; null if they are equal, or none was given.
     difference: Option<Difference>,
-    /// What was found.
+    /// Results of the comparison: faults, and parts that are as they should be.
     findings: Vec<Finding>,
 }
 
-/// The first byte that differs.
+/// The first byte at which two bodies differ.
 #[derive(Serialize, ToSchema)]
 struct Difference {
-    /// How many bytes are the same before it.
+    /// Number of equal bytes before it.
     at: usize,
-    /// The line of what was sent, from 1.
+    /// Line in the body that was sent, counted from 1.
     line: usize,
-    /// The byte in that line, from 1.
+    /// Byte within that line, counted from 1.
     column: usize,
-    /// The bytes that were sent around it, as text.
+    /// Bytes around it in the body that was sent, as text.
     sent: String,
-    /// The bytes that were received around it.
+    /// Bytes around it in the body that was received, as text.
     received: String,
-    /// The byte that was sent there; null if what was sent ends there.
+    /// Byte that was sent there, 0 to 255; null if the body that was sent ends there.
     sent_byte: Option<u8>,
-    /// The byte that was received there.
+    /// Byte that was received there, 0 to 255; null if the body that was received ends there.
     received_byte: Option<u8>,
 }
 
-/// One thing that was found.
+/// One result of a comparison: a fault, or a part that is as it should be.
 #[derive(Serialize, ToSchema)]
 struct Finding {
-    /// A stable word.
+    /// Stable name of the finding, for programs.
     #[schema(example = "body_spaces")]
     code: &'static str,
-    /// Whether it keeps the signature from being verified.
+    /// True if it keeps the signature from being verified.
     fault: bool,
-    /// The same for people.
+    /// The finding as an English sentence.
     detail: String,
-    /// What the sentence names, such as `header` or `n`.
+    /// Values in the sentence, by name, such as `header` or `n`.
     values: BTreeMap<&'static str, String>,
 }
 
 /// Checks an attempt's signature
 ///
-/// The texts that were signed, computed again with the endpoint's secrets. The keys are not shown. Needs the scope `read`.
+/// Shows the signed texts and computes their signatures again with the endpoint's secrets. The keys are not shown.
+/// Needs the scope `read`.
 #[utoipa::path(get, path = "/webhooks/logs/{attempt_id}/signature", operation_id = "check_signature", tag = "webhooks",
     params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses(
@@ -173,7 +176,7 @@ async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Re
 
 /// Checks an attempt's signature and shows the keys
 ///
-/// That they were shown is kept in the audit log. Needs the scope `manage`.
+/// The audit log records that they were shown. Needs the scope `manage`.
 #[utoipa::path(post, path = "/webhooks/logs/{attempt_id}/signature", operation_id = "reveal_signature", tag = "webhooks",
     params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses(
@@ -191,7 +194,8 @@ async fn reveal(
 
 /// Compares what a receiver saw with what was sent
 ///
-/// Names the first byte that differs, and what usually does that. Nothing of it is kept. Needs the scope `read`.
+/// Names the first byte that differs, and what usually causes such a difference. Nothing of the request is kept. Needs
+/// the scope `read`.
 #[utoipa::path(post, path = "/webhooks/logs/{attempt_id}/signature/compare", operation_id = "compare_signature",
     tag = "webhooks", request_body = ReceivedRequest,
     params(("attempt_id" = String, Path, description = "The attempt's id.")),

@@ -1,4 +1,4 @@
-//! `/system`: how the system stands, and what is wrong with it. For operators.
+//! `/system`: the state of the system, and what is wrong with it. For operators.
 
 use std::collections::BTreeMap;
 
@@ -23,85 +23,85 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(findings))
 }
 
-/// How the system stands, as far as the process that answers knows.
+/// State of the system, as far as the process that answers knows.
 #[derive(Serialize, ToSchema)]
 struct System {
-    /// The program's version.
+    /// Version of the program, such as `0.1.0`.
     version: &'static str,
-    /// What keeps the data: `postgresql` or `sqlite`.
+    /// Storage engine of registry and ledger: `postgresql` or `sqlite`.
     database: &'static str,
-    /// What keeps the messages: `rabbitmq` or `sqlite`.
+    /// Queue engine of lanes and delay queues: `rabbitmq` or `sqlite`.
     queue: &'static str,
-    /// Whether this process is able to do its job.
+    /// True if this process is ready to do its job.
     ready: bool,
-    /// What its job takes: of each of these, one.
+    /// Groups of components that its job takes: at least one of each group has to be up. If empty, all components.
     needs: Vec<Vec<String>>,
-    /// What this process depends upon, and its background tasks.
+    /// Dependencies of this process, and its background tasks.
     components: Vec<Component>,
-    /// The processes of other roles that this one works with.
+    /// Processes of other roles that this one works with.
     peers: Vec<Peer>,
-    /// The names of the keys that open secrets; the first seals.
+    /// Names of the keys that open secrets; the first one seals new ones.
     seal_keys: Vec<String>,
-    /// Which keys what is stored is sealed with.
+    /// Numbers of stored values that are sealed with each key; empty while the database is away.
     seal_uses: Vec<SealUse>,
-    /// The configuration in force in this process, with its secrets masked.
+    /// Configuration in force in this process, with its secrets masked.
     configuration: Value,
 }
 
-/// How a component stands.
+/// State of one dependency or background task.
 #[derive(Serialize, ToSchema)]
 struct Component {
-    /// Its name, as in `rabbitmq` or `sweeper`.
+    /// Name of the component, as in `rabbitmq` or `sweeper`.
     name: String,
-    /// Whether it is there.
+    /// True if it works as it should.
     up: bool,
-    /// Why it is not, as far as it is known.
+    /// Reason why it is not up, as far as it is known.
     reason: Option<String>,
-    /// Since when it is so.
+    /// Time since which `up` is as it is (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
 }
 
-/// How another process says that it stands.
+/// Health of another process, as reported by itself.
 #[derive(Serialize, ToSchema)]
 struct Peer {
-    /// Its role.
+    /// Role of the process, such as `dispatcher` or `log`.
     role: &'static str,
-    /// Where it is.
+    /// Address of the process, as configured.
     server: String,
-    /// Whether it is able to do its job.
+    /// True if it reported within 2 seconds that it is ready.
     ready: bool,
-    /// Why it can't be relied upon.
+    /// Reason why it can't be relied upon; null if it is ready.
     reason: Option<String>,
 }
 
-/// What is sealed with one key.
+/// Numbers of stored values that are sealed with one key.
 #[derive(Serialize, ToSchema)]
 struct SealUse {
-    /// The key's name.
+    /// Name of the key, as in `seal_keys`.
     key: String,
-    /// How many secrets of endpoints.
+    /// Number of endpoints' secrets, those before a rotation included, and of sets of credentials.
     secrets: u64,
-    /// How many answers that are kept for a day.
+    /// Number of responses kept for requests with an `Idempotency-Key`; they are forgotten after a day.
     answers: u64,
 }
 
-/// Something that is not as in health.
+/// A deviation from a healthy system.
 #[derive(Serialize, ToSchema)]
 struct Finding {
-    /// A stable name for programs.
+    /// Stable name of the finding, for programs.
     #[schema(example = "messages_parked")]
     code: &'static str,
-    /// What it is about, by name.
+    /// Values in the sentence, by name.
     #[schema(example = json!({ "queue": "tidings.parked.v2", "count": "3" }))]
     arguments: BTreeMap<&'static str, String>,
-    /// The same for people.
+    /// The finding as an English sentence.
     sentence: String,
 }
 
 /// Shows how the system stands
 ///
-/// As far as the process that answers knows. Needs an operator's key with the scope `read`.
+/// The answer holds what the process that answers knows. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/system", operation_id = "show_system", tag = "system", responses(
     (status = 200, description = "How it stands.", body = System)))]
 async fn show(State(rest): State<Rest>, call: Call) -> Result<Json<System>, Problem> {
@@ -110,7 +110,8 @@ async fn show(State(rest): State<Rest>, call: Call) -> Result<Json<System>, Prob
 
 /// Lists what is wrong
 ///
-/// The worst first; nothing in health. Needs an operator's key with the scope `read`.
+/// Deviations from a healthy system, the worst first; an empty list means that there are none. Needs an operator's key
+/// with the scope `read`.
 #[utoipa::path(get, path = "/system/findings", operation_id = "list_findings", tag = "system", responses(
     (status = 200, description = "What is not as in health.", body = Page<Finding>)))]
 async fn findings(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Finding>>, Problem> {

@@ -1,4 +1,4 @@
-//! `/tenants`.
+//! `/tenants`: customers of the product that runs Tidings, and links to their webhooks.
 
 use axum::Json;
 use axum::extract::State;
@@ -27,11 +27,11 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(create_portal_link))
 }
 
-/// A new tenant.
+/// A tenant to create; its first key is created with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewTenant {
-    /// What people call it.
+    /// Display name, 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200, example = "Acme")]
     name: String,
 }
@@ -39,67 +39,67 @@ struct NewTenant {
 /// A customer of the product that runs Tidings.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Tenant {
-    /// Its id (`ten_…`).
+    /// The tenant's id: `ten_` and 32 hexadecimal digits.
     id: String,
-    /// What people call it.
+    /// Display name, 1 to 200 characters.
     name: String,
-    /// What happens to events whose payload does not match the schema of their type: `off`, `warn` or `reject`.
+    /// Treatment of events whose payload violates the schema of their type: `off`, `warn` or `reject`.
     schema_validation: &'static str,
-    /// For how many days payloads are kept; null for as long as the operator keeps them.
+    /// Number of days for which payloads are kept; null for as long as the operator keeps them.
     payload_retention_days: Option<u32>,
-    /// For how many days attempts are kept; null for as long as the operator keeps them.
+    /// Number of days for which attempts are kept; null for as long as the operator keeps them.
     attempt_retention_days: Option<u32>,
-    /// How many of its deliveries per second go before those of tenants that want more than their share; null for as
-    /// many as configured.
+    /// Fair share: deliveries per second that go before those of tenants beyond their share; null for the configured
+    /// number.
     publish_per_second: Option<u32>,
-    /// How many of them at once after a rest; null for as many as per second, or as configured.
+    /// Burst of them after a pause; null for as many as per second, or as configured.
     publish_burst: Option<u32>,
-    /// When it was made.
+    /// Time of its creation (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
 
-/// A change of a tenant. What is left out stays; null stands for what holds where nothing was chosen.
+/// A change of a tenant. Fields that are left out stay as they are; null restores the default of a setting.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TenantPatch {
-    /// What people call it.
+    /// Display name, 1 to 200 characters; null leaves it as it is.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// What happens to events whose payload does not match the schema of their type: `off`, `warn` or `reject`.
+    /// Treatment of events whose payload violates the schema of their type: `off`, `warn` or `reject`.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<String>, pattern = "^(off|warn|reject)$", example = "warn")]
     schema_validation: Option<Option<String>>,
-    /// For how many days payloads are kept.
+    /// Number of days for which payloads are kept; null for as long as the operator keeps them.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650, example = 30)]
     payload_retention_days: Option<Option<u32>>,
-    /// For how many days attempts are kept.
+    /// Number of days for which attempts are kept; null for as long as the operator keeps them.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650, example = 90)]
     attempt_retention_days: Option<Option<u32>>,
-    /// How many of its deliveries per second go before those of tenants that want more than their share. What is beyond
-    /// waits and is never refused. Takes an operator's key.
+    /// Fair share: deliveries per second that go before those of tenants beyond their share; null for the configured
+    /// number. Deliveries beyond it wait and are never refused. Takes an operator's key.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100000)]
     publish_per_second: Option<Option<u32>>,
-    /// How many of them at once after a rest. Takes an operator's key.
+    /// Burst of them after a pause; null for as many as per second, or as configured. Takes an operator's key.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000000)]
     publish_burst: Option<Option<u32>>,
 }
 
-/// How a portal link is to be.
+/// Options of a new portal link.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPortalLink {
-    /// How long it works: `1m` to `7days`, `1h` if left out.
+    /// Validity of the link: `1m` to `7days`, `1h` if left out.
     #[schema(example = "1h")]
     expires_in: Option<String>,
-    /// Whether one can only look.
+    /// True for read-only access; false if left out.
     #[serde(default)]
     read_only: bool,
 }
@@ -107,7 +107,7 @@ struct NewPortalLink {
 /// A link by which a tenant's people get to their webhooks for a while.
 #[derive(Serialize, ToSchema)]
 struct PortalLink {
-    /// Where people go. The token is in its fragment, which browsers keep to themselves.
+    /// URL for people. The token is in its fragment, which browsers keep to themselves.
     url: String,
     /// The token alone (`tk_…`), shown this once.
     token: String,
@@ -115,10 +115,10 @@ struct PortalLink {
     key: ApiKey,
 }
 
-/// A tenant that was just made.
+/// A tenant that was just created, with its first key.
 #[derive(Serialize, ToSchema)]
 struct CreatedTenant {
-    /// The tenant.
+    /// The new tenant, as `GET /tenants/{tenant_id}` shows it.
     tenant: Tenant,
     /// Its first key, with all scopes.
     key: ApiKey,
@@ -126,15 +126,15 @@ struct CreatedTenant {
     token: String,
 }
 
-/// Which tenants to list.
+/// Query of the list of tenants.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// How many at the most.
+    /// Maximum number of tenants on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^ten_[0-9a-f]{32}$")]
     after: Option<String>,
 }
@@ -230,8 +230,8 @@ async fn delete(State(rest): State<Rest>, call: Call, Id(id): Id<TenantId>) -> R
 
 /// Makes a portal link
 ///
-/// It bears a key that can look after the tenant's webhooks and nothing else: it makes no keys and no links, and sees no
-/// audit log. Needs the scopes `manage` and `read`.
+/// The link carries a key with access to the tenant's webhooks and nothing else: it makes no keys and no links, and
+/// sees no audit log. Needs the scopes `manage` and `read`.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/portal-links", operation_id = "create_portal_link", tag = "tenants",
     request_body = Option<NewPortalLink>,
     params(("tenant_id" = String, Path, description = "The tenant's id.")),

@@ -72,7 +72,7 @@ pub(crate) fn change(asked: &pb::Endpoint, paths: &[String]) -> Result<EndpointC
     Ok(change)
 }
 
-/// The new secret of a rotation, if one is given, and the overlap.
+/// Reads a rotation: the new secret, `None` to generate one, and the overlap, 24 hours by default.
 pub(crate) fn rotation(asked: &pb::RotateEndpointSecretRequest) -> Result<(Option<Secret>, Duration), Problem> {
     let overlap = asked.overlap.map_or(Ok(OVERLAP), |overlap| {
         let negative = |_| Problem::invalid("overlap_invalid", "an overlap is 0s to 7d").at("overlap");
@@ -134,7 +134,7 @@ fn read_rate_limit(asked: &pb::Endpoint) -> Option<RateLimit> {
     Some(RateLimit { per_second, burst })
 }
 
-/// The given secret, if there is one.
+/// The given secret; `None` if there is none. With `unsigned` it is refused (`secret_contradiction`).
 fn read_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     match (asked.unsigned, asked.secret.as_str()) {
         (_, "") => Ok(None),
@@ -154,7 +154,7 @@ fn read_new_secret(asked: &pb::Endpoint) -> Result<Option<Secret>, Problem> {
     }
 }
 
-/// Parses a secret, for gRPC and HTTP alike.
+/// Parses a secret. Fails with `secret_invalid` at `secret`.
 pub(crate) fn parse_secret(text: &str) -> Result<Secret, Problem> {
     Secret::read(text).map_err(|error| Problem::invalid("secret_invalid", error.to_string()).at("secret"))
 }
@@ -234,7 +234,7 @@ fn read_statuses(statuses: &[String], field: &str) -> Result<Option<Vec<StatusRa
     statuses.iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
-/// How endpoints stand, by its name.
+/// Reads the name of an endpoint state. Fails with `state_invalid`.
 pub(crate) fn state(text: &str) -> Result<EndpointState, Problem> {
     EndpointState::from_name(text).ok_or_else(|| {
         let detail = format!("`{text}` is not how endpoints stand: `on`, `failing`, `off` or `turned_off`");

@@ -8,7 +8,7 @@ use tidings_proto::pb::endpoint_authentication::Authorization as Asked;
 use tidings_proto::{pb, timestamp};
 use tidings_service::problem::Problem;
 
-/// Converts credentials from a message.
+/// Converts credentials from a message. Fails with `authentication_invalid`.
 pub(crate) fn read(asked: pb::EndpointAuthentication) -> Result<Authentication, Problem> {
     let certificate = asked.client_certificate.map(|certificate| ClientCertificate {
         chain: certificate.chain,
@@ -22,7 +22,7 @@ pub(crate) fn read(asked: pb::EndpointAuthentication) -> Result<Authentication, 
     })
 }
 
-/// It with a mask in place of every secret; none if there is nothing.
+/// Converts credentials to a message, with a mask in place of every secret; `None` if there are none.
 pub(crate) fn show(authentication: &Authentication) -> Option<pb::EndpointAuthentication> {
     if authentication.is_empty() {
         return None;

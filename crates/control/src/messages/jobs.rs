@@ -1,11 +1,10 @@
-//! Replays and erasures as messages show them.
+//! Conversion of replays and erasures to messages.
 
 use prost::Message as _;
 use tidings_proto::{pb, timestamp};
 use tidings_store::erasures::Erasure;
 use tidings_store::replays::Replay;
 
-/// Converts a replay to a message.
 pub(crate) fn replay(replay: &Replay) -> pb::Replay {
     pb::Replay {
         id: replay.id.to_string(),
@@ -27,7 +26,6 @@ pub(crate) fn replay(replay: &Replay) -> pb::Replay {
     }
 }
 
-/// Converts an erasure to a message.
 pub(crate) fn erasure(erasure: &Erasure) -> pb::Erasure {
     pb::Erasure {
         id: erasure.id.to_string(),

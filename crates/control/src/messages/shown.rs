@@ -8,7 +8,7 @@ use tidings_proto::{duration, pb, timestamp};
 use super::authentication;
 use crate::signing::{Signing, previous_secret_until};
 
-/// An endpoint without its secrets, with what one should know of it.
+/// An endpoint without its secrets, with the secret that signs right now and advice in `notes`.
 pub(crate) fn show(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
     let signing = Signing::of(endpoint, dialects);
     let rotation = signing.note(endpoint).map(|fact| fact.sentence().to_owned());
@@ -20,7 +20,7 @@ pub(crate) fn show(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
     }
 }
 
-/// An endpoint without its secrets, as it is kept.
+/// An endpoint without its secrets and without advice, as it is stored.
 pub(crate) fn configured(endpoint: &Endpoint) -> pb::Endpoint {
     let overrides = &endpoint.overrides;
     pb::Endpoint {
@@ -75,7 +75,7 @@ pub(crate) fn configured(endpoint: &Endpoint) -> pb::Endpoint {
     }
 }
 
-/// An endpoint that was just made: with its secret.
+/// An endpoint that was just created, with its secret.
 pub(crate) fn created(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint {
     pb::Endpoint {
         secret: revealed(endpoint.secret.as_ref()),
@@ -83,7 +83,7 @@ pub(crate) fn created(endpoint: &Endpoint, dialects: &Dialects) -> pb::Endpoint 
     }
 }
 
-/// The secret that an endpoint has since it was rotated.
+/// The answer to a rotation, with the new secret.
 pub(crate) fn rotated(endpoint: &Endpoint, dialects: &Dialects) -> pb::RotateEndpointSecretResponse {
     let signing = Signing::of(endpoint, dialects);
     pb::RotateEndpointSecretResponse {

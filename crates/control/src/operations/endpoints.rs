@@ -79,7 +79,6 @@ pub struct EndpointChange {
     pub precondition: Precondition,
     pub name: Option<String>,
     pub url: Option<String>,
-    /// The dialect's name.
     pub dialect: Option<String>,
     /// Its secret, or none at all. The one before it stops signing at once.
     pub secret: Option<Option<Secret>>,

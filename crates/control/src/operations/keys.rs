@@ -51,7 +51,7 @@ pub struct WhichKeys {
     pub tenant: Option<TenantId>,
     /// `true` to include the keys of portal links.
     pub portal: bool,
-    /// Only those made before this one.
+    /// Only keys made before this one, for the next page.
     pub before: Option<KeyId>,
     /// Maximum number of results.
     pub limit: u32,

@@ -20,7 +20,7 @@ use crate::signature::Signatures;
 const MAX_PAYLOAD: usize = 256 * 1024;
 /// The encodings of answers that a dispatcher unpacks.
 const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
-/// Replaces secret values.
+/// Text in place of secret values.
 const MASK: &str = "***";
 
 /// A request that was not sent.

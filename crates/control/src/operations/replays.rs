@@ -193,7 +193,7 @@ impl Replays {
         self.turn(call, id, ReplayState::Cancelled, "replay.cancelled").await
     }
 
-    /// Retries one delivery now.
+    /// Sends one delivery again: one that has ended as a new delivery, one that waits by ending its wait.
     pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<pb::RetryDeliveryResponse, Status> {
         call.require(Scope::Manage)?;
         let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;

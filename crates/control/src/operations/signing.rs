@@ -11,7 +11,7 @@ use crate::now;
 pub(crate) enum Signing {
     /// None: requests are not signed, or the dialect has no use for a secret.
     None,
-    /// The only secret.
+    /// The present secret, and no other.
     Current,
     /// The one before the last rotation: the dialect has room for one signature, and receivers change over at its end.
     Previous,

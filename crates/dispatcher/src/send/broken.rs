@@ -27,7 +27,7 @@ pub(super) struct Broken {
     pub(super) words: String,
 }
 
-/// What the broken exchange allows next.
+/// Kind of a broken exchange; it decides how often the request may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The connection had ended before anything was sent.

@@ -16,13 +16,13 @@ use crate::body::PACKED;
 /// A problem as another role put it, to be handed on over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relayed {
-    /// The sort of thing that went wrong.
+    /// Kind of the problem, from the gRPC status.
     pub kind: Kind,
-    /// Its stable name.
+    /// Stable code for programs, such as `url_invalid`.
     pub code: String,
     /// The field of the request at fault.
     pub field: Option<String>,
-    /// A sentence for people.
+    /// A sentence for people: the fault, and what to change.
     pub detail: String,
     /// The time to wait before trying again.
     pub retry_after: Option<Duration>,
@@ -46,16 +46,16 @@ impl From<&tonic::Status> for Relayed {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
 pub struct Document {
-    /// Always `about:blank`: programs read the code.
+    /// Always `about:blank`; programs read `code` instead.
     // With this type the title is the status's own phrase (RFC 9457, section 4.2.1).
     r#type: &'static str,
-    /// The status's phrase.
+    /// Phrase of the HTTP status, such as `Bad Request`.
     title: &'static str,
-    /// The status of the answer.
+    /// HTTP status of the answer, as a number.
     status: u16,
     /// A sentence for people: the fault, and what to change.
     detail: String,
-    /// A stable name for programs.
+    /// Stable code of the problem, for programs.
     #[schema(value_type = String, example = "url_invalid")]
     code: Cow<'static, str>,
     /// The field, parameter or header at fault.

@@ -1,4 +1,4 @@
-//! Endpoints as requests describe them.
+//! Endpoints in requests: those to create, and changes.
 
 use std::collections::HashMap;
 
@@ -14,70 +14,74 @@ use super::authentication::Authentication;
 use crate::http::request::duration;
 use crate::messages::asked::missing;
 
-/// A new endpoint: the fields of [`Fields`] and these.
+/// A new endpoint; `url` and `subscriptions` are required.
 pub(super) struct NewEndpoint {
     tenant_id: Option<String>,
     enabled: Option<bool>,
     fields: Fields,
 }
 
-/// A change of an endpoint: some fields of [`Fields`], and which they are.
+/// A change of an endpoint: the values of some fields, and the names of those fields.
 pub(super) struct EndpointPatch {
     fields: Fields,
     sent: Vec<String>,
 }
 
-/// What can be chosen of an endpoint. A field that is null is as one that was never chosen.
+/// Settings of an endpoint. A field that is null has its default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Fields {
-    /// What people call it.
+    /// Display name of at most 200 characters.
     #[schema(max_length = 200, example = "Production")]
     name: Option<String>,
-    /// Where requests go.
+    /// URL that requests are sent to, at most 2,048 bytes.
     #[schema(example = "https://example.com/webhooks")]
     url: Option<String>,
-    /// How requests are written: the name of a dialect. If left out, the dialect made for the URL, or `standard`.
+    /// Format of requests: the name of a dialect. If left out, the dialect made for the URL, or `standard`.
     #[schema(example = "standard")]
     dialect: Option<String>,
-    /// What it wants.
+    /// Event types to subscribe to, 1 to 100 patterns.
     #[schema(min_items = 1, max_items = 100)]
     subscriptions: Option<Vec<Subscription>>,
-    /// The waits between attempts, `[]` for a single attempt; the dialect's if left out.
+    /// Waits between attempts, at most 20 of at most 7 days each; `[]` for a single attempt, the dialect's schedule if
+    /// left out.
     #[schema(example = json!(["1m", "5m", "2h"]))]
     schedule: Option<Vec<String>>,
-    /// The deadline of one attempt, `1s` to `60s`; the dialect's if left out.
+    /// Deadline of one attempt, `1s` to `60s`; the dialect's if left out.
     #[schema(example = "30s")]
     timeout: Option<String>,
-    /// The statuses that mean that an event has arrived, all of them; the dialect's if left out.
+    /// Statuses that mean that an event has arrived, all of them, each `410`, `4xx` or `200-204`; the dialect's if left
+    /// out.
     #[schema(min_items = 1, example = json!(["2xx", "302"]))]
     success_statuses: Option<Vec<String>>,
-    /// The statuses after which nothing more is tried, `[]` for none; the dialect's if left out.
+    /// Statuses after which nothing more is tried, `[]` for none; the dialect's if left out.
     #[schema(example = json!(["410", "4xx"]))]
     final_statuses: Option<Vec<String>>,
-    /// The most requests under way at once, from all dispatchers together; the configured number if 0. Each dispatcher has an
+    /// Maximum number of requests in flight, over all dispatchers; the configured number if 0. Each dispatcher has an
     /// equal share of it, at least one and at most half of its `prefetch_live`.
     #[schema(minimum = 0, maximum = 1000)]
     concurrency: Option<u32>,
-    /// How many requests may be begun per second; no limit if 0.
+    /// Maximum number of requests per second, over all dispatchers; no limit if 0. Deliveries beyond it wait, which
+    /// costs no attempt.
     #[schema(minimum = 0, maximum = 10000)]
     rate_per_second: Option<u32>,
-    /// How many of them at once after a rest; as many as per second if 0.
+    /// Burst of requests after a pause; as many as per second if 0.
     #[schema(minimum = 0, maximum = 100000)]
     rate_burst: Option<u32>,
-    /// The signing secret; generated as `whsec_…` if left out of a new endpoint.
+    /// Signing secret; generated as `whsec_…` if left out of a new endpoint.
     secret: Option<String>,
-    /// Whether requests are not signed at all.
+    /// True to send requests without a signature; excludes `secret`.
     unsigned: Option<bool>,
-    /// What its requests carry to be let in, beside the signature.
+    /// Credentials sent to the receiver, besides the signature. A change replaces them as a whole.
     authentication: Option<Authentication>,
-    /// The e-mail address that is told when the endpoint fails or is turned off.
+    /// E-mail address that is notified when the endpoint fails or is turned off, at most 254 bytes; none if left out.
     contact: Option<String>,
-    /// Whether it gets operational events (`endpoint.failing`, …) instead of the tenant's events.
+    /// True to get operational events (`endpoint.failing`, `endpoint.recovered`, `endpoint.disabled`,
+    /// `delivery.exhausted`) of the tenant's other endpoints instead of the tenant's events.
     operational: Option<bool>,
     /// Parts of users and companies that are sent although the dialect leaves them out, like `user.plan`.
     properties: Option<Vec<String>>,
-    /// Values that the dialect asks for, by name.
+    /// Values that the dialect asks for, by the name of the setting.
     settings: Option<HashMap<String, String>>,
 }
 
@@ -89,16 +93,16 @@ struct Subscription {
     /// An event type (`feedback.created`), a prefix (`feedback.*`) or `*`.
     #[schema(example = "feedback.*")]
     pattern: String,
-    /// Whether it is off: nothing matches, but the choice is kept.
+    /// True if it is off: it matches nothing, but is kept.
     #[serde(default)]
     disabled: bool,
-    /// Which of these events, by content (`docs/filters.md`); all of them if left out.
+    /// Condition on the event's content, in the language of `docs/filters.md`; all events of these types if left out.
     #[schema(max_length = 2000, example = "payload.rating <= 2")]
     filter: Option<String>,
 }
 
 impl NewEndpoint {
-    /// The endpoint, and whether requests are made from the start.
+    /// The endpoint as a message, and `true` if it is enabled from the start.
     pub(super) fn into_message(self) -> Result<(pb::Endpoint, bool), Problem> {
         for (name, is_missing) in [
             ("url", self.fields.url.is_none()),
@@ -117,7 +121,7 @@ impl NewEndpoint {
 }
 
 impl EndpointPatch {
-    /// The new values, and which fields to take, as `UpdateEndpoint` names them.
+    /// The new values as a message, and the names of the fields to take, as `UpdateEndpoint` has them.
     pub(super) fn into_message(self) -> Result<(pb::Endpoint, Vec<String>), Problem> {
         let as_one = |name: String| match name.as_str() {
             "unsigned" => "secret".to_owned(),
@@ -226,13 +230,14 @@ impl ToSchema for NewEndpoint {
 
 impl PartialSchema for NewEndpoint {
     fn schema() -> RefOr<Schema> {
-        /// What only new endpoints have, for the document.
+        /// Fields that only new endpoints have, for the OpenAPI document.
         #[derive(ToSchema)]
         #[allow(dead_code, reason = "only described")]
         struct Beside {
-            /// Whose (`ten_…`); may be left out with a tenant's key.
+            /// Tenant that owns the endpoint (`ten_…`); may be left out with a tenant's key.
             tenant_id: Option<String>,
-            /// Whether requests are made from the start; they are if this is left out.
+            /// True to make requests from the start, false to hold deliveries until the endpoint is turned on; true if
+            /// left out.
             enabled: Option<bool>,
         }
         let (RefOr::T(Schema::Object(mut all)), RefOr::T(Schema::Object(beside))) =

@@ -1,4 +1,4 @@
-//! What an endpoint's requests carry to be let in, in JSON; answers have the form of requests, without the secrets.
+//! Credentials of an endpoint in JSON. Answers have the form of requests, without the secrets.
 
 use std::collections::BTreeMap;
 
@@ -10,69 +10,69 @@ use utoipa::ToSchema;
 
 use crate::http::answer::{text, time};
 
-/// What requests carry to be let in, beside the signature. Answers show `***` in place of every secret; sent, it is
-/// replaced as a whole.
+/// Credentials sent to the receiver, besides the signature. Answers show `***` in place of every secret. A change
+/// replaces them as a whole.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = EndpointAuthentication)]
 pub(super) struct Authentication {
-    /// Headers that are added to each request, by name; at most 20. One that the dialect sets itself stays as the
-    /// dialect says. Values are secret.
+    /// Headers that are added to each request, by name; at most 20, values of at most 4,096 bytes. A header that the
+    /// dialect sets itself stays as the dialect says. Values are secret.
     #[schema(example = json!({"X-Api-Key": "k-123"}))]
     headers: Option<BTreeMap<String, String>>,
-    /// What goes into the `Authorization` header.
+    /// Credentials for the `Authorization` header; none if null.
     authorization: Option<Authorization>,
-    /// What is shown to a receiver that asks for a certificate.
+    /// Client certificate for receivers that request one (mutual TLS); none if null.
     client_certificate: Option<ClientCertificate>,
-    /// Certificates, PEM. If given, the receiver's own must come from one of these and no other authority counts.
+    /// Certificates, PEM. If given, the receiver's own must come from one of these, and no other authority counts.
     trusted_ca: Option<String>,
 }
 
-/// What goes into the `Authorization` header.
+/// Credentials for the `Authorization` header, by `type`.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(as = EndpointAuthorization)]
 enum Authorization {
     /// A name and a password (RFC 7617).
     Basic {
-        /// The name; has no colon.
+        /// Name of the user; has no colon.
         username: String,
-        /// The password. Secret.
+        /// Password of the user. Secret: shown as `***`.
         password: String,
     },
     /// A token that does not change (RFC 6750).
     Bearer {
-        /// The token, without the word `Bearer`. Secret.
+        /// Token, without the word `Bearer`. Secret: shown as `***`.
         token: String,
     },
     /// A token that an authorization server gives for client credentials (RFC 6749, section 4.4).
     Oauth2 {
-        /// Where tokens are asked for.
+        /// URL of the server's token endpoint, which tokens are requested from.
         #[schema(example = "https://login.example.com/oauth2/token")]
         token_url: String,
-        /// The name that the server knows the client by.
+        /// Client id at the authorization server.
         client_id: String,
-        /// What proves it. Secret.
+        /// Client secret at the authorization server. Secret: shown as `***`.
         client_secret: String,
-        /// What the token is to be good for; the server's default if left out.
+        /// Scopes of the token; the server's default if left out.
         #[serde(default)]
         scopes: Vec<String>,
-        /// Whom the token is for, where the server asks for it.
+        /// Audience of the token, for servers that require one.
         audience: Option<String>,
-        /// Where the server reads id and secret.
+        /// Place of id and secret in token requests: `header` (HTTP Basic) if left out, or `body`.
         #[serde(default)]
         credentials_in: CredentialsIn,
     },
 }
 
-/// Where an authorization server reads a client's id and secret.
+/// Place of a client's id and secret in token requests.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum CredentialsIn {
-    /// In the `Authorization` header, as HTTP Basic.
+    /// In the `Authorization` header, as HTTP Basic (RFC 6749, section 2.3.1).
     #[default]
     Header,
-    /// In the body.
+    /// In the body, as `client_id` and `client_secret`.
     Body,
 }
 
@@ -80,15 +80,15 @@ enum CredentialsIn {
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ClientCertificate {
-    /// The certificate and those between it and an authority that the receiver knows, PEM, in this order.
+    /// Certificate and those between it and an authority that the receiver knows, PEM, in this order.
     chain: String,
-    /// The certificate's private key, PEM, unencrypted. Secret.
+    /// Private key of the certificate, PEM, unencrypted. Secret: shown as `***`.
     key: String,
-    /// Whose the certificate is, like `CN=tidings, O=Acme`.
+    /// Subject of the certificate, like `CN=tidings, O=Acme`; null if it can't be read.
     #[serde(skip_deserializing)]
     #[schema(read_only)]
     subject: Option<String>,
-    /// Until when the certificate is good.
+    /// End of the certificate's validity (RFC 3339); null if it can't be read.
     #[serde(skip_deserializing)]
     #[schema(value_type = Option<String>, format = DateTime, read_only)]
     expires_at: Option<Timestamp>,

@@ -12,77 +12,78 @@ use crate::http::answer::{length, text, time};
 use crate::http::logs::Header;
 use crate::preview;
 
-/// Where a tenant's events go and how.
+/// A tenant's receiver, with the settings of its deliveries.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Endpoint {
-    /// Its id (`ep_…`).
+    /// The endpoint's id: `ep_` and 32 hexadecimal digits.
     id: String,
-    /// Whose it is (`ten_…`).
+    /// Tenant that owns the endpoint (`ten_…`).
     tenant_id: String,
-    /// What people call it.
+    /// Display name of at most 200 characters; may be empty.
     name: String,
-    /// Where requests go.
+    /// URL that requests are sent to.
     url: String,
-    /// How requests are written.
+    /// Format of requests: the name of a dialect.
     dialect: String,
-    /// What it wants.
+    /// Event types that the endpoint is subscribed to.
     subscriptions: Vec<Subscription>,
-    /// Whether requests are made.
+    /// True if requests are made; deliveries of an endpoint that is off are held.
     enabled: bool,
-    /// Why Tidings turned it off: `gone` or `failing`; null if it did not.
+    /// Reason for which Tidings turned it off: `gone` or `failing`; null if it did not.
     disabled_reason: Option<String>,
-    /// Since when it fails: when a delivery was given up and none succeeded since.
+    /// Time since which it fails (RFC 3339): a delivery was given up then, and none has succeeded since; null if it
+    /// does not fail.
     #[schema(value_type = Option<String>, format = DateTime)]
     failing_since: Option<Timestamp>,
-    /// The waits between attempts, `[]` for a single attempt; the dialect's if null.
+    /// Waits between attempts, such as `5m`; `[]` for a single attempt, null for the dialect's schedule.
     schedule: Option<Vec<String>>,
-    /// The deadline of one attempt; the dialect's if null.
+    /// Deadline of one attempt, such as `30s`; null for the dialect's.
     timeout: Option<String>,
-    /// The statuses that mean that an event has arrived; the dialect's if null.
+    /// Statuses that mean that an event has arrived, such as `2xx` and `302`; null for the dialect's.
     success_statuses: Option<Vec<String>>,
-    /// The statuses after which nothing more is tried, `[]` for none; the dialect's if null.
+    /// Statuses after which nothing more is tried, such as `410`; `[]` for none, null for the dialect's.
     final_statuses: Option<Vec<String>>,
-    /// The most requests under way at once, from all dispatchers together; the configured number if null.
+    /// Maximum number of requests in flight, over all dispatchers; null for the configured number.
     concurrency: Option<u32>,
-    /// How many requests may be begun per second; no limit if null.
+    /// Maximum number of requests per second, over all dispatchers; null for no limit.
     rate_per_second: Option<u32>,
-    /// How many of them at once after a rest.
+    /// Burst of requests after a pause; null without a `rate_per_second`.
     rate_burst: Option<u32>,
-    /// The signing secret: only when it was just made.
+    /// The signing secret, in the answer that creates the endpoint and in no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     secret: Option<String>,
-    /// Whether requests are not signed at all.
+    /// True if requests are not signed at all.
     unsigned: bool,
-    /// The public key (`whpk_…`) that belongs to an ed25519 secret.
+    /// Public key (`whpk_…`) that belongs to an ed25519 secret; null for other secrets.
     public_key: Option<String>,
-    /// Until when the secret before the last rotation signs.
+    /// Time until which the secret before the last rotation signs (RFC 3339); null if it does not.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
-    /// Which secret signs right now: `current`, `previous` (the one before the last rotation, until
+    /// Secret that signs right now: `current`, `previous` (the one before the last rotation, until
     /// `previous_secret_until`; the dialect has room for one signature) or `both`; null where none does.
     #[schema(example = "current")]
     signing_secret: Option<String>,
-    /// What one should know of it, in sentences: which secret signs during a rotation, what proxies may drop.
+    /// Advice in sentences: which secret signs during a rotation, what proxies may drop.
     notes: Vec<String>,
-    /// What its requests carry to be let in, beside the signature.
+    /// Credentials sent to the receiver, besides the signature, with `***` in place of every secret; null for none.
     authentication: Option<Authentication>,
-    /// The e-mail address that is told when the endpoint fails or is turned off.
+    /// E-mail address that is notified when the endpoint fails or is turned off; null for none.
     contact: Option<String>,
-    /// Whether it gets operational events instead of the tenant's events.
+    /// True if it gets operational events of its tenant's other endpoints instead of the tenant's events.
     operational: bool,
     /// Parts of users and companies that are sent although the dialect leaves them out.
     properties: Vec<String>,
-    /// Values that the dialect asks for, by name.
+    /// Values that the dialect asks for, by the name of the setting.
     settings: BTreeMap<String, String>,
-    /// What of it can't be read as it is stored, or opened for want of a key; its deliveries are held until that is
-    /// repaired. Left out if everything can be.
+    /// Parts that can't be read as stored (`url`, `subscriptions`, …), or opened for want of a key (`secret`, …). Its
+    /// deliveries are held until that is repaired. Left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<String>,
-    /// When it was made.
+    /// Time of its creation (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     created_at: Option<Timestamp>,
-    /// When it was last changed.
+    /// Time of the last change (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     updated_at: Option<Timestamp>,
 }
@@ -92,34 +93,34 @@ pub(crate) struct Endpoint {
 struct Subscription {
     /// An event type (`feedback.created`), a prefix (`feedback.*`) or `*`.
     pattern: String,
-    /// Whether it is off: nothing matches, but the choice is kept.
+    /// True if it is off: it matches nothing, but is kept.
     disabled: bool,
-    /// Which of these events, by content; all of them if null.
+    /// Condition on the event's content, such as `payload.rating <= 2`; null for all events of these types.
     filter: Option<String>,
 }
 
-/// An endpoint's secret.
+/// The secret that requests to an endpoint are signed with.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Secret {
     /// The secret in the form its receiver holds it; null if requests are not signed.
     pub(super) secret: Option<String>,
 }
 
-/// A new secret.
+/// The secret of an endpoint after a rotation.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RotatedSecret {
-    /// The secret in the form its receiver holds it.
+    /// The new secret, in the form its receiver holds it.
     secret: String,
-    /// Its public key (`whpk_…`), if it has one.
+    /// Public key (`whpk_…`) that belongs to an ed25519 secret; null for other secrets.
     public_key: Option<String>,
-    /// When the old secret stops signing; null if it has stopped.
+    /// Time until which the old secret signs (RFC 3339); null if it has stopped.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
-    /// Which secret signs until then: `previous` where the dialect has room for one signature, else `both`; `current` if
+    /// Secret that signs until then: `previous` where the dialect has room for one signature, else `both`; `current` if
     /// the old one has stopped.
     #[schema(example = "both")]
     signing_secret: Option<String>,
-    /// The same in a sentence.
+    /// The same in an English sentence; null if the old secret has stopped.
     note: Option<String>,
 }
 
@@ -187,16 +188,16 @@ impl From<pb::RotateEndpointSecretResponse> for RotatedSecret {
     }
 }
 
-/// A request as it would go.
+/// A test's request, rendered and signed but not sent.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Preview {
-    /// The type of the event.
+    /// Type of the event that it carries.
     event_type: String,
-    /// Where it would go.
+    /// URL that it would be sent to.
     url: String,
-    /// Its headers, as over HTTP/1.1.
+    /// Headers of the request, as sent over HTTP/1.1; secrets are masked.
     request_headers: Vec<Header>,
-    /// Its body, byte for byte.
+    /// Body of the request, as it would be sent.
     request_body: String,
 }
 

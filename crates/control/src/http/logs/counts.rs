@@ -12,15 +12,15 @@ use super::filter::With;
 use crate::http::answer::time;
 use crate::http::search;
 
-/// The most spans that are asked for, and the most that are made where nobody says how long they are.
+/// Maximum number of spans of one request.
 const MAX_SPANS: i64 = 200;
 const FITTING: i64 = 50;
-/// The time that is looked at where nobody says from when on.
+/// Default length of the time range.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Lengths that divide a day on the clock, in minutes.
+/// Lengths of spans to choose from, in minutes: those that divide a day evenly.
 const LENGTHS: [i64; 8] = [1, 5, 15, 30, 60, 3 * 60, 6 * 60, 12 * 60];
 
-/// The time that is looked at, and how it is divided.
+/// Time range, and its division into at most 200 spans.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Spans {
@@ -30,21 +30,22 @@ pub(super) struct Spans {
     /// Attempts begun before this time (RFC 3339), or on or before this day (UTC); now if left out.
     #[param(example = "2024-03-15")]
     until: Option<String>,
-    /// The length of a span, the first of which begins at `since`. If left out, it is chosen so that there are at most 50, and
-    /// spans begin when hours or days do.
+    /// Length of a span, such as `15m`, `1h` or `1d`; the first one begins at `since`. If left out, it is chosen so
+    /// that there are about 50, and spans begin when hours or days do.
     #[param(example = "1h")]
     interval: Option<String>,
-    /// The time zone (IANA) whose hours and days these are.
+    /// Time zone (IANA) of the hours and days at which spans begin.
     #[param(default = "UTC", example = "Europe/Berlin")]
     time_zone: Option<String>,
 }
 
-/// Attempts by outcome over time.
+/// Attempts by outcome in consecutive spans of time.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Counts {
-    /// One for each span, oldest first.
+    /// Counts of the spans, oldest first.
     data: Vec<Count>,
-    /// Attempts begun before this are missing, because there were too many to be counted in time; null if none are.
+    /// Time before which attempts are missing from the counts (RFC 3339), because there were too many to be counted in
+    /// time; null if none are missing.
     #[schema(value_type = Option<String>, format = DateTime)]
     counted_since: Option<Timestamp>,
 }
@@ -52,22 +53,22 @@ pub(super) struct Counts {
 /// Attempts by outcome in one span of time.
 #[derive(Serialize, ToSchema)]
 struct Count {
-    /// When the span begins.
+    /// Beginning of the span (RFC 3339); attempts begun then belong to it.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
-    /// When it ends; what is begun then belongs to the next.
+    /// End of the span (RFC 3339); attempts begun then belong to the next one.
     #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
-    /// Attempts that succeeded.
+    /// Number of the span's attempts that succeeded.
     succeeded: u64,
-    /// Attempts that failed and are tried again.
+    /// Number of the span's attempts that failed and are tried again.
     failed_retryable: u64,
-    /// Attempts that failed for good.
+    /// Number of the span's attempts that failed for good.
     failed_final: u64,
 }
 
 impl With<Spans> {
-    /// The question for the log service, and the times between which its spans lie.
+    /// Converts the query to the log service's request, with the times between which its spans lie.
     pub(super) fn into_question(self, now: Timestamp) -> Result<(pb::CountAttemptsRequest, Vec<Timestamp>), Problem> {
         let Spans {
             since,
@@ -93,7 +94,7 @@ impl With<Spans> {
 }
 
 impl Counts {
-    /// What was counted between these times.
+    /// The counts of the spans between these times.
     pub(super) fn new(asked: &[Timestamp], counted: pb::CountAttemptsResponse) -> Self {
         let spans = asked.windows(2).zip(counted.spans);
         let data = spans.map(|(ends, counts)| Count {

@@ -14,8 +14,8 @@ use super::filter::Format;
 use super::shown::Summary;
 use crate::logs::LogClient;
 
-/// The file that begins with this page. Pages are read as fast as the file is taken; if one can't be read, the
-/// connection is cut, because a file that just ends would look complete.
+/// A file of attempts that begins with this page. Further pages are read as fast as the file is taken; if one can't be
+/// read, the connection is cut, because a file that just ends would look complete.
 pub(super) fn file(
     logs: LogClient,
     authorization: HeaderValue,

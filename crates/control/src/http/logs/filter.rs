@@ -1,4 +1,4 @@
-//! Which attempts are meant.
+//! Queries over attempts: the filter that all share, and the parameters that each operation adds.
 
 use serde::Deserialize;
 use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, TenantId};
@@ -9,10 +9,10 @@ use utoipa::IntoParams;
 use crate::http::request::{duration, limit};
 use crate::http::search::{id, listed, since, until};
 
-/// The longest pages that are asked for.
+/// Number of attempts that an export reads at a time: the largest page.
 const MAX_PAGE: u32 = 200;
 
-/// A query: a filter and what else the operation takes. What is in neither is refused by name.
+/// A query: the filter and the parameters that the operation adds. Parameters in neither are refused by name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct With<T> {
@@ -22,22 +22,23 @@ pub(super) struct With<T> {
     pub(super) rest: T,
 }
 
-/// Which attempts are meant.
+/// Filter of attempts. All given conditions must hold; values separated by commas are alternatives.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
-    /// The tenant; with an operator's key all tenants if left out.
+    /// Tenant of the attempts (`ten_…`); with an operator's key, all tenants if left out.
     tenant_id: Option<String>,
-    /// Attempts for this endpoint.
+    /// Attempts for this endpoint (`ep_…`).
     endpoint_id: Option<String>,
-    /// Attempts of this event.
+    /// Attempts of this event (`evt_…`).
     event_id: Option<String>,
-    /// Attempts of this delivery.
+    /// Attempts of this delivery (`dlv_…`).
     delivery_id: Option<String>,
     /// Attempts of events of these types, separated by commas.
     #[param(example = "submission.created")]
     event_type: Option<String>,
-    /// Attempts answered with these statuses or classes of them, or not at all, separated by commas.
+    /// Attempts answered with these statuses or classes of them, separated by commas; `none` for attempts without a
+    /// response. `none` can be combined with classes, but not with single statuses.
     #[param(example = "404,5xx,none")]
     status_code: Option<String>,
     /// Attempts with these outcomes, separated by commas: `succeeded`, `failed_retryable`, `failed_final`.
@@ -47,10 +48,10 @@ pub(super) struct Filter {
     /// `blocked_address`, `proxy`, `protocol`, `authorization`, `render`.
     #[param(example = "timeout,connect")]
     failure_reason: Option<String>,
-    /// Attempts that took at least so long.
+    /// Attempts that took at least this duration.
     #[param(example = "250ms")]
     min_duration: Option<String>,
-    /// Attempts that took at most so long.
+    /// Attempts that took at most this duration.
     #[param(example = "10s")]
     max_duration: Option<String>,
     /// Attempts whose error contains this text, in upper or lower case.
@@ -58,7 +59,7 @@ pub(super) struct Filter {
     error: Option<String>,
 }
 
-/// When they were begun, and which page of them.
+/// Time range and page of the list of attempts.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Part {
@@ -68,18 +69,18 @@ pub(super) struct Part {
     /// Attempts begun before this time (RFC 3339), or on or before this day (UTC).
     #[param(example = "2024-03-15")]
     until: Option<String>,
-    /// How many at the most.
+    /// Maximum number of attempts on the page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
-    /// Where the last page ended: its `next`.
+    /// `next` of the previous page; left out for the first one.
     #[param(pattern = "^att_[0-9a-f]{32}$")]
     after: Option<String>,
-    /// `false` leaves out the beginnings of the bodies.
+    /// `true` or `false`; `false` leaves out the beginnings of the bodies, which is faster.
     #[param(value_type = Option<bool>, default = true)]
     bodies: Option<String>,
 }
 
-/// When they were begun, and how they are written down.
+/// Time range and format of an export.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Export {
@@ -89,20 +90,20 @@ pub(super) struct Export {
     /// Attempts begun before this time (RFC 3339), or on or before this day (UTC).
     #[param(example = "2024-03-15")]
     until: Option<String>,
-    /// Attempts older than this one: where an export was cut off.
+    /// Attempts before this one (`att_…`): the last one of an export that was cut off.
     #[param(pattern = "^att_[0-9a-f]{32}$")]
     after: Option<String>,
-    /// `ndjson` or `csv`.
+    /// Format of the file: `ndjson` or `csv`.
     #[param(default = "ndjson", example = "csv")]
     format: Option<String>,
 }
 
-/// Nothing else.
+/// No parameters besides the filter.
 #[derive(Deserialize)]
 pub(super) struct Nothing {}
 
 impl Filter {
-    /// The filter as the log service takes it.
+    /// Converts the filter to the log service's message.
     pub(super) fn into_message(self) -> Result<pb::AttemptFilter, Problem> {
         let (status_codes, status_classes) = statuses(&listed(self.status_code))?;
         let length = |text: Option<String>, name| text.map(|text| duration(&text, name)).transpose();
@@ -126,7 +127,7 @@ impl Filter {
 }
 
 impl With<Part> {
-    /// A question for a page.
+    /// Converts the query to a request for one page.
     pub(super) fn into_message(self) -> Result<pb::ListAttemptsRequest, Problem> {
         let Part {
             since,
@@ -142,7 +143,7 @@ impl With<Part> {
 }
 
 impl Part {
-    /// Whether the list shows the beginnings of bodies.
+    /// `true` if the list shows the beginnings of bodies.
     pub(super) fn bodies(&self) -> Result<bool, Problem> {
         match self.bodies.as_deref() {
             None | Some("true") => Ok(true),
@@ -156,7 +157,7 @@ impl Part {
 }
 
 impl With<Export> {
-    /// A question for the first of the pages that are written down.
+    /// Converts the query to a request for the first page of the export.
     pub(super) fn into_message(self) -> Result<pb::ListAttemptsRequest, Problem> {
         let Export {
             since, until, after, ..
@@ -166,7 +167,7 @@ impl With<Export> {
 }
 
 impl Export {
-    /// How attempts are to be written down.
+    /// The requested format; `ndjson` if none is given.
     pub(super) fn format(&self) -> Result<Format, Problem> {
         match self.format.as_deref() {
             None | Some("ndjson") => Ok(Format::Ndjson),
@@ -179,12 +180,12 @@ impl Export {
     }
 }
 
-/// How attempts are written down.
+/// Format of an export.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// A JSON document per line.
+    /// One JSON document per line.
     Ndjson,
-    /// Comma-separated values (RFC 4180).
+    /// Comma-separated values with a header line (RFC 4180).
     Csv,
 }
 

@@ -1,4 +1,4 @@
-//! Attempts as answers show them.
+//! Attempts in answers: as entries of a list, and in full.
 
 use serde::Serialize;
 use tidings_domain::Timestamp;
@@ -7,21 +7,21 @@ use utoipa::ToSchema;
 
 use crate::http::answer::{length, text, time};
 
-/// How much of a body a list shows, bytes.
+/// Largest part of a body that a list shows, in bytes.
 const SHOWN: usize = 16 * 1024;
 
-/// One attempt of a list.
+/// One attempt of a list, with the beginnings of its bodies.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LogEntry {
     #[serde(flatten)]
     summary: Summary,
-    /// The beginning of the payload that was sent, up to 16 KiB.
+    /// Beginning of the request's body as sent, at most 16 KiB.
     request_body: String,
-    /// Whether the payload goes on.
+    /// True if the request's body is longer than shown.
     request_truncated: bool,
-    /// The beginning of the response's body, up to 16 KiB.
+    /// Beginning of the response's body, at most 16 KiB.
     response_body: String,
-    /// Whether the response goes on.
+    /// True if the response's body is longer than shown.
     response_truncated: bool,
 }
 
@@ -30,86 +30,87 @@ pub(super) struct LogEntry {
 pub(in crate::http) struct Attempt {
     #[serde(flatten)]
     summary: Summary,
-    /// The request's headers.
+    /// Headers of the request, as sent; secrets are masked.
     request_headers: Vec<Header>,
-    /// The payload as it was sent.
+    /// Body of the request as sent. Bytes that are not UTF-8 are replaced.
     request_body: String,
-    /// The response's headers.
+    /// Headers of the response, as received.
     response_headers: Vec<Header>,
-    /// The response's body, up to 64 KiB. What is not UTF-8 is replaced.
+    /// Body of the response, at most its first 64 KiB. Bytes that are not UTF-8 are replaced.
     response_body: String,
-    /// Whether the response went on.
+    /// True if the response was longer than recorded.
     response_truncated: bool,
-    /// The address that the request was sent to, if a connection was made.
+    /// Address that the request was sent to; null if no connection was made.
     remote_address: Option<String>,
-    /// How long its parts took.
+    /// Durations of the attempt's phases, such as name lookup and TLS handshake.
     timing: Timing,
-    /// Why the request was sent a second time within it, on a new connection; null if it was sent once.
+    /// Reason for sending the request a second time within the attempt, on a new connection; null if it was sent once.
     sent_again: Option<String>,
 }
 
-/// How long the parts of an attempt took; the whole is its `duration`.
+/// Durations of an attempt's phases; the total is its `duration`.
 #[derive(Serialize, ToSchema)]
 struct Timing {
-    /// Finding the address; null if there was nothing to find or a connection was reused.
+    /// Duration of the name lookup; null if there was nothing to look up or a connection was reused.
     #[schema(example = "1ms 200us")]
     dns: Option<String>,
-    /// Making the TCP connection; null if one was reused.
+    /// Duration of making the TCP connection; null if one was reused.
     connect: Option<String>,
-    /// The TLS handshake; null if there was none.
+    /// Duration of the TLS handshake; null if there was none.
     tls: Option<String>,
-    /// From the beginning of the attempt to the beginning of the response; null if there was none.
+    /// Time from the beginning of the attempt to the response's first byte; null if there was no response.
     first_byte: Option<String>,
 }
 
-/// What there is to know of an attempt without headers and bodies.
+/// An attempt without headers and bodies.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Summary {
-    /// Its id (`att_…`).
+    /// The attempt's id: `att_` and 32 hexadecimal digits.
     id: String,
-    /// The delivery it belongs to (`dlv_…`).
+    /// Delivery that the attempt belongs to (`dlv_…`).
     delivery_id: String,
-    /// The event (`evt_…`).
+    /// Event that the request carried (`evt_…`).
     event_id: String,
-    /// The tenant (`ten_…`).
+    /// Tenant that the event belongs to (`ten_…`).
     tenant_id: String,
-    /// The endpoint (`ep_…`).
+    /// Endpoint that the request was for (`ep_…`).
     endpoint_id: String,
-    /// The event's type.
+    /// Type of the event, like `feedback.created`.
     event_type: String,
     /// Its number within the delivery; the first is 1.
     number: u32,
-    /// When the request was begun.
+    /// Time at which the request was begun (RFC 3339).
     #[schema(value_type = String, format = DateTime)]
     started_at: Option<Timestamp>,
-    /// How long it took.
+    /// Duration of the whole attempt, such as `12ms 500us`.
     #[schema(example = "12ms 500us")]
     duration: Option<String>,
-    /// Where the request went.
+    /// URL that the request was sent to.
     url: String,
-    /// The dialect that it was written in.
+    /// Dialect that the request was written in.
     dialect: String,
-    /// `succeeded`, `failed_retryable` or `failed_final`.
+    /// Outcome: `succeeded`, `failed_retryable` or `failed_final`.
     outcome: String,
-    /// Why it failed.
+    /// Reason of the failure: `status`, `timeout`, `dns`, `connect`, `tls`, `blocked_address`, `proxy`, `protocol`,
+    /// `authorization` or `render`; null if it succeeded.
     failure_reason: Option<String>,
-    /// What exactly went wrong, for people.
+    /// Details of the failure, for people; null if there are none.
     error: Option<String>,
-    /// The response's status; null if there was none.
+    /// Status of the response; null if there was no response.
     status_code: Option<u32>,
-    /// When the next attempt is due, if one follows.
+    /// Time at which the next attempt is due (RFC 3339); null if none follows.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_attempt_at: Option<Timestamp>,
-    /// Whether it only tests its endpoint.
+    /// True for a test of the endpoint: it is never retried and marks nothing as failing.
     test: bool,
 }
 
-/// One header line.
+/// One header of a request or response.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Header {
-    /// Its name.
+    /// Name of the header, such as `content-type`.
     name: String,
-    /// Its value.
+    /// Value of the header. Bytes that are not UTF-8 are replaced.
     value: String,
 }
 
@@ -189,7 +190,7 @@ impl From<pb::Header> for Header {
     }
 }
 
-/// What a list shows of a body, and whether that is not all. Not even a character is cut in two.
+/// The beginning of a body as a list shows it, and `true` if the body is longer. No character is cut in two.
 fn beginning(body: &[u8]) -> (String, bool) {
     if body.len() <= SHOWN {
         return (String::from_utf8_lossy(body).into_owned(), false);

@@ -21,31 +21,31 @@ use super::{AT_ONCE, with_bodies};
 use crate::call::Call;
 use crate::http::Rest;
 
-/// The header by which a browser says what it saw last (HTML Living Standard, 9.2.4).
+/// Header in which a browser sends the id of the last event it received (HTML Living Standard, 9.2.4).
 const LAST_SEEN: &str = "Last-Event-ID";
-/// The most attempts that were missed and are sent again.
+/// Maximum number of missed attempts that are sent again.
 const MAX_MISSED: usize = 1_000;
 const PAGE: u32 = 200;
-/// The most pages in which they are looked for.
+/// Maximum number of pages that are searched for them.
 const MAX_PAGES: usize = 25;
 
-/// That attempts were left out.
+/// The data of a `missed` event: attempts were left out of the stream.
 #[derive(Serialize)]
 struct Missed {
-    /// How many; null if nobody counted.
+    /// Number of attempts left out; null if unknown.
     count: Option<u64>,
 }
 
-/// What was recorded since the attempt that was seen last.
+/// Attempts recorded since the one that the caller saw last.
 #[derive(Default)]
 struct Since {
-    /// Oldest first.
+    /// The attempts, oldest first, at most [`MAX_MISSED`].
     attempts: Vec<pb::Attempt>,
-    /// Whether there were more.
+    /// `true` if there were more.
     more: bool,
 }
 
-/// What happened since the last attempt that the caller saw, if it says so, and then what happens.
+/// Attempts recorded since the one that the caller saw last, if it names one, followed by those recorded from now on.
 pub(super) async fn events(
     rest: Rest,
     call: Call,
@@ -116,7 +116,7 @@ async fn since(rest: &Rest, call: &Call, filter: pb::AttemptFilter, seen: Attemp
     Ok(Since { attempts, more })
 }
 
-/// What a message is told by.
+/// Converts a message of the live tail to the events that it causes.
 async fn shown(rest: &Rest, call: &Call, message: pb::WatchAttemptsResponse) -> Result<Vec<Event>, Status> {
     let mut events = Vec::new();
     if message.missed > 0 {
@@ -130,7 +130,7 @@ async fn shown(rest: &Rest, call: &Call, message: pb::WatchAttemptsResponse) -> 
     Ok(events)
 }
 
-/// The last event of a stream whose caller is not known any more or may no longer see it; otherwise the status itself.
+/// The last event of a stream whose caller is no longer known or may no longer see it; any other status is given back.
 fn ended(status: Status) -> Result<Event, Status> {
     match status.code() {
         Code::Unauthenticated | Code::PermissionDenied => event("refused", &Document::from(Relayed::from(&status))),

@@ -10,109 +10,110 @@ use utoipa::ToSchema;
 use crate::http::answer::{length, text, time};
 use crate::http::request::duration;
 
-/// Which rows of the log: exactly one kind.
+/// Rows of the log, selected by exactly one kind of filter.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::http) struct Rows {
-    /// Deliveries.
+    /// Deliveries that match this filter, one row each.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     deliveries: Option<Deliveries>,
-    /// Attempts: those of one delivery count as one.
+    /// Attempts that match this filter; those of one delivery count as one row.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     attempts: Option<Attempts>,
-    /// Events.
+    /// Events that match this filter, one row each.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     events: Option<Events>,
 }
 
-/// Which deliveries. Everything given must hold; lists are alternatives.
+/// Filter of deliveries. All given conditions must hold; lists are alternatives.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Deliveries {
-    /// For this endpoint.
+    /// Deliveries for this endpoint (`ep_…`).
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_id: Option<String>,
-    /// Of this event.
+    /// Deliveries of this event (`evt_…`).
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
-    /// In these states: `pending`, `scheduled`, `held`, `succeeded`, `exhausted`, `cancelled`.
+    /// Deliveries in these states: `pending`, `scheduled`, `held`, `succeeded`, `exhausted`, `cancelled`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["exhausted"]))]
     states: Vec<String>,
-    /// Of events accepted at or after this time (RFC 3339).
+    /// Deliveries of events accepted at or after this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// Of events accepted before this time.
+    /// Deliveries of events accepted before this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
 }
 
-/// Which attempts. Everything given must hold; lists are alternatives.
+/// Filter of attempts. All given conditions must hold; lists are alternatives.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Attempts {
-    /// For this endpoint.
+    /// Attempts for this endpoint (`ep_…`).
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_id: Option<String>,
-    /// Of this event.
+    /// Attempts of this event (`evt_…`).
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
-    /// Of this delivery.
+    /// Attempts of this delivery (`dlv_…`).
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_id: Option<String>,
-    /// Of events of these types.
+    /// Attempts of events of these types.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     event_types: Vec<String>,
-    /// Answered with these statuses.
+    /// Attempts answered with one of these statuses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!([500, 503]))]
     status_codes: Vec<u32>,
-    /// Answered with a status of these classes: 2 for 2xx; 0 means no response.
+    /// Attempts answered with a status of these classes: 2 for 2xx; 0 means no response.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     status_classes: Vec<u32>,
-    /// With these outcomes: `succeeded`, `failed_retryable`, `failed_final`.
+    /// Attempts with these outcomes: `succeeded`, `failed_retryable`, `failed_final`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     outcomes: Vec<String>,
-    /// That failed for these reasons: `status`, `timeout`, `dns`, …
+    /// Attempts that failed for these reasons: `status`, `timeout`, `dns`, `connect`, `tls`, `blocked_address`,
+    /// `proxy`, `protocol`, `authorization`, `render`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failure_reasons: Vec<String>,
-    /// That took at least so long.
+    /// Attempts that took at least this duration, such as `250ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "250ms")]
     min_duration: Option<String>,
-    /// That took at most so long.
+    /// Attempts that took at most this duration, such as `10s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_duration: Option<String>,
-    /// Whose error contains this text.
+    /// Attempts whose error contains this text, in upper or lower case; 1 to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_contains: Option<String>,
-    /// Begun at or after this time (RFC 3339).
+    /// Attempts begun at or after this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// Begun before this time.
+    /// Attempts begun before this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
 }
 
-/// Which events. Everything given must hold; lists are alternatives.
+/// Filter of events. All given conditions must hold; lists are alternatives.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Events {
-    /// Of these types.
+    /// Events of one of these types.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     event_types: Vec<String>,
-    /// Accepted at or after this time (RFC 3339).
+    /// Events accepted at or after this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// Accepted before this time.
+    /// Events accepted before this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,

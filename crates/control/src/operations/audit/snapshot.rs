@@ -297,7 +297,7 @@ fn waits(schedule: &Schedule) -> Vec<String> {
     schedule.waits().iter().map(|wait| spelled(*wait)).collect()
 }
 
-/// `1m 30s`
+/// Writes a duration like `1m 30s`.
 fn spelled(time: Duration) -> String {
     humantime::format_duration(time).to_string()
 }

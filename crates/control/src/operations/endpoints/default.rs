@@ -29,7 +29,7 @@ pub enum NewDefaultSecret {
     Kept,
     /// The masked secret as read before: keep the stored one; a new endpoint has none to keep.
     AsShown,
-    /// A new secret, or none.
+    /// A new secret; `None` to stop signing requests.
     Replaced(Option<Secret>),
 }
 

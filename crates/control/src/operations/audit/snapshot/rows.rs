@@ -138,7 +138,7 @@ fn text(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// `1m 30s`
+/// Writes a message's duration like `1m 30s`; `None` if it is absent or negative.
 fn spelled(time: Option<prost_types::Duration>) -> Option<String> {
     let time = Duration::try_from(time?).ok()?;
     Some(humantime::format_duration(time).to_string())

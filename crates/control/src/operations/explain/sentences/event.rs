@@ -6,7 +6,8 @@ use tidings_proto::{pb, timestamp_from};
 use super::{Verdict, shown, time};
 use crate::explain::fact::Fact;
 
-/// Why there is no delivery for an endpoint.
+/// The reason why there is no delivery for an endpoint, as a verdict and a fact. `accepted` is the event's time of
+/// acceptance.
 pub(in crate::operations::explain) fn of_missing(
     endpoint: &Endpoint,
     event_type: &str,
@@ -67,7 +68,7 @@ pub(in crate::operations::explain) fn of_missing(
     (Verdict::NotSubscribed, fact)
 }
 
-/// What is told of an event on the whole.
+/// The facts about an event as a whole: its acceptance, and a summary of its deliveries.
 pub(in crate::operations::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
     let at = event.accepted_at.as_ref();
     let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
