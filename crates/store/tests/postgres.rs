@@ -373,10 +373,10 @@ async fn only_data_that_does_not_fit_is_refused() {
     assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
 
     // What lies in the surroundings passes when somebody mends it.
-    database.execute("ALTER TABLE attempts RENAME TO elsewhere").await;
+    database.execute("ALTER TABLE events RENAME TO elsewhere").await;
     let away = store.record(vec![Record::Event(good.clone())]).await.unwrap_err();
     assert!(away.is_transient(), "{away:?}");
-    database.execute("ALTER TABLE elsewhere RENAME TO attempts").await;
+    database.execute("ALTER TABLE elsewhere RENAME TO events").await;
     store.record(vec![Record::Event(good)]).await.unwrap();
 }
 
