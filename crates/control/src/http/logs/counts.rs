@@ -235,7 +235,7 @@ mod tests {
             (since, until, None, "Mars/Olympus", "time_zone_unknown", "time_zone"),
         ] {
             let problem = between(since, until, interval, zone).unwrap_err();
-            assert_eq!((problem.code, problem.field.as_deref()), (code.into(), Some(field)));
+            assert_eq!((problem.code, problem.field.as_deref()), (code, Some(field)));
         }
     }
 }
