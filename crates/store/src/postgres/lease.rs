@@ -52,14 +52,7 @@ impl Lease {
 
     /// Runs a statement, prepared once per connection, and returns its rows. Dropping the future cancels it.
     pub(super) async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        let client = self.client()?;
-        self.doing(READING);
-        let mut rows = query(client, sql, values).await;
-        if rows.as_ref().is_err_and(is_stale) {
-            forget_statements(client);
-            rows = query(client, sql, values).await;
-        }
-        self.done(rows)
+        self.rows(READING, sql, values).await
     }
 
     /// Runs a statement that is planned for these values; gives its rows. Dropping the future cancels it.
@@ -83,10 +76,14 @@ impl Lease {
         self.done(changed)
     }
 
-    /// Like [`execute`](Self::execute); gives its rows.
+    /// Like [`execute`](Self::execute), and returns the statement's rows.
     pub(super) async fn change(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+        self.rows(WRITING, sql, values).await
+    }
+
+    async fn rows(&self, doing: u8, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let client = self.client()?;
-        self.doing(WRITING);
+        self.doing(doing);
         let mut rows = query(client, sql, values).await;
         if rows.as_ref().is_err_and(is_stale) {
             forget_statements(client);
