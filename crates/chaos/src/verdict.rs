@@ -17,7 +17,7 @@ use crate::system::System;
 /// Deliveries per query.
 const PAGE: usize = 10_000;
 
-/// How long the broker may hold messages after every delivery has ended: longer than any delay queue that was used.
+/// Time for which the broker may hold messages after every delivery has ended: longer than any delay queue that was used.
 const LEFTOVERS: Duration = Duration::from_secs(30);
 
 /// Counts and violations of a run.

@@ -2,7 +2,7 @@
 //!
 //! Deliveries held while an endpoint was disabled, busy or failing are sent as fast as it accepts them and no faster,
 //! because the rest would only be held again. Of each endpoint a limited number of released deliveries is in flight.
-//! When all of them were attempted, twice as many follow; when some were deferred again, half as many, down to a
+//! Twice as many follow when all of them were attempted, half as many when some were deferred again, down to a
 //! single one now and then. Several endpoints are served concurrently, those that accept what they get first. Each
 //! replica has limits of its own.
 

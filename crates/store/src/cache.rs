@@ -2,7 +2,7 @@
 //! authenticated by it.
 //!
 //! A task subscribes to changes, loads everything, and then reloads each part that changed: one endpoint, one tenant.
-//! When changes may have been missed it starts over, and now and then it compares marks in case a change was never
+//! It starts over when changes may have been missed, and now and then compares marks in case a change was never
 //! announced. While the registry is unreachable the cache serves what it has. Loads run one after the other, so nothing
 //! older ever replaces something newer. Endpoints' secrets stay sealed here: matching and holding need no key.
 

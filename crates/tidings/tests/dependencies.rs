@@ -65,7 +65,7 @@ const CLIENTS: [(&str, &[&str]); 4] = [
     ("tokio-postgres", &["store", "testkit", "chaos"]),
 ];
 
-/// What each crate of ours names in `[dependencies]`: ours by the name of their folder, others by their own.
+/// The `[dependencies]` of each crate of the workspace: its own crates by the name of their folder, others by their own.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])

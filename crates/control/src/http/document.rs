@@ -25,18 +25,18 @@ stable `code`.";
     components(schemas(Document)),
     security(("key" = [])),
     tags(
-        (name = "endpoints", description = "Where events go and how."),
+        (name = "endpoints", description = "Receivers of events, and their settings."),
         (name = "webhooks", description = "The one webhook of tenants that have one, and what became of deliveries."),
-        (name = "events", description = "What was published, and what became of it."),
+        (name = "events", description = "Published events and their deliveries."),
         (name = "deliveries", description = "One event for one endpoint."),
         (name = "replays", description = "Sending again."),
         (name = "erasures", description = "Removing content for good."),
         (name = "tenants", description = "Customers of the product that runs Tidings. For operators."),
-        (name = "api-keys", description = "Who may do what."),
-        (name = "audit", description = "Who changed what."),
-        (name = "queues", description = "How messages wait, and what was put aside. For operators."),
-        (name = "system", description = "How the system stands. For operators."),
-        (name = "catalogue", description = "What can be subscribed to, and how it is written."),
+        (name = "api-keys", description = "Keys and their scopes."),
+        (name = "audit", description = "The log of changes."),
+        (name = "queues", description = "Waiting messages, and those that were set aside. For operators."),
+        (name = "system", description = "Health and configuration of the system. For operators."),
+        (name = "catalogue", description = "Event types and dialects."),
     )
 )]
 struct About;

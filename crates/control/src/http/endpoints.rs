@@ -119,7 +119,7 @@ struct Test {
 #[utoipa::path(post, path = "/endpoints", operation_id = "create_endpoint", tag = "endpoints", request_body = NewEndpoint, responses(
     (status = 201, description = "The endpoint, with its secret.", body = Endpoint, headers(
         ("ETag" = String, description = "The endpoint's state."),
-        ("Location" = String, description = "Where it is found."),
+        ("Location" = String, description = "Path of the endpoint."),
     )),
     (status = 404, description = "There is no such tenant.", body = Document, content_type = "application/problem+json"),
     (status = 429, description = "The tenant has as many endpoints as it may have.", body = Document,
@@ -324,7 +324,7 @@ async fn rotate_secret(
 #[utoipa::path(post, path = "/endpoints/{endpoint_id}/test", operation_id = "send_test", tag = "endpoints", request_body = Option<Test>,
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
     responses(
-        (status = 200, description = "What was sent and what came back, success or not.", body = Attempt),
+        (status = 200, description = "The attempt with its request and response, successful or not.", body = Attempt),
         (status = 429, description = "Several tests of the tenant are under way.", body = Document,
             content_type = "application/problem+json"),
     ))]

@@ -85,7 +85,7 @@ struct Which {
 #[utoipa::path(post, path = "/erasures", operation_id = "create_erasure", tag = "erasures", request_body = NewErasure,
     responses(
         (status = 202, description = "The erasure.", body = Erasure, headers(
-            ("Location" = String, description = "Where it is found."))),
+            ("Location" = String, description = "Path of the erasure."))),
         (status = 404, description = "There is no such event.", body = Document,
             content_type = "application/problem+json"),
     ))]

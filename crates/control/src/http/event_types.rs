@@ -117,7 +117,7 @@ struct EventTypeVersion {
 #[utoipa::path(post, path = "/event-types", operation_id = "create_event_type_version", tag = "catalogue",
     request_body = NewEventTypeVersion,
     responses((status = 201, description = "The version.", body = EventTypeVersion, headers(
-        ("Location" = String, description = "Where the event type is found.")))))]
+        ("Location" = String, description = "Path of the event type.")))))]
 async fn create(
     State(rest): State<Rest>,
     call: Call,

@@ -88,7 +88,7 @@ struct EventExplanation {
 /// `read`.
 #[utoipa::path(get, path = "/deliveries/{delivery_id}/explain", operation_id = "explain_delivery", tag = "deliveries",
     params(("delivery_id" = String, Path, description = "The delivery's id.")),
-    responses((status = 200, description = "What became of it.", body = DeliveryExplanation)))]
+    responses((status = 200, description = "The state of the delivery, explained.", body = DeliveryExplanation)))]
 async fn delivery(
     State(rest): State<Rest>,
     call: Call,
@@ -103,7 +103,7 @@ async fn delivery(
 /// Says which endpoints the event went to, which it did not, and the reasons. Needs the scope `read`.
 #[utoipa::path(get, path = "/events/{event_id}/explain", operation_id = "explain_event", tag = "events",
     params(("event_id" = String, Path, description = "The event's id.")),
-    responses((status = 200, description = "What became of it.", body = EventExplanation)))]
+    responses((status = 200, description = "The event and its deliveries, explained.", body = EventExplanation)))]
 async fn event(State(rest): State<Rest>, call: Call, Id(id): Id<EventId>) -> Result<Json<EventExplanation>, Refusal> {
     let explained = rest.explainer.event(&call, id).await?;
     let event = explained.event.unwrap_or_default();

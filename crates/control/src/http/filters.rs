@@ -75,7 +75,7 @@ struct TriedSubscription {
     request_body = Option<FilterTrial>,
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")),
     responses(
-        (status = 200, description = "What the event would match.", body = FilterVerdict),
+        (status = 200, description = "The verdict of the filter on the event.", body = FilterVerdict),
         (status = 409, description = "The past event's payload is not kept any more.", body = Document,
             content_type = "application/problem+json"),
     ))]

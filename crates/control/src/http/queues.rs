@@ -175,7 +175,7 @@ async fn body(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> R
         ("queue" = String, Path, description = "`parked` or `unrouted`."),
         ("message_id" = String, Path, description = "The message's id."),
     ),
-    responses((status = 200, description = "What became of it.", body = Settled)))]
+    responses((status = 200, description = "The numbers of messages settled and refused.", body = Settled)))]
 async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
     let settled = rest.logs.requeue(&call, one(queue, id)).await?;
@@ -192,7 +192,7 @@ async fn requeue(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
         ("queue" = String, Path, description = "`parked` or `unrouted`."),
         ("message_id" = String, Path, description = "The message's id."),
     ),
-    responses((status = 200, description = "What became of it.", body = Settled)))]
+    responses((status = 200, description = "The numbers of messages settled and refused.", body = Settled)))]
 async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -> Result<Json<Settled>, Refusal> {
     call.require_operator()?;
     let settled = rest.logs.discard(&call, one(queue, id)).await?;
@@ -206,7 +206,7 @@ async fn discard(State(rest): State<Rest>, call: Call, At([queue, id]): At<2>) -
 #[utoipa::path(post, path = "/queues/{queue}/requeue", operation_id = "requeue_messages", tag = "queues",
     params(("queue" = String, Path, description = "`parked` or `unrouted`.")),
     responses(
-        (status = 200, description = "What became of them.", body = Settled),
+        (status = 200, description = "The numbers of messages settled and refused.", body = Settled),
         (status = 503, description = "The queue is away.", body = Document, content_type = "application/problem+json"),
     ))]
 async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -> Result<Json<Settled>, Refusal> {
@@ -221,7 +221,7 @@ async fn requeue_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -
 #[utoipa::path(post, path = "/queues/{queue}/discard", operation_id = "discard_messages", tag = "queues",
     params(("queue" = String, Path, description = "`parked` or `unrouted`.")),
     responses(
-        (status = 200, description = "What became of them.", body = Settled),
+        (status = 200, description = "The numbers of messages settled and refused.", body = Settled),
         (status = 503, description = "The queue is away.", body = Document, content_type = "application/problem+json"),
     ))]
 async fn discard_all(State(rest): State<Rest>, call: Call, At([queue]): At<1>) -> Result<Json<Settled>, Refusal> {

@@ -164,7 +164,7 @@ struct Which {
 #[utoipa::path(post, path = "/replays", operation_id = "create_replay", tag = "replays", request_body = NewReplayBody,
     responses(
         (status = 201, description = "The replay.", body = Replay, headers(
-            ("Location" = String, description = "Where it is found."))),
+            ("Location" = String, description = "Path of the replay."))),
         (status = 404, description = "There is no such tenant or endpoint.", body = Document,
             content_type = "application/problem+json"),
     ))]
@@ -190,7 +190,7 @@ async fn create(
 /// Needs the scope `read`.
 #[utoipa::path(post, path = "/replays/preview", operation_id = "preview_replay", tag = "replays",
     request_body = PreviewBody, responses(
-        (status = 200, description = "How much there is.", body = Preview),
+        (status = 200, description = "The number of matching rows.", body = Preview),
         (status = 404, description = "There is no such tenant.", body = Document,
             content_type = "application/problem+json"),
     ))]
@@ -278,7 +278,7 @@ async fn cancel(State(rest): State<Rest>, call: Call, Id(id): Id<ReplayId>) -> R
 #[utoipa::path(post, path = "/endpoints/{endpoint_id}/recover", operation_id = "recover_endpoint", tag = "endpoints",
     params(("endpoint_id" = String, Path, description = "The endpoint's id.")), request_body = Recovery, responses(
         (status = 201, description = "The replay.", body = Replay, headers(
-            ("Location" = String, description = "Where it is found."))),
+            ("Location" = String, description = "Path of the replay."))),
     ))]
 async fn recover(
     State(rest): State<Rest>,

@@ -200,7 +200,7 @@ async fn reveal(
     tag = "webhooks", request_body = ReceivedRequest,
     params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses(
-        (status = 200, description = "What was found.", body = Comparison),
+        (status = 200, description = "The result of the comparison.", body = Comparison),
         (status = 409, description = "The dialect can't say any more what it signed.", body = Document,
             content_type = "application/problem+json"),
     ))]

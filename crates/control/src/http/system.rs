@@ -103,7 +103,7 @@ struct Finding {
 ///
 /// The answer holds what the process that answers knows. Needs an operator's key with the scope `read`.
 #[utoipa::path(get, path = "/system", operation_id = "show_system", tag = "system", responses(
-    (status = 200, description = "How it stands.", body = System)))]
+    (status = 200, description = "The state of the system.", body = System)))]
 async fn show(State(rest): State<Rest>, call: Call) -> Result<Json<System>, Problem> {
     Ok(Json(rest.system.show(&call).await?.into()))
 }
@@ -113,7 +113,7 @@ async fn show(State(rest): State<Rest>, call: Call) -> Result<Json<System>, Prob
 /// Deviations from a healthy system, the worst first; an empty list means that there are none. Needs an operator's key
 /// with the scope `read`.
 #[utoipa::path(get, path = "/system/findings", operation_id = "list_findings", tag = "system", responses(
-    (status = 200, description = "What is not as in health.", body = Page<Finding>)))]
+    (status = 200, description = "Deviations from a healthy system.", body = Page<Finding>)))]
 async fn findings(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Finding>>, Problem> {
     let found = rest.system.findings(&call).await?;
     Ok(Json(Page::all(found.into_iter().map(Finding::from).collect())))

@@ -145,7 +145,7 @@ struct Which {
 #[utoipa::path(post, path = "/tenants", operation_id = "create_tenant", tag = "tenants", request_body = NewTenant,
     responses((status = 201, description = "The tenant, with its first key.", body = CreatedTenant, headers(
         ("ETag" = String, description = "The tenant's state."),
-        ("Location" = String, description = "Where it is found."),
+        ("Location" = String, description = "Path of the tenant."),
     ))))]
 async fn create(
     State(rest): State<Rest>,
@@ -237,7 +237,7 @@ async fn delete(State(rest): State<Rest>, call: Call, Id(id): Id<TenantId>) -> R
     params(("tenant_id" = String, Path, description = "The tenant's id.")),
     responses(
         (status = 201, description = "The link.", body = PortalLink),
-        (status = 409, description = "Where links lead is not configured.", body = Document,
+        (status = 409, description = "`control.public_url` is not configured.", body = Document,
             content_type = "application/problem+json"),
     ))]
 async fn create_portal_link(

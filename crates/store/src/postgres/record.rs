@@ -317,7 +317,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Whether this is what remains of the two; `record/deliveries.sql` says the same of stored rows.
+    /// `true` if this row remains of the two; `record/deliveries.sql` has the same rule for stored rows.
     fn replaces(&self, known: &Self) -> bool {
         !known.state.is_terminal() && (self.state.is_terminal() || self.step > known.step)
     }
