@@ -13,6 +13,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+mod one_by_one;
+mod plan;
+
+pub(crate) use self::one_by_one::OneByOneRun;
+pub(crate) use self::plan::Plan;
+use self::plan::{filler, subscriptions};
+use crate::cost::Cost;
 use crate::proc::{Meter, Processors};
 use crate::receiver::{Sink, now};
 use crate::system::System;
@@ -25,47 +32,19 @@ const PUBLISHERS: usize = 4;
 /// Default number of events per call.
 const BATCH: usize = 200;
 
-/// Tenants and endpoints to publish to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    /// Name of tenants and event types.
-    pub(crate) name: &'static str,
-    /// Number of endpoints; each event goes to one of them, in turn.
-    pub(crate) endpoints: usize,
-    /// `true` to give every endpoint a tenant of its own.
-    pub(crate) own_tenants: bool,
-    /// `true` to keep endpoints disabled until [`Load::enable`].
-    pub(crate) disabled: bool,
-    /// Rate limit of each endpoint: requests per second, and burst.
-    pub(crate) rate_limit: Option<(u32, u32)>,
-    /// Filters per endpoint that read all of a payload and match nothing; the payload is a list then.
-    pub(crate) filters: usize,
-    /// The size of a payload, bytes.
-    pub(crate) payload: usize,
-}
-
-impl Plan {
-    /// A plan with one endpoint of one tenant.
-    pub(crate) fn one(name: &'static str, payload: usize) -> Self {
-        Self {
-            name,
-            endpoints: 1,
-            own_tenants: false,
-            disabled: false,
-            rate_limit: None,
-            filters: 0,
-            payload,
-        }
-    }
-}
-
 /// Publishes events to endpoints that lead to one sink.
 pub(crate) struct Load<'a> {
     client: Client,
     control: Client,
     log: Client,
     sink: &'a Sink,
+    http: reqwest::Client,
+    /// The URL of ingest's `/api/v2/events`.
+    events_url: String,
+    key: String,
     targets: Vec<Target>,
+    /// Deliveries per event.
+    fan_out: u64,
     filler: String,
     next: AtomicU64,
 }
@@ -73,7 +52,7 @@ pub(crate) struct Load<'a> {
 struct Target {
     tenant: String,
     event_type: String,
-    endpoint: String,
+    endpoints: Vec<String>,
 }
 
 /// An accepted event of a steady run, on the clock of [`now`].
@@ -96,13 +75,6 @@ pub(crate) struct SteadyRun {
     /// From the same moment to its arrival at the receiver, microseconds.
     pub(crate) delivered: Histogram<u64>,
     pub(crate) lost: u64,
-}
-
-/// The results of a saturated run.
-pub(crate) struct SaturatedRun {
-    pub(crate) deliveries: u64,
-    pub(crate) seconds: f64,
-    pub(crate) cpu: Vec<(&'static str, Duration)>,
 }
 
 /// The result of a batch.
@@ -136,23 +108,31 @@ impl<'a> Load<'a> {
                 rate_burst,
                 ..pb::Endpoint::default()
             };
-            let request = pb::CreateEndpointRequest {
-                endpoint: Some(endpoint),
-                disabled: plan.disabled,
-            };
-            let created = control.endpoints().create_endpoint(request).await.map_err(explain)?;
-            targets.push(Target {
+            let mut target = Target {
                 tenant,
                 event_type,
-                endpoint: created.into_inner().id,
-            });
+                endpoints: Vec::new(),
+            };
+            for _ in 0..plan.fan_out.max(1) {
+                let request = pb::CreateEndpointRequest {
+                    endpoint: Some(endpoint.clone()),
+                    disabled: plan.disabled,
+                };
+                let created = control.endpoints().create_endpoint(request).await.map_err(explain)?;
+                target.endpoints.push(created.into_inner().id);
+            }
+            targets.push(target);
         }
         let load = Self {
             client: Client::connect(&system.ingest, &ClientTls::default(), &system.operator).await?,
             control,
             log: Client::connect(&system.log, &ClientTls::default(), &system.operator).await?,
             sink,
+            http: reqwest::Client::new(),
+            events_url: format!("{}/api/v2/events", system.http),
+            key: system.operator.clone(),
             targets,
+            fan_out: plan.fan_out.max(1) as u64,
             filler: filler(plan),
             next: AtomicU64::new(0),
         };
@@ -166,9 +146,9 @@ impl<'a> Load<'a> {
 
     /// Enables its endpoints.
     pub(crate) async fn enable(&self) -> anyhow::Result<()> {
-        for target in &self.targets {
+        for endpoint in self.targets.iter().flat_map(|target| &target.endpoints) {
             let mut request = pb::EnableEndpointRequest::default();
-            request.endpoint_id.clone_from(&target.endpoint);
+            request.endpoint_id.clone_from(endpoint);
             self.control
                 .endpoints()
                 .enable_endpoint(request)
@@ -232,7 +212,7 @@ impl<'a> Load<'a> {
         let target = &self.targets[0];
         let filter = pb::DeliveryFilter {
             tenant_id: target.tenant.clone(),
-            endpoint_id: target.endpoint.clone(),
+            endpoint_id: target.endpoints[0].clone(),
             states: vec!["succeeded".into()],
             ..pb::DeliveryFilter::default()
         };
@@ -340,7 +320,7 @@ impl<'a> Load<'a> {
         warm_up: Duration,
         length: Duration,
         meter: &Meter,
-    ) -> anyhow::Result<SaturatedRun> {
+    ) -> anyhow::Result<Cost> {
         self.sink.take();
         let accepted = AtomicU64::new(0);
         let stop = CancellationToken::new();
@@ -350,21 +330,9 @@ impl<'a> Load<'a> {
             none_refused(&batch)
         });
         let measure = async {
-            tokio::time::sleep(warm_up).await;
-            let (cpu, requests, begin) = (meter.read()?, self.sink.requests(), Instant::now());
-            tokio::time::sleep(length).await;
-            let (cpu_after, requests_after, seconds) =
-                (meter.read()?, self.sink.requests(), begin.elapsed().as_secs_f64());
+            let cost = Cost::measure(meter, self.sink, warm_up, length).await;
             stop.cancel();
-            let cpu = cpu
-                .iter()
-                .zip(&cpu_after)
-                .map(|((name, from), (_, to))| (*name, to.saturating_sub(*from)));
-            anyhow::Ok(SaturatedRun {
-                deliveries: requests_after - requests,
-                seconds,
-                cpu: cpu.collect(),
-            })
+            cost
         };
         let ((), measured) = tokio::try_join!(publish, measure)?;
         self.wait_for(accepted.into_inner()).await?;
@@ -448,7 +416,7 @@ impl<'a> Load<'a> {
             let event = self.event();
             loop {
                 match self.client.events().publish(event.clone()).await {
-                    Ok(response) if response.get_ref().deliveries == 1 => break,
+                    Ok(response) if u64::from(response.get_ref().deliveries) == self.fan_out => break,
                     Ok(_) => {}
                     Err(status) if Instant::now() > give_up => return Err(explain(status)),
                     Err(_) => {}
@@ -478,31 +446,6 @@ impl<'a> Load<'a> {
             ..pb::PublishRequest::default()
         }
     }
-}
-
-/// To the endpoint's own type, and to those of all others as far as its filters let them through: no event.
-fn subscriptions(plan: Plan, endpoint: usize, event_type: &str) -> Vec<pb::Subscription> {
-    let own = pb::Subscription {
-        pattern: event_type.to_owned(),
-        ..pb::Subscription::default()
-    };
-    let filtered = (0..plan.filters).map(|number| pb::Subscription {
-        pattern: format!("{}.*", plan.name),
-        filter: format!(
-            "payload.filler.exists(x, x == {})",
-            2 + endpoint * plan.filters + number
-        ),
-        ..pb::Subscription::default()
-    });
-    std::iter::once(own).chain(filtered).collect()
-}
-
-fn filler(plan: Plan) -> String {
-    let bytes = plan.payload.saturating_sub(32);
-    if plan.filters == 0 {
-        return format!("\"{}\"", "x".repeat(bytes));
-    }
-    format!("[{}1]", "1,".repeat(bytes / 2))
 }
 
 async fn create_tenant(control: &Client, name: &str) -> anyhow::Result<String> {

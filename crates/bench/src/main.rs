@@ -5,6 +5,8 @@
     reason = "the doc comments of commands are their help texts, read in a terminal"
 )]
 
+mod cost;
+mod floor;
 mod isolation;
 mod latency;
 mod load;
@@ -48,6 +50,8 @@ struct Args {
 #[derive(Subcommand)]
 enum Other {
     Isolation(isolation::IsolationArgs),
+    /// Measures the parts of a delivery: the least that one can cost here.
+    Floor(floor::FloorArgs),
 }
 
 /// Parameters that every benchmark takes.
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     match args.other {
         Some(Other::Isolation(args)) => isolation::run(args).await,
+        Some(Other::Floor(args)) => floor::run(args).await,
         None => speed::run(args.speed).await,
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Sink {
 pub(crate) struct Arrival {
     /// The first arrival, on the clock of [`now`].
     pub(crate) first: u64,
+    /// The last arrival, on the same clock.
+    pub(crate) last: u64,
     /// The number of arrivals; more than 1 means duplicates.
     pub(crate) times: u32,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Arrival {
 #[derive(Default)]
 struct Arrived {
     requests: AtomicU64,
+    /// `requests` when the events were last taken.
+    taken: AtomicU64,
     events: Mutex<HashMap<EventId, Arrival>>,
 }
 
@@ -120,18 +124,18 @@ impl Sink {
 
     /// Waits until this number of events has come. Returns `false` if `patience` ends first.
     pub(crate) async fn wait_for(&self, events: u64, patience: Duration) -> bool {
-        let give_up = Instant::now() + patience;
-        while self.distinct() < events {
-            if Instant::now() > give_up {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        true
+        wait_until(|| self.distinct() >= events, patience).await
+    }
+
+    /// Waits until this number of requests has come since [`Sink::take`]. Returns `false` if `patience` ends first.
+    pub(crate) async fn wait_for_requests(&self, requests: u64, patience: Duration) -> bool {
+        let until = self.arrived.taken.load(Ordering::Relaxed) + requests;
+        wait_until(|| self.requests() >= until, patience).await
     }
 
     /// Takes the arrivals so far, and starts anew.
     pub(crate) fn take(&self) -> HashMap<EventId, Arrival> {
+        self.arrived.taken.store(self.requests(), Ordering::Relaxed);
         std::mem::take(&mut *self.arrived.events())
     }
 }
@@ -146,14 +150,30 @@ impl Arrived {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(event) = event {
             let mut events = self.events();
-            let arrival = events.entry(event).or_insert(Arrival { first: now, times: 0 });
+            let arrival = events.entry(event).or_insert(Arrival {
+                first: now,
+                last: now,
+                times: 0,
+            });
             arrival.times += 1;
+            arrival.last = now;
         }
     }
 
     fn events(&self) -> MutexGuard<'_, HashMap<EventId, Arrival>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn wait_until(is_so: impl Fn() -> bool, patience: Duration) -> bool {
+    let give_up = Instant::now() + patience;
+    while !is_so() {
+        if Instant::now() > give_up {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    true
 }
 
 async fn serve(mut stream: TcpStream, manner: Manner, arrived: Arc<Arrived>) {

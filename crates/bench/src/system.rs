@@ -11,7 +11,7 @@ use tidings_store::seal::SealKey;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::proc::{Group, listener_of, peak_memory};
+use crate::proc::{Group, listener_of, peak_memory, resident_memory};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,8 +24,10 @@ pub(crate) struct System {
     processes: Vec<Process>,
     engines: Option<(u16, u16)>,
     directory: PathBuf,
-    /// The address to publish to.
+    /// The address to publish to over gRPC.
     pub(crate) ingest: String,
+    /// The address to publish to over HTTP.
+    pub(crate) http: String,
     /// The address for managing tenants and endpoints.
     pub(crate) control: String,
     /// The address of the log service.
@@ -61,7 +63,7 @@ impl System {
         let environment = vec![
             ("TIDINGS_STANDALONE__DATA_DIR", directory.to_string_lossy().into_owned()),
             ("TIDINGS_STANDALONE__GRPC_ADDRESS", grpc.clone()),
-            ("TIDINGS_STANDALONE__HTTP_ADDRESS", http),
+            ("TIDINGS_STANDALONE__HTTP_ADDRESS", http.clone()),
             ("TIDINGS_STANDALONE__MONITOR_ADDRESS", monitor.clone()),
         ];
         let mut standalone = Process::start(program, "standalone", environment, monitor)?;
@@ -75,6 +77,7 @@ impl System {
             engines: None,
             directory,
             ingest: server.clone(),
+            http: format!("http://{http}"),
             control: server.clone(),
             log: server,
             operator,
@@ -98,7 +101,7 @@ impl System {
             ),
             ("TIDINGS_INTERNAL__TOKEN", Token::generate().reveal().to_owned()),
             ("TIDINGS_INGEST__GRPC_ADDRESS", ingest.clone()),
-            ("TIDINGS_INGEST__HTTP_ADDRESS", ingest_http),
+            ("TIDINGS_INGEST__HTTP_ADDRESS", ingest_http.clone()),
             ("TIDINGS_LOG__GRPC_ADDRESS", log.clone()),
             ("TIDINGS_LOG_CLIENT__SERVERS", format!("[\"http://{log}\"]")),
             ("TIDINGS_CONTROL__GRPC_ADDRESS", control.clone()),
@@ -126,6 +129,7 @@ impl System {
             engines: Some((port_of(database, 5432)?, port_of(amqp, 5672)?)),
             directory,
             ingest: format!("http://{ingest}"),
+            http: format!("http://{ingest_http}"),
             control: format!("http://{control}"),
             log: format!("http://{log}"),
             operator,
@@ -162,6 +166,15 @@ impl System {
         self.processes
             .iter()
             .map(|process| (process.name, process.peak_memory()))
+            .collect()
+    }
+
+    /// The memory that each process has now, bytes.
+    pub(crate) fn memory(&self) -> Vec<(&'static str, u64)> {
+        let memory = |process: &Process| process.child.id().and_then(resident_memory).unwrap_or_default();
+        self.processes
+            .iter()
+            .map(|process| (process.name, memory(process)))
             .collect()
     }
 
@@ -374,7 +387,7 @@ impl FreeAddresses {
     }
 }
 
-fn port_of(url: &str, default: u16) -> anyhow::Result<u16> {
+pub(crate) fn port_of(url: &str, default: u16) -> anyhow::Result<u16> {
     let url: url::Url = url.parse().with_context(|| "the URL of an engine can't be read")?;
     Ok(url.port().unwrap_or(default))
 }

@@ -130,15 +130,16 @@ async fn run(options: Options, state: &Path) -> anyhow::Result<bool> {
         }
     };
     let (passed, text) = (run.passed(), run.markdown());
-    println!("\n{text}");
-    if let Some(report) = &options.report {
-        fs::write(report, &text).with_context(|| format!("{} can't be written", report.display()))?;
-    }
     if !passed {
-        eprintln!("{}", system.tails());
+        println!("{}", system.tails());
         if options.keep {
             system.keep_engines();
         }
+    }
+    // Comes last, so that the end of a longer output tells what is wrong.
+    println!("\n{text}");
+    if let Some(report) = &options.report {
+        fs::write(report, &text).with_context(|| format!("{} can't be written", report.display()))?;
     }
     Ok(passed)
 }

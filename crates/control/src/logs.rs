@@ -9,18 +9,14 @@ use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_proto::pb::queue_service_client::QueueServiceClient;
 use tidings_service::SecretText;
 use tidings_service::auth::{CALLER_ADDRESS, CALLER_AGENT, RELAYED_BY};
-use tidings_service::client::{ClientError, channel};
-
+use tidings_service::client::ClientError;
 use tidings_service::problem::Problem;
 use tidings_service::replicas::Replicas;
-use tidings_service::tls::ClientTls;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::call::Call;
 
-/// Limit for connecting to the log service.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Limit for one response.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer, bytes: one attempt with its bodies, or a page of them without.
@@ -36,13 +32,11 @@ pub struct LogClient {
 }
 
 impl LogClient {
-    /// A client for these servers (`log_client.servers`, `log_client.tls`), with the token that roles share. Nothing is
-    /// connected yet.
-    pub fn new(servers: &[String], tls: &ClientTls, internal_token: &SecretText) -> Result<Self, ClientError> {
+    /// A client of these replicas, with the token that roles share.
+    pub fn new(replicas: Replicas, internal_token: &SecretText) -> Result<Self, ClientError> {
         let token = AsciiMetadataValue::try_from(internal_token.reveal()).map_err(|_| ClientError::Token)?;
-        let channel = channel("log_client.servers", servers, tls, CONNECT_TIMEOUT)?;
-        let attempts = AttemptLogServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
-        let queues = QueueServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+        let attempts = AttemptLogServiceClient::new(replicas.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let queues = QueueServiceClient::new(replicas).max_decoding_message_size(MAX_MESSAGE);
         Ok(Self {
             attempts,
             queues,

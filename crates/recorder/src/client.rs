@@ -58,11 +58,16 @@ pub struct LogClient {
     deadline: Duration,
 }
 
+impl Config {
+    /// The configured servers. Nothing is connected yet.
+    pub fn replicas(&self) -> Result<Replicas, ClientError> {
+        channel("log_client.servers", &self.servers, &self.tls, self.deadline)
+    }
+}
+
 impl LogClient {
-    /// A client for the configured servers. Nothing is connected yet.
-    pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
-        let key = "log_client.servers";
-        let replicas = channel(key, &config.servers, &config.tls, config.deadline)?;
+    /// A client of these replicas, with a limit for each call.
+    pub fn new(replicas: Replicas, deadline: Duration, internal_token: &SecretText) -> Result<Self, ClientError> {
         let channel = with_token(replicas.clone(), internal_token)?;
         let inner = AttemptLogServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
@@ -71,7 +76,7 @@ impl LogClient {
             inner,
             channel,
             replicas,
-            deadline: config.deadline,
+            deadline,
         })
     }
 

@@ -54,7 +54,12 @@ fn recorder(log: &Receiver, queue: Arc<dyn Queue>) -> Recorder {
         deadline: Duration::from_secs(10),
         ..Config::default()
     };
-    let client = LogClient::new(&config, &SecretText::from("internal")).unwrap();
+    let client = LogClient::new(
+        config.replicas().unwrap(),
+        config.deadline,
+        &SecretText::from("internal"),
+    )
+    .unwrap();
     Recorder::start(client, queue, &Health::new())
 }
 

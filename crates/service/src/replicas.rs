@@ -7,6 +7,8 @@
 //! here, only its caller knows whether that does harm; requests must be whole, not streams; and a name that does not
 //! resolve any more keeps its last addresses, because name servers fail as well.
 
+mod in_process;
+
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -32,9 +34,17 @@ const LOOK_SOON: Duration = Duration::from_secs(1);
 /// For how long a replica that did not answer gets no calls, as long as there are others.
 const SHUNNED_FOR: Duration = Duration::from_secs(2);
 
+pub use self::in_process::InProcess;
+
 /// A client's view of the replicas of a role, to make calls to. Clones share their connections.
 #[derive(Clone)]
-pub struct Replicas(Arc<Shared>);
+pub struct Replicas(Way);
+
+#[derive(Clone)]
+enum Way {
+    Connections(Arc<Shared>),
+    InProcess(InProcess),
+}
 
 /// A name, or an address, at which replicas are reached.
 pub(crate) struct Server {
@@ -90,17 +100,26 @@ impl Replicas {
             look: Arc::new(Notify::new()),
         });
         tokio::spawn(keep_looking(Arc::downgrade(&shared), resolve));
-        Self(shared)
+        Self(Way::Connections(shared))
     }
 
     /// The number of replicas that are known.
     pub fn len(&self) -> usize {
-        self.0.known.borrow().replicas.len()
+        match &self.0 {
+            Way::Connections(shared) => shared.known.borrow().replicas.len(),
+            Way::InProcess(_) => 1,
+        }
     }
 
     /// True if none is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl From<InProcess> for Replicas {
+    fn from(services: InProcess) -> Self {
+        Self(Way::InProcess(services))
     }
 }
 
@@ -115,20 +134,10 @@ impl Service<Request<Body>> for Replicas {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let shared = self.0.clone();
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            let mut more = shared.known.borrow().replicas.len();
-            loop {
-                let replica = shared.next_replica().await?;
-                let request = Request::from_parts(head.clone(), Body::new(Full::new(body.clone())));
-                match shared.call(&replica, request).await {
-                    Err(error) if more > 0 && was_not_sent(&*error) => more -= 1,
-                    answer => return answer,
-                }
-            }
-        })
+        match self.0.clone() {
+            Way::Connections(shared) => Box::pin(async move { shared.call_one(request).await }),
+            Way::InProcess(services) => Box::pin(async move { services.call(request).await }),
+        }
     }
 }
 
@@ -175,6 +184,21 @@ impl Replica {
 }
 
 impl Shared {
+    /// Calls the replica whose turn it is, and others if the request did not leave this process.
+    async fn call_one(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let mut more = self.known.borrow().replicas.len();
+        loop {
+            let replica = self.next_replica().await?;
+            let request = Request::from_parts(head.clone(), Body::new(Full::new(body.clone())));
+            match self.call(&replica, request).await {
+                Err(error) if more > 0 && was_not_sent(&*error) => more -= 1,
+                answer => return answer,
+            }
+        }
+    }
+
     async fn call(&self, replica: &Replica, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let mut trial = Trial {
             replica,

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::Request;
@@ -202,13 +203,36 @@ pub async fn grpc(
         server,
         certificates,
     };
-    let router = routes.prepare().into_axum_router();
-    let passing = door.clone();
+    let calls = Calls::new(routes, door.clone());
     let passed = move |request, from| {
-        let (door, router) = (passing.clone(), router.clone());
-        async move { door.grpc(router, with_peer(request, from)).await }
+        let calls = calls.clone();
+        async move { Ok(calls.answer(with_peer(request, from)).await) }
     };
     listener.serve(passed, &door, shutdown, grace).await
+}
+
+/// gRPC services behind their door.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    router: Router,
+    door: Door,
+}
+
+impl Calls {
+    pub(crate) fn new(routes: Routes, door: Door) -> Self {
+        Self {
+            router: routes.prepare().into_axum_router(),
+            door,
+        }
+    }
+
+    pub(crate) async fn answer<B>(self, request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        self.door.grpc(self.router, request).await
+    }
 }
 
 /// The loop that takes connections, for either protocol.

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is what a panic is for")]
 
+#[allow(dead_code, reason = "the contract uses the rest of it")]
+#[path = "contract/fixtures.rs"]
+mod fixtures;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +15,7 @@ use tidings_store::ledger::{DeliveryQuery, EventQuery, NewEvent, Overdue, Record
 use tidings_store::postgres::{Config, Postgres, migrate};
 use tidings_store::registry::{AuditQuery, Of};
 use tidings_store::seal::{SealKey, Sealer};
-use tidings_store::{Erasures, Ledger, Registry, StoreError};
+use tidings_store::{Erasures, Ledger, Registry, Store, StoreError};
 use tidings_testkit::{FaultProxy, TestDatabase};
 use tokio_postgres::NoTls;
 
@@ -555,6 +560,71 @@ async fn a_migration_waits_for_its_locks_behind_nobody() {
             "0013_endpoints_by_state"
         ]
     );
+}
+
+/// The recovery follows its batch in a statement of its own, so a batch may be written and its recovery fail. The batch is
+/// recorded again then: nothing of it counts twice, and the endpoint recovers.
+#[tokio::test]
+async fn a_batch_whose_recovery_fails_is_recorded_again_and_recovers() {
+    let (database, config) = database().await;
+    migrate(&config, Duration::ZERO).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(connect(&config).await.unwrap());
+    let tenant = fixtures::stored_tenant(&store).await;
+    let endpoint = fixtures::endpoint(tenant);
+    store.create_endpoint(&endpoint, &fixtures::entry()).await.unwrap();
+    let lost = fixtures::event_at(fixtures::now() - fixtures::HOUR, tenant, &[endpoint.id]);
+    let given_up = fixtures::to(
+        &lost,
+        endpoint.id,
+        tidings_domain::Step::FIRST.after_attempt(),
+        DeliveryState::Exhausted,
+    );
+    let given_up = Record::Attempt(Box::new(fixtures::attempt(&lost, 1, given_up)));
+    store.record(vec![Record::Event(lost), given_up]).await.unwrap();
+    let failing = async || {
+        store
+            .endpoint(endpoint.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .failing_since
+            .is_some()
+    };
+    assert!(failing().await);
+    for notice in store
+        .take_notices(fixtures::now() + fixtures::MINUTE, 100)
+        .await
+        .unwrap()
+    {
+        store.remove_notice(notice.id).await.unwrap();
+    }
+
+    database
+        .execute(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'out of memory' USING ERRCODE = 'out_of_memory'; END $$;
+             CREATE TRIGGER fail BEFORE UPDATE ON endpoints FOR EACH ROW
+                WHEN (NEW.failing_since IS NULL AND OLD.failing_since IS NOT NULL) EXECUTE FUNCTION fail();",
+        )
+        .await;
+    let well = fixtures::event(tenant, &[endpoint.id]);
+    let batch = vec![Record::Event(well.clone()), fixtures::succeeded(&well, endpoint.id)];
+    let error = store.record(batch.clone()).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    let attempts = format!("SELECT count(*) FROM attempts WHERE event_id = '{}'", well.id.uuid());
+    assert_eq!((count(&database, &attempts).await, failing().await), (1, true));
+
+    database.execute("DROP TRIGGER fail ON endpoints").await;
+    store.record(batch).await.unwrap();
+    let made = fixtures::delivery(&store, well.id, endpoint.id).await.unwrap();
+    assert_eq!((made.state, made.attempts), (DeliveryState::Succeeded, 1));
+    assert_eq!((count(&database, &attempts).await, failing().await), (1, false));
+    let notices = store
+        .take_notices(fixtures::now() + fixtures::MINUTE, 100)
+        .await
+        .unwrap();
+    let kinds: Vec<_> = notices.iter().map(|notice| notice.kind).collect();
+    assert_eq!(kinds, [tidings_domain::NoticeKind::EndpointRecovered]);
 }
 
 fn event(accepted_at: Timestamp) -> Record {

@@ -13,6 +13,7 @@ use tidings_queue::topology::Topology;
 use tidings_recorder::{Fetcher, LogClient, Recorder};
 use tidings_service::config::SecretText;
 use tidings_service::health::{Component, Health};
+use tidings_service::replicas::InProcess;
 use tidings_service::serve::{Door, Payer};
 use tidings_service::{Backoff, Problem, Supervisor, monitor, serve, shutdown, telemetry, trace};
 use tidings_store::postgres::Postgres;
@@ -46,6 +47,8 @@ pub(crate) struct Process {
     /// Ends last, so that a stopping process still reports its health.
     monitor: Option<Monitor>,
     spans: Option<trace::Exporter>,
+    /// The services of this process where its own clients call them; none if they are other processes'.
+    pub(crate) in_process: Option<InProcess>,
 }
 
 struct Monitor {
@@ -97,6 +100,7 @@ impl Process {
             servers: JoinSet::new(),
             monitor: None,
             spans: None,
+            in_process: None,
         })
     }
 
@@ -248,14 +252,26 @@ impl Process {
 
     /// Clients of the log service, for writing records and fetching content.
     pub(crate) fn log_clients(&self, queue: Arc<dyn Queue>) -> anyhow::Result<(Recorder, Fetcher)> {
-        let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
+        let client = self.log_client()?;
         let recorder = Recorder::start(client.clone(), queue, &self.health);
         Ok((recorder, Fetcher::start(client, &self.health)))
     }
 
+    fn log_client(&self) -> anyhow::Result<LogClient> {
+        let replicas = match &self.in_process {
+            Some(services) => services.clone().into(),
+            None => self.config.log_client.replicas()?,
+        };
+        Ok(LogClient::new(
+            replicas,
+            self.config.log_client.deadline,
+            &self.internal_token()?,
+        )?)
+    }
+
     /// Updates the component `log` by the log service's own health.
     pub(crate) fn watch_log(&self) -> anyhow::Result<()> {
-        let client = LogClient::new(&self.config.log_client, &self.internal_token()?)?;
+        let client = self.log_client()?;
         let (component, shutdown) = (self.health.component("log"), self.shutdown.clone());
         self.supervisor.spawn("log_watch", move || {
             client.clone().watch(component.clone(), shutdown.clone())
@@ -311,7 +327,8 @@ impl Process {
         Ok(local)
     }
 
-    /// Serves gRPC on a listener until the process stops. Health and reflection are part of `routes`.
+    /// Serves gRPC on a listener until the process stops, and to clients in this process. Health and reflection are part
+    /// of `routes`.
     pub(crate) fn serve_grpc(
         &mut self,
         name: &'static str,
@@ -319,30 +336,11 @@ impl Process {
         routes: Routes,
         access: &Access,
     ) {
-        self.serve_grpc_through(self.door.clone(), name, listener, routes, access);
-    }
-
-    /// The same without TLS, for calls of this process to itself.
-    pub(crate) fn serve_grpc_inside(
-        &mut self,
-        name: &'static str,
-        listener: tokio::net::TcpListener,
-        routes: Routes,
-        access: &Access,
-    ) {
-        self.serve_grpc_through(self.door.without_tls(), name, listener, routes, access);
-    }
-
-    fn serve_grpc_through(
-        &mut self,
-        door: Door,
-        name: &'static str,
-        listener: tokio::net::TcpListener,
-        routes: Routes,
-        access: &Access,
-    ) {
         let access = access.clone();
-        let door = door.knowing(move |headers| access.payer(headers));
+        let door = self.door.knowing(move |headers| access.payer(headers));
+        if let Some(services) = &self.in_process {
+            services.serve(routes.clone(), door.clone());
+        }
         let (shutdown, grace) = (self.shutdown.clone(), self.config.monitor.grace);
         self.servers
             .spawn(serve::grpc(name, listener, routes, door, shutdown, grace));

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use tidings_domain::{EndpointId, Scope};
 use tidings_proto::pb;
 use tidings_proto::pb::dispatcher_service_client::DispatcherServiceClient;
-use tidings_service::client::{ClientError, InternalChannel, internal_channel};
+use tidings_service::client::{ClientError, InternalChannel, channel, with_token};
 use tidings_service::config::SecretText;
 use tidings_service::problem::Problem;
+use tidings_service::replicas::Replicas;
 use tidings_service::tls::ClientTls;
 
 use tonic::{Code, Status};
@@ -46,11 +47,17 @@ impl Default for Config {
 #[derive(Clone)]
 pub struct DispatcherClient(DispatcherServiceClient<InternalChannel>);
 
+impl Config {
+    /// The configured servers. Nothing is connected yet.
+    pub fn replicas(&self) -> Result<Replicas, ClientError> {
+        channel("dispatcher_client.servers", &self.servers, &self.tls, CONNECT_TIMEOUT)
+    }
+}
+
 impl DispatcherClient {
-    /// A client for the configured servers. Nothing is connected yet.
-    pub fn new(config: &Config, internal_token: &SecretText) -> Result<Self, ClientError> {
-        let key = "dispatcher_client.servers";
-        let channel = internal_channel(key, &config.servers, &config.tls, CONNECT_TIMEOUT, internal_token)?;
+    /// A client of these replicas, with the token that roles share.
+    pub fn new(replicas: Replicas, internal_token: &SecretText) -> Result<Self, ClientError> {
+        let channel = with_token(replicas, internal_token)?;
         let client = DispatcherServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
         Ok(Self(client))
     }

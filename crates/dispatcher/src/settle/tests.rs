@@ -29,7 +29,12 @@ async fn settler(log: &Receiver) -> (Settler, Arc<Embedded>, tempfile::TempDir) 
         servers: vec![format!("http://{}", log.address())],
         ..Config::default()
     };
-    let client = LogClient::new(&config, &SecretText::from("internal")).unwrap();
+    let client = LogClient::new(
+        config.replicas().unwrap(),
+        config.deadline,
+        &SecretText::from("internal"),
+    )
+    .unwrap();
     let settler = Settler {
         recorder: Recorder::start(client, queue.clone(), &Health::new()),
         queue: queue.clone(),

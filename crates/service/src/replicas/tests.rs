@@ -10,7 +10,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
-use crate::Health;
+use crate::{Health, Problem};
 use crate::serve::{self, Door, ServeError};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -194,10 +194,13 @@ async fn a_name_that_does_not_resolve_is_an_error_that_says_so_and_keeps_its_las
     expect(&replicas, &[&one]).await;
     names.forget();
     // Each failure makes it look again.
-    replicas.0.look.notify_one();
+    let Way::Connections(shared) = &replicas.0 else {
+        panic!("they are reached over connections")
+    };
+    shared.look.notify_one();
     tokio::time::timeout(
         SOON,
-        replicas.0.known.subscribe().wait_for(|known| known.failed.is_some()),
+        shared.known.subscribe().wait_for(|known| known.failed.is_some()),
     )
     .await
     .unwrap()
@@ -215,4 +218,26 @@ async fn addresses_need_no_name_server() {
     };
     let replicas = Replicas::found_by(vec![server], |host, _| async move { panic!("{host} was looked up") });
     expect(&replicas, &[&one]).await;
+}
+
+#[tokio::test]
+async fn services_of_this_process_are_called_once_they_are_served_and_through_their_door() {
+    let services = InProcess::default();
+    let replicas = Replicas::from(services.clone());
+    assert_eq!(replicas.len(), 1);
+    let early = tokio::spawn({
+        let mut client = HealthClient::new(replicas.clone());
+        async move { reached(&mut client).await }
+    });
+    let (routes, reporter) = serve::grpc_routes(tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
+    reporter.set_service_status(WHO, ONE).await;
+    let door = Door::new(serve::Config::default(), Health::new());
+    services.serve(routes.routes(), door.knowing(|_| Err(Problem::unauthenticated("strange", "you are a stranger"))));
+    let answer = tokio::time::timeout(SOON, early).await.unwrap().unwrap();
+    assert_eq!(answer.unwrap(), ONE as i32);
+    // Health is open to all; nothing else is.
+    let body = Body::new(Full::new(vec![0_u8; 5].into()));
+    let request = Request::post("http://in.process/tidings.v1.AttemptLogService/Record").body(body);
+    let answer = replicas.clone().call(request.unwrap()).await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "16");
 }

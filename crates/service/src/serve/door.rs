@@ -182,7 +182,7 @@ impl Door {
     }
 
     /// A gRPC call, passed on to `router` or refused, and counted.
-    pub(super) async fn grpc<B>(self, router: Router, request: Request<B>) -> Result<Response, Infallible>
+    pub(super) async fn grpc<B>(self, router: Router, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
@@ -195,7 +195,7 @@ impl Door {
         });
         let call = Call::begin(known.map(|_| path), streams.request || streams.response);
         let response = self.pass_grpc(router, request, streams).await;
-        Ok(call.answered(response))
+        call.answered(response)
     }
 
     async fn pass_grpc<B>(self, router: Router, request: Request<B>, streams: Streams) -> Response

@@ -53,12 +53,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         dialects,
         destinations: process.config.destinations.rules(),
         retention: process.config.log.retention,
-        dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &process.internal_token()?)?,
-        logs: LogClient::new(
-            &process.config.log_client.servers,
-            &process.config.log_client.tls,
-            &process.internal_token()?,
-        )?,
+        dispatchers: DispatcherClient::new(dispatchers.replicas()?, &process.internal_token()?)?,
+        logs: LogClient::new(logs.replicas()?, &process.internal_token()?)?,
         others: tidings_ingest::openapi(),
         shutdown: process.shutdown.clone(),
     };

@@ -4,7 +4,7 @@ mod keys;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tidings_queue::Queue;
 use tidings_queue::embedded::Embedded;
 use tidings_queue::topology::Topology;
 use tidings_service::config::SecretText;
-use tidings_service::tls::ClientTls;
+use tidings_service::replicas::InProcess;
 use tidings_service::{monitor, serve};
 use tidings_store::registry::Of;
 use tidings_store::seal::Sealer;
@@ -144,22 +144,11 @@ impl Running {
 
         let listener = serve::bind(&process.config.standalone.grpc_address).await?;
         let grpc = listener.local_addr()?;
-        // The roles speak to each other as they do apart, over this process's own port.
+        // The roles call each other as they do apart, but without connections.
         let token = SecretText::from(Token::generate().reveal().to_owned());
         process.config.internal.token = token.clone();
-        // With certificates of its own that port may ask for some, and bear another name than an address.
-        let inside = match process.config.server.grpc_tls {
-            None => None,
-            Some(_) => Some(serve::bind("127.0.0.1:0").await?),
-        };
-        let own = inside
-            .as_ref()
-            .map_or(Ok(reachable(grpc)), |inside| inside.local_addr())?;
-        let here = vec![format!("http://{own}")];
-        process.config.log_client.servers = here.clone();
-        process.config.dispatcher_client.servers = here;
-        process.config.log_client.tls = ClientTls::default();
-        process.config.dispatcher_client.tls = ClientTls::default();
+        let services = InProcess::default();
+        process.in_process = Some(services.clone());
 
         let http_address = process.config.standalone.http_address.clone();
         let public_url = &mut process.config.control.public_url;
@@ -197,13 +186,9 @@ impl Running {
                 dialects: dialects.clone(),
                 destinations: process.config.destinations.rules(),
                 retention: process.config.log.retention,
-                dispatchers: DispatcherClient::new(&process.config.dispatcher_client, &token)?,
+                dispatchers: DispatcherClient::new(services.clone().into(), &token)?,
                 about: process.about(&keys.sealer, engines.names())?,
-                logs: LogClient::new(
-                    &process.config.log_client.servers,
-                    &process.config.log_client.tls,
-                    &token,
-                )?,
+                logs: LogClient::new(services.into(), &token)?,
                 others: tidings_ingest::openapi(),
                 shutdown: process.shutdown.clone(),
             },
@@ -253,11 +238,7 @@ impl Running {
             .add_service(dispatcher.grpc.clone());
         // Events accepted before the queue is connected would wait for the sweeper.
         process.ready_soon().await;
-        let routes = routes.routes();
-        if let Some(inside) = inside {
-            process.serve_grpc_inside("standalone-inside", inside, routes.clone(), &access);
-        }
-        process.serve_grpc("standalone-grpc", listener, routes, &access);
+        process.serve_grpc("standalone-grpc", listener, routes.routes(), &access);
         let rest = ingest.http.merge(control.http);
         let console = process.console(rest.clone(), access, keys.sealer.clone())?;
         let monitor = monitor::public(process.health.clone());
@@ -381,14 +362,4 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     writeln!(file, "{text}")?;
     Ok(file.sync_all()?)
-}
-
-/// The address at which a listener is reached from this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = if address.ip().is_unspecified() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST)
-    } else {
-        address.ip()
-    };
-    SocketAddr::new(ip, address.port())
 }
