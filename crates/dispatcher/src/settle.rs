@@ -192,7 +192,7 @@ impl Settler {
                     tracing::warn!(delivery = %message.delivery, log, queue, "cannot persist a record, log service and queue are unavailable; retrying");
                 }
                 Err(RecordError::Refused(reason)) => {
-                    if self.put_aside(&record, &reason).await {
+                    if self.set_aside(&record, &reason).await {
                         metrics::RECORDS_PARKED.inc();
                         tracing::error!(delivery = %message.delivery, reason,
                             "parked a record that the log service refused; see `tidings queue parked list`");
@@ -213,7 +213,7 @@ impl Settler {
     }
 
     /// Parks a record that the ledger refuses.
-    async fn put_aside(&self, record: &pb::Record, reason: &str) -> bool {
+    async fn set_aside(&self, record: &pb::Record, reason: &str) -> bool {
         let parked = self.queue.park_record(record.encode_to_vec().into(), reason).await;
         if let Err(error) = &parked {
             tracing::warn!(%error, "cannot park a refused record; retrying");

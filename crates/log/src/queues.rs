@@ -204,7 +204,7 @@ fn read_queue(text: &str) -> Result<ParkedQueue, Problem> {
     match text {
         "" | "parked" => Ok(ParkedQueue::Parked),
         "unrouted" => Ok(ParkedQueue::Unrouted),
-        _ => Err(Problem::invalid("queue_unknown", "messages are put aside in `parked` and `unrouted`").at("queue")),
+        _ => Err(Problem::invalid("queue_unknown", "messages are set aside in `parked` and `unrouted`").at("queue")),
     }
 }
 

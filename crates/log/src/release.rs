@@ -208,7 +208,7 @@ impl Releaser {
             return Ok(());
         }
         let ids: Vec<DeliveryId> = flow.under_way.keys().copied().collect();
-        let (mut attempted, mut put_aside, mut blocked) = (0, 0, 0);
+        let (mut attempted, mut deferred, mut blocked) = (0, 0, 0);
         let states = self.ledger.states(&ids).await?;
         // Of the others there is nothing left: their event was erased or has become too old.
         let known: HashSet<DeliveryId> = states.iter().map(|(id, ..)| *id).collect();
@@ -227,19 +227,19 @@ impl Releaser {
                     flow.under_way.remove(&id);
                 }
                 DeliveryState::Held(reason) => {
-                    put_aside += 1;
+                    deferred += 1;
                     blocked += usize::from(reason.needs_repair());
                     flow.under_way.remove(&id);
                 }
-                DeliveryState::Scheduled { .. } => put_aside += 1,
+                DeliveryState::Scheduled { .. } => deferred += 1,
                 _ => {}
             }
         }
-        put_aside += flow.give_up(self.grace * UNDER_WAY_FOR);
-        if attempted + put_aside > 0 {
+        deferred += flow.give_up(self.grace * UNDER_WAY_FOR);
+        if attempted + deferred > 0 {
             flow.is_blocked = blocked > 0 && attempted == 0;
         }
-        flow.adapt(attempted, put_aside, self.max_window);
+        flow.adapt(attempted, deferred, self.max_window);
         Ok(())
     }
 
@@ -289,11 +289,11 @@ impl Flow {
             .count()
     }
 
-    fn adapt(&mut self, attempted: usize, put_aside: usize, max_window: usize) {
+    fn adapt(&mut self, attempted: usize, deferred: usize, max_window: usize) {
         if attempted > 0 {
             self.pause = FIRST_PAUSE;
         }
-        if put_aside > 0 {
+        if deferred > 0 {
             if attempted == 0 {
                 self.not_before = Some(Instant::now() + self.pause);
                 self.pause = (self.pause * 2).min(MAX_PAUSE);

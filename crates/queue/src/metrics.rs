@@ -81,7 +81,7 @@ pub(crate) static BLOCKED: LazyLock<IntGauge> = LazyLock::new(|| {
 static PARKED_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_queue_parked_settled_total",
-        "Messages put aside that an operator requeued or discarded.",
+        "Messages set aside that an operator requeued or discarded.",
         &["outcome"],
     )
 });

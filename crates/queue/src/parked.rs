@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_broker_puts_aside_is_shown_as_it_is() {
+    fn what_the_broker_sets_aside_is_shown_as_it_is() {
         let message = message();
         let read = Parked::read(ParkedQueue::Parked, message.encode(), "one-1");
         assert_eq!((read.id.as_str(), read.parked_at), ("one-1", None));
