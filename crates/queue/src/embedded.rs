@@ -81,6 +81,7 @@ impl Embedded {
             clock: Clock::new(),
             closing: closing.clone(),
         });
+        // What a former process left in the table has to be read before anything new arrives.
         inner.unread.notify_one();
         let supervisor = Supervisor::new(health.clone(), closing.clone());
         supervisor.spawn("queue_store", {
@@ -120,7 +121,9 @@ impl Queue for Embedded {
         if self.inner.closing.is_cancelled() {
             return taken;
         }
+        // Room for the whole prefetch of every lane, so that handing out never has to wait.
         lanes.add_taker(&numbers, prefetch, messages, metrics::Taken::of(source));
+        // `hand_out` takes the same lock.
         drop(lanes);
         for number in numbers {
             self.inner.hand_out(number);
@@ -215,6 +218,7 @@ impl Inner {
             Route::Records => (RECORDS, None),
             Route::Parked => (PARKED, None),
         };
+        // This queue does not know such a lane, so what is stored there would be read by nobody.
         if matches!(outgoing.to, Route::Work(lane) | Route::Delay(_, lane) if lane.shard >= self.topology.shards()) {
             return Err(PublishError::Unroutable(queue_name(lane)));
         }
@@ -231,6 +235,7 @@ impl Inner {
             .map_err(|_| closed())?;
         answer
             .await
+            // The task may have committed the message before it ended.
             .unwrap_or_else(|_| Err(PublishError::Unknown("the queue was closed".into())))
     }
 
@@ -295,6 +300,7 @@ impl Acknowledge for Unsettled {
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {
+            // Fails only after the task ended with the queue; the message is still in the table then.
             let _ = self.inner.returned.send(Returned {
                 message,
                 taker: self.taker,

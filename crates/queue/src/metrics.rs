@@ -191,6 +191,7 @@ pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
         Err(PublishError::NoDelayQueue(_)) => "no_rung",
     };
     PUBLISHES.with_label_values(&[outcome]).inc();
+    // A timeout's duration would say nothing of confirms.
     if result.is_ok() {
         CONFIRM.observe(took.as_secs_f64());
     }

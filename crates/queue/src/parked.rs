@@ -146,12 +146,14 @@ impl Parked {
             return parked;
         }
         let id = if message_id.is_empty() {
+            // Its keys are fixed, so the id stays the same from one listing to the next.
             let mut hasher = DefaultHasher::new();
             bytes.hash(&mut hasher);
             format!("{:016x}", hasher.finish())
         } else {
             message_id.to_owned()
         };
+        // The broker parks messages unchanged, so only the queue tells why.
         let reason = match from {
             ParkedQueue::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
             ParkedQueue::Unrouted => "its lane was gone when its wait was over".to_owned(),

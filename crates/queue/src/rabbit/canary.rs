@@ -53,6 +53,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
         None => return Err(Failure::passing("its queue is missing")),
     }
     let options = BasicConsumeOptions {
+        // A canary that is lost is just what is looked for, so nothing is gained by acknowledging.
         no_ack: true,
         ..Default::default()
     };
@@ -60,6 +61,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
     let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
     let mut consumer = answer("consume the canary's queue", consumer).await?;
     let mut timer = interval(EVERY);
+    // After a slow round ticks would otherwise come at once and publish canaries in a row.
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
@@ -100,6 +102,7 @@ async fn claim(channel: &Channel) -> Result<(), Failure> {
         ..Default::default()
     };
     let mut arguments = FieldTable::default();
+    // A quorum queue can't be exclusive.
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
     let queue = topology::canary_watch();
     match timeout(ANSWER, channel.queue_declare(queue.as_str().into(), options, arguments)).await {
