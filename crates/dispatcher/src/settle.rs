@@ -86,6 +86,7 @@ impl Settler {
     ) -> Disposition {
         failpoint::pass("dispatcher::before_record");
         let disposition = self.make_durable(message, record).await;
+        // A successor without a record would be an attempt that the ledger does not know of.
         failpoint::pass("dispatcher::before_successor");
         if disposition == Disposition::Acknowledge
             && let (Some(wait), DeliveryState::Scheduled { due }) = (in_queue, state)

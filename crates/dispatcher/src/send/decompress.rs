@@ -78,6 +78,7 @@ fn zstd(compressed: &[u8]) -> std::io::Result<zstd::Decoder<'static, BufReader<&
 /// Reads up to `max` bytes. Of a broken or truncated body, the part before the fault is kept.
 fn first(max: usize, decoder: impl Read) -> Decompressed {
     let mut body = Vec::new();
+    // One byte beyond the limit tells a long body from one that just fits.
     let read = decoder.take(max as u64 + 1).read_to_end(&mut body);
     let end = match read {
         Err(_) => End::Broken,
