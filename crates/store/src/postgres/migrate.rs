@@ -160,6 +160,7 @@ pub(super) async fn check(client: &impl GenericClient) -> Result<i32, StoreError
 
 async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, StoreError> {
     lock(client, patience).await?;
+    // Under the lock: two sessions that create it at the same moment can collide in the catalogue.
     client.batch_execute(CREATE_TABLE).await?;
     let version = verify(&applied(client).await?.unwrap_or_default())?;
     let mut names = Vec::new();
