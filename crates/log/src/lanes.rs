@@ -56,6 +56,7 @@ impl Lanes {
         }
         self.looked = Some(Instant::now());
         for kind in LaneKind::ALL {
+            // Before asking: what is published until the answer comes must not count as older.
             let now = now();
             match queue.depths_of(Source::Work(kind)).await {
                 Ok(depths) => depths.iter().for_each(|depth| self.saw(depth, now)),

@@ -99,6 +99,7 @@ impl Service {
             Some(pb::settle_parked_request::Which::All(true)) => Selection::All,
             _ => return Err(Problem::invalid("which_missing", "name one message by its id, or say all").into()),
         };
+        // Before the entry is written: the audit log names no message that is not there.
         if let Selection::One(id) = &selection
             && self
                 .queue

@@ -126,7 +126,7 @@ impl Releaser {
                 return;
             }
             if let Err(error) = self.turn(*endpoint, flow).await {
-                tracing::debug!(%endpoint, %error, "its could not release held deliveries; retrying");
+                tracing::debug!(%endpoint, %error, "could not release its held deliveries; retrying");
             }
         });
         all.await;
@@ -176,6 +176,7 @@ impl Releaser {
         self.look_after(flow).await?;
         let room = flow.window.saturating_sub(flow.under_way.len());
         let room = flow.within_rate(room, endpoint.overrides.rate_limit);
+        // `look_after` sets it when none of the last released deliveries was taken.
         if room == 0 || flow.not_before.is_some() {
             return Ok(());
         }
@@ -195,6 +196,7 @@ impl Releaser {
                 },
             )
         };
+        // Before publishing, so that those whose publish fails are looked after as well.
         flow.under_way.extend(held.iter().map(released));
         failpoint::pass("log::before_release");
         metrics::RELEASED.inc_by(self.republisher.publish(held).await.len() as u64);
@@ -231,6 +233,7 @@ impl Releaser {
                     blocked += usize::from(reason.needs_repair());
                     flow.under_way.remove(&id);
                 }
+                // It comes back from its delay queue by itself, so it still counts as under way.
                 DeliveryState::Scheduled { .. } => deferred += 1,
                 _ => {}
             }

@@ -73,6 +73,7 @@ impl Rows {
             .iter()
             .filter_map(|row| Some((row.event, to.or(row.endpoint)?)))
             .collect();
+        // Several attempts of one delivery become one new delivery.
         again.sort_unstable();
         again.dedup();
         Ok(Some(Batch {

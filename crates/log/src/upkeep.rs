@@ -78,6 +78,7 @@ impl Upkeep {
     }
 
     async fn is_mine(&self) -> Result<bool, StoreError> {
+        // Claiming what is one's own renews the lease.
         self.store.claim_upkeep(self.process, Timestamp::now(), LEASE).await
     }
 

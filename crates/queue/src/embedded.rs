@@ -85,6 +85,7 @@ impl Embedded {
         inner.unread.notify_one();
         let supervisor = Supervisor::new(health.clone(), closing.clone());
         supervisor.spawn("queue_store", {
+            // Shared, so that a task that is started again after a panic goes on with the same receiver.
             let (inner, published) = (inner.clone(), Arc::new(AsyncMutex::new(published)));
             move || tasks::store_and_read(inner.clone(), published.clone())
         });

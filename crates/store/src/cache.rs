@@ -262,6 +262,7 @@ impl RegistryCache {
         }
         if let Err(error) = self.registry.note_key_uses(&uses).await {
             tracing::debug!(%error, "last uses of keys could not be written; retrying later");
+            // Kept for the next time; of a key that was used again meanwhile the later use stays.
             for (key, at) in uses {
                 self.uses.note(key, at);
             }
@@ -336,6 +337,7 @@ impl RegistryCache {
                 break;
             }
         }
+        // After all pages, because a tenant on a later one is not gone.
         let gone: Vec<TenantId> = self
             .index()
             .tenants
