@@ -227,6 +227,7 @@ impl Step {
     pub fn moved(self) -> Self {
         Self {
             attempt: self.attempt,
+            // Saturates, so that endless moves do not run over into the attempt.
             moves: self.moves.saturating_add(1),
         }
     }
