@@ -286,7 +286,9 @@ impl Endpoints {
             endpoint.previous_secret.take_if(|previous| previous.until <= now());
             endpoint.sealed.previous_secret.take_if(|(_, until)| *until <= now());
             self.check(&endpoint)?;
+            // Only what is changed: what is stored already is not refused afterwards (docs/decisions/0021).
             self.check_change(Some(&before), &endpoint)?;
+            // One that does not grow always fits, so that a lowered limit keeps nobody from repairing an endpoint.
             self.check_size(&endpoint, before.size())?;
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));

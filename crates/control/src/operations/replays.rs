@@ -151,6 +151,7 @@ impl Replays {
                 rows: Some(log_rows::Rows::Deliveries(filter)),
             },
             to: None,
+            // What arrived after all, by a retry of its own, is not sent again.
             only_undelivered: true,
             per_second,
         };
@@ -258,6 +259,7 @@ impl Replays {
             let entry = call.entry(action, id, tenant, before, after);
             if self
                 .store
+                // The state is part of the condition, so whoever loses against a change meanwhile looks again.
                 .transition_replay(id, replay.state, to, now(), &entry)
                 .await?
             {

@@ -65,6 +65,7 @@ impl Peer {
             Ok(Self {
                 role,
                 server: server.clone(),
+                // A channel for each server, because one for all would answer for those that are away.
                 channel: channel(key, std::slice::from_ref(server), tls, ANSWERS_WITHIN)?,
             })
         };
