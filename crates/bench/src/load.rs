@@ -87,7 +87,6 @@ struct Published {
 /// The results of a steady run.
 pub(crate) struct SteadyRun {
     pub(crate) events: u64,
-    /// Duration of publishing.
     pub(crate) seconds: f64,
     /// Load of the machine meanwhile, percent; near 100 the latencies show nothing else.
     pub(crate) busy: Option<f64>,
@@ -105,7 +104,6 @@ pub(crate) struct SaturatedRun {
     pub(crate) cpu: Vec<(&'static str, Duration)>,
 }
 
-/// The result of a batch.
 pub(crate) struct Batch {
     pub(crate) accepted: Vec<EventId>,
     pub(crate) refused: Vec<pb::PublishError>,

@@ -87,7 +87,6 @@ impl Call {
         self.remote_address.as_deref()
     }
 
-    /// The caller's `User-Agent`.
     pub(crate) fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
     }

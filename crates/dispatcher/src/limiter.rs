@@ -39,7 +39,6 @@ const MAX_RATE_LIMIT_WAIT: Duration = Duration::from_secs(60);
 /// Reason for throttling a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
-    /// The concurrency limit is reached.
     Busy,
     /// The configured rate limit, or the one that the endpoint reported, is used up.
     RateLimited,

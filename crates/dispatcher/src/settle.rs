@@ -36,7 +36,6 @@ pub(crate) enum Deferral {
     Throttled(Throttled),
     /// The ledger is unavailable, or does not know the delivery yet.
     LedgerAway,
-    /// The registry is unavailable.
     RegistryAway,
     /// There is no connection to be had, for reasons that are not the receiver's failure.
     NoConnection,
@@ -149,7 +148,6 @@ impl Settler {
         }
     }
 
-    /// Parks an unreadable message.
     pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Disposition {
         match self.queue.park(body, reason).await {
             Ok(()) => Disposition::Acknowledge,

@@ -43,7 +43,7 @@ pub(crate) struct Worker {
 
 /// Reason why a delivery is not attempted now, and its consequence.
 enum Obstacle {
-    /// The endpoint was deleted.
+    /// The delivery ends: its endpoint was deleted, or its event was erased or is older than events are kept.
     Cancel(CancelReason),
     /// The endpoint is disabled, or gets no requests before something is repaired.
     Hold(HoldReason),

@@ -46,7 +46,6 @@ const AT_ONCE: usize = 8;
 /// Graces after which a released delivery no longer counts as in flight: after one the sweeper takes care of it.
 const UNDER_WAY_FOR: u32 = 2;
 
-/// Deliveries cancelled per statement.
 const CANCEL_BATCH: u32 = 1_000;
 
 pub(crate) struct Releaser {
@@ -64,7 +63,6 @@ pub(crate) struct Releaser {
 struct Flow {
     under_way: HashMap<DeliveryId, Released>,
     window: usize,
-    /// The endpoint's rate limit.
     rate: Option<Bucket>,
     pause: Duration,
     not_before: Option<Instant>,

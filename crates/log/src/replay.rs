@@ -28,7 +28,6 @@ use crate::rows::Rows;
 const EVERY: Duration = Duration::from_millis(500);
 /// Time without progress after which another replica may take a replay.
 const LEASE: Duration = Duration::from_secs(10);
-/// Maximum rows per batch.
 const BATCH: u32 = 500;
 /// Time for one replay while others may wait.
 const TURN: Duration = Duration::from_secs(10);

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::filter::{attempt_query, delivery_query, event_query};
 
-/// Maximum of a count.
 const MAX_COUNT: u64 = 2_000_000;
 
 /// Selection of rows, restricted to what the caller may see.

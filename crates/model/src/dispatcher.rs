@@ -68,7 +68,6 @@ pub enum Act {
     TakeAndDefer(Message),
     /// `Worker::attempt`.
     Send {
-        /// The response is a success.
         success: bool,
         /// The wait that follows has a delay queue (`Settler::is_kept_by_queue`).
         has_delay_queue: bool,

@@ -23,7 +23,6 @@ pub enum ParkedQueue {
     Unrouted,
 }
 
-/// One parked message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     /// Names it, as long as it is there.
@@ -38,7 +37,6 @@ pub struct Parked {
     pub body: Bytes,
 }
 
-/// Content of a parked message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedKind {
     /// A [`Message`] from a lane.

@@ -91,7 +91,6 @@ impl Topology {
         })
     }
 
-    /// Shards per lane.
     #[must_use]
     pub fn shards(&self) -> u16 {
         self.shards

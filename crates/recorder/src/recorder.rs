@@ -58,12 +58,7 @@ pub enum Durable {
 pub enum RecordError {
     /// Neither the log service nor the records queue took it.
     #[error("neither the log service nor the queue is available: {log}; {queue}")]
-    Unavailable {
-        /// Error of the log service.
-        log: String,
-        /// Error of the queue.
-        queue: String,
-    },
+    Unavailable { log: String, queue: String },
     /// The log service refuses the record for good.
     #[error("the log service refuses the record: {0}")]
     Refused(String),

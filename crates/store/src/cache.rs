@@ -46,7 +46,6 @@ pub enum KeyError {
     /// Keys are still being loaded: the token may be somebody's.
     #[error("keys are still being loaded")]
     NotLoaded,
-    /// No key has this token.
     #[error("this key does not exist")]
     Unknown,
     /// The key was valid once.
@@ -128,7 +127,6 @@ impl RegistryCache {
         let _ = self.is_loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    /// The cached tenant.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))

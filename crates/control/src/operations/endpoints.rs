@@ -28,7 +28,6 @@ const MAX_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
 /// Tries of a change that collides with other changes of the endpoint.
 const TRIES: u32 = 5;
 
-/// Operations on endpoints.
 pub struct Endpoints {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,
@@ -40,7 +39,6 @@ pub struct Endpoints {
     pub(crate) max_bytes_per_tenant: usize,
 }
 
-/// Settings of a new endpoint.
 pub struct NewEndpoint {
     /// The owning tenant; may be left out with a tenant's key.
     pub tenant: Option<TenantId>,

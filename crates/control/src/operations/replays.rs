@@ -33,14 +33,12 @@ fn can_pass(code: Code) -> bool {
     )
 }
 
-/// Operations on replays.
 pub struct Replays {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) logs: LogClient,
 }
 
-/// Settings of a new replay.
 pub struct NewReplay {
     /// The selected rows of the log.
     pub rows: pb::LogRows,

@@ -101,7 +101,6 @@ pub struct PeerState {
 pub struct Shown<'a> {
     pub about: &'a About,
     pub status: Status,
-    /// Reports of the other processes.
     pub peers: Vec<PeerState>,
     /// Numbers of stored values sealed with each key.
     pub seal_uses: Vec<SealUse>,

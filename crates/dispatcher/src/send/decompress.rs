@@ -15,7 +15,6 @@ pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 /// The largest window of a zstd frame, as a power of two: 8 MB, which RFC 8878, section 3.1.1.1.2 recommends.
 const ZSTD_WINDOW: u32 = 23;
 
-/// Result of decompressing a body.
 struct Decompressed {
     body: Vec<u8>,
     end: End,

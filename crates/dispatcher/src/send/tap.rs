@@ -77,7 +77,6 @@ impl Tap {
         self.passed().written
     }
 
-    /// Time of the last read.
     pub(super) fn read_at(&self) -> Instant {
         self.passed().read_at
     }

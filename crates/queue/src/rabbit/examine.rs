@@ -12,7 +12,6 @@ use super::line::Line;
 use super::management::{ANSWER_WITHIN, ENOUGH_MEMBERS, HARMFUL, Nodes};
 use crate::topology::Topology;
 
-/// Result of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// Queues that do not exist; all of them before the first role started.
@@ -30,9 +29,7 @@ pub struct Examined {
 /// Facts that only the management API reports.
 #[derive(Debug, Clone, Default)]
 pub struct Managed {
-    /// Version of the broker.
     pub version: String,
-    /// Nodes in the cluster.
     pub nodes: usize,
     /// Nodes that are down.
     pub stopped: Vec<String>,

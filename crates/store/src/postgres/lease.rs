@@ -93,7 +93,6 @@ impl Lease {
         self.done(rows)
     }
 
-    /// Begins a transaction.
     pub(super) async fn transaction(&mut self) -> Result<Work<'_>, StoreError> {
         self.doing(WRITING);
         let doing = &self.doing;

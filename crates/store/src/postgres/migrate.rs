@@ -105,7 +105,6 @@ const DAYS_AHEAD: u32 = 2;
 /// Interval between two looks at another process that migrates.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The result of [`migrate`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The names of the migrations that were applied, in order.

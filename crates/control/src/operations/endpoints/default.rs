@@ -14,7 +14,6 @@ use crate::call::Call;
 /// The dialect of default endpoints whose URL chooses no other.
 const DIALECT: &str = "feedbackpulse";
 
-/// Settings of the default endpoint.
 pub struct DefaultEndpoint {
     /// The target of requests; chooses the dialect.
     pub url: String,
