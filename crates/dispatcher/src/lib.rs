@@ -93,6 +93,7 @@ impl Default for Config {
             // Below the 20 s after which a publish of unknown outcome is repeated: from then on there may be two
             // messages.
             check_after: Duration::from_secs(15),
+            // Longer than the usual deadline of a request, 30 s, so that those under way can end.
             grace: Duration::from_secs(35),
         }
     }

@@ -167,6 +167,7 @@ async fn of_both_families(servers: &TokioResolver, name: Name) -> Result<Vec<IpA
     };
     let (mut ipv4, mut ipv6) = (pin!(of(RecordType::A)), pin!(of(RecordType::AAAA)));
     let (first, first_is_ipv4) = tokio::select! {
+        // IPv4 counts as first where both are there.
         biased;
         found = &mut ipv4 => (found, true),
         found = &mut ipv6 => (found, false),

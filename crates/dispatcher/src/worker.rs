@@ -314,6 +314,7 @@ impl Worker {
             && none.ours
         {
             tracing::warn!(endpoint = %endpoint.id, error = %none.error, "deferred a delivery: this machine can make no connection");
+            // The permit is dropped as abandoned: the receiver was not asked, so nothing is learned of it.
             return Err(Deferral::NoConnection);
         }
         let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);

@@ -79,6 +79,7 @@ impl Releaser {
     pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut timer = tokio::time::interval(SERVE_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Until then every endpoint would be missing from the cache, and be looked up in the registry.
         self.registry.loaded().await;
         let mut flows = HashMap::new();
         let mut next_look = Instant::now();

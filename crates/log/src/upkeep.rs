@@ -85,6 +85,7 @@ impl Upkeep {
     /// Runs every part even if another fails, and returns the first error.
     async fn round(&self) -> Result<(), StoreError> {
         let now = Timestamp::now();
+        // First, because rows of a day without a partition have to be moved later, while commits wait.
         let mut result = self.store.prepare_partitions(now, self.config.partitions_ahead).await;
         result = first(result, self.drop_old_days(now).await);
         result = first(result, self.forget_keys().await);

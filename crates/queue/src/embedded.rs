@@ -117,6 +117,7 @@ impl Queue for Embedded {
     async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming> {
         let mut lanes = self.inner.lanes();
         let numbers: Vec<i64> = lanes.numbers().filter(|number| is_of(*number, source)).collect();
+        // 0 would hand out nothing here, and everything at once with the broker.
         let prefetch = prefetch.max(1);
         let (messages, taken) = mpsc::channel(usize::from(prefetch) * numbers.len());
         if self.inner.closing.is_cancelled() {

@@ -39,6 +39,7 @@ pub(super) fn decompress(headers: &HeaderMap, compressed: Bytes, max: usize) -> 
     }
     let decompressed = match &*encoding.to_ascii_lowercase() {
         // RFC 9110, section 8.4.1.3: `x-gzip` is the same.
+        // A gzip body may have several members (RFC 1952, section 2.2).
         b"gzip" | b"x-gzip" => first(max, flate2::read::MultiGzDecoder::new(&*compressed)),
         b"deflate" => deflated(max, &compressed),
         b"br" => first(max, brotli::Decompressor::new(&*compressed, 4096)),

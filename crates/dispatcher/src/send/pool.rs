@@ -169,6 +169,7 @@ impl Pool {
         http1_only.insert(origin.clone(), ());
         if let Some(host) = self.hosts().get_mut(origin) {
             host.shared.clear();
+            // Nobody is to wait for others' connections any more: HTTP/1.1 does not share them.
             host.width = 0;
         }
     }

@@ -15,6 +15,7 @@ use crate::metrics::Taken;
 
 /// Maximum messages and bytes of a lane in memory; reading pauses at whichever is reached first.
 const ROOM: usize = 512;
+// A bound in bytes as well: references take little memory, 512 payloads of 256 KiB would take 128 MiB.
 const ROOM_BYTES: usize = 4 * 1024 * 1024;
 
 /// All lanes and who takes from them.
@@ -191,6 +192,7 @@ impl Lanes {
                 .iter_mut()
                 .map(|(id, taker)| (*id, taker))
                 .filter(|(_, taker)| free(taker));
+            // The taker with the fewest messages, so that consumers share a lane evenly.
             let Some((id, taker)) = candidates.min_by_key(|(_, taker)| taker.unsettled.get(&number).copied()) else {
                 break;
             };

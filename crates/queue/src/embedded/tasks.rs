@@ -141,6 +141,7 @@ async fn read(inner: &Arc<Inner>) -> Result<(), StoreError> {
         // Nothing is stored between the query and this, because the same task does both.
         inner.lanes().read(lane, page, rest_due);
         inner.hand_out(lane);
+        // Another round and no loop here, so that publishes get their turn between two pages.
         if !is_last {
             inner.unread.notify_one();
         }

@@ -39,6 +39,7 @@ pub(super) async fn watch(shared: &Shared, mut generations: watch::Receiver<Opti
         tracing::debug!(reason = failure.reason, "this process does not watch the canary");
         // Who does not watch does not know.
         metrics::CANARY_MISSING.set(0);
+        // Not kept while waiting, because it holds the connection's socket.
         drop(generation);
         sleep(EVERY).await;
     }

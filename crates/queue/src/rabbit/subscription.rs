@@ -232,6 +232,7 @@ impl Returns {
     }
 
     fn push(&mut self, acker: Acker) {
+        // All wait equally long, so the first in is the first due.
         self.waiting.push_back((Instant::now() + self.after, acker));
     }
 
