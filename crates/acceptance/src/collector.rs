@@ -27,19 +27,15 @@ pub struct Collector {
 pub struct Span {
     /// The `service.name` of its process.
     pub service: String,
-    /// Its name.
     pub name: String,
     /// Its kind, as in `SPAN_KIND_SERVER`.
     pub kind: &'static str,
-    /// Its trace.
     pub trace: String,
-    /// Its own id.
     pub id: String,
     /// The span that it is part of.
     pub parent: String,
     /// The traces that it is linked to.
     pub links: Vec<String>,
-    /// True if it failed.
     pub failed: bool,
     /// Its attributes, as text.
     pub attributes: BTreeMap<String, String>,

@@ -22,7 +22,6 @@ pub struct Load {
     stop: oneshot::Sender<()>,
 }
 
-/// The result of publishing.
 #[derive(Debug, Default)]
 pub struct Published {
     /// The ids of the events that were accepted.

@@ -66,7 +66,6 @@ struct Published {
 /// The results of a steady run.
 pub(crate) struct SteadyRun {
     pub(crate) events: u64,
-    /// Duration of publishing.
     pub(crate) seconds: f64,
     /// Load of the machine meanwhile, percent; near 100 the latencies show nothing else.
     pub(crate) busy: Option<f64>,
@@ -77,7 +76,6 @@ pub(crate) struct SteadyRun {
     pub(crate) lost: u64,
 }
 
-/// The result of a batch.
 pub(crate) struct Batch {
     pub(crate) accepted: Vec<EventId>,
     pub(crate) refused: Vec<pb::PublishError>,

@@ -111,7 +111,6 @@ trait Report: Serialize {
 }
 
 impl Setup {
-    /// Starts the system under test.
     async fn start(&self) -> anyhow::Result<System> {
         let program = Program::find(self.tidings.as_deref())?;
         System::start(&program, self.engines())

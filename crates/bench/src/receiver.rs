@@ -42,7 +42,6 @@ pub(crate) struct Sink {
     arrived: Arc<Arrived>,
 }
 
-/// The arrivals of one event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
     /// The first arrival, on the clock of [`now`].

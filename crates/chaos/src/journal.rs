@@ -42,7 +42,6 @@ pub(crate) struct Visits {
     pub(crate) requests: u16,
     /// Requests that were answered with a success.
     pub(crate) successes: u16,
-    /// Arrival of the first request.
     pub(crate) first: Moment,
 }
 

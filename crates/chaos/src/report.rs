@@ -14,7 +14,6 @@ const EXAMPLES: usize = 10;
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) rate: u32,
-    /// Duration of publishing.
     pub(crate) published_for: Duration,
     pub(crate) refused: u64,
     pub(crate) faults: Vec<Inflicted>,
@@ -34,7 +33,6 @@ impl Run {
         self.faults.iter().filter_map(Inflicted::broken).collect()
     }
 
-    /// The report as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!(
             "Seed {}, {} events/s for {:.0} s, {} faults: {}.\n\n",

@@ -648,8 +648,8 @@ finding-queue-stuck = { $count ->
    *[other] { $count } messages are stuck in { $queue }.
 }
 finding-messages-parked = { $count ->
-    [one] { $count } message was put aside in { $queue } and waits for somebody to look.
-   *[other] { $count } messages were put aside in { $queue } and wait for somebody to look.
+    [one] { $count } message was set aside in { $queue } and waits for somebody to look.
+   *[other] { $count } messages were set aside in { $queue } and wait for somebody to look.
 }
 finding-lane-unattended = { $count ->
     [one] { $count } message waits in { $queue }, and nobody takes it: no dispatcher runs.
@@ -700,9 +700,9 @@ message = Message
 message-kind-delivery = Delivery
 message-kind-record = Record
 message-body = What it says
-put-aside = Put aside
+set-aside = Set aside
 size = Size
-nothing-aside = Nothing was put aside.
+nothing-aside = Nothing was set aside.
 messages-first = The first { $n } of { $count }.
 n-messages = { $n ->
     [one] { $n } message

@@ -20,12 +20,10 @@ const MAX_ANCESTORS: usize = 20;
 /// The reason why tenants' pages can't be shown in frames of these origins.
 #[derive(Debug, thiserror::Error)]
 pub enum FramesError {
-    /// One is no origin.
     #[error(
         "`console.frame_ancestors` has \"{0}\": name origins like \"https://app.example.com\", with https:// and without a path"
     )]
     NoOrigin(String),
-    /// There are too many.
     #[error("`console.frame_ancestors` names {0} origins, and may name {MAX_ANCESTORS}")]
     TooMany(usize),
     /// Browsers would keep no cookie.

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidings_domain::Timestamp;
 
-/// A page of a list.
 #[derive(Deserialize)]
 pub(crate) struct List<T> {
     pub(crate) data: Vec<T>,

@@ -12,7 +12,6 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    /// Every language.
     pub(crate) const ALL: [Self; 2] = [Self::English, Self::German];
 
     /// Its BCP 47 code.

@@ -35,31 +35,14 @@ struct Scheme {
 /// The reason why the configured look is impossible.
 #[derive(Debug, thiserror::Error)]
 pub enum ThemeError {
-    /// The accent is no colour.
     #[error("`console.accent` is \"{0}\": write it like \"#2456c7\"")]
     Accent(String),
-    /// The logo can't be read.
     #[error("`console.logo`: {} can't be read: {error}", path.display())]
-    Unread {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        error: std::io::Error,
-    },
-    /// The logo is too large.
+    Unread { path: PathBuf, error: std::io::Error },
     #[error("`console.logo`: {} has {bytes} bytes, and may have {MAX_LOGO}: every visitor loads it", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size, bytes.
-        bytes: u64,
-    },
-    /// The logo is no picture.
+    TooLarge { path: PathBuf, bytes: u64 },
     #[error("`console.logo`: {} is none of SVG, PNG, JPEG and WebP, whatever its name says", path.display())]
-    NoPicture {
-        /// The file.
-        path: PathBuf,
-    },
+    NoPicture { path: PathBuf },
 }
 
 /// A picture that was read.

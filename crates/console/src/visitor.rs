@@ -139,7 +139,6 @@ impl Reader {
         self.t1(&format!("{direction}-{key}"), "n", number)
     }
 
-    /// A page with this status.
     pub(crate) fn page(&self, status: StatusCode, template: &impl Template) -> Response {
         match template.render() {
             Ok(text) => (status, Html(text)).into_response(),
@@ -178,7 +177,6 @@ impl Visitor {
         Self::with_token(console, parts, realm, &token)
     }
 
-    /// Whoever has this token.
     pub(crate) fn with_token(console: &Console, parts: &Parts, realm: Realm, token: &str) -> Option<Self> {
         let mut headers = HeaderMap::new();
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
@@ -290,7 +288,7 @@ impl Visitor {
         self.console.rest.answer(self.operation(Method::GET, path, None)).await
     }
 
-    /// Changes something.
+    /// Calls a REST operation that changes something, and reads its answer.
     pub(crate) async fn send<T: DeserializeOwned>(
         &self,
         method: Method,

@@ -56,6 +56,7 @@ fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         // One that can't be read ends what is known: what stands before it may be made up.
         .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','))
         .map(|entry| address(entry.trim()));
+    // A peer on a socket for both families is `::ffff:a.b.c.d`, which no IPv4 network contains.
     let mut origin = peer.to_canonical();
     while trusted.iter().any(|network| network.contains(&origin)) {
         let Some(Some(address)) = before.next() else { break };
@@ -86,7 +87,6 @@ impl Call {
         self.remote_address.as_deref()
     }
 
-    /// The caller's `User-Agent`.
     pub(crate) fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
     }

@@ -111,6 +111,7 @@ pub(crate) fn router(rest: Rest, others: OpenApi) -> Router {
     document::complete(&mut api);
     let api = Json(api);
     let router = router
+        // Around routes only: what no route serves claims no idempotency key.
         .route_layer(from_fn_with_state(rest.clone(), once::once))
         .route(&format!("{BASE}/openapi.json"), get(async || api))
         .method_not_allowed_fallback(fallback::wrong_method)

@@ -114,7 +114,6 @@ pub struct Parts {
 
 /// The faces of control, and what it does by itself.
 pub struct Control {
-    /// Tenants and API keys.
     pub tenants: TenantServiceServer<grpc::TenantGrpc>,
     pub audit: AuditServiceServer<grpc::AuditGrpc>,
     pub endpoints: EndpointServiceServer<grpc::EndpointGrpc>,

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::call::Call;
 
-/// Limit for one response.
+/// Limit for one response of the log service; live tails are streams and have none.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer, bytes: one attempt with its bodies, or a page of them without.
 const MAX_MESSAGE: usize = 32 * 1024 * 1024;
@@ -103,7 +103,6 @@ impl LogClient {
         answer(client.list_deliveries(as_asked_by(authorization, question)?)).await
     }
 
-    /// The delivery with this id.
     pub(crate) async fn delivery(
         &self,
         authorization: &HeaderValue,

@@ -102,6 +102,7 @@ impl Compiler<'_> {
                 .iter()
                 .map(|(name, json)| self.sample(name, json))
                 .collect::<Result<_, _>>()?,
+            // Last, because headers and signatures have added their templates by now.
             templates: {
                 self.template(BODY_TEMPLATE, &file.body, &[])?;
                 std::mem::replace(&mut self.templates, Environment::empty())

@@ -111,7 +111,6 @@ impl Dialect {
         self.retry_after
     }
 
-    /// The `User-Agent` of requests.
     #[must_use]
     pub fn user_agent(&self) -> &str {
         &self.user_agent

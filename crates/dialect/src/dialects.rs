@@ -101,6 +101,7 @@ fn toml_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         .map(|entry| Ok(entry?.path()))
         .collect::<io::Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    // Which file an error names, and which of two replaces the other, must not depend on the file system.
     paths.sort();
     Ok(paths)
 }

@@ -38,6 +38,7 @@ pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        // A third of the letters may be wrong; a name that is further away would only mislead.
         .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
         .min()
         .map(|(_, candidate)| candidate)

@@ -33,7 +33,6 @@ pub(crate) fn utf8(json: &[u8]) -> Result<&str, JsonError> {
     })
 }
 
-/// A token of JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
     /// `{` or `[`.
@@ -44,7 +43,6 @@ pub(crate) enum Token<'a> {
     Key(&'a str),
     /// A string with its quotes, not decoded.
     String(&'a str),
-    /// A number as written.
     Number(&'a str),
     /// `true`, `false` or `null`.
     Word(&'a str),

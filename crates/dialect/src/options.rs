@@ -68,7 +68,6 @@ pub enum OptionError {
         dialect: String,
         /// Number of properties listed.
         chosen: usize,
-        /// Maximum number.
         max: usize,
     },
     /// No template of the dialect uses the setting.

@@ -177,6 +177,7 @@ impl Dialect {
         secrets: &[Secret],
     ) -> Result<Option<(CasedHeaderName, HeaderValue)>, RenderError> {
         let context = if header.secret {
+            // While two are valid the last is the old one, which is in use until it ends (docs/decisions/0014).
             let value = match secrets.last() {
                 Some(key) if key.is_asymmetric() => return Err(self.needs_shared_secret(&header.name)),
                 Some(secret) => secret.reveal().into(),

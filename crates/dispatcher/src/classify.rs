@@ -48,6 +48,7 @@ pub(crate) fn next_state(
         Outcome::Failed { retryable: true, .. } => match schedule.wait_after(message.step.attempt()) {
             None => (DeliveryState::Exhausted, None),
             Some(wait) => {
+                // Deliveries that failed together come back spread (docs/decisions/0011).
                 let wait = schedule::variant(wait, pick(message));
                 let wait = wait.max(rest.unwrap_or_default());
                 let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
@@ -153,6 +154,7 @@ fn spent(headers: &HeaderMap) -> Option<Duration> {
 
 /// Seconds, also with a fraction, as some services write them; what is beyond a day is a day.
 fn seconds(text: &str) -> Option<Duration> {
+    // `f64` would also read a sign, `inf` and `nan`.
     let number = text.starts_with(|first: char| first.is_ascii_digit());
     let seconds: f64 = text.parse().ok().filter(|_| number)?;
     Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok()

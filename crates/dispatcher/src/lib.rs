@@ -90,7 +90,10 @@ impl Default for Config {
             prefetch_retry: 50,
             max_in_flight: 256 * 1024 * 1024,
             max_response: 64 * 1024,
+            // Below the 20 s after which a publish of unknown outcome is repeated: from then on there may be two
+            // messages.
             check_after: Duration::from_secs(15),
+            // Longer than the usual deadline of a request, 30 s, so that those under way can end.
             grace: Duration::from_secs(35),
         }
     }
@@ -198,6 +201,8 @@ pub fn build(config: &Config, dependencies: Dependencies) -> Result<Dispatcher, 
         dialects: dependencies.dialects,
         limiters: EndpointLimiters::new(
             config.endpoint_concurrency,
+            // A tenant's slow endpoints get half of a queue's places, so a higher limit would be of no use
+            // (docs/decisions/0025).
             u32::from(config.prefetch_live) / 2,
             config.breaker_failures,
         ),
@@ -230,6 +235,7 @@ impl Dispatcher {
     /// grace. Those still unfinished are cut off and redelivered later.
     pub async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
+            // Until then every message would ask the registry for its endpoint.
             () = self.cache.loaded() => {}
             () = shutdown.cancelled() => return,
         }
@@ -301,6 +307,8 @@ async fn consume(
             return Err("the queue stopped delivering messages");
         };
         let worker = worker.clone();
+        // A task of its own, so that a hung endpoint holds up nobody behind it; the prefetch bounds how many there
+        // are.
         tasks.spawn(async move { worker.handle(incoming, kind).await });
     }
 }
@@ -316,6 +324,7 @@ async fn count_dispatchers(queue: Arc<dyn Queue>, worker: Arc<Worker>, shutdown:
         let Ok(depths) = queue.depths_of(Source::Work(LaneKind::Live)).await else {
             continue;
         };
+        // The most of any shard, because a dispatcher that is just connecting consumes only some.
         let count = depths.iter().map(|depth| depth.consumers).max().unwrap_or(1);
         metrics::DISPATCHERS.set(i64::from(count.max(1)));
         worker.limiters.set_dispatchers(count);

@@ -39,7 +39,6 @@ const MAX_RATE_LIMIT_WAIT: Duration = Duration::from_secs(60);
 /// Reason for throttling a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
-    /// The concurrency limit is reached.
     Busy,
     /// The configured rate limit, or the one that the endpoint reported, is used up.
     RateLimited,
@@ -158,10 +157,13 @@ impl EndpointLimiters {
             let wait = until
                 .map(|until| until.saturating_duration_since(now))
                 .unwrap_or_default();
+            // A wait that would end too late is not begun, because it occupies a place of the lane.
             if now >= give_up || until.is_some_and(|until| until > give_up) {
                 return Err(limiter.state().throttle(reason, wait, now));
             }
             tokio::select! {
+                // `notify_one` keeps its wake-up for a later waiter, so a release since the check above is not
+                // missed.
                 () = limiter.released.notified() => {}
                 () = tokio::time::sleep_until(until.unwrap_or(give_up)) => {}
             }
@@ -181,6 +183,7 @@ impl EndpointLimiters {
         self.limiters().retain(|_, limiter| {
             let state = limiter.state();
             let idle = now.saturating_duration_since(state.used_at);
+            // With requests in flight it stays: a new limiter beside it would admit as many again.
             !state.limit.is_idle() || idle < IDLE || (!state.breaker.is_closed() && idle < IDLE_OPEN)
         });
     }
@@ -271,6 +274,7 @@ impl State {
             return Decision::WaitUntil(now + wait, Rejection::RateLimited);
         }
         if admission == Admission::Probe {
+            // Only now: a probe that the rate limit turned away would leave the circuit half-open for ever.
             self.breaker.begin_probe();
         }
         self.limit.start(now);
@@ -331,9 +335,11 @@ impl Permit {
         let mut state = self.limiter.state();
         state.limit.ended(now);
         if feedback != Feedback::NoAnswer {
+            // What a timeout took is the configured limit and no latency of the endpoint.
             state.limit.record_latency(took);
         }
         if let Feedback::RateLimitReached(wait) = feedback {
+            // Answers overtake each other; the pause that ends last counts.
             state.rate_limited_until = state.rate_limited_until.max(now + wait.min(MAX_RATE_LIMIT_WAIT));
         }
         match feedback {
@@ -375,6 +381,7 @@ impl Drop for Permit {
         if !self.completed {
             state.breaker.on_abandoned(Instant::now());
         }
+        // Whoever wakes up takes the same lock.
         drop(state);
         self.limiter.released.notify_one();
     }

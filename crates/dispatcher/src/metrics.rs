@@ -59,7 +59,7 @@ static TEST_SENDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_deferrals_total",
-        "Deliveries put aside without an attempt, in a delay queue or held, by reason.",
+        "Deliveries deferred without an attempt, in a delay queue or held, by reason.",
         &["reason"],
     )
 });
@@ -67,7 +67,7 @@ pub(crate) static DEFERRALS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) static NO_PLACE: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_places_refused_total",
-        "Deliveries put aside because a share was used up: an endpoint's or a tenant's of a lane's places, that of all \
+        "Deliveries deferred because a share was used up: an endpoint's or a tenant's of a lane's places, that of all \
          slow endpoints, or the memory for payloads.",
         &["share"],
     )

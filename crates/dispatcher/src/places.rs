@@ -65,11 +65,9 @@ struct Taken {
 
 /// Maximum places of one queue for endpoints that are not known to be quick.
 struct Shares {
-    /// For one endpoint.
     endpoint: u32,
     /// For one tenant's endpoints together.
     tenant: u32,
-    /// For all endpoints together.
     all: u32,
     /// By a tenant's, if it is for the first request to one of them.
     tenant_with_first: u32,

@@ -39,6 +39,7 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
         Some(request) => match &request.payload_at {
             None => (request.body.clone(), None),
             Some(range) => {
+                // The payload is stored once, with its event (docs/decisions/0005).
                 let (before, behind) = (&request.body[..range.start], &request.body[range.end..]);
                 ([before, behind].concat().into(), Some(range.start as u32))
             }

@@ -104,6 +104,7 @@ impl GuardedResolver {
         options.num_concurrent_reqs = config.name_servers().len().max(1);
         options.positive_max_ttl = Some(REMEMBERED_FOR);
         options.negative_max_ttl = Some(ABSENCE_REMEMBERED_FOR);
+        // `in_hosts` consults the file, for both families at once.
         options.use_hosts_file = ResolveHosts::Never;
         options.cache_size = REMEMBERED;
         let servers = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
@@ -136,6 +137,7 @@ impl GuardedResolver {
             name: name.to_owned(),
             why: error.to_string(),
         })?;
+        // Search domains could turn a customer's name into one of this network's.
         absolute.set_fqdn(true);
         let mut found = in_hosts(hosts, &absolute);
         if found.is_empty() {
@@ -165,6 +167,7 @@ async fn of_both_families(servers: &TokioResolver, name: Name) -> Result<Vec<IpA
     };
     let (mut ipv4, mut ipv6) = (pin!(of(RecordType::A)), pin!(of(RecordType::AAAA)));
     let (first, first_is_ipv4) = tokio::select! {
+        // IPv4 counts as first where both are there.
         biased;
         found = &mut ipv4 => (found, true),
         found = &mut ipv6 => (found, false),

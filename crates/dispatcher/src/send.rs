@@ -280,6 +280,7 @@ async fn read(reply: Reply, deadline: Deadline, max_response: usize) -> Answer {
                     let Some(chunk) = frame.data_ref() else { continue };
                     let room = max_response - body.len();
                     body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    // The rest stays unread, so an HTTP/1.1 connection ends here and is not given back.
                     if chunk.len() > room {
                         break;
                     }

@@ -53,6 +53,7 @@ impl DispatcherService for Service {
         self.access.caller(request.metadata().as_ref())?.require_internal()?;
         let request = request.into_inner();
         let id = endpoint_id(&request.endpoint_id)?;
+        // Not from the cache, which may be behind the change that is being tried.
         let found = self.worker.registry.endpoint(id).await.map_err(Problem::from)?;
         let endpoint =
             found.ok_or_else(|| Problem::not_found("endpoint_unknown", format!("there is no endpoint {id}")))?;

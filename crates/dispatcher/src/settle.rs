@@ -36,7 +36,6 @@ pub(crate) enum Deferral {
     Throttled(Throttled),
     /// The ledger is unavailable, or does not know the delivery yet.
     LedgerAway,
-    /// The registry is unavailable.
     RegistryAway,
     /// There is no connection to be had, for reasons that are not the receiver's failure.
     NoConnection,
@@ -86,6 +85,7 @@ impl Settler {
     ) -> Disposition {
         failpoint::pass("dispatcher::before_record");
         let disposition = self.make_durable(message, record).await;
+        // A successor without a record would be an attempt that the ledger does not know of.
         failpoint::pass("dispatcher::before_successor");
         if disposition == Disposition::Acknowledge
             && let (Some(wait), DeliveryState::Scheduled { due }) = (in_queue, state)
@@ -148,7 +148,6 @@ impl Settler {
         }
     }
 
-    /// Parks an unreadable message.
     pub(crate) async fn park(&self, body: bytes::Bytes, reason: &str) -> Disposition {
         match self.queue.park(body, reason).await {
             Ok(()) => Disposition::Acknowledge,
@@ -192,7 +191,7 @@ impl Settler {
                     tracing::warn!(delivery = %message.delivery, log, queue, "cannot persist a record, log service and queue are unavailable; retrying");
                 }
                 Err(RecordError::Refused(reason)) => {
-                    if self.put_aside(&record, &reason).await {
+                    if self.set_aside(&record, &reason).await {
                         metrics::RECORDS_PARKED.inc();
                         tracing::error!(delivery = %message.delivery, reason,
                             "parked a record that the log service refused; see `tidings queue parked list`");
@@ -213,7 +212,7 @@ impl Settler {
     }
 
     /// Parks a record that the ledger refuses.
-    async fn put_aside(&self, record: &pb::Record, reason: &str) -> bool {
+    async fn set_aside(&self, record: &pb::Record, reason: &str) -> bool {
         let parked = self.queue.park_record(record.encode_to_vec().into(), reason).await;
         if let Err(error) = &parked {
             tracing::warn!(%error, "cannot park a refused record; retrying");

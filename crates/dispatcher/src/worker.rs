@@ -24,6 +24,7 @@ use crate::settle::{Deferral, Disposition, Settler};
 use crate::{classify, disable_gone, metrics, record, span};
 
 /// A message due within this time is kept until then instead of returning to a delay queue.
+// As long as the shortest delay queue waits; none could take less.
 const CLOSE: Duration = Duration::from_millis(1_000);
 
 pub(crate) struct Worker {
@@ -42,7 +43,7 @@ pub(crate) struct Worker {
 
 /// Reason why a delivery is not attempted now, and its consequence.
 enum Obstacle {
-    /// The endpoint was deleted.
+    /// The delivery ends: its endpoint was deleted, or its event was erased or is older than events are kept.
     Cancel(CancelReason),
     /// The endpoint is disabled, or gets no requests before something is repaired.
     Hold(HoldReason),
@@ -61,6 +62,7 @@ impl Worker {
         let _unsettled = metrics::Unsettled::begin(kind);
         let disposition = match Message::decode(incoming.body.clone()) {
             Ok(message) => {
+                // Held until the record is durable, so that a second copy finds it.
                 let guard = self.in_flight.lock(message.delivery).await;
                 self.work(&message, kind, incoming.redelivered || guard.waited).await
             }
@@ -219,6 +221,7 @@ impl Worker {
         dialect: &Dialect,
         content: &Content,
     ) -> Disposition {
+        // The permit first: it tells the endpoint's pace, by which places are shared.
         let permit = match self.limiters.acquire(endpoint).await {
             Ok(permit) => permit,
             Err(throttled) => return self.settler.deferred(message, Deferral::Throttled(throttled)).await,
@@ -233,6 +236,7 @@ impl Worker {
             pace: permit.pace(),
             bytes: content.payload.len(),
         };
+        // Kept until the message is settled, because it occupies the prefetch for as long.
         let Some(_place) = self.places.take(wish) else {
             let throttled = permit.give_up();
             return self.settler.deferred(message, Deferral::Throttled(throttled)).await;
@@ -310,6 +314,7 @@ impl Worker {
             && none.ours
         {
             tracing::warn!(endpoint = %endpoint.id, error = %none.error, "deferred a delivery: this machine can make no connection");
+            // The permit is dropped as abandoned: the receiver was not asked, so nothing is learned of it.
             return Err(Deferral::NoConnection);
         }
         let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
@@ -319,6 +324,7 @@ impl Worker {
         let now = Timestamp::now();
         let rest = classify::rest(&answer, dialect, now);
         let (state, wait) = classify::next_state(outcome, message, endpoint, dialect, rest, now);
+        // Before the record is written: the endpoint's next request is not to wait for the ledger.
         self.complete(permit, endpoint, classify::feedback(&answer, outcome, rest));
         if classify::is_gone(&answer, outcome) {
             disable_gone::disable(&*self.registry, endpoint).await;
@@ -326,6 +332,7 @@ impl Worker {
         span::judged(outcome);
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
         metrics::attempted(outcome, number, status, duration);
+        // Decided before the record, which tells the sweeper who keeps the wait.
         let in_queue = wait.filter(|wait| self.settler.is_kept_by_queue(*wait));
         let error = classify::describe(&answer, outcome, endpoint, rest);
         let report = report(

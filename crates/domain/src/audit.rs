@@ -31,9 +31,7 @@ pub struct AuditEntry {
 /// Originator of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
-    /// A tenant's key.
     Key(KeyId),
-    /// An operator's key.
     Operator(KeyId),
     /// Another process of this installation.
     Internal,

@@ -174,7 +174,6 @@ reasons! {
         EndpointDeleted = "endpoint_deleted",
         /// Its endpoint could no longer be used. Earlier versions ended deliveries so; now they are held.
         EndpointUnusable = "endpoint_unusable",
-        /// Cancelled by a user.
         ByRequest = "by_request",
         /// Content filters kept its event back; nothing was sent.
         Filtered = "filtered",
@@ -227,6 +226,7 @@ impl Step {
     pub fn moved(self) -> Self {
         Self {
             attempt: self.attempt,
+            // Saturates, so that endless moves do not run over into the attempt.
             moves: self.moves.saturating_add(1),
         }
     }

@@ -41,10 +41,8 @@ pub enum DestinationError {
     /// A user name or password in the URL.
     #[error("the URL contains a user name or password: remove it")]
     UserInfo,
-    /// The URL has a fragment.
     #[error("the URL contains a fragment (`#…`), which is never sent: remove it")]
     Fragment,
-    /// The URL has no host.
     #[error("the URL has no host")]
     NoHost,
     /// A name that means this machine or this network.

@@ -20,7 +20,6 @@ use crate::subscription::Subscription;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub id: EndpointId,
-    /// Owning tenant.
     pub tenant: TenantId,
     /// Display name of at most 200 characters; may be empty.
     pub name: String,

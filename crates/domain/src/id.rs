@@ -160,6 +160,7 @@ impl DeliveryId {
         let mut bytes = [0u8; 16];
         bytes.copy_from_slice(&digest[..16]);
         bytes[..6].copy_from_slice(&event.0.as_bytes()[..6]);
+        // Version and variant of RFC 9562, so that it is a UUIDv7 like the others.
         bytes[6] = 0x70 | (bytes[6] & 0x0f);
         bytes[8] = 0x80 | (bytes[8] & 0x3f);
         Self(Uuid::from_bytes(bytes))

@@ -12,7 +12,6 @@ use crate::id::{KeyId, TenantId};
 /// Permission of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Publishing of events.
     Publish,
     /// Read events, deliveries, attempts and endpoints.
     Read,
@@ -21,7 +20,6 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All scopes.
     pub const ALL: [Self; 3] = [Self::Publish, Self::Read, Self::Manage];
 
     /// The name in requests, columns and JSON.

@@ -13,12 +13,10 @@ pub struct Notice {
     /// Its id, a UUIDv7; the operational event bears it too, so that telling twice makes one event.
     pub id: Uuid,
     pub kind: NoticeKind,
-    /// The tenant to notify.
     pub tenant: TenantId,
     pub endpoint: EndpointId,
     /// The delivery that was given up and its event, if there was one.
     pub delivery: Option<(DeliveryId, EventId)>,
-    /// Time of the incident.
     pub at: Timestamp,
     /// Details of the failure, for people; may be empty.
     pub detail: String,
@@ -33,14 +31,11 @@ pub enum NoticeKind {
     EndpointFailing,
     /// A delivery succeeded, the first since the endpoint failed.
     EndpointRecovered,
-    /// Tidings disabled the endpoint.
     EndpointDisabled,
-    /// A delivery was exhausted.
     DeliveryExhausted,
 }
 
 impl NoticeKind {
-    /// All kinds.
     pub const ALL: [Self; 4] = [
         Self::EndpointFailing,
         Self::EndpointRecovered,

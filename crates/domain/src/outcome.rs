@@ -51,7 +51,6 @@ impl Outcome {
     /// Every name that [`Outcome::name`] can give.
     pub const NAMES: [&'static str; 3] = ["succeeded", "failed_retryable", "failed_final"];
 
-    /// The failure's reason.
     #[must_use]
     pub fn reason(&self) -> Option<FailureReason> {
         match self {
@@ -89,7 +88,6 @@ impl Outcome {
 #[error("unknown outcome or reason `{0}`: was it written by a newer version?")]
 pub struct UnknownOutcome(String);
 
-/// Reason why an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureReason {
     /// The receiver answered with a status that is not success.
@@ -100,7 +98,6 @@ pub enum FailureReason {
     Dns,
     /// No TCP connection could be made.
     Connect,
-    /// The TLS handshake failed.
     Tls,
     /// The host, or the address it resolved to, is one that requests may not go to.
     BlockedAddress,
@@ -115,7 +112,6 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
-    /// All reasons.
     pub const ALL: [Self; 10] = [
         Self::Status,
         Self::Timeout,

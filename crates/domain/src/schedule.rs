@@ -48,7 +48,6 @@ impl Schedule {
         self.0.get(attempt.checked_sub(1)? as usize).copied()
     }
 
-    /// All waits in order.
     #[must_use]
     pub fn waits(&self) -> &[Duration] {
         &self.0

@@ -18,13 +18,11 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Tells if nothing is sealed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts().next().is_none()
     }
 
-    /// All sealed values.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let previous = self.previous_secret.as_ref().map(|(sealed, _)| sealed.as_slice());
         let parts = [self.secret.as_deref(), previous, self.authentication.as_deref()];

@@ -45,7 +45,6 @@ pub enum SecretError {
     /// Something that one does not see, as editors, vaults and clipboards add it.
     #[error("the secret has {0}: leave that out")]
     Stray(Stray),
-    /// The quotes around the text.
     #[error("the secret stands in quotes, {0} and {1}: leave them out")]
     Quoted(char, char),
     /// Something in front of it or behind it.

@@ -17,7 +17,6 @@ pub enum Signature {
 }
 
 impl Signature {
-    /// The raw signature.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {

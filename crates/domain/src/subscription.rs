@@ -50,7 +50,6 @@ pub enum EventPattern {
     /// Every event type that begins with these words, at any depth, but not the prefix itself:
     /// `feedback.*` takes `feedback.created` and `feedback.vote.added`, not `feedback`.
     Under(EventType),
-    /// A single event type.
     Exact(EventType),
 }
 

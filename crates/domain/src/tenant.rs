@@ -40,7 +40,6 @@ pub struct TenantSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaValidation {
-    /// Payloads are not validated.
     #[default]
     Off,
     /// Events are accepted with a warning.
@@ -67,7 +66,6 @@ impl Tenant {
 }
 
 impl SchemaValidation {
-    /// All modes.
     pub const ALL: [Self; 3] = [Self::Off, Self::Warn, Self::Reject];
 
     /// The name in requests and JSON.

@@ -21,6 +21,8 @@ impl TraceParent {
             && field(fields.next(), 32)
             && field(fields.next(), 16)
             && field(fields.next(), 2)
+            // An id of zeros is invalid (sections 3.2.2.3 and 3.2.2.4). The fields above are ASCII, so these ranges
+            // can't split a character.
             && non_zero(3..35)
             && non_zero(36..52);
         valid.then(|| Self(value.to_owned()))

@@ -66,6 +66,7 @@ impl Acceptor {
             shards: dependencies.shards,
         });
         Self {
+            // A quarter, so that what waits for one tenant's filters leaves room to the payloads of others.
             evaluator: Evaluator::new(config.max_in_flight / 4),
             memory: MemoryBudget::new(config.max_in_flight),
             config,
@@ -109,6 +110,7 @@ impl Acceptor {
         let tenant = self.tenant(caller, draft.tenant)?;
         let event = validate(draft, &self.config, Timestamp::now())?;
         let reservation = self.memory.reserve(event.payload.len()).await;
+        // After the wait for memory: the id bears the time of acceptance.
         let accepted_at = Timestamp::now();
         match event.idempotency_key.clone() {
             None => {
@@ -163,6 +165,7 @@ impl Acceptor {
             .await;
         let settled = match &accepted {
             Ok(_) => self.dependencies.idempotency.settle(tenant, key, token).await,
+            // So that the publisher's next try need not wait for the lease to end.
             Err(_) => self.dependencies.idempotency.release(tenant, key, token).await,
         };
         if let Err(error) = settled {
@@ -177,6 +180,7 @@ impl Acceptor {
     async fn claim(&self, tenant: TenantId, key: &str, fingerprint: [u8; 32], id: EventId) -> Result<Ours, Problem> {
         const POLL: Duration = Duration::from_millis(50);
         let lease = self.config.idempotency_lease;
+        // Longer than the lease, so that a claim whose holder died is taken over before that.
         let give_up = Instant::now() + lease + lease / 2;
         loop {
             let claim = self
@@ -218,6 +222,7 @@ impl Acceptor {
             count(|state| !state.is_over()),
             count(|state| state == InitialState::Undecided),
         );
+        // Asked before the record is written, because the record says who publishes: ingest or the sweeper.
         let queue_is_there = self.dependencies.queue.available();
         let record = record(tenant, id, &event, accepted_at, &endpoints, queue_is_there);
         match self.dependencies.recorder.record(record).await {
@@ -265,6 +270,7 @@ impl Acceptor {
     /// or a schema needs it.
     async fn fan_out(&self, tenant: TenantId, event: &ValidEvent) -> Result<(Vec<Target>, Vec<String>), Problem> {
         let Dependencies { registry, recorder, .. } = &self.dependencies;
+        // In a block, because the view can't be shared between threads and so can't live across an await.
         let (mut warnings, evaluating) = {
             let view = EventView::new(&event.event_type, event.occurred_at, &event.payload);
             let warnings = self.schemas.check(registry, tenant, &event.event_type, &view)?;
@@ -302,6 +308,7 @@ impl Acceptor {
             publisher.publish(messages).await;
             drop(reservation);
         };
+        // A task of its own, because a caller that goes away must not stop messages half-way.
         let publishing = tokio::spawn(publishing.instrument(span));
         let _ = tokio::time::timeout(LONG, publishing).await;
     }
@@ -331,10 +338,12 @@ fn fingerprint(event: &ValidEvent) -> [u8; 32] {
     let at = if event.occurred_at_given {
         event.occurred_at.as_nanosecond()
     } else {
+        // No time has this value, so a time that was not stated differs from every one that was.
         i128::MIN
     };
     Sha256::new()
         .chain_update(event.event_type.as_str())
+        // Ends the type, which can't contain this byte, so that no two events share a text.
         .chain_update([0])
         .chain_update(at.to_be_bytes())
         .chain_update(&event.payload)

@@ -47,6 +47,7 @@ impl Evaluator {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             filters: Arc::default(),
+            // Half of the cores, so that accepting events goes on beside it.
             threads: Arc::new(Semaphore::new((cores / 2).max(1))),
             most_waiting,
         }
@@ -84,6 +85,7 @@ impl Evaluator {
         let mut evaluated = Vec::with_capacity(endpoints.len());
         for endpoint in &endpoints {
             match InitialState::of(endpoint, &event.event_type, view, &mut asking, backlogs) {
+                // What is undecided here has only used up the small budget, and is asked again with a larger one.
                 Ok(state) if state != InitialState::Undecided => evaluated.push(Target {
                     endpoint: endpoint.clone(),
                     state,
@@ -108,6 +110,7 @@ impl Evaluator {
             Problem::exhausted("filters_busy", detail).with_retry_after(Duration::from_secs(1))
         };
         let waiting = Waiting::of(&rest.filters, event.payload.len(), self.most_waiting).ok_or_else(too_busy)?;
+        // The tenant's turn first, or events of one tenant would hold threads while they wait for each other.
         let turn = async {
             (
                 rest.filters.turn.clone().acquire_owned().await,
@@ -121,6 +124,7 @@ impl Evaluator {
         let evaluating = tokio::task::spawn_blocking(move || {
             let evaluated = rest.evaluate(&event, &backlogs);
             filters.keep_within_bounds();
+            // Held by the thread and not by the caller, who may go away while it still computes.
             drop(turn);
             evaluated
         });

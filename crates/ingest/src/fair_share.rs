@@ -51,6 +51,7 @@ impl FairShares {
         let share = self.usual.or_as_set(settings);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= MANY && !used.contains_key(&tenant) {
+            // A full bucket is what a tenant that is not remembered begins with, so forgetting it changes nothing.
             used.retain(|_, Used { bucket, share }| !bucket.is_full(share.per_second, share.burst, now));
         }
         let used = used.entry(tenant).or_insert_with(|| Used {

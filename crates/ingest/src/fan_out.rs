@@ -14,7 +14,6 @@ pub(crate) struct Target {
     pub(crate) state: InitialState,
 }
 
-/// Initial state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InitialState {
     /// Its first attempt is made as soon as possible.

@@ -23,7 +23,6 @@ const ENTRY: usize = 128;
 #[derive(Default)]
 pub(crate) struct Filters(RwLock<HashMap<TenantId, Arc<TenantFilters>>>);
 
-/// Compiled filters of one tenant.
 pub(crate) struct TenantFilters {
     compiled: Mutex<Compiled>,
     /// Serialises the tenant's events whose filters take long.

@@ -145,7 +145,6 @@ impl EventService for Service {
     }
 }
 
-/// Refuses empty and oversized batches.
 pub(crate) fn check_batch(events: usize, max: usize) -> Result<(), Problem> {
     match events {
         0 => Err(Problem::invalid("batch_empty", "the batch has no events").at("events")),

@@ -30,6 +30,7 @@ impl MemoryBudget {
 
     /// Room for a payload, as soon as there is some; all that there is, if it needs more.
     pub(crate) async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        // More permits than there are would be waited for without end.
         let permits = kib(bytes).min(self.all);
         self.permits.clone().acquire_many_owned(permits).await.ok()
     }
@@ -41,6 +42,7 @@ impl MemoryBudget {
             return None;
         }
         let permits = kib(bytes.saturating_mul(copies.saturating_sub(1)));
+        // Not waited for: a reference to the ledger needs no room and is nearly as good.
         self.permits.clone().try_acquire_many_owned(permits).ok()
     }
 }

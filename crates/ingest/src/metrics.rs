@@ -86,7 +86,6 @@ impl Transport {
     }
 }
 
-/// Counts an accepted event.
 pub(crate) fn accepted(transport: Transport, took: Duration) {
     EVENTS.with_label_values(&["accepted", ""]).inc();
     ACCEPTANCE

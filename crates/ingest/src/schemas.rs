@@ -78,6 +78,7 @@ impl Schemas {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&version.event_type)
             .cloned();
+        // The registry's cache keeps the `Arc` of a version that did not change.
         if let Some(known) = known.filter(|known| Arc::ptr_eq(&known.of, version)) {
             return known.schema;
         }

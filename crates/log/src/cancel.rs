@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Interval between looks for endpoints with such a moment.
 const EVERY: Duration = Duration::from_millis(500);
-/// Deliveries cancelled per statement.
 const BATCH: u32 = 1_000;
 
 pub(crate) async fn run(ledger: Arc<dyn Ledger>, shutdown: CancellationToken) {

@@ -38,6 +38,7 @@ pub(crate) async fn run(
         if batch.is_empty() {
             return Err("the queue stopped delivering records");
         }
+        // The queue no longer counts these records as waiting, and they are not in the ledger yet.
         let _in_hand = drained.in_hand();
         tokio::select! {
             // What is not acknowledged comes again.

@@ -82,6 +82,7 @@ impl Forgetting {
 /// Tells if the day of the delivery's event has been dropped; never if `retention` is zero.
 pub(crate) fn is_dropped(delivery: DeliveryId, retention: Duration, now: Timestamp) -> bool {
     const DAY: Duration = Duration::from_secs(86_400);
+    // Days are dropped whole, so the first event of a day stays up to a day longer.
     !retention.is_zero() && age(delivery, now) > retention + DAY
 }
 
@@ -104,6 +105,7 @@ impl Drained {
                 _ = timer.tick() => {}
             }
             let depths = queue.depths_of(Source::Records).await;
+            // A queue that can't tell counts as not empty: nothing is declared gone on a guess.
             self.saw(depths.is_ok_and(|depths| depths.iter().all(|depth| depth.ready == 0)));
         }
     }

@@ -86,6 +86,7 @@ impl AttemptLogService for Service {
             Ok(()) => Ok(Response::new(pb::RecordResponse {
                 backlogged_endpoint_ids: self.backlog.endpoint_ids(),
             })),
+            // By this code recorders know that it will never be accepted; after any other they spill the record.
             Err(error) if is_refusal(&error) => Err(Status::failed_precondition(error.to_string())),
             Err(error) => Err(Status::unavailable(error.to_string())),
         }
@@ -149,6 +150,7 @@ impl AttemptLogService for Service {
         let _permit = self.reads.read(&caller).await?;
         let id = required(&request.get_ref().attempt_id, "attempt_id")?;
         let attempt = self.ledger.attempt(id).await.map_err(Problem::from)?;
+        // Another tenant's attempt counts as unknown, so that nobody learns that it exists.
         let Some(attempt) = attempt.filter(|attempt| may_see(&caller, attempt.summary.tenant)) else {
             return Err(Problem::not_found("attempt_unknown", format!("there is no attempt {id}")).into());
         };

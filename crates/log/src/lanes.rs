@@ -21,7 +21,6 @@ const MAX_PUT: usize = 1_000;
 /// Number of graces after which a delivery is published again whatever the length of its lane.
 const MAX_GRACES: u32 = 12;
 
-/// Knowledge about all lanes.
 pub(crate) struct Lanes {
     shards: u16,
     /// The longest that anything is believed to wait.
@@ -30,7 +29,6 @@ pub(crate) struct Lanes {
     known: HashMap<Lane, Known>,
 }
 
-/// Knowledge about one lane.
 #[derive(Default)]
 struct Known {
     /// Messages published before this time have left the lane.
@@ -56,6 +54,7 @@ impl Lanes {
         }
         self.looked = Some(Instant::now());
         for kind in LaneKind::ALL {
+            // Before asking: what is published until the answer comes must not count as older.
             let now = now();
             match queue.depths_of(Source::Work(kind)).await {
                 Ok(depths) => depths.iter().for_each(|depth| self.saw(depth, now)),

@@ -75,6 +75,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             grpc_address: "0.0.0.0:50052".into(),
+            // What arrives during a commit is the next batch; more writers make smaller ones (docs/decisions/0035).
             writers: 1,
             grace: Duration::from_secs(75),
             sweep_every: Duration::from_millis(250),
@@ -207,6 +208,7 @@ impl Log {
             max_window: config.release_window,
             backlog,
         });
+        // Shared, so that a task that is started again after a panic goes on with the same receiver.
         let to_tell = Arc::new(Mutex::new(to_tell));
         let supervisor = Supervisor::new(self.health, shutdown.clone());
         supervisor.spawn("queue_watch", {

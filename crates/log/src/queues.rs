@@ -99,6 +99,7 @@ impl Service {
             Some(pb::settle_parked_request::Which::All(true)) => Selection::All,
             _ => return Err(Problem::invalid("which_missing", "name one message by its id, or say all").into()),
         };
+        // Before the entry is written: the audit log names no message that is not there.
         if let Selection::One(id) = &selection
             && self
                 .queue
@@ -204,7 +205,7 @@ fn read_queue(text: &str) -> Result<ParkedQueue, Problem> {
     match text {
         "" | "parked" => Ok(ParkedQueue::Parked),
         "unrouted" => Ok(ParkedQueue::Unrouted),
-        _ => Err(Problem::invalid("queue_unknown", "messages are put aside in `parked` and `unrouted`").at("queue")),
+        _ => Err(Problem::invalid("queue_unknown", "messages are set aside in `parked` and `unrouted`").at("queue")),
     }
 }
 

@@ -61,6 +61,7 @@ impl Reads {
 
     /// Waits for a permit to count.
     pub(crate) async fn count(&self, caller: &Caller) -> Result<Permit, Problem> {
+        // The caller's own permit first, or those who wait for theirs would hold all of the shared ones.
         let own = wait(self.of(caller).counts).await.ok_or_else(too_many)?;
         let busy = || {
             let detail = "too many counts are running: try again in a moment";

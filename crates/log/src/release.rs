@@ -46,7 +46,6 @@ const AT_ONCE: usize = 8;
 /// Graces after which a released delivery no longer counts as in flight: after one the sweeper takes care of it.
 const UNDER_WAY_FOR: u32 = 2;
 
-/// Deliveries cancelled per statement.
 const CANCEL_BATCH: u32 = 1_000;
 
 pub(crate) struct Releaser {
@@ -64,7 +63,6 @@ pub(crate) struct Releaser {
 struct Flow {
     under_way: HashMap<DeliveryId, Released>,
     window: usize,
-    /// The endpoint's rate limit.
     rate: Option<Bucket>,
     pause: Duration,
     not_before: Option<Instant>,
@@ -81,6 +79,7 @@ impl Releaser {
     pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut timer = tokio::time::interval(SERVE_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Until then every endpoint would be missing from the cache, and be looked up in the registry.
         self.registry.loaded().await;
         let mut flows = HashMap::new();
         let mut next_look = Instant::now();
@@ -126,7 +125,7 @@ impl Releaser {
                 return;
             }
             if let Err(error) = self.turn(*endpoint, flow).await {
-                tracing::debug!(%endpoint, %error, "its could not release held deliveries; retrying");
+                tracing::debug!(%endpoint, %error, "could not release its held deliveries; retrying");
             }
         });
         all.await;
@@ -176,6 +175,7 @@ impl Releaser {
         self.look_after(flow).await?;
         let room = flow.window.saturating_sub(flow.under_way.len());
         let room = flow.within_rate(room, endpoint.overrides.rate_limit);
+        // `look_after` sets it when none of the last released deliveries was taken.
         if room == 0 || flow.not_before.is_some() {
             return Ok(());
         }
@@ -195,6 +195,7 @@ impl Releaser {
                 },
             )
         };
+        // Before publishing, so that those whose publish fails are looked after as well.
         flow.under_way.extend(held.iter().map(released));
         failpoint::pass("log::before_release");
         metrics::RELEASED.inc_by(self.republisher.publish(held).await.len() as u64);
@@ -208,7 +209,7 @@ impl Releaser {
             return Ok(());
         }
         let ids: Vec<DeliveryId> = flow.under_way.keys().copied().collect();
-        let (mut attempted, mut put_aside, mut blocked) = (0, 0, 0);
+        let (mut attempted, mut deferred, mut blocked) = (0, 0, 0);
         let states = self.ledger.states(&ids).await?;
         // Of the others there is nothing left: their event was erased or has become too old.
         let known: HashSet<DeliveryId> = states.iter().map(|(id, ..)| *id).collect();
@@ -227,19 +228,20 @@ impl Releaser {
                     flow.under_way.remove(&id);
                 }
                 DeliveryState::Held(reason) => {
-                    put_aside += 1;
+                    deferred += 1;
                     blocked += usize::from(reason.needs_repair());
                     flow.under_way.remove(&id);
                 }
-                DeliveryState::Scheduled { .. } => put_aside += 1,
+                // It comes back from its delay queue by itself, so it still counts as under way.
+                DeliveryState::Scheduled { .. } => deferred += 1,
                 _ => {}
             }
         }
-        put_aside += flow.give_up(self.grace * UNDER_WAY_FOR);
-        if attempted + put_aside > 0 {
+        deferred += flow.give_up(self.grace * UNDER_WAY_FOR);
+        if attempted + deferred > 0 {
             flow.is_blocked = blocked > 0 && attempted == 0;
         }
-        flow.adapt(attempted, put_aside, self.max_window);
+        flow.adapt(attempted, deferred, self.max_window);
         Ok(())
     }
 
@@ -289,11 +291,11 @@ impl Flow {
             .count()
     }
 
-    fn adapt(&mut self, attempted: usize, put_aside: usize, max_window: usize) {
+    fn adapt(&mut self, attempted: usize, deferred: usize, max_window: usize) {
         if attempted > 0 {
             self.pause = FIRST_PAUSE;
         }
-        if put_aside > 0 {
+        if deferred > 0 {
             if attempted == 0 {
                 self.not_before = Some(Instant::now() + self.pause);
                 self.pause = (self.pause * 2).min(MAX_PAUSE);

@@ -28,7 +28,6 @@ use crate::rows::Rows;
 const EVERY: Duration = Duration::from_millis(500);
 /// Time without progress after which another replica may take a replay.
 const LEASE: Duration = Duration::from_secs(10);
-/// Maximum rows per batch.
 const BATCH: u32 = 500;
 /// Time for one replay while others may wait.
 const TURN: Duration = Duration::from_secs(10);
@@ -111,6 +110,7 @@ async fn work(
         }
     };
     let per_second = replay.per_second.max(1);
+    // A second's worth at most, so that the rate is kept in small steps.
     let size = per_second.min(BATCH);
     let (began, mut looked, mut long) = (Instant::now(), None::<Instant>, HashSet::new());
     let mut mark = replay.progress.walked_to;
@@ -119,6 +119,7 @@ async fn work(
         if looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
             looked = Some(Instant::now());
             let retries = republisher.queue.depths_of(Source::Work(LaneKind::Retry)).await;
+            // A queue that can't tell is taken for one without a backlog; the sweeper stops at what it refuses.
             let retries = retries.unwrap_or_default().into_iter();
             let with_backlog = retries.filter(|depth| depth.ready >= BACKLOG);
             long = with_backlog.filter_map(|depth| depth.lane).collect();
@@ -141,6 +142,7 @@ async fn work(
         let new = progress.deliveries.saturating_sub(made);
         made = progress.deliveries;
         metrics::REPLAYED.inc_by(new);
+        // Only what was made counts against the rate, not rows that were passed over.
         let pause = Duration::from_secs_f64(new as f64 / f64::from(per_second));
         tokio::select! {
             () = shutdown.cancelled() => {}

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::filter::{attempt_query, delivery_query, event_query};
 
-/// Maximum of a count.
 const MAX_COUNT: u64 = 2_000_000;
 
 /// Selection of rows, restricted to what the caller may see.
@@ -73,6 +72,7 @@ impl Rows {
             .iter()
             .filter_map(|row| Some((row.event, to.or(row.endpoint)?)))
             .collect();
+        // Several attempts of one delivery become one new delivery.
         again.sort_unstable();
         again.dedup();
         Ok(Some(Batch {

@@ -74,7 +74,6 @@ struct Sweeper {
     /// After a start and after an outage the ledger may be behind: what was attempted meanwhile waits as records, and
     /// would be taken for forgotten. What only the ledger kept can't have been attempted.
     behind: Option<Instant>,
-    /// Current batch size.
     batch: u32,
 }
 

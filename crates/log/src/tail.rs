@@ -75,7 +75,6 @@ impl Tail {
         records.iter().filter_map(attempt).collect()
     }
 
-    /// Distributes committed attempts.
     pub(crate) fn send(&self, attempts: Vec<Arc<AttemptSummary>>) {
         if !attempts.is_empty() && self.others_are_watched() {
             // When too many wait to be told, these are left out.

@@ -78,12 +78,14 @@ impl Upkeep {
     }
 
     async fn is_mine(&self) -> Result<bool, StoreError> {
+        // Claiming what is one's own renews the lease.
         self.store.claim_upkeep(self.process, Timestamp::now(), LEASE).await
     }
 
     /// Runs every part even if another fails, and returns the first error.
     async fn round(&self) -> Result<(), StoreError> {
         let now = Timestamp::now();
+        // First, because rows of a day without a partition have to be moved later, while commits wait.
         let mut result = self.store.prepare_partitions(now, self.config.partitions_ahead).await;
         result = first(result, self.drop_old_days(now).await);
         result = first(result, self.forget_keys().await);

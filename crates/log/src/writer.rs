@@ -63,6 +63,8 @@ impl Writer {
         let stopped = || Arc::new(StoreError::Unavailable("the writer has stopped".into()));
         self.jobs.send(Job { records, done }).await.map_err(|_| stopped())?;
         match result.await.map_err(|_| stopped())? {
+            // Not through the queue, where it would share a commit again and could be refused for a neighbour's
+            // fault.
             Err(error) if is_refusal(&error) => self.committer.commit(retry).await.map_err(Arc::new),
             result => result,
         }
@@ -107,6 +109,7 @@ async fn write(committer: Committer, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
     loop {
         let (mut records, mut waiters) = (Vec::new(), Vec::new());
         {
+            // Given up before the commit, so that another writer gathers the next batch meanwhile.
             let mut waiting = waiting.lock().await;
             let Some(first) = waiting.recv().await else { return };
             let mut next = Some(first);

@@ -68,13 +68,12 @@ pub enum Act {
     TakeAndDefer(Message),
     /// `Worker::attempt`.
     Send {
-        /// The response is a success.
         success: bool,
         /// The wait that follows has a delay queue (`Settler::is_kept_by_queue`).
         has_delay_queue: bool,
     },
     /// `Obstacle::Hold`, `Obstacle::Cancel`: the endpoint takes nothing.
-    PutAside,
+    HoldOrCancel,
     /// `Settler::deferred` after the endpoint's limiter throttled it (`EndpointLimiters::acquire`).
     Defer {
         /// The delivery goes to a delay queue; otherwise it is held.
@@ -145,7 +144,7 @@ pub(crate) fn imaginable(which: usize, state: &State, add: &mut dyn FnMut(Cost, 
                 add(Cost::Deferral, Act::Defer { goes_round: true });
             }
         }
-        Phase::Cleared(_) => add(Cost::Free, Act::PutAside),
+        Phase::Cleared(_) => add(Cost::Free, Act::HoldOrCancel),
         Phase::Recording { .. } => {
             if !(state.log_away && state.broker_away) {
                 add(Cost::Free, Act::Record);
@@ -206,7 +205,7 @@ fn proceed(act: Act, mut hand: Hand, protocol: &Protocol, state: &mut State) -> 
             },
             _,
         ) => send(hand.message.step, success, has_delay_queue, protocol, state),
-        (Act::PutAside, _) => {
+        (Act::HoldOrCancel, _) => {
             let standing = if state.endpoint == Endpoint::Deleted {
                 Standing::Cancelled
             } else {

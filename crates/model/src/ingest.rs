@@ -22,7 +22,6 @@ pub struct Accepting {
 /// Progress of a message to the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Publishing {
-    /// Not yet published.
     ToDo,
     /// Confirmed, or not wanted, or left to the sweeper.
     Done,

@@ -7,7 +7,6 @@ use tidings_domain::Step;
 pub struct Ledger {
     /// The event is on record; without it nobody gets the content.
     pub event: bool,
-    /// The delivery's row.
     pub row: Option<Row>,
     /// The requests that are recorded, one bit each.
     pub attempts: u16,
@@ -52,12 +51,7 @@ pub enum Record {
     /// An event was accepted, and with it the delivery.
     Event(Row),
     /// Record of an attempt.
-    Attempt {
-        /// Number of the attempt.
-        number: u8,
-        /// The row after the attempt.
-        after: Row,
-    },
+    Attempt { number: u8, after: Row },
     /// The delivery changed without a request.
     Move(Row),
 }

@@ -14,7 +14,6 @@ pub enum Act {
     Disable,
     /// It is enabled again. This is free: what is held for an endpoint that stays off rightly waits.
     Enable,
-    /// The owner deletes the endpoint.
     Delete,
 }
 

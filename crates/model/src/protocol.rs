@@ -27,7 +27,6 @@ pub enum Rule {
 /// Bounds that make the state space finite.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Number of dispatchers.
     pub dispatchers: usize,
     /// Attempts after which a delivery is exhausted, at most 3.
     pub attempts: u32,

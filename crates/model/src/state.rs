@@ -26,7 +26,6 @@ pub struct State {
     pub endpoint: Endpoint,
     /// Ingest and dispatchers can't reach log. Sweeper and drain may still reach the database.
     pub log_away: bool,
-    /// The broker is unreachable.
     pub broker_away: bool,
     /// Remaining budget.
     pub left: Budget,
@@ -62,7 +61,6 @@ pub struct Message {
     pub redelivered: bool,
 }
 
-/// Content of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Content {
     /// The event, accepted less than `check_after` ago.
@@ -84,7 +82,6 @@ pub enum Endpoint {
 /// History of a run. Nothing in the protocol reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Seen {
-    /// Number of requests per attempt.
     pub sends: [u8; 3],
     /// Number of requests in total; each carries its place in this count.
     pub sent: u8,
@@ -103,7 +100,6 @@ pub struct Seen {
 pub struct Bag<T>(Vec<T>);
 
 impl State {
-    /// The initial state.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self {

@@ -105,6 +105,7 @@ impl Schema {
         }
         let regex = PatternOptions::regex().size_limit(Self::MAX_REGEX);
         let validator = jsonschema::options()
+            // A reference that is fetched would let a customer's schema make requests from here.
             .offline()
             .with_pattern_options(regex)
             .build(&schema)
@@ -135,6 +136,7 @@ impl Schema {
         if work > Self::MAX_WORK {
             return Err(whole("the payload has too many values for so large a schema".into()));
         }
+        // First the quick question; violations are gathered only where there are some.
         if self.validator.is_valid(payload) {
             return Ok(());
         }
@@ -147,6 +149,7 @@ impl Schema {
         Err(errors
             .map(|error| Violation {
                 path: bounded(error.instance_path().as_str()),
+                // Without the value, which may be personal and would end up in answers and logs.
                 message: bounded(&error.masked().to_string()),
             })
             .collect())

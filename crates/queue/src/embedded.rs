@@ -81,9 +81,11 @@ impl Embedded {
             clock: Clock::new(),
             closing: closing.clone(),
         });
+        // What a former process left in the table has to be read before anything new arrives.
         inner.unread.notify_one();
         let supervisor = Supervisor::new(health.clone(), closing.clone());
         supervisor.spawn("queue_store", {
+            // Shared, so that a task that is started again after a panic goes on with the same receiver.
             let (inner, published) = (inner.clone(), Arc::new(AsyncMutex::new(published)));
             move || tasks::store_and_read(inner.clone(), published.clone())
         });
@@ -115,12 +117,15 @@ impl Queue for Embedded {
     async fn consume(&self, source: Source, prefetch: u16) -> mpsc::Receiver<Incoming> {
         let mut lanes = self.inner.lanes();
         let numbers: Vec<i64> = lanes.numbers().filter(|number| is_of(*number, source)).collect();
+        // 0 would hand out nothing here, and everything at once with the broker.
         let prefetch = prefetch.max(1);
         let (messages, taken) = mpsc::channel(usize::from(prefetch) * numbers.len());
         if self.inner.closing.is_cancelled() {
             return taken;
         }
+        // Room for the whole prefetch of every lane, so that handing out never has to wait.
         lanes.add_taker(&numbers, prefetch, messages, metrics::Taken::of(source));
+        // `hand_out` takes the same lock.
         drop(lanes);
         for number in numbers {
             self.inner.hand_out(number);
@@ -215,6 +220,7 @@ impl Inner {
             Route::Records => (RECORDS, None),
             Route::Parked => (PARKED, None),
         };
+        // This queue does not know such a lane, so what is stored there would be read by nobody.
         if matches!(outgoing.to, Route::Work(lane) | Route::Delay(_, lane) if lane.shard >= self.topology.shards()) {
             return Err(PublishError::Unroutable(queue_name(lane)));
         }
@@ -231,6 +237,7 @@ impl Inner {
             .map_err(|_| closed())?;
         answer
             .await
+            // The task may have committed the message before it ended.
             .unwrap_or_else(|_| Err(PublishError::Unknown("the queue was closed".into())))
     }
 
@@ -295,6 +302,7 @@ impl Acknowledge for Unsettled {
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {
+            // Fails only after the task ended with the queue; the message is still in the table then.
             let _ = self.inner.returned.send(Returned {
                 message,
                 taker: self.taker,

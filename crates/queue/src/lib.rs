@@ -104,7 +104,6 @@ pub struct Depth {
     pub lane: Option<Lane>,
     /// Messages that wait. Unsettled ones, and those moving from a delay queue to a lane, do not count.
     pub ready: u64,
-    /// Number of consumers.
     pub consumers: u32,
 }
 
@@ -158,7 +157,6 @@ pub enum Route {
 /// A work queue: first attempts or later ones, in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lane {
-    /// Priority of the lane.
     pub kind: LaneKind,
     /// Number of the shard, from the endpoint's id.
     pub shard: u16,

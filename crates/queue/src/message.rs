@@ -51,6 +51,7 @@ impl Message {
     /// The lane for its next attempt, by step and endpoint.
     #[must_use]
     pub fn lane(&self, shards: u16) -> Lane {
+        // A first attempt that was moved goes to the retry lane, so that what returns never delays new events.
         let first = self.step.attempt() == 1 && self.step.moves() == 0;
         let kind = if first { LaneKind::Live } else { LaneKind::Retry };
         Lane {
@@ -115,6 +116,7 @@ impl Message {
                 occurred_at: time(c.occurred_at_us, "occurred_at")?,
                 accepted_at: time(c.accepted_at_us, "accepted_at")?,
                 payload: c.payload,
+                // A broken trace context is no reason to refuse an event.
                 traceparent: TraceParent::parse(&c.traceparent),
                 span: TraceParent::parse(&c.span),
             }),

@@ -81,7 +81,7 @@ pub(crate) static BLOCKED: LazyLock<IntGauge> = LazyLock::new(|| {
 static PARKED_SETTLED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters(
         "tidings_queue_parked_settled_total",
-        "Messages put aside that an operator requeued or discarded.",
+        "Messages set aside that an operator requeued or discarded.",
         &["outcome"],
     )
 });
@@ -191,6 +191,7 @@ pub(crate) fn published(result: &Result<(), PublishError>, took: Duration) {
         Err(PublishError::NoDelayQueue(_)) => "no_rung",
     };
     PUBLISHES.with_label_values(&[outcome]).inc();
+    // A timeout's duration would say nothing of confirms.
     if result.is_ok() {
         CONFIRM.observe(took.as_secs_f64());
     }

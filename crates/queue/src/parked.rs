@@ -23,7 +23,6 @@ pub enum ParkedQueue {
     Unrouted,
 }
 
-/// One parked message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     /// Names it, as long as it is there.
@@ -38,7 +37,6 @@ pub struct Parked {
     pub body: Bytes,
 }
 
-/// Content of a parked message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedKind {
     /// A [`Message`] from a lane.
@@ -146,12 +144,14 @@ impl Parked {
             return parked;
         }
         let id = if message_id.is_empty() {
+            // Its keys are fixed, so the id stays the same from one listing to the next.
             let mut hasher = DefaultHasher::new();
             bytes.hash(&mut hasher);
             format!("{:016x}", hasher.finish())
         } else {
             message_id.to_owned()
         };
+        // The broker parks messages unchanged, so only the queue tells why.
         let reason = match from {
             ParkedQueue::Parked => format!("handed out {DELIVERY_LIMIT} times without being settled"),
             ParkedQueue::Unrouted => "its lane was gone when its wait was over".to_owned(),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_broker_puts_aside_is_shown_as_it_is() {
+    fn what_the_broker_sets_aside_is_shown_as_it_is() {
         let message = message();
         let read = Parked::read(ParkedQueue::Parked, message.encode(), "one-1");
         assert_eq!((read.id.as_str(), read.parked_at), ("one-1", None));

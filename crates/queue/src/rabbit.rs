@@ -99,10 +99,14 @@ impl Default for Config {
             delays: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             confirm_timeout: Duration::from_secs(10),
+            // As long as ingest waits for a publish at most; longer alarms are for the ledger to bridge.
             blocked_wait: Duration::from_secs(1),
+            // Measured: a quorum queue that is killed in its first seconds comes back without its confirmed messages.
             settle: Duration::from_secs(3),
             redeliver_after: Duration::from_secs(1),
+            // Measured: two publish a third more than one, which waits for confirms between its batches.
             publish_channels: 2,
+            // The broker does not report a binding that was deleted.
             check_every: Duration::from_secs(60),
             tls: ClientTls::default(),
         }
@@ -218,6 +222,7 @@ impl Queue for Rabbit {
         let shared = &self.shared;
         // Prefetch 0 would mean "no bound" to the broker.
         let prefetch = prefetch.max(1);
+        // The channel holds the whole prefetch, so that a slow consumer never holds up the connection.
         let room = usize::from(prefetch) * shared.topology.queues_of(source).len();
         let (messages, taken) = mpsc::channel(room);
         let subscription = Subscription {
@@ -236,6 +241,7 @@ impl Queue for Rabbit {
     }
 
     fn available(&self) -> bool {
+        // A connection alone proves nothing: only a confirmed message makes it `Up` (docs/decisions/0027).
         matches!(&*self.shared.link.borrow(), Link::Up(_))
     }
 
@@ -301,6 +307,7 @@ impl Shared {
 
     /// Lets other addresses have a try first after a connection was lost.
     fn leave(&self, line: &Line, failure: &Failure) {
+        // Missing queues and wrong settings are the same at every address.
         if let (Ok(broker), Cure::Retry) = (&self.broker, failure.cure) {
             broker.addresses.failed(line.address.socket);
         }
@@ -309,6 +316,7 @@ impl Shared {
 
 /// Delays between connection attempts.
 fn backoff() -> Backoff {
+    // Short at first, because a failover of the broker takes less than a second.
     Backoff::new(Duration::from_millis(100), Duration::from_secs(5))
 }
 

@@ -76,6 +76,7 @@ impl Topology {
         const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
         let mut all: BTreeSet<Duration> = self.delays.into_iter().collect();
         for delay in delays {
+            // Queues take whole milliseconds, and a queue name holds them.
             if delay.is_zero() || delay > WEEK || delay.subsec_nanos() % 1_000_000 != 0 {
                 return Err(TopologyError::Delay(delay));
             }
@@ -90,7 +91,6 @@ impl Topology {
         })
     }
 
-    /// Shards per lane.
     #[must_use]
     pub fn shards(&self) -> u16 {
         self.shards

@@ -49,6 +49,7 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         W: Fn(Vec<T>) -> F + Send + Sync + 'static,
         F: Future<Output = Vec<R>> + Send + 'static,
     {
+        // Bounded, so that callers wait when the log service is slow instead of filling memory.
         let (items, waiting) = mpsc::channel::<Item<T, R>>(limits.items * 4);
         let waiting = Arc::new(Mutex::new(waiting));
         let slots = Arc::new(Semaphore::new(limits.concurrent));
@@ -93,11 +94,13 @@ async fn form<T, R, F, W>(
             },
         };
         let (mut values, mut answers, mut bytes) = (vec![first.value], vec![first.answer], first.bytes);
+        // Counted from the first item: each wait is bounded, however many follow.
         let full_at = Instant::now() + limits.gather;
         while values.len() < limits.items
             && let Some(item) = next_before(&mut waiting, full_at, limits.gather).await
         {
             if bytes + item.bytes > limits.bytes {
+                // It can't go back into the channel, so it begins the next batch.
                 left_over = Some(item);
                 break;
             }
@@ -106,6 +109,7 @@ async fn form<T, R, F, W>(
             answers.push(item.answer);
         }
         let results = work(values);
+        // Apart from the loop, so that the next batch forms meanwhile; the slot bounds how many are under way.
         tokio::spawn(async move {
             for (answer, result) in answers.into_iter().zip(results.await) {
                 // The caller was cancelled, and the result concerns nobody else.

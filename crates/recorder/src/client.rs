@@ -43,6 +43,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             servers: vec!["http://127.0.0.1:50052".into()],
+            // Publishers wait for this before their record is spilled.
             deadline: Duration::from_secs(2),
             tls: ClientTls::default(),
         }
@@ -97,6 +98,7 @@ impl LogClient {
     /// that restarts does not count.
     async fn is_serving(&self) -> Result<(), Status> {
         let mut said = Status::unavailable("the log service does not report that it is serving");
+        // One more than there are, because other calls move the turn meanwhile.
         for _ in 0..=self.replicas.len() {
             let mut health = HealthClient::new(self.channel.clone());
             let asked = HealthCheckRequest::default();

@@ -18,6 +18,7 @@ use crate::metrics;
 
 const LIMITS: Limits = Limits {
     items: 128,
+    // Questions are small; answers that grow too large are asked for in halves.
     bytes: usize::MAX,
     concurrent: 4,
     gather: Duration::ZERO,
@@ -110,6 +111,7 @@ async fn fetch(log: LogClient, sought: Vec<Sought>) -> Vec<Result<Found, FetchEr
             // Together their payloads are larger than an answer may be.
             Err(status) if status.code() == Code::OutOfRange && sought.len() > 1 => {
                 let rest = sought.split_off(sought.len() / 2);
+                // The first half lies on top, so that answers keep the order of the questions.
                 parts.extend([rest, sought]);
             }
             Err(status) => {
@@ -154,6 +156,7 @@ fn read(delivery: &pb::FetchedDelivery) -> Result<Found, WireError> {
         "unknown" => Some(Gone::Unknown),
         _ => None,
     };
+    // A delivery that has ended needs no content, so a missing event changes nothing.
     if let Some(why) = why.filter(|_| !delivery.terminal) {
         return Ok(Found::Gone { why, recorded });
     }
@@ -177,6 +180,7 @@ fn content(delivery: &pb::FetchedDelivery) -> Result<Content, WireError> {
         accepted_at: time_from_micros(delivery.accepted_at_us, "accepted_at")?,
         payload: delivery.payload.clone(),
         traceparent: TraceParent::parse(&delivery.traceparent),
+        // The span of acceptance ended long ago; only queued content bears it.
         span: None,
     })
 }

@@ -21,6 +21,7 @@ use crate::metrics;
 /// Batches of up to this size go to the log service, a few at once.
 const LIMITS: Limits = Limits {
     items: 512,
+    // Far below the largest message between roles, so that a single large record still fits.
     bytes: 8 * 1024 * 1024,
     concurrent: 4,
     gather: Duration::ZERO,
@@ -57,12 +58,7 @@ pub enum Durable {
 pub enum RecordError {
     /// Neither the log service nor the records queue took it.
     #[error("neither the log service nor the queue is available: {log}; {queue}")]
-    Unavailable {
-        /// Error of the log service.
-        log: String,
-        /// Error of the queue.
-        queue: String,
-    },
+    Unavailable { log: String, queue: String },
     /// The log service refuses the record for good.
     #[error("the log service refuses the record: {0}")]
     Refused(String),
@@ -110,6 +106,7 @@ impl Recorder {
     /// Writes a record; `Ok` means that it is durable.
     pub async fn record(&self, mut record: pb::Record) -> Result<Durable, RecordError> {
         let span = trace::within("record", Kind::Client);
+        // Before the size is taken, for it is part of what is sent.
         record.span = trace::traceparent(&span).unwrap_or_default();
         let bytes = record.encoded_len();
         let batcher = match record.record {
@@ -210,6 +207,7 @@ impl Path {
                     results.extend((0..count).map(|_| Ok(())));
                 }
                 Err(status) if is_refusal(&status) && count > 1 => {
+                    // The second half goes below the first, so that results keep the order of records.
                     parts.push(part.split_off(count / 2));
                     parts.push(part);
                 }
@@ -221,6 +219,7 @@ impl Path {
                     metrics::LOG_FAILURES.inc();
                     let left = count + parts.iter().map(Vec::len).sum::<usize>();
                     tracing::warn!(code = ?status.code(), error = status.message(), left, "log service away");
+                    // Halves that were not tried count as away: trying each would cost a deadline per half.
                     results.extend((0..left).map(|_| Err(Untaken::Away(status.message().to_owned()))));
                     break;
                 }
@@ -230,6 +229,7 @@ impl Path {
     }
 
     async fn spill(&self, record: &pb::Record) -> Result<(), PublishError> {
+        // One message per record, so that one which can't be written is parked without its neighbours.
         let body = Bytes::from(record.encode_to_vec());
         let to = Route::Records;
         self.queue.publish(Outgoing { to, body }).await?;
@@ -256,6 +256,7 @@ impl Path {
 fn is_refusal(status: &Status) -> bool {
     matches!(
         status.code(),
+        // `OutOfRange` is a batch above the size limit, which halving cures.
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition
     )
 }

@@ -22,7 +22,6 @@ impl Backoff {
         }
     }
 
-    /// The next wait.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator would make callers unwrap what never ends"

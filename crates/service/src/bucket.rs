@@ -11,7 +11,6 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full bucket.
     #[must_use]
     pub fn full(burst: f64, now: Instant) -> Self {
         Self {

@@ -37,7 +37,6 @@ pub enum ClientError {
     Address {
         /// The key of the configuration.
         key: &'static str,
-        /// Its value.
         server: String,
     },
     /// TLS that can't be set up, or is set and not asked for.
@@ -45,7 +44,6 @@ pub enum ClientError {
     Tls {
         /// The key of the configuration that names the servers.
         key: &'static str,
-        /// The reason.
         source: TlsError,
     },
     /// Settings of TLS for a server without.
@@ -53,7 +51,6 @@ pub enum ClientError {
     NoTls {
         /// The key of the configuration.
         key: &'static str,
-        /// Its value.
         server: String,
     },
     /// A token that can't be a header.

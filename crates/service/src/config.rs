@@ -32,18 +32,10 @@ pub fn load<T: DeserializeOwned>(file: Option<&Path>, overrides: impl Serialize)
 /// The reason that the configuration was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read.
     #[error("cannot read the configuration file {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// The file is not TOML.
+    Read { path: PathBuf, source: io::Error },
     #[error("{} is not TOML: {source}", path.display())]
     Syntax {
-        /// The file.
         path: PathBuf,
         /// The place and the reason.
         source: Box<toml::de::Error>,

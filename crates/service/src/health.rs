@@ -66,7 +66,6 @@ pub struct Status {
 pub struct Shown {
     /// Its name, as in `rabbitmq` or `sweeper`.
     pub component: String,
-    /// True if it is there.
     pub up: bool,
     /// The reason that it is not, as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,7 +206,7 @@ impl Default for Health {
 }
 
 impl Component {
-    /// It is there.
+    /// Marks the component as present; the first time it is logged and shown in metrics.
     pub fn up(&self) {
         modify(&self.board, |board| {
             let state = State {

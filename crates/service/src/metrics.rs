@@ -33,13 +33,10 @@ static LAST_SUCCESS: LazyLock<GaugeVec> = LazyLock::new(|| {
 /// A metric that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
-    /// Its name.
     pub name: String,
     /// `counter`, `gauge` or `histogram`.
     pub kind: &'static str,
-    /// Its labels.
     pub labels: Vec<String>,
-    /// Its help text.
     pub help: String,
 }
 
@@ -86,7 +83,6 @@ pub fn register() {
     crate::process::register();
 }
 
-/// A counter.
 pub fn counter(name: &str, help: &str) -> IntCounter {
     made(name, "counter", &[], help, IntCounter::new(name, help))
 }
@@ -107,7 +103,6 @@ pub fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     )
 }
 
-/// A gauge of whole numbers.
 pub fn gauge(name: &str, help: &str) -> IntGauge {
     made(name, "gauge", &[], help, IntGauge::new(name, help))
 }

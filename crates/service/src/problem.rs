@@ -82,7 +82,6 @@ impl Kind {
         }
     }
 
-    /// Its HTTP status.
     pub fn http(self) -> StatusCode {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
@@ -118,7 +117,6 @@ impl Kind {
 }
 
 impl Problem {
-    /// A problem of any kind.
     pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind,
@@ -129,47 +127,38 @@ impl Problem {
         }
     }
 
-    /// See [`Kind::InvalidArgument`].
     pub fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::InvalidArgument, code, detail)
     }
 
-    /// See [`Kind::Unauthenticated`].
     pub fn unauthenticated(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::Unauthenticated, code, detail)
     }
 
-    /// See [`Kind::PermissionDenied`].
     pub fn permission_denied(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::PermissionDenied, code, detail)
     }
 
-    /// See [`Kind::NotFound`].
     pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, code, detail)
     }
 
-    /// See [`Kind::Conflict`].
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::Conflict, code, detail)
     }
 
-    /// See [`Kind::PreconditionFailed`].
     pub fn precondition_failed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::PreconditionFailed, code, detail)
     }
 
-    /// See [`Kind::TooLarge`].
     pub fn too_large(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::TooLarge, code, detail)
     }
 
-    /// See [`Kind::Exhausted`].
     pub fn exhausted(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::Exhausted, code, detail)
     }
 
-    /// See [`Kind::Unavailable`].
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, code, detail)
     }

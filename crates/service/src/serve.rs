@@ -132,7 +132,6 @@ pub enum ServeError {
     Bind {
         /// The address as configured.
         address: String,
-        /// The reason.
         source: io::Error,
     },
     /// The listener's certificates can't be used.
@@ -140,7 +139,6 @@ pub enum ServeError {
     Tls {
         /// The section of the configuration.
         key: &'static str,
-        /// The reason.
         source: TlsError,
     },
     /// A listener lost its address.

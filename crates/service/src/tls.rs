@@ -36,7 +36,6 @@ pub enum TlsError {
     /// A file is missing or holds something else.
     #[error("{path} can't be used as {what}: {reason}")]
     File {
-        /// The file.
         path: PathBuf,
         /// The expected content.
         what: &'static str,

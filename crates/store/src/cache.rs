@@ -46,7 +46,6 @@ pub enum KeyError {
     /// Keys are still being loaded: the token may be somebody's.
     #[error("keys are still being loaded")]
     NotLoaded,
-    /// No key has this token.
     #[error("this key does not exist")]
     Unknown,
     /// The key was valid once.
@@ -128,7 +127,6 @@ impl RegistryCache {
         let _ = self.is_loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    /// The cached tenant.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.index().tenants.get(&id).map(|entry| Arc::clone(&entry.tenant))
@@ -262,6 +260,7 @@ impl RegistryCache {
         }
         if let Err(error) = self.registry.note_key_uses(&uses).await {
             tracing::debug!(%error, "last uses of keys could not be written; retrying later");
+            // Kept for the next time; of a key that was used again meanwhile the later use stays.
             for (key, at) in uses {
                 self.uses.note(key, at);
             }
@@ -336,6 +335,7 @@ impl RegistryCache {
                 break;
             }
         }
+        // After all pages, because a tenant on a later one is not gone.
         let gone: Vec<TenantId> = self
             .index()
             .tenants

@@ -65,7 +65,6 @@ pub struct Forgetting {
 pub trait Erasures: Send + Sync + 'static {
     /// Stores a new erasure and its audit entry in one commit.
     async fn create_erasure(&self, erasure: &Erasure, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// The erasure with this id.
     async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
     /// Erasures, newest first, made before `before`; of one tenant or of all.
     async fn erasures(

@@ -55,7 +55,6 @@ pub trait Ledger: Send + Sync + 'static {
     async fn event(&self, id: EventId) -> Result<Option<(EventSummary, Bytes)>, StoreError>;
     /// Deliveries, newest first.
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery, DeliveryId>, StoreError>;
-    /// The delivery with this id.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
     /// Counts attempts up to `limit` and for at most two seconds. The query's place in the list and page size are
@@ -204,7 +203,7 @@ pub struct Attempt {
     pub sent_again: String,
 }
 
-/// Header lines in order.
+/// Header lines in order: names and values, of responses at most 64.
 pub type Headers = Vec<(String, String)>;
 
 /// A request's body. The event's payload, which usually stands in it verbatim, is not stored a second time.

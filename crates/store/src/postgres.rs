@@ -229,6 +229,7 @@ fn pool(
         .max_size(connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(CONNECT_TIMEOUT))
+        // Twice, because the limit for connecting holds for each host and address that the URL names.
         .create_timeout(Some(2 * CONNECT_TIMEOUT))
         .recycle_timeout(Some(CONNECT_TIMEOUT))
         .post_create(Hook::async_fn(|client, _| Box::pin(commit_durably(client))))

@@ -23,7 +23,6 @@ use crate::lenient::Unreadable;
 pub trait Registry: Send + Sync + 'static {
     /// Stores a new tenant with its first key, both or neither.
     async fn create_tenant(&self, tenant: &Tenant, first_key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// The tenant with this id.
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
     /// Tenants, newest first, made before `before`.
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
@@ -47,7 +46,6 @@ pub trait Registry: Send + Sync + 'static {
         new: &ApiKey,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
-    /// The key with this id.
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
     /// The keys of a tenant, or the operators' keys, newest first; those of portal links only with `with_portal`.
     async fn keys(&self, tenant: Option<TenantId>, with_portal: bool) -> Result<Vec<ApiKey>, StoreError>;
@@ -153,11 +151,9 @@ pub trait Registry: Send + Sync + 'static {
 /// A part of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Of {
-    /// Every part.
     Everything,
     /// One tenant with its keys and endpoints.
     Tenant(TenantId),
-    /// One endpoint of a tenant.
     Endpoint(TenantId, EndpointId),
     Operators,
     EventTypes,
@@ -185,7 +181,6 @@ pub struct Snapshot {
 /// A value that differs after each change of a tenant, its keys or its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// The number of rows.
     pub(crate) rows: i64,
     /// The sum of the rows' versions.
     pub(crate) versions: i64,
@@ -194,7 +189,7 @@ pub struct Mark {
 /// The result of a request to delete something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
-    /// It existed and is deleted.
+    /// It existed and was deleted by this call.
     Deleted,
     /// It was modified since the caller read it, and stays.
     Changed,

@@ -53,7 +53,6 @@ pub struct Progress {
     pub walked_to: Option<Uuid>,
 }
 
-/// State of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplayState {
     /// A log process works on it, or soon will.
@@ -62,7 +61,6 @@ pub enum ReplayState {
     Paused,
     /// Every row was visited.
     Succeeded,
-    /// A user cancelled it.
     Cancelled,
     /// It can't continue; its `error` says why.
     Failed,
@@ -109,7 +107,6 @@ pub struct ReplayClaim(pub(crate) Uuid);
 /// A page of visited rows.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The number of rows visited.
     pub rows: u64,
     /// The last row visited.
     pub last: Uuid,
@@ -137,7 +134,6 @@ pub enum Retried {
 pub trait Replays: Send + Sync + 'static {
     /// Stores a new replay and its audit entry in one commit.
     async fn create_replay(&self, replay: &Replay, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// The replay with this id.
     async fn replay(&self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
     /// A tenant's replays, newest first, made before `before`.
     async fn replays(&self, tenant: TenantId, before: Option<ReplayId>, limit: u32) -> Result<Vec<Replay>, StoreError>;

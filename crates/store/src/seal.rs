@@ -31,7 +31,6 @@ pub struct SealKey {
 /// A configuration of keys that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealKeyError {
-    /// There is no key.
     #[error("no key to seal secrets with: give one like `main:` followed by what `openssl rand -base64 32` prints")]
     None,
     /// Two keys have this name.

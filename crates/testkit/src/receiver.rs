@@ -41,7 +41,6 @@ pub struct Received {
     pub received_at: Timestamp,
 }
 
-/// A response to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// This status and an empty body.
@@ -180,7 +179,6 @@ impl Answer {
         }
     }
 
-    /// Delays the answer.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self::After(delay, Box::new(self))

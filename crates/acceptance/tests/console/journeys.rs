@@ -204,7 +204,7 @@ async fn an_operator_sees_what_is_wrong_and_repairs_it() {
     .await;
     system.park(&[b"no message", b"<script>alert(1)</script>"]).await;
     let page = browser.open("/admin").await;
-    page.shows("2 messages were put aside").shows("Requeue or discard");
+    page.shows("2 messages were set aside").shows("Requeue or discard");
     let page = browser.open(&page.link("/admin/queues/parked")).await;
     let message = browser.open(&page.link("/admin/queues/parked/messages/")).await;
     message.shows("no message");
@@ -221,7 +221,7 @@ async fn an_operator_sees_what_is_wrong_and_repairs_it() {
     assert_eq!(page.status, 409);
     page.shows("More messages have come").shows("3 messages");
     let page = browser.submit(&page, confirm, &[]).await;
-    page.shows("3 done, 0 stay.").shows("Nothing was put aside.");
+    page.shows("3 done, 0 stay.").shows("Nothing was set aside.");
     let page = browser.open("/admin/audit?action=message.*").await;
     page.shows("message.discarded").shows("message.requeued");
     browser.language = "de";

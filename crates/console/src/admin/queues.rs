@@ -1,4 +1,4 @@
-//! `/admin/queues`: how messages wait, and what to do with those that were put aside.
+//! `/admin/queues`: how messages wait, and what to do with those that were set aside.
 
 use askama::Template;
 use axum::extract::Path;
@@ -13,7 +13,7 @@ use crate::shapes::List;
 use crate::show::bytes::{Body, View};
 use crate::visitor::Visitor;
 
-/// The most messages of a page; what was put aside is meant to be empty.
+/// The most messages of a page; what was set aside is meant to be empty.
 const MESSAGES: &str = "200";
 
 #[derive(Template)]
@@ -60,7 +60,7 @@ struct SettlePage<'a> {
 }
 
 impl QueuesPage<'_> {
-    /// Those that have something, unless all are asked for; what was put aside is always shown.
+    /// Those that have something, unless all are asked for; what was set aside is always shown.
     fn shown(&self) -> impl Iterator<Item = &Queue> {
         let all = self.all;
         self.queues
@@ -222,7 +222,7 @@ async fn carry_out(visitor: &Visitor, queue: &str, path: String) -> Result<Respo
     show_messages(visitor, queue, Some(settled)).await
 }
 
-/// The number of messages that were put aside in this queue.
+/// The number of messages that were set aside in this queue.
 async fn count(visitor: &Visitor, queue: &str) -> Result<u64, Response> {
     let queues: List<Queue> = visitor.get("/queues").await?;
     let of_kind = queues.data.iter().filter(|known| known.kind == queue);

@@ -118,7 +118,6 @@ pub(crate) async fn revoke(visitor: Visitor, Path(id): Path<String>) -> Result<R
     }
 }
 
-/// Makes a portal link.
 pub(crate) async fn link(visitor: Visitor, Form(fields): Form) -> Result<Response, Response> {
     let tenant = visitor.caller.tenant(None).ok().flatten();
     let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();

@@ -8,7 +8,6 @@ use super::recipe::{Recipe, Signature, Token};
 pub(crate) struct Snippet {
     /// A word for links and ids: `node`.
     pub(crate) id: &'static str,
-    /// The language's name.
     pub(crate) language: &'static str,
     pub(crate) code: String,
 }

@@ -15,7 +15,6 @@ use super::call;
 use crate::audit::AuditLog;
 use crate::call::Callers;
 
-/// Serves [`AuditLog`] over gRPC.
 pub struct AuditGrpc {
     pub(crate) log: Arc<AuditLog>,
     pub(crate) callers: Callers,

@@ -17,7 +17,6 @@ use crate::messages::shown::{created, revealed, rotated, show};
 use crate::precondition::Precondition;
 use crate::send_test::{self, DispatcherClient};
 
-/// Serves [`Endpoints`] over gRPC.
 pub struct EndpointGrpc {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) filters: Arc<Filters>,

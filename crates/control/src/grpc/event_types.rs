@@ -12,7 +12,6 @@ use super::call;
 use crate::call::Callers;
 use crate::event_types::{EventTypes, named, unknown};
 
-/// Serves [`EventTypes`] over gRPC.
 pub struct EventTypeGrpc {
     pub(crate) event_types: Arc<EventTypes>,
     pub(crate) callers: Callers,

@@ -19,19 +19,16 @@ use crate::messages::asked::missing;
 use crate::messages::jobs;
 use crate::replays::{NewReplay, Replays};
 
-/// Serves [`Replays`] over gRPC.
 pub struct ReplayGrpc {
     pub(crate) replays: Arc<Replays>,
     pub(crate) callers: Callers,
 }
 
-/// Serves [`Explainer`] over gRPC.
 pub struct ExplainGrpc {
     pub(crate) explainer: Arc<Explainer>,
     pub(crate) callers: Callers,
 }
 
-/// Serves [`Erasures`] over gRPC.
 pub struct ErasureGrpc {
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) callers: Callers,

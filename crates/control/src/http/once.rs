@@ -64,7 +64,7 @@ async fn answer(rest: &Rest, request: Request, next: Next) -> Result<Response, P
             // In a task of its own it gets to its end even if the client leaves.
             let work = tokio::spawn(async move { keep(&*answers, &key, claim, next.run(request).await).await });
             work.await.map_err(|_| {
-                let detail = "this went wrong in a way that nobody foresaw: look whether it was done";
+                let detail = "internal error; the request may or may not have been applied: check before you retry";
                 Problem::internal("internal", detail)
             })
         }
@@ -130,6 +130,7 @@ async fn keep(answers: &dyn Answers, key: &AnswerKey, claim: ClaimToken, respons
         headers: KEPT_HEADERS.iter().filter_map(text).collect(),
         body: body.to_vec(),
     };
+    // Only logged: the request was done, and its caller is still to hear of it.
     if let Err(error) = answers.keep_answer(key, claim, &answer).await {
         tracing::warn!(caller = %key.caller, %error, "an answer could not be kept for its idempotency key");
     }

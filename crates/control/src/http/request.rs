@@ -108,6 +108,7 @@ impl<T: DeserializeOwned> FromRequest<Rest> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Rest) -> Result<Self, Problem> {
+        // Checked here and reported below: a request without a body needs no type.
         let headers = check_headers(request.headers(), &[]);
         let body: Bytes = request.extract().await.map_err(unread)?;
         match body.as_ref() {

@@ -109,6 +109,7 @@ async fn event(store: &dyn Store, cache: &RegistryCache, notice: &Notice) -> Res
         payload: Bytes::from(payload),
         idempotency_key: None,
         traceparent: None,
+        // The queue never had it, so the sweeper need not wait for a message that may still come.
         grace: Duration::ZERO,
         test: false,
     }))

@@ -28,7 +28,6 @@ const MAX_OVERLAP: Duration = Duration::from_secs(7 * 86_400);
 /// Tries of a change that collides with other changes of the endpoint.
 const TRIES: u32 = 5;
 
-/// Operations on endpoints.
 pub struct Endpoints {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,
@@ -40,7 +39,6 @@ pub struct Endpoints {
     pub(crate) max_bytes_per_tenant: usize,
 }
 
-/// Settings of a new endpoint.
 pub struct NewEndpoint {
     /// The owning tenant; may be left out with a tenant's key.
     pub tenant: Option<TenantId>,
@@ -286,7 +284,9 @@ impl Endpoints {
             endpoint.previous_secret.take_if(|previous| previous.until <= now());
             endpoint.sealed.previous_secret.take_if(|(_, until)| *until <= now());
             self.check(&endpoint)?;
+            // Only what is changed: what is stored already is not refused afterwards (docs/decisions/0021).
             self.check_change(Some(&before), &endpoint)?;
+            // One that does not grow always fits, so that a lowered limit keeps nobody from repairing an endpoint.
             self.check_size(&endpoint, before.size())?;
             // Two changes within a microsecond must still differ, or the second could overwrite the first unseen.
             endpoint.updated_at = now().max(was + jiff::SignedDuration::from_micros(1));

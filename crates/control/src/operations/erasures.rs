@@ -13,7 +13,6 @@ use crate::call::Call;
 use crate::logs::LogClient;
 use crate::now;
 
-/// Operations on erasures.
 pub struct Erasures {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) logs: LogClient,

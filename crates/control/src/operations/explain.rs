@@ -34,7 +34,6 @@ const GATES_WITHIN: Duration = Duration::from_secs(2);
 /// The most endpoints of one tenant that are looked at.
 const MAX_ENDPOINTS: u32 = 1_000;
 
-/// Explains events and deliveries.
 pub struct Explainer {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,

@@ -33,7 +33,6 @@ pub struct Keys {
     pub(crate) public_url: Option<Url>,
 }
 
-/// Settings of a new key.
 #[derive(Debug, Default)]
 pub struct NewKey {
     /// The owning tenant; `None` for an operator's key, or the caller's own tenant.
@@ -57,7 +56,6 @@ pub struct WhichKeys {
     pub limit: u32,
 }
 
-/// The result of a rotation.
 pub struct Rotated {
     pub key: ApiKey,
     /// Its token, which can't be had again.
@@ -242,7 +240,6 @@ pub fn bootstrap_key() -> (ApiKey, Token, AuditEntry) {
     (key, token, entry)
 }
 
-/// Parses the names of scopes.
 pub(crate) fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
     let wrong = |error: ParseScopeError| Problem::invalid("scope_unknown", format!("{error}")).at("scopes");
     names.iter().map(|name| name.parse().map_err(wrong)).collect()

@@ -33,14 +33,12 @@ fn can_pass(code: Code) -> bool {
     )
 }
 
-/// Operations on replays.
 pub struct Replays {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) logs: LogClient,
 }
 
-/// Settings of a new replay.
 pub struct NewReplay {
     /// The selected rows of the log.
     pub rows: pb::LogRows,
@@ -151,6 +149,7 @@ impl Replays {
                 rows: Some(log_rows::Rows::Deliveries(filter)),
             },
             to: None,
+            // What arrived after all, by a retry of its own, is not sent again.
             only_undelivered: true,
             per_second,
         };
@@ -258,6 +257,7 @@ impl Replays {
             let entry = call.entry(action, id, tenant, before, after);
             if self
                 .store
+                // The state is part of the condition, so whoever loses against a change meanwhile looks again.
                 .transition_replay(id, replay.state, to, now(), &entry)
                 .await?
             {

@@ -98,7 +98,6 @@ pub(crate) struct Signature {
     pub(crate) encoding: &'static str,
     pub(crate) decodes_key: bool,
     pub(crate) template: String,
-    /// The signed text.
     pub(crate) signed: String,
     pub(crate) checks: Vec<Check>,
 }

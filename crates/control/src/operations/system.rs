@@ -65,6 +65,7 @@ impl Peer {
             Ok(Self {
                 role,
                 server: server.clone(),
+                // A channel for each server, because one for all would answer for those that are away.
                 channel: channel(key, std::slice::from_ref(server), tls, ANSWERS_WITHIN)?,
             })
         };
@@ -100,7 +101,6 @@ pub struct PeerState {
 pub struct Shown<'a> {
     pub about: &'a About,
     pub status: Status,
-    /// Reports of the other processes.
     pub peers: Vec<PeerState>,
     /// Numbers of stored values sealed with each key.
     pub seal_uses: Vec<SealUse>,

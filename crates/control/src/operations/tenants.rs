@@ -21,7 +21,6 @@ const MAX_PER_SECOND: u32 = 100_000;
 /// The largest share of a tenant after a rest, deliveries.
 const MAX_BURST: u32 = 1_000_000;
 
-/// Operations on tenants.
 pub struct Tenants {
     pub(crate) book: Book,
     pub(crate) dialects: Dialects,

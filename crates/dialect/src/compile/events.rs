@@ -68,6 +68,7 @@ impl Compiler<'_> {
             return Err(self.wrong(name, "`samples` needs at least one event type with its payload"));
         }
         let settings = BTreeMap::new();
+        // Two, so that headers with room for several signatures are tried as well.
         let secrets = [Secret::generate(), Secret::generate()];
         for ((event_type, payload), span) in dialect.samples.iter().zip(spans) {
             let now = Timestamp::now();

@@ -6,7 +6,6 @@ use super::values::scalar;
 use super::wording::{in_snake_case, in_words};
 use crate::members::{Member, items, members};
 
-/// Maximum number of changes shown.
 const MAX_CHANGES: usize = 5;
 /// The words for what was and for what is, in pairs.
 const PAIRS: [(&str, &str); 5] = [

@@ -56,6 +56,7 @@ pub(super) async fn connect(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStre
             () = tokio::time::sleep(STAGGER), if rest.len() > 0 => None,
         };
         match next {
+            // Dropping the set gives up the attempts at other addresses.
             Some(Ok(Ok(tcp))) => return Ok(tcp),
             Some(Ok(Err(error))) => failure = failure.or(Some(error)),
             Some(Err(_)) | None => {}

@@ -71,6 +71,7 @@ impl Broken {
         let Some(mut error) = error else {
             return Self::not_sent();
         };
+        // The library gives the request back only while nothing of it was written.
         if error.take_message().is_some() {
             return Self::not_sent();
         }
@@ -79,6 +80,7 @@ impl Broken {
             let words = "the receiver wants HTTP/1.1 (GOAWAY, HTTP_1_1_REQUIRED)";
             return Self::new(Kind::Http1Required, FailureReason::Protocol, words);
         }
+        // Over HTTP/2 the bytes may be of other requests and prove nothing; its own errors are told apart below.
         let nothing_came = is_http2 || tap.nothing_read();
         for cause in causes(&error) {
             if let Some(tls) = tls_error(cause) {
@@ -118,10 +120,12 @@ impl Broken {
                 let words = "the receiver refused the request before it began with it (REFUSED_STREAM)";
                 Self::new(Kind::NotBegun, FailureReason::Protocol, words)
             }
+            // Only requests behind the last stream that the receiver took in end like this (RFC 9113, section 6.8).
             Some(h2::Reason::NO_ERROR) if remote && error.is_go_away() => {
                 let words = "the receiver closed the connection before it began with the request (GOAWAY)";
                 Self::new(Kind::NotBegun, FailureReason::Protocol, words)
             }
+            // Sending again at once is what the receiver complains of.
             Some(h2::Reason::ENHANCE_YOUR_CALM) if remote && error.is_go_away() => {
                 let words = "the receiver closed the connection, because too much was asked of it (GOAWAY, \
                              ENHANCE_YOUR_CALM)";
@@ -132,6 +136,7 @@ impl Broken {
                 Self::new(Kind::Ended, FailureReason::Protocol, words)
             }
             Some(_) if remote => {
+                // It may have processed the request, so it is not sent again here.
                 let words = format!("the receiver broke the exchange off (RST_STREAM, {code})");
                 Self::new(Kind::Final, FailureReason::Protocol, words)
             }

@@ -28,7 +28,6 @@ use super::{NoAnswer, SenderError};
 const MAX_CLIENTS: u64 = 1_000;
 const KEPT_IDLE: Duration = Duration::from_secs(600);
 
-/// Cache of clients.
 pub(super) struct Clients {
     shared: HttpClient,
     own: Cache<[u8; 32], HttpClient>,

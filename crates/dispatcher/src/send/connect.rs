@@ -95,6 +95,7 @@ impl Network {
             return Ok(Connection::plain(tcp, remote));
         }
         timing::begin(Part::Tls);
+        // Names in TLS have no dot at the end (RFC 6066, section 3).
         let name = host.trim_end_matches('.').to_owned();
         let name = ServerName::try_from(name).map_err(|_| ConnectError::ServerName(host.to_owned()))?;
         let tls = tls.connect(name, tcp).await.map_err(ConnectError::Tls)?;
@@ -108,6 +109,7 @@ impl Network {
         port: u16,
         within: Duration,
     ) -> Result<(TcpStream, Option<IpAddr>), ConnectError> {
+        // An address needs no lookup, so it is checked here even if the proxy resolves names.
         let literal = host.parse::<IpAddr>().ok();
         if let (Some(proxy), None) = (self.proxy.as_ref().filter(|proxy| proxy.resolves), literal) {
             timing::begin(Part::Connect);
@@ -149,6 +151,7 @@ impl Network {
         within: Duration,
     ) -> Result<(TcpStream, IpAddr), ConnectError> {
         let tries = addresses.len().min(PROXY_TRIES);
+        // One part more than there are tries is left for TLS and the request.
         let part = within / (tries as u32 + 1);
         let mut failure = ConnectError::NoHost;
         for (number, address) in addresses.into_iter().take(tries).enumerate() {
@@ -163,6 +166,7 @@ impl Network {
             match reached {
                 Ok(tcp) => return Ok((tcp, address)),
                 Err(error) if error.is_of_address() => failure = error,
+                // The proxy itself refused or failed, which another address does not change.
                 Err(error) => return Err(error),
             }
         }

@@ -15,7 +15,6 @@ pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 /// The largest window of a zstd frame, as a power of two: 8 MB, which RFC 8878, section 3.1.1.1.2 recommends.
 const ZSTD_WINDOW: u32 = 23;
 
-/// Result of decompressing a body.
 struct Decompressed {
     body: Vec<u8>,
     end: End,
@@ -40,6 +39,7 @@ pub(super) fn decompress(headers: &HeaderMap, compressed: Bytes, max: usize) -> 
     }
     let decompressed = match &*encoding.to_ascii_lowercase() {
         // RFC 9110, section 8.4.1.3: `x-gzip` is the same.
+        // A gzip body may have several members (RFC 1952, section 2.2).
         b"gzip" | b"x-gzip" => first(max, flate2::read::MultiGzDecoder::new(&*compressed)),
         b"deflate" => deflated(max, &compressed),
         b"br" => first(max, brotli::Decompressor::new(&*compressed, 4096)),
@@ -78,6 +78,7 @@ fn zstd(compressed: &[u8]) -> std::io::Result<zstd::Decoder<'static, BufReader<&
 /// Reads up to `max` bytes. Of a broken or truncated body, the part before the fault is kept.
 fn first(max: usize, decoder: impl Read) -> Decompressed {
     let mut body = Vec::new();
+    // One byte beyond the limit tells a long body from one that just fits.
     let read = decoder.take(max as u64 + 1).read_to_end(&mut body);
     let end = match read {
         Err(_) => End::Broken,

@@ -57,8 +57,10 @@ pub(super) async fn handshake(connection: Connection, making: Making) -> hyper::
         Ok(making.made_shared(sender, about, width))
     } else {
         let (sender, driving) = http1::Builder::new()
+            // The spelling of headers that have none of their own; some receivers compare case.
             .title_case_headers(true)
             .max_headers(MAX_HEADERS)
+            // Lenient, because a status that can be read decides, however odd the rest is (docs/decisions/0024).
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true)

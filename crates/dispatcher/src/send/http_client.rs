@@ -91,6 +91,7 @@ impl HttpClient {
         body: Bytes,
         deadline: &mut Deadline,
     ) -> Result<Reply, NoAnswer> {
+        // The endpoint may have been stored under other rules, so they are applied to each request.
         if let Err(error) = self.network.resolver.rules().check_url(url) {
             return Err(NoAnswer::new(FailureReason::BlockedAddress, error.to_string()));
         }
@@ -143,12 +144,14 @@ impl HttpClient {
             let (late, was_read) = (sent.is_err(), matches!(sent, Ok(Ok(_))));
             let broken = match sent {
                 Ok(Ok(response)) => match Broken::idle_timeout(&response, lease.reused) {
+                    // A second 408 is about the request and no longer about an idle connection.
                     Some(broken) if made_again[broken.kind as usize] == 0 => broken,
                     _ => return Ok(reply(response, lease)),
                 },
                 Ok(Err(error)) => Broken::of(error, lease.tap(), lease.is_http2()),
                 Err(_) => Broken::late(&taken, lease.tap(), outgoing.body.len(), deadline),
             };
+            // A receiver that answered with a status has the event, so this comes before any repetition.
             if let Some(reply) = status_alone(&lease, &broken).filter(|_| !was_read) {
                 return Ok(reply);
             }
@@ -163,10 +166,12 @@ impl HttpClient {
                 return Err(Failure::of(broken));
             }
             *count += 1;
+            // Other idle connections of the host may have ended in the same way.
             anew = true;
             if broken.kind == Kind::Http1Required {
                 self.pool.use_http1(&origin);
             }
+            // What never left this machine was not sent twice.
             if broken.kind != Kind::NotSent {
                 *sent_again = Some(broken.words.into());
             }

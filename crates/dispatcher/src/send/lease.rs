@@ -92,6 +92,8 @@ impl Lease {
 
     /// Retires the connection, because it was silent for too long.
     pub(super) fn retire(self) {
+        // Silence on a new HTTP/1.1 connection is the receiver's own; on an old one, its neighbours may be dead as
+        // well.
         if self.is_http2() || self.reused {
             self.pool.retire(&self.origin, self.channel.as_ref());
         }
@@ -121,6 +123,7 @@ fn kept_for(headers: &HeaderMap) -> Option<Duration> {
         let name = name.trim();
         if name.eq_ignore_ascii_case("timeout") {
             let timeout = Duration::try_from_secs_f64(number.clamp(0.0, 86_400.0)).unwrap_or_default();
+            // Half at most, or short timeouts would leave no time for another request.
             kept_for = Some(timeout - MARGIN.min(timeout / 2));
         } else if name.eq_ignore_ascii_case("max") && number < 1.0 {
             return Some(Duration::ZERO);

@@ -73,6 +73,8 @@ impl Pool {
             Taken::Stream(shared) => Found::Connection(self.lease_stream(origin, shared)),
             Taken::Nothing { renews } => {
                 host.renewing |= renews;
+                // As many may wait as the connections under way will take besides their makers, by what the host
+                // allowed last.
                 let waits = !renews && host.waiting < host.making * host.width.saturating_sub(1);
                 Found::Nothing(self.making(origin, host, waits, renews))
             }
@@ -139,6 +141,7 @@ impl Pool {
         let mut hosts = self.hosts();
         let host = hosts.entry(origin.clone()).or_default();
         if host.idle.len() >= MAX_IDLE {
+            // The one that was used longest ago is the next that the receiver would close.
             host.idle.remove(0);
         }
         host.idle.push(Idle { sender, about, until });
@@ -166,6 +169,7 @@ impl Pool {
         http1_only.insert(origin.clone(), ());
         if let Some(host) = self.hosts().get_mut(origin) {
             host.shared.clear();
+            // Nobody is to wait for others' connections any more: HTTP/1.1 does not share them.
             host.width = 0;
         }
     }
@@ -178,6 +182,7 @@ impl Pool {
         if self.reaping.swap(true, Ordering::Relaxed) {
             return;
         }
+        // Weak, so that the task ends with a client that is no longer used.
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
             while !Weak::upgrade(&pool).is_none_or(|pool| pool.reap()) {
@@ -198,6 +203,7 @@ impl Pool {
         });
         let nothing = hosts.is_empty();
         if nothing {
+            // Under the lock of the hosts, so that whoever puts a connection there next starts another task.
             self.reaping.store(false, Ordering::Relaxed);
         }
         nothing

@@ -38,6 +38,7 @@ impl Tap {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Passed {
             head: Vec::new(),
+            // On an HTTP/2 connection this is enough to recognise a receiver that answers in HTTP/1.1.
             room: 16,
             nothing_read: true,
             written: 0,
@@ -76,7 +77,6 @@ impl Tap {
         self.passed().written
     }
 
-    /// Time of the last read.
     pub(super) fn read_at(&self) -> Instant {
         self.passed().read_at
     }

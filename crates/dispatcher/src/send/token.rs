@@ -44,7 +44,6 @@ pub(super) struct Tokens {
 /// Cache key: the endpoint and a hash of its settings, so that changed settings never meet an old token.
 type Key = (EndpointId, [u8; 32]);
 
-/// A cached token.
 #[derive(Clone)]
 pub(super) struct Token {
     key: Key,

@@ -73,7 +73,7 @@ fn attempt(message: &Message, state: &DeliveryState) -> pb::Record {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_attempt_whose_record_is_refused_is_put_aside_and_its_delivery_goes_on() {
+async fn an_attempt_whose_record_is_refused_is_set_aside_and_its_delivery_goes_on() {
     let log = Receiver::start().await;
     let (settler, queue, _directory) = settler(&log).await;
     log.answer_next([Answer::Grpc(Code::FailedPrecondition as i32)]);
@@ -108,7 +108,7 @@ async fn an_attempt_whose_record_is_refused_is_put_aside_and_its_delivery_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_even_the_outcome_is_refused_everything_is_put_aside_and_the_message_is_settled() {
+async fn where_even_the_outcome_is_refused_everything_is_set_aside_and_the_message_is_settled() {
     let log = Receiver::start().await;
     let (settler, queue, _directory) = settler(&log).await;
     log.answer_always(Answer::Grpc(Code::FailedPrecondition as i32));

@@ -28,7 +28,6 @@ pub enum AuthenticationError {
     /// Decided by HTTP, by Tidings or by the dialect.
     #[error("the header `{0}` is set by Tidings itself: remove it")]
     HeaderReserved(String),
-    /// Two settings for one header.
     #[error("the header `{0}` is what `authorization` sets: give one of the two")]
     AuthorizationTwice(String),
     /// Not a header's value (RFC 9110, section 5.5).
@@ -37,7 +36,6 @@ pub enum AuthenticationError {
          only inside"
     )]
     HeaderValue(String),
-    /// The header has no value.
     #[error("the header `{0}` has no value: give one, or leave the header out")]
     HeaderEmpty(String),
     /// Something that one does not see, as editors, vaults and clipboards add it.

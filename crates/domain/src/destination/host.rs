@@ -22,11 +22,7 @@ pub enum HostPatternError {
     #[error(
         "`{text}` is not a host ({source}): write it as in a URL, without scheme and port, like `hooks.example.com`"
     )]
-    NotAHost {
-        /// The rejected text.
-        text: String,
-        source: url::ParseError,
-    },
+    NotAHost { text: String, source: url::ParseError },
     /// A `*` that is not the whole first label.
     #[error("in `{0}`, a `*` can only stand in front: write `*.example.com` for all names below `example.com`")]
     Wildcard(String),

@@ -14,7 +14,6 @@ pub enum UrlError {
     /// Something that one does not see, or a line end between two URLs.
     #[error("the URL has {0}: give one URL and nothing else")]
     Stray(Stray),
-    /// More than one URL.
     #[error("these are several URLs: give one URL")]
     Several,
     /// The characters after the scheme are not `//`.
@@ -26,11 +25,7 @@ pub enum UrlError {
     #[error("the host `{0}` has a part that is empty or longer than 63 characters: parts are joined by single dots")]
     Label(String),
     #[error("`{}` is not a URL ({reason}): write it like `https://example.com/webhooks`", .text.escape_debug())]
-    NotUrl {
-        /// The rejected text.
-        text: String,
-        reason: url::ParseError,
-    },
+    NotUrl { text: String, reason: url::ParseError },
 }
 
 impl UrlError {

@@ -11,7 +11,6 @@ use super::{Filter, FilterError};
 const FUNCTIONS: &str = "has, size, contains, startsWith, endsWith, matches, lowerAscii, int, double, string, \
                          timestamp, all, exists and exists_one";
 
-/// Compiler of one filter.
 pub(super) struct Compiler<'a> {
     text: &'a str,
     source: &'a SourceInfo,

@@ -41,6 +41,7 @@ fn parse_here(text: &str) -> Result<Rule, FilterError> {
         .with_optional_support(false)
         .parser()
         .max_recursion_depth(Filter::MAX_DEPTH as u16);
+    // The parser is not ours and reads what customers write: its panic must not end the request's process.
     let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse_with_source_info(text)));
     let (expression, source) = parsed
         .map_err(|_| not_understood())?

@@ -103,6 +103,7 @@ impl<'a> Scales<'a> {
     fn keyword(&mut self, name: &str, value: &'a Json, path: &mut Path, depth: usize) -> Measured {
         match (name, value) {
             ("$ref", Json::String(reference)) => self.reference(reference, path, depth),
+            // Inside a schema it would change what the references below it mean.
             ("$id" | "$schema", _) if path.0.len() > 1 => Err(refused(
                 &path.to_string(),
                 format!("`{name}` stands at the top only: refer to parts by `#/$defs/name`"),

@@ -55,10 +55,12 @@ impl Course {
             return now;
         }
         let since = *self.ahead_since.get_or_insert(elapsed);
+        // A forward jump that is soon corrected would otherwise hand out all waits at once.
         if elapsed.saturating_sub(since) < BELIEVED_AFTER {
             return now;
         }
         self.ahead_since = None;
+        // Moves the base and keeps the monotonic part, so that the clock still never goes back.
         self.base_ms = wall_ms.saturating_sub(millis(elapsed));
         wall_ms
     }

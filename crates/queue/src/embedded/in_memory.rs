@@ -15,6 +15,7 @@ use crate::metrics::Taken;
 
 /// Maximum messages and bytes of a lane in memory; reading pauses at whichever is reached first.
 const ROOM: usize = 512;
+// A bound in bytes as well: references take little memory, 512 payloads of 256 KiB would take 128 MiB.
 const ROOM_BYTES: usize = 4 * 1024 * 1024;
 
 /// All lanes and who takes from them.
@@ -145,6 +146,7 @@ impl Lanes {
                 lane.unread = true;
                 lane.next_due = None;
             }
+            // Reading starts again at half, so that each read brings a page and not one message.
             (lane.unread && lane.waiting.len() <= ROOM / 2 && lane.has_room()).then_some((*number, lane.cursor))
         });
         wanting.collect()
@@ -171,6 +173,7 @@ impl Lanes {
     pub(super) fn next_due(&self) -> Option<i64> {
         self.lanes
             .values()
+            // A lane that is still to be read learns its next due time from that reading.
             .filter(|lane| !lane.unread)
             .filter_map(|lane| lane.next_due)
             .min()
@@ -189,11 +192,13 @@ impl Lanes {
                 .iter_mut()
                 .map(|(id, taker)| (*id, taker))
                 .filter(|(_, taker)| free(taker));
+            // The taker with the fewest messages, so that consumers share a lane evenly.
             let Some((id, taker)) = candidates.min_by_key(|(_, taker)| taker.unsettled.get(&number).copied()) else {
                 break;
             };
             // The channel has room for the whole prefetch, so an error means that the consumer is gone.
             let Ok(permit) = taker.messages.try_reserve() else {
+                // Its unsettled messages come back through their own drop.
                 self.takers.remove(&id);
                 continue;
             };
@@ -237,6 +242,8 @@ impl Lane {
     }
 
     fn put(&mut self, message: StoredMessage, first_own: i64) {
+        // Leases are in memory only, so an earlier process may have handed out whatever it stored
+        // (docs/decisions/0006).
         let redelivered = message.seq < first_own;
         self.insert(Held {
             lane: message.lane,
@@ -248,6 +255,7 @@ impl Lane {
 
     fn insert(&mut self, message: Held) {
         self.waiting_bytes += message.body.len();
+        // Almost always at the end: only what is returned, or was stored behind the cursor, goes further ahead.
         let at = self.waiting.partition_point(|other| other.place < message.place);
         self.waiting.insert(at, message);
     }

@@ -50,8 +50,10 @@ pub(super) async fn settle(
             .filter(|(_, outcome)| matches!(outcome, Ok(Ok(()))));
         let gone: Vec<i64> = gone.map(|((seq, _), _)| *seq).collect();
         metrics::settled(how, gone.len() as u64);
+        // Only after the publishes were confirmed: a crash in between leaves a message twice and loses none.
         inner.store.delete_messages(gone).await.map_err(unavailable)?;
         for outcome in outcomes {
+            // An error ends the walk only after what was settled before it is deleted.
             settled.count(outcome?);
         }
     }
@@ -80,6 +82,7 @@ impl<'a> Pages<'a> {
         Self {
             inner,
             after: Cursor::START,
+            // Bounds the walk: a message that is parked again meanwhile would be met without end.
             until_ms: inner.now_ms(),
             ended: from == ParkedQueue::Unrouted,
         }

@@ -31,6 +31,7 @@ pub(super) struct Returned {
     pub(super) taker: u64,
 }
 
+// Bounds one commit, so that acknowledgements and the store's other writers get their turn.
 const MAX_BATCH: usize = 1024;
 const PAGE: u32 = 128;
 
@@ -48,7 +49,9 @@ pub(super) async fn store_and_read(inner: Arc<Inner>, jobs: Arc<Mutex<mpsc::Rece
     loop {
         let due = inner.lanes().next_due();
         tokio::select! {
+            // In this order, so that a queue under load still notices that it is closed.
             biased;
+            // Closed, the channel still yields what was sent before, so every publisher gets its answer.
             () = inner.closing.cancelled(), if !jobs.is_closed() => jobs.close(),
             taken = jobs.recv_many(&mut batch, MAX_BATCH) => match taken {
                 0 => return,
@@ -108,6 +111,7 @@ fn place(inner: &Arc<Inner>, mut stored: Vec<StoredMessage>) {
     let touched: BTreeSet<i64> = stored.iter().map(|message| message.lane).collect();
     let now = inner.now_ms();
     let mut lanes = inner.lanes();
+    // Before any is placed: one that is not known as this process's own would count as redelivered.
     stored.iter().for_each(|message| lanes.owns(message.seq));
     for message in stored {
         lanes.stored(message, now);
@@ -134,8 +138,10 @@ async fn read(inner: &Arc<Inner>) -> Result<(), StoreError> {
         } else {
             None
         };
+        // Nothing is stored between the query and this, because the same task does both.
         inner.lanes().read(lane, page, rest_due);
         inner.hand_out(lane);
+        // Another round and no loop here, so that publishes get their turn between two pages.
         if !is_last {
             inner.unread.notify_one();
         }
@@ -149,6 +155,7 @@ async fn until(inner: &Inner, due_ms: Option<i64>) {
     match due_ms {
         None => std::future::pending().await,
         Some(due) => {
+            // A due time in the past gives a negative number and becomes no wait.
             let wait = Duration::from_millis(u64::try_from(due - inner.now_ms()).unwrap_or(0));
             sleep(wait.min(LOOK)).await;
         }
@@ -168,6 +175,7 @@ pub(super) async fn delete(inner: Arc<Inner>, acknowledged: Arc<Mutex<mpsc::Rece
                 if taken == 0 {
                     return;
                 }
+                // Deleting is idempotent, so a batch of unknown outcome is simply deleted again.
                 while let Err(error) = inner.store.delete_messages(batch.clone()).await {
                     tracing::error!(%error, messages = batch.len(), "cannot delete acknowledged messages; retrying");
                     if inner.closing.is_cancelled() {
@@ -201,6 +209,7 @@ pub(super) async fn give_back(inner: Arc<Inner>, dropped: Arc<Mutex<Dropped>>) {
             () = next_due => waiting.pop_front().map(|(_, back)| back),
             dropped = returned.recv() => match dropped {
                 None => return,
+                // Only who is still there could spin; messages of a consumer that is gone go to another at once.
                 Some(dropped) if inner.lanes().is_present(dropped.taker) => {
                     waiting.push_back((Instant::now() + REDELIVER_AFTER, dropped));
                     None

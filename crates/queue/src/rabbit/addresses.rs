@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 /// Seconds; a connection that is silent for twice as long is lost.
+// The server's default of 60 would leave a dead connection unnoticed for two minutes.
 const HEARTBEAT: u16 = 20;
 
 /// For how long an address that failed is tried after all others.
@@ -77,6 +78,7 @@ impl Addresses {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         addresses.sort_by_key(|address| {
             let distrusted = failed.get(&address.socket).filter(|at| at.elapsed() < DISTRUSTED);
+            // `None` sorts first, and among the distrusted the one whose failure is oldest.
             (distrusted.copied(), self.order.hash_one(address.socket))
         });
     }
@@ -111,6 +113,7 @@ fn hosts(url: &str) -> Result<Vec<AMQPUri>, String> {
     }
     if path
         .strip_prefix('/')
+        // By the AMQP URI rules that is the vhost with the empty name, which nobody means.
         .is_some_and(|vhost| vhost.is_empty() || vhost.starts_with(['?', '#']))
     {
         return Err(
@@ -128,6 +131,7 @@ pub(super) fn each_host<T>(
 ) -> Option<Result<Vec<T>, String>> {
     let (scheme, rest) = url.split_once("://")?;
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // From the right, because a password may hold an unescaped `@`.
     let (user, hosts) = match authority.rsplit_once('@') {
         Some((user, hosts)) => (format!("{user}@"), hosts),
         None => (String::new(), authority),

@@ -39,6 +39,7 @@ pub(super) async fn watch(shared: &Shared, mut generations: watch::Receiver<Opti
         tracing::debug!(reason = failure.reason, "this process does not watch the canary");
         // Who does not watch does not know.
         metrics::CANARY_MISSING.set(0);
+        // Not kept while waiting, because it holds the connection's socket.
         drop(generation);
         sleep(EVERY).await;
     }
@@ -53,6 +54,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
         None => return Err(Failure::passing("its queue is missing")),
     }
     let options = BasicConsumeOptions {
+        // A canary that is lost is just what is looked for, so nothing is gained by acknowledging.
         no_ack: true,
         ..Default::default()
     };
@@ -60,6 +62,7 @@ async fn keep_watch(shared: &Shared, generation: &Generation) -> Result<Infallib
     let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
     let mut consumer = answer("consume the canary's queue", consumer).await?;
     let mut timer = interval(EVERY);
+    // After a slow round ticks would otherwise come at once and publish canaries in a row.
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
@@ -100,6 +103,7 @@ async fn claim(channel: &Channel) -> Result<(), Failure> {
         ..Default::default()
     };
     let mut arguments = FieldTable::default();
+    // A quorum queue can't be exclusive.
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
     let queue = topology::canary_watch();
     match timeout(ANSWER, channel.queue_declare(queue.as_str().into(), options, arguments)).await {

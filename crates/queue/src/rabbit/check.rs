@@ -26,6 +26,7 @@ pub(super) async fn watch(shared: &Shared, line: &Line, returned: &Notify) -> Fa
             Err(failure) => tracing::debug!(reason = failure.reason, "could not check the topology"),
             Ok(()) => {}
         }
+        // Each unroutable message ends the wait below; a missing binding must not cost a check per message.
         sleep(PAUSE.min(every)).await;
         let _ = timeout(every.saturating_sub(PAUSE), returned.notified()).await;
     }
@@ -33,6 +34,7 @@ pub(super) async fn watch(shared: &Shared, line: &Line, returned: &Notify) -> Fa
 
 async fn check(shared: &Shared, line: &Line) -> Result<(), Failure> {
     let channel = answer("open a channel", line.create_channel()).await?;
+    // Declared without looking first: both are idempotent, and AMQP has no way to ask for a binding.
     declare_exchanges(&channel, &shared.topology).await?;
     for queue in shared.topology.queues() {
         if depth(&channel, &queue.name).await?.is_none() {

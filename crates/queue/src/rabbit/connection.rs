@@ -69,6 +69,7 @@ impl Broker {
         for address in addresses {
             let socket = address.socket;
             let at = format!("{}:{}", address.uri.authority.host, socket.port());
+            // Each address has a limit of its own: one that drops packets must not use up the others' time.
             let why = match timeout(self.limit, self.open(address, name)).await {
                 Ok(Ok(line)) => return Ok(line),
                 Ok(Err(why)) => why,
@@ -95,6 +96,7 @@ impl Broker {
 }
 
 /// Time limit where the broker waits for an unresponsive node, until it counts that node as down.
+// Longer than the broker's `net_ticktime` (60 s by default), after which an unresponsive node counts as down.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for one answer of the broker, but not for ever.
@@ -119,6 +121,7 @@ pub(super) async fn within<T>(
     match timeout(limit, future).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
+            // 404 means that a queue or exchange is gone: reconnecting alone would fail for ever.
             let cure = if code(&error) == Some(404) {
                 Cure::Declare
             } else {
@@ -136,6 +139,7 @@ pub(super) async fn within<T>(
 /// Events of a connection from now on: alarms and its end. Errors that end only one channel are reported to the owner
 /// of that channel.
 pub(super) fn events(connection: &Connection) -> BoxStream<'static, Event> {
+    // Ending the connection for these would turn one refused declaration into an outage.
     let of_a_channel = |event: &Event| matches!(event, Event::Error(error) if error.is_amqp_soft_error());
     connection
         .events_listener()

@@ -96,6 +96,7 @@ async fn run(shared: &Shared, generations: &watch::Sender<Option<Arc<Generation>
         metrics::RECONNECTS.with_label_values(&[Side::Consuming.as_str()]).inc();
         shared.leave(&generation.line, failure);
     } else {
+        // Before the connection ends: acknowledgements of messages in flight still go over it.
         shared.subscriptions.close();
         shared.subscriptions.wait().await;
     }
@@ -109,6 +110,7 @@ async fn silence(line: &Line, limit: Duration) -> Failure {
     let watch = async {
         let channel = answer("open a channel", line.create_channel()).await?;
         loop {
+            // So that silence is noticed within one and a half limits at most.
             sleep(limit / 2).await;
             // The node that has the connection answers this by itself, however its queues and other nodes are.
             let asked = channel.basic_qos(1, BasicQosOptions { global: false });

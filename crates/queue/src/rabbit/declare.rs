@@ -34,6 +34,7 @@ pub(super) async fn declare(
 ) -> Result<bool, Failure> {
     let queues = topology.queues();
     let missing = missing(connection, &queues).await?;
+    // Reconnecting during an outage must not wait for all nodes, as every change of the topology does.
     if missing.is_empty() && declared.compared.load(Ordering::Relaxed) {
         return Ok(false);
     }
@@ -47,7 +48,9 @@ pub(super) async fn declare(
     if !declared.compared.load(Ordering::Relaxed) {
         let existing = queues.iter().filter(|queue| !missing.contains(queue));
         compare(connection, existing, declared).await?;
+        // After the new queue is bound: parked messages would otherwise have nowhere to go for a moment.
         retire(connection).await?;
+        // Last, so that a failure half-way compares everything again.
         declared.compared.store(true, Ordering::Relaxed);
     }
     Ok(!missing.is_empty())
@@ -230,6 +233,7 @@ async fn declared<T>(
 ) -> Result<Result<(), String>, Failure> {
     match timeout(ANSWER, declaring).await {
         Ok(Ok(_)) => Ok(Ok(())),
+        // 406, precondition failed: other arguments. The broker closes the channel with it.
         Ok(Err(error)) if code(&error) == Some(406) => Ok(Err(explain(&error))),
         Ok(Err(error)) => Err(Failure::passing(format!("declare {what} {name}: {}", explain(&error)))),
         Err(_) => Err(Failure::passing(format!(

@@ -38,6 +38,7 @@ async fn look_at(shared: &Shared, queues: Vec<String>) -> Result<Vec<Depth>, Pub
                 ready,
                 consumers,
             }),
+            // The broker closed the channel with its answer, so it is not put back.
             None => return Err(PublishError::Unavailable(format!("queue {queue} does not exist"))),
         }
     }

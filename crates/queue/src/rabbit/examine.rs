@@ -12,7 +12,6 @@ use super::line::Line;
 use super::management::{ANSWER_WITHIN, ENOUGH_MEMBERS, HARMFUL, Nodes};
 use crate::topology::Topology;
 
-/// Result of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// Queues that do not exist; all of them before the first role started.
@@ -30,9 +29,7 @@ pub struct Examined {
 /// Facts that only the management API reports.
 #[derive(Debug, Clone, Default)]
 pub struct Managed {
-    /// Version of the broker.
     pub version: String,
-    /// Nodes in the cluster.
     pub nodes: usize,
     /// Nodes that are down.
     pub stopped: Vec<String>,
@@ -117,6 +114,8 @@ async fn look(line: &Line, topology: &Topology) -> Result<Examined, Failure> {
         }
     }
     let mut other_shards = None;
+    // The exchange that records the number can't be read over AMQP, so a queue that only more shards have is looked
+    // for.
     if let Ok(more) = Topology::new(topology.shards() + 1) {
         let ours = |name: &String| queues.iter().any(|queue| queue.name == *name);
         let next = more
@@ -146,6 +145,7 @@ fn is_aside(queue: &str) -> bool {
 
 async fn ask(url: &str, vhost: &str, topology: &Topology) -> Result<Managed, String> {
     let mut nodes = Nodes::parse(url)?;
+    // A proxy of the environment is meant for the outside, not for the broker.
     let client = Client::builder().timeout(ANSWER_WITHIN).no_proxy().build();
     let client = client.map_err(|error| error.to_string())?;
     let overview: Overview = nodes.ask(&client, &["api", "overview"], "rabbitmq_version").await?;
@@ -192,6 +192,7 @@ impl Managed {
         }
         if !queue.kind.is_empty() && queue.kind != "quorum" {
             self.other_types.push(format!("{name} ({})", queue.kind));
+            // Members and leaders exist for quorum queues only.
             return;
         }
         if self.nodes >= ENOUGH_MEMBERS && queue.members.len() < ENOUGH_MEMBERS {

@@ -34,7 +34,9 @@ impl Line {
     ) -> lapin::Result<Self> {
         let io = |error: std::io::Error| lapin::Error::from(ErrorKind::IOError(Arc::new(error)));
         let stream = tokio::net::TcpStream::connect(address.socket).await.map_err(io)?;
+        // Acknowledgements and confirms are small frames that somebody waits for.
         stream.set_nodelay(true).map_err(io)?;
+        // Before TLS and the client take the stream, which give no handle back.
         let socket = Socket(stream.as_fd().try_clone_to_owned().map_err(io)?.into());
         let mut stream = AsyncTcpStream::Plain(stream.compat());
         if let Some((config, host)) = tls {
@@ -60,6 +62,7 @@ impl Line {
     /// Closes the connection, whose channels are closed or lost, and cuts it if the broker does not agree at once. The
     /// client can hang here when a channel is half closed or the broker blocks.
     pub(super) async fn close(&self) {
+        // A healthy broker answers within milliseconds; measured, this call can also hang for ever.
         const LIMIT: Duration = Duration::from_secs(1);
         let _ = timeout(LIMIT, self.connection.close(200, "bye".into())).await;
         self.socket.cut();

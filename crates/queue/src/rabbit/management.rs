@@ -83,12 +83,14 @@ impl Nodes {
         let mut failures = Vec::new();
         for at in 0..self.0.len() {
             let mut url = self.0[at].clone();
+            // Segments are escaped one by one, which a vhost such as `/` needs.
             if let Ok(mut segments) = url.path_segments_mut() {
                 segments.pop_if_empty().extend(path);
             }
             url.query_pairs_mut().append_pair("columns", columns);
             match get(client, url).await {
                 Ok(answer) => {
+                    // So that a node that is down costs its timeout once and not in every round.
                     self.0.swap(0, at);
                     return Ok(answer);
                 }

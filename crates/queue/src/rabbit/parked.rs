@@ -27,6 +27,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Parked>, PublishError> {
     let mut reader = Reader::open(shared, from).await?;
     let found = reader.take(selection, limit).await;
+    // After an error too, or what was taken stays hidden from others until the broker notices.
     reader.close().await;
     Ok(found?.into_iter().map(|(parked, _)| parked).collect())
 }
@@ -75,6 +76,7 @@ async fn settle_one(
             Ok(to) => to,
             Err(error) => return Ok(Err(error)),
         };
+        // Before the acknowledgement, so that an error in between leaves two copies and not none.
         publish(shared, Outgoing { to, body: parked.body }).await?;
     }
     match answer("settle a message", acker.ack(BasicAckOptions::default())).await {
@@ -82,6 +84,7 @@ async fn settle_one(
             metrics::settled(how, 1);
             Ok(Ok(()))
         }
+        // `false` means that the channel is gone and the broker will deliver the message again.
         Ok(false) => Err(unavailable(Failure::passing("the connection was lost"))),
         Err(failure) => Err(unavailable(failure)),
     }
@@ -129,6 +132,7 @@ impl Reader {
         {
             if selection.includes(&parked) {
                 taken.push((parked, acker));
+                // Reading on would hide other messages from other readers for nothing.
                 if matches!(selection, Selection::One(_)) {
                     self.left = Some(0);
                     self.to_come.clear();

@@ -72,6 +72,7 @@ fn resolve(shared: &Shared, route: Route) -> Result<Address, PublishError> {
     if !shared.routes.avoids(&address) {
         return Ok(address);
     }
+    // A wait has one queue only, and so have records and parked messages; they have no substitute.
     let others = match route {
         Route::Work(lane) => shared.topology.other_shards(lane).map(Route::Work).collect(),
         _ => Vec::new(),
@@ -101,6 +102,7 @@ impl Publishers {
             confirmation.await.unwrap_or_else(|_| Err(lost()))
         };
         let late = |_| Err(PublishError::Unknown(format!("no answer within {limit:?}")));
+        // The message may still be sent: a blocked connection writes it after the alarm. Hence unknown, not failed.
         timeout(limit, confirmed).await.unwrap_or_else(late)
     }
 }

@@ -47,6 +47,7 @@ impl Routes {
     pub(super) fn avoid<'a>(&self, routes: impl Iterator<Item = &'a Address>) {
         let now = Instant::now();
         let mut avoided = self.avoided();
+        // Kept for a while after it ended, so that a route that fails again soon is known.
         avoided.retain(|_, avoided| now < avoided.until + 2 * MOST);
         for route in routes {
             let again = avoided.get(route).copied();

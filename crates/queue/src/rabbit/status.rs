@@ -33,6 +33,7 @@ impl Status {
         let starting = Some("connecting".to_owned());
         Self {
             component,
+            // Not consuming is no fault: a process that only publishes never does.
             reasons: Mutex::new([starting, None]),
         }
     }

@@ -46,11 +46,15 @@ impl Subscription {
             };
             match self.consume(&shared, &generation).await {
                 Ok(leftover) => {
+                    // Closes the channel of messages, so that the consumer's stream ends while its messages are
+                    // settled.
                     drop(self);
                     return leftover.settle(&shared).await;
                 }
+                // Any failure ends the whole generation, so that no tag of an old channel is used on a new one.
                 Err(failure) => generation.fail(failure),
             }
+            // Waits for another connection: trying again on this one would only fail again.
             let another =
                 |now: &Option<Arc<Generation>>| !now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &generation));
             if generations.wait_for(another).await.is_err() {
@@ -92,6 +96,7 @@ impl Subscription {
                 () = shared.ending.cancelled() => break,
             }
         }
+        // Their wait for redelivery ends with the subscription.
         let unwanted = returns.waiting.into_iter().map(|(_, acker)| acker).collect();
         Ok(Leftover {
             started,
@@ -106,6 +111,7 @@ impl Subscription {
 /// the connection lives is seen elsewhere.
 async fn start(line: &Line, queue: String, prefetch: u16) -> Result<(Channel, Consumer), Failure> {
     let channel = answer("open a channel", line.create_channel()).await?;
+    // RabbitMQ 4.3 refuses global limits, and quorum queues never knew them.
     let qos = channel.basic_qos(prefetch, BasicQosOptions { global: false });
     answer("set the prefetch", qos).await?;
     let options = BasicConsumeOptions::default();
@@ -142,6 +148,7 @@ impl Leftover {
             let cancelled = channel.basic_cancel(tag.clone(), BasicCancelOptions::default());
             answer("cancel", cancelled)
         });
+        // First, or the broker hands out again at once what is given back below.
         try_join_all(cancelling).await?;
         // The client has some that it was sent before it was told of the cancellation.
         while let Some(delivery) = self.deliveries.next().await {
@@ -191,6 +198,7 @@ impl Acknowledge for Unsettled {
         let Some(acker) = self.acker.take() else { return false };
         let acked = matches!(
             timeout(ANSWER, acker.ack(BasicAckOptions::default())).await,
+            // The client reports a channel that is gone as `Ok(false)`.
             Ok(Ok(true))
         );
         if !acked {
@@ -224,6 +232,7 @@ impl Returns {
     }
 
     fn push(&mut self, acker: Acker) {
+        // All wait equally long, so the first in is the first due.
         self.waiting.push_back((Instant::now() + self.after, acker));
     }
 

@@ -1,4 +1,4 @@
-//! What is put aside on a broker: nothing of it is dropped for what comes later, and a queue of an earlier version is
+//! What is set aside on a broker: nothing of it is dropped for what comes later, and a queue of an earlier version is
 //! emptied like the present one.
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ const NOW: &str = "tidings.parked.v2";
 const EARLIER: &str = "tidings.parked";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_was_put_aside_makes_room_for_what_comes_later() {
+async fn nothing_that_was_set_aside_makes_room_for_what_comes_later() {
     let broker = Broker::new().await;
     put_policy(&broker, r"tidings\.parked\.v2", r#"{"max-length": 2}"#).await;
     let queue = broker.open().await;
@@ -39,7 +39,7 @@ async fn nothing_that_was_put_aside_makes_room_for_what_comes_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_earlier_version_put_aside_is_shown_and_settled() {
+async fn what_an_earlier_version_set_aside_is_shown_and_settled() {
     let broker = Broker::new().await;
     let before = channel(&broker).await;
     let options = ExchangeDeclareOptions {

@@ -10,8 +10,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
-use crate::{Health, Problem};
 use crate::serve::{self, Door, ServeError};
+use crate::{Health, Problem};
 
 const SOON: Duration = Duration::from_secs(20);
 const WHO: &str = "who";
@@ -198,13 +198,10 @@ async fn a_name_that_does_not_resolve_is_an_error_that_says_so_and_keeps_its_las
         panic!("they are reached over connections")
     };
     shared.look.notify_one();
-    tokio::time::timeout(
-        SOON,
-        shared.known.subscribe().wait_for(|known| known.failed.is_some()),
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    tokio::time::timeout(SOON, shared.known.subscribe().wait_for(|known| known.failed.is_some()))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(reached(&mut client).await.unwrap(), ONE as i32);
 }
 
@@ -232,7 +229,10 @@ async fn services_of_this_process_are_called_once_they_are_served_and_through_th
     let (routes, reporter) = serve::grpc_routes(tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
     reporter.set_service_status(WHO, ONE).await;
     let door = Door::new(serve::Config::default(), Health::new());
-    services.serve(routes.routes(), door.knowing(|_| Err(Problem::unauthenticated("strange", "you are a stranger"))));
+    services.serve(
+        routes.routes(),
+        door.knowing(|_| Err(Problem::unauthenticated("strange", "you are a stranger"))),
+    );
     let answer = tokio::time::timeout(SOON, early).await.unwrap().unwrap();
     assert_eq!(answer.unwrap(), ONE as i32);
     // Health is open to all; nothing else is.

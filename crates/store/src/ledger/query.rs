@@ -35,7 +35,6 @@ pub(crate) fn next_stretch(stretch: u32, took: Duration) -> u32 {
 /// The result of a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// The rows counted.
     pub rows: u64,
     /// `true` if there may be more: the count reached its limit, or its time was over.
     pub at_least: bool,

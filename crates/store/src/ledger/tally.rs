@@ -8,11 +8,9 @@ use super::query::AttemptQuery;
 /// Attempts by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// Those that succeeded.
     pub succeeded: u64,
     /// Those that failed and are tried again.
     pub failed_retryable: u64,
-    /// Those that failed for good.
     pub failed_final: u64,
 }
 

@@ -34,6 +34,7 @@ WHERE key_id = $1 AND idempotency_key = $2 AND claim_token = $3";
 const RELEASE: &str = "-- name: release_answer
          DELETE FROM answers WHERE key_id = $1 AND idempotency_key = $2 AND claim_token = $3 AND status IS NULL";
 
+// `SKIP LOCKED`: a key that is being claimed right now is left to the next round.
 const FORGET: &str = "
 -- name: forget_answers
 DELETE FROM answers WHERE (key_id, idempotency_key) IN (

@@ -79,6 +79,7 @@ pub(super) fn attempt_filter(query: &AttemptQuery) -> Filter {
         filter.and("delivery_id >= $", from);
         filter.and("delivery_id < $", to);
         filter.and("event_id = $", event.uuid());
+        // An attempt follows its event, so partitions of earlier days are not read.
         filter.and("id >= $", not_before(event.unix_millis()).uuid());
         filter.passes_few();
     }
@@ -90,6 +91,7 @@ pub(super) fn attempt_filter(query: &AttemptQuery) -> Filter {
     filter.and_some("id >= $", query.since.map(|since| AttemptId::floor(since).uuid()));
     filter.and_some("id < $", query.until.map(|until| AttemptId::floor(until).uuid()));
     let has_index = query.tenant.is_some() || query.endpoint.is_some();
+    // The partial indexes begin with the tenant or the endpoint, and are of no use without either.
     if has_index && query.is_for_trouble() {
         filter.and_partial(TROUBLE);
     }

@@ -19,7 +19,6 @@ pub(super) fn read(payload: &str) -> Of {
     }
 }
 
-/// Parses `tenant/endpoint`.
 fn endpoint(payload: &str) -> Option<Of> {
     let (tenant, endpoint) = payload.split_once('/')?;
     let (tenant, endpoint) = (Uuid::try_parse(tenant).ok()?, Uuid::try_parse(endpoint).ok()?);

@@ -23,6 +23,7 @@ const ERASURE: &str = "id, tenant_id, event_id, events, deliveries, attempts, cr
 const INSERT: &str = "-- name: insert_erasure
      INSERT INTO erasures (id, tenant_id, event_id, state, created_at, updated_at)
      VALUES ($1, $2, $3, 'running', $4, $4)";
+// `SKIP LOCKED`: replicas that look at the same moment take different jobs, or none.
 const CLAIM: &str = "-- name: claim_erasure
      UPDATE erasures SET claimed_until = $2
      WHERE id = (SELECT id FROM erasures WHERE state = 'running' AND (claimed_until IS NULL OR claimed_until < $1)
@@ -76,6 +77,7 @@ const REMOVE_KEYS: &str = "-- name: remove_idempotency_keys
          ORDER BY key LIMIT $3
      ), removed AS (DELETE FROM idempotency_keys WHERE tenant_id = $1 AND key IN (SELECT key FROM batch))
      SELECT max(key) AS last FROM batch";
+// `FOR UPDATE` keeps a worker whose claim ran out from removing beside its successor.
 const MARKS: &str = "-- name: read_erasure_marks
      SELECT attempts_to, deliveries_to, events_to, keys_to FROM erasures WHERE id = $1 FOR UPDATE";
 const FORGET_MARKS: &str = "-- name: forget_erasure_marks
@@ -296,6 +298,7 @@ async fn remove_some(
                 change.mark
             );
             transaction.execute(&sql, &[&id, &last]).await?;
+            // One kind of row per transaction, so that each stays short.
             *removed = walked.rows;
             break;
         }

@@ -13,6 +13,7 @@ impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let text = describe(&error);
         match error.code() {
+            // These are of class 23 as well, and callers decide what they mean.
             Some(&(SqlState::UNIQUE_VIOLATION | SqlState::FOREIGN_KEY_VIOLATION)) => Self::Conflict(text),
             Some(state) if lies_in_data(state) => Self::Refused(text),
             None if is_ours(&error) => Self::Corrupt(text),

@@ -12,7 +12,6 @@ use crate::error::StoreError;
 /// Limit for the whole examination.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// The results of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The server's version, as in `16.3`.

@@ -28,11 +28,13 @@ FROM idempotency_keys WHERE tenant_id = $1 AND key = $2";
 const SETTLE: &str = "-- name: settle_idempotency_key
          UPDATE idempotency_keys SET settled = true WHERE tenant_id = $1 AND key = $2 AND claim_token = $3";
 
+// The row stays with its event id, so that the same request made again becomes the same event.
 const RELEASE: &str = "
 -- name: release_idempotency_key
 UPDATE idempotency_keys SET claim_token = NULL
 WHERE tenant_id = $1 AND key = $2 AND claim_token = $3 AND NOT settled";
 
+// `SKIP LOCKED`: a key that is being claimed right now is left to the next round.
 const FORGET: &str = "
 -- name: forget_idempotency_keys
 DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (

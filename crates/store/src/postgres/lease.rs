@@ -19,6 +19,7 @@ use super::tls::Tls;
 use crate::error::StoreError;
 
 /// Time for the server to finish an abandoned or cancelled statement, before the connection is closed instead.
+// Longer than the time limit of a statement of the work pool, after which the server is done by itself.
 const IDLE_WITHIN: Duration = Duration::from_secs(35);
 
 /// Nothing runs on the connection.
@@ -92,7 +93,6 @@ impl Lease {
         self.done(rows)
     }
 
-    /// Begins a transaction.
     pub(super) async fn transaction(&mut self) -> Result<Work<'_>, StoreError> {
         self.doing(WRITING);
         let doing = &self.doing;
@@ -138,6 +138,7 @@ impl Lease {
         result.map_err(|error| self.failed(error))
     }
 
+    // Set before anything is sent: a future that is dropped meanwhile leaves no statement unnoticed.
     fn doing(&self, what: u8) {
         self.doing.store(what, Ordering::Relaxed);
     }
@@ -162,6 +163,7 @@ impl<'a> Deref for Work<'a> {
 impl Work<'_> {
     pub(super) async fn commit(self) -> Result<(), Error> {
         self.transaction.commit().await?;
+        // A commit leaves the connection idle, so there is nothing to cancel or to ask (docs/decisions/0034).
         self.doing.store(IDLE, Ordering::Relaxed);
         Ok(())
     }

@@ -33,6 +33,7 @@ impl Postgres {
             }
             drop(alive);
         });
+        // After the task is spawned, because nothing is answered unless somebody drives the connection.
         client.batch_execute(&format!("LISTEN {channel}")).await?;
         Ok(receiver)
     }

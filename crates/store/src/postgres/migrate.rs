@@ -105,7 +105,6 @@ const DAYS_AHEAD: u32 = 2;
 /// Interval between two looks at another process that migrates.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The result of [`migrate`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The names of the migrations that were applied, in order.
@@ -160,6 +159,7 @@ pub(super) async fn check(client: &impl GenericClient) -> Result<i32, StoreError
 
 async fn locked(client: &mut Client, patience: Duration) -> Result<Migrated, StoreError> {
     lock(client, patience).await?;
+    // Under the lock: two sessions that create it at the same moment can collide in the catalogue.
     client.batch_execute(CREATE_TABLE).await?;
     let version = verify(&applied(client).await?.unwrap_or_default())?;
     let mut names = Vec::new();

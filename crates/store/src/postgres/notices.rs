@@ -10,6 +10,7 @@ use super::error::corrupt;
 use crate::error::StoreError;
 use crate::notices::{Notices, known, next_try};
 
+// The times of the next try come as an array, so that one statement hides each notice by its own number of tries.
 const TAKE: &str = "-- name: take_notices
     WITH due AS (
     SELECT id, tries AS tried FROM notices WHERE try_at <= $1 ORDER BY try_at LIMIT $2 FOR UPDATE SKIP LOCKED

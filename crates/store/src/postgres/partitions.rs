@@ -34,6 +34,7 @@ const STRAY_DAYS: usize = 31;
 pub(super) async fn prepare(client: &mut Client, now: Timestamp, days_ahead: u32) -> Result<(), StoreError> {
     let existing = existing(client).await?;
     let today = now.to_zoned(TimeZone::UTC).date();
+    // Yesterday's as well, because records of its last events may still arrive.
     let ahead = (-1..=i64::from(days_ahead)).map(|day| today.saturating_add(day.days()));
     let mut days: BTreeSet<civil::Date> = ahead.collect();
     days.extend(stray_days(client, today).await?);

@@ -28,6 +28,7 @@ const TURN: &str = "-- name: change_replay_state
      UPDATE replays SET state = $3, updated_at = $4, claim_token = NULL, claimed_until = NULL,
                                        ended_at = CASE WHEN $5 THEN $4::timestamptz END
      WHERE id = $1 AND state = $2";
+// `SKIP LOCKED`: replicas that look at the same moment take different jobs, or none.
 const CLAIM: &str = "-- name: claim_replay
      UPDATE replays SET claim_token = $2, claimed_until = $3
      WHERE id = (SELECT id FROM replays WHERE state = 'running' AND (claimed_until IS NULL OR claimed_until < $1)
@@ -49,6 +50,7 @@ const END: &str = "-- name: end_replay
 
 /// A delivery that the ledger keeps until it is due, which is now; the sweeper publishes it. The bounds beside
 /// `event_id` choose the partition.
+// Ids follow from event, endpoint and replay, so a batch that is done again makes none twice (docs/decisions/0017).
 const MAKE: &str = "
 -- name: make_deliveries_of_replay
 INSERT INTO deliveries (id, event_id, tenant_id, endpoint_id, updated_at, due_at, sweep_at, step, attempts, state)
@@ -226,6 +228,7 @@ impl Replays for Postgres {
     ) -> Result<Option<Retried>, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        // Locked, so that an attempt which is recorded meanwhile is not overwritten.
         let sql = "-- name: read_delivery_to_retry
                    SELECT event_id, endpoint_id, state, reason, due_at FROM deliveries
                    WHERE id = $1 AND tenant_id = $2 FOR UPDATE";

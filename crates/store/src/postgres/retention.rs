@@ -161,6 +161,7 @@ async fn walk(
          INSERT INTO forgotten (tenant_id, {column}) VALUES ($1, $2)
          ON CONFLICT (tenant_id) DO UPDATE SET {column} = excluded.{column}"
     );
+    // In a commit of its own: if the mark is lost, the batch is walked again and nothing more changes.
     keeper.execute(&write, &[&tenant, &reached]).await?;
     Ok(walked.rows)
 }

@@ -21,6 +21,7 @@ impl Watch for Postgres {
     async fn subscribe(&self, process: Uuid) -> Result<Option<mpsc::Receiver<Notification>>, StoreError> {
         let others = self.listen(CHANNEL, move |payload| {
             let (sender, notification) = read(payload)?;
+            // The database notifies the sender as well, who knows already.
             (sender != process).then_some(notification)
         });
         others.await.map(Some)

@@ -29,6 +29,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, StoreError> {
     source.busy_timeout(BUSY_TIMEOUT)?;
     // An empty file is taken for one that is not there; nobody else is to read it.
     keep_private(to)?;
+    // One statement sees one moment; a copied file would lack what is in the log beside it.
     source.execute("VACUUM INTO ?1", [name])?;
     let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let said: String = copy.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
@@ -38,6 +39,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, StoreError> {
     drop(copy);
     let file = File::open(to).map_err(|error| failed(to, error))?;
     file.sync_all().map_err(|error| failed(to, error))?;
+    // Until the directory is on the disk, a crash of the machine may lose the file's name.
     if let Some(directory) = to.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| failed(directory, error))?;

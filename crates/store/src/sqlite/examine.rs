@@ -8,7 +8,6 @@ use rusqlite::{Connection, OpenFlags};
 use super::schema;
 use crate::error::StoreError;
 
-/// The results of an examination.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The file's size in bytes.

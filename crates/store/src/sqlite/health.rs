@@ -114,6 +114,8 @@ fn strike(connection: &Connection, endpoint: EndpointId, at: Timestamp) -> Resul
             silent && at >= since + span(CALM) || day_is_over(memory)
         }
     };
+    // The statement gives `updated_at` a new time in any case: whoever replaces the endpoint now has to read it
+    // again.
     if begins {
         connection
             .prepare_cached(

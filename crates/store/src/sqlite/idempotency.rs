@@ -25,6 +25,7 @@ impl Idempotency for Sqlite {
         lease: Duration,
     ) -> Result<Claim, StoreError> {
         let key = key.to_owned();
+        // One write, so that nobody gets between looking and claiming.
         self.write(move |connection| claim(connection, tenant, &key, fingerprint, event, lease))
             .await
     }

@@ -15,7 +15,6 @@ use rusqlite::{Row, params};
 use super::Sqlite;
 use crate::error::StoreError;
 
-/// A message for the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
     /// The lane; the number means something to the queue only.
@@ -39,7 +38,6 @@ pub struct StoredMessage {
 /// A place in a lane, behind a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
-    /// The message's `ready_at_ms`.
     pub ready_at_ms: i64,
     /// Breaks ties between messages that are ready at the same time.
     pub seq: i64,
@@ -67,7 +65,6 @@ impl Cursor {
 }
 
 impl StoredMessage {
-    /// The place behind this message.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor {

@@ -15,7 +15,7 @@ const LOOK_EVERY: i32 = 20_000;
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
-    /// Limit for one read.
+    /// Limit for one read, after which it is interrupted.
     timeout: Duration,
 }
 

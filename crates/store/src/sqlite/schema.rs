@@ -34,6 +34,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
                 [compatible_from],
             )?;
         }
+        // In the commit of the step, so that a crash leaves all of it or nothing.
         transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }

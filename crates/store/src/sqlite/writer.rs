@@ -58,6 +58,7 @@ impl Writer {
 impl Drop for Writer {
     /// Lets queued writes end before the file is given back.
     fn drop(&mut self) {
+        // Closes the channel, which ends the thread; it would be waited for in vain otherwise.
         self.jobs = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

@@ -50,7 +50,7 @@ async fn endpoints_are_found_across_tenants_and_only_by_operators() {
 }
 
 #[tokio::test]
-async fn what_was_put_aside_is_read_requeued_and_discarded_on_the_record() {
+async fn what_was_set_aside_is_read_requeued_and_discarded_on_the_record() {
     let mut system = Standalone::start().await;
     system.park(&[b"no message", b"nor this", b"\xff\x00"]).await;
     let operator = Caller::new(&system, &system.operator_token);

@@ -52,6 +52,7 @@ pub(super) async fn events(
     filter: pb::AttemptFilter,
     seen: Option<AttemptId>,
 ) -> Result<impl Stream<Item = Result<Event, Status>>, Status> {
+    // Opened before the list is read, so that nothing falls between the two; what is in both is left out below.
     let told = rest.logs.watch(&call.authorization, filter.clone()).await?;
     let since = match seen {
         Some(seen) => since(&rest, &call, filter, seen).await?,

@@ -14,7 +14,6 @@ use crate::call::Call;
 /// The dialect of default endpoints whose URL chooses no other.
 const DIALECT: &str = "feedbackpulse";
 
-/// Settings of the default endpoint.
 pub struct DefaultEndpoint {
     /// The target of requests; chooses the dialect.
     pub url: String,
@@ -54,6 +53,7 @@ impl Endpoints {
     ) -> Result<Endpoint, Problem> {
         call.require(Scope::Manage)?;
         let id = default_id(call, tenant)?;
+        // By the URL alone, also when it is changed: this form has no field for a dialect.
         let dialect = dialect_for(&self.dialects, None, &self.url(&asked.url)?, DIALECT);
         for _ in 0..TRIES {
             if self.book.registry.endpoint(id).await?.is_some() {

@@ -47,7 +47,6 @@ impl Verdict {
     }
 }
 
-/// The explanation of a delivery.
 pub(super) struct Explanation {
     pub(super) verdict: Verdict,
     pub(super) facts: Vec<Fact>,

@@ -24,15 +24,12 @@ pub(crate) struct Received {
     /// Headers as they were printed, one a line.
     pub(crate) headers: Option<String>,
     pub(crate) body: Option<Vec<u8>>,
-    /// The secret that it uses.
     pub(crate) secret: Option<String>,
-    /// The value that it computed.
     pub(crate) computed: Option<String>,
     /// The time of its check.
     pub(crate) received_at: Option<Timestamp>,
 }
 
-/// The result of a comparison.
 pub(crate) struct Comparison {
     pub(crate) findings: Vec<Finding>,
     /// The first difference of the bodies; `None` if they are equal, or none was given.

@@ -9,7 +9,6 @@ pub(crate) struct Finding {
     pub(crate) code: &'static str,
     /// `true` if it keeps the signature from being verified.
     pub(crate) is_fault: bool,
-    /// The finding as a sentence.
     pub(crate) detail: String,
     /// Values in the sentence: places, numbers, names of headers.
     pub(crate) values: BTreeMap<&'static str, String>,

@@ -103,6 +103,7 @@ impl Host {
                 return Taken::Stream(shared.clone());
             }
         }
+        // From the end: the connection that was used last has the most time left.
         while let Some(idle) = self.idle.pop() {
             if idle.is_usable(now) {
                 return Taken::One(idle.sender, idle.about);

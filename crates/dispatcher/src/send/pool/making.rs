@@ -33,6 +33,7 @@ impl Making {
         }
         let lease = tokio::time::timeout(PATIENCE, async {
             loop {
+                // Before looking: `notify_waiters` wakes only waiters that exist.
                 let freed = self.freed.notified();
                 if let Some(lease) = self.pool.take(&self.origin) {
                     return Some(lease);

@@ -118,6 +118,7 @@ async fn make(shared: &Shared, line: &Line) -> Result<(Tasks, Vec<mpsc::Sender<J
         returned: Arc::new(Notify::new()),
     });
     let (mut tasks, mut senders) = (JoinSet::new(), Vec::new());
+    // One task per channel: tasks that share one get each other's returns and confirms from the client.
     for _ in 0..shared.config.publish_channels.max(1) {
         let channel = answer("open a channel", line.create_channel()).await?;
         answer(
@@ -154,12 +155,14 @@ impl Generation {
                 if failure.cure == Cure::Declare {
                     shared.declared.send_replace(false);
                 }
+                // Unanswered jobs are dropped with their tasks, which tells their callers "unknown".
                 self.tasks.shutdown().await;
             }
             None => {
                 shared.link.send_replace(Link::Down("the queue is closing".into()));
             }
         }
+        // With the link down, only callers that are publishing right now still hold senders.
         drop(self.publishers);
         // Without senders the publishers finish what they have and close their channels.
         while self.tasks.join_next().await.is_some() {}
@@ -193,6 +196,7 @@ impl Generation {
                 Some(()) = proven.recv() => {
                     usable = true;
                     backoff.reset();
+                    // A proof may still arrive from before the alarm.
                     if blocked_since.is_none() {
                         self.announce(shared);
                     }
@@ -236,6 +240,7 @@ async fn prove(shared: &Shared, publishers: &Publishers, proofs: mpsc::Sender<()
         if !proven || !publishers.common.confirmed.within(EVERY) {
             // They are led by different nodes: one of them is enough, or a node that stands still would hide the others.
             let probes = shared.topology.probes().map(|queue| {
+                // The default exchange needs no binding that could be missing.
                 let to = Address::from((String::new(), queue));
                 Box::pin(publishers.publish(to, Bytes::from_static(b"probe")))
             });
@@ -245,6 +250,7 @@ async fn prove(shared: &Shared, publishers: &Publishers, proofs: mpsc::Sender<()
                     proven = true;
                     let _ = proofs.send(()).await;
                 }
+                // The broker has said why it confirms nothing, and will say when it does again.
                 Err(_) if shared.link.borrow().is_blocked() => {}
                 Err(PublishError::Unroutable(to)) => {
                     return Failure {

@@ -19,9 +19,11 @@ new_attempts AS (
                  status_code, payload_at, response_truncated, event_type, url, dialect, outcome, reason, error,
                  remote_address, request_headers, request_body, response_headers, response_body, test, dns_us,
                  connect_us, tls_us, first_byte_us, sent_again)
+    -- Of an event that was erased by itself, attempts are recorded without content.
     CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM erasures e WHERE e.tenant_id = new.tenant_id
                                          AND e.event_id = new.event_id) AS content) AS erased
     WHERE (SELECT true FROM erasures e
            WHERE e.tenant_id = new.tenant_id AND e.event_id IS NULL AND e.id > new.event_id LIMIT 1) IS NULL
+    -- A record may come again: from a caller without an answer, or through the records queue.
     ON CONFLICT (id) DO NOTHING
 )

@@ -5,5 +5,6 @@ new_events AS (
                          $7::text[], $8::text[], $9::bytea[], $10::boolean[]) AS new (id, tenant_id)
     WHERE (SELECT true FROM erasures e WHERE e.tenant_id = new.tenant_id AND e.event_id IS NULL AND e.id > new.id LIMIT 1)
           IS NULL
+    -- A record may come again: from a caller without an answer, or through the records queue.
     ON CONFLICT (id) DO NOTHING
 )

@@ -8,6 +8,7 @@ exhausted AS (
     FROM exhausted WHERE marks ORDER BY endpoint_id, at
 ), failing AS (
     UPDATE endpoints
+    -- Always a new time, so that whoever replaces the endpoint at this moment has to read it again.
     SET failing_since = struck.at, updated_at = greatest(updated_at + interval '1 microsecond', struck.at)
     FROM struck WHERE endpoints.id = struck.endpoint_id AND failing_since IS NULL
     RETURNING endpoints.id
@@ -36,6 +37,7 @@ exhausted AS (
     SELECT endpoint_id, last_at, CASE WHEN tell THEN last_at WHEN was_told THEN since END,
            CASE WHEN tell OR was_told THEN since END
     FROM judged
+    -- While an endpoint only goes on failing, one write a second is enough.
     WHERE tell OR coalesce(last_at >= last_failed_at + interval '1 second', true)
     ON CONFLICT (endpoint_id) DO UPDATE
     SET last_failed_at = greatest(known.last_failed_at, excluded.last_failed_at),

@@ -12,6 +12,7 @@ WITH answered AS (
 ), noted AS (
     UPDATE endpoint_health h SET answered_at = answered.at FROM answered
     WHERE h.endpoint_id = answered.endpoint_id AND NOT recovers
+      -- While an endpoint answers and fails by turns, one write a second is enough.
       AND coalesce(h.answered_at < answered.at - interval '1 second', true)
 ), recovered AS (
     UPDATE endpoints

@@ -35,6 +35,7 @@ const NOTE_USES: &str = "-- name: note_key_uses
 pub(super) async fn create(store: &Postgres, key: &ApiKey, entry: &AuditEntry) -> Result<(), StoreError> {
     let mut client = store.client().await?;
     let transaction = client.transaction().await?;
+    // Nobody deletes portal keys by hand; each new one clears away those that have expired.
     if key.portal {
         let statement = transaction.prepare_cached(DELETE_EXPIRED).await?;
         let tenant = key.tenant.map(TenantId::uuid);
