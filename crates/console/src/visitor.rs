@@ -180,15 +180,7 @@ impl Visitor {
 
     /// Whoever has this token.
     pub(crate) fn with_token(console: &Console, parts: &Parts, realm: Realm, token: &str) -> Option<Self> {
-        let mut headers = HeaderMap::new();
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-        for name in [USER_AGENT, FORWARDED_FOR] {
-            for value in parts.headers.get_all(&name) {
-                headers.append(name.clone(), value.clone());
-            }
-        }
+        let headers = bearing(token, parts)?;
         Some(Self {
             caller: console.access.caller(&headers).ok()?,
             reader: Reader::of(console, parts),
@@ -347,6 +339,20 @@ struct RefusedPage<'a> {
     v: &'a Visitor,
     refusal: &'a Refusal,
     status: StatusCode,
+}
+
+/// The headers of an operation in the name of whoever has this token, at the address that the request came from.
+pub(crate) fn bearing(token: &str, parts: &Parts) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    headers.insert(AUTHORIZATION, value);
+    for name in [USER_AGENT, FORWARDED_FOR] {
+        for value in parts.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    Some(headers)
 }
 
 impl FromRequestParts<Console> for Visitor {

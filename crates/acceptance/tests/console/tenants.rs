@@ -5,6 +5,7 @@ use serde_json::json;
 use tidings_acceptance::{SOON, Standalone};
 use tidings_testkit::{Receiver, wait_until};
 
+use crate::browser::Browser;
 use crate::{attempted, seeded, signed_in};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,6 +218,31 @@ async fn keys_links_and_settings_are_for_who_manages_and_not_by_link() {
         let answer = visitor.post(path, &[("scope".into(), "read".into())], &[]).await;
         assert!([403, 409].contains(&answer.status), "{path} {}", answer.status);
     }
+
+    // A link that works once lets one browser in and tells the next what to do.
+    let page = browser
+        .submit(&page, "/webhooks/keys/link", &[("works_once", "on")])
+        .await;
+    page.shows("works once, not used yet");
+    let link = page.text.split_once("<code class=\"copy wrap\">").unwrap().1;
+    let link = link.split('<').next().unwrap().to_owned();
+    let mut first = signed_in(&system, &link).await;
+    first.open("/webhooks").await.shows("endpoint kestrel");
+    let mut second = Browser::new(&system.servers.http);
+    let sign_in = second.open("/webhooks/logs").await;
+    let refused = second.submit(&sign_in, "/webhooks/session", &[("key", &link)]).await;
+    assert_eq!(refused.status, 401);
+    refused.shows("This link works once, and has been used. Ask whoever gave it to you for a new one.");
+    assert_eq!(second.open("/webhooks").await.status, 401);
+    first.open("/webhooks/logs").await.shows("feedback.created");
+    let page = browser.open("/webhooks/keys").await;
+    page.shows("works once, used");
+    let newest = page.forms().into_iter().find(|form| form.action.ends_with("/revoke"));
+    browser.submit(&page, &newest.unwrap().action, &[]).await;
+    wait_until(SOON, "the exchanged link to end", async || {
+        first.open("/webhooks").await.status == 401
+    })
+    .await;
 
     // Revoked keys end their sessions.
     let page = browser.open("/webhooks/keys").await;
