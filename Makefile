@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test ci bench bench-registry bench-isolation chaos chaos-short chaos-cluster deploy-check deploy-test alerts-test lint fmt services-up services-down
+.PHONY: help run demo test ci bench bench-registry bench-isolation bench-console chaos chaos-short chaos-cluster deploy-check deploy-test alerts-test lint fmt services-up services-down
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -48,6 +48,10 @@ bench-registry: ## The same with few tenants and with 100,000 tenants and 200,00
 bench-isolation: ## What others feel of an endpoint that hangs, a flood, a backlog, a crash; wants a machine at rest
 	@$(with_services); \
 	scripts/bench isolation $(ARGS)
+
+bench-console: ## What the console's pages weigh and how long they take over a log of ATTEMPTS=50000000
+	@$(with_services); \
+	scripts/bench-console $(ATTEMPTS)
 
 # Both start engines of their own and leave nothing running.
 chaos: ## Break a running system for a while, count what became of every event (MINUTES=5 SEED=1 ARGS=--list)

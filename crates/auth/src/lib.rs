@@ -71,7 +71,34 @@ impl Access {
         self.share_of(&Credential(TokenHash::of(token)))
     }
 
+    /// The caller behind the token of a portal link that works once, and the key that it can be exchanged for. The token
+    /// allows the exchange only: every other method here refuses it. Counts failures.
+    ///
+    /// Fails with `portal_link_used` after the exchange, and with `not_exchangeable` for the token of a key.
+    pub fn link(&self, headers: &HeaderMap) -> Result<(Caller, Arc<ApiKey>), Problem> {
+        let key = self.credential(headers).and_then(|credential| {
+            let key = self.registry.linked(&credential.0, Timestamp::now());
+            key.map_err(refusal)?.ok_or_else(|| {
+                let detail = "this token is a key's and not that of a portal link that works once: use it as it is";
+                Problem::conflict("not_exchangeable", detail)
+            })
+        });
+        let key = key.inspect_err(count_failure)?;
+        Ok((Caller::with_key(&key), key))
+    }
+
+    /// `true` if a token is that of a portal link that works once, used or not.
+    #[must_use]
+    pub fn is_of_link(&self, token: &str) -> bool {
+        let key = self.registry.linked(&TokenHash::of(token), Timestamp::now());
+        matches!(key, Ok(Some(_)) | Err(KeyError::UsedLink))
+    }
+
     fn share_of(&self, credential: &Credential) -> Result<Payer, Problem> {
+        // The token of a link allows nothing but the exchange, which has to be let in.
+        if let Ok(Some(key)) = self.registry.linked(&credential.0, Timestamp::now()) {
+            return Ok(Payer::Known(key.id.uuid().as_u128()));
+        }
         Ok(match self.holder(credential)? {
             Caller::Internal => Payer::System,
             Caller::Operator { key, .. } => Payer::Known(key.uuid().as_u128()),
@@ -215,6 +242,15 @@ fn refusal(error: KeyError) -> Problem {
         }
         KeyError::Unknown => Problem::unauthenticated("key_unknown", "this key does not exist: was it deleted?"),
         KeyError::Expired => Problem::unauthenticated("key_expired", "this key has expired: ask for a new one"),
+        KeyError::Link => Problem::unauthenticated(
+            "portal_link_unused",
+            "this token is of a portal link that works once, and no key: open the link in a browser, or exchange the token \
+             with `POST /api/v2/portal-links/exchange`",
+        ),
+        KeyError::UsedLink => Problem::unauthenticated(
+            "portal_link_used",
+            "this portal link works once and has been used: ask for a new link",
+        ),
     }
 }
 

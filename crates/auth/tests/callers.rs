@@ -34,14 +34,19 @@ async fn callers_are_known_by_their_tokens() {
         ..expired
     };
     registry.create_key(&expired, &entry()).await.unwrap();
+    let (linked, link_token) = ApiKey::new(Some(tenant.id), vec![Scope::Read], now)
+        .0
+        .behind_link_once();
+    registry.create_key(&linked, &entry()).await.unwrap();
 
     let stop = CancellationToken::new();
     let cache = RegistryCache::start(registry.clone(), Health::new().component("registry"), stop.clone());
     let access = Access::new(Arc::clone(&cache), Some("between us"));
-    let caller = |token: &str| {
+    let bearing = |token: &str| {
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-        access.caller(&HeaderMap::from_iter([(AUTHORIZATION, value)]))
+        HeaderMap::from_iter([(AUTHORIZATION, value)])
     };
+    let caller = |token: &str| access.caller(&bearing(token));
     tokio::time::timeout(Duration::from_secs(30), cache.loaded())
         .await
         .unwrap();
@@ -63,5 +68,22 @@ async fn callers_are_known_by_their_tokens() {
     assert_eq!(caller("tk_nobody").unwrap_err().code, "key_unknown");
     let missing = access.caller(&HeaderMap::new()).unwrap_err();
     assert_eq!((missing.kind, missing.code), (Kind::Unauthenticated, "key_missing"));
+
+    // The token of a link that works once gets to the exchange, and no further.
+    let unused = caller(link_token.reveal()).unwrap_err();
+    assert_eq!(
+        (unused.kind, unused.code),
+        (Kind::Unauthenticated, "portal_link_unused")
+    );
+    assert!(access.payer(&bearing(link_token.reveal())).is_ok() && access.is_of_link(link_token.reveal()));
+    assert_eq!(access.link(&bearing(link_token.reveal())).unwrap().1.id, linked.id);
+    for (token, code) in [
+        (token.reveal(), "not_exchangeable"),
+        (expired_token.reveal(), "key_expired"),
+        ("tk_nobody", "key_unknown"),
+    ] {
+        assert_eq!(access.link(&bearing(token)).unwrap_err().code, code);
+        assert!(!access.is_of_link(token));
+    }
     stop.cancel();
 }

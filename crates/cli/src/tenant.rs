@@ -73,7 +73,7 @@ enum Command {
     /// Makes a link by which a tenant's people get to their webhooks for a while.
     ///
     /// Example:
-    ///   tidings tenant portal-link ten_… --expires-in 30m --read-only
+    ///   tidings tenant portal-link ten_… --expires-in 30m --read-only --once
     #[command(verbatim_doc_comment)]
     PortalLink {
         /// The tenant (ten_…).
@@ -84,6 +84,9 @@ enum Command {
         /// Allow looking only, no changes.
         #[arg(long)]
         read_only: bool,
+        /// Let in only the first browser that opens it: the link is dead for whoever gets it later.
+        #[arg(long)]
+        once: bool,
     },
 }
 
@@ -151,11 +154,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             tenant,
             expires_in,
             read_only,
+            once,
         } => {
             let request = pb::CreatePortalLinkRequest {
                 tenant_id: tenant.to_string(),
                 expires_in: Some(duration(expires_in)),
                 read_only,
+                once,
             };
             let link = tenants.create_portal_link(request).await.map_err(explain)?.into_inner();
             shown::portal_link(format, &link)

@@ -293,3 +293,25 @@ pub(crate) struct NewTenant {
 pub(crate) struct PortalLink {
     pub(crate) url: String,
 }
+
+/// What the schema of an event type says of a payload.
+#[derive(Deserialize)]
+pub(crate) struct Checked {
+    /// The version of the event type; none without a schema.
+    pub(crate) version: Option<u32>,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Checked {
+    pub(crate) fn is_wrong(&self) -> bool {
+        !self.violations.is_empty()
+    }
+}
+
+/// One way in which a payload is not as its schema says.
+#[derive(Deserialize)]
+pub(crate) struct Violation {
+    /// JSON Pointer into the payload; empty for the payload itself.
+    pub(crate) path: String,
+    pub(crate) message: String,
+}

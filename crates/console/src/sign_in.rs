@@ -1,7 +1,8 @@
 //! Signing in by a portal link or a key, signing out, and choosing language and time zone.
 //!
 //! A link bears its token in the fragment, which browsers send to nobody. The page that strangers get has a script that
-//! takes it out of the address bar and submits it; without scripts people paste the link into the same form.
+//! takes it out of the address bar and submits it; without scripts people paste the link into the same form. The token of a
+//! link that works once is exchanged for its key's token before the session begins.
 
 use askama::Template;
 use axum::extract::{FromRequest as _, Request, State};
@@ -10,14 +11,16 @@ use axum::response::{IntoResponse, Response};
 use http::header::{HeaderName, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
+use serde::Deserialize;
 use tidings_domain::Scope;
 use url::Url;
 
 use crate::Console;
 use crate::form::Form;
+use crate::rest::Operation;
 use crate::session::Realm;
 use crate::texts::Language;
-use crate::visitor::{LANGUAGE_COOKIE, Reader, Visitor, ZONE_COOKIE};
+use crate::visitor::{LANGUAGE_COOKIE, Reader, Visitor, ZONE_COOKIE, bearing};
 
 /// A year, in seconds: how long a browser keeps what its user prefers.
 const KEPT: u32 = 365 * 86_400;
@@ -32,6 +35,12 @@ struct SignInPage<'a> {
     next: &'a str,
     /// The key of the sentence that says why signing in failed.
     problem: Option<&'static str>,
+}
+
+/// What a link's token is exchanged for.
+#[derive(Deserialize)]
+struct Exchanged {
+    token: String,
 }
 
 /// Shows who has no session that works how to begin one, at whatever page they ask for.
@@ -86,7 +95,10 @@ pub(crate) async fn sign_in(State(console): State<Console>, request: Request) ->
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let next = local(fields.text("next"));
-    let token = token_in(fields.text("key"));
+    let token = match own_token(&console, &parts, token_in(fields.text("key"))).await {
+        Ok(token) => token,
+        Err(problem) => return welcome(&reader, &next, Some(problem)),
+    };
     let found = Visitor::with_token(&console, &parts, Realm::Tenant, &token);
     let Some(visitor) = found else {
         return welcome(&reader, &next, Some("sign-in-unknown"));
@@ -108,6 +120,29 @@ pub(crate) async fn sign_in(State(console): State<Console>, request: Request) ->
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     ([(SET_COOKIE, cookie)], reader.redirect(next)).into_response()
+}
+
+/// The token of the key that a session is begun with: for a link that works once, that which its token is exchanged for. The
+/// error is the key of the sentence that says why it can't be.
+async fn own_token(console: &Console, parts: &Parts, token: String) -> Result<String, &'static str> {
+    if !console.access.is_of_link(&token) {
+        return Ok(token);
+    }
+    let exchange = Operation {
+        method: Method::POST,
+        path: "/portal-links/exchange".into(),
+        headers: bearing(&token, parts).unwrap_or_default(),
+        extensions: parts.extensions.clone(),
+        body: None,
+    };
+    let exchanged = console.rest.call::<Exchanged>(exchange).await;
+    exchanged
+        .map(|exchanged| exchanged.token)
+        .map_err(|refusal| match refusal.code.as_str() {
+            "portal_link_used" => "sign-in-link-used",
+            _ if refusal.status >= 500 => "sign-in-later",
+            _ => "sign-in-unknown",
+        })
 }
 
 /// Ends the session of the realm that the form names.

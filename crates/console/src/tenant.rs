@@ -40,7 +40,10 @@ pub(crate) fn router() -> Router<Console> {
     Router::new()
         .route("/webhooks", get(endpoints::list))
         .route("/webhooks/event-types", get(event_types::list))
-        .route("/webhooks/event-types/{name}", get(event_types::show))
+        .route(
+            "/webhooks/event-types/{name}",
+            get(event_types::show).post(event_types::check),
+        )
         .route("/webhooks/keys", get(keys::list).post(keys::create))
         .route("/webhooks/keys/link", get(keys::list).post(keys::link))
         .route("/webhooks/keys/{id}/rotate", get(keys::list).post(keys::rotate))

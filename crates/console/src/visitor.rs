@@ -11,15 +11,19 @@ use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use jiff::tz::TimeZone;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
 use tidings_auth::Caller;
 use tidings_domain::{Scope, Timestamp};
 
 use crate::Console;
+use crate::form::Fields;
 use crate::rest::{Operation, Refusal};
 use crate::session::{Realm, cookie};
-use crate::shapes::Attempt;
+use crate::shapes::{Attempt, Checked};
 use crate::show::command::{self, Same};
 use crate::tenant;
 use crate::texts::Language;
@@ -178,15 +182,7 @@ impl Visitor {
     }
 
     pub(crate) fn with_token(console: &Console, parts: &Parts, realm: Realm, token: &str) -> Option<Self> {
-        let mut headers = HeaderMap::new();
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-        for name in [USER_AGENT, FORWARDED_FOR] {
-            for value in parts.headers.get_all(&name) {
-                headers.append(name.clone(), value.clone());
-            }
-        }
+        let headers = bearing(token, parts)?;
         Some(Self {
             caller: console.access.caller(&headers).ok()?,
             reader: Reader::of(console, parts),
@@ -315,6 +311,32 @@ impl Visitor {
         self.console.rest.call(operation).await
     }
 
+    /// The payload that was typed, as it was: numbers and the order of members stay. None if nothing was typed.
+    pub(crate) fn typed_payload(&self, fields: &Fields) -> Result<Option<Box<RawValue>>, Refusal> {
+        let Some(typed) = fields.given("payload") else {
+            return Ok(None);
+        };
+        RawValue::from_string(typed.to_owned()).map(Some).map_err(|_| Refusal {
+            status: StatusCode::BAD_REQUEST.as_u16(),
+            code: "payload_invalid".into(),
+            detail: self.t("test-no-json"),
+            field: Some("payload".into()),
+        })
+    }
+
+    /// What a schema says of a payload: this one, or that of the event type's newest version.
+    pub(crate) async fn check(
+        &self,
+        event_type: &str,
+        schema: Option<&RawValue>,
+        payload: &RawValue,
+    ) -> Result<Checked, Refusal> {
+        let name = utf8_percent_encode(event_type, NON_ALPHANUMERIC);
+        let body = json!({ "payload": payload, "schema": schema });
+        self.send(Method::POST, format!("/event-types/{name}/check"), &body)
+            .await
+    }
+
     fn operation(&self, method: Method, path: impl Display, body: Option<Vec<u8>>) -> Operation {
         Operation {
             method,
@@ -345,6 +367,20 @@ struct RefusedPage<'a> {
     v: &'a Visitor,
     refusal: &'a Refusal,
     status: StatusCode,
+}
+
+/// The headers of an operation in the name of whoever has this token, at the address that the request came from.
+pub(crate) fn bearing(token: &str, parts: &Parts) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    headers.insert(AUTHORIZATION, value);
+    for name in [USER_AGENT, FORWARDED_FOR] {
+        for value in parts.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    Some(headers)
 }
 
 impl FromRequestParts<Console> for Visitor {

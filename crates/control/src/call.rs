@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use serde_json::Value;
 use tidings_auth::{Access, Caller};
-use tidings_domain::{AuditEntry, TenantId};
+use tidings_domain::{ApiKey, AuditEntry, TenantId};
 use tidings_service::problem::Problem;
 
 use crate::now;
@@ -35,16 +35,30 @@ impl Callers {
 
     /// The call that came with these headers (gRPC metadata are headers as well) over a connection from this address.
     pub(crate) fn call(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Call, Problem> {
+        Ok(self.call_of(self.access.caller(headers)?, headers, peer))
+    }
+
+    /// The call that bears the token of a portal link that works once, and the key behind the link.
+    pub(crate) fn call_by_link(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> Result<(Call, Arc<ApiKey>), Problem> {
+        let (caller, key) = self.access.link(headers)?;
+        Ok((self.call_of(caller, headers, peer), key))
+    }
+
+    fn call_of(&self, caller: Caller, headers: &HeaderMap, peer: Option<IpAddr>) -> Call {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        Ok(Call {
-            caller: self.access.caller(headers)?,
+        Call {
+            caller,
             authorization: headers
                 .get(AUTHORIZATION)
                 .cloned()
                 .unwrap_or(HeaderValue::from_static("")),
             remote_address: peer.map(|peer| origin(peer, headers, &self.trusted_proxies).to_string()),
             user_agent: headers.get(USER_AGENT).map(text),
-        })
+        }
     }
 }
 

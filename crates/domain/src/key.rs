@@ -70,6 +70,8 @@ pub struct ApiKey {
     pub hash: TokenHash,
     /// The key was created for a portal link.
     pub portal: bool,
+    /// What a portal link that works once bears instead of the key's token.
+    pub link: Option<LinkOnce>,
     /// End of its validity; none for unlimited.
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -84,6 +86,15 @@ pub struct Token(String);
 /// SHA-256 of a token. A token has 256 random bits, so nothing slower is needed to protect it at rest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
+
+/// The token of a portal link that works once. It is no key's, and good for one exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkOnce {
+    /// Hash of the link's token.
+    pub hash: TokenHash,
+    /// Time of the exchange; none while the link is unused.
+    pub exchanged_at: Option<Timestamp>,
+}
 
 impl ApiKey {
     /// Maximum length of a name, in characters.
@@ -101,11 +112,46 @@ impl ApiKey {
             hint: token.hint(),
             hash: token.hash(),
             portal: false,
+            link: None,
             expires_at: None,
             created_at: at,
             last_used_at: None,
         };
         (key, token)
+    }
+
+    /// The key behind a portal link that works once, with the link's token. Nobody knows the key's own token before the
+    /// exchange.
+    #[must_use]
+    pub fn behind_link_once(self) -> (Self, Token) {
+        let token = Token::generate();
+        let key = Self {
+            hint: token.hint(),
+            hash: Token::generate().hash(),
+            link: Some(LinkOnce {
+                hash: token.hash(),
+                exchanged_at: None,
+            }),
+            ..self
+        };
+        (key, token)
+    }
+
+    /// The key after the exchange of its link's token, with the token that it has from then on; none if there is nothing
+    /// to exchange.
+    #[must_use]
+    pub fn exchanged(&self, at: Timestamp) -> Option<(Self, Token)> {
+        let link = self.link.filter(|link| link.exchanged_at.is_none())?;
+        let token = Token::generate();
+        let key = Self {
+            hash: token.hash(),
+            link: Some(LinkOnce {
+                exchanged_at: Some(at),
+                ..link
+            }),
+            ..self.clone()
+        };
+        Some((key, token))
     }
 }
 
@@ -184,5 +230,20 @@ mod tests {
         assert_eq!(one.hash(), TokenHash::of(one.reveal()));
         assert!(one.reveal().starts_with(&one.hint()) && one.hint().len() == 11);
         assert!(!format!("{one:?}").contains(&one.reveal()[3..]));
+    }
+
+    #[test]
+    fn the_token_of_a_link_that_works_once_is_exchanged_once_and_never_the_keys() {
+        let at = Timestamp::UNIX_EPOCH;
+        let (key, first) = ApiKey::new(None, Scope::ALL.to_vec(), at);
+        assert!(key.exchanged(at).is_none());
+        let (linked, link) = key.behind_link_once();
+        assert!(![first.hash(), link.hash()].contains(&linked.hash));
+        assert_eq!(linked.hint, link.hint());
+        let (exchanged, token) = linked.exchanged(at).unwrap();
+        assert_eq!(exchanged.hash, token.hash());
+        assert_eq!(exchanged.link.map(|link| link.hash), Some(link.hash()));
+        assert_eq!((exchanged.id, &exchanged.hint), (linked.id, &linked.hint));
+        assert!(exchanged.exchanged(at).is_none());
     }
 }

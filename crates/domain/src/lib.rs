@@ -28,7 +28,7 @@ pub use delivery::{CancelReason, DeliveryState, HoldReason, Step};
 pub use endpoint::{DisabledReason, Endpoint, Overrides, PreviousSecret, RateLimit};
 pub use event::EventType;
 pub use id::{AttemptId, AuditId, DeliveryId, EndpointId, ErasureId, EventId, KeyId, ReplayId, TenantId};
-pub use key::{ApiKey, Scope};
+pub use key::{ApiKey, LinkOnce, Scope};
 pub use notice::{Notice, NoticeKind};
 pub use outcome::{FailureReason, Outcome};
 pub use schedule::Schedule;

@@ -51,6 +51,12 @@ pub enum KeyError {
     /// The key was valid once.
     #[error("this key has expired")]
     Expired,
+    /// The token is of a portal link that works once: it is no key, and can be exchanged for one.
+    #[error("this is the token of a portal link that works once")]
+    Link,
+    /// The token was of such a link, which has been used.
+    #[error("this portal link works once and has been used")]
+    UsedLink,
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -234,14 +240,35 @@ impl RegistryCache {
     /// # Errors
     /// [`KeyError`] if there is none that is valid at `now`, or none is known yet.
     pub fn key(&self, hash: &TokenHash, now: Timestamp) -> Result<Arc<ApiKey>, KeyError> {
+        let key = self.valid(hash, now)?;
+        if key.hash != *hash {
+            return Err(KeyError::Link);
+        }
+        self.uses.note(key.id, now);
+        Ok(key)
+    }
+
+    /// The key behind the portal link that works once and whose token has this hash; none for a key's own token.
+    ///
+    /// # Errors
+    /// [`KeyError`] if there is none that can be exchanged at `now`, or none is known yet.
+    pub fn linked(&self, hash: &TokenHash, now: Timestamp) -> Result<Option<Arc<ApiKey>>, KeyError> {
+        Ok(Some(self.valid(hash, now)?).filter(|key| key.hash != *hash))
+    }
+
+    /// The key that a token with this hash belongs to, as its own or as that of its link.
+    fn valid(&self, hash: &TokenHash, now: Timestamp) -> Result<Arc<ApiKey>, KeyError> {
         if !self.is_loaded() {
             return Err(KeyError::NotLoaded);
         }
         let key = self.index().keys.get(hash).cloned().ok_or(KeyError::Unknown)?;
+        let is_used = key.hash != *hash && key.link.is_some_and(|link| link.exchanged_at.is_some());
+        if is_used {
+            return Err(KeyError::UsedLink);
+        }
         if key.expires_at.is_some_and(|at| at <= now) {
             return Err(KeyError::Expired);
         }
-        self.uses.note(key.id, now);
         Ok(key)
     }
 

@@ -56,6 +56,9 @@ pub trait Registry: Send + Sync + 'static {
         expires_at: Option<Timestamp>,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
+    /// Keeps a key behind a portal link as the exchange of the link's token makes it. `false`, and nothing stored, unless
+    /// this is the first exchange: of several at once, one succeeds.
+    async fn exchange_key(&self, exchanged: &ApiKey, entry: &AuditEntry) -> Result<bool, StoreError>;
     /// Removes a key. `false` if there was none.
     async fn delete_key(&self, id: KeyId, entry: &AuditEntry) -> Result<bool, StoreError>;
     /// Keeps when keys were used, if that is later than what is known. Not announced; keys that are gone are passed over.

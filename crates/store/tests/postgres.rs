@@ -62,7 +62,8 @@ async fn migrating_twice_applies_once() {
             "0010_upkeep",
             "0011_endpoint_health",
             "0012_compatible_from",
-            "0013_endpoints_by_state"
+            "0013_endpoints_by_state",
+            "0014_links_that_work_once",
         ]
     );
     assert!(migrate(&config, Duration::ZERO).await.unwrap().applied.is_empty());
@@ -89,10 +90,11 @@ async fn of_many_that_migrate_at_once_one_applies() {
             "0010_upkeep",
             "0011_endpoint_health",
             "0012_compatible_from",
-            "0013_endpoints_by_state"
+            "0013_endpoints_by_state",
+            "0014_links_that_work_once",
         ]
     );
-    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 13);
+    assert_eq!(count(&database, "SELECT count(*) FROM schema_migrations").await, 14);
 }
 
 #[tokio::test]
@@ -183,7 +185,7 @@ async fn a_database_that_comes_later_is_waited_for() {
     ));
     assert!(!waiting.is_finished());
     proxy.restore();
-    assert_eq!(waiting.await.unwrap().unwrap().version, 13);
+    assert_eq!(waiting.await.unwrap().unwrap().version, 14);
 }
 
 #[tokio::test]
@@ -212,7 +214,7 @@ async fn somebody_else_who_migrates_is_waited_for() {
         0
     );
     drop(other);
-    assert_eq!(waiting.await.unwrap().unwrap().version, 13);
+    assert_eq!(waiting.await.unwrap().unwrap().version, 14);
 }
 
 #[tokio::test]
@@ -529,7 +531,8 @@ async fn a_migration_waits_for_its_locks_behind_nobody() {
             "DELETE FROM schema_migrations WHERE version >= 11; ALTER TABLE schema_migrations DROP COLUMN compatible_from;
              DROP TRIGGER forget_health ON endpoints;
              DROP TRIGGER forget_health_when_enabled ON endpoints; DROP FUNCTION forget_endpoint_health;
-             DROP TABLE endpoint_health",
+             DROP TABLE endpoint_health;
+             ALTER TABLE api_keys DROP COLUMN link_hash, DROP COLUMN exchanged_at",
         )
         .await;
     let (mut other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
@@ -557,7 +560,8 @@ async fn a_migration_waits_for_its_locks_behind_nobody() {
         [
             "0011_endpoint_health",
             "0012_compatible_from",
-            "0013_endpoints_by_state"
+            "0013_endpoints_by_state",
+            "0014_links_that_work_once",
         ]
     );
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidings_acceptance::Standalone;
 use tidings_testkit::Binary;
@@ -162,9 +162,15 @@ async fn tenants_keys_links_and_the_audit_log_are_looked_after_by_commands() {
             .as_str()
             .is_some_and(|url| url.contains("/webhooks#token=tk_"))
     );
+    assert_eq!(link["key"]["once"], false);
+    let link = one(&format!("tenant portal-link {tenant} --once")).await;
+    assert_eq!(
+        (&link["key"]["once"], &link["key"]["exchanged_at"]),
+        (&json!(true), &Value::Null)
+    );
     let list = format!("tenant key list --tenant {tenant}");
     assert_eq!(lines(&list).await.len(), 3);
-    assert_eq!(lines(&format!("{list} --portal")).await.len(), 4);
+    assert_eq!(lines(&format!("{list} --portal")).await.len(), 5);
 
     let audit = lines(&format!("audit list --tenant {tenant} --action key.*")).await;
     let actions: Vec<_> = audit.iter().map(|entry| entry["action"].as_str()).collect();

@@ -140,3 +140,76 @@ async fn an_id_is_copied_and_a_job_follows_itself() {
     chromium.is_sound().await;
     chromium.quit().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_works_once_lets_in_the_first_browser() {
+    let system = Standalone::start().await;
+    let seeded = crate::seeded(&system, "kestrel").await;
+    let request = pb::CreatePortalLinkRequest {
+        tenant_id: seeded.tenant.id.clone(),
+        once: true,
+        ..pb::CreatePortalLinkRequest::default()
+    };
+    let made = system.operator.tenants().create_portal_link(request).await.unwrap();
+    let link = made.into_inner().url;
+    let first = Chromium::start(&system, Hand::Mouse, Look::default()).await;
+    first.open(&link).await;
+    first.shows("endpoint kestrel").await;
+    first.is_sound().await;
+    let phone = Look {
+        language: "de",
+        width: 390,
+        scheme: "dark",
+        ..Look::default()
+    };
+    let second = Chromium::start(&system, Hand::Mouse, phone).await;
+    second.open(&link).await;
+    second
+        .shows("Dieser Link gilt nur einmal und wurde schon benutzt.")
+        .await;
+    second.picture("link-used").await;
+    second.is_sound().await;
+    second.is_accessible().await;
+    second.quit().await;
+    first.open("/webhooks/logs").await;
+    first.shows("feedback.created").await;
+    first.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_its_schema_refuses_is_told_of_on_a_phone() {
+    let system = Standalone::start().await;
+    let seeded = crate::seeded(&system, "kestrel").await;
+    let version = pb::CreateEventTypeVersionRequest {
+        name: "feedback.created".into(),
+        schema: r#"{"required": ["id"], "properties": {"a_member_with_a_name_longer_than_a_phone_is_wide": false}}"#
+            .into(),
+        ..pb::CreateEventTypeVersionRequest::default()
+    };
+    let mut catalogue = system.operator.event_types();
+    catalogue.create_event_type_version(version).await.unwrap();
+    let phone = Look {
+        width: 390,
+        ..Look::default()
+    };
+    let chromium = Chromium::start(&system, Hand::Mouse, phone).await;
+    chromium.open(&link(&system, &seeded.tenant).await).await;
+    chromium.shows("endpoint kestrel").await;
+    chromium.open("/webhooks/event-types/feedback.created").await;
+    let payload = r#"{"a_member_with_a_name_longer_than_a_phone_is_wide": 1}"#;
+    for page in ["catalogue", "test"] {
+        if page == "test" {
+            chromium.press("a[href*=\"/test?event_type=\"]").await;
+            chromium.arrives("/test").await;
+        }
+        chromium.write("#payload", payload).await;
+        chromium.press("#payload + .actions button:not(.primary)").await;
+        chromium
+            .shows("The payload is not as version 1 of the schema says.")
+            .await;
+        chromium.picture(&format!("payload-refused-{page}")).await;
+        chromium.is_sound().await;
+        chromium.is_accessible().await;
+    }
+    chromium.quit().await;
+}

@@ -3,8 +3,10 @@
 
 use serde_json::json;
 use tidings_acceptance::{SOON, Standalone};
+use tidings_proto::pb;
 use tidings_testkit::{Receiver, wait_until};
 
+use crate::browser::Browser;
 use crate::{attempted, seeded, signed_in};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,6 +220,31 @@ async fn keys_links_and_settings_are_for_who_manages_and_not_by_link() {
         assert!([403, 409].contains(&answer.status), "{path} {}", answer.status);
     }
 
+    // A link that works once lets one browser in and tells the next what to do.
+    let page = browser
+        .submit(&page, "/webhooks/keys/link", &[("works_once", "on")])
+        .await;
+    page.shows("works once, not used yet");
+    let link = page.text.split_once("<code class=\"copy wrap\">").unwrap().1;
+    let link = link.split('<').next().unwrap().to_owned();
+    let mut first = signed_in(&system, &link).await;
+    first.open("/webhooks").await.shows("endpoint kestrel");
+    let mut second = Browser::new(&system.servers.http);
+    let sign_in = second.open("/webhooks/logs").await;
+    let refused = second.submit(&sign_in, "/webhooks/session", &[("key", &link)]).await;
+    assert_eq!(refused.status, 401);
+    refused.shows("This link works once, and has been used. Ask whoever gave it to you for a new one.");
+    assert_eq!(second.open("/webhooks").await.status, 401);
+    first.open("/webhooks/logs").await.shows("feedback.created");
+    let page = browser.open("/webhooks/keys").await;
+    page.shows("works once, used");
+    let newest = page.forms().into_iter().find(|form| form.action.ends_with("/revoke"));
+    browser.submit(&page, &newest.unwrap().action, &[]).await;
+    wait_until(SOON, "the exchanged link to end", async || {
+        first.open("/webhooks").await.status == 401
+    })
+    .await;
+
     // Revoked keys end their sessions.
     let page = browser.open("/webhooks/keys").await;
     let revoke = page.forms().into_iter().filter(|form| form.action.ends_with("/revoke"));
@@ -261,4 +288,73 @@ async fn pages_say_their_own_command_lines() {
     page.shows(&format!("tidings explain {}", seeded.events[0]));
     let page = browser.open("/webhooks/new").await;
     assert!(!page.text.contains("The same on the command line"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_tried_against_its_schema_before_it_is_sent() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let version = |schema: &str| pb::CreateEventTypeVersionRequest {
+        name: "feedback.created".into(),
+        schema: schema.into(),
+        ..pb::CreateEventTypeVersionRequest::default()
+    };
+    let schema = r#"{"required": ["id"], "properties": {"id": {"type": "integer"}}}"#;
+    let mut catalogue = system.operator.event_types();
+    catalogue.create_event_type_version(version(schema)).await.unwrap();
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let page = browser.open("/webhooks/event-types/feedback.created").await;
+    let test = page.link("/test?event_type=");
+    let received = seeded.receiver.count();
+
+    let page = browser.open(&test).await;
+    let path = test.split('?').next().unwrap().to_owned();
+    let wrong = ("payload", r#"{"id": "<1>", "big": 12345678901234567890}"#);
+    for button in [Some(("check", "1")), None] {
+        let fields: Vec<_> = [wrong].into_iter().chain(button).collect();
+        let refused = browser.submit(&page, &path, &fields).await;
+        refused
+            .shows("The payload is not as version 1 of the schema says.")
+            .shows("<code>/id</code>")
+            .shows("integer")
+            .shows("12345678901234567890")
+            .shows("aria-describedby=\"violations\"")
+            .shows("Send all the same");
+    }
+    assert_eq!(seeded.receiver.count(), received, "nothing was sent");
+    let shown = browser.submit(&page, &path, &[wrong, ("preview", "1")]).await;
+    shown.shows("<code>/id</code>").shows("The request");
+    let sent = browser.submit(&page, &path, &[wrong, ("anyway", "1")]).await;
+    sent.shows("<code>/id</code>").shows("verdict");
+    assert_eq!(seeded.receiver.count(), received + 1);
+    let right = [("payload", r#"{"id": 1}"#)];
+    let checked = browser.submit(&page, &path, &[right[0], ("check", "1")]).await;
+    checked.shows("The payload is as version 1 of the schema says.");
+    browser.submit(&checked, &path, &right).await.shows("verdict");
+    assert_eq!(seeded.receiver.count(), received + 2);
+    let broken = browser.submit(&page, &path, &[("payload", "{"), ("check", "1")]).await;
+    assert_eq!(broken.status, 400);
+    broken.shows("The payload is not JSON.");
+
+    // The catalogue tries payloads as well, also for who may only look.
+    let link = crate::read_only_link(&system, &seeded.tenant).await;
+    let mut reader = signed_in(&system, &link).await;
+    let path = "/webhooks/event-types/feedback.created";
+    let page = reader.open(path).await;
+    let page = reader.submit(&page, path, &[("payload", "{}")]).await;
+    page.shows("The payload: <span lang=\"en\">").shows("required");
+
+    // An operator tries a schema before adding it.
+    let mut operator = signed_in(&system, &system.operator_token).await;
+    let path = "/admin/event-types/feedback.created";
+    let page = operator.open(path).await;
+    let tried = [
+        ("schema", r#"{"required": ["name"]}"#),
+        ("payload", r#"{"id": 1}"#),
+        ("check", "1"),
+    ];
+    let page = operator.submit(&page, path, &tried).await;
+    page.shows("The payload is not as version 2 of the schema says.");
+    let versions = operator.open(path).await;
+    assert!(!versions.text.contains("Version 2"));
 }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use serde_json::json;
-use tidings_acceptance::{SOON, System, Tenant, endpoint};
+use tidings_acceptance::{Client, SOON, Servers, System, Tenant, endpoint, problem_code};
 use tidings_proto::pb;
 use tidings_testkit::{Answer, Receiver, wait_until};
 
@@ -127,4 +128,62 @@ async fn delete(system: &System, endpoint: &pb::Endpoint) {
         endpoint_id: endpoint.id.clone(),
     };
     system.operator.endpoints().delete_endpoint(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_that_works_once_works_once_on_two_replicas() {
+    let mut system = System::prepare().await;
+    system.set("TIDINGS_CONTROL__PUBLIC_URL", "https://hooks.example.com");
+    system.start_roles().await;
+    let (mut other, address) = system.control.replica("TIDINGS_CONTROL__GRPC_ADDRESS");
+    other.set("TIDINGS_CONTROL__HTTP_ADDRESS", "127.0.0.1:0");
+    other.start().await;
+    let tenant = system.operator.create_tenant("once").await;
+    let there = Servers {
+        control: address.url(),
+        ..system.servers.clone()
+    };
+    for _ in 0..5 {
+        let asked = pb::CreatePortalLinkRequest {
+            tenant_id: tenant.id.clone(),
+            once: true,
+            ..pb::CreatePortalLinkRequest::default()
+        };
+        let made = system.operator.tenants().create_portal_link(asked).await.unwrap();
+        let link = made.into_inner().token;
+        let both = [Client::new(&system.servers, &link), Client::new(&there, &link)];
+        // The other replica knows the link as soon as it has seen the change.
+        wait_until(SOON, "both replicas to know the link", async || {
+            let refused = both[1]
+                .endpoints()
+                .list_endpoints(pb::ListEndpointsRequest::default())
+                .await;
+            problem_code(&refused.unwrap_err()) == "portal_link_unused"
+        })
+        .await;
+        let exchanges = (0..6).map(|n: usize| {
+            let client = both[n % 2].clone();
+            async move {
+                let exchange = pb::ExchangePortalLinkRequest {};
+                client.tenants().exchange_portal_link(exchange).await
+            }
+        });
+        let (won, lost): (Vec<_>, Vec<_>) = join_all(exchanges).await.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1);
+        for refused in lost {
+            assert_eq!(problem_code(&refused.unwrap_err()), "portal_link_used");
+        }
+        let token = won.into_iter().next().unwrap().unwrap().into_inner().token;
+        for servers in [&system.servers, &there] {
+            let client = Client::new(servers, &token);
+            wait_until(AT_ONCE, "the key to be known", async || {
+                let listed = client
+                    .endpoints()
+                    .list_endpoints(pb::ListEndpointsRequest::default())
+                    .await;
+                listed.is_ok()
+            })
+            .await;
+        }
+    }
 }

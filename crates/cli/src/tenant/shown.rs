@@ -123,6 +123,7 @@ pub(super) fn portal_link(format: Format, link: &pb::CreatePortalLinkResponse) -
             ("link", link.url.clone()),
             ("key", key.id),
             ("expires", time(key.expires_at.as_ref())),
+            ("works", if key.once { "once" } else { "until it expires" }.to_owned()),
         ]),
     }
 }
@@ -175,6 +176,8 @@ struct KeyDocument<'a> {
     scopes: &'a [String],
     hint: &'a str,
     portal: bool,
+    once: bool,
+    exchanged_at: Option<Timestamp>,
     created_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
@@ -205,6 +208,8 @@ impl<'a> From<&'a pb::ApiKey> for KeyDocument<'a> {
             scopes: &key.scopes,
             hint: &key.hint,
             portal: key.portal,
+            once: key.once,
+            exchanged_at: instant(key.exchanged_at.as_ref()),
             created_at: instant(key.created_at.as_ref()),
             expires_at: instant(key.expires_at.as_ref()),
             last_used_at: instant(key.last_used_at.as_ref()),

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::shapes::{EventType, Version, Versions};
 use crate::form::{Fields, Form};
 use crate::rest::Refusal;
-use crate::shapes::List;
+use crate::shapes::{Checked, List};
 use crate::show::bytes::{Body, View};
 use crate::visitor::Visitor;
 
@@ -31,6 +31,8 @@ struct EventTypePage<'a> {
     event_type: Versions,
     fields: &'a Fields,
     refusal: Option<Refusal>,
+    /// What the schema that was typed says of the payload.
+    checked: Option<Checked>,
     is_added: bool,
 }
 
@@ -61,12 +63,28 @@ impl EventTypePage<'_> {
         }
     }
 
+    fn is_wrong(&self) -> bool {
+        self.checked.as_ref().is_some_and(Checked::is_wrong)
+    }
+
+    fn payload(&self) -> String {
+        let sample = self.event_type.sample.as_ref();
+        match self.fields.given("payload") {
+            Some(typed) => typed.to_owned(),
+            None => sample
+                .map(|sample| crate::show::json::text(sample.get()))
+                .unwrap_or_default(),
+        }
+    }
+
     fn schema(&self) -> String {
         if self.fields.has("schema") {
             return self.fields.raw("schema").to_owned();
         }
         let newest = self.newest().and_then(|newest| newest.schema.as_ref());
-        newest.map(|schema| laid_out(schema.get())).unwrap_or_default()
+        newest
+            .map(|schema| crate::show::json::text(schema.get()))
+            .unwrap_or_default()
     }
 }
 
@@ -88,32 +106,46 @@ async fn show_list(visitor: &Visitor, fields: &Fields, refusal: Option<Refusal>)
 }
 
 pub(super) async fn show(visitor: Visitor, Path(name): Path<String>, fields: Fields) -> Result<Response, Response> {
-    show_one(&visitor, &name, &fields, None).await
+    show_one(&visitor, &name, &fields, Ok(None)).await
 }
 
 async fn show_one(
     visitor: &Visitor,
     name: &str,
     fields: &Fields,
-    refusal: Option<Refusal>,
+    checked: Result<Option<Checked>, Refusal>,
 ) -> Result<Response, Response> {
+    let event_type: Versions = visitor.get(format!("/event-types/{name}")).await?;
+    let (mut checked, refusal) = match checked {
+        Ok(checked) => (checked, None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    if let Some(checked) = &mut checked {
+        // The typed schema is that of the version to come.
+        let newest = event_type.versions.first().map_or(0, |newest| newest.version);
+        checked.version = Some(newest.saturating_add(1));
+    }
     let page = EventTypePage {
         v: visitor,
-        event_type: visitor.get(format!("/event-types/{name}")).await?,
+        event_type,
         fields,
         refusal,
+        checked,
         is_added: fields.has("added"),
     };
     Ok(visitor.page(visitor.status(page.refusal.as_ref()), &page))
 }
 
-/// Adds a version; the operation checks the schema. Of a new event type the form bears the name, of a known one the path.
+/// Adds a version, or tries its schema on a payload; the operation checks the schema. Of a new event type the form bears the name, of a known one the path.
 pub(super) async fn add(
     visitor: Visitor,
     path: Option<Path<String>>,
     Form(fields): Form,
 ) -> Result<Response, Response> {
     let known = path.map(|Path(name)| name);
+    if let Some(name) = known.as_deref().filter(|_| fields.has("check")) {
+        return show_one(&visitor, name, &fields, try_payload(&visitor, name, &fields).await).await;
+    }
     let name = known.as_deref().unwrap_or_else(|| fields.text("name"));
     let added = match schema(&visitor, &fields) {
         Ok(schema) => {
@@ -127,8 +159,17 @@ pub(super) async fn add(
     };
     match (added, &known) {
         (Ok(()), _) => Ok(visitor.lead(format!("/event-types/{name}?added"))),
-        (Err(refusal), Some(name)) => show_one(&visitor, name, &fields, Some(refusal)).await,
+        (Err(refusal), Some(name)) => show_one(&visitor, name, &fields, Err(refusal)).await,
         (Err(refusal), None) => show_list(&visitor, &fields, Some(refusal)).await,
+    }
+}
+
+/// What the schema that was typed says of the payload that was typed; nothing if one of them is missing.
+async fn try_payload(visitor: &Visitor, name: &str, fields: &Fields) -> Result<Option<Checked>, Refusal> {
+    let (schema, payload) = (schema(visitor, fields)?, visitor.typed_payload(fields)?);
+    match schema.zip(payload) {
+        Some((schema, payload)) => visitor.check(name, Some(&schema), &payload).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -143,12 +184,4 @@ fn schema(visitor: &Visitor, fields: &Fields) -> Result<Option<Box<RawValue>>, R
         detail: visitor.t1("schema-no-json", "error", error),
         field: Some("schema".into()),
     })
-}
-
-fn laid_out(json: &str) -> String {
-    let tokens = crate::show::json::laid_out(json.as_bytes(), usize::MAX);
-    tokens.map_or_else(
-        || json.to_owned(),
-        |tokens| tokens.into_iter().map(|token| token.text).collect(),
-    )
 }

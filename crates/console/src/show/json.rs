@@ -9,6 +9,15 @@ pub(crate) struct Token {
     pub(crate) text: String,
 }
 
+/// A JSON text in lines; as it is if it is not JSON.
+pub(crate) fn text(json: &str) -> String {
+    let tokens = laid_out(json.as_bytes(), usize::MAX);
+    tokens.map_or_else(
+        || json.to_owned(),
+        |tokens| tokens.into_iter().map(|token| token.text).collect(),
+    )
+}
+
 /// The tokens of a JSON text, up to about so many bytes of it; nothing if it is not JSON.
 pub(crate) fn laid_out(bytes: &[u8], most: usize) -> Option<Vec<Token>> {
     serde_json::from_slice::<IgnoredAny>(bytes).ok()?;

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidings_domain::{EventPattern, EventType as Name, Timestamp};
 
-use crate::form::Fields;
-use crate::shapes::{Endpoint, List};
+use crate::form::{Fields, Form};
+use crate::rest::Refusal;
+use crate::shapes::{Checked, Endpoint, List};
 use crate::show::bytes::{Body, View};
 use crate::show::diff::{self, Line};
 use crate::show::json;
@@ -35,6 +36,10 @@ struct EventTypePage<'a> {
     v: &'a Visitor,
     event_type: EventType,
     endpoints: Vec<Endpoint>,
+    /// The payload to check: the sample, or what was typed.
+    payload: String,
+    checked: Option<Checked>,
+    refusal: Option<Refusal>,
 }
 
 /// An event type of the list.
@@ -81,6 +86,10 @@ impl EventTypePage<'_> {
     /// The newest version if it has a schema.
     fn described(&self) -> Option<&Version> {
         self.newest().filter(|newest| newest.schema.is_some())
+    }
+
+    fn is_wrong(&self) -> bool {
+        self.checked.as_ref().is_some_and(Checked::is_wrong)
     }
 
     fn sample(&self) -> Option<Body> {
@@ -148,13 +157,48 @@ pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
 }
 
 pub(crate) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<Response, Response> {
-    let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
-    let page = EventTypePage {
-        event_type: visitor.get(format!("/event-types/{name}")).await?,
-        endpoints: endpoints(&visitor).await,
-        v: &visitor,
+    page(&visitor, &name, &Fields::default(), Ok(None)).await
+}
+
+/// Checks the payload that was typed against the newest schema.
+pub(crate) async fn check(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Form(fields): Form,
+) -> Result<Response, Response> {
+    let checked = match visitor.typed_payload(&fields) {
+        Ok(Some(payload)) => visitor.check(&name, None, &payload).await.map(Some),
+        Ok(None) => Ok(None),
+        Err(refusal) => Err(refusal),
     };
-    Ok(visitor.page(StatusCode::OK, &page))
+    page(&visitor, &name, &fields, checked).await
+}
+
+async fn page(
+    visitor: &Visitor,
+    name: &str,
+    fields: &Fields,
+    checked: Result<Option<Checked>, Refusal>,
+) -> Result<Response, Response> {
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    let event_type: EventType = visitor.get(format!("/event-types/{name}")).await?;
+    let sample = event_type.sample.as_ref().map_or("{}", |sample| sample.get());
+    let payload = fields
+        .given("payload")
+        .map_or_else(|| json::text(sample), str::to_owned);
+    let (checked, refusal) = match checked {
+        Ok(checked) => (checked, None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    let page = EventTypePage {
+        v: visitor,
+        event_type,
+        endpoints: endpoints(visitor).await,
+        payload,
+        checked,
+        refusal,
+    };
+    Ok(visitor.page(visitor.status(page.refusal.as_ref()), &page))
 }
 
 /// The tenant's endpoints. While they can't be listed the rest is worth seeing.

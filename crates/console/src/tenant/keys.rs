@@ -40,6 +40,8 @@ struct Key {
     scopes: Vec<String>,
     hint: String,
     portal: bool,
+    once: bool,
+    exchanged_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
@@ -121,7 +123,11 @@ pub(crate) async fn revoke(visitor: Visitor, Path(id): Path<String>) -> Result<R
 pub(crate) async fn link(visitor: Visitor, Form(fields): Form) -> Result<Response, Response> {
     let tenant = visitor.caller.tenant(None).ok().flatten();
     let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
-    let body = json!({ "expires_in": fields.given("expires_in"), "read_only": fields.has("read_only") });
+    let body = json!({
+        "expires_in": fields.given("expires_in"),
+        "read_only": fields.has("read_only"),
+        "once": fields.has("works_once"),
+    });
     let made = visitor
         .send_once::<PortalLink>(format!("/tenants/{tenant}/portal-links"), &body, fields.text("once"))
         .await;

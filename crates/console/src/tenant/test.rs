@@ -5,12 +5,11 @@ use axum::extract::Path;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::attempt::Parts;
 use crate::form::{Fields, Form};
 use crate::rest::Refusal;
-use crate::shapes::{Attempt, Endpoint, EventType, List, TestPreview};
+use crate::shapes::{Attempt, Checked, Endpoint, EventType, List, TestPreview};
 use crate::show::bytes::{Body, View};
 use crate::show::curl;
 use crate::visitor::Visitor;
@@ -25,6 +24,8 @@ struct TestPage<'a> {
     payload: String,
     is_made: bool,
     refusal: Option<Refusal>,
+    /// What the event type's schema says of the payload, if it was asked.
+    checked: Option<Checked>,
     shown: Shown,
 }
 
@@ -38,29 +39,37 @@ enum Shown {
 }
 
 pub(crate) async fn ask(visitor: Visitor, Path(id): Path<String>, fields: Fields) -> Result<Response, Response> {
-    page(&visitor, &id, &fields, None, Shown::Nothing).await
+    page(&visitor, &id, &fields, None, None, Shown::Nothing).await
 }
 
-/// Sends what the form has; with the button "show the request" it only shows what would be sent.
+/// Sends what the form has, unless the event type's schema says that it is wrong; then only "send all the same" does. The
+/// button "check" stops there, and "show the request" shows what would be sent.
 pub(crate) async fn send(visitor: Visitor, Path(id): Path<String>, Form(fields): Form) -> Result<Response, Response> {
-    let payload = RawValue::from_string(fields.text("payload").to_owned()).ok();
-    if payload.is_none() && fields.given("payload").is_some() {
-        let refusal = Refusal {
-            status: StatusCode::BAD_REQUEST.as_u16(),
-            code: "payload_invalid".into(),
-            detail: visitor.t("test-no-json"),
-            field: Some("payload".into()),
-        };
-        return page(&visitor, &id, &fields, Some(refusal), Shown::Nothing).await;
+    let payload = match visitor.typed_payload(&fields) {
+        Ok(payload) => payload,
+        Err(refusal) => return page(&visitor, &id, &fields, Some(refusal), None, Shown::Nothing).await,
+    };
+    let event_type = fields.given("event_type");
+    let checked = match event_type.zip(payload.as_deref()) {
+        Some((event_type, payload)) => match visitor.check(event_type, None, payload).await {
+            Ok(checked) => Some(checked),
+            Err(refusal) => return page(&visitor, &id, &fields, Some(refusal), None, Shown::Nothing).await,
+        },
+        None => None,
+    };
+    let is_wrong = checked.as_ref().is_some_and(Checked::is_wrong);
+    if fields.has("check") || (is_wrong && !fields.has("preview") && !fields.has("anyway")) {
+        return page(&visitor, &id, &fields, None, checked, Shown::Nothing).await;
     }
-    let body = json!({ "event_type": fields.given("event_type"), "payload": payload });
+    let checked = checked.filter(|_| is_wrong);
+    let body = json!({ "event_type": event_type, "payload": payload });
     if fields.has("preview") {
         let preview = visitor
             .send::<TestPreview>(Method::POST, format!("/endpoints/{id}/preview"), &body)
             .await;
         return match preview {
-            Ok(preview) => page(&visitor, &id, &fields, None, Shown::Preview(preview)).await,
-            Err(refusal) => page(&visitor, &id, &fields, Some(refusal), Shown::Nothing).await,
+            Ok(preview) => page(&visitor, &id, &fields, None, checked, Shown::Preview(preview)).await,
+            Err(refusal) => page(&visitor, &id, &fields, Some(refusal), checked, Shown::Nothing).await,
         };
     }
     let sent = visitor
@@ -69,9 +78,9 @@ pub(crate) async fn send(visitor: Visitor, Path(id): Path<String>, Form(fields):
     match sent {
         Ok(attempt) => {
             let result = Parts::of(&visitor, attempt, View::LaidOut).await?;
-            page(&visitor, &id, &fields, None, Shown::Result(Box::new(result))).await
+            page(&visitor, &id, &fields, None, checked, Shown::Result(Box::new(result))).await
         }
-        Err(refusal) => page(&visitor, &id, &fields, Some(refusal), Shown::Nothing).await,
+        Err(refusal) => page(&visitor, &id, &fields, Some(refusal), checked, Shown::Nothing).await,
     }
 }
 
@@ -80,6 +89,7 @@ async fn page(
     id: &str,
     fields: &Fields,
     refusal: Option<Refusal>,
+    checked: Option<Checked>,
     shown: Shown,
 ) -> Result<Response, Response> {
     let endpoint: Endpoint = visitor.get(format!("/endpoints/{id}")).await?;
@@ -93,7 +103,7 @@ async fn page(
         .map_or("{}", |sample| sample.get());
     let payload = match fields.given("payload") {
         Some(typed) => typed.to_owned(),
-        None => laid_out(sample),
+        None => crate::show::json::text(sample),
     };
     let status = refusal.as_ref().map_or(200, |refusal| refusal.status);
     let page = TestPage {
@@ -104,6 +114,7 @@ async fn page(
         payload,
         is_made: fields.has("made"),
         refusal,
+        checked,
         shown,
     };
     Ok(visitor.page(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), &page))
@@ -123,14 +134,6 @@ async fn samples(visitor: &Visitor, dialect: &str) -> Result<Vec<EventType>, Res
     Ok(all.data.into_iter().filter(|known| known.sample.is_some()).collect())
 }
 
-fn laid_out(json: &str) -> String {
-    let tokens = crate::show::json::laid_out(json.as_bytes(), usize::MAX);
-    tokens.map_or_else(
-        || json.to_owned(),
-        |tokens| tokens.into_iter().map(|token| token.text).collect(),
-    )
-}
-
 impl TestPreview {
     /// The body as it would go.
     fn body(&self) -> Body {
@@ -144,6 +147,11 @@ impl TestPreview {
 }
 
 impl TestPage<'_> {
+    /// The payload is not as its schema says.
+    fn is_wrong(&self) -> bool {
+        self.checked.as_ref().is_some_and(Checked::is_wrong)
+    }
+
     /// A sample's payload was not sent yet: submitting twice sends once.
     fn once(&self) -> String {
         tidings_domain::EventId::new().to_string()

@@ -10,9 +10,9 @@ use tidings_service::problem::Problem;
 use tidings_service::request::{next_page, optional, page_size, required};
 use tonic::{Request, Response, Status};
 
-use super::call;
+use super::{call, call_by_link};
 use crate::call::Callers;
-use crate::keys::{Keys, NewKey, WhichKeys, read_scopes};
+use crate::keys::{Keys, NewKey, NewLink, WhichKeys, read_scopes};
 use crate::messages::asked::missing;
 use crate::tenants::{TenantChange, Tenants, read_validation};
 
@@ -159,14 +159,29 @@ impl TenantService for TenantGrpc {
         let request = request.into_inner();
         let tenant = optional(&request.tenant_id, "tenant_id")?;
         let expires_in = read_length(request.expires_in, "expires_in")?;
-        let link = self
-            .keys
-            .create_portal_link(&call, tenant, expires_in, request.read_only)
-            .await?;
+        let new = NewLink {
+            tenant,
+            expires_in,
+            read_only: request.read_only,
+            once: request.once,
+        };
+        let link = self.keys.create_portal_link(&call, new).await?;
         Ok(Response::new(pb::CreatePortalLinkResponse {
             url: link.url.to_string(),
             token: link.token.reveal().to_owned(),
             key: Some(show_key(&link.key)),
+        }))
+    }
+
+    async fn exchange_portal_link(
+        &self,
+        request: Request<pb::ExchangePortalLinkRequest>,
+    ) -> Result<Response<pb::ExchangePortalLinkResponse>, Status> {
+        let (call, key) = call_by_link(&self.callers, &request)?;
+        let (key, token) = self.keys.exchange(&call, &key).await?;
+        Ok(Response::new(pb::ExchangePortalLinkResponse {
+            key: Some(show_key(&key)),
+            token: token.reveal().to_owned(),
         }))
     }
 }
@@ -237,6 +252,8 @@ fn show_key(key: &ApiKey) -> pb::ApiKey {
         scopes: key.scopes.iter().map(ToString::to_string).collect(),
         hint: key.hint.clone(),
         portal: key.portal,
+        once: key.link.is_some(),
+        exchanged_at: key.link.and_then(|link| link.exchanged_at).map(timestamp),
         expires_at: key.expires_at.map(timestamp),
         created_at: Some(timestamp(key.created_at)),
         last_used_at: key.last_used_at.map(timestamp),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_dialect::Dialects;
 use tidings_domain::{EventType as Name, EventTypeVersion as Kept, Timestamp};
-use tidings_service::problem::Problem;
+use tidings_service::problem::{Document, Problem};
 use tidings_service::request::next_page;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +27,7 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(show, delete))
+        .routes(routes!(check))
 }
 
 /// Query of the list of event types.
@@ -111,6 +112,40 @@ struct EventTypeVersion {
     created_at: Timestamp,
 }
 
+/// A payload to check.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    /// Payload of an event of this type: any JSON.
+    #[schema(value_type = serde_json::Value)]
+    payload: Box<RawValue>,
+    /// JSON Schema to check it against, to try one before it is added; that of the newest version if left out.
+    #[schema(value_type = Option<serde_json::Value>)]
+    schema: Option<Box<RawValue>>,
+}
+
+/// What the schema of an event type says of a payload.
+#[derive(Serialize, ToSchema)]
+struct CheckedPayload {
+    /// Name of the event type, like `feedback.created`.
+    name: String,
+    /// Version that the payload was checked against, the newest; null if it has no schema, so that any payload will do, or if
+    /// the request had one.
+    version: Option<u32>,
+    /// Ways in which the payload is not as the schema says, the first ten; none if it is.
+    violations: Vec<Violation>,
+}
+
+/// One way in which a payload is not as its schema says.
+#[derive(Serialize, ToSchema)]
+struct Violation {
+    /// JSON Pointer to the value in the payload (RFC 6901); empty for the payload itself.
+    #[schema(example = "/rating")]
+    path: String,
+    /// What the schema says of it, without the value itself.
+    message: String,
+}
+
 /// Adds a version of an event type
 ///
 /// The newest version counts from then on. Needs an operator's key with the scope `manage`.
@@ -192,6 +227,38 @@ async fn show(State(rest): State<Rest>, call: Call, Id(name): Id<Name>) -> Resul
         versions: versions.into_iter().map(Into::into).collect(),
         dialects: sample.dialects,
         sample: sample.payload,
+    }))
+}
+
+/// Checks a payload against its event type's schema
+///
+/// As publishing does for tenants that validate payloads, whatever the tenant's choice; nothing is published. An event type
+/// without a schema, in the catalogue or not, takes any payload. Needs the scope `read`.
+#[utoipa::path(post, path = "/event-types/{name}/check", operation_id = "check_payload", tag = "catalogue",
+    request_body = Payload,
+    params(("name" = String, Path, description = "The event type.")),
+    responses(
+        (status = 200, description = "What the schema says of it.", body = CheckedPayload),
+        (status = 409, description = "The stored schema is none for this version of Tidings.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn check(
+    State(rest): State<Rest>,
+    call: Call,
+    Id(name): Id<Name>,
+    Body(asked): Body<Payload>,
+) -> Result<Json<CheckedPayload>, Problem> {
+    let schema = asked.schema.as_deref().map(RawValue::get);
+    let payload = asked.payload.get().as_bytes();
+    let checked = rest.event_types.check(&call, &name, schema, payload)?;
+    let violations = checked.violations.into_iter().map(|violation| Violation {
+        path: violation.path,
+        message: violation.message,
+    });
+    Ok(Json(CheckedPayload {
+        name: name.to_string(),
+        version: checked.version,
+        violations: violations.collect(),
     }))
 }
 

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::Rest;
 use super::answer::Page;
-use super::request::{Asked, Body, Id, given, length, limit};
+use super::request::{Asked, Body, ByLink, Id, given, length, limit};
 use crate::call::Call;
 use crate::keys::{NewKey, WhichKeys, read_scopes};
 
@@ -22,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<Rest> {
         .routes(routes!(create, list))
         .routes(routes!(revoke))
         .routes(routes!(rotate))
+        .routes(routes!(exchange))
 }
 
 /// A key to create, for a tenant or for operators.
@@ -54,10 +55,15 @@ pub(crate) struct ApiKey {
     name: String,
     /// Scopes of the key: `publish`, `read`, `manage`.
     scopes: Vec<String>,
-    /// First 11 characters of the token, to tell keys apart.
+    /// First 11 characters of the token, to tell keys apart; of the link's token if it is of a link that works once.
     hint: String,
     /// True if it is the key of a portal link.
     portal: bool,
+    /// True if it is the key of a portal link that works once.
+    once: bool,
+    /// Time at which that link's token was exchanged for the key's (RFC 3339); null if it was not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    exchanged_at: Option<Timestamp>,
     /// End of its validity (RFC 3339); null if unlimited.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
@@ -217,6 +223,25 @@ async fn rotate(
     Ok((StatusCode::CREATED, Json(rotated)))
 }
 
+/// Exchanges the token of a portal link
+///
+/// For links that work once. Send the link's token in place of a key: the answer has the token of the link's key, which works
+/// until the link expires. Whoever asks first gets it; after that the link's token is refused for good (401
+/// `portal_link_used`). The console does this when somebody opens the link.
+#[utoipa::path(post, path = "/portal-links/exchange", operation_id = "exchange_portal_link", tag = "api-keys",
+    responses(
+        (status = 200, description = "The key, with its token.", body = CreatedApiKey),
+        (status = 409, description = "The token is a key's, and needs no exchange.", body = Document,
+            content_type = "application/problem+json"),
+    ))]
+async fn exchange(State(rest): State<Rest>, ByLink(call, key): ByLink) -> Result<Json<CreatedApiKey>, Problem> {
+    let (key, token) = rest.keys.exchange(&call, &key).await?;
+    Ok(Json(CreatedApiKey {
+        key: ApiKey::from(&key),
+        token: token.reveal().to_owned(),
+    }))
+}
+
 impl From<&Kept> for ApiKey {
     fn from(key: &Kept) -> Self {
         Self {
@@ -226,6 +251,8 @@ impl From<&Kept> for ApiKey {
             scopes: key.scopes.iter().map(ToString::to_string).collect(),
             hint: key.hint.clone(),
             portal: key.portal,
+            once: key.link.is_some(),
+            exchanged_at: key.link.and_then(|link| link.exchanged_at),
             expires_at: key.expires_at,
             created_at: key.created_at,
             last_used_at: key.last_used_at,

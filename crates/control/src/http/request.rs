@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::RequestExt as _;
@@ -12,7 +13,7 @@ use http::StatusCode;
 use http::header::IF_MATCH;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use tidings_domain::Timestamp;
+use tidings_domain::{ApiKey, Timestamp};
 use tidings_service::body::check_headers;
 use tidings_service::problem::Problem;
 use tidings_service::request::{json, required, unreadable};
@@ -33,6 +34,19 @@ impl FromRequestParts<Rest> for Call {
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         rest.callers.call(&parts.headers, from.map(|from| from.0.ip()))
+    }
+}
+
+/// Extractor of a call that bears the token of a portal link that works once, with the key behind the link.
+pub(super) struct ByLink(pub(super) Call, pub(super) Arc<ApiKey>);
+
+impl FromRequestParts<Rest> for ByLink {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Problem> {
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let found = rest.callers.call_by_link(&parts.headers, from.map(|from| from.0.ip()));
+        found.map(|(call, key)| Self(call, key))
     }
 }
 

@@ -17,6 +17,7 @@ use super::answer::{Page, etag, location};
 use super::keys::ApiKey;
 use super::request::{Asked, Body, Id, given, length, limit};
 use crate::call::Call;
+use crate::keys::NewLink;
 use crate::precondition::Precondition;
 use crate::tenants::{TenantChange, read_validation};
 
@@ -102,6 +103,9 @@ struct NewPortalLink {
     /// True for read-only access; false if left out.
     #[serde(default)]
     read_only: bool,
+    /// True for a link that lets in only the first browser that opens it; false if left out.
+    #[serde(default)]
+    once: bool,
 }
 
 /// A link by which a tenant's people get to their webhooks for a while.
@@ -109,7 +113,8 @@ struct NewPortalLink {
 struct PortalLink {
     /// URL for people. The token is in its fragment, which browsers keep to themselves.
     url: String,
-    /// The token alone (`tk_…`), shown this once.
+    /// The token alone (`tk_…`), shown this once. That of a link which works once is no key: it can only be exchanged for
+    /// the token of one.
     token: String,
     /// The key that it belongs to; revoking it ends the link.
     key: ApiKey,
@@ -231,7 +236,8 @@ async fn delete(State(rest): State<Rest>, call: Call, Id(id): Id<TenantId>) -> R
 /// Makes a portal link
 ///
 /// The link carries a key with access to the tenant's webhooks and nothing else: it makes no keys and no links, and
-/// sees no audit log. Needs the scopes `manage` and `read`.
+/// sees no audit log. With `once`, the link lets one browser in: opened or forwarded again, it leads to a page that says to
+/// ask for a new one. Needs the scopes `manage` and `read`.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/portal-links", operation_id = "create_portal_link", tag = "tenants",
     request_body = Option<NewPortalLink>,
     params(("tenant_id" = String, Path, description = "The tenant's id.")),
@@ -248,10 +254,13 @@ async fn create_portal_link(
 ) -> Result<(StatusCode, Json<PortalLink>), Problem> {
     let asked = asked.unwrap_or_default();
     let expires_in = asked.expires_in.map(|text| length(&text, "expires_in")).transpose()?;
-    let link = rest
-        .keys
-        .create_portal_link(&call, Some(id), expires_in, asked.read_only)
-        .await?;
+    let new = NewLink {
+        tenant: Some(id),
+        expires_in,
+        read_only: asked.read_only,
+        once: asked.once,
+    };
+    let link = rest.keys.create_portal_link(&call, new).await?;
     let link = PortalLink {
         url: link.url.to_string(),
         token: link.token.reveal().to_owned(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tidings_domain::{EventType, EventTypeVersion, Scope};
-use tidings_payload::Schema;
+use tidings_payload::{EventView, Schema, Violation};
 use tidings_service::problem::Problem;
 use tidings_store::registry::NewEventTypeVersion;
 
@@ -22,6 +22,15 @@ const MAX_DESCRIPTION: usize = 2_000;
 /// Operations on the catalogue of event types.
 pub struct EventTypes {
     pub(crate) book: Book,
+}
+
+/// What a schema says of a payload.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The version of the event type that the payload was checked against; none if it has no schema, or another was given.
+    pub version: Option<u32>,
+    /// The first ways in which the payload is not as the schema says; none if it is.
+    pub violations: Vec<Violation>,
 }
 
 impl EventTypes {
@@ -66,6 +75,42 @@ impl EventTypes {
     /// The newest version of an event type, as this process knows it.
     pub(crate) fn newest(&self, event_type: &EventType) -> Option<Arc<EventTypeVersion>> {
         self.book.cache.schema(event_type)
+    }
+
+    /// Checks a payload as publishing does for tenants that validate theirs: against this schema, or that of the newest
+    /// version of the event type.
+    pub fn check(
+        &self,
+        call: &Call,
+        event_type: &EventType,
+        schema: Option<&str>,
+        payload: &[u8],
+    ) -> Result<Checked, Problem> {
+        call.require(Scope::Read)?;
+        let event = EventView::new(event_type, now(), payload);
+        if let Some(schema) = schema {
+            return Ok(Checked {
+                version: None,
+                violations: compiled(schema)?.check(&event).err().unwrap_or_default(),
+            });
+        }
+        let newest = self.newest(event_type);
+        let described = newest
+            .as_ref()
+            .and_then(|newest| Some((newest.version, newest.schema.as_deref()?)));
+        let Some((version, schema)) = described else {
+            return Ok(Checked::default());
+        };
+        let schema = Schema::compile(schema).map_err(|error| {
+            // It was checked when it was put into the catalogue, by another version of Tidings then.
+            let detail =
+                format!("version {version} of the schema of {event_type} no longer compiles, add another one: {error}");
+            Problem::conflict("schema_unusable", detail).at("name")
+        })?;
+        Ok(Checked {
+            version: Some(version),
+            violations: schema.check(&event).err().unwrap_or_default(),
+        })
     }
 
     /// The versions of an event type, newest first; none if it is not in the catalogue.
@@ -125,8 +170,10 @@ fn checked_description(description: &str) -> Result<String, Problem> {
 
 fn checked_schema(schema: String) -> Result<String, Problem> {
     texts::check_json(&schema, "schema")?;
-    match Schema::compile(&schema) {
-        Ok(_) => Ok(schema),
-        Err(error) => Err(Problem::invalid("schema_invalid", error.to_string()).at("schema")),
-    }
+    compiled(&schema)?;
+    Ok(schema)
+}
+
+fn compiled(schema: &str) -> Result<Schema, Problem> {
+    Schema::compile(schema).map_err(|error| Problem::invalid("schema_invalid", error.to_string()).at("schema"))
 }

@@ -64,13 +64,26 @@ pub struct Rotated {
     pub previous_expires_at: Timestamp,
 }
 
+/// Settings of a new portal link.
+#[derive(Debug, Default)]
+pub struct NewLink {
+    /// The tenant whose webhooks it leads to; `None` for the caller's own.
+    pub tenant: Option<TenantId>,
+    /// How long it works; 1 hour if not given.
+    pub expires_in: Option<Duration>,
+    /// `true` for looking only.
+    pub read_only: bool,
+    /// `true` to let one browser in only: the first that opens it.
+    pub once: bool,
+}
+
 /// A link to the console for a tenant's people.
 pub struct PortalLink {
     /// The link, with the token in its fragment.
     pub url: Url,
-    /// The key that the link carries.
+    /// The key behind the link.
     pub key: ApiKey,
-    /// The key's token, which can't be had again.
+    /// The link's token, which can't be had again: that of the key, or one to exchange if the link works once.
     pub token: Token,
 }
 
@@ -167,16 +180,10 @@ impl Keys {
         })
     }
 
-    /// Makes a link to a tenant's webhooks for its people. It works for `expires_in`, 1 hour by default.
-    pub async fn create_portal_link(
-        &self,
-        call: &Call,
-        tenant: Option<TenantId>,
-        expires_in: Option<Duration>,
-        read_only: bool,
-    ) -> Result<PortalLink, Problem> {
+    /// Makes a link to a tenant's webhooks for its people.
+    pub async fn create_portal_link(&self, call: &Call, new: NewLink) -> Result<PortalLink, Problem> {
         manager(call)?;
-        let Some(tenant) = call.tenant(tenant)? else {
+        let Some(tenant) = call.tenant(new.tenant)? else {
             let detail = "a portal link leads to one tenant's webhooks: name the tenant";
             return Err(Problem::invalid("tenant_missing", detail).at("tenant_id"));
         };
@@ -184,11 +191,11 @@ impl Keys {
             let detail = "portal links are disabled: set `control.public_url`";
             return Err(Problem::conflict("public_url_missing", detail));
         };
-        let expires_in = expires_in.unwrap_or(LINK);
+        let expires_in = new.expires_in.unwrap_or(LINK);
         if !(SHORTEST_LINK..=LONGEST_LINK).contains(&expires_in) {
             return Err(Problem::invalid("expiry_invalid", "a portal link works for 1m to 7d").at("expires_in"));
         }
-        let scopes = match read_only {
+        let scopes = match new.read_only {
             true => vec![Scope::Read],
             false => vec![Scope::Read, Scope::Manage],
         };
@@ -201,12 +208,37 @@ impl Keys {
             expires_at: Some(to_the_microsecond(ends)),
             ..key
         };
+        let (key, token) = match new.once {
+            true => key.behind_link_once(),
+            false => (key, token),
+        };
         self.keep(call, "portal_link.created", &key).await?;
         Ok(PortalLink {
             url: link(public_url, &token),
             key,
             token,
         })
+    }
+
+    /// Exchanges the token of a portal link that works once for the key's. The first one to ask gets it; everybody after
+    /// that is refused with `portal_link_used`, whichever process they ask.
+    ///
+    /// The call is that of the link's token, and `key` the one behind the link.
+    pub async fn exchange(&self, call: &Call, key: &ApiKey) -> Result<(ApiKey, Token), Problem> {
+        let (exchanged, token) = key.exchanged(now()).ok_or_else(used_link)?;
+        let entry = call.entry(
+            "portal_link.exchanged",
+            key.id,
+            key.tenant,
+            audit::key(key),
+            audit::key(&exchanged),
+        );
+        let is_first = self.book.registry.exchange_key(&exchanged, &entry).await?;
+        self.book.changed(key.tenant).await;
+        match is_first {
+            true => Ok((exchanged, token)),
+            false => Err(used_link()),
+        }
     }
 
     async fn keep(&self, call: &Call, action: &str, key: &ApiKey) -> Result<(), Problem> {
@@ -284,6 +316,11 @@ fn checked_expiry(at: Timestamp) -> Result<Timestamp, Problem> {
     }
     let detail = "the key would have expired already: give a time in the future";
     Err(Problem::invalid("expiry_in_past", detail).at("expires_at"))
+}
+
+fn used_link() -> Problem {
+    let detail = "this portal link works once and has been used: ask for a new link";
+    Problem::unauthenticated("portal_link_used", detail)
 }
 
 fn unknown_key(id: KeyId) -> Problem {

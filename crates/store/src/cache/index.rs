@@ -13,6 +13,7 @@ use crate::registry::{Mark, Snapshot};
 pub(super) struct Index {
     pub(super) tenants: HashMap<TenantId, Entry>,
     pub(super) endpoints: HashMap<EndpointId, Arc<Endpoint>>,
+    /// Keys by their tokens; those behind links that work once also by the links'.
     pub(super) keys: HashMap<TokenHash, Arc<ApiKey>>,
     operator_keys: Vec<TokenHash>,
     pub(super) event_types: HashMap<EventType, Arc<EventTypeVersion>>,
@@ -85,8 +86,8 @@ impl Index {
             self.keys.remove(&hash);
         }
         for key in snapshot.keys {
-            self.operator_keys.push(key.hash);
-            self.keys.insert(key.hash, Arc::new(key));
+            let hashes = insert_key(&mut self.keys, key);
+            self.operator_keys.extend(hashes);
         }
         self.unreadable.retain(|row| row.kind != "key" || row.tenant.is_some());
         self.note(snapshot.unreadable);
@@ -121,8 +122,8 @@ impl Index {
         let mut keys: HashMap<TenantId, Vec<TokenHash>> = HashMap::new();
         for key in snapshot.keys {
             if let Some(tenant) = key.tenant {
-                keys.entry(tenant).or_default().push(key.hash);
-                self.keys.insert(key.hash, Arc::new(key));
+                let hashes = insert_key(&mut self.keys, key);
+                keys.entry(tenant).or_default().extend(hashes);
             }
         }
         for tenant in snapshot.tenants {
@@ -147,4 +148,14 @@ impl Index {
             }
         }
     }
+}
+
+/// Files a key under the hashes of all tokens that lead to it, and returns them.
+fn insert_key(keys: &mut HashMap<TokenHash, Arc<ApiKey>>, key: ApiKey) -> impl Iterator<Item = TokenHash> + use<> {
+    let key = Arc::new(key);
+    let hashes = std::iter::once(key.hash).chain(key.link.map(|link| link.hash));
+    for hash in hashes.clone() {
+        keys.insert(hash, Arc::clone(&key));
+    }
+    hashes
 }

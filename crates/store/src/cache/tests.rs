@@ -169,6 +169,9 @@ impl Registry for Told {
     async fn replace_key_expiry(&self, _: KeyId, _: Option<Timestamp>, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
+    async fn exchange_key(&self, _: &ApiKey, _: &AuditEntry) -> Result<bool, StoreError> {
+        unreachable!("the cache only reads")
+    }
     async fn delete_key(&self, _: KeyId, _: &AuditEntry) -> Result<bool, StoreError> {
         unreachable!("the cache only reads")
     }
@@ -331,6 +334,36 @@ async fn a_change_is_in_force_soon_and_touches_only_its_tenant() {
     assert_eq!(cache.key(&one.key.hash, Timestamp::now()), Err(KeyError::Unknown));
     assert_eq!(cache.matching(other.tenant.id, &created()).len(), 1);
     assert!(cache.key(&other.key.hash, Timestamp::now()).is_ok());
+}
+
+#[tokio::test]
+async fn the_token_of_a_link_that_works_once_leads_to_its_key_and_is_none() {
+    let (registry, mut one) = (Arc::new(Told::default()), owner());
+    let plain = one.key.hash;
+    let (key, link) = one.key.behind_link_once();
+    one.key = key;
+    registry.add(&one);
+    let (cache, _health) = start(&registry);
+    cache.loaded().await;
+    let now = Timestamp::now();
+    assert_eq!(cache.key(&plain, now), Err(KeyError::Unknown));
+    assert_eq!(cache.key(&link.hash(), now), Err(KeyError::Link));
+    assert_eq!(cache.linked(&link.hash(), now).unwrap().as_deref(), Some(&one.key));
+    assert_eq!(cache.linked(&one.key.hash, now), Ok(None));
+
+    let (exchanged, token) = one.key.exchanged(now).unwrap();
+    registry.change(Of::Tenant(one.tenant.id), |content| {
+        content.keys.retain(|key| key.id != exchanged.id);
+        content.keys.push(exchanged.clone());
+    });
+    eventually("the key has another token", || cache.key(&token.hash(), now).is_ok()).await;
+    assert_eq!(cache.key(&one.key.hash, now), Err(KeyError::Unknown));
+    for used in [
+        cache.key(&link.hash(), now).map(drop),
+        cache.linked(&link.hash(), now).map(drop),
+    ] {
+        assert_eq!(used, Err(KeyError::UsedLink));
+    }
 }
 
 #[tokio::test]

@@ -91,6 +91,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "endpoints_by_state",
         sql: include_str!("../../../../migrations/0013_endpoints_by_state.sql"),
     },
+    Migration {
+        version: 14,
+        name: "links_that_work_once",
+        sql: include_str!("../../../../migrations/0014_links_that_work_once.sql"),
+    },
 ];
 
 /// The number under which `pg_advisory_lock` keeps migrations apart: "tidings" in ASCII.

@@ -91,6 +91,16 @@ impl Registry for Postgres {
         self.change(sql, &[&id.uuid(), &expires_at], entry).await
     }
 
+    async fn exchange_key(&self, exchanged: &ApiKey, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let sql = "-- name: exchange_api_key
+             UPDATE api_keys SET token_hash = $2, exchanged_at = $3
+             WHERE id = $1 AND link_hash IS NOT NULL AND exchanged_at IS NULL";
+        let exchanged_at = exchanged.link.and_then(|link| link.exchanged_at);
+        let hash = &exchanged.hash.as_bytes()[..];
+        self.change(sql, &[&exchanged.id.uuid(), &hash, &exchanged_at], entry)
+            .await
+    }
+
     async fn delete_key(&self, id: KeyId, entry: &AuditEntry) -> Result<bool, StoreError> {
         self.change(
             "/* name: delete_api_key */ DELETE FROM api_keys WHERE id = $1",

@@ -111,6 +111,12 @@ impl Registry for Sqlite {
         self.change_if(work, entry, |tenant| keys::part(*tenant)).await
     }
 
+    async fn exchange_key(&self, exchanged: &ApiKey, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let exchanged = exchanged.clone();
+        let work = move |connection: &Connection| keys::exchange(connection, &exchanged);
+        self.change_if(work, entry, |tenant| keys::part(*tenant)).await
+    }
+
     async fn delete_key(&self, id: KeyId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let work = move |connection: &Connection| keys::delete(connection, id);
         self.change_if(work, entry, |tenant| keys::part(*tenant)).await

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0009_upkeep.sql"),
     include_str!("schema/0010_endpoint_health.sql"),
     include_str!("schema/0011_compatible_from.sql"),
+    include_str!("schema/0012_links_that_work_once.sql"),
 ];
 
 /// Applies what is missing. A schema of a newer version that this one can't run on is a [`StoreError::Schema`].

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::{ApiKey, KeyId, Scope, TenantId, Timestamp};
-use tidings_store::registry::Of;
+use tidings_store::registry::{AuditQuery, Of};
 use tidings_store::{Store, StoreError};
 
 use crate::fixtures::{HOUR, entry, key, now, stored_tenant};
@@ -109,6 +109,62 @@ pub(crate) async fn a_key_expires_when_it_is_told_to(store: Arc<dyn Store>) {
         assert_eq!(store.key(operator.id).await.unwrap().unwrap().expires_at, expires_at);
     }
     assert!(!store.replace_key_expiry(KeyId::new(), None, &entry()).await.unwrap());
+}
+
+/// A key behind a link that works once, stored.
+async fn stored_link(store: &Arc<dyn Store>, tenant: TenantId) -> ApiKey {
+    let key = ApiKey {
+        portal: true,
+        expires_at: Some(now() + HOUR),
+        ..key(Some(tenant))
+    };
+    let (key, _) = key.behind_link_once();
+    store.create_key(&key, &entry()).await.unwrap();
+    key
+}
+
+pub(crate) async fn the_token_of_a_link_is_exchanged_once(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    let key = stored_link(&store, tenant).await;
+    assert_eq!(store.key(key.id).await.unwrap(), Some(key.clone()));
+    let (first, _) = key.exchanged(now()).unwrap();
+    let (second, _) = key.exchanged(now()).unwrap();
+    assert!(store.exchange_key(&first, &entry()).await.unwrap());
+    let before = store.audit(&AuditQuery::default()).await.unwrap().len();
+    assert!(!store.exchange_key(&second, &entry()).await.unwrap());
+    assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().len(), before);
+    assert_eq!(store.key(key.id).await.unwrap(), Some(first.clone()));
+    let snapshot = store.snapshot(Of::Tenant(tenant)).await.unwrap();
+    assert!(snapshot.keys.contains(&first));
+
+    // Neither a key without such a link nor one that is gone can be exchanged.
+    let plain = crate::fixtures::key(Some(tenant));
+    store.create_key(&plain, &entry()).await.unwrap();
+    let (pretended, _) = plain.clone().behind_link_once().0.exchanged(now()).unwrap();
+    assert!(!store.exchange_key(&pretended, &entry()).await.unwrap());
+    assert_eq!(store.key(plain.id).await.unwrap(), Some(plain));
+    let gone = stored_link(&store, tenant).await;
+    assert!(store.delete_key(gone.id, &entry()).await.unwrap());
+    let (late, _) = gone.exchanged(now()).unwrap();
+    assert!(!store.exchange_key(&late, &entry()).await.unwrap());
+}
+
+pub(crate) async fn of_many_exchanges_at_once_one_succeeds(store: Arc<dyn Store>) {
+    let tenant = stored_tenant(&store).await;
+    for _ in 0..5 {
+        let key = stored_link(&store, tenant).await;
+        let tries = (0..8).map(|_| {
+            let (store, (exchanged, _)) = (store.clone(), key.exchanged(now()).unwrap());
+            tokio::spawn(async move { (store.exchange_key(&exchanged, &entry()).await.unwrap(), exchanged) })
+        });
+        let mut winners = Vec::new();
+        for tried in tries.collect::<Vec<_>>() {
+            let (is_first, exchanged) = tried.await.unwrap();
+            winners.extend(is_first.then_some(exchanged));
+        }
+        assert_eq!(winners.len(), 1);
+        assert_eq!(store.key(key.id).await.unwrap(), winners.pop());
+    }
 }
 
 pub(crate) async fn the_latest_use_of_a_key_is_kept(store: Arc<dyn Store>) {

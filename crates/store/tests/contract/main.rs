@@ -48,6 +48,8 @@ macro_rules! contract {
                     keys_of_portal_links_are_listed_on_request_and_removed_when_expired,
                     a_rotated_key_expires_and_has_a_successor,
                     a_key_expires_when_it_is_told_to,
+                    the_token_of_a_link_is_exchanged_once,
+                    of_many_exchanges_at_once_one_succeeds,
                     the_latest_use_of_a_key_is_kept,
                     uses_noted_by_many_at_once_do_not_block_each_other,
                 ]

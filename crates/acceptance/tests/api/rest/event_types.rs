@@ -111,3 +111,52 @@ async fn the_catalogue_stands_beside_what_dialects_know() {
     assert_eq!(actions[1..], ["event_type.version_created"; 3]);
     assert_eq!(audit["data"][0]["before"]["schema"], schema);
 }
+
+#[tokio::test]
+async fn a_payload_is_checked_before_it_is_published() {
+    let system = Standalone::start().await;
+    let tenant = system.operator.create_tenant("check").await;
+    let (operator, caller) = (
+        Caller::new(&system, &system.operator_token),
+        Caller::new(&system, &tenant.token),
+    );
+    let check = "/event-types/order.paid/check";
+    let wrong = json!({ "payload": { "lines": [{ "price": 1 }, { "price": "2" }] } });
+    let unknown = caller.post(check, wrong.clone()).await.is(200);
+    assert_eq!(
+        unknown,
+        json!({ "name": "order.paid", "version": null, "violations": [] })
+    );
+
+    let price = json!({ "type": "object", "properties": { "price": { "type": "integer" } } });
+    let schema = json!({ "required": ["id"], "properties": { "lines": { "items": price } } });
+    let version = json!({ "name": "order.paid", "schema": schema });
+    operator.post("/event-types", version).await.is(201);
+    let found = caller.post(check, wrong.clone()).await.is(200);
+    assert_eq!(found["version"], 1);
+    let paths: Vec<_> = found["violations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|violation| violation["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, ["", "/lines/1/price"]);
+    let words = found["violations"].to_string();
+    assert!(words.contains("required") && words.contains("integer"), "{words}");
+    let right = caller.post(check, json!({ "payload": { "id": 1 } })).await.is(200);
+    assert_eq!((&right["version"], &right["violations"]), (&json!(1), &json!([])));
+
+    // A schema is tried before it is added.
+    let tried = json!({ "payload": { "id": 1 }, "schema": { "required": ["total"] } });
+    let tried = caller.post(check, tried).await.is(200);
+    assert_eq!(
+        (&tried["version"], tried["violations"].as_array().unwrap().len()),
+        (&Value::Null, 1)
+    );
+    let answer = caller
+        .post(check, json!({ "payload": 1, "schema": { "type": "strin" } }))
+        .await;
+    answer.is_problem(400, "schema_invalid", "schema", "/type");
+    let answer = caller.post(check, json!({})).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+}

@@ -191,6 +191,75 @@ async fn a_portal_link_opens_the_tenants_webhooks_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_portal_link_that_works_once_is_exchanged_once() {
+    let system = Standalone::start().await;
+    let tenant = system.operator.create_tenant("portal").await;
+    let caller = Caller::new(&system, &tenant.token);
+    let links = format!("/tenants/{}/portal-links", tenant.id);
+    let link = caller.post(&links, json!({ "once": true })).await.is(201);
+    assert_eq!(
+        (&link["key"]["once"], &link["key"]["exchanged_at"]),
+        (&json!(true), &Value::Null)
+    );
+    let id = text(&link["key"]["id"]);
+
+    // The link's token is no key, and no key can be exchanged.
+    let person = Caller::new(&system, text(&link["token"]));
+    for path in ["/endpoints", "/webhooks/logs"] {
+        let answer = person.get(path).await;
+        answer.is_problem(401, "portal_link_unused", "", "/api/v2/portal-links/exchange");
+    }
+    let event = json!({ "event_type": "a", "payload": 1 });
+    let answer = person.post("/events", event).await;
+    answer.is_problem(401, "portal_link_unused", "", "open the link");
+    let exchange = "/portal-links/exchange";
+    let answer = caller.post(exchange, Value::Null).await;
+    answer.is_problem(409, "not_exchangeable", "", "use it as it is");
+    let stranger = Caller::new(&system, "tk_unknown");
+    stranger
+        .post(exchange, Value::Null)
+        .await
+        .is_problem(401, "key_unknown", "", "");
+
+    // Of many at once, one gets the key.
+    let tries = (0..8).map(|_| {
+        let person = Caller::new(&system, text(&link["token"]));
+        async move { person.post(exchange, Value::Null).await }
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = futures::future::join_all(tries)
+        .await
+        .into_iter()
+        .partition(|answer| answer.status == 200);
+    assert_eq!(won.len(), 1);
+    for answer in lost {
+        answer.is_problem(401, "portal_link_used", "", "ask for a new link");
+    }
+    let exchanged = won.into_iter().next().unwrap().is(200);
+    assert_eq!(exchanged["key"]["id"], id);
+    assert!(exchanged["key"]["exchanged_at"].is_string());
+    assert_eq!(exchanged["key"]["expires_at"], link["key"]["expires_at"]);
+    let visitor = Caller::new(&system, text(&exchanged["token"]));
+    visitor.get("/endpoints").await.is(200);
+    visitor
+        .get("/audit")
+        .await
+        .is_problem(403, "portal_refused", "", "portal link");
+    let answer = visitor.post(exchange, Value::Null).await;
+    answer.is_problem(409, "not_exchangeable", "", "");
+    let answer = person.get("/endpoints").await;
+    answer.is_problem(401, "portal_link_used", "", "ask for a new link");
+
+    let audit = caller.get(&format!("/audit?target={id}")).await.is(200);
+    assert_eq!(audit["data"][0]["action"], "portal_link.exchanged");
+    assert_eq!(audit["data"][0]["key_id"], id);
+    assert_eq!(audit["data"][0]["before"]["exchanged_at"], Value::Null);
+    assert_eq!(audit["data"].as_array().unwrap().len(), 2);
+    caller.delete(&format!("/api-keys/{id}")).await.is(204);
+    visitor.get("/endpoints").await.is_problem(401, "key_unknown", "", "");
+    person.get("/endpoints").await.is_problem(401, "key_unknown", "", "");
+}
+
+#[tokio::test]
 async fn a_portal_link_may_be_for_looking_only_and_ends() {
     let system = Standalone::start_with(&[("CONTROL__PUBLIC_URL", "https://example.com/hooks/")]).await;
     let tenant = system.operator.create_tenant("portal").await;

@@ -50,6 +50,7 @@ fn operations(endpoint: &str, tenant: &str, key: &str) -> Vec<(&'static str, Str
         ("GET", "/api-keys".into(), Value::Null, "manage"),
         ("DELETE", format!("/api-keys/{key}"), Value::Null, "manage"),
         ("GET", "/event-types".into(), Value::Null, "read"),
+        ("POST", "/event-types/a.b/check".into(), json!({ "payload": 1 }), "read"),
         ("GET", "/dialects".into(), Value::Null, "read"),
     ]
 }

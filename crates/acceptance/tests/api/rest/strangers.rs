@@ -315,6 +315,10 @@ async fn every_operation_asks_for_a_scope_and_a_key_that_works() {
         if path.starts_with("/events") && method == "POST" {
             continue;
         }
+        if path == "/portal-links/exchange" {
+            // Takes the token of a link instead of a key.
+            continue;
+        }
         let answer = publisher.send(&method, &path, body).await;
         assert!((400..500).contains(&answer.status), "{name}: {answer:?}");
         let code = answer.body["code"].as_str().unwrap();

@@ -141,6 +141,8 @@ fn a_tenant_and_its_key_are_kept_in_this_shape() {
             "scopes": ["read"],
             "hint": "tk_abc",
             "portal": false,
+            "once": false,
+            "exchanged_at": null,
             "expires_at": null,
             "created_at": AT,
             "last_used_at": null,

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::GenericClient;
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, AuditEntry, KeyId, TenantId, Timestamp};
+use tidings_domain::{ApiKey, AuditEntry, KeyId, LinkOnce, TenantId, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -12,14 +12,14 @@ use crate::lenient::{Lenient, Read, Unreadable, left_out};
 use crate::postgres::error::corrupt;
 
 /// Without when they were last used.
-pub(super) const UNUSED_KEY: &str = "id, tenant_id, name, scopes, hint, token_hash, portal, expires_at, created_at, \
-                                     NULL::timestamptz AS last_used_at";
-const KEY: &str = "id, tenant_id, name, scopes, hint, token_hash, portal, expires_at, created_at, \
+pub(super) const UNUSED_KEY: &str = "id, tenant_id, name, scopes, hint, token_hash, portal, link_hash, exchanged_at, \
+                                     expires_at, created_at, NULL::timestamptz AS last_used_at";
+const KEY: &str = "id, tenant_id, name, scopes, hint, token_hash, portal, link_hash, exchanged_at, expires_at, created_at, \
                    (SELECT last_used_at FROM key_uses WHERE key_id = api_keys.id)";
 const INSERT: &str = "-- name: insert_api_key
-     INSERT INTO api_keys (id, tenant_id, name, scopes, hint, token_hash, portal, expires_at,
+     INSERT INTO api_keys (id, tenant_id, name, scopes, hint, token_hash, portal, link_hash, exchanged_at, expires_at,
                                created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const DELETE_EXPIRED: &str = "-- name: delete_expired_api_keys
      DELETE FROM api_keys WHERE tenant_id = $1 AND portal AND expires_at <= $2";
 /// In one order, so that processes that note the same keys wait for each other and do not block each other. A use within
@@ -135,6 +135,8 @@ pub(super) async fn insert(client: &impl GenericClient, key: &ApiKey) -> Result<
                 &key.hint,
                 &&key.hash.as_bytes()[..],
                 &key.portal,
+                &key.link.as_ref().map(|link| &link.hash.as_bytes()[..]),
+                &key.link.and_then(|link| link.exchanged_at),
                 &key.expires_at,
                 &key.created_at,
             ],
@@ -147,10 +149,20 @@ pub(super) async fn insert(client: &impl GenericClient, key: &ApiKey) -> Result<
 pub(super) fn key(row: &Row) -> Result<Read<ApiKey>, Unreadable> {
     let id = KeyId::from_uuid(row.try_get("id").map_err(|error| left_out("key", "", error))?);
     let unusable = |error: tokio_postgres::Error| left_out("key", id, error);
-    let hash: &[u8] = row.try_get("token_hash").map_err(unusable)?;
-    let hash = hash
-        .try_into()
-        .map_err(|_| left_out("key", id, "a token's hash has not 32 bytes"))?;
+    let hash = |bytes: &[u8]| {
+        let bytes = bytes.try_into();
+        bytes
+            .map(TokenHash::from_bytes)
+            .map_err(|_| left_out("key", id, "a token's hash has not 32 bytes"))
+    };
+    let link: Option<&[u8]> = row.try_get("link_hash").map_err(unusable)?;
+    let exchanged_at = row.try_get("exchanged_at").map_err(unusable)?;
+    let link = link.map(|bytes| {
+        Ok(LinkOnce {
+            hash: hash(bytes)?,
+            exchanged_at,
+        })
+    });
     let scopes: Vec<&str> = row.try_get("scopes").map_err(unusable)?;
     let mut read = Lenient::default();
     let key = ApiKey {
@@ -162,8 +174,9 @@ pub(super) fn key(row: &Row) -> Result<Read<ApiKey>, Unreadable> {
         name: read.read("name", row.try_get("name"), String::new()),
         scopes: read.scopes(scopes.into_iter()),
         hint: read.read("hint", row.try_get("hint"), String::new()),
-        hash: TokenHash::from_bytes(hash),
+        hash: hash(row.try_get("token_hash").map_err(unusable)?)?,
         portal: row.try_get("portal").map_err(unusable)?,
+        link: link.transpose()?,
         expires_at: row.try_get("expires_at").map_err(unusable)?,
         created_at: read.time("created_at", row.try_get("created_at")),
         last_used_at: read.read("last_used_at", row.try_get("last_used_at"), None),

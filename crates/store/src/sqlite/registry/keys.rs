@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, params};
 use tidings_domain::key::TokenHash;
-use tidings_domain::{ApiKey, KeyId, TenantId, Timestamp};
+use tidings_domain::{ApiKey, KeyId, LinkOnce, TenantId, Timestamp};
 
 use super::{all, execute, one, tenant_or_none};
 use crate::error::StoreError;
@@ -11,8 +11,10 @@ use crate::registry::Of;
 use crate::sqlite::row::{blob, id, micros, time, time_or_none};
 
 /// Without when they were last used.
-pub(super) const UNUSED_KEY: &str = "id, tenant, name, scopes, hint, hash, portal, expires_at, created_at, NULL";
-const KEY: &str = "id, tenant, name, scopes, hint, hash, portal, expires_at, created_at, last_used_at";
+pub(super) const UNUSED_KEY: &str = "id, tenant, name, scopes, hint, hash, portal, link_hash, exchanged_at, expires_at, \
+                                     created_at, NULL";
+const KEY: &str = "id, tenant, name, scopes, hint, hash, portal, link_hash, exchanged_at, expires_at, created_at, \
+                   last_used_at";
 
 /// The part of the registry that a key of this tenant, or an operator's, belongs to.
 pub(super) fn part(tenant: Option<TenantId>) -> Of {
@@ -24,7 +26,7 @@ pub(super) fn insert(connection: &Connection, key: &ApiKey) -> Result<(), StoreE
     connection
         .prepare_cached(&format!(
             "-- name: insert_api_key
-                 INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)"
+                 INSERT INTO api_keys ({KEY}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL)"
         ))?
         .execute(params![
             blob(key.id.uuid()),
@@ -34,6 +36,8 @@ pub(super) fn insert(connection: &Connection, key: &ApiKey) -> Result<(), StoreE
             key.hint,
             key.hash.as_bytes(),
             key.portal,
+            key.link.as_ref().map(|link| link.hash.as_bytes()),
+            key.link.and_then(|link| link.exchanged_at).map(micros),
             key.expires_at.map(micros),
             micros(key.created_at),
         ])?;
@@ -106,6 +110,16 @@ pub(super) fn replace_expiry(
     one(connection, sql, values, |row| tenant_or_none(row, 0))
 }
 
+/// Keeps a key as an exchange makes it, if it is the first one, and returns its owner.
+pub(super) fn exchange(connection: &Connection, exchanged: &ApiKey) -> Result<Option<Option<TenantId>>, StoreError> {
+    let sql = "-- name: exchange_api_key
+         UPDATE api_keys SET hash = ?2, exchanged_at = ?3
+         WHERE id = ?1 AND link_hash IS NOT NULL AND exchanged_at IS NULL RETURNING tenant";
+    let exchanged_at = exchanged.link.and_then(|link| link.exchanged_at).map(micros);
+    let values = params![blob(exchanged.id.uuid()), exchanged.hash.as_bytes(), exchanged_at];
+    one(connection, sql, values, |row| tenant_or_none(row, 0))
+}
+
 /// Removes a key and returns its owner.
 pub(super) fn delete(connection: &Connection, id: KeyId) -> Result<Option<Option<TenantId>>, StoreError> {
     let sql = "/* name: delete_api_key */ DELETE FROM api_keys WHERE id = ?1 RETURNING tenant";
@@ -128,6 +142,8 @@ pub(super) fn key(row: &Row<'_>) -> Result<Read<ApiKey>, Unreadable> {
     let unusable = |error: rusqlite::Error| left_out("key", key, error);
     let scopes: String = row.get(3).map_err(unusable)?;
     let tenant = tenant_or_none(row, 1).map_err(unusable)?;
+    let link: Option<[u8; 32]> = row.get(7).map_err(unusable)?;
+    let exchanged_at = time_or_none(row, 8).map_err(unusable)?;
     let mut read = Lenient::default();
     let found = ApiKey {
         id: key,
@@ -137,9 +153,13 @@ pub(super) fn key(row: &Row<'_>) -> Result<Read<ApiKey>, Unreadable> {
         hint: read.read("hint", row.get(4), String::new()),
         hash: TokenHash::from_bytes(row.get(5).map_err(unusable)?),
         portal: row.get(6).map_err(unusable)?,
-        expires_at: time_or_none(row, 7).map_err(unusable)?,
-        created_at: read.time("created_at", time(row, 8)),
-        last_used_at: read.read("last_used_at", time_or_none(row, 9), None),
+        link: link.map(|hash| LinkOnce {
+            hash: TokenHash::from_bytes(hash),
+            exchanged_at,
+        }),
+        expires_at: time_or_none(row, 9).map_err(unusable)?,
+        created_at: read.time("created_at", time(row, 10)),
+        last_used_at: read.read("last_used_at", time_or_none(row, 11), None),
     };
     Ok((found, read.told("key", tenant, key)))
 }
