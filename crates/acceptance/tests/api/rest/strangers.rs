@@ -243,8 +243,10 @@ async fn what_is_anothers_does_not_exist_in_any_operation() {
         let answer = attacker.send(&attack.method, &attack.path, attack.body.clone()).await;
         assert!(answer.status < 500, "{}: {answer:?}", attack.name);
         if (200..300).contains(&answer.status) {
-            // Filters may name what does not exist: nothing is found.
-            assert_eq!(attack.method, "GET", "{}: {answer:?}", attack.name);
+            // Filters may name what does not exist: nothing is found. Payloads are checked by the catalogue, which is
+            // everybody's.
+            let is_reading = attack.method == "GET" || attack.path.ends_with("/check");
+            assert!(is_reading, "{}: {answer:?}", attack.name);
             let text = answer.body.to_string();
             let shown = foreign.iter().find(|id| text.contains(id.as_str()));
             assert_eq!(shown, None, "{}: {text}", attack.name);
