@@ -59,10 +59,11 @@ const BINARY: &[&str] = &[
 
 /// Clients of engines and those that may name them, tests aside.
 const CLIENTS: [(&str, &[&str]); 4] = [
-    ("lapin", &["queue"]),
+    // `bench floor` measures the engines alone.
+    ("lapin", &["queue", "bench"]),
     ("rusqlite", &["store"]),
     ("deadpool-postgres", &["store"]),
-    ("tokio-postgres", &["store", "testkit", "chaos"]),
+    ("tokio-postgres", &["store", "testkit", "chaos", "bench"]),
 ];
 
 /// The `[dependencies]` of each crate of the workspace: its own crates by the name of their folder, others by their own.
