@@ -13,7 +13,7 @@ pub(crate) struct Plan {
     pub(crate) fan_out: usize,
     /// `true` to give every endpoint a tenant of its own.
     pub(crate) own_tenants: bool,
-    /// `true` to keep endpoints disabled until [`Load::enable`].
+    /// `true` to keep endpoints disabled until [`Load::enable`](super::Load::enable).
     pub(crate) disabled: bool,
     /// Rate limit of each endpoint: requests per second, and burst.
     pub(crate) rate_limit: Option<(u32, u32)>,
