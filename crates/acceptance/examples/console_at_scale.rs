@@ -1,4 +1,4 @@
-//! What the console's pages weigh and how long they take over a large ledger: `scripts/bench-console` runs it.
+//! Weight and server time of the console's pages over a large ledger: `scripts/bench-console` runs it.
 //!
 //! Starts the program under test on a PostgreSQL database whose log `log_at_scale` has filled, adds tenants and endpoints,
 //! and asks for each page a hundred times over one connection, compressed as a browser asks for it. Server time is from the

@@ -1,4 +1,4 @@
-//! What a stretch of a run costs.
+//! The cost of a stretch of a run.
 
 use std::time::Duration;
 

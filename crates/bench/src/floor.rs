@@ -26,7 +26,7 @@ pub(crate) struct FloorArgs {
     /// The size of a payload, bytes.
     #[arg(long, default_value_t = 1_024)]
     payload: usize,
-    /// How often each part is done.
+    /// Repetitions of each part.
     #[arg(long, default_value_t = 50_000)]
     times: u32,
     /// A file to write the JSON report to, besides what is printed.

@@ -23,7 +23,7 @@ const FAN_OUT: usize = 10;
 
 #[derive(clap::Args)]
 pub(crate) struct SpeedArgs {
-    /// What to measure; everything if left out.
+    /// Kinds of load to measure; all of them if left out.
     #[arg(long, value_name = "RUN", value_delimiter = ',')]
     runs: Vec<Run>,
     /// Events per second of the steady runs.

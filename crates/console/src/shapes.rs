@@ -294,7 +294,7 @@ pub(crate) struct PortalLink {
     pub(crate) url: String,
 }
 
-/// What the schema of an event type says of a payload.
+/// The verdict of an event type's schema on a payload.
 #[derive(Deserialize)]
 pub(crate) struct Checked {
     /// The version of the event type; none without a schema.

@@ -37,7 +37,7 @@ struct SignInPage<'a> {
     problem: Option<&'static str>,
 }
 
-/// What a link's token is exchanged for.
+/// The token that a link's is exchanged for.
 #[derive(Deserialize)]
 struct Exchanged {
     token: String,

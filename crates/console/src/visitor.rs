@@ -324,7 +324,7 @@ impl Visitor {
         })
     }
 
-    /// What a schema says of a payload: this one, or that of the event type's newest version.
+    /// The verdict of a schema on a payload: this one, or that of the event type's newest version.
     pub(crate) async fn check(
         &self,
         event_type: &str,

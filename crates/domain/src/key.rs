@@ -70,7 +70,7 @@ pub struct ApiKey {
     pub hash: TokenHash,
     /// The key was created for a portal link.
     pub portal: bool,
-    /// What a portal link that works once bears instead of the key's token.
+    /// The part of a portal link that works once, in place of the key's token.
     pub link: Option<LinkOnce>,
     /// End of its validity; none for unlimited.
     pub expires_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! What searching the log costs when it is large: `scripts/bench-log` runs it. With `fill` it only fills the log.
+//! The cost of searching a large log: `scripts/bench-log` runs it. With `fill` it only fills the log.
 //!
 //! Fills the attempts of an empty database over ten of thirty days' partitions, without secondary indexes until all is
 //! there, and asks for each page 20 times. One tenant has half of all attempts, ten thousand share the rest unevenly; 2

@@ -1,4 +1,4 @@
-//! What the publisher publishes to.
+//! The tenants and endpoints of a publisher.
 
 use tidings_proto::pb;
 

@@ -31,7 +31,7 @@ struct EventTypePage<'a> {
     event_type: Versions,
     fields: &'a Fields,
     refusal: Option<Refusal>,
-    /// What the schema that was typed says of the payload.
+    /// The typed schema's verdict on the payload.
     checked: Option<Checked>,
     is_added: bool,
 }
@@ -164,7 +164,7 @@ pub(super) async fn add(
     }
 }
 
-/// What the schema that was typed says of the payload that was typed; nothing if one of them is missing.
+/// The typed schema's verdict on the typed payload; nothing if one of them is missing.
 async fn try_payload(visitor: &Visitor, name: &str, fields: &Fields) -> Result<Option<Checked>, Refusal> {
     let (schema, payload) = (schema(visitor, fields)?, visitor.typed_payload(fields)?);
     match schema.zip(payload) {

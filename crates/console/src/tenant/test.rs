@@ -24,7 +24,7 @@ struct TestPage<'a> {
     payload: String,
     is_made: bool,
     refusal: Option<Refusal>,
-    /// What the event type's schema says of the payload, if it was asked.
+    /// The verdict of the event type's schema on the payload, if it was asked.
     checked: Option<Checked>,
     shown: Shown,
 }

@@ -124,7 +124,7 @@ struct Payload {
     schema: Option<Box<RawValue>>,
 }
 
-/// What the schema of an event type says of a payload.
+/// The verdict of an event type's schema on a payload.
 #[derive(Serialize, ToSchema)]
 struct CheckedPayload {
     /// Name of the event type, like `feedback.created`.
@@ -142,7 +142,7 @@ struct Violation {
     /// JSON Pointer to the value in the payload (RFC 6901); empty for the payload itself.
     #[schema(example = "/rating")]
     path: String,
-    /// What the schema says of it, without the value itself.
+    /// The schema's sentence about it, without the value itself.
     message: String,
 }
 

@@ -24,7 +24,7 @@ pub struct EventTypes {
     pub(crate) book: Book,
 }
 
-/// What a schema says of a payload.
+/// The verdict of a schema on a payload.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// The version of the event type that the payload was checked against; none if it has no schema, or another was given.

@@ -69,7 +69,7 @@ pub struct Rotated {
 pub struct NewLink {
     /// The tenant whose webhooks it leads to; `None` for the caller's own.
     pub tenant: Option<TenantId>,
-    /// How long it works; 1 hour if not given.
+    /// Duration of its validity; 1 hour if not given.
     pub expires_in: Option<Duration>,
     /// `true` for looking only.
     pub read_only: bool,
