@@ -1,5 +1,5 @@
-//! What is set aside on a broker: nothing of it is dropped for what comes later, and a queue of an earlier version is
-//! emptied like the present one.
+//! Messages that are set aside on a broker: nothing of them is dropped for what comes later, and a queue of an earlier
+//! version is emptied like the present one.
 
 use bytes::Bytes;
 use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions};
