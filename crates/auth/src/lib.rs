@@ -95,15 +95,17 @@ impl Access {
     }
 
     fn share_of(&self, credential: &Credential) -> Result<Payer, Problem> {
+        let refused = match self.holder(credential) {
+            Ok(Caller::Internal) => return Ok(Payer::System),
+            Ok(Caller::Operator { key, .. }) => return Ok(Payer::Known(key.uuid().as_u128())),
+            Ok(Caller::Tenant { id, .. }) => return Ok(Payer::Known(id.uuid().as_u128())),
+            Err(refused) => refused,
+        };
         // The token of a link allows nothing but the exchange, which has to be let in.
-        if let Ok(Some(key)) = self.registry.linked(&credential.0, Timestamp::now()) {
-            return Ok(Payer::Known(key.id.uuid().as_u128()));
+        match self.registry.linked(&credential.0, Timestamp::now()) {
+            Ok(Some(key)) => Ok(Payer::Known(key.id.uuid().as_u128())),
+            _ => Err(refused),
         }
-        Ok(match self.holder(credential)? {
-            Caller::Internal => Payer::System,
-            Caller::Operator { key, .. } => Payer::Known(key.uuid().as_u128()),
-            Caller::Tenant { id, .. } => Payer::Known(id.uuid().as_u128()),
-        })
     }
 
     /// `true` if another process of this system relays the request for its caller, and may therefore give that one's address.
