@@ -295,16 +295,16 @@ impl Visitor {
         self.console.rest.call(self.operation(method, path, Some(body))).await
     }
 
-    /// Makes something once, however often its form is submitted; `once` is what the form bore.
+    /// Makes something once, however often its form is submitted as it is. Who goes back and changes it makes another.
     pub(crate) async fn send_once<T: DeserializeOwned>(
         &self,
         path: impl Display,
         body: &impl Serialize,
-        once: &str,
+        form: &Fields,
     ) -> Result<T, Refusal> {
         let mut operation = self.operation(Method::POST, path, Some(serde_json::to_vec(body).unwrap_or_default()));
-        if let Ok(key) = HeaderValue::from_str(once)
-            && !once.is_empty()
+        if let Some(once) = form.once()
+            && let Ok(key) = HeaderValue::from_str(&once)
         {
             operation.headers.insert(IDEMPOTENCY_KEY, key);
         }

@@ -43,9 +43,7 @@ pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
 /// Makes a tenant and shows its first key, which can't be had again.
 pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Response, Response> {
     let body = json!({ "name": fields.text("name") });
-    let made = visitor
-        .send_once::<NewTenant>("/tenants", &body, fields.text("once"))
-        .await;
+    let made = visitor.send_once::<NewTenant>("/tenants", &body, &fields).await;
     match made {
         Ok(made) => page(&visitor, &Fields::default(), Some(made), None).await,
         Err(refusal) => page(&visitor, &Fields::default(), None, Some(refusal)).await,

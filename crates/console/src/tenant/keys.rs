@@ -94,9 +94,7 @@ pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
         return refused(&visitor, &invalid(&visitor, "scope", "keys-no-scope")).await;
     }
     let body = json!({ "name": fields.text("name"), "scopes": scopes, "expires_at": expires_at });
-    let made = visitor
-        .send_once::<NewKey>("/api-keys", &body, fields.text("once"))
-        .await;
+    let made = visitor.send_once::<NewKey>("/api-keys", &body, &fields).await;
     answer(&visitor, made.map(|made| Made::Token(made.token))).await
 }
 
@@ -104,7 +102,7 @@ pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
 pub(crate) async fn rotate(visitor: Visitor, Path(id): Path<String>, Form(fields): Form) -> Result<Response, Response> {
     let body = json!({ "overlap": fields.given("overlap").unwrap_or("24h") });
     let made = visitor
-        .send_once::<NewKey>(format!("/api-keys/{id}/rotate"), &body, fields.text("once"))
+        .send_once::<NewKey>(format!("/api-keys/{id}/rotate"), &body, &fields)
         .await;
     answer(&visitor, made.map(|made| Made::Token(made.token))).await
 }
@@ -129,7 +127,7 @@ pub(crate) async fn link(visitor: Visitor, Form(fields): Form) -> Result<Respons
         "once": fields.has("works_once"),
     });
     let made = visitor
-        .send_once::<PortalLink>(format!("/tenants/{tenant}/portal-links"), &body, fields.text("once"))
+        .send_once::<PortalLink>(format!("/tenants/{tenant}/portal-links"), &body, &fields)
         .await;
     answer(&visitor, made.map(|link| Made::Link(link.url))).await
 }
