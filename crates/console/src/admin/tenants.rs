@@ -6,9 +6,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 use serde_json::json;
-use url::Url;
 
 use crate::form::{Fields, Form};
+use crate::link::Look;
 use crate::rest::Refusal;
 use crate::session::Realm;
 use crate::shapes::{Endpoint, List, NewTenant, PortalLink, Tenant};
@@ -89,11 +89,9 @@ pub(crate) async fn look(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         .send::<PortalLink>(Method::POST, format!("/tenants/{id}/portal-links"), &body)
         .await;
     let link = link.map_err(|refusal| visitor.refused(&refusal))?;
-    let fragment = Url::parse(&link.url)
-        .ok()
-        .and_then(|url| url.fragment().map(str::to_owned));
-    let token = fragment.as_deref().and_then(|fragment| fragment.strip_prefix("token="));
-    let cookie = token.and_then(|token| visitor.console.begin_session(Realm::Tenant, token));
+    let cookie = visitor
+        .console
+        .begin_session(Realm::Tenant, &link.token, Look::default());
     match cookie {
         Some(cookie) => Ok(([(SET_COOKIE, cookie)], visitor.redirect("/webhooks")).into_response()),
         None => Err(visitor.refused(&Refusal::default())),
