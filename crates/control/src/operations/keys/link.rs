@@ -63,14 +63,14 @@ fn checked_page(page: &str) -> Result<&str, Problem> {
             page.len()
         ));
     }
+    if page.contains('#') {
+        return refused("a page has no fragment, because the token goes there: leave out `#` and what follows it");
+    }
     let rest = page.strip_prefix(CONSOLE);
     if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
         return refused(
             "a page begins with `/webhooks`, without scheme and host: write it like `/webhooks/logs?status_code=5xx`",
         );
-    }
-    if page.contains('#') {
-        return refused("a page has no fragment, because the token goes there: leave out `#` and what follows it");
     }
     if page.contains("//") || page.contains('\\') {
         return refused("a page has neither `//` nor `\\`: in its query, write `/` as `%2F` and `\\` as `%5C`");
