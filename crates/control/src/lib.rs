@@ -7,6 +7,7 @@ pub mod logs;
 mod messages;
 pub mod notifier;
 mod operations;
+pub mod peers;
 mod precondition;
 
 pub use notifier::metrics::register as register_metrics;
