@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+pub mod dispatchers;
+mod error;
 mod grpc;
 mod http;
 pub mod logs;
@@ -10,12 +12,12 @@ mod operations;
 pub mod peers;
 mod precondition;
 
+pub use error::Error;
 pub use notifier::metrics::register as register_metrics;
 pub use operations::{
-    audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, send_test, signature, system,
-    tenants,
+    audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, signature, system, tenants,
 };
-use operations::{preview, signing, texts};
+use operations::{preview, send_test, signing, texts};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::audit::AuditLog;
 use crate::call::Callers;
+use crate::dispatchers::DispatcherClient;
 use crate::endpoints::Endpoints;
 use crate::erasures::Erasures;
 use crate::event_types::EventTypes;
@@ -51,7 +54,6 @@ use crate::keys::Keys;
 use crate::logs::LogClient;
 use crate::notifier::{MailError, Notifier};
 use crate::replays::Replays;
-use crate::send_test::DispatcherClient;
 use crate::signature::Signatures;
 use crate::system::{About, System};
 use crate::tenants::Tenants;
