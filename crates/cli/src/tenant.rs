@@ -72,8 +72,9 @@ enum Command {
     Key(key::Args),
     /// Makes a link by which a tenant's people get to their webhooks for a while.
     ///
-    /// Example:
+    /// Examples:
     ///   tidings tenant portal-link ten_… --expires-in 30m --read-only --once
+    ///   tidings tenant portal-link ten_… --page '/webhooks/logs?status_code=5xx' --lang de --accent '#ffe600'
     #[command(verbatim_doc_comment)]
     PortalLink {
         /// The tenant (ten_…).
@@ -87,6 +88,15 @@ enum Command {
         /// Let in only the first browser that opens it: the link is dead for whoever gets it later.
         #[arg(long)]
         once: bool,
+        /// The page that it opens: /webhooks, or what is below it, with its query [default: the first].
+        #[arg(long, value_name = "PATH")]
+        page: Option<String>,
+        /// The console's language unless the visitor has chosen one: en or de [default: as the browser prefers].
+        #[arg(long, value_name = "LANGUAGE")]
+        lang: Option<String>,
+        /// The colour of links and buttons, #rrggbb, made legible [default: as configured].
+        #[arg(long, value_name = "COLOUR")]
+        accent: Option<String>,
     },
 }
 
@@ -155,12 +165,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             expires_in,
             read_only,
             once,
+            page,
+            lang,
+            accent,
         } => {
             let request = pb::CreatePortalLinkRequest {
                 tenant_id: tenant.to_string(),
                 expires_in: Some(duration(expires_in)),
                 read_only,
                 once,
+                page: page.unwrap_or_default(),
+                lang: lang.unwrap_or_default(),
+                accent: accent.unwrap_or_default(),
             };
             let link = tenants.create_portal_link(request).await.map_err(explain)?.into_inner();
             shown::portal_link(format, &link)

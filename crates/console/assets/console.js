@@ -1,20 +1,21 @@
 // Comfort only: every page reads and every form works without this.
 "use strict";
 
-// A portal link bears its token in the fragment. It leaves the address bar before anything else happens.
+// A portal link bears its token in the fragment, with language and colour behind it. They leave the address bar before
+// anything else happens.
 const signIn = document.getElementById("sign-in");
 if (location.hash.startsWith("#token=")) {
-  const token = location.hash.slice("#token=".length);
+  const link = location.hash.slice(1);
   history.replaceState(null, "", location.pathname + location.search);
   if (signIn) {
-    signIn.elements.key.value = token;
+    signIn.elements.key.value = link;
     signIn.submit();
   } else {
     // Another session is open: a link means its own.
     const form = document.createElement("form");
     form.method = "post";
     form.action = document.querySelector('form[action$="/webhooks/sign-out"]').action.replace(/sign-out$/, "session");
-    for (const [name, value] of [["key", token], ["next", location.pathname + location.search]]) {
+    for (const [name, value] of [["key", link], ["next", location.pathname + location.search]]) {
       const field = document.createElement("input");
       field.type = "hidden";
       field.name = name;

@@ -1,5 +1,6 @@
 # Was die API ablehnt, nach ihren Codes. Auf Englisch sagt sie es selbst, und genauer.
 
+problem-accent-invalid = Das ist keine Farbe. Schreiben Sie sie wie #2456c7.
 problem-attempt-unknown = Diesen Versuch gibt es nicht.
 problem-authentication-invalid = Die Angaben zur Anmeldung beim Empfänger sind nicht brauchbar.
 problem-broker-away = Der Broker ist gerade nicht erreichbar.
@@ -28,6 +29,7 @@ problem-idempotency-key-in-flight = Das wird gerade schon ausgeführt.
 problem-internal = Die Anfrage ließ sich nicht ausführen.
 problem-key-of-portal-link = Das ist der Schlüssel eines Portal-Links.
 problem-key-unknown = Diesen Schlüssel gibt es nicht.
+problem-language-unknown = Diese Sprache gibt es hier nicht. Wählen Sie en oder de.
 problem-limit-invalid = So viele Einträge hat keine Seite.
 problem-log-unavailable = Der Log-Dienst ist gerade nicht erreichbar. Versuchen Sie es gleich noch einmal.
 problem-message-unknown = Diese Nachricht gibt es nicht mehr, oder jemand sieht sie sich gerade an.
@@ -36,6 +38,7 @@ problem-not-rendered = Der Inhalt lässt sich in diesem Format nicht schreiben.
 problem-nothing-to-send = Es gibt nichts zu senden.
 problem-operator-only = Das dürfen nur Betreiber.
 problem-overlap-invalid = So lange darf das alte Geheimnis nicht weiter signieren.
+problem-page-invalid = Das ist keine Seite der Konsole. Schreiben Sie sie wie /webhooks/logs?status_code=5xx.
 problem-pattern-invalid = Das ist kein Muster. Schreiben Sie es wie feedback.created, feedback.* oder *.
 problem-payload-gone = Den Inhalt dieses Ereignisses gibt es nicht mehr.
 problem-payload-too-large = Der Inhalt ist zu groß.

@@ -1,16 +1,17 @@
-//! Style and script, compiled in. Their names bear a hash of their content, so that browsers may keep them for ever.
+//! Style and script, compiled in. Their names bear a hash of their content, so that browsers may keep them for ever. The style
+//! of a link's accent is made when it is asked for, of the colour that its name bears, and kept for a day.
 
 use std::borrow::Cow;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use crate::Console;
 use crate::compress::{brotli, takes_brotli};
-use crate::theme::Logo;
+use crate::theme::{Accent, Logo};
 
 /// The style sheet, without a product's accent.
 pub(crate) const STYLE: &str = include_str!("../assets/console.css");
@@ -18,6 +19,11 @@ pub(crate) const STYLE: &str = include_str!("../assets/console.css");
 /// Brotli's effort (0 to 11) and its window (as a power of two), for files that are compressed once at the start.
 const QUALITY: u32 = 9;
 const WINDOW: u32 = 20;
+
+const CSS: &str = "text/css; charset=utf-8";
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// How long browsers keep an accent, whose lightness another version may choose otherwise.
+const FOR_A_DAY: &str = "public, max-age=86400";
 
 /// The files that pages refer to.
 pub(crate) struct Assets {
@@ -44,7 +50,7 @@ impl Assets {
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
         Self {
-            style: Asset::new("console", "css", "text/css; charset=utf-8", style),
+            style: Asset::new("console", "css", CSS, style),
             script: Asset::new(
                 "console",
                 "js",
@@ -87,20 +93,53 @@ impl Asset {
 
 pub(crate) async fn serve(State(console): State<Console>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = console.assets.find(&name) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return match accent_named(&name) {
+            Some(accent) => (kept(CSS, FOR_A_DAY), accent.style()).into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        };
     };
-    let kept = [
-        (CONTENT_TYPE, asset.media_type),
-        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    let kept = kept(asset.media_type, FOR_EVER);
+    match takes_brotli(&headers) {
+        true => (kept, [(CONTENT_ENCODING, "br")], asset.compressed.clone()).into_response(),
+        false => (kept, asset.plain.clone()).into_response(),
+    }
+}
+
+fn kept(media_type: &'static str, how_long: &'static str) -> [(HeaderName, &'static str); 4] {
+    [
+        (CONTENT_TYPE, media_type),
+        (CACHE_CONTROL, how_long),
         (VARY, "accept-encoding"),
         // A picture that is opened by itself runs nothing, whoever drew it.
         (
             CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'unsafe-inline'; sandbox",
         ),
-    ];
-    match takes_brotli(&headers) {
-        true => (kept, [(CONTENT_ENCODING, "br")], asset.compressed.clone()).into_response(),
-        false => (kept, asset.plain.clone()).into_response(),
+    ]
+}
+
+/// The name of an accent's style sheet.
+pub(crate) fn accent_name(accent: Accent) -> String {
+    format!("accent-{}.css", accent.to_string().trim_start_matches('#'))
+}
+
+/// The accent whose style sheet has this name. Any process makes it, whoever made the link.
+fn accent_named(name: &str) -> Option<Accent> {
+    let digits = name.strip_prefix("accent-")?.strip_suffix(".css")?;
+    Accent::read(&format!("#{digits}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accent_is_known_by_its_name() {
+        let accent = Accent::read("#FFe600").unwrap();
+        assert_eq!(accent_name(accent), "accent-ffe600.css");
+        assert_eq!(accent_named("accent-ffe600.css"), Some(accent));
+        for wrong in ["accent-ffe600", "accent-.css", "accent-ffe600;}.css", "ffe600.css"] {
+            assert_eq!(accent_named(wrong), None, "{wrong}");
+        }
     }
 }

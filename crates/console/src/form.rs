@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::StatusCode;
 use http::request::Parts;
+use sha2::{Digest as _, Sha256};
 use url::form_urlencoded;
 
 /// The largest form, bytes: the payload of a test and room for the rest.
@@ -49,6 +50,19 @@ impl Fields {
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let values = self.0.iter().filter(move |(key, _)| key == name);
         values.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// An idempotency key of the form with what is in it: its field `once`, which every page that shows the form has anew, and a
+    /// digest of all fields. Submitted twice it is the same; filled in otherwise, after going back, it is another. None if the
+    /// form has no such field.
+    pub(crate) fn once(&self) -> Option<String> {
+        let once = self.given("once")?;
+        let mut digest = Sha256::new();
+        for text in self.0.iter().flat_map(|(name, value)| [name, value]) {
+            digest.update(text.len().to_be_bytes());
+            digest.update(text);
+        }
+        Some(format!("{once}-{}", hex::encode(&digest.finalize()[..8])))
     }
 
     /// The fields of these names that are not blank, as a query; what it is asked for once more beside them.
@@ -100,5 +114,22 @@ mod tests {
             fields.query(&["event", "on"], &[("after", "x y")]),
             "event=a.b&event=c.*&after=x+y"
         );
+    }
+
+    #[test]
+    fn a_form_is_the_same_until_it_is_filled_in_otherwise() {
+        let once = |text: &str| Fields::of(text).once();
+        let first = once("once=evt_1&payload=%7B%7D").unwrap();
+        assert!(first.starts_with("evt_1-"), "{first}");
+        assert_eq!(once("once=evt_1&payload=%7B%7D").as_ref(), Some(&first));
+        for other in [
+            "once=evt_2&payload=%7B%7D",
+            "once=evt_1&payload=%7B+%7D",
+            "once=evt_1&payload=%7B%7D&anyway=1",
+            "once=evt_1&payloa=d%7B%7D",
+        ] {
+            assert_ne!(once(other).as_ref(), Some(&first), "{other}");
+        }
+        assert_eq!(once("payload=%7B%7D"), None);
     }
 }

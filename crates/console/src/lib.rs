@@ -10,6 +10,7 @@ mod chart;
 mod compress;
 mod form;
 mod headers;
+mod link;
 mod rest;
 mod session;
 mod shapes;
@@ -161,8 +162,8 @@ impl Visitors {
         let Visitors(console) = self;
         let mut of_sessions = [Realm::Tenant, Realm::Admin]
             .into_iter()
-            .filter_map(|realm| console.token(realm, headers))
-            .filter_map(|token| console.access.payer_with(&token).ok());
+            .filter_map(|realm| console.session(realm, headers))
+            .filter_map(|session| console.access.payer_with(&session.token).ok());
         match of_sessions.next() {
             Some(payer) if !headers.contains_key(AUTHORIZATION) => Ok(payer),
             _ => console.access.payer(headers),

@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Console;
+use crate::link::Look;
+use crate::texts::Language;
 
 /// Binds a sealed session to what it is, so that nothing else that is sealed with the same key opens as one.
 const CONTEXT: &[u8] = b"console session";
@@ -64,21 +66,35 @@ impl Realm {
     }
 }
 
-/// The content of the cookie.
+/// A session that has not ended.
+pub(crate) struct Session {
+    /// The token of its key.
+    pub(crate) token: String,
+    /// The look that the link asked for by which it was begun.
+    pub(crate) look: Look,
+}
+
+/// The content of the cookie. Its look is text, so that a process that does not know a language still knows the session.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     token: String,
     /// Unix seconds.
     until: i64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    lang: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    accent: String,
 }
 
 impl Console {
     /// The `Set-Cookie` that begins a session with this token.
-    pub(crate) fn begin_session(&self, realm: Realm, token: &str) -> Option<HeaderValue> {
+    pub(crate) fn begin_session(&self, realm: Realm, token: &str, look: Look) -> Option<HeaderValue> {
         let until = Timestamp::now().saturating_add(realm.length()).ok()?.as_second();
         let sealed = Sealed {
             token: token.to_owned(),
             until,
+            lang: look.language.map_or("", Language::code).to_owned(),
+            accent: look.accent.map(|accent| accent.to_string()).unwrap_or_default(),
         };
         let sealed = self.sealer.seal(&serde_json::to_vec(&sealed).ok()?, CONTEXT);
         self.set_cookie(realm, &BASE64_URL_SAFE_NO_PAD.encode(sealed), realm.length().as_secs())
@@ -89,12 +105,15 @@ impl Console {
         self.set_cookie(realm, "", 0)
     }
 
-    /// The token of the session that the request belongs to.
-    pub(crate) fn token(&self, realm: Realm, headers: &HeaderMap) -> Option<String> {
+    /// The session that the request belongs to.
+    pub(crate) fn session(&self, realm: Realm, headers: &HeaderMap) -> Option<Session> {
         let value = cookie(headers, realm.cookie(self.is_secure))?;
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(value).ok()?;
-        let session: Sealed = serde_json::from_slice(&self.sealer.open(&sealed, CONTEXT).ok()?).ok()?;
-        (session.until > Timestamp::now().as_second()).then_some(session.token)
+        let sealed: Sealed = serde_json::from_slice(&self.sealer.open(&sealed, CONTEXT).ok()?).ok()?;
+        (sealed.until > Timestamp::now().as_second()).then(|| Session {
+            look: Look::read(&sealed.lang, &sealed.accent),
+            token: sealed.token,
+        })
     }
 
     /// To whom a browser shows a cookie that pages of tenants need: where they may be framed, also to a console that other

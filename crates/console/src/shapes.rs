@@ -292,6 +292,7 @@ pub(crate) struct NewTenant {
 #[derive(Deserialize)]
 pub(crate) struct PortalLink {
     pub(crate) url: String,
+    pub(crate) token: String,
 }
 
 /// The verdict of an event type's schema on a payload.

@@ -2,7 +2,8 @@
 //!
 //! A link bears its token in the fragment, which browsers send to nobody. The page that strangers get has a script that
 //! takes it out of the address bar and submits it; without scripts people paste the link into the same form. The token of a
-//! link that works once is exchanged for its key's token before the session begins.
+//! link that works once is exchanged for its key's token before the session begins. The look that the link asks for is in its
+//! fragment as well, goes the same way, and stays with the session.
 
 use askama::Template;
 use axum::extract::{FromRequest as _, Request, State};
@@ -13,10 +14,10 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use tidings_domain::Scope;
-use url::Url;
 
 use crate::Console;
 use crate::form::Form;
+use crate::link::Link;
 use crate::rest::Operation;
 use crate::session::Realm;
 use crate::texts::Language;
@@ -72,7 +73,7 @@ pub(crate) async fn welcome_strangers(State(console): State<Console>, request: R
 }
 
 fn has_session(console: &Console, parts: &Parts) -> bool {
-    console.token(Realm::of(parts.uri.path()), &parts.headers).is_some()
+    console.session(Realm::of(parts.uri.path()), &parts.headers).is_some()
 }
 
 fn welcome(reader: &Reader, next: &str, problem: Option<&'static str>) -> Response {
@@ -89,34 +90,31 @@ fn welcome(reader: &Reader, next: &str, problem: Option<&'static str>) -> Respon
 /// Exchanges a token, or the link that bears it, for a session.
 pub(crate) async fn sign_in(State(console): State<Console>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let reader = Reader::of(&console, &parts);
     let form = Form::from_request(Request::from_parts(parts.clone(), body), &()).await;
     let Ok(Form(fields)) = form else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let next = local(fields.text("next"));
-    let token = match own_token(&console, &parts, token_in(fields.text("key"))).await {
+    let next = local(&console.base, fields.text("next"));
+    let link = Link::read(fields.text("key"));
+    let reader = Reader::with_look(&console, &parts, link.look);
+    let token = match own_token(&console, &parts, link.token).await {
         Ok(token) => token,
-        Err(problem) => return welcome(&reader, &next, Some(problem)),
+        Err(problem) => return welcome(&reader, next, Some(problem)),
     };
     let found = Visitor::with_token(&console, &parts, Realm::Tenant, &token);
     let Some(visitor) = found else {
-        return welcome(&reader, &next, Some("sign-in-unknown"));
+        return welcome(&reader, next, Some("sign-in-unknown"));
     };
     if visitor.caller.require(Scope::Read).is_err() {
-        return welcome(&reader, &next, Some("sign-in-no-read"));
+        return welcome(&reader, next, Some("sign-in-no-read"));
     }
     let realm = if visitor.is_operator() {
         Realm::Admin
     } else {
         Realm::Tenant
     };
-    let next = if Realm::of(&next) == realm {
-        next.as_str()
-    } else {
-        realm.home()
-    };
-    let Some(cookie) = console.begin_session(realm, &token) else {
+    let next = if Realm::of(next) == realm { next } else { realm.home() };
+    let Some(cookie) = console.begin_session(realm, &token, link.look) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     ([(SET_COOKIE, cookie)], reader.redirect(next)).into_response()
@@ -157,7 +155,7 @@ pub(crate) async fn sign_out(State(console): State<Console>, reader: Reader, For
 
 /// Keeps the language or the time zone that somebody prefers.
 pub(crate) async fn prefer(reader: Reader, Form(fields): Form) -> Response {
-    let back = local(fields.text("back"));
+    let back = local(&reader.console.base, fields.text("back"));
     let mut response = reader.redirect(back);
     let site = reader.console.cookie_attributes();
     let language =
@@ -173,24 +171,12 @@ pub(crate) async fn prefer(reader: Reader, Form(fields): Form) -> Response {
     response
 }
 
-/// The token in what somebody pasted: the token itself, or a link with it in its fragment.
-fn token_in(pasted: &str) -> String {
-    let fragment = Url::parse(pasted)
-        .ok()
-        .and_then(|url| url.fragment().map(str::to_owned));
-    let fragment = fragment.as_deref().unwrap_or(pasted);
-    fragment.strip_prefix("token=").unwrap_or(fragment).trim().to_owned()
-}
-
-/// A path of the console, never another host's.
-fn local(path: &str) -> String {
-    let is_local = path.starts_with("/webhooks") || path.starts_with("/admin");
+/// A path of the console, never another host's. Scripts know it with the path of `public_url` before it.
+fn local<'a>(base: &str, path: &'a str) -> &'a str {
+    let is_local = |path: &str| path.starts_with("/webhooks") || path.starts_with("/admin");
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.contains('\\');
-    if is_local && is_plain {
-        path.to_owned()
-    } else {
-        "/webhooks".to_owned()
-    }
+    let path = path.strip_prefix(base).filter(|path| is_local(path)).unwrap_or(path);
+    if is_local(path) && is_plain { path } else { "/webhooks" }
 }
 
 #[cfg(test)]
@@ -198,26 +184,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_and_its_token_are_the_same_to_the_form() {
-        assert_eq!(token_in("tk_abc"), "tk_abc");
-        assert_eq!(token_in("token=tk_abc"), "tk_abc");
-        assert_eq!(token_in("https://hooks.example.com/webhooks#token=tk_abc"), "tk_abc");
-    }
-
-    #[test]
     fn no_form_leads_away() {
-        assert_eq!(
-            local("/webhooks/logs?status_code=5xx"),
-            "/webhooks/logs?status_code=5xx"
-        );
+        let page = "/webhooks/logs?status_code=5xx";
+        assert_eq!(local("", page), page);
+        assert_eq!(local("/hooks", page), page);
+        assert_eq!(local("/hooks", "/hooks/webhooks/logs?status_code=5xx"), page);
+        assert_eq!(local("/webhooks", "/webhooks/webhooks/logs?status_code=5xx"), page);
+        assert_eq!(local("/webhooks", page), page);
         for wrong in [
             "//evil.example",
             "https://evil.example/webhooks",
             "/\\evil.example",
             "",
             "/webhooks\r\nX: y",
+            "/hooks//evil.example",
+            "/hooks",
         ] {
-            assert_eq!(local(wrong), "/webhooks", "{wrong:?}");
+            assert_eq!(local("/hooks", wrong), "/webhooks", "{wrong:?}");
         }
     }
 }

@@ -8,6 +8,7 @@
 mod colour;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use self::colour::Colour;
@@ -45,6 +46,10 @@ pub enum ThemeError {
     NoPicture { path: PathBuf },
 }
 
+/// A product's colour, which is legible wherever it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accent(Colour);
+
 /// A picture that was read.
 pub(crate) struct Logo {
     pub(crate) bytes: Vec<u8>,
@@ -58,14 +63,31 @@ pub(crate) fn style(plain: &'static str, accent: Option<&str>) -> Result<Cow<'st
     let Some(text) = accent else {
         return Ok(plain.into());
     };
-    let accent = Colour::read(text).ok_or_else(|| ThemeError::Accent(text.to_owned()))?;
-    let (light, dark) = (LIGHT.legible(accent), DARK.legible(accent));
-    Ok(format!(
-        "{plain}:root {{ --accent: {light}; --on-accent: {}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: \
-         {dark}; --on-accent: {}; }} }}\n",
-        LIGHT.on_accent, DARK.on_accent,
-    )
-    .into())
+    let accent = Accent::read(text).ok_or_else(|| ThemeError::Accent(text.to_owned()))?;
+    Ok(format!("{plain}{}", accent.style()).into())
+}
+
+impl Accent {
+    /// Reads `#rrggbb`.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        Colour::read(text).map(Self)
+    }
+
+    /// The rules that replace the style sheet's own accent, in the light and in the dark scheme.
+    pub(crate) fn style(self) -> String {
+        let (light, dark) = (LIGHT.legible(self.0), DARK.legible(self.0));
+        format!(
+            ":root {{ --accent: {light}; --on-accent: {}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; \
+             --on-accent: {}; }} }}\n",
+            LIGHT.on_accent, DARK.on_accent,
+        )
+    }
+}
+
+impl fmt::Display for Accent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
 }
 
 /// Reads the logo and looks at what it is.

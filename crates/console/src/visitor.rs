@@ -19,14 +19,16 @@ use serde_json::value::RawValue;
 use tidings_auth::Caller;
 use tidings_domain::{Scope, Timestamp};
 
-use crate::Console;
 use crate::form::Fields;
+use crate::link::Look;
 use crate::rest::{Operation, Refusal};
 use crate::session::{Realm, cookie};
 use crate::shapes::{Attempt, Checked};
 use crate::show::command::{self, Same};
 use crate::tenant;
 use crate::texts::Language;
+use crate::theme::Accent;
+use crate::{Console, assets};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -40,6 +42,8 @@ pub(crate) struct Reader {
     pub(crate) console: Console,
     pub(crate) language: Language,
     pub(crate) zone: TimeZone,
+    /// The colour that a link asked for; none for the configured one.
+    accent: Option<Accent>,
     /// The page that is asked for, with its query.
     pub(crate) path: String,
 }
@@ -64,8 +68,15 @@ pub(crate) struct Visitor {
 
 impl Reader {
     pub(crate) fn of(console: &Console, parts: &Parts) -> Self {
+        let session = console.session(Realm::of(asked(parts).path()), &parts.headers);
+        Self::with_look(console, parts, session.map(|session| session.look).unwrap_or_default())
+    }
+
+    /// A reader to whom the console looks as a link asks for. A language that somebody has chosen stays.
+    pub(crate) fn with_look(console: &Console, parts: &Parts, look: Look) -> Self {
         let headers = &parts.headers;
         let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(Language::named);
+        let chosen = chosen.or(look.language);
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let zone = cookie(headers, ZONE_COOKIE).and_then(|name| {
             let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
@@ -75,6 +86,7 @@ impl Reader {
             console: console.clone(),
             language: chosen.unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default())),
             zone: zone.unwrap_or(TimeZone::UTC),
+            accent: look.accent,
             path: asked(parts)
                 .path_and_query()
                 .map_or("/", |path| path.as_str())
@@ -108,6 +120,12 @@ impl Reader {
     /// The URL of a path of the console.
     pub(crate) fn url(&self, path: impl Display) -> String {
         format!("{}{path}", self.console.base)
+    }
+
+    /// The URL of the style sheet of a link's colour.
+    pub(crate) fn accent_style(&self) -> Option<String> {
+        let name = assets::accent_name(self.accent?);
+        Some(self.url(format!("/webhooks/assets/{name}")))
     }
 
     /// A time in the reader's zone, to the second.
@@ -177,8 +195,8 @@ impl Visitor {
     /// The visitor whose session the request bears, if it has one that works.
     pub(crate) fn of(console: &Console, parts: &Parts) -> Option<Self> {
         let realm = Realm::of(asked(parts).path());
-        let token = console.token(realm, &parts.headers)?;
-        Self::with_token(console, parts, realm, &token)
+        let session = console.session(realm, &parts.headers)?;
+        Self::with_token(console, parts, realm, &session.token)
     }
 
     pub(crate) fn with_token(console: &Console, parts: &Parts, realm: Realm, token: &str) -> Option<Self> {
@@ -295,16 +313,16 @@ impl Visitor {
         self.console.rest.call(self.operation(method, path, Some(body))).await
     }
 
-    /// Makes something once, however often its form is submitted; `once` is what the form bore.
+    /// Makes something once, however often its form is submitted as it is. Who goes back and changes it makes another.
     pub(crate) async fn send_once<T: DeserializeOwned>(
         &self,
         path: impl Display,
         body: &impl Serialize,
-        once: &str,
+        form: &Fields,
     ) -> Result<T, Refusal> {
         let mut operation = self.operation(Method::POST, path, Some(serde_json::to_vec(body).unwrap_or_default()));
-        if let Ok(key) = HeaderValue::from_str(once)
-            && !once.is_empty()
+        if let Some(once) = form.once()
+            && let Ok(key) = HeaderValue::from_str(&once)
         {
             operation.headers.insert(IDEMPOTENCY_KEY, key);
         }
@@ -435,53 +453,8 @@ pub(crate) const REASONS: [&str; 10] = [
     "render",
 ];
 
-/// The API's words in the reader's language. A word that the console does not know yet is shown as it is.
+/// Names of things in a line.
 impl Reader {
-    pub(crate) fn health(&self, name: &str) -> String {
-        self.word("health", name)
-    }
-
-    pub(crate) fn state(&self, state: &str) -> String {
-        self.word("state", state)
-    }
-
-    pub(crate) fn outcome(&self, outcome: &str) -> String {
-        self.word("outcome", outcome)
-    }
-
-    pub(crate) fn reason(&self, reason: &str) -> String {
-        self.word("reason", reason)
-    }
-
-    /// The reason why a delivery is held or cancelled.
-    pub(crate) fn cause(&self, cause: &str) -> String {
-        self.word("cause", cause)
-    }
-
-    pub(crate) fn verdict(&self, verdict: &str) -> String {
-        self.word("verdict", verdict)
-    }
-
-    pub(crate) fn replay_state(&self, state: &str) -> String {
-        self.word("replay", state)
-    }
-
-    /// A word of the API by its kind; itself if the console does not know it.
-    pub(crate) fn word(&self, kind: &str, word: &str) -> String {
-        let key = format!("{kind}-{}", word.replace('_', "-"));
-        let text = self.t(&key);
-        if text == key { word.to_owned() } else { text }
-    }
-
-    /// The response's status, or why there was none.
-    pub(crate) fn attempt_result(&self, attempt: &Attempt) -> String {
-        match (attempt.status_code, &attempt.failure_reason) {
-            (Some(status), _) => status.to_string(),
-            (None, Some(reason)) => self.reason(reason),
-            (None, None) => self.t("no-answer"),
-        }
-    }
-
     /// An attempt in a line.
     pub(crate) fn attempt_title(&self, attempt: &Attempt) -> String {
         let at = attempt.started_at.map(|at| self.time(&at)).unwrap_or_default();

@@ -1,10 +1,56 @@
-//! Texts of operators' pages, explanations and refusals, in the reader's language.
+//! The API's words, its explanations and its refusals in the reader's language. A word that the console does not know yet is
+//! shown as it is.
 
 use crate::rest::Refusal;
-use crate::shapes::Said;
+use crate::shapes::{Attempt, Said};
 use crate::visitor::{REASONS, Reader};
 
 impl Reader {
+    pub(crate) fn health(&self, name: &str) -> String {
+        self.word("health", name)
+    }
+
+    pub(crate) fn state(&self, state: &str) -> String {
+        self.word("state", state)
+    }
+
+    pub(crate) fn outcome(&self, outcome: &str) -> String {
+        self.word("outcome", outcome)
+    }
+
+    pub(crate) fn reason(&self, reason: &str) -> String {
+        self.word("reason", reason)
+    }
+
+    /// The reason why a delivery is held or cancelled.
+    pub(crate) fn cause(&self, cause: &str) -> String {
+        self.word("cause", cause)
+    }
+
+    pub(crate) fn verdict(&self, verdict: &str) -> String {
+        self.word("verdict", verdict)
+    }
+
+    pub(crate) fn replay_state(&self, state: &str) -> String {
+        self.word("replay", state)
+    }
+
+    /// A word of the API by its kind; itself if the console does not know it.
+    pub(crate) fn word(&self, kind: &str, word: &str) -> String {
+        let key = format!("{kind}-{}", word.replace('_', "-"));
+        let text = self.t(&key);
+        if text == key { word.to_owned() } else { text }
+    }
+
+    /// The response's status, or why there was none.
+    pub(crate) fn attempt_result(&self, attempt: &Attempt) -> String {
+        match (attempt.status_code, &attempt.failure_reason) {
+            (Some(status), _) => status.to_string(),
+            (None, Some(reason)) => self.reason(reason),
+            (None, None) => self.t("no-answer"),
+        }
+    }
+
     /// The text of an endpoint's state, by the name of the API's filter.
     pub(crate) fn standing(&self, state: &str) -> String {
         self.word("standing", state)

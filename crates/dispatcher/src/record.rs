@@ -26,6 +26,8 @@ pub(crate) struct AttemptReport<'a> {
     pub(crate) error: String,
     pub(crate) state: &'a DeliveryState,
     pub(crate) in_broker: bool,
+    /// How late it is because its lane is long; none for what is not a first attempt from a lane of first attempts.
+    pub(crate) lane_lag: Option<Duration>,
     /// Marks a test of the endpoint, which is no delivery's attempt.
     pub(crate) test: bool,
 }
@@ -88,6 +90,9 @@ pub(crate) fn attempt(report: AttemptReport<'_>) -> pb::AttemptMade {
         tls_us: part(timing.tls),
         first_byte_us: part(timing.first_byte),
         sent_again: sent_again.as_deref().unwrap_or_default().to_owned(),
+        lane_lag_us: report
+            .lane_lag
+            .map(|lag| i64::try_from(lag.as_micros()).unwrap_or(i64::MAX)),
     }
 }
 

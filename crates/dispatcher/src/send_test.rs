@@ -248,6 +248,7 @@ impl Worker {
             error,
             state: &state,
             in_broker: false,
+            lane_lag: None,
             test: true,
         });
         let shown = attempt_made(&made, &content.payload).map_err(|error| {

@@ -56,6 +56,13 @@ enum Obstacle {
     Forgotten,
 }
 
+/// The beginning of an attempt.
+struct Start {
+    at: Timestamp,
+    clock: Instant,
+    lane_lag: Option<Duration>,
+}
+
 impl Worker {
     /// Works on a message from a lane of this kind and settles it.
     pub(crate) async fn handle(&self, incoming: Incoming, kind: LaneKind) {
@@ -94,6 +101,7 @@ impl Worker {
     }
 
     async fn work(&self, message: &Message, kind: LaneKind, may_be_copy: bool) -> Disposition {
+        let taken_at = Timestamp::now();
         if let Some(left) = message
             .due
             .and_then(|due| Duration::try_from(due.duration_since(Timestamp::now())).ok())
@@ -106,7 +114,7 @@ impl Worker {
         match self.prepare(message, may_be_copy).await {
             Ok((endpoint, dialect, content)) => {
                 let span = span::attempt(message, &endpoint, dialect, &content);
-                let attempt = self.attempt_in_turn(message, kind, &endpoint, dialect, &content);
+                let attempt = self.attempt_in_turn(message, kind, taken_at, &endpoint, dialect, &content);
                 attempt.instrument(span).await
             }
             Err(Obstacle::Cancel(reason)) => self.end(message, DeliveryState::Cancelled(reason)).await,
@@ -217,6 +225,7 @@ impl Worker {
         &self,
         message: &Message,
         kind: LaneKind,
+        taken_at: Timestamp,
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
@@ -241,8 +250,13 @@ impl Worker {
             let throttled = permit.give_up();
             return self.settler.deferred(message, Deferral::Throttled(throttled)).await;
         };
-        let started = (Timestamp::now(), Instant::now());
-        let rendered = render(dialect, endpoint, message, content, started.0);
+        let at = Timestamp::now();
+        let start = Start {
+            at,
+            clock: Instant::now(),
+            lane_lag: lane_lag(kind, message, content, taken_at, at),
+        };
+        let rendered = render(dialect, endpoint, message, content, at);
         if let Err(error) = &rendered
             && is_configuration(error, dialect, endpoint, message, content)
         {
@@ -251,9 +265,9 @@ impl Worker {
         }
         // An event that can't be rendered is never sent, so it has no lag.
         if rendered.is_ok() {
-            metrics::begun(kind, message, content.accepted_at, started.0);
+            metrics::begun(kind, message, content.accepted_at, at);
         }
-        let made = self.attempt(message, endpoint, dialect, content, started, rendered, permit);
+        let made = self.attempt(message, endpoint, dialect, content, start, rendered, permit);
         let (record, state, in_queue) = match made.await {
             Ok(made) => made,
             Err(why) => return self.settler.deferred(message, why).await,
@@ -271,7 +285,7 @@ impl Worker {
         endpoint: &Endpoint,
         dialect: &Dialect,
         content: &Content,
-        (started_at, started): (Timestamp, Instant),
+        start: Start,
         rendered: Result<Request, RenderError>,
         permit: Permit,
     ) -> Result<(pb::Record, DeliveryState, Option<Duration>), Deferral> {
@@ -282,20 +296,21 @@ impl Worker {
             endpoint,
             request,
             answer,
-            started_at,
+            started_at: start.at,
             duration,
             outcome,
             error,
             state,
             in_broker,
+            lane_lag: start.lane_lag,
             test: false,
         };
         let mut request = match rendered {
             Ok(request) => request,
             Err(error) => {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
-                metrics::attempted(outcome, number, None, started.elapsed());
-                let report = report(None, None, started.elapsed(), outcome, error.to_string(), &state, false);
+                metrics::attempted(outcome, number, None, start.clock.elapsed());
+                let report = report(None, None, start.clock.elapsed(), outcome, error.to_string(), &state, false);
                 return Ok((recorded(report), state, None));
             }
         };
@@ -319,7 +334,7 @@ impl Worker {
         }
         let waited = answer.as_ref().map_or_else(|none| none.waited, |answer| answer.waited);
         // The wait for another request's connection is not the receiver's time.
-        let duration = started.elapsed().saturating_sub(waited);
+        let duration = start.clock.elapsed().saturating_sub(waited);
         let outcome = classify::outcome(&answer, endpoint, dialect);
         let now = Timestamp::now();
         let rest = classify::rest(&answer, dialect, now);
@@ -370,6 +385,26 @@ impl Worker {
         metrics::DELIVERIES.with_label_values(&[state.name()]).inc();
         self.settler.moved(message, state).await
     }
+}
+
+/// How late a first attempt is because its lane is long: zero if its message was taken from the lane at once, because
+/// what delays it afterwards is its endpoint. None if the message came from elsewhere.
+fn lane_lag(
+    kind: LaneKind,
+    message: &Message,
+    content: &Content,
+    taken_at: Timestamp,
+    started_at: Timestamp,
+) -> Option<Duration> {
+    const AT_ONCE: Duration = Duration::from_millis(10);
+    if kind == LaneKind::Retry || message.step.attempt() > 1 {
+        return None;
+    }
+    let since_acceptance = |at: Timestamp| Duration::try_from(at.duration_since(content.accepted_at)).unwrap_or_default();
+    if since_acceptance(taken_at) < AT_ONCE {
+        return Some(Duration::ZERO);
+    }
+    Some(since_acceptance(started_at))
 }
 
 /// The request that an attempt makes, with the secrets that are valid then.

@@ -28,6 +28,7 @@ use crate::fair_share::FairShares;
 use crate::fan_out::{InitialState, Target};
 use crate::memory_budget::MemoryBudget;
 use crate::metrics::Transport;
+use crate::pace::Pace;
 use crate::publish::Publisher;
 use crate::schemas::Schemas;
 use crate::validate::{Draft, ValidEvent, validate};
@@ -44,6 +45,7 @@ pub(crate) struct Acceptor {
     evaluator: Evaluator,
     schemas: Schemas,
     memory: MemoryBudget,
+    pace: Pace,
 }
 
 /// An accepted, that is durable, event.
@@ -69,6 +71,7 @@ impl Acceptor {
             // A quarter, so that what waits for one tenant's filters leaves room to the payloads of others.
             evaluator: Evaluator::new(config.max_in_flight / 4),
             memory: MemoryBudget::new(config.max_in_flight),
+            pace: Pace::new(dependencies.recorder.lags().clone(), config.longest_pause),
             config,
             dependencies,
             publisher,
@@ -112,14 +115,18 @@ impl Acceptor {
         let reservation = self.memory.reserve(event.payload.len()).await;
         // After the wait for memory: the id bears the time of acceptance.
         let accepted_at = Timestamp::now();
-        match event.idempotency_key.clone() {
+        let accepted = match event.idempotency_key.clone() {
             None => {
                 let id = EventId::at(accepted_at);
                 self.make_durable(tenant, id, accepted_at, event, Published::Never, reservation)
                     .await
             }
             Some(key) => self.accept_once(tenant, &key, accepted_at, event, reservation).await,
+        }?;
+        if accepted.deliveries > 0 {
+            self.pace.pause(tenant).await;
         }
+        Ok(accepted)
     }
 
     fn tenant(&self, caller: &Caller, requested: Option<TenantId>) -> Result<TenantId, Problem> {

@@ -10,6 +10,7 @@ mod grpc;
 mod http;
 mod memory_budget;
 mod metrics;
+mod pace;
 mod publish;
 mod schemas;
 mod validate;
@@ -53,6 +54,9 @@ pub struct Config {
     pub live_per_second: u32,
     /// Burst: deliveries of one tenant that may go to the `live` lane at once.
     pub live_burst: u32,
+    /// Longest time that an answer waits while the tenant's deliveries are late; zero to never wait.
+    #[serde(with = "humantime_serde")]
+    pub longest_pause: Duration,
     /// Time after which a publish loses its claim on an idempotency key to another.
     #[serde(with = "humantime_serde")]
     pub idempotency_lease: Duration,
@@ -70,6 +74,7 @@ impl Default for Config {
             stream_window: 1_024,
             live_per_second: 200,
             live_burst: 1_000,
+            longest_pause: Duration::from_millis(500),
             idempotency_lease: Duration::from_secs(10),
         }
     }

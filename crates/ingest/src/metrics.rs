@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge};
-use tidings_service::metrics::{SECONDS, before_reading, counter, counters, gauge, histograms};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
+use tidings_service::metrics::{SECONDS, before_reading, counter, counters, gauge, histogram, histograms};
 use tidings_service::problem::{Kind, Problem};
 use tokio::sync::Semaphore;
 
@@ -53,6 +53,12 @@ static ACCEPTANCE: LazyLock<HistogramVec> = LazyLock::new(|| {
     )
 });
 
+static PAUSES: LazyLock<Histogram> = LazyLock::new(|| {
+    let help = "Pauses before answers to publishers whose tenant's deliveries are late, seconds; answers without a pause are \
+                not counted.";
+    histogram("tidings_publish_pause_seconds", help, &SECONDS)
+});
+
 static MEMORY_USED: LazyLock<IntGauge> = LazyLock::new(|| {
     let help = "What payloads that are being accepted take, bytes.";
     gauge("tidings_ingest_room_used_bytes", help)
@@ -91,6 +97,11 @@ pub(crate) fn accepted(transport: Transport, took: Duration) {
     ACCEPTANCE
         .with_label_values(&[transport.as_str()])
         .observe(took.as_secs_f64());
+}
+
+/// A publisher is about to wait.
+pub(crate) fn paused(pause: Duration) {
+    PAUSES.observe(pause.as_secs_f64());
 }
 
 /// An event had been accepted before.
@@ -150,6 +161,7 @@ pub fn register() {
     LazyLock::force(&EVALUATED_IN_TURN);
     LazyLock::force(&DELIVERIES_CREATED);
     LazyLock::force(&DELIVERIES_FILTERED);
+    LazyLock::force(&PAUSES);
     LazyLock::force(&MEMORY_USED);
     LazyLock::force(&MEMORY);
     LazyLock::force(&LEFT_TO_SWEEPER);

@@ -26,6 +26,7 @@ use crate::backlog::Backlog;
 use crate::convert::{read_record, show_attempt, show_delivery, show_event, show_summary, show_tally};
 use crate::filter::{attempt_query, listed_deliveries, listed_events, spans};
 use crate::gone::{Forgetting, Sought};
+use crate::lag::Lags;
 use crate::reads::Reads;
 use crate::rows::Rows;
 use crate::tail::{Tail, wanted};
@@ -44,6 +45,7 @@ pub struct Service {
     pub(crate) access: Access,
     pub(crate) grace: Duration,
     pub(crate) backlog: Backlog,
+    pub(crate) lags: Lags,
     pub(crate) forgetting: Forgetting,
     pub(crate) reads: Reads,
     pub(crate) shutdown: CancellationToken,
@@ -73,6 +75,7 @@ impl AttemptLogService for Service {
             records.iter().map(|record| record.span.as_str()),
         );
         trace::note(&span, "tidings.records", || records.len() as i64);
+        self.lags.count(&records);
         let records = records
             .into_iter()
             .map(|record| read_record(record, self.grace))
@@ -85,6 +88,7 @@ impl AttemptLogService for Service {
         match written {
             Ok(()) => Ok(Response::new(pb::RecordResponse {
                 backlogged_endpoint_ids: self.backlog.endpoint_ids(),
+                lags: self.lags.report(),
             })),
             // By this code recorders know that it will never be accepted; after any other they spill the record.
             Err(error) if is_refusal(&error) => Err(Status::failed_precondition(error.to_string())),

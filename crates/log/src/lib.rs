@@ -8,6 +8,7 @@ mod erase;
 mod filter;
 mod gone;
 mod grpc;
+mod lag;
 mod lanes;
 mod metrics;
 mod queues;
@@ -36,6 +37,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
+use crate::lag::Lags;
 use crate::gone::{Drained, Forgetting};
 use crate::republish::Republisher;
 use crate::tail::{Tail, ToTell};
@@ -149,6 +151,7 @@ pub fn build(config: &Config, dependencies: Dependencies) -> Log {
         access: dependencies.access.clone(),
         grace: config.grace,
         backlog: backlog.clone(),
+        lags: Lags::default(),
         forgetting,
         reads: reads::Reads::new(),
         shutdown: dependencies.shutdown.clone(),

@@ -1,10 +1,10 @@
 //! Client of the log service, with load balancing over its replicas.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidings_domain::EndpointId;
+use tidings_domain::{EndpointId, TenantId};
 use tidings_proto::pb;
 use tidings_proto::pb::attempt_log_service_client::AttemptLogServiceClient;
 use tidings_service::Component;
@@ -50,6 +50,12 @@ impl Default for Config {
     }
 }
 
+/// What the log service says of the system's state with each response to a record.
+pub(crate) struct Report {
+    pub(crate) backlogged: HashSet<EndpointId>,
+    pub(crate) lags: HashMap<TenantId, Duration>,
+}
+
 /// A client of the log service's internal calls. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
 pub struct LogClient {
@@ -63,6 +69,23 @@ impl Config {
     /// The configured servers. Nothing is connected yet.
     pub fn replicas(&self) -> Result<Replicas, ClientError> {
         channel("log_client.servers", &self.servers, &self.tls, self.deadline)
+    }
+}
+
+impl Report {
+    /// Reads what it can: an id that is none is left out.
+    fn read(response: pb::RecordResponse) -> Self {
+        let endpoints = response.backlogged_endpoint_ids.iter();
+        let endpoints = endpoints.filter_map(|id| Uuid::from_slice(id).ok());
+        let lags = response.lags.iter().filter_map(|lag| {
+            let tenant = Uuid::from_slice(&lag.tenant_id).ok()?;
+            let micros = u64::try_from(lag.lag_us).ok()?;
+            Some((TenantId::from_uuid(tenant), Duration::from_micros(micros)))
+        });
+        Self {
+            backlogged: endpoints.map(EndpointId::from_uuid).collect(),
+            lags: lags.collect(),
+        }
     }
 }
 
@@ -111,15 +134,13 @@ impl LogClient {
         Err(said)
     }
 
-    /// Writes records; `Ok` when they are committed, with the endpoints that have a backlog.
-    pub(crate) async fn record(&self, records: Vec<pb::Record>) -> Result<HashSet<EndpointId>, Status> {
+    /// Writes records; `Ok` when they are committed.
+    pub(crate) async fn record(&self, records: Vec<pb::Record>) -> Result<Report, Status> {
         let call = self.inner.clone();
         let answer = self
             .within_deadline(async move { { call }.record(pb::RecordRequest { records }).await })
             .await?;
-        let endpoints = answer.into_inner().backlogged_endpoint_ids;
-        let ids = endpoints.iter().filter_map(|id| Uuid::from_slice(id).ok());
-        Ok(ids.map(EndpointId::from_uuid).collect())
+        Ok(Report::read(answer.into_inner()))
     }
 
     pub(crate) async fn fetch(&self, request: pb::FetchDeliveriesRequest) -> Result<Vec<pb::FetchedDelivery>, Status> {

@@ -16,6 +16,7 @@ use tonic::{Code, Status};
 use crate::backlogs::BackloggedEndpoints;
 use crate::batch::{Batcher, Limits};
 use crate::client::LogClient;
+use crate::lags::Lags;
 use crate::metrics;
 
 /// Batches of up to this size go to the log service, a few at once.
@@ -43,6 +44,7 @@ pub struct Recorder {
     /// Attempts and changes of deliveries.
     outcomes: Batcher<pb::Record, Result<Durable, RecordError>>,
     backlogs: BackloggedEndpoints,
+    lags: Lags,
 }
 
 /// Place where a record is durable.
@@ -72,11 +74,12 @@ impl Recorder {
     #[must_use]
     pub fn start(log: LogClient, queue: Arc<dyn Queue>, health: &Health) -> Self {
         metrics::register();
-        let backlogs = BackloggedEndpoints::default();
+        let (backlogs, lags) = (BackloggedEndpoints::default(), Lags::default());
         let path = Arc::new(Path {
             log,
             queue,
             backlogs: backlogs.clone(),
+            lags: lags.clone(),
             started: Instant::now(),
             rest_until_ms: AtomicU64::new(0),
         });
@@ -94,6 +97,7 @@ impl Recorder {
                 },
             ),
             backlogs,
+            lags,
         }
     }
 
@@ -101,6 +105,12 @@ impl Recorder {
     #[must_use]
     pub fn backlogs(&self) -> &BackloggedEndpoints {
         &self.backlogs
+    }
+
+    /// Tenants whose first attempts are late, as the log service reported last.
+    #[must_use]
+    pub fn lags(&self) -> &Lags {
+        &self.lags
     }
 
     /// Writes a record; `Ok` means that it is durable.
@@ -128,6 +138,7 @@ struct Path {
     log: LogClient,
     queue: Arc<dyn Queue>,
     backlogs: BackloggedEndpoints,
+    lags: Lags,
     started: Instant,
     rest_until_ms: AtomicU64,
 }
@@ -201,8 +212,9 @@ impl Path {
         while let Some(mut part) = parts.pop().filter(|part| !part.is_empty()) {
             let count = part.len();
             match self.log.record(part.clone()).await {
-                Ok(backlogged) => {
-                    self.backlogs.update(backlogged);
+                Ok(report) => {
+                    self.backlogs.update(report.backlogged);
+                    self.lags.update(report.lags);
                     metrics::RECORDS_WRITTEN.inc_by(count as u64);
                     results.extend((0..count).map(|_| Ok(())));
                 }

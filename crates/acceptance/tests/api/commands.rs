@@ -168,9 +168,23 @@ async fn tenants_keys_links_and_the_audit_log_are_looked_after_by_commands() {
         (&link["key"]["once"], &link["key"]["exchanged_at"]),
         (&json!(true), &Value::Null)
     );
+    let looking =
+        format!("tenant portal-link {tenant} --page /webhooks/logs?status_code=5xx --lang de --accent #FFe600");
+    let link = one(&looking).await;
+    let url = link["url"].as_str().expect("a URL");
+    assert!(url.contains("/webhooks/logs?status_code=5xx#token=tk_"), "{url}");
+    assert!(url.ends_with("&lang=de&accent=%23FFe600"), "{url}");
+    for (wrong, change) in [
+        (["--page", "//evil.example"], "begins with `/webhooks`"),
+        (["--lang", "fr"], "use en or de"),
+        (["--accent", "yellow"], "write it like `#2456c7`"),
+    ] {
+        let words = [&["tenant", "portal-link", tenant][..], &wrong].concat();
+        fails(&tidings(&words, &variables).await, &[change]);
+    }
     let list = format!("tenant key list --tenant {tenant}");
     assert_eq!(lines(&list).await.len(), 3);
-    assert_eq!(lines(&format!("{list} --portal")).await.len(), 5);
+    assert_eq!(lines(&format!("{list} --portal")).await.len(), 6);
 
     let audit = lines(&format!("audit list --tenant {tenant} --action key.*")).await;
     let actions: Vec<_> = audit.iter().map(|entry| entry["action"].as_str()).collect();

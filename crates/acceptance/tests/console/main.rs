@@ -7,6 +7,7 @@ mod attempts;
 mod browser;
 mod chromium;
 mod journeys;
+mod links;
 mod pages;
 mod screen;
 mod tenants;

@@ -148,14 +148,25 @@ async fn a_link_that_works_once_lets_in_the_first_browser() {
     let request = pb::CreatePortalLinkRequest {
         tenant_id: seeded.tenant.id.clone(),
         once: true,
+        page: "/webhooks/logs?status_code=5xx".into(),
+        lang: "de".into(),
+        accent: "#ffe600".into(),
         ..pb::CreatePortalLinkRequest::default()
     };
     let made = system.operator.tenants().create_portal_link(request).await.unwrap();
     let link = made.into_inner().url;
     let first = Chromium::start(&system, Hand::Mouse, Look::default()).await;
     first.open(&link).await;
-    first.shows("endpoint kestrel").await;
+    // It opens its page, in its language and colour, and leaves nothing of itself in the address bar.
+    first.shows("Statuscode").await;
+    assert_eq!(first.path().await, "/webhooks/logs?status_code=5xx");
+    let accent = "return getComputedStyle(document.documentElement).getPropertyValue('--accent').trim();";
+    let accent = first.web.execute(accent, []).await.unwrap();
+    let accent: String = accent.convert().unwrap();
+    assert!(accent.starts_with('#') && accent != "#2456c7", "{accent}");
+    first.picture("link-page").await;
     first.is_sound().await;
+    first.is_accessible().await;
     let phone = Look {
         language: "de",
         width: 390,

@@ -291,6 +291,43 @@ async fn pages_say_their_own_command_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_goes_back_to_a_test_and_changes_it_sends_another() {
+    let system = Standalone::start().await;
+    let seeded = seeded(&system, "kestrel").await;
+    let mut browser = signed_in(&system, &seeded.tenant.token).await;
+    let endpoint = browser.open("/webhooks").await.link("/endpoints/ep_");
+    let path = format!("{endpoint}/test");
+    let form = browser.open(&path).await;
+    let received = seeded.receiver.count();
+    let first = [("payload", r#"{"number": 1}"#)];
+    let sent = browser.submit(&form, &path, &first).await;
+    let attempt = sent.shows("verdict").link("/webhooks/logs/att_");
+
+    // The same form, as by a second press or by loading the result again: the same attempt.
+    let again = browser.submit(&form, &path, &first).await;
+    assert_eq!(again.shows("verdict").link("/webhooks/logs/att_"), attempt);
+    assert_eq!(seeded.receiver.count(), received + 1);
+
+    // Back at the form, with another payload: another attempt, once.
+    let changed = [("payload", r#"{"number": 2}"#)];
+    let other = browser.submit(&form, &path, &changed).await;
+    assert_eq!(other.status, 200, "{}", other.text);
+    let second = other.shows("verdict").link("/webhooks/logs/att_");
+    assert_ne!(second, attempt);
+    browser.submit(&form, &path, &changed).await.shows("verdict");
+    assert_eq!(seeded.receiver.count(), received + 2);
+    let requests = seeded.receiver.requests();
+    let body = String::from_utf8_lossy(&requests.last().unwrap().body).into_owned();
+    assert!(
+        body.contains("\"number\": 2") || body.contains("\"number\":2"),
+        "{body}"
+    );
+    let back = browser.submit(&form, &path, &first).await;
+    assert_eq!(back.shows("verdict").link("/webhooks/logs/att_"), attempt);
+    assert_eq!(seeded.receiver.count(), received + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sample_is_tried_against_its_schema_before_it_is_sent() {
     let system = Standalone::start().await;
     let seeded = seeded(&system, "kestrel").await;

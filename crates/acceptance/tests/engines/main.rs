@@ -12,6 +12,7 @@ mod idempotency;
 mod isolation;
 mod killing;
 mod outages;
+mod pacing;
 mod pausing;
 mod registry;
 mod replaying;

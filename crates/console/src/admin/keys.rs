@@ -59,9 +59,7 @@ pub(super) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
         "scopes": fields.all("scope").collect::<Vec<_>>(),
         "expires_at": ends.filter(|_| days > 0).map(|at| at.to_string()),
     });
-    let made = visitor
-        .send_once::<NewKey>("/api-keys", &body, fields.text("once"))
-        .await;
+    let made = visitor.send_once::<NewKey>("/api-keys", &body, &fields).await;
     match made {
         Ok(made) => page(&visitor, &Fields::default(), Some(made), None).await,
         Err(refusal) => page(&visitor, &Fields::default(), None, Some(refusal)).await,

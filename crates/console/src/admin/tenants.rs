@@ -6,9 +6,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 use serde_json::json;
-use url::Url;
 
 use crate::form::{Fields, Form};
+use crate::link::Look;
 use crate::rest::Refusal;
 use crate::session::Realm;
 use crate::shapes::{Endpoint, List, NewTenant, PortalLink, Tenant};
@@ -43,9 +43,7 @@ pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
 /// Makes a tenant and shows its first key, which can't be had again.
 pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Response, Response> {
     let body = json!({ "name": fields.text("name") });
-    let made = visitor
-        .send_once::<NewTenant>("/tenants", &body, fields.text("once"))
-        .await;
+    let made = visitor.send_once::<NewTenant>("/tenants", &body, &fields).await;
     match made {
         Ok(made) => page(&visitor, &Fields::default(), Some(made), None).await,
         Err(refusal) => page(&visitor, &Fields::default(), None, Some(refusal)).await,
@@ -91,11 +89,9 @@ pub(crate) async fn look(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         .send::<PortalLink>(Method::POST, format!("/tenants/{id}/portal-links"), &body)
         .await;
     let link = link.map_err(|refusal| visitor.refused(&refusal))?;
-    let fragment = Url::parse(&link.url)
-        .ok()
-        .and_then(|url| url.fragment().map(str::to_owned));
-    let token = fragment.as_deref().and_then(|fragment| fragment.strip_prefix("token="));
-    let cookie = token.and_then(|token| visitor.console.begin_session(Realm::Tenant, token));
+    let cookie = visitor
+        .console
+        .begin_session(Realm::Tenant, &link.token, Look::default());
     match cookie {
         Some(cookie) => Ok(([(SET_COOKIE, cookie)], visitor.redirect("/webhooks")).into_response()),
         None => Err(visitor.refused(&Refusal::default())),

@@ -49,7 +49,7 @@ pub(crate) async fn ask(visitor: Visitor, fields: Fields) -> Result<Response, Re
 /// Makes the endpoint, off until its owner turns it on if so asked, and leads to its test.
 pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Response, Response> {
     let made = visitor
-        .send_once::<Endpoint>("/endpoints", &body(&visitor, &fields), fields.text("once"))
+        .send_once::<Endpoint>("/endpoints", &body(&visitor, &fields), &fields)
         .await;
     match made {
         Ok(endpoint) => Ok(visitor.lead(format!("/endpoints/{}/test?made=1", endpoint.id))),

@@ -20,6 +20,8 @@ const SCOPES: [&str; 3] = ["publish", "read", "manage"];
 const OVERLAPS: [&str; 4] = ["0s", "1h", "24h", "7days"];
 /// The lifetimes of portal links to choose from.
 const LENGTHS: [&str; 4] = ["15m", "1h", "24h", "7days"];
+/// What the form of a link has at first.
+const NEW_LINK: &str = "expires_in=1h&read_only=on";
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Template)]
@@ -30,6 +32,8 @@ struct KeysPage<'a> {
     next: Option<String>,
     made: Option<Made>,
     refusal: Option<&'a Refusal>,
+    /// What the form of a new link has.
+    link: &'a Fields,
     once: String,
 }
 
@@ -72,13 +76,17 @@ impl KeysPage<'_> {
         LENGTHS
     }
 
+    fn is_at(&self, field: &str) -> bool {
+        self.refusal.and_then(|refusal| refusal.field.as_deref()) == Some(field)
+    }
+
     fn is_over(&self, key: &Key) -> bool {
         key.expires_at.is_some_and(|at| at <= Timestamp::now())
     }
 }
 
 pub(crate) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, Response> {
-    page(&visitor, fields.given("after"), None, None).await
+    page(&visitor, fields.given("after"), None, None, &Fields::of(NEW_LINK)).await
 }
 
 /// Makes a key. Its token is in the answer to the form, and nowhere else.
@@ -94,9 +102,7 @@ pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
         return refused(&visitor, &invalid(&visitor, "scope", "keys-no-scope")).await;
     }
     let body = json!({ "name": fields.text("name"), "scopes": scopes, "expires_at": expires_at });
-    let made = visitor
-        .send_once::<NewKey>("/api-keys", &body, fields.text("once"))
-        .await;
+    let made = visitor.send_once::<NewKey>("/api-keys", &body, &fields).await;
     answer(&visitor, made.map(|made| Made::Token(made.token))).await
 }
 
@@ -104,7 +110,7 @@ pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
 pub(crate) async fn rotate(visitor: Visitor, Path(id): Path<String>, Form(fields): Form) -> Result<Response, Response> {
     let body = json!({ "overlap": fields.given("overlap").unwrap_or("24h") });
     let made = visitor
-        .send_once::<NewKey>(format!("/api-keys/{id}/rotate"), &body, fields.text("once"))
+        .send_once::<NewKey>(format!("/api-keys/{id}/rotate"), &body, &fields)
         .await;
     answer(&visitor, made.map(|made| Made::Token(made.token))).await
 }
@@ -127,16 +133,22 @@ pub(crate) async fn link(visitor: Visitor, Form(fields): Form) -> Result<Respons
         "expires_in": fields.given("expires_in"),
         "read_only": fields.has("read_only"),
         "once": fields.has("works_once"),
+        "page": fields.given("page"),
+        "lang": fields.given("lang"),
+        "accent": fields.given("accent"),
     });
     let made = visitor
-        .send_once::<PortalLink>(format!("/tenants/{tenant}/portal-links"), &body, fields.text("once"))
+        .send_once::<PortalLink>(format!("/tenants/{tenant}/portal-links"), &body, &fields)
         .await;
-    answer(&visitor, made.map(|link| Made::Link(link.url))).await
+    match made {
+        Ok(link) => answer(&visitor, Ok(Made::Link(link.url))).await,
+        Err(refusal) => corrected(&visitor, &refusal, &fields).await,
+    }
 }
 
 async fn answer(visitor: &Visitor, made: Result<Made, Refusal>) -> Result<Response, Response> {
     match made {
-        Ok(made) => page(visitor, None, Some(made), None).await,
+        Ok(made) => page(visitor, None, Some(made), None, &Fields::of(NEW_LINK)).await,
         Err(refusal) => refused(visitor, &refusal).await,
     }
 }
@@ -152,7 +164,12 @@ fn invalid(visitor: &Visitor, field: &str, key: &str) -> Refusal {
 
 /// The page with what was refused; without the list for who may not see it.
 async fn refused(visitor: &Visitor, refusal: &Refusal) -> Result<Response, Response> {
-    match page(visitor, None, None, Some(refusal)).await {
+    corrected(visitor, refusal, &Fields::of(NEW_LINK)).await
+}
+
+/// The same with what the form of a link had, to be corrected.
+async fn corrected(visitor: &Visitor, refusal: &Refusal, link: &Fields) -> Result<Response, Response> {
+    match page(visitor, None, None, Some(refusal), link).await {
         Ok(page) => Ok(page),
         Err(_) => Err(visitor.refused(refusal)),
     }
@@ -163,6 +180,7 @@ async fn page(
     after: Option<&str>,
     made: Option<Made>,
     refusal: Option<&Refusal>,
+    link: &Fields,
 ) -> Result<Response, Response> {
     let more: Vec<_> = [("portal", "true")]
         .into_iter()
@@ -179,6 +197,7 @@ async fn page(
             .map(|after| Fields::default().query(&[], &[("after", after.as_str())])),
         made,
         refusal,
+        link,
         once: tidings_domain::EventId::new().to_string(),
     };
     let status = refusal.map_or(200, |refusal| refusal.status);

@@ -58,7 +58,7 @@ pub(crate) async fn ask(visitor: Visitor, Path(id): Path<String>, fields: Fields
 pub(crate) async fn start(visitor: Visitor, Path(id): Path<String>, Form(fields): Form) -> Result<Response, Response> {
     let body = json!({ "since": fields.text("since") });
     let started = visitor
-        .send_once::<Replay>(format!("/endpoints/{id}/recover"), &body, fields.text("once"))
+        .send_once::<Replay>(format!("/endpoints/{id}/recover"), &body, &fields)
         .await;
     let refused = |refusal: Refusal| visitor.refused(&refusal);
     let replay = started.map_err(refused)?;

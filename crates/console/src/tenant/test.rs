@@ -73,7 +73,7 @@ pub(crate) async fn send(visitor: Visitor, Path(id): Path<String>, Form(fields):
         };
     }
     let sent = visitor
-        .send_once::<Attempt>(format!("/endpoints/{id}/test"), &body, fields.text("once"))
+        .send_once::<Attempt>(format!("/endpoints/{id}/test"), &body, &fields)
         .await;
     match sent {
         Ok(attempt) => {

@@ -164,6 +164,9 @@ impl TenantService for TenantGrpc {
             expires_in,
             read_only: request.read_only,
             once: request.once,
+            page: text(request.page),
+            lang: text(request.lang),
+            accent: text(request.accent),
         };
         let link = self.keys.create_portal_link(&call, new).await?;
         Ok(Response::new(pb::CreatePortalLinkResponse {
@@ -207,6 +210,11 @@ fn change(asked: &pb::Tenant, paths: &[String]) -> Result<TenantChange, Problem>
         }
     }
     Ok(change)
+}
+
+/// A text that may be left out, which is empty then.
+fn text(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Parses a validation mode; an empty name means that none was chosen.

@@ -106,12 +106,26 @@ struct NewPortalLink {
     /// True for a link that lets in only the first browser that opens it; false if left out.
     #[serde(default)]
     once: bool,
+    /// Page that the link opens, with its query and without scheme, host and fragment; the console's first one if left out.
+    #[schema(
+        max_length = 1024,
+        pattern = "^/webhooks([/?]|$)",
+        example = "/webhooks/logs?status_code=5xx"
+    )]
+    page: Option<String>,
+    /// Language of the console, `en` or `de`, unless the visitor has chosen one; as the browser prefers if left out.
+    #[schema(pattern = "^(en|de)$", example = "de")]
+    lang: Option<String>,
+    /// Colour of links and of the buttons that matter, `#rrggbb`, of which the lightness is moved until it is legible; as
+    /// configured if left out.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$", example = "#ffe600")]
+    accent: Option<String>,
 }
 
 /// A link by which a tenant's people get to their webhooks for a while.
 #[derive(Serialize, ToSchema)]
 struct PortalLink {
-    /// URL for people. The token is in its fragment, which browsers keep to themselves.
+    /// URL for people. The token is in its fragment, which browsers keep to themselves, with language and colour behind it.
     url: String,
     /// The token alone (`tk_…`), shown this once. That of a link which works once is no key: it can only be exchanged for
     /// the token of one.
@@ -259,6 +273,9 @@ async fn create_portal_link(
         expires_in,
         read_only: asked.read_only,
         once: asked.once,
+        page: asked.page,
+        lang: asked.lang,
+        accent: asked.accent,
     };
     let link = rest.keys.create_portal_link(&call, new).await?;
     let link = PortalLink {

@@ -3,6 +3,8 @@
 //! Nobody can grant a scope that they do not have. Keys are found by the SHA-256 of their token, so the duration of a
 //! comparison reveals nothing of a token.
 
+mod link;
+
 use std::time::Duration;
 
 use tidings_auth::no_such_tenant;
@@ -12,6 +14,7 @@ use tidings_service::problem::Problem;
 use tidings_store::StoreError;
 use url::Url;
 
+use self::link::Opened;
 use crate::call::Call;
 use crate::{Book, audit, now, texts, to_the_microsecond};
 
@@ -75,6 +78,12 @@ pub struct NewLink {
     pub read_only: bool,
     /// `true` to let one browser in only: the first that opens it.
     pub once: bool,
+    /// The page that it opens, with its query, as in `/webhooks/logs?status_code=5xx`; the first one if not given.
+    pub page: Option<String>,
+    /// The console's language where the visitor has chosen none, `en` or `de`; as the browser prefers if not given.
+    pub lang: Option<String>,
+    /// The colour of links and buttons, as in `#2456c7`; as configured if not given.
+    pub accent: Option<String>,
 }
 
 /// A link to the console for a tenant's people.
@@ -195,6 +204,7 @@ impl Keys {
         if !(SHORTEST_LINK..=LONGEST_LINK).contains(&expires_in) {
             return Err(Problem::invalid("expiry_invalid", "a portal link works for 1m to 7d").at("expires_in"));
         }
+        let opened = Opened::by(&new)?;
         let scopes = match new.read_only {
             true => vec![Scope::Read],
             false => vec![Scope::Read, Scope::Manage],
@@ -214,7 +224,7 @@ impl Keys {
         };
         self.keep(call, "portal_link.created", &key).await?;
         Ok(PortalLink {
-            url: link(public_url, &token),
+            url: opened.url(public_url, &token),
             key,
             token,
         })
@@ -275,15 +285,6 @@ pub fn bootstrap_key() -> (ApiKey, Token, AuditEntry) {
 pub(crate) fn read_scopes(names: &[String]) -> Result<Vec<Scope>, Problem> {
     let wrong = |error: ParseScopeError| Problem::invalid("scope_unknown", format!("{error}")).at("scopes");
     names.iter().map(|name| name.parse().map_err(wrong)).collect()
-}
-
-/// Puts the token into the fragment, which browsers do not send, so that it gets into no server's log.
-fn link(public_url: &Url, token: &Token) -> Url {
-    let mut url = public_url.clone();
-    let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&format!("{base}/webhooks"));
-    url.set_fragment(Some(&format!("token={}", token.reveal())));
-    url
 }
 
 fn manager(call: &Call) -> Result<(), Problem> {

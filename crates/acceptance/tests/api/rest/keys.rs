@@ -260,6 +260,62 @@ async fn a_portal_link_that_works_once_is_exchanged_once() {
 }
 
 #[tokio::test]
+async fn a_portal_link_opens_a_page_that_looks_as_asked() {
+    let system = Standalone::start_with(&[("CONTROL__PUBLIC_URL", "https://example.com/hooks/")]).await;
+    let tenant = system.operator.create_tenant("portal").await;
+    let caller = Caller::new(&system, &tenant.token);
+    let links = format!("/tenants/{}/portal-links", tenant.id);
+    for once in [false, true] {
+        let asked = json!({
+            "page": "/webhooks/logs?status_code=5xx", "lang": "de", "accent": "#ffe600", "once": once, "read_only": true,
+        });
+        let link = caller.post(&links, asked).await.is(201);
+        let token = text(&link["token"]);
+        let page = "https://example.com/hooks/webhooks/logs?status_code=5xx";
+        assert_eq!(
+            text(&link["url"]),
+            format!("{page}#token={token}&lang=de&accent=%23ffe600")
+        );
+    }
+    let nothing = json!({ "page": null, "lang": null, "accent": null });
+    let link = caller.post(&links, nothing).await.is(201);
+    let token = text(&link["token"]);
+    assert_eq!(
+        text(&link["url"]),
+        format!("https://example.com/hooks/webhooks#token={token}")
+    );
+    let before = ids(&caller.get("/api-keys?portal=true").await.is(200)).len();
+    for (field, wrong, code, change) in [
+        (
+            "page",
+            "https://evil.example/webhooks",
+            "page_invalid",
+            "without scheme and host",
+        ),
+        (
+            "page",
+            "//evil.example/webhooks",
+            "page_invalid",
+            "without scheme and host",
+        ),
+        ("page", "/webhooks/../admin", "page_invalid", "leave out `.` and `..`"),
+        ("page", "/webhooks\r\nx: y", "page_invalid", "begins with `/webhooks`"),
+        ("page", "", "page_invalid", "begins with `/webhooks`"),
+        ("lang", "fr", "language_unknown", "en or de"),
+        ("accent", "#ffe600;}", "accent_invalid", "`#2456c7`"),
+    ] {
+        let answer = caller.post(&links, json!({ field: wrong })).await;
+        answer.is_problem(400, code, field, change);
+    }
+    let answer = caller
+        .post(&links, json!({ "page": "/webhooks", "theme": "dark" }))
+        .await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let after = ids(&caller.get("/api-keys?portal=true").await.is(200)).len();
+    assert_eq!(after, before, "what is refused makes no key");
+}
+
+#[tokio::test]
 async fn a_portal_link_may_be_for_looking_only_and_ends() {
     let system = Standalone::start_with(&[("CONTROL__PUBLIC_URL", "https://example.com/hooks/")]).await;
     let tenant = system.operator.create_tenant("portal").await;
