@@ -43,6 +43,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::audit::AuditLog;
 use crate::call::Callers;
+use crate::dispatchers::DispatcherClient;
 use crate::endpoints::Endpoints;
 use crate::erasures::Erasures;
 use crate::event_types::EventTypes;
@@ -51,7 +52,6 @@ use crate::filters::Filters;
 use crate::keys::Keys;
 use crate::logs::LogClient;
 use crate::replays::Replays;
-use crate::send_test::DispatcherClient;
 use crate::signature::Signatures;
 use crate::system::System;
 use crate::tenants::Tenants;

@@ -1,20 +1,23 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+pub mod dispatchers;
+mod error;
 mod grpc;
 mod http;
 pub mod logs;
 mod messages;
 pub mod notifier;
 mod operations;
+pub mod peers;
 mod precondition;
 
+pub use error::Error;
 pub use notifier::metrics::register as register_metrics;
 pub use operations::{
-    audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, send_test, signature, system,
-    tenants,
+    audit, endpoints, erasures, event_types, explain, filters, keys, replays, retention, signature, system, tenants,
 };
-use operations::{preview, signing, texts};
+use operations::{preview, send_test, signing, texts};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +43,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::audit::AuditLog;
 use crate::call::Callers;
+use crate::dispatchers::DispatcherClient;
 use crate::endpoints::Endpoints;
 use crate::erasures::Erasures;
 use crate::event_types::EventTypes;
@@ -50,7 +54,6 @@ use crate::keys::Keys;
 use crate::logs::LogClient;
 use crate::notifier::{MailError, Notifier};
 use crate::replays::Replays;
-use crate::send_test::DispatcherClient;
 use crate::signature::Signatures;
 use crate::system::{About, System};
 use crate::tenants::Tenants;

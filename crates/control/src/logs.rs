@@ -1,5 +1,9 @@
 //! Client of the log service. Calls are made in the caller's own name, so the log service decides what the caller may
 //! see.
+//!
+//! What is here takes and gives messages, as faces hand them on; `records` has what operations ask, in values of the domain.
+
+mod records;
 
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ use tidings_service::replicas::Replicas;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
+pub use self::records::{Attempt, AttemptInFull, Delivery, Event, QueueState, Queues};
 use crate::call::Call;
 
 /// Limit for one response of the log service; live tails are streams and have none.
@@ -45,7 +50,7 @@ impl LogClient {
     }
 
     /// A page of attempts, newest first.
-    pub(crate) async fn list(
+    pub(crate) async fn list_attempts(
         &self,
         authorization: &HeaderValue,
         question: pb::ListAttemptsRequest,
@@ -55,14 +60,18 @@ impl LogClient {
     }
 
     /// One attempt with request and response.
-    pub(crate) async fn get(&self, authorization: &HeaderValue, attempt_id: String) -> Result<pb::Attempt, Status> {
+    pub(crate) async fn get_attempt(
+        &self,
+        authorization: &HeaderValue,
+        attempt_id: String,
+    ) -> Result<pb::Attempt, Status> {
         let mut client = self.attempts.clone();
         let question = pb::GetAttemptRequest { attempt_id };
         answer(client.get_attempt(as_asked_by(authorization, question)?)).await
     }
 
     /// Attempts as they are recorded from now on.
-    pub(crate) async fn watch(
+    pub(crate) async fn watch_attempts(
         &self,
         authorization: &HeaderValue,
         filter: pb::AttemptFilter,
@@ -73,7 +82,7 @@ impl LogClient {
     }
 
     /// A page of events, newest first.
-    pub(crate) async fn events(
+    pub(crate) async fn list_events(
         &self,
         authorization: &HeaderValue,
         question: pb::ListEventsRequest,
@@ -83,7 +92,7 @@ impl LogClient {
     }
 
     /// One event with its payload and its deliveries.
-    pub(crate) async fn event(
+    pub(crate) async fn get_event(
         &self,
         authorization: &HeaderValue,
         event_id: String,
@@ -94,7 +103,7 @@ impl LogClient {
     }
 
     /// A page of deliveries, newest first.
-    pub(crate) async fn deliveries(
+    pub(crate) async fn list_deliveries(
         &self,
         authorization: &HeaderValue,
         question: pb::ListDeliveriesRequest,
@@ -103,7 +112,7 @@ impl LogClient {
         answer(client.list_deliveries(as_asked_by(authorization, question)?)).await
     }
 
-    pub(crate) async fn delivery(
+    pub(crate) async fn get_delivery(
         &self,
         authorization: &HeaderValue,
         delivery_id: String,
@@ -111,17 +120,6 @@ impl LogClient {
         let mut client = self.attempts.clone();
         let question = pb::GetDeliveryRequest { delivery_id };
         answer(client.get_delivery(as_asked_by(authorization, question)?)).await
-    }
-
-    /// Counts the rows that match a filter.
-    pub(crate) async fn count(
-        &self,
-        authorization: &HeaderValue,
-        rows: pb::LogRows,
-    ) -> Result<pb::CountRowsResponse, Status> {
-        let mut client = self.attempts.clone();
-        let question = pb::CountRowsRequest { rows: Some(rows) };
-        answer(client.count_rows(as_asked_by(authorization, question)?)).await
     }
 
     /// Attempts by outcome, in spans of time.
@@ -132,12 +130,6 @@ impl LogClient {
     ) -> Result<pb::CountAttemptsResponse, Status> {
         let mut client = self.attempts.clone();
         answer(client.count_attempts(as_asked_by(authorization, question)?)).await
-    }
-
-    /// Every queue with its number of waiting messages.
-    pub(crate) async fn queues(&self, authorization: &HeaderValue) -> Result<pb::ListQueuesResponse, Status> {
-        let mut client = self.queues.clone();
-        answer(client.list_queues(as_asked_by(authorization, pb::ListQueuesRequest {})?)).await
     }
 
     /// Parked messages, without their bodies.

@@ -3,5 +3,8 @@
 
 pub(crate) mod asked;
 pub(crate) mod authentication;
+pub(crate) mod explained;
 pub(crate) mod jobs;
+pub(crate) mod records;
+pub(crate) mod rows;
 pub(crate) mod shown;

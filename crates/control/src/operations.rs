@@ -1,8 +1,8 @@
 //! The operations of control: each checks the caller's rights and every value, changes what is to be changed, and leaves an
 //! entry in the audit log with the same commit.
 //!
-//! Two faces call them, `grpc` and `http`; an operation knows neither. Where it asks the log service or a dispatcher it still
-//! speaks their messages.
+//! Two faces call them, `grpc` and `http`; an operation knows neither, nor protobuf: the log service and dispatchers are asked
+//! through clients that take and give values of the domain.
 
 pub mod audit;
 pub mod endpoints;
@@ -14,7 +14,7 @@ pub mod keys;
 pub(crate) mod preview;
 pub mod replays;
 pub mod retention;
-pub mod send_test;
+pub(crate) mod send_test;
 pub mod signature;
 pub(crate) mod signing;
 pub mod system;

@@ -33,7 +33,7 @@ pub(crate) struct Config {
     pub(crate) log_client: tidings_recorder::Config,
     pub(crate) control: tidings_control::Config,
     pub(crate) console: tidings_console::Config,
-    pub(crate) dispatcher_client: tidings_control::send_test::Config,
+    pub(crate) dispatcher_client: tidings_control::dispatchers::Config,
     pub(crate) notifier: tidings_control::notifier::Config,
 }
 

@@ -131,7 +131,7 @@ fn the_map_of_the_architecture_has_every_crate() {
 }
 
 #[test]
-fn operations_know_no_face() {
+fn operations_know_neither_a_face_nor_the_wire() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control/src/operations");
     let mut left = vec![folder];
     while let Some(path) = left.pop() {
@@ -140,8 +140,16 @@ fn operations_know_no_face() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for face in ["crate::http", "crate::grpc", "axum::", "utoipa"] {
-            assert!(!text.contains(face), "{} names {face}", path.display());
+        for name in [
+            "http::",
+            "crate::grpc",
+            "axum::",
+            "utoipa",
+            "tonic::",
+            "prost::",
+            "pb::",
+        ] {
+            assert!(!text.contains(name), "{} names {name}", path.display());
         }
     }
 }

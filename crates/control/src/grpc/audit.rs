@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tidings_domain::{AuditEntry, Timestamp};
+use tidings_domain::AuditEntry;
 use tidings_proto::pb::audit_service_server::AuditService;
-use tidings_proto::{pb, timestamp, timestamp_from};
-use tidings_service::problem::Problem;
+use tidings_proto::{pb, timestamp};
 use tidings_service::request::{next_page, optional, page_size};
 use tidings_store::registry::AuditQuery;
 use tonic::{Request, Response, Status};
@@ -14,6 +13,7 @@ use tonic::{Request, Response, Status};
 use super::call;
 use crate::audit::AuditLog;
 use crate::call::Callers;
+use crate::messages::asked::time;
 
 pub struct AuditGrpc {
     pub(crate) log: Arc<AuditLog>,
@@ -35,8 +35,8 @@ impl AuditService for AuditGrpc {
             key: optional(&request.key_id, "key_id")?,
             action: given(request.action),
             target: given(request.target),
-            since: read_time(request.since.as_ref(), "since")?,
-            until: read_time(request.until.as_ref(), "until")?,
+            since: time(request.since.as_ref(), "since")?,
+            until: time(request.until.as_ref(), "until")?,
             before: optional(&request.page_token, "page_token")?,
             limit,
         };
@@ -46,11 +46,6 @@ impl AuditService for AuditGrpc {
             entries: entries.into_iter().map(show).collect(),
         }))
     }
-}
-
-fn read_time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Timestamp>, Problem> {
-    let wrong = || Problem::invalid("time_invalid", "this is not a time between the years 1 and 9999").at(field);
-    at.map(|at| timestamp_from(at).ok_or_else(wrong)).transpose()
 }
 
 fn show(entry: AuditEntry) -> pb::AuditEntry {

@@ -10,12 +10,14 @@ use tonic::{Request, Response, Status};
 
 use super::call;
 use crate::call::Callers;
+use crate::dispatchers::DispatcherClient;
 use crate::endpoints::{EndpointChange, Endpoints};
-use crate::filters::Filters;
+use crate::filters::{Filters, Trial, TriedSubscription};
 use crate::messages::asked::{self, endpoint_id, missing};
+use crate::messages::records::show_attempt_in_full;
 use crate::messages::shown::{created, revealed, rotated, show};
 use crate::precondition::Precondition;
-use crate::send_test::{self, DispatcherClient};
+use crate::send_test;
 
 pub struct EndpointGrpc {
     pub(crate) endpoints: Arc<Endpoints>,
@@ -152,8 +154,11 @@ impl EndpointService for EndpointGrpc {
         let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let id = endpoint_id(&request.endpoint_id)?;
-        let sent = send_test::send(&self.endpoints, &self.dispatchers, &call, id, request).await?;
-        Ok(Response::new(sent))
+        let (event_type, payload) = (request.event_type, request.payload);
+        let sent = send_test::send(&self.endpoints, &self.dispatchers, &call, id, event_type, payload).await?;
+        Ok(Response::new(pb::SendTestResponse {
+            attempt: Some(show_attempt_in_full(sent)),
+        }))
     }
 
     async fn try_filter(
@@ -161,8 +166,23 @@ impl EndpointService for EndpointGrpc {
         request: Request<pb::TryFilterRequest>,
     ) -> Result<Response<pb::TryFilterResponse>, Status> {
         let call = call(&self.callers, &request)?;
-        let tried = self.filters.try_out(&call, request.into_inner()).await?;
-        Ok(Response::new(tried))
+        let request = request.into_inner();
+        let trial = Trial {
+            filter: Some(request.filter).filter(|filter| !filter.is_empty()),
+            event_type: request.event_type,
+            payload: request.payload,
+            event_id: request.event_id,
+        };
+        let tried = self
+            .filters
+            .try_out(&call, endpoint_id(&request.endpoint_id)?, trial)
+            .await?;
+        Ok(Response::new(pb::TryFilterResponse {
+            matched: tried.matched,
+            error: tried.error.unwrap_or_default(),
+            event_type: tried.event_type.to_string(),
+            subscriptions: tried.subscriptions.into_iter().map(show_tried).collect(),
+        }))
     }
 
     async fn get_endpoint_secret(
@@ -177,5 +197,16 @@ impl EndpointService for EndpointGrpc {
         Ok(Response::new(pb::GetEndpointSecretResponse {
             secret: revealed(secret.as_ref()),
         }))
+    }
+}
+
+fn show_tried(tried: TriedSubscription) -> pb::TriedSubscription {
+    pb::TriedSubscription {
+        pattern: tried.subscription.pattern.to_string(),
+        disabled: !tried.subscription.enabled,
+        filter: tried.subscription.filter.unwrap_or_default(),
+        type_matched: tried.type_matched,
+        filter_matched: tried.filter_matched,
+        error: tried.error.unwrap_or_default(),
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tidings_domain::{Scope, Timestamp};
+use tidings_domain::Scope;
+use tidings_proto::pb;
 use tidings_proto::pb::erasure_service_server::ErasureService;
 use tidings_proto::pb::explain_service_server::ExplainService;
 use tidings_proto::pb::replay_service_server::ReplayService;
-use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{next_page, optional, page_size, required};
 use tonic::{Request, Response, Status};
@@ -15,8 +15,8 @@ use super::call;
 use crate::call::Callers;
 use crate::erasures::Erasures;
 use crate::explain::Explainer;
-use crate::messages::asked::missing;
-use crate::messages::jobs;
+use crate::messages::asked::{missing, time};
+use crate::messages::{explained, jobs, rows};
 use crate::replays::{NewReplay, Replays};
 
 pub struct ReplayGrpc {
@@ -41,16 +41,19 @@ impl ReplayService for ReplayGrpc {
         request: Request<pb::PreviewReplayRequest>,
     ) -> Result<Response<pb::PreviewReplayResponse>, Status> {
         let call = call(&self.callers, &request)?;
-        let rows = request.into_inner().rows.ok_or_else(|| missing("rows"))?;
-        let (rows, at_least) = self.replays.preview(&call, rows).await?;
-        Ok(Response::new(pb::PreviewReplayResponse { rows, at_least }))
+        let rows = rows::read(request.into_inner().rows.ok_or_else(|| missing("rows"))?)?;
+        let counted = self.replays.preview(&call, &rows).await?;
+        Ok(Response::new(pb::PreviewReplayResponse {
+            rows: counted.rows,
+            at_least: counted.at_least,
+        }))
     }
 
     async fn create_replay(&self, request: Request<pb::CreateReplayRequest>) -> Result<Response<pb::Replay>, Status> {
         let call = call(&self.callers, &request)?;
         let request = request.into_inner();
         let new = NewReplay {
-            rows: request.rows.ok_or_else(|| missing("rows"))?,
+            rows: rows::read(request.rows.ok_or_else(|| missing("rows"))?)?,
             to: optional(&request.endpoint_id, "endpoint_id")?,
             only_undelivered: request.only_undelivered,
             per_second: request.per_second,
@@ -127,7 +130,12 @@ impl ReplayService for ReplayGrpc {
     ) -> Result<Response<pb::RetryDeliveryResponse>, Status> {
         let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().delivery_id, "delivery_id")?;
-        Ok(Response::new(self.replays.retry(&call, id).await?))
+        let retried = self.replays.retry(&call, id).await?;
+        Ok(Response::new(pb::RetryDeliveryResponse {
+            delivery_id: retried.delivery.to_string(),
+            result: retried.result.to_owned(),
+            note: retried.note.to_owned(),
+        }))
     }
 }
 
@@ -139,7 +147,8 @@ impl ExplainService for ExplainGrpc {
     ) -> Result<Response<pb::DeliveryExplanation>, Status> {
         let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().delivery_id, "delivery_id")?;
-        Ok(Response::new(self.explainer.delivery(&call, id).await?))
+        let explained = self.explainer.delivery(&call, id).await?;
+        Ok(Response::new(explained::delivery(explained)))
     }
 
     async fn explain_event(
@@ -148,7 +157,8 @@ impl ExplainService for ExplainGrpc {
     ) -> Result<Response<pb::EventExplanation>, Status> {
         let call = call(&self.callers, &request)?;
         let id = required(&request.get_ref().event_id, "event_id")?;
-        Ok(Response::new(self.explainer.event(&call, id).await?))
+        let explained = self.explainer.event(&call, id).await?;
+        Ok(Response::new(explained::event(explained)))
     }
 }
 
@@ -198,9 +208,4 @@ impl ErasureService for ErasureGrpc {
             erasures: erasures.iter().map(jobs::erasure).collect(),
         }))
     }
-}
-
-fn time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Timestamp>, Problem> {
-    let wrong = || Problem::invalid("time_invalid", "this is not a time between the years 1 and 9999").at(field);
-    at.map(|at| timestamp_from(at).ok_or_else(wrong)).transpose()
 }

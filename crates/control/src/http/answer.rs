@@ -13,6 +13,7 @@ use tonic::Status;
 use utoipa::ToSchema;
 
 use super::BASE;
+use crate::error::Error;
 
 /// One page of a list, with the way to the next.
 #[derive(Serialize, ToSchema)]
@@ -53,6 +54,15 @@ impl From<Problem> for Refusal {
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         Self::Relayed(Relayed::from(&status))
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Own(problem) => problem.into(),
+            Error::Relayed(status) => status.into(),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ async fn list(
         page_size: limit(which.limit)?,
         page_token: id::<DeliveryId>(which.after.as_deref(), "after")?,
     };
-    let page = rest.logs.deliveries(&call.authorization, question).await;
+    let page = rest.logs.list_deliveries(&call.authorization, question).await;
     let page = page.map_err(as_asked)?;
     let deliveries = page.deliveries.into_iter().map(Delivery::from).collect();
     Ok(Json(Page::new(deliveries, page.next_page_token)))
@@ -111,7 +111,7 @@ async fn list(
     params(("delivery_id" = String, Path, description = "The delivery's id.")),
     responses((status = 200, description = "The delivery.", body = Delivery)))]
 async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<DeliveryId>) -> Result<Json<Delivery>, Refusal> {
-    let delivery = rest.logs.delivery(&call.authorization, id.to_string()).await?;
+    let delivery = rest.logs.get_delivery(&call.authorization, id.to_string()).await?;
     Ok(Json(delivery.into()))
 }
 

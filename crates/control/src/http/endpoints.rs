@@ -336,13 +336,10 @@ async fn test(
 ) -> Result<Json<Attempt>, Refusal> {
     let asked = asked.unwrap_or_default();
     let payload = asked.payload.map(|payload| Box::<str>::from(payload).into_string());
-    let request = pb::SendTestRequest {
-        endpoint_id: id.to_string(),
-        event_type: asked.event_type.unwrap_or_default(),
-        payload: payload.unwrap_or_default().into_bytes(),
-    };
-    let sent = send_test::send(&rest.endpoints, &rest.dispatchers, &call, id, request).await?;
-    Ok(Json(sent.attempt.unwrap_or_default().into()))
+    let payload = payload.unwrap_or_default().into_bytes();
+    let event_type = asked.event_type.unwrap_or_default();
+    let sent = send_test::send(&rest.endpoints, &rest.dispatchers, &call, id, event_type, payload).await?;
+    Ok(Json(messages::records::show_attempt_in_full(sent).into()))
 }
 
 /// Shows what a test would send

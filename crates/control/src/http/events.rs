@@ -115,7 +115,7 @@ async fn list(State(rest): State<Rest>, call: Call, Asked(which): Asked<Which>) 
     };
     let page = rest
         .logs
-        .events(&call.authorization, question)
+        .list_events(&call.authorization, question)
         .await
         .map_err(as_asked)?;
     let events = page.events.into_iter().map(Event::from).collect();
@@ -129,7 +129,7 @@ async fn list(State(rest): State<Rest>, call: Call, Asked(which): Asked<Which>) 
     params(("event_id" = String, Path, description = "The event's id.")),
     responses((status = 200, description = "The event.", body = FullEvent)))]
 async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<EventId>) -> Result<Json<FullEvent>, Refusal> {
-    let found = rest.logs.event(&call.authorization, id.to_string()).await?;
+    let found = rest.logs.get_event(&call.authorization, id.to_string()).await?;
     let mut event = found.event.unwrap_or_default();
     let payload = String::from_utf8(std::mem::take(&mut event.payload)).ok();
     Ok(Json(FullEvent {

@@ -17,6 +17,7 @@ use super::answer::{Refusal, text, time};
 use super::logs::Attempt;
 use super::request::Id;
 use crate::call::Call;
+use crate::messages::explained;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(delivery)).routes(routes!(event))
@@ -95,7 +96,7 @@ async fn delivery(
     Id(id): Id<DeliveryId>,
 ) -> Result<Json<DeliveryExplanation>, Refusal> {
     let explained = rest.explainer.delivery(&call, id).await?;
-    Ok(Json(explained.into()))
+    Ok(Json(explained::delivery(explained).into()))
 }
 
 /// Explains where an event went and where not
@@ -105,7 +106,7 @@ async fn delivery(
     params(("event_id" = String, Path, description = "The event's id.")),
     responses((status = 200, description = "The event and its deliveries, explained.", body = EventExplanation)))]
 async fn event(State(rest): State<Rest>, call: Call, Id(id): Id<EventId>) -> Result<Json<EventExplanation>, Refusal> {
-    let explained = rest.explainer.event(&call, id).await?;
+    let explained = explained::event(rest.explainer.event(&call, id).await?);
     let event = explained.event.unwrap_or_default();
     Ok(Json(EventExplanation {
         event_id: event.id,

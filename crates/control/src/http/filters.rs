@@ -5,7 +5,6 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_domain::EndpointId;
-use tidings_proto::pb;
 use tidings_service::problem::Document;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +14,7 @@ use super::Rest;
 use super::answer::{Refusal, text};
 use super::request::{Body, Id};
 use crate::call::Call;
+use crate::filters::{self, Trial, Tried};
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(try_filter))
@@ -87,37 +87,36 @@ async fn try_filter(
 ) -> Result<Json<FilterVerdict>, Refusal> {
     let asked = asked.unwrap_or_default();
     let payload = asked.payload.map(|payload| Box::<str>::from(payload).into_string());
-    let request = pb::TryFilterRequest {
-        endpoint_id: id.to_string(),
-        filter: asked.filter.unwrap_or_default(),
+    let trial = Trial {
+        filter: asked.filter.and_then(text),
         event_type: asked.event_type.unwrap_or_default(),
         payload: payload.unwrap_or_default().into_bytes(),
         event_id: asked.event_id.unwrap_or_default(),
     };
-    let tried = rest.filters.try_out(&call, request).await?;
+    let tried = rest.filters.try_out(&call, id, trial).await?;
     Ok(Json(tried.into()))
 }
 
-impl From<pb::TryFilterResponse> for FilterVerdict {
-    fn from(tried: pb::TryFilterResponse) -> Self {
+impl From<Tried> for FilterVerdict {
+    fn from(tried: Tried) -> Self {
         Self {
             matched: tried.matched,
-            error: text(tried.error),
-            event_type: tried.event_type,
+            error: tried.error,
+            event_type: tried.event_type.to_string(),
             subscriptions: tried.subscriptions.into_iter().map(Into::into).collect(),
         }
     }
 }
 
-impl From<pb::TriedSubscription> for TriedSubscription {
-    fn from(tried: pb::TriedSubscription) -> Self {
+impl From<filters::TriedSubscription> for TriedSubscription {
+    fn from(tried: filters::TriedSubscription) -> Self {
         Self {
-            pattern: tried.pattern,
-            disabled: tried.disabled,
-            filter: text(tried.filter),
+            pattern: tried.subscription.pattern.to_string(),
+            disabled: !tried.subscription.enabled,
+            filter: tried.subscription.filter,
             type_matched: tried.type_matched,
             filter_matched: tried.filter_matched,
-            error: text(tried.error),
+            error: tried.error,
         }
     }
 }

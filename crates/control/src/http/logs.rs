@@ -66,7 +66,11 @@ async fn list(
 ) -> Result<Json<Page<LogEntry>>, Refusal> {
     let has_bodies = asked.rest.bodies()?;
     let question = asked.into_message()?;
-    let page = rest.logs.list(&call.authorization, question).await.map_err(as_asked)?;
+    let page = rest
+        .logs
+        .list_attempts(&call.authorization, question)
+        .await
+        .map_err(as_asked)?;
     let attempts = stream::iter(page.attempts)
         .map(async |attempt| match has_bodies {
             true => with_bodies(&rest, &call, attempt).await,
@@ -115,7 +119,7 @@ async fn export(State(rest): State<Rest>, call: Call, Asked(asked): Asked<With<E
     let format = asked.rest.format()?;
     let question = asked.into_message()?;
     // What is to be refused is refused before the file begins.
-    let first = rest.logs.list(&call.authorization, question.clone()).await;
+    let first = rest.logs.list_attempts(&call.authorization, question.clone()).await;
     let first = first.map_err(as_asked)?;
     Ok(export::file(rest.logs, call.authorization, question, first, format))
 }
@@ -153,7 +157,7 @@ async fn watch(
     params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The attempt.", body = Attempt)))]
 async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Json<Attempt>, Refusal> {
-    let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
+    let attempt = rest.logs.get_attempt(&call.authorization, id.to_string()).await?;
     Ok(Json(attempt.into()))
 }
 
@@ -164,7 +168,7 @@ async fn show(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Re
     tag = "webhooks", params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
 async fn request_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Response, Refusal> {
-    let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
+    let attempt = rest.logs.get_attempt(&call.authorization, id.to_string()).await?;
     Ok(file(&format!("{id}-request"), attempt.request_body))
 }
 
@@ -175,7 +179,7 @@ async fn request_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId
     tag = "webhooks", params(("attempt_id" = String, Path, description = "The attempt's id.")),
     responses((status = 200, description = "The bytes.", body = Vec<u8>, content_type = "application/octet-stream")))]
 async fn response_body(State(rest): State<Rest>, call: Call, Id(id): Id<AttemptId>) -> Result<Response, Refusal> {
-    let attempt = rest.logs.get(&call.authorization, id.to_string()).await?;
+    let attempt = rest.logs.get_attempt(&call.authorization, id.to_string()).await?;
     Ok(file(&format!("{id}-response"), attempt.response_body))
 }
 
@@ -192,7 +196,7 @@ pub(super) fn file(name: &str, bytes: Vec<u8>) -> Response {
 
 /// The attempt in full, or as it is if its time to be kept has just ended.
 async fn with_bodies(rest: &Rest, call: &Call, attempt: pb::Attempt) -> Result<pb::Attempt, Status> {
-    match rest.logs.get(&call.authorization, attempt.id.clone()).await {
+    match rest.logs.get_attempt(&call.authorization, attempt.id.clone()).await {
         Err(status) if status.code() == Code::NotFound => Ok(attempt),
         found => found,
     }

@@ -21,13 +21,13 @@ use tidings_store::answers::{Answer, AnswerClaim, AnswerKey};
 use tidings_store::{Answers, ClaimToken};
 
 use super::{MAX_BODY, Rest};
-use crate::send_test;
+use crate::dispatchers;
 
 /// Name of the header, which a POST may have once.
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Time for which a claim of a key is valid. Longer than any operation takes: a test waits for its receiver as long as
 /// a dialect may.
-const LEASE: Duration = send_test::DEADLINE.saturating_add(Duration::from_secs(20));
+const LEASE: Duration = dispatchers::DEADLINE.saturating_add(Duration::from_secs(20));
 /// Headers that are kept and given again with an answer.
 const KEPT_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, ETAG, LOCATION];
 

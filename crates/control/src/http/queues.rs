@@ -18,6 +18,7 @@ use super::answer::{Page, Refusal, text, time};
 use super::logs::file;
 use super::request::{Asked, At, limit};
 use crate::call::Call;
+use crate::logs::QueueState;
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new()
@@ -104,7 +105,7 @@ struct Part {
     (status = 200, description = "The queues.", body = Page<Queue>)))]
 async fn list(State(rest): State<Rest>, call: Call) -> Result<Json<Page<Queue>>, Refusal> {
     call.require_operator()?;
-    let found = rest.logs.queues(&call.authorization).await?;
+    let found = rest.logs.queues(&call).await?;
     Ok(Json(Page::all(found.queues.into_iter().map(Queue::from).collect())))
 }
 
@@ -244,14 +245,14 @@ fn all(queue: String) -> pb::SettleParkedRequest {
     }
 }
 
-impl From<pb::QueueDepth> for Queue {
-    fn from(depth: pb::QueueDepth) -> Self {
+impl From<QueueState> for Queue {
+    fn from(queue: QueueState) -> Self {
         Self {
-            name: depth.name,
-            kind: depth.kind,
-            ready: depth.ready,
-            consumers: depth.consumers,
-            stuck: depth.stuck,
+            name: queue.name,
+            kind: queue.kind,
+            ready: queue.ready,
+            consumers: queue.consumers,
+            stuck: queue.stuck,
         }
     }
 }

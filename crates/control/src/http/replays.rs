@@ -136,9 +136,9 @@ struct Retry {
     /// Result: `sent_again` (a new delivery), `due_now` (its wait was ended), `already_due` (it was not waiting any
     /// more) or `under_way` (its attempt was on its way). The last two changed nothing.
     #[schema(example = "due_now")]
-    result: String,
+    result: &'static str,
     /// The result in an English sentence.
-    note: String,
+    note: &'static str,
 }
 
 /// Query of the list of replays.
@@ -175,7 +175,7 @@ async fn create(
 ) -> Result<impl IntoResponse, Refusal> {
     call.require(Scope::Manage)?;
     let new = NewReplay {
-        rows: asked.rows.into_message(asked.tenant_id)?,
+        rows: asked.rows.into_rows(asked.tenant_id)?,
         to: given(asked.endpoint_id.as_deref(), "endpoint_id")?,
         only_undelivered: asked.only_undelivered,
         per_second: per_second(asked.per_second)?,
@@ -200,9 +200,12 @@ async fn preview(
     Body(asked): Body<PreviewBody>,
 ) -> Result<Json<Preview>, Refusal> {
     call.require(Scope::Read)?;
-    let rows = asked.rows.into_message(asked.tenant_id)?;
-    let (rows, at_least) = rest.replays.preview(&call, rows).await?;
-    Ok(Json(Preview { rows, at_least }))
+    let rows = asked.rows.into_rows(asked.tenant_id)?;
+    let counted = rest.replays.preview(&call, &rows).await?;
+    Ok(Json(Preview {
+        rows: counted.rows,
+        at_least: counted.at_least,
+    }))
 }
 
 /// Lists a tenant's replays
@@ -312,7 +315,7 @@ async fn retry(
 ) -> Result<(StatusCode, Json<Retry>), Refusal> {
     let retried = rest.replays.retry(&call, id).await?;
     let retry = Retry {
-        delivery_id: retried.delivery_id,
+        delivery_id: retried.delivery.to_string(),
         result: retried.result,
         note: retried.note,
     };

@@ -254,8 +254,8 @@ impl From<signature::Workbench> for AttemptSignature {
             secret_headers: secret_headers
                 .map(|(header, sent)| SecretHeader { header, sent })
                 .collect(),
-            attempt_id: bench.attempt.id,
-            dialect: bench.attempt.dialect,
+            attempt_id: bench.attempt.to_string(),
+            dialect: bench.dialect,
             signatures: bench.signatures.into_iter().map(Signature::from).collect(),
         }
     }

@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use super::Rest;
 use super::answer::Page;
 use crate::call::Call;
-use crate::system::{Finding as Found, PeerState, Shown};
+use crate::peers::PeerState;
+use crate::system::{Finding as Found, Shown};
 
 pub(super) fn router() -> OpenApiRouter<Rest> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(findings))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidings_domain::outcome::StatusRange;
-use tidings_domain::{Authentication, EndpointId, Overrides, RateLimit, Schedule, Secret, Subscription};
-use tidings_proto::pb;
+use tidings_domain::{Authentication, EndpointId, Overrides, RateLimit, Schedule, Secret, Subscription, Timestamp};
+use tidings_proto::{duration_from, pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::{optional, required};
 use tidings_store::registry::EndpointState;
@@ -21,6 +21,18 @@ pub(crate) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
 
 pub(crate) fn missing(field: &str) -> Problem {
     Problem::invalid("field_missing", format!("`{field}` is missing")).at(field)
+}
+
+/// Reads a time that may be left out. Fails with `time_invalid`.
+pub(crate) fn time(at: Option<&prost_types::Timestamp>, field: &str) -> Result<Option<Timestamp>, Problem> {
+    let wrong = || Problem::invalid("time_invalid", "this is not a time between the years 1 and 9999").at(field);
+    at.map(|at| timestamp_from(at).ok_or_else(wrong)).transpose()
+}
+
+/// Reads a duration that may be left out. Fails with `duration_invalid`.
+pub(crate) fn length(length: Option<&prost_types::Duration>, field: &str) -> Result<Option<Duration>, Problem> {
+    let wrong = || Problem::invalid("duration_invalid", "a duration is not negative").at(field);
+    length.map(|length| duration_from(length).ok_or_else(wrong)).transpose()
 }
 
 pub(crate) fn new_endpoint(asked: pb::Endpoint, enabled: bool) -> Result<NewEndpoint, Problem> {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use tidings_domain::{ErasureId, EventId, Scope, TenantId};
 use tidings_service::problem::Problem;
-use tidings_service::request::required;
 use tidings_store::Store;
 use tidings_store::erasures::{Erasure, Removed};
-use tonic::Status;
 
 use crate::call::Call;
+use crate::error::Error;
 use crate::logs::LogClient;
 use crate::now;
 
@@ -20,11 +19,10 @@ pub struct Erasures {
 
 impl Erasures {
     /// Starts to erase one event's content.
-    pub async fn of_event(&self, call: &Call, event: EventId) -> Result<Erasure, Status> {
+    pub async fn of_event(&self, call: &Call, event: EventId) -> Result<Erasure, Error> {
         call.require(Scope::Manage)?;
-        let found = self.logs.event(&call.authorization, event.to_string()).await?;
-        let tenant = required(&found.event.unwrap_or_default().tenant_id, "tenant_id")?;
-        Ok(self.create(call, tenant, Some(event)).await?)
+        let found = self.logs.event(call, event).await?;
+        Ok(self.create(call, found.summary.tenant, Some(event)).await?)
     }
 
     /// Starts to erase everything of a tenant, whether or not it still exists.

@@ -10,19 +10,18 @@ mod sentences;
 use std::time::Duration;
 
 use tidings_dialect::Dialects;
-use tidings_domain::{DeliveryId, Endpoint, EndpointId, EventId, Scope, TenantId, Timestamp};
-use tidings_proto::{pb, timestamp_from};
+use tidings_domain::{DeliveryId, Endpoint, EndpointId, EventId, Scope, Timestamp};
 use tidings_service::problem::Problem;
-use tidings_service::request::required;
+use tidings_store::ledger::EventSummary;
 use tokio::time::{Instant, timeout_at};
-use tonic::Status;
 
-use self::fact::{Fact, message, text};
+use self::fact::Fact;
 use self::sentences::{Verdict, of_delivery, of_event, of_missing};
 use crate::Book;
 use crate::call::Call;
-use crate::logs::LogClient;
-use crate::send_test::DispatcherClient;
+use crate::dispatchers::{DispatcherClient, EndpointView};
+use crate::error::Error;
+use crate::logs::{Attempt, Delivery, LogClient};
 use crate::signing::Signing;
 
 /// Attempts shown of a delivery, and read of an event, at most.
@@ -30,7 +29,7 @@ const MAX_ATTEMPTS: usize = 50;
 const MAX_ATTEMPTS_OF_EVENT: u32 = 200;
 /// Time for all dispatchers' answers in one explanation. An event may have hundreds of endpoints, and with the
 /// dispatchers down each query would take its full timeout.
-const GATES_WITHIN: Duration = Duration::from_secs(2);
+const VIEWS_WITHIN: Duration = Duration::from_secs(2);
 /// The most endpoints of one tenant that are looked at.
 const MAX_ENDPOINTS: u32 = 1_000;
 
@@ -41,81 +40,90 @@ pub struct Explainer {
     pub(crate) dispatchers: DispatcherClient,
 }
 
+/// Explanation of a delivery, or of the lack of one at an endpoint.
+pub struct DeliveryExplanation {
+    /// `None` where there is none, because the endpoint did not want the event.
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) endpoint: EndpointId,
+    /// The endpoint's name for people; `None` if it is gone.
+    pub(crate) endpoint_name: Option<String>,
+    pub(crate) verdict: Verdict,
+    /// History of the delivery.
+    pub(crate) facts: Vec<Fact>,
+    /// Expected next steps; empty if nothing will happen.
+    pub(crate) next: Vec<Fact>,
+    /// Attempts, oldest first.
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// Explanation of an event: where it went, and where not.
+pub struct EventExplanation {
+    pub(crate) event: EventSummary,
+    pub(crate) facts: Vec<Fact>,
+    /// Every delivery of the event, and every other endpoint of the tenant.
+    pub(crate) deliveries: Vec<DeliveryExplanation>,
+}
+
 /// A delivery with everything that its explanation depends on.
 struct Known<'a> {
-    delivery: &'a pb::Delivery,
+    delivery: &'a Delivery,
     /// `None` if it was deleted.
     endpoint: Option<&'a Endpoint>,
     /// Attempts, oldest first.
-    attempts: &'a [pb::Attempt],
+    attempts: &'a [Attempt],
     /// The number of attempts that the schedule allows.
     attempts_in_all: usize,
     /// A dispatcher's present view of the endpoint, if one answered.
-    gate: Option<&'a pb::DescribeEndpointResponse>,
+    view: Option<&'a EndpointView>,
     now: Timestamp,
 }
 
 impl Explainer {
     /// Explains one delivery and its next step.
-    pub async fn delivery(&self, call: &Call, id: DeliveryId) -> Result<pb::DeliveryExplanation, Status> {
+    pub async fn delivery(&self, call: &Call, id: DeliveryId) -> Result<DeliveryExplanation, Error> {
         call.require(Scope::Read)?;
-        let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
-        let filter = pb::AttemptFilter {
-            tenant_id: delivery.tenant_id.clone(),
-            delivery_id: delivery.id.clone(),
-            ..pb::AttemptFilter::default()
-        };
-        let attempts = self.attempts(call, filter).await?;
-        let endpoint = match delivery.endpoint_id.parse::<EndpointId>() {
-            Ok(id) => self.book.registry.endpoint(id).await.map_err(Problem::from)?,
-            Err(_) => None,
-        };
-        let until = Instant::now() + GATES_WITHIN;
+        let delivery = self.logs.delivery(call, id).await?;
+        let attempts = self
+            .logs
+            .attempts_of_delivery(call, delivery.tenant, delivery.id, MAX_ATTEMPTS_OF_EVENT)
+            .await?;
+        let endpoint = self.book.registry.endpoint(delivery.endpoint).await;
+        let endpoint = endpoint.map_err(Problem::from)?;
+        let until = Instant::now() + VIEWS_WITHIN;
         Ok(self.explain(delivery, endpoint.as_ref(), attempts, until).await)
     }
 
     /// Explains where an event went and where not.
-    pub async fn event(&self, call: &Call, id: EventId) -> Result<pb::EventExplanation, Status> {
+    pub async fn event(&self, call: &Call, id: EventId) -> Result<EventExplanation, Error> {
         call.require(Scope::Read)?;
-        let found = self.logs.event(&call.authorization, id.to_string()).await?;
-        let event = pb::Event {
-            payload: Vec::new(),
-            ..found.event.unwrap_or_default()
-        };
-        let tenant: TenantId = required(&event.tenant_id, "tenant_id")?;
-        let filter = pb::AttemptFilter {
-            tenant_id: event.tenant_id.clone(),
-            event_id: event.id.clone(),
-            ..pb::AttemptFilter::default()
-        };
-        let attempts = self.attempts(call, filter).await?;
+        let found = self.logs.event(call, id).await?;
+        let event = found.summary;
+        let attempts = self
+            .logs
+            .attempts_of_event(call, event.tenant, event.id, MAX_ATTEMPTS_OF_EVENT)
+            .await?;
         let endpoints = self
             .book
             .registry
-            .endpoints(tenant, None, MAX_ENDPOINTS)
+            .endpoints(event.tenant, None, MAX_ENDPOINTS)
             .await
             .map_err(Problem::from)?;
-        let until = Instant::now() + GATES_WITHIN;
+        let until = Instant::now() + VIEWS_WITHIN;
         let mut explained = Vec::new();
         for delivery in found.deliveries {
-            let of_it = attempts.iter().filter(|attempt| attempt.delivery_id == delivery.id);
+            let of_it = attempts.iter().filter(|attempt| attempt.delivery == delivery.id);
             let of_it = of_it.cloned().collect();
-            let endpoint = endpoints
-                .iter()
-                .find(|endpoint| endpoint.id.to_string() == delivery.endpoint_id);
+            let endpoint = endpoints.iter().find(|endpoint| endpoint.id == delivery.endpoint);
             explained.push(self.explain(delivery, endpoint, of_it, until).await);
         }
         for endpoint in &endpoints {
-            let id = endpoint.id.to_string();
-            if !explained.iter().any(|delivery| delivery.endpoint_id == id) {
+            if !explained.iter().any(|delivery| delivery.endpoint == endpoint.id) {
                 explained.push(missing(endpoint, &event));
             }
         }
-        let facts = of_event(&event, &explained);
-        Ok(pb::EventExplanation {
-            sentences: fact::sentences(&facts),
-            facts: message(&facts),
-            event: Some(event),
+        Ok(EventExplanation {
+            facts: of_event(&event, &explained),
+            event,
             deliveries: explained,
         })
     }
@@ -123,15 +131,15 @@ impl Explainer {
     /// Explains a delivery; dispatchers are queried until a deadline.
     async fn explain(
         &self,
-        delivery: pb::Delivery,
+        delivery: Delivery,
         endpoint: Option<&Endpoint>,
-        mut attempts: Vec<pb::Attempt>,
+        mut attempts: Vec<Attempt>,
         until: Instant,
-    ) -> pb::DeliveryExplanation {
+    ) -> DeliveryExplanation {
         attempts.sort_by_key(|attempt| attempt.number);
         attempts.truncate(MAX_ATTEMPTS);
         // Only what waits depends on what dispatchers think of the endpoint.
-        let gate = match endpoint {
+        let view = match endpoint {
             Some(endpoint) if matches!(delivery.state.as_str(), "pending" | "scheduled" | "held") => {
                 let asked = timeout_at(until, self.dispatchers.describe(endpoint.id)).await;
                 asked.ok().flatten()
@@ -143,7 +151,7 @@ impl Explainer {
             endpoint,
             attempts: &attempts,
             attempts_in_all: endpoint.map_or(0, |endpoint| self.attempts_in_all(endpoint)),
-            gate: gate.as_ref(),
+            view: view.as_ref(),
             now: Timestamp::now(),
         };
         let mut told = of_delivery(&known);
@@ -153,20 +161,18 @@ impl Explainer {
             told.facts.extend(rotation);
         }
         // A time is a promise, which nobody keeps for an endpoint that is gone or off.
-        let delivery = pb::Delivery {
+        let delivery = Delivery {
             due_at: delivery
                 .due_at
                 .filter(|_| endpoint.is_some_and(|endpoint| endpoint.enabled)),
             ..delivery
         };
-        pb::DeliveryExplanation {
-            endpoint_id: delivery.endpoint_id.clone(),
-            endpoint_name: endpoint.map(name).unwrap_or_default(),
-            verdict: told.verdict.as_str().to_owned(),
-            sentences: fact::sentences(&told.facts),
-            facts: message(&told.facts),
-            next: text(&told.next),
-            next_facts: message(&told.next),
+        DeliveryExplanation {
+            endpoint: delivery.endpoint,
+            endpoint_name: endpoint.map(name),
+            verdict: told.verdict,
+            facts: told.facts,
+            next: told.next,
             delivery: Some(delivery),
             attempts,
         }
@@ -179,30 +185,19 @@ impl Explainer {
         let schedule = own.or_else(|| dialect.map(|dialect| dialect.schedule()));
         schedule.map_or(0, |schedule| schedule.waits().len() + 1)
     }
-
-    /// Attempts that pass a filter, without headers and bodies.
-    async fn attempts(&self, call: &Call, filter: pb::AttemptFilter) -> Result<Vec<pb::Attempt>, Status> {
-        let question = pb::ListAttemptsRequest {
-            filter: Some(filter),
-            page_size: MAX_ATTEMPTS_OF_EVENT,
-            page_token: String::new(),
-        };
-        Ok(self.logs.list(&call.authorization, question).await?.attempts)
-    }
 }
 
 /// An endpoint for which there is no delivery of the event.
-fn missing(endpoint: &Endpoint, event: &pb::Event) -> pb::DeliveryExplanation {
-    let accepted = event.accepted_at.as_ref().and_then(timestamp_from);
-    let (verdict, fact): (Verdict, Fact) = of_missing(endpoint, &event.event_type, accepted);
-    pb::DeliveryExplanation {
+fn missing(endpoint: &Endpoint, event: &EventSummary) -> DeliveryExplanation {
+    let (verdict, fact) = of_missing(endpoint, &event.event_type, event.accepted_at);
+    DeliveryExplanation {
         delivery: None,
-        endpoint_id: endpoint.id.to_string(),
-        endpoint_name: name(endpoint),
-        verdict: verdict.as_str().to_owned(),
-        sentences: vec![fact.sentence().to_owned()],
-        facts: message(&[fact]),
-        ..pb::DeliveryExplanation::default()
+        endpoint: endpoint.id,
+        endpoint_name: Some(name(endpoint)),
+        verdict,
+        facts: vec![fact],
+        next: Vec::new(),
+        attempts: Vec::new(),
     }
 }
 

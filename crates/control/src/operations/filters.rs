@@ -7,18 +7,16 @@
 use std::sync::Arc;
 
 use tidings_dialect::{Dialect, Dialects, canonical};
-use tidings_domain::{Endpoint, EventId, EventType, Subscription, Timestamp};
+use tidings_domain::{Endpoint, EndpointId, EventId, EventType, Subscription, Timestamp};
 use tidings_payload::{EventView, Filter, Verdict};
-use tidings_proto::{pb, timestamp_from};
 use tidings_service::problem::Problem;
 use tidings_service::request::optional;
-use tonic::Status;
 
 use crate::call::Call;
 use crate::endpoints::Endpoints;
+use crate::error::Error;
 use crate::event_types::named;
 use crate::logs::LogClient;
-use crate::messages::asked::endpoint_id;
 
 /// The largest payload that is given to try, bytes.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -30,8 +28,42 @@ pub struct Filters {
     pub(crate) logs: LogClient,
 }
 
+/// A filter to try, and the event to try it on: a past one, or one that is made up of type and payload.
+pub struct Trial {
+    /// The filter; the endpoint's subscriptions are tried if there is none.
+    pub(crate) filter: Option<String>,
+    /// The event's type; if empty, one that the dialect has a sample of.
+    pub(crate) event_type: String,
+    /// The event's content; the dialect's sample if empty.
+    pub(crate) payload: Vec<u8>,
+    /// The id of a past event; empty for none.
+    pub(crate) event_id: String,
+}
+
+/// The match of an event against a filter or subscriptions.
+pub struct Tried {
+    /// `true` if the filter matches, or else if the endpoint would get the event.
+    pub(crate) matched: bool,
+    /// The error of evaluating the given filter, in which case it does not match.
+    pub(crate) error: Option<String>,
+    pub(crate) event_type: EventType,
+    /// The endpoint's subscriptions one by one, if those were tried.
+    pub(crate) subscriptions: Vec<TriedSubscription>,
+}
+
+/// The match of an event against one subscription.
+pub(crate) struct TriedSubscription {
+    pub(crate) subscription: Subscription,
+    /// `true` if the pattern matches the type.
+    pub(crate) type_matched: bool,
+    /// `true` if the filter matches, or if there is none.
+    pub(crate) filter_matched: bool,
+    /// The error of evaluating the filter.
+    pub(crate) error: Option<String>,
+}
+
 /// The event a filter is evaluated against.
-struct Tried {
+struct Sample {
     event_type: EventType,
     occurred_at: Timestamp,
     payload: Vec<u8>,
@@ -39,43 +71,39 @@ struct Tried {
 
 impl Filters {
     /// Evaluates the given filter, or else the endpoint's subscriptions, on an event.
-    pub async fn try_out(&self, call: &Call, asked: pb::TryFilterRequest) -> Result<pb::TryFilterResponse, Status> {
-        let endpoint = self.endpoints.get(call, endpoint_id(&asked.endpoint_id)?).await?;
-        let filter = match asked.filter.as_str() {
-            "" => None,
-            text => Some(compile(text)?),
-        };
-        let tried = self.event(call, &endpoint, asked).await?;
-        let event = EventView::new(&tried.event_type, tried.occurred_at, &tried.payload);
-        let event_type = tried.event_type.to_string();
+    pub async fn try_out(&self, call: &Call, endpoint: EndpointId, trial: Trial) -> Result<Tried, Error> {
+        let endpoint = self.endpoints.get(call, endpoint).await?;
+        let filter = trial.filter.as_deref().map(compile).transpose()?;
+        let sample = self.event(call, &endpoint, trial).await?;
+        let event = EventView::new(&sample.event_type, sample.occurred_at, &sample.payload);
         if let Some(filter) = filter {
             let Verdict { matched, error } = filter.verdict(&event);
-            return Ok(pb::TryFilterResponse {
+            return Ok(Tried {
                 matched,
-                error: error.unwrap_or_default(),
-                event_type,
+                error,
+                event_type: sample.event_type,
                 subscriptions: Vec::new(),
             });
         }
         let subscriptions: Vec<_> = endpoint
             .subscriptions
-            .iter()
-            .map(|subscription| try_subscription(subscription, &tried.event_type, &event))
+            .into_iter()
+            .map(|subscription| try_subscription(subscription, &sample.event_type, &event))
             .collect();
-        Ok(pb::TryFilterResponse {
+        Ok(Tried {
             matched: subscriptions
                 .iter()
-                .any(|one| !one.disabled && one.type_matched && one.filter_matched),
-            error: String::new(),
-            event_type,
+                .any(|one| one.subscription.enabled && one.type_matched && one.filter_matched),
+            error: None,
+            event_type: sample.event_type,
             subscriptions,
         })
     }
 
-    async fn event(&self, call: &Call, endpoint: &Endpoint, asked: pb::TryFilterRequest) -> Result<Tried, Status> {
-        match optional::<EventId>(&asked.event_id, "event_id")? {
-            None => Ok(self.made_up(endpoint, asked)?),
-            Some(_) if !asked.event_type.is_empty() || !asked.payload.is_empty() => {
+    async fn event(&self, call: &Call, endpoint: &Endpoint, trial: Trial) -> Result<Sample, Error> {
+        match optional::<EventId>(&trial.event_id, "event_id")? {
+            None => Ok(self.made_up(endpoint, trial)?),
+            Some(_) if !trial.event_type.is_empty() || !trial.payload.is_empty() => {
                 let detail = "a past event has a type and a payload of its own: leave `event_type` and `payload` out";
                 Err(Problem::invalid("event_contradiction", detail).at("event_id").into())
             }
@@ -84,10 +112,9 @@ impl Filters {
     }
 
     /// An event that the endpoint's tenant published.
-    async fn past(&self, call: &Call, endpoint: &Endpoint, id: EventId) -> Result<Tried, Status> {
-        let found = self.logs.event(&call.authorization, id.to_string()).await?;
-        let event = found.event.unwrap_or_default();
-        if event.tenant_id != endpoint.tenant.to_string() {
+    async fn past(&self, call: &Call, endpoint: &Endpoint, id: EventId) -> Result<Sample, Error> {
+        let event = self.logs.event(call, id).await?;
+        if event.summary.tenant != endpoint.tenant {
             let detail = format!("{id} is no event of the endpoint's tenant");
             return Err(Problem::not_found("event_unknown", detail).at("event_id").into());
         }
@@ -95,25 +122,21 @@ impl Filters {
             let detail = format!("the payload of {id} is no longer stored: try another event");
             return Err(Problem::conflict("payload_gone", detail).at("event_id").into());
         }
-        Ok(Tried {
-            event_type: named(&event.event_type, "event_type")?,
-            occurred_at: event
-                .occurred_at
-                .as_ref()
-                .and_then(timestamp_from)
-                .unwrap_or_else(Timestamp::now),
+        Ok(Sample {
+            event_type: event.summary.event_type,
+            occurred_at: event.summary.occurred_at,
             payload: event.payload,
         })
     }
 
     /// Builds an event from the given fields, and the dialect's samples for the missing ones.
-    fn made_up(&self, endpoint: &Endpoint, asked: pb::TryFilterRequest) -> Result<Tried, Problem> {
+    fn made_up(&self, endpoint: &Endpoint, trial: Trial) -> Result<Sample, Problem> {
         let dialect = self.dialects.get(&endpoint.dialect).ok_or_else(|| {
             let detail = format!("there is no dialect `{}` any more: choose another", endpoint.dialect);
             Problem::conflict("dialect_unknown", detail)
         })?;
-        let (event_type, payload) = made_up(endpoint, dialect, &asked.event_type, asked.payload, MAX_PAYLOAD)?;
-        Ok(Tried {
+        let (event_type, payload) = made_up(endpoint, dialect, &trial.event_type, trial.payload, MAX_PAYLOAD)?;
+        Ok(Sample {
             event_type,
             payload,
             occurred_at: Timestamp::now(),
@@ -148,11 +171,7 @@ fn compile(text: &str) -> Result<Filter, Problem> {
     Filter::compile(text).map_err(|error| Problem::invalid("filter_invalid", error.to_string()).at("filter"))
 }
 
-fn try_subscription(
-    subscription: &Subscription,
-    event_type: &EventType,
-    event: &EventView<'_>,
-) -> pb::TriedSubscription {
+fn try_subscription(subscription: Subscription, event_type: &EventType, event: &EventView<'_>) -> TriedSubscription {
     let (filter_matched, error) = match subscription.filter.as_deref().map(Filter::compile) {
         None => (true, None),
         Some(Ok(filter)) => {
@@ -162,13 +181,11 @@ fn try_subscription(
         // It was checked when it was configured, by another version of Tidings then.
         Some(Err(error)) => (false, Some(error.to_string())),
     };
-    pb::TriedSubscription {
-        pattern: subscription.pattern.to_string(),
-        disabled: !subscription.enabled,
-        filter: subscription.filter.clone().unwrap_or_default(),
+    TriedSubscription {
         type_matched: subscription.pattern.matches(event_type),
         filter_matched,
-        error: error.unwrap_or_default(),
+        error,
+        subscription,
     }
 }
 

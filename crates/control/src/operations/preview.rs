@@ -5,10 +5,8 @@
 //! address, and tokens of an authorization server.
 
 use bytes::Bytes;
-use http::header;
-use tidings_dialect::{CasedHeaderName, Message, Request};
+use tidings_dialect::{Message, Request};
 use tidings_domain::{Authorization, Endpoint, EndpointId, EventId, Scope, Timestamp};
-use tidings_proto::pb;
 use tidings_service::problem::Problem;
 use url::Position;
 
@@ -83,15 +81,15 @@ fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
             .iter()
             .any(|(other, _)| other.as_str().eq_ignore_ascii_case(name))
     };
-    let usual = |name: header::HeaderName, value: String| (CasedHeaderName::from(name).to_string(), value);
     let host = endpoint.url[Position::BeforeHost..Position::AfterPort].to_owned();
     // What a dispatcher adds by itself (`send/usual.rs`), in its order.
     let usual = [
-        usual(header::HOST, host),
-        usual(header::ACCEPT, "*/*".to_owned()),
-        usual(header::ACCEPT_ENCODING, ACCEPT_ENCODING.to_owned()),
-        usual(header::CONTENT_LENGTH, request.body.len().to_string()),
-    ];
+        ("Host", host),
+        ("Accept", "*/*".to_owned()),
+        ("Accept-Encoding", ACCEPT_ENCODING.to_owned()),
+        ("Content-Length", request.body.len().to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
     let own = request.headers.iter().map(|(name, value)| {
         let value = match value.is_sensitive() {
             true => MASK.to_owned(),
@@ -115,15 +113,4 @@ fn headers(endpoint: &Endpoint, request: &Request) -> Vec<(String, String)> {
         .chain(added.map(|name| (name, MASK.to_owned())))
         .chain(kind.map(|kind| ("Authorization".to_owned(), format!("{kind} {MASK}"))))
         .collect()
-}
-
-impl Preview {
-    /// Header lines as attempts have them.
-    pub(crate) fn header_lines(&self) -> Vec<pb::Header> {
-        let line = |(name, value): &(String, String)| pb::Header {
-            name: name.clone(),
-            value: value.clone(),
-        };
-        self.headers.iter().map(line).collect()
-    }
 }

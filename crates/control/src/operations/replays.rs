@@ -2,36 +2,28 @@
 //!
 //! Control validates and stores replays; the log service works them off.
 
+mod rows;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use prost::Message as _;
 use tidings_domain::{DeliveryId, Endpoint, EndpointId, ReplayId, Scope, TenantId, Timestamp};
-use tidings_proto::pb::log_rows;
-use tidings_proto::{pb, timestamp};
 use tidings_service::problem::Problem;
-use tidings_service::request::{optional, required};
+use tidings_service::request::optional;
 use tidings_store::Store;
 use tidings_store::ledger::Counted;
 use tidings_store::replays::{Progress, Replay, ReplayState, Retried};
-use tonic::{Code, Status};
 
+pub use self::rows::{AttemptFilter, DeliveryFilter, Filter, Rows};
 use crate::call::Call;
 use crate::endpoints::{Endpoints, tenant_missing};
+use crate::error::Error;
 use crate::logs::LogClient;
-use crate::{audit, now};
+use crate::{audit, messages, now};
 
 /// Default number of deliveries that a replay makes per second.
 const PER_SECOND: u32 = 200;
 const MAX_PER_SECOND: u32 = 10_000;
-
-/// `true` if an error says nothing about the request and may pass in a moment.
-fn can_pass(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled
-    )
-}
 
 pub struct Replays {
     pub(crate) store: Arc<dyn Store>,
@@ -41,7 +33,7 @@ pub struct Replays {
 
 pub struct NewReplay {
     /// The selected rows of the log.
-    pub rows: pb::LogRows,
+    pub rows: Rows,
     /// The endpoint to send everything to; `None` for where each went before.
     pub to: Option<EndpointId>,
     /// `true` to leave out events that the endpoint has received by now.
@@ -50,16 +42,25 @@ pub struct NewReplay {
     pub per_second: u32,
 }
 
+/// The result of sending one delivery again.
+pub struct Retry {
+    /// The delivery to look at: a new one, or the same whose wait was ended.
+    pub(crate) delivery: DeliveryId,
+    /// A word for programs, such as `due_now`.
+    pub(crate) result: &'static str,
+    /// The same as a sentence.
+    pub(crate) note: &'static str,
+}
+
 impl Replays {
-    /// Counts the rows that a replay would visit; `true` if there may be more.
-    pub async fn preview(&self, call: &Call, rows: pb::LogRows) -> Result<(u64, bool), Status> {
+    /// Counts the rows that a replay would visit.
+    pub async fn preview(&self, call: &Call, rows: &Rows) -> Result<Counted, Error> {
         call.require(Scope::Read)?;
-        let counted = self.logs.count(&call.authorization, rows).await?;
-        Ok((counted.rows, counted.at_least))
+        self.logs.count(call, rows).await
     }
 
     /// Validates and stores a replay, which the log service begins at once.
-    pub async fn create(&self, call: &Call, mut new: NewReplay) -> Result<Replay, Status> {
+    pub async fn create(&self, call: &Call, mut new: NewReplay) -> Result<Replay, Error> {
         call.require(Scope::Manage)?;
         let tenant = owner(call, &mut new.rows)?;
         let per_second = per_second(new.per_second)?;
@@ -67,7 +68,7 @@ impl Replays {
             Some(to) => {
                 self.of_tenant(call, to, tenant).await?;
             }
-            None if matches!(new.rows.rows, Some(log_rows::Rows::Events(_))) => {
+            None if matches!(new.rows.filter, Filter::Events { .. }) => {
                 let detail = "events belong to no single endpoint: name the endpoint to send them to";
                 return Err(Problem::invalid("endpoint_missing", detail).at("endpoint_id").into());
             }
@@ -75,12 +76,12 @@ impl Replays {
         }
         // What was accepted after the replay was asked for is not meant.
         let at = now();
-        end_at(&mut new.rows, at);
+        new.rows.until.get_or_insert(end(at));
         let counted = self.counted(call, &new.rows).await?;
         let replay = Replay {
             id: ReplayId::new(),
             tenant,
-            rows: new.rows.encode_to_vec().into(),
+            rows: messages::rows::store(&new.rows),
             to: new.to,
             only_undelivered: new.only_undelivered,
             per_second,
@@ -99,21 +100,17 @@ impl Replays {
     }
 
     /// Counts the rows of a new replay, as far as the log can at the moment. Invalid conditions are rejected.
-    async fn counted(&self, call: &Call, rows: &pb::LogRows) -> Result<Counted, Status> {
-        match self.logs.count(&call.authorization, rows.clone()).await {
-            Ok(counted) => Ok(Counted {
-                rows: counted.rows,
-                at_least: counted.at_least,
-            }),
+    async fn counted(&self, call: &Call, rows: &Rows) -> Result<Counted, Error> {
+        match self.logs.count(call, rows).await {
             // The job visits the rows in any case, so a log that can't count them right now is no reason to refuse it.
-            Err(status) if can_pass(status.code()) => {
-                tracing::debug!(%status, "the rows of a replay can't be counted right now");
+            Err(error) if error.can_pass() => {
+                tracing::debug!(%error, "the rows of a replay can't be counted right now");
                 Ok(Counted {
                     rows: 0,
                     at_least: true,
                 })
             }
-            Err(refused) => Err(refused),
+            counted => counted,
         }
     }
 
@@ -126,7 +123,7 @@ impl Replays {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         per_second: u32,
-    ) -> Result<Replay, Status> {
+    ) -> Result<Replay, Error> {
         call.require(Scope::Manage)?;
         let endpoint = self.endpoints.find(call, endpoint).await?;
         let Some(since) = since else {
@@ -136,17 +133,17 @@ impl Replays {
             let detail = "`until` must be later than `since`";
             return Err(Problem::invalid("range_empty", detail).at("until").into());
         }
-        let filter = pb::DeliveryFilter {
-            tenant_id: endpoint.tenant.to_string(),
+        let filter = DeliveryFilter {
             endpoint_id: endpoint.id.to_string(),
             states: vec!["exhausted".into()],
-            since: Some(timestamp(since)),
-            until: until.map(timestamp),
-            ..pb::DeliveryFilter::default()
+            ..DeliveryFilter::default()
         };
         let new = NewReplay {
-            rows: pb::LogRows {
-                rows: Some(log_rows::Rows::Deliveries(filter)),
+            rows: Rows {
+                tenant_id: endpoint.tenant.to_string(),
+                since: Some(since),
+                until,
+                filter: Filter::Deliveries(filter),
             },
             to: None,
             // What arrived after all, by a retry of its own, is not sent again.
@@ -193,14 +190,11 @@ impl Replays {
     }
 
     /// Sends one delivery again: one that has ended as a new delivery, one that waits by ending its wait.
-    pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<pb::RetryDeliveryResponse, Status> {
+    pub async fn retry(&self, call: &Call, id: DeliveryId) -> Result<Retry, Error> {
         call.require(Scope::Manage)?;
-        let delivery = self.logs.delivery(&call.authorization, id.to_string()).await?;
-        let (tenant, endpoint) = (
-            required(&delivery.tenant_id, "tenant_id")?,
-            required(&delivery.endpoint_id, "endpoint_id")?,
-        );
-        let endpoint = self.of_tenant(call, endpoint, tenant).await?;
+        let delivery = self.logs.delivery(call, id).await?;
+        let tenant = delivery.tenant;
+        let endpoint = self.of_tenant(call, delivery.endpoint, tenant).await?;
         if delivery.state == "held" && !endpoint.enabled {
             let detail = "its endpoint is disabled, so it would only be held again: enable the endpoint";
             return Err(Problem::conflict("endpoint_disabled", detail).into());
@@ -211,30 +205,25 @@ impl Replays {
             .retry_delivery(id, tenant, now(), &entry)
             .await
             .map_err(Problem::from)?;
-        match retried {
-            Some(Retried::Again(new)) => Ok(told(
+        let (delivery, result, note) = match retried {
+            Some(Retried::Again(new)) => (
                 new,
                 "sent_again",
                 "It had ended: this new delivery of its event is sent.",
-            )),
-            Some(Retried::Hastened) => Ok(told(id, "due_now", "It waited: its next attempt is due now.")),
-            Some(Retried::AlreadyDue) => Ok(told(
-                id,
-                "already_due",
-                "Its next attempt was already due: nothing changed.",
-            )),
-            Some(Retried::UnderWay) => Ok(told(
-                id,
-                "under_way",
-                "Its attempt is on its way already: nothing changed.",
-            )),
+            ),
+            Some(Retried::Hastened) => (id, "due_now", "It waited: its next attempt is due now."),
+            Some(Retried::AlreadyDue) => (id, "already_due", "Its next attempt was already due: nothing changed."),
+            Some(Retried::UnderWay) => (id, "under_way", "Its attempt is on its way already: nothing changed."),
             Some(Retried::NotAgain) => {
                 let detail =
                     "its event only tested the endpoint, or its content was erased: there is nothing left to send";
-                Err(Problem::conflict("nothing_to_send", detail).into())
+                return Err(Problem::conflict("nothing_to_send", detail).into());
             }
-            None => Err(Problem::not_found("delivery_unknown", format!("there is no delivery {id}")).into()),
-        }
+            None => {
+                return Err(Problem::not_found("delivery_unknown", format!("there is no delivery {id}")).into());
+            }
+        };
+        Ok(Retry { delivery, result, note })
     }
 
     /// Puts a replay into another state; one that is there already stays as it is.
@@ -286,41 +275,18 @@ impl Replays {
     }
 }
 
-fn told(delivery: DeliveryId, result: &str, note: &str) -> pb::RetryDeliveryResponse {
-    pb::RetryDeliveryResponse {
-        delivery_id: delivery.to_string(),
-        result: result.to_owned(),
-        note: note.to_owned(),
-    }
-}
-
 /// Determines the tenant of the rows, and restricts them to it.
-fn owner(call: &Call, rows: &mut pb::LogRows) -> Result<TenantId, Problem> {
-    let named = match &mut rows.rows {
-        Some(log_rows::Rows::Attempts(filter)) => &mut filter.tenant_id,
-        Some(log_rows::Rows::Deliveries(filter)) => &mut filter.tenant_id,
-        Some(log_rows::Rows::Events(filter)) => &mut filter.tenant_id,
-        None => {
-            let detail = "name the rows to use: attempts, deliveries or events";
-            return Err(Problem::invalid("rows_missing", detail).at("rows"));
-        }
-    };
-    let tenant = call.tenant(optional(named, "tenant_id")?)?.ok_or_else(tenant_missing)?;
-    *named = tenant.to_string();
+fn owner(call: &Call, rows: &mut Rows) -> Result<TenantId, Problem> {
+    let named = optional(&rows.tenant_id, "tenant_id")?;
+    let tenant = call.tenant(named)?.ok_or_else(tenant_missing)?;
+    rows.tenant_id = tenant.to_string();
     Ok(tenant)
 }
 
-/// Leaves out what comes after this time.
-fn end_at(rows: &mut pb::LogRows, at: Timestamp) {
-    let until = match &mut rows.rows {
-        Some(log_rows::Rows::Attempts(filter)) => &mut filter.until,
-        Some(log_rows::Rows::Deliveries(filter)) => &mut filter.until,
-        Some(log_rows::Rows::Events(filter)) => &mut filter.until,
-        None => return,
-    };
+/// The end of what is meant by a replay that is asked for at this time.
+fn end(at: Timestamp) -> Timestamp {
     // Ids bear milliseconds: what was made in this one is meant as well.
-    let end = at.saturating_add(Duration::from_millis(1)).unwrap_or(at);
-    until.get_or_insert(timestamp(end));
+    at.saturating_add(Duration::from_millis(1)).unwrap_or(at)
 }
 
 fn per_second(asked: u32) -> Result<u32, Problem> {

@@ -16,17 +16,16 @@ mod secrets;
 use std::sync::Arc;
 
 use tidings_dialect::{Dialect, Dialects, Message, Scheme};
-use tidings_domain::{AttemptId, Endpoint, EndpointId, EventId, EventType, Scope, Secret, Timestamp};
-use tidings_proto::{pb, timestamp_from};
+use tidings_domain::{AttemptId, Endpoint, Scope, Secret};
 use tidings_service::problem::Problem;
-use tonic::{Code, Status};
 
 pub(crate) use self::bodies::Difference;
 pub(crate) use self::compare::{Comparison, Received};
 pub(crate) use self::finding::Finding;
 use crate::call::Call;
 use crate::endpoints::Endpoints;
-use crate::logs::LogClient;
+use crate::error::Error;
+use crate::logs::{AttemptInFull, Event, LogClient};
 
 /// Checks the signatures of attempts.
 pub struct Signatures {
@@ -80,7 +79,9 @@ impl State {
 
 /// The material for checking an attempt's signatures.
 pub(crate) struct Workbench {
-    pub(crate) attempt: pb::Attempt,
+    pub(crate) attempt: AttemptId,
+    /// The dialect that the request was written in.
+    pub(crate) dialect: String,
     pub(crate) state: State,
     pub(crate) signatures: Vec<Signature>,
     /// The headers that show the secret itself, and whether they were sent.
@@ -116,8 +117,9 @@ pub(crate) struct Check {
 
 /// The inputs of an attempt's signatures.
 struct Evidence {
-    attempt: pb::Attempt,
-    event: pb::Event,
+    attempt: AttemptInFull,
+    /// `None` if it is not kept any more.
+    event: Option<Event>,
     dialect: Option<Arc<Dialect>>,
     endpoint: Option<Endpoint>,
 }
@@ -125,7 +127,7 @@ struct Evidence {
 impl Signatures {
     /// Checks the signatures of an attempt. Keys are included on request, which requires the scope `manage` and is
     /// recorded in the audit log.
-    pub(crate) async fn check(&self, call: &Call, id: AttemptId, with_keys: bool) -> Result<Workbench, Status> {
+    pub(crate) async fn check(&self, call: &Call, id: AttemptId, with_keys: bool) -> Result<Workbench, Error> {
         call.require(Scope::Read)?;
         if with_keys {
             call.require(Scope::Manage)?;
@@ -138,23 +140,19 @@ impl Signatures {
         Ok(evidence.workbench(may_see_all, with_keys)?)
     }
 
-    async fn evidence(&self, call: &Call, id: AttemptId) -> Result<Evidence, Status> {
-        let attempt = self.logs.get(&call.authorization, id.to_string()).await?;
-        let endpoint = match attempt.endpoint_id.parse::<EndpointId>() {
-            Ok(id) => self.endpoints.find(call, id).await.ok(),
-            Err(_) => None,
-        };
-        let event = match self.logs.event(&call.authorization, attempt.event_id.clone()).await {
-            Ok(found) => found.event.unwrap_or_default(),
+    async fn evidence(&self, call: &Call, id: AttemptId) -> Result<Evidence, Error> {
+        let attempt = self.logs.attempt(call, id).await?;
+        let event = match self.logs.event(call, attempt.summary.event).await {
+            Ok(found) => Some(found),
             // Payloads may be kept for a shorter time than attempts are.
-            Err(status) if status.code() == Code::NotFound => pb::Event::default(),
-            Err(status) => return Err(status),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
         };
         Ok(Evidence {
-            dialect: self.dialects.get(&attempt.dialect).cloned(),
+            dialect: self.dialects.get(&attempt.summary.dialect).cloned(),
+            endpoint: self.endpoints.find(call, attempt.summary.endpoint).await.ok(),
             attempt,
             event,
-            endpoint,
         })
     }
 }
@@ -173,12 +171,13 @@ impl Evidence {
             _ => Vec::new(),
         };
         let secret_headers = self.dialect.iter().flat_map(|dialect| dialect.secret_headers());
-        let was_sent = |name: &str| headers::sent(&self.attempt.request_headers, name).is_some();
+        let was_sent = |name: &str| headers::value(&self.attempt.request_headers, name).is_some();
         Ok(Workbench {
             secret_headers: secret_headers
                 .map(|name| (name.to_string(), was_sent(name.as_str())))
                 .collect(),
-            attempt: self.attempt,
+            attempt: self.attempt.summary.id,
+            dialect: self.attempt.summary.dialect,
             state,
             signatures,
             may_see_all,
@@ -216,40 +215,20 @@ impl Evidence {
         String::from_utf8_lossy(&self.attempt.request_body).into_owned()
     }
 
-    fn sent_at(&self) -> Timestamp {
-        let at = self.attempt.started_at.as_ref().and_then(timestamp_from);
-        at.unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
     /// The texts that the attempt's signatures would cover if this were its body.
     fn signed_texts(&self, dialect: &Dialect, body: &str) -> Result<Vec<String>, Problem> {
-        let unreadable = |what: &str| {
-            let detail = format!("the log contains {what} that can't be read");
-            Problem::internal("log_unreadable", detail)
-        };
-        let event_id: EventId = self.attempt.event_id.parse().map_err(|_| unreadable("an event's id"))?;
-        let event_type: EventType = self
-            .attempt
-            .event_type
-            .parse()
-            .map_err(|_| unreadable("an event type"))?;
+        let attempt = &self.attempt.summary;
         let overrides = self.endpoint.as_ref().map(|endpoint| endpoint.overrides.clone());
         let overrides = overrides.unwrap_or_default();
-        let payload: &[u8] = match self.event.payload.len() {
-            0 => b"null",
-            _ => &self.event.payload,
-        };
+        let event = self.event.as_ref();
+        let payload = event.map(|event| event.payload.as_slice());
+        let payload = payload.filter(|payload| !payload.is_empty()).unwrap_or(b"null");
         let message = Message {
-            event_id,
-            event_type: &event_type,
-            occurred_at: self
-                .event
-                .occurred_at
-                .as_ref()
-                .and_then(timestamp_from)
-                .unwrap_or(self.sent_at()),
-            sent_at: self.sent_at(),
-            attempt: self.attempt.number,
+            event_id: attempt.event,
+            event_type: &attempt.event_type,
+            occurred_at: event.map_or(attempt.started_at, |event| event.summary.occurred_at),
+            sent_at: attempt.started_at,
+            attempt: attempt.number,
             payload,
             properties: &overrides.properties,
             settings: &overrides.settings,
@@ -267,7 +246,7 @@ impl Evidence {
         with_keys: bool,
     ) -> Signature {
         let header = scheme.header().to_string();
-        let sent = headers::sent(&self.attempt.request_headers, &header).map(str::to_owned);
+        let sent = headers::value(&self.attempt.request_headers, &header).map(str::to_owned);
         let checks = held.iter().filter(|(_, secret)| scheme.takes(secret));
         let check = |(held, secret): &(Held, Secret)| {
             let value = scheme.sign(secret, signed.as_bytes());

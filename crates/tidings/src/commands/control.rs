@@ -1,8 +1,9 @@
 //! `tidings control`: the role that manages the registry.
 
+use tidings_control::dispatchers::DispatcherClient;
 use tidings_control::logs::LogClient;
-use tidings_control::send_test::DispatcherClient;
-use tidings_control::system::{About, Peer};
+use tidings_control::peers::Peer;
+use tidings_control::system::About;
 use tidings_service::serve;
 
 use crate::config::ConfigArgs;

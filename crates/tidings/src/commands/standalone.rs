@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tidings_control::dispatchers::DispatcherClient;
 use tidings_control::keys::bootstrap_key;
 use tidings_control::logs::LogClient;
-use tidings_control::send_test::DispatcherClient;
 use tidings_domain::key::Token;
 use tidings_domain::{Actor, ApiKey, AuditEntry, Timestamp};
 use tidings_queue::Queue;

@@ -204,7 +204,7 @@ pub(super) struct Preview {
 impl From<preview::Preview> for Preview {
     fn from(preview: preview::Preview) -> Self {
         Self {
-            request_headers: preview.header_lines().into_iter().map(Into::into).collect(),
+            request_headers: preview.headers.into_iter().map(Header::from).collect(),
             request_body: String::from_utf8_lossy(&preview.body).into_owned(),
             event_type: preview.event_type,
             url: preview.url,

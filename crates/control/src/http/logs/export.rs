@@ -55,7 +55,7 @@ fn pages(
             if question.page_token.is_empty() {
                 return Ok(None);
             }
-            let page = logs.list(&authorization, question).await?;
+            let page = logs.list_attempts(&authorization, question).await?;
             Ok(Some((page.attempts, page.next_page_token)))
         }
     });

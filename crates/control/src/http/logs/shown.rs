@@ -181,6 +181,12 @@ impl From<pb::Attempt> for Summary {
     }
 }
 
+impl From<(String, String)> for Header {
+    fn from((name, value): (String, String)) -> Self {
+        Self { name, value }
+    }
+}
+
 impl From<pb::Header> for Header {
     fn from(header: pb::Header) -> Self {
         Self {

@@ -53,7 +53,7 @@ pub(super) async fn events(
     seen: Option<AttemptId>,
 ) -> Result<impl Stream<Item = Result<Event, Status>>, Status> {
     // Opened before the list is read, so that nothing falls between the two; what is in both is left out below.
-    let told = rest.logs.watch(&call.authorization, filter.clone()).await?;
+    let told = rest.logs.watch_attempts(&call.authorization, filter.clone()).await?;
     let since = match seen {
         Some(seen) => since(&rest, &call, filter, seen).await?,
         None => Since::default(),
@@ -103,7 +103,7 @@ async fn since(rest: &Rest, call: &Call, filter: pb::AttemptFilter, seen: Attemp
     let seen = seen.to_string();
     let mut attempts = Vec::new();
     for _ in 0..MAX_PAGES {
-        let page = rest.logs.list(&call.authorization, question.clone()).await?;
+        let page = rest.logs.list_attempts(&call.authorization, question.clone()).await?;
         // An id begins with its time, and its text sorts as it does.
         attempts.extend(page.attempts.into_iter().filter(|attempt| attempt.id > seen));
         question.page_token = page.next_page_token;

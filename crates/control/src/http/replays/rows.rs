@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use tidings_domain::Timestamp;
+use tidings_proto::pb;
 use tidings_proto::pb::log_rows;
-use tidings_proto::{pb, timestamp};
 use tidings_service::problem::Problem;
 use utoipa::ToSchema;
 
 use crate::http::answer::{length, text, time};
-use crate::http::request::duration;
+use crate::http::request;
+use crate::replays::{self, AttemptFilter, DeliveryFilter, Filter};
 
 /// Rows of the log, selected by exactly one kind of filter.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
@@ -120,21 +121,20 @@ struct Events {
 }
 
 impl Rows {
-    pub(super) fn into_message(self, tenant_id: Option<String>) -> Result<pb::LogRows, Problem> {
-        let tenant_id = tenant_id.unwrap_or_default();
-        let rows = match (self.deliveries, self.attempts, self.events) {
-            (Some(which), None, None) => log_rows::Rows::Deliveries(pb::DeliveryFilter {
-                tenant_id,
-                endpoint_id: which.endpoint_id.unwrap_or_default(),
-                event_id: which.event_id.unwrap_or_default(),
-                states: which.states,
-                since: which.since.map(timestamp),
-                until: which.until.map(timestamp),
-            }),
+    pub(super) fn into_rows(self, tenant_id: Option<String>) -> Result<replays::Rows, Problem> {
+        let (since, until, filter) = match (self.deliveries, self.attempts, self.events) {
+            (Some(which), None, None) => {
+                let filter = DeliveryFilter {
+                    endpoint_id: which.endpoint_id.unwrap_or_default(),
+                    event_id: which.event_id.unwrap_or_default(),
+                    states: which.states,
+                };
+                (which.since, which.until, Filter::Deliveries(filter))
+            }
             (None, Some(which), None) => {
-                let length = |text: Option<String>, field: &str| text.map(|text| duration(&text, field)).transpose();
-                log_rows::Rows::Attempts(pb::AttemptFilter {
-                    tenant_id,
+                let length =
+                    |text: Option<String>, field: &str| text.map(|text| request::length(&text, field)).transpose();
+                let filter = AttemptFilter {
                     endpoint_id: which.endpoint_id.unwrap_or_default(),
                     event_id: which.event_id.unwrap_or_default(),
                     delivery_id: which.delivery_id.unwrap_or_default(),
@@ -146,22 +146,24 @@ impl Rows {
                     min_duration: length(which.min_duration, "min_duration")?,
                     max_duration: length(which.max_duration, "max_duration")?,
                     error_contains: which.error_contains.unwrap_or_default(),
-                    since: which.since.map(timestamp),
-                    until: which.until.map(timestamp),
-                })
+                };
+                (which.since, which.until, Filter::Attempts(filter))
             }
-            (None, None, Some(which)) => log_rows::Rows::Events(pb::EventFilter {
-                tenant_id,
-                event_types: which.event_types,
-                since: which.since.map(timestamp),
-                until: which.until.map(timestamp),
-            }),
+            (None, None, Some(which)) => {
+                let event_types = which.event_types;
+                (which.since, which.until, Filter::Events { event_types })
+            }
             _ => {
                 let detail = "give exactly one of `deliveries`, `attempts` and `events`";
                 return Err(Problem::invalid("rows_ambiguous", detail).at("rows"));
             }
         };
-        Ok(pb::LogRows { rows: Some(rows) })
+        Ok(replays::Rows {
+            tenant_id: tenant_id.unwrap_or_default(),
+            since,
+            until,
+            filter,
+        })
     }
 }
 

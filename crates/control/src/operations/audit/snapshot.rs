@@ -15,6 +15,7 @@ use tidings_store::replays;
 
 use self::rows::Rows;
 use crate::messages::authentication::about;
+use crate::messages::rows::read_stored;
 use crate::signing::previous_secret_until;
 
 #[derive(Serialize)]
@@ -279,7 +280,8 @@ impl From<&replays::Replay> for Replay {
         Self {
             id: replay.id.to_string(),
             tenant_id: replay.tenant.to_string(),
-            rows: Rows::read(&replay.rows),
+            // None of any kind if they can't be read.
+            rows: read_stored(&replay.rows).map(Rows::from).unwrap_or_default(),
             endpoint_id: replay.to.map(|to| to.to_string()),
             only_undelivered: replay.only_undelivered,
             per_second: replay.per_second,

@@ -1,15 +1,14 @@
 use std::time::Duration;
 
-use bytes::Bytes;
-use prost::Message as _;
 use tidings_domain::{
     Authentication, Authorization, CredentialsIn, DisabledReason, Overrides, RateLimit, ReplayId, Schedule,
     SchemaValidation, Subscription, TenantSettings, Timestamp,
 };
-use tidings_proto::pb;
 use tidings_store::replays::{Progress, ReplayState};
 
 use super::*;
+use crate::messages;
+use crate::replays::{AttemptFilter, Filter, Rows};
 
 const AT: &str = "2026-01-07T15:30:00.5Z";
 
@@ -153,19 +152,21 @@ fn a_tenant_and_its_key_are_kept_in_this_shape() {
 
 #[test]
 fn a_replay_is_kept_in_this_shape() {
-    let filter = pb::AttemptFilter {
+    let filter = AttemptFilter {
         status_classes: vec![5],
-        min_duration: Some(tidings_proto::duration(Duration::from_millis(250))),
-        since: Some(tidings_proto::timestamp(at())),
-        ..pb::AttemptFilter::default()
+        min_duration: Some(Duration::from_millis(250)),
+        ..AttemptFilter::default()
     };
-    let rows = pb::LogRows {
-        rows: Some(pb::log_rows::Rows::Attempts(filter)),
+    let rows = Rows {
+        tenant_id: String::new(),
+        since: Some(at()),
+        until: None,
+        filter: Filter::Attempts(filter),
     };
     let replay = Replay {
         id: "rpl_01900000000070008000000000000004".parse::<ReplayId>().unwrap(),
         tenant: "ten_01900000000070008000000000000001".parse().unwrap(),
-        rows: Bytes::from(rows.encode_to_vec()),
+        rows: messages::rows::store(&rows),
         to: None,
         only_undelivered: true,
         per_second: 200,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use tidings_domain::Timestamp;
-use tidings_proto::pb;
 
 /// The value of an absent argument, so that each code always has the same arguments.
 const NONE: &str = "none";
@@ -12,9 +11,12 @@ const NONE: &str = "none";
 /// One statement of an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
-    code: &'static str,
-    arguments: BTreeMap<&'static str, String>,
-    sentence: String,
+    /// A stable name for programs, such as `attempt_failed`.
+    pub(crate) code: &'static str,
+    /// Values in the sentence, by name; what is not known is `none`.
+    pub(crate) arguments: BTreeMap<&'static str, String>,
+    /// The same for people, in English.
+    pub(crate) sentence: String,
 }
 
 impl Fact {
@@ -58,18 +60,4 @@ pub(crate) fn sentences(facts: &[Fact]) -> Vec<String> {
 /// All that is said as one text.
 pub(crate) fn text(facts: &[Fact]) -> String {
     sentences(facts).join(" ")
-}
-
-/// Converts facts to messages.
-pub(crate) fn message(facts: &[Fact]) -> Vec<pb::Fact> {
-    let one = |fact: &Fact| pb::Fact {
-        code: fact.code.to_owned(),
-        arguments: fact
-            .arguments
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
-        sentence: fact.sentence.clone(),
-    };
-    facts.iter().map(one).collect()
 }

@@ -6,16 +6,17 @@ mod held;
 use std::time::Duration;
 
 use tidings_domain::{DisabledReason, Endpoint, Timestamp};
-use tidings_proto::{pb, timestamp_from};
 
 pub(super) use self::event::{of_event, of_missing};
 use self::held::held;
 use super::Known;
 use super::fact::Fact;
+use crate::dispatchers::EndpointView;
+use crate::logs::Attempt;
 
 /// A word for programs that says how a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Delivered,
     GivenUp,
     Cancelled,
@@ -30,7 +31,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::GivenUp => "given_up",
@@ -81,31 +82,23 @@ pub(super) fn of_delivery(known: &Known<'_>) -> Explanation {
     Explanation { verdict, facts, next }
 }
 
-fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> Fact {
+fn of_attempt(known: &Known<'_>, attempt: &Attempt) -> Fact {
     let all = Some(known.attempts_in_all).filter(|all| *all >= attempt.number as usize);
     let number = match all {
         Some(all) => format!("Attempt {} of {all}", attempt.number),
         None => format!("Attempt {}", attempt.number),
     };
-    let at = time(attempt.started_at.as_ref());
-    let took = attempt
-        .duration
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .map(|duration| duration.as_millis());
-    let after = took.map(|took| format!(" after {took} ms")).unwrap_or_default();
+    let (at, took) = (shown(attempt.started_at), attempt.duration.as_millis());
     let about = |fact: Fact| {
         let fact = fact.with("number", attempt.number).with_some("all", all);
-        fact.at("at", attempt.started_at.as_ref().and_then(timestamp_from))
-            .with_some("took", took)
+        fact.with("at", attempt.started_at).with("took", took)
     };
+    let status = attempt.status_code;
     if attempt.outcome == "succeeded" {
-        let sentence = format!(
-            "{number} at {at} was answered with {}{after}: delivered.",
-            attempt.status_code
-        );
-        return about(Fact::new("attempt_delivered", sentence)).with("status", attempt.status_code);
+        let status = status.unwrap_or(0);
+        let sentence = format!("{number} at {at} was answered with {status} after {took} ms: delivered.");
+        return about(Fact::new("attempt_delivered", sentence)).with("status", status);
     }
-    let status = Some(attempt.status_code).filter(|status| *status > 0);
     let what = match status {
         Some(status) => status.to_string(),
         None => reason(&attempt.failure_reason).to_owned(),
@@ -117,7 +110,7 @@ fn of_attempt(known: &Known<'_>, attempt: &pb::Attempt) -> Fact {
     };
     let fact = Fact::new(
         "attempt_failed",
-        format!("{number} at {at} failed with {what}{after}{error}."),
+        format!("{number} at {at} failed with {what} after {took} ms{error}."),
     );
     about(fact)
         .with_some("status", status)
@@ -139,16 +132,7 @@ fn asked_rest(known: &Known<'_>, due: Timestamp) -> Option<&'static str> {
     let last = known.attempts.last()?;
     let (_, rest) = last.error.split_once("asked for no request within ")?;
     let rest = humantime::parse_duration(rest).ok()?;
-    let took = last
-        .duration
-        .and_then(|took| Duration::try_from(took).ok())
-        .unwrap_or_default();
-    let ended = last
-        .started_at
-        .as_ref()
-        .and_then(timestamp_from)?
-        .checked_add(took)
-        .ok()?;
+    let ended = last.started_at.checked_add(last.duration).ok()?;
     let waits = Duration::try_from(due.duration_since(ended)).ok()?;
     (waits.abs_diff(rest) <= Duration::from_secs(2)).then_some(", as the endpoint asked (`Retry-After`)")
 }
@@ -176,11 +160,14 @@ fn given_up(known: &Known<'_>) -> Fact {
             "given_up_unwritten",
             "It can't be written in the endpoint's dialect, which no other attempt would change: given up.",
         ),
-        Some(last) if last.outcome == "failed_final" => Fact::new(
-            "given_up_final",
-            format!("{} is final for this endpoint: given up.", last.status_code),
-        )
-        .with("status", last.status_code),
+        Some(last) if last.outcome == "failed_final" => {
+            let status = last.status_code.unwrap_or(0);
+            Fact::new(
+                "given_up_final",
+                format!("{status} is final for this endpoint: given up."),
+            )
+            .with("status", status)
+        }
         _ => Fact::new(
             "given_up_schedule",
             format!(
@@ -193,8 +180,7 @@ fn given_up(known: &Known<'_>) -> Fact {
 }
 
 fn cancelled(known: &Known<'_>) -> Fact {
-    let cancelled = known.delivery.updated_at.as_ref();
-    let at = time(cancelled);
+    let at = shown(known.delivery.updated_at);
     let (code, sentence) = match known.delivery.reason.as_str() {
         "endpoint_deleted" => (
             "cancelled_endpoint_deleted",
@@ -230,8 +216,9 @@ fn cancelled(known: &Known<'_>) -> Fact {
         ),
         other => ("cancelled_otherwise", format!("Cancelled at {at}: {other}.")),
     };
-    let fact = Fact::new(code, sentence).at("at", cancelled.and_then(timestamp_from));
-    fact.with("reason", &known.delivery.reason)
+    Fact::new(code, sentence)
+        .with("at", known.delivery.updated_at)
+        .with("reason", &known.delivery.reason)
 }
 
 fn retry_it(known: &Known<'_>) -> Fact {
@@ -254,7 +241,7 @@ fn retry_it(known: &Known<'_>) -> Fact {
     );
     Fact::new("nothing_more_unless_asked", sentence)
         .with("enabled", endpoint.enabled)
-        .with("delivery_id", &known.delivery.id)
+        .with("delivery_id", known.delivery.id)
 }
 
 /// The prospects of a delivery that waits for an endpoint that is off or gone.
@@ -288,8 +275,7 @@ fn due(known: &Known<'_>) -> Vec<Fact> {
         return vec![prevented];
     }
     let next = known.delivery.attempts + 1;
-    let due = known.delivery.due_at.as_ref().and_then(timestamp_from);
-    let due = match due {
+    let due = match known.delivery.due_at {
         Some(due) if due > known.now => {
             let asked = asked_rest(known, due);
             let sentence = format!("Attempt {next} is due at {}{}.", shown(due), asked.unwrap_or_default());
@@ -299,7 +285,10 @@ fn due(known: &Known<'_>) -> Vec<Fact> {
             fact.with("asked", asked.is_some())
         }
         _ => {
-            let again = again(known).filter(|_| !known.delivery.kept_by_ledger);
+            let again = known
+                .delivery
+                .published_again_at
+                .filter(|_| !known.delivery.kept_by_ledger);
             let fact = Fact::new(
                 "attempt_due_now",
                 format!("Attempt {next} is due now.{}", again_if(again)),
@@ -307,26 +296,25 @@ fn due(known: &Known<'_>) -> Vec<Fact> {
             fact.with("number", next).at("again", again)
         }
     };
-    let circuit = known.gate.filter(|gate| gate.circuit != "closed").map(|gate| {
+    let circuit = known.view.filter(|view| view.is_open).map(|view| {
         let sentence = format!(
             "The circuit is open{}: unless a probe is answered well until then, it is deferred and held.{}",
-            open_since(gate),
+            open_since(view),
             circuit(known)
         );
-        open(Fact::new("circuit_open_until_then", sentence), gate)
+        open(Fact::new("circuit_open_until_then", sentence), view)
     });
     [Some(due), circuit].into_iter().flatten().collect()
 }
 
 /// Adds the time since which a circuit is open, and the number of failures.
-fn open(fact: Fact, gate: &pb::DescribeEndpointResponse) -> Fact {
-    fact.at("since", gate.open_since.as_ref().and_then(timestamp_from))
-        .with("failures", gate.failures)
+fn open(fact: Fact, view: &EndpointView) -> Fact {
+    fact.at("since", view.open_since).with("failures", view.failures)
 }
 
 /// A fact about deliveries that the ledger keeps although they are due, or were never attempted.
 fn overdue(known: &Known<'_>) -> Option<Fact> {
-    let due = known.delivery.due_at.as_ref().and_then(timestamp_from)?;
+    let due = known.delivery.due_at?;
     if !known.delivery.kept_by_ledger || (known.delivery.attempts > 0 && due > known.now) {
         return None;
     }
@@ -334,11 +322,6 @@ fn overdue(known: &Known<'_>) -> Option<Fact> {
         "kept_by_ledger",
         "It is not in the queue: the ledger keeps it, and publishes it as soon as it is due and the queue takes it.",
     ))
-}
-
-/// The time at which the sweeper publishes a delivery again that should be in the queue.
-fn again(known: &Known<'_>) -> Option<Timestamp> {
-    known.delivery.published_again_at.as_ref().and_then(timestamp_from)
 }
 
 fn again_if(at: Option<Timestamp>) -> String {
@@ -363,7 +346,7 @@ fn pending(known: &Known<'_>) -> (Fact, Fact) {
         return (Fact::new("waits_in_lane", "It waits in its lane."), prevented);
     }
     let next = known.delivery.attempts + 1;
-    let again = again(known);
+    let again = known.delivery.published_again_at;
     let soon = format!(
         "Attempt {next} is made as soon as a dispatcher takes it.{}",
         again_if(again)
@@ -375,48 +358,45 @@ fn pending(known: &Known<'_>) -> (Fact, Fact) {
             "It waits in its lane, or its attempt is under way.",
         )
     };
-    let Some(gate) = known.gate else {
+    let Some(view) = known.view else {
         return (waits(), soon);
     };
-    if gate.circuit != "closed" {
-        let why = format!("Deferred: the circuit is open{}.{}", open_since(gate), circuit(known));
+    if view.is_open {
+        let why = format!("Deferred: the circuit is open{}.{}", open_since(view), circuit(known));
         return (
-            open(Fact::new("deferred_circuit_open", why), gate),
+            open(Fact::new("deferred_circuit_open", why), view),
             Fact::new(
                 "tried_again_soon",
                 "It is tried again in some seconds, and held if the circuit stays open.",
             ),
         );
     }
-    if gate.under_way >= gate.window && gate.window > 0 {
+    if view.under_way >= view.window && view.window > 0 {
         let why = format!(
             "Deferred: the endpoint has {} requests under way, as many as it takes at once right now.",
-            gate.under_way
+            view.under_way
         );
-        return (Fact::new("deferred_busy", why).with("requests", gate.under_way), soon);
+        return (Fact::new("deferred_busy", why).with("requests", view.under_way), soon);
     }
     (waits(), soon)
 }
 
-fn open_since(gate: &pb::DescribeEndpointResponse) -> String {
-    let since = gate.open_since.as_ref().and_then(timestamp_from);
-    since.map(|at| format!(" since {}", shown(at))).unwrap_or_default()
+fn open_since(view: &EndpointView) -> String {
+    view.open_since
+        .map(|at| format!(" since {}", shown(at)))
+        .unwrap_or_default()
 }
 
 /// A dispatcher's view of an open circuit.
 fn circuit(known: &Known<'_>) -> String {
-    match known.gate {
-        Some(gate) if gate.circuit != "closed" => format!(
+    match known.view {
+        Some(view) if view.is_open => format!(
             " A dispatcher saw {} failures in a row{}, and lets one probe at a time through.",
-            gate.failures,
-            open_since(gate)
+            view.failures,
+            open_since(view)
         ),
         _ => String::new(),
     }
-}
-
-fn time(at: Option<&prost_types::Timestamp>) -> String {
-    at.and_then(timestamp_from).map(shown).unwrap_or_default()
 }
 
 /// A time as people read it: to the second, UTC.

@@ -2,15 +2,14 @@
 
 use tidings_dialect::{Dialect, Scheme};
 use tidings_domain::{AttemptId, Scope, Secret, Timestamp};
-use tidings_proto::pb;
 use tidings_service::problem::Problem;
-use tonic::Status;
 
 use super::bodies::{Difference, cause};
 use super::computed::{self, Key, Text};
 use super::finding::Finding;
 use super::{Evidence, Held, Signatures, State, headers, secrets};
 use crate::call::Call;
+use crate::error::Error;
 
 /// Largest difference between a receiver's clock and ours (Standard Webhooks' libraries: five minutes).
 const TOLERANCE_SECONDS: i64 = 300;
@@ -41,7 +40,7 @@ pub(crate) struct Comparison {
 
 impl Signatures {
     /// Lays what a receiver saw beside what was sent.
-    pub(crate) async fn compare(&self, call: &Call, id: AttemptId, received: Received) -> Result<Comparison, Status> {
+    pub(crate) async fn compare(&self, call: &Call, id: AttemptId, received: Received) -> Result<Comparison, Error> {
         call.require(Scope::Read)?;
         let evidence = self.evidence(call, id).await?;
         let header = self.header_of_another(call, &evidence, &received).await?;
@@ -59,35 +58,27 @@ impl Signatures {
         call: &Call,
         evidence: &Evidence,
         received: &Received,
-    ) -> Result<Option<Finding>, Status> {
+    ) -> Result<Option<Finding>, Error> {
         let (Some(dialect), Some(pasted)) = (&evidence.dialect, &received.headers) else {
             return Ok(None);
         };
         let pasted = headers::read(pasted);
         let Some((name, value)) = dialect.schemes().find_map(|scheme| {
             let name = scheme.header().as_str();
-            let value = value_of(&pasted, name)?;
-            let sent = headers::sent(&evidence.attempt.request_headers, name);
+            let value = headers::value(&pasted, name)?;
+            let sent = headers::value(&evidence.attempt.request_headers, name);
             (sent != Some(value)).then(|| (name.to_owned(), value.to_owned()))
         }) else {
             return Ok(None);
         };
-        let question = pb::ListAttemptsRequest {
-            filter: Some(pb::AttemptFilter {
-                delivery_id: evidence.attempt.delivery_id.clone(),
-                ..pb::AttemptFilter::default()
-            }),
-            page_size: OTHERS,
-            page_token: String::new(),
-        };
-        let page = self.logs.list(&call.authorization, question).await?;
-        for other in page
-            .attempts
-            .into_iter()
-            .filter(|other| other.id != evidence.attempt.id)
-        {
-            let other = self.logs.get(&call.authorization, other.id).await?;
-            if headers::sent(&other.request_headers, &name) == Some(value.as_str()) {
+        let own = &evidence.attempt.summary;
+        let attempts = self
+            .logs
+            .attempts_of_delivery(call, own.tenant, own.delivery, OTHERS)
+            .await?;
+        for other in attempts.into_iter().filter(|other| other.id != own.id) {
+            let found = self.logs.attempt(call, other.id).await?;
+            if headers::value(&found.request_headers, &name) == Some(value.as_str()) {
                 let detail = format!("the signature is that of attempt {} ({})", other.number, other.id);
                 let finding = Finding::fault("header_of_another", detail);
                 return Ok(Some(finding.with("n", other.number).with("attempt", other.id)));
@@ -169,7 +160,7 @@ impl Evidence {
     fn clock(&self, dialect: &Dialect, received: &Received) -> Option<Finding> {
         let at = received.received_at?;
         let is_signed = dialect.schemes().any(|scheme| scheme.signed().contains("sent_at"));
-        let seconds = at.as_second() - self.sent_at().as_second();
+        let seconds = at.as_second() - self.attempt.summary.started_at.as_second();
         let values = |finding: Finding| finding.with("n", seconds.unsigned_abs());
         if !is_signed {
             return None;
@@ -201,18 +192,13 @@ impl Evidence {
     ) -> bool {
         let name = scheme.header().as_str();
         let value = match pasted {
-            Some(pasted) => value_of(pasted, name),
-            None => headers::sent(&self.attempt.request_headers, name),
+            Some(pasted) => headers::value(pasted, name),
+            None => headers::value(&self.attempt.request_headers, name),
         };
         let secrets = held.iter().filter(|(_, secret)| scheme.takes(secret));
         let mut right = secrets.map(|(_, secret)| scheme.sign(secret, text.as_bytes()));
         value.is_some_and(|value| right.any(|right| scheme.split(value).any(|one| one == right)))
     }
-}
-
-fn value_of<'a>(pasted: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    let found = pasted.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str())
 }
 
 /// Explains the value that a receiver computed.

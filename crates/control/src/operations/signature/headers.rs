@@ -1,7 +1,5 @@
 //! The headers that a receiver saw, beside those that were sent.
 
-use tidings_proto::pb;
-
 use super::finding::Finding;
 
 /// A pasted block of headers: name and value of each line. What is no header line is passed over.
@@ -30,17 +28,17 @@ fn line(text: &str) -> Option<(String, String)> {
     is_name.then(|| (name.to_ascii_lowercase(), value.to_owned()))
 }
 
-/// The value of a header that was sent.
-pub(super) fn sent<'a>(headers: &'a [pb::Header], name: &str) -> Option<&'a str> {
-    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-    header.map(|header| header.value.as_str())
+/// The value of a header.
+pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let header = headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    header.map(|(_, value)| value.as_str())
 }
 
 /// Differences in the headers that matter to a signature.
-pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], matter: &[String]) -> Vec<Finding> {
+pub(super) fn compare(sent: &[(String, String)], received: &[(String, String)], matter: &[String]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = matter
         .iter()
-        .filter_map(|name| compare_one(name, sent(headers, name)?, received))
+        .filter_map(|name| compare_one(name, value(sent, name)?, received))
         .collect();
     if findings.is_empty() && !matter.is_empty() {
         let detail = "the headers that the signature needs are those that were sent";
@@ -50,8 +48,7 @@ pub(super) fn compare(headers: &[pb::Header], received: &[(String, String)], mat
 }
 
 fn compare_one(name: &str, sent: &str, received: &[(String, String)]) -> Option<Finding> {
-    let mut same_name = received.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
-    let Some((_, value)) = same_name.next() else {
+    let Some(value) = value(received, name) else {
         let detail = format!("the header `{name}` did not arrive, or was not pasted: check whether a proxy removes it");
         return Some(Finding::fault("header_missing", detail).with("header", name));
     };
@@ -64,7 +61,7 @@ fn compare_one(name: &str, sent: &str, received: &[(String, String)]) -> Option<
     } else if value.eq_ignore_ascii_case(sent) {
         let detail = format!("the header `{name}` was changed between upper and lower case");
         Finding::fault("header_case", detail)
-    } else if sent.starts_with(value.as_str()) {
+    } else if sent.starts_with(value) {
         let detail = format!("the header `{name}` was cut short");
         Finding::fault("header_cut", detail)
     } else {
@@ -98,10 +95,7 @@ mod tests {
 
     #[test]
     fn what_happened_to_a_header_is_named() {
-        let header = |name: &str, value: &str| pb::Header {
-            name: name.into(),
-            value: value.into(),
-        };
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let sent = [header("X-Sig", "sha256=abc"), header("X-Time", "17")];
         let matter = ["X-Sig".to_owned(), "X-Time".to_owned()];
         let codes = |pasted: &str| -> Vec<_> {

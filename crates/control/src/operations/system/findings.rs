@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use tidings_domain::Timestamp;
-use tidings_proto::pb;
 use tidings_store::StoreError;
 use tidings_store::registry::{EndpointQuery, EndpointState};
 
 use super::System;
 use crate::call::Call;
+use crate::logs::Queues;
 use crate::now;
 
 /// Limit up to which endpoints are counted.
@@ -52,14 +52,14 @@ pub(super) async fn gather(system: &System, call: &Call) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(components(system));
     findings.extend(peers(system).await);
-    match system.logs.queues(&call.authorization).await {
+    match system.logs.queues(call).await {
         Ok(found) => findings.extend(queues(&found)),
-        Err(status) => findings.push(
+        Err(error) => findings.push(
             Finding::new(
                 "queue_unknown",
-                format!("The queue can't be examined: {}.", status.message()),
+                format!("The queue can't be examined: {}.", error.detail()),
             )
-            .with("reason", status.message()),
+            .with("reason", error.detail()),
         ),
     }
     match stored(system).await {
@@ -94,7 +94,7 @@ async fn peers(system: &System) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn queues(found: &pb::ListQueuesResponse) -> Vec<Finding> {
+fn queues(found: &Queues) -> Vec<Finding> {
     let mut findings = Vec::new();
     if found.canary_missing {
         let sentence = "Messages do not come back from the shortest delay queue: the broker hands over nothing that has \
@@ -179,20 +179,21 @@ fn before(now: Timestamp, by: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::QueueState;
 
-    fn queue(name: &str, kind: &str, ready: u64, consumers: u32, stuck: u64) -> pb::QueueDepth {
-        pb::QueueDepth {
+    fn queue(name: &str, kind: &str, ready: u64, consumers: u32, stuck: u64) -> QueueState {
+        QueueState {
             name: name.into(),
+            kind: kind.into(),
             ready,
             consumers,
             stuck,
-            kind: kind.into(),
         }
     }
 
     #[test]
     fn queues_in_health_are_no_finding() {
-        let found = pb::ListQueuesResponse {
+        let found = Queues {
             queues: vec![
                 queue("tidings.work.live.00", "live", 900, 2, 0),
                 queue("tidings.work.retry.00", "retry", 0, 0, 0),
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_nobody_is_found_with_its_count() {
-        let found = pb::ListQueuesResponse {
+        let found = Queues {
             queues: vec![
                 queue("tidings.work.live.00", "live", 900, 0, 0),
                 queue("tidings.delay.v1.60000", "delay", 40, 0, 7),

@@ -1,12 +1,10 @@
 //! The rows that a replay goes through, as audit entries keep them: of one kind, and of it only what was asked for.
 
-use std::time::Duration;
-
-use prost::Message as _;
 use serde::Serialize;
 use tidings_domain::Timestamp;
-use tidings_proto::pb::log_rows;
-use tidings_proto::{pb, timestamp_from};
+
+use super::spelled;
+use crate::replays::{self, Filter};
 
 #[derive(Default, Serialize)]
 pub(super) struct Rows {
@@ -74,72 +72,47 @@ struct Period {
     until: Option<Timestamp>,
 }
 
-impl Rows {
-    /// The rows of a stored replay; none of any kind if it can't be read.
-    pub(super) fn read(stored: &[u8]) -> Self {
-        let rows = pb::LogRows::decode(stored).unwrap_or_default().rows;
-        let mut read = Self::default();
-        match rows {
-            Some(log_rows::Rows::Deliveries(chosen)) => read.deliveries = Some(chosen.into()),
-            Some(log_rows::Rows::Attempts(chosen)) => read.attempts = Some(chosen.into()),
-            Some(log_rows::Rows::Events(chosen)) => {
-                read.events = Some(Events {
+impl From<replays::Rows> for Rows {
+    fn from(rows: replays::Rows) -> Self {
+        let period = Period {
+            since: rows.since,
+            until: rows.until,
+        };
+        match rows.filter {
+            Filter::Deliveries(chosen) => Self {
+                deliveries: Some(Deliveries {
+                    endpoint_id: text(chosen.endpoint_id),
+                    event_id: text(chosen.event_id),
+                    states: chosen.states,
+                    period,
+                }),
+                ..Self::default()
+            },
+            Filter::Attempts(chosen) => Self {
+                attempts: Some(Attempts {
+                    endpoint_id: text(chosen.endpoint_id),
+                    event_id: text(chosen.event_id),
+                    delivery_id: text(chosen.delivery_id),
                     event_types: chosen.event_types,
-                    period: Period::of(chosen.since, chosen.until),
-                });
-            }
-            None => {}
-        }
-        read
-    }
-}
-
-impl From<pb::DeliveryFilter> for Deliveries {
-    fn from(chosen: pb::DeliveryFilter) -> Self {
-        Self {
-            endpoint_id: text(chosen.endpoint_id),
-            event_id: text(chosen.event_id),
-            states: chosen.states,
-            period: Period::of(chosen.since, chosen.until),
-        }
-    }
-}
-
-impl From<pb::AttemptFilter> for Attempts {
-    fn from(chosen: pb::AttemptFilter) -> Self {
-        Self {
-            endpoint_id: text(chosen.endpoint_id),
-            event_id: text(chosen.event_id),
-            delivery_id: text(chosen.delivery_id),
-            event_types: chosen.event_types,
-            status_codes: chosen.status_codes,
-            status_classes: chosen.status_classes,
-            outcomes: chosen.outcomes,
-            failure_reasons: chosen.failure_reasons,
-            min_duration: spelled(chosen.min_duration),
-            max_duration: spelled(chosen.max_duration),
-            error_contains: text(chosen.error_contains),
-            period: Period::of(chosen.since, chosen.until),
-        }
-    }
-}
-
-impl Period {
-    fn of(since: Option<prost_types::Timestamp>, until: Option<prost_types::Timestamp>) -> Self {
-        let at = |at: Option<prost_types::Timestamp>| at.as_ref().and_then(timestamp_from);
-        Self {
-            since: at(since),
-            until: at(until),
+                    status_codes: chosen.status_codes,
+                    status_classes: chosen.status_classes,
+                    outcomes: chosen.outcomes,
+                    failure_reasons: chosen.failure_reasons,
+                    min_duration: chosen.min_duration.map(spelled),
+                    max_duration: chosen.max_duration.map(spelled),
+                    error_contains: text(chosen.error_contains),
+                    period,
+                }),
+                ..Self::default()
+            },
+            Filter::Events { event_types } => Self {
+                events: Some(Events { event_types, period }),
+                ..Self::default()
+            },
         }
     }
 }
 
 fn text(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// Writes a message's duration like `1m 30s`; `None` if it is absent or negative.
-fn spelled(time: Option<prost_types::Duration>) -> Option<String> {
-    let time = Duration::try_from(time?).ok()?;
-    Some(humantime::format_duration(time).to_string())
 }

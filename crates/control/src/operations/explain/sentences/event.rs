@@ -1,23 +1,24 @@
 //! Sentences about an event as a whole, and about endpoints that did not get it.
 
 use tidings_domain::{Endpoint, EventType, Timestamp};
-use tidings_proto::{pb, timestamp_from};
+use tidings_store::ledger::EventSummary;
 
-use super::{Verdict, shown, time};
+use super::{Verdict, shown};
+use crate::explain::DeliveryExplanation;
 use crate::explain::fact::Fact;
 
 /// The reason why there is no delivery for an endpoint, as a verdict and a fact. `accepted` is the event's time of
 /// acceptance.
 pub(in crate::operations::explain) fn of_missing(
     endpoint: &Endpoint,
-    event_type: &str,
-    accepted: Option<Timestamp>,
+    event_type: &EventType,
+    accepted: Timestamp,
 ) -> (Verdict, Fact) {
     if endpoint.operational {
         let sentence = "Did not match: the endpoint gets operational events only.";
         return (Verdict::Operational, Fact::new("operational_only", sentence));
     }
-    if accepted.is_some_and(|accepted| endpoint.created_at > accepted) {
+    if endpoint.created_at > accepted {
         let sentence = format!(
             "The endpoint was made at {}, after the event was accepted.",
             shown(endpoint.created_at)
@@ -25,21 +26,18 @@ pub(in crate::operations::explain) fn of_missing(
         let fact = Fact::new("made_later", sentence).at("at", Some(endpoint.created_at));
         return (Verdict::MadeLater, fact);
     }
-    let Ok(event_type) = event_type.parse::<EventType>() else {
-        return (Verdict::NotSubscribed, Fact::new("did_not_match", "Did not match."));
-    };
-    if endpoint.wants(&event_type) {
+    if endpoint.wants(event_type) {
         let sentence = format!(
             "The endpoint subscribes to `{event_type}` now, but did not when the event was accepted; it was last changed at {}.",
             shown(endpoint.updated_at)
         );
-        let fact = Fact::new("subscribed_later", sentence).with("type", &event_type);
+        let fact = Fact::new("subscribed_later", sentence).with("type", event_type);
         return (Verdict::SubscribedLater, fact.at("at", Some(endpoint.updated_at)));
     }
     let off = endpoint
         .subscriptions
         .iter()
-        .find(|subscription| !subscription.enabled && subscription.pattern.matches(&event_type));
+        .find(|subscription| !subscription.enabled && subscription.pattern.matches(event_type));
     if let Some(off) = off {
         let sentence = format!(
             "Did not match: the endpoint's subscription to `{}` is switched off.",
@@ -69,13 +67,13 @@ pub(in crate::operations::explain) fn of_missing(
 }
 
 /// The facts about an event as a whole: its acceptance, and a summary of its deliveries.
-pub(in crate::operations::explain) fn of_event(event: &pb::Event, deliveries: &[pb::DeliveryExplanation]) -> Vec<Fact> {
-    let at = event.accepted_at.as_ref();
-    let sentence = format!("`{}` was accepted at {}.", event.event_type, time(at));
-    let accepted = Fact::new("event_accepted", sentence).with("type", &event.event_type);
-    let accepted = accepted.at("at", at.and_then(timestamp_from));
+pub(in crate::operations::explain) fn of_event(event: &EventSummary, deliveries: &[DeliveryExplanation]) -> Vec<Fact> {
+    let sentence = format!("`{}` was accepted at {}.", event.event_type, shown(event.accepted_at));
+    let accepted = Fact::new("event_accepted", sentence)
+        .with("type", &event.event_type)
+        .with("at", event.accepted_at);
     let sent: Vec<_> = deliveries.iter().filter(|one| one.delivery.is_some()).collect();
-    let count = |verdict: Verdict| sent.iter().filter(|one| one.verdict == verdict.as_str()).count();
+    let count = |verdict: Verdict| sent.iter().filter(|one| one.verdict == verdict).count();
     let whole = match sent.len() {
         0 if deliveries.is_empty() => Fact::new("no_endpoints", "The tenant has no endpoints, so it went nowhere."),
         0 => Fact::new("nobody_wanted_it", "No endpoint wanted it, so it went nowhere."),
@@ -103,8 +101,7 @@ pub(in crate::operations::explain) fn of_event(event: &pb::Event, deliveries: &[
             })
         }
     };
-    let erased = event.erased_at.as_ref().and_then(timestamp_from);
-    let erased = erased.map(|at| {
+    let erased = event.erased_at.map(|at| {
         let sentence = format!("Its content was erased at {}.", shown(at));
         Fact::new("event_erased", sentence).at("at", Some(at))
     });

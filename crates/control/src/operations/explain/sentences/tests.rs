@@ -1,9 +1,10 @@
 //! Tests of the sentences about deliveries.
 
-use tidings_domain::{Subscription, TenantId};
+use tidings_domain::{AttemptId, DeliveryId, EndpointId, EventId, Subscription, TenantId};
 
 use super::*;
 use crate::explain::fact::{sentences, text};
+use crate::logs::Delivery;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -23,14 +24,19 @@ fn endpoint(patterns: &[(&str, bool)]) -> Endpoint {
     }
 }
 
-fn delivery(state: &str, reason: &str) -> pb::Delivery {
-    pb::Delivery {
-        id: "dlv_1".into(),
+fn delivery(state: &str, reason: &str) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(),
+        event: EventId::new(),
+        tenant: TenantId::new(),
+        endpoint: EndpointId::new(),
         state: state.into(),
         reason: reason.into(),
+        due_at: Some("2026-11-21T10:00:00Z".parse().unwrap()),
         attempts: 1,
-        due_at: Some(tidings_proto::timestamp("2026-11-21T10:00:00Z".parse().unwrap())),
-        ..pb::Delivery::default()
+        updated_at: AT,
+        kept_by_ledger: false,
+        published_again_at: None,
     }
 }
 
@@ -41,22 +47,22 @@ struct Sentences {
     next: String,
 }
 
-fn told(delivery: &pb::Delivery, endpoint: Option<&Endpoint>, attempts: &[pb::Attempt]) -> Sentences {
+fn told(delivery: &Delivery, endpoint: Option<&Endpoint>, attempts: &[Attempt]) -> Sentences {
     told_by(delivery, endpoint, attempts, None)
 }
 
 fn told_by(
-    delivery: &pb::Delivery,
+    delivery: &Delivery,
     endpoint: Option<&Endpoint>,
-    attempts: &[pb::Attempt],
-    gate: Option<&pb::DescribeEndpointResponse>,
+    attempts: &[Attempt],
+    view: Option<&EndpointView>,
 ) -> Sentences {
     let told = of_delivery(&Known {
         delivery,
         endpoint,
         attempts,
         attempts_in_all: 6,
-        gate,
+        view,
         now: AT,
     });
     Sentences {
@@ -67,26 +73,36 @@ fn told_by(
 }
 
 /// Explains as a sentence why an endpoint did not get an event.
-fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Option<Timestamp>) -> (Verdict, String) {
-    let (verdict, fact) = super::of_missing(endpoint, event_type, accepted);
+fn of_missing(endpoint: &Endpoint, event_type: &str, accepted: Timestamp) -> (Verdict, String) {
+    let (verdict, fact) = super::of_missing(endpoint, &event_type.parse().unwrap(), accepted);
     (verdict, fact.sentence().to_owned())
 }
 
-fn failed(status: u32, outcome: &str) -> pb::Attempt {
-    pb::Attempt {
+fn failed(status: u32, outcome: &str) -> Attempt {
+    Attempt {
+        id: AttemptId::new(),
+        delivery: DeliveryId::new(),
+        event: EventId::new(),
+        tenant: TenantId::new(),
+        endpoint: EndpointId::new(),
+        event_type: "feedback.created".parse().unwrap(),
         number: 1,
+        started_at: AT,
+        duration: Duration::from_millis(23),
+        url: "https://hooks.example.com/in".into(),
+        dialect: "standard".into(),
         outcome: outcome.into(),
         failure_reason: "status".into(),
-        status_code: status,
-        started_at: Some(tidings_proto::timestamp(AT)),
-        duration: Some(tidings_proto::duration(Duration::from_millis(23))),
-        ..pb::Attempt::default()
+        error: String::new(),
+        status_code: Some(status),
+        next_attempt_at: None,
+        test: false,
     }
 }
 
 #[test]
 fn an_endpoint_that_did_not_want_an_event_says_what_it_wants() {
-    let why = |patterns: &[(&str, bool)]| of_missing(&endpoint(patterns), "feedback.created", Some(AT));
+    let why = |patterns: &[(&str, bool)]| of_missing(&endpoint(patterns), "feedback.created", AT);
     assert_eq!(
         why(&[("issue.*", true), ("comment.created", true)]),
         (
@@ -97,11 +113,7 @@ fn an_endpoint_that_did_not_want_an_event_says_what_it_wants() {
     assert_eq!(why(&[("feedback.*", false)]).0, Verdict::SubscriptionOff);
     assert_eq!(why(&[("*", true)]).0, Verdict::SubscribedLater);
     assert_eq!(why(&[]).1, "Did not match: the endpoint subscribes to nothing.");
-    let later = of_missing(
-        &endpoint(&[("*", true)]),
-        "a.b",
-        AT.checked_sub(Duration::from_secs(1)).ok(),
-    );
+    let later = of_missing(&endpoint(&[("*", true)]), "a.b", AT - Duration::from_secs(1));
     assert_eq!(later.0, Verdict::MadeLater);
 }
 
@@ -159,7 +171,7 @@ fn nothing_is_promised_for_an_endpoint_that_is_gone_or_off() {
 
 #[test]
 fn a_redirect_says_where_it_points_to() {
-    let redirected = pb::Attempt {
+    let redirected = Attempt {
         error: "the endpoint answered 302 Found: redirects are not followed: the answer points to https://b.example/"
             .into(),
         ..failed(302, "failed_retryable")
@@ -177,9 +189,9 @@ fn a_redirect_says_where_it_points_to() {
 #[test]
 fn a_wait_says_who_asked_for_it() {
     let due: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-    let attempt = |rest: &str| pb::Attempt {
+    let attempt = |rest: &str| Attempt {
         error: format!("the endpoint answered 503 Service Unavailable and asked for no request within {rest}"),
-        started_at: Some(tidings_proto::timestamp(due - Duration::from_secs(120))),
+        started_at: due - Duration::from_secs(120),
         ..failed(503, "failed_retryable")
     };
     let endpoint = endpoint(&[]);
@@ -195,11 +207,11 @@ fn a_wait_says_who_asked_for_it() {
     );
     let shorter = told(&delivery("scheduled", ""), Some(&endpoint), &[attempt("1s")]);
     assert_eq!(shorter.next, "Attempt 2 is due at 2026-11-21 10:00:00 UTC.");
-    let open = pb::DescribeEndpointResponse {
-        circuit: "open".into(),
+    let open = EndpointView {
+        is_open: true,
         failures: 12,
-        open_since: Some(tidings_proto::timestamp(AT)),
-        ..pb::DescribeEndpointResponse::default()
+        open_since: Some(AT),
+        ..EndpointView::default()
     };
     let waits = told_by(&delivery("scheduled", ""), Some(&endpoint), &[], Some(&open));
     assert!(
@@ -213,18 +225,17 @@ fn a_wait_says_who_asked_for_it() {
 #[test]
 fn what_ended_says_whether_it_can_be_had_again() {
     let endpoint = endpoint(&[]);
-    let final_one = told(
-        &delivery("exhausted", ""),
-        Some(&endpoint),
-        &[failed(404, "failed_final")],
-    );
+    let exhausted = delivery("exhausted", "");
+    let final_one = told(&exhausted, Some(&endpoint), &[failed(404, "failed_final")]);
     assert_eq!(final_one.sentences[1], "404 is final for this endpoint: given up.");
     assert!(
-        final_one.next.contains("/api/v2/deliveries/dlv_1/retry"),
+        final_one
+            .next
+            .contains(&format!("/api/v2/deliveries/{}/retry", exhausted.id)),
         "{}",
         final_one.next
     );
-    let test = pb::Attempt {
+    let test = Attempt {
         test: true,
         ..failed(500, "failed_retryable")
     };
@@ -250,8 +261,8 @@ fn what_is_held_says_what_releases_it() {
 
 #[test]
 fn what_was_not_attempted_yet_says_who_has_it() {
-    let at = |second| tidings_proto::timestamp(Timestamp::from_second(second).unwrap());
-    let kept = pb::Delivery {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let kept = Delivery {
         attempts: 0,
         due_at: Some(at(0)),
         kept_by_ledger: true,
@@ -262,7 +273,7 @@ fn what_was_not_attempted_yet_says_who_has_it() {
     let sentences = told_of(&kept).sentences;
     assert!(sentences[0].contains("the ledger keeps it"), "{sentences:?}");
     assert_eq!(told_of(&kept).next, "Attempt 1 is due now.");
-    let in_lane = pb::Delivery {
+    let in_lane = Delivery {
         due_at: None,
         kept_by_ledger: false,
         published_again_at: Some(at(75)),
