@@ -310,7 +310,15 @@ impl Worker {
             Err(error) => {
                 let (outcome, state) = (classify::unrenderable(), DeliveryState::Exhausted);
                 metrics::attempted(outcome, number, None, start.clock.elapsed());
-                let report = report(None, None, start.clock.elapsed(), outcome, error.to_string(), &state, false);
+                let report = report(
+                    None,
+                    None,
+                    start.clock.elapsed(),
+                    outcome,
+                    error.to_string(),
+                    &state,
+                    false,
+                );
                 return Ok((recorded(report), state, None));
             }
         };
@@ -400,7 +408,8 @@ fn lane_lag(
     if kind == LaneKind::Retry || message.step.attempt() > 1 {
         return None;
     }
-    let since_acceptance = |at: Timestamp| Duration::try_from(at.duration_since(content.accepted_at)).unwrap_or_default();
+    let since_acceptance =
+        |at: Timestamp| Duration::try_from(at.duration_since(content.accepted_at)).unwrap_or_default();
     if since_acceptance(taken_at) < AT_ONCE {
         return Some(Duration::ZERO);
     }

@@ -39,7 +39,8 @@ impl Lags {
         {
             // The usual case, in which nobody is late, takes no lock that others wait for.
             let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            let is_news = |(tenant, (sum, _)): (&TenantId, &(Duration, u32))| !sum.is_zero() || known.contains_key(tenant);
+            let is_news =
+                |(tenant, (sum, _)): (&TenantId, &(Duration, u32))| !sum.is_zero() || known.contains_key(tenant);
             if !batch.iter().any(is_news) {
                 return;
             }
@@ -118,7 +119,11 @@ mod tests {
         assert!(lags.0.read().unwrap().is_empty(), "nobody waits");
 
         for _ in 0..40 {
-            lags.count(&[attempt(late, Some(100)), attempt(late, Some(300)), attempt(other, Some(0))]);
+            lags.count(&[
+                attempt(late, Some(100)),
+                attempt(late, Some(300)),
+                attempt(other, Some(0)),
+            ]);
         }
         assert_eq!(reported(&lags), [(late.uuid().as_bytes().to_vec(), 199)]);
         for _ in 0..40 {

@@ -37,8 +37,8 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::backlog::Backlog;
-use crate::lag::Lags;
 use crate::gone::{Drained, Forgetting};
+use crate::lag::Lags;
 use crate::republish::Republisher;
 use crate::tail::{Tail, ToTell};
 use crate::writer::{Committer, Writer};

@@ -139,7 +139,11 @@ impl Config {
         found.number("ingest.stream_window", ingest.stream_window, 1..=65_536);
         found.number("ingest.live_per_second", ingest.live_per_second, 1..=1_000_000);
         found.number("ingest.live_burst", ingest.live_burst, 1..=10_000_000);
-        found.time("ingest.longest_pause", ingest.longest_pause, Duration::ZERO..=10 * SECOND);
+        found.time(
+            "ingest.longest_pause",
+            ingest.longest_pause,
+            Duration::ZERO..=10 * SECOND,
+        );
         found.time("ingest.idempotency_lease", ingest.idempotency_lease, 100 * MILLI..=HOUR);
     }
 
