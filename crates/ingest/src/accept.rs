@@ -52,6 +52,7 @@ pub(crate) struct Acceptor {
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) event: EventId,
+    pub(crate) tenant: TenantId,
     pub(crate) duplicate: bool,
     pub(crate) deliveries: u32,
     /// In what its payload is not as its tenant wants it to be, and which endpoints' filters did not decide.
@@ -106,6 +107,12 @@ impl Acceptor {
             }
             Err(problem) => trace::fail(&span, problem.code),
         }
+        // Acceptance itself did not take longer, so its duration is noted before.
+        if let Ok(accepted) = &result
+            && accepted.deliveries > 0
+        {
+            self.pace.pause(accepted.tenant).await;
+        }
         result
     }
 
@@ -115,18 +122,14 @@ impl Acceptor {
         let reservation = self.memory.reserve(event.payload.len()).await;
         // After the wait for memory: the id bears the time of acceptance.
         let accepted_at = Timestamp::now();
-        let accepted = match event.idempotency_key.clone() {
+        match event.idempotency_key.clone() {
             None => {
                 let id = EventId::at(accepted_at);
                 self.make_durable(tenant, id, accepted_at, event, Published::Never, reservation)
                     .await
             }
             Some(key) => self.accept_once(tenant, &key, accepted_at, event, reservation).await,
-        }?;
-        if accepted.deliveries > 0 {
-            self.pace.pause(tenant).await;
         }
-        Ok(accepted)
     }
 
     fn tenant(&self, caller: &Caller, requested: Option<TenantId>) -> Result<TenantId, Problem> {
@@ -156,6 +159,7 @@ impl Acceptor {
             Ours::Known(event) => {
                 return Ok(Accepted {
                     event,
+                    tenant,
                     duplicate: true,
                     deliveries: 0,
                     warnings: Vec::new(),
@@ -267,6 +271,7 @@ impl Acceptor {
         metrics::FILTERS_UNDECIDED.inc_by(undecided as u64);
         Ok(Accepted {
             event: id,
+            tenant,
             duplicate: false,
             deliveries: goes_to as u32,
             warnings,
