@@ -22,7 +22,7 @@ const WINDOW: u32 = 20;
 
 const CSS: &str = "text/css; charset=utf-8";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// How long browsers keep an accent, whose lightness another version may choose otherwise.
+/// Time for which browsers keep an accent, whose lightness another version may choose otherwise.
 const FOR_A_DAY: &str = "public, max-age=86400";
 
 /// The files that pages refer to.

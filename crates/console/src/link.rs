@@ -1,7 +1,7 @@
 //! The links by which people come: the token in a link's fragment, and the look that it asks for.
 //!
-//! Who has a link can change what it says. So the look is read as a stranger's word, comes down to a language of the console and
-//! a legible colour, and changes nothing else. It lasts as long as the session, in whose cookie it is.
+//! Anybody who has a link can change what it says. So the look is read as a stranger's word, comes down to a language of
+//! the console and a legible colour, and changes nothing else. It lasts as long as the session, in whose cookie it is.
 
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::form::Fields;
 use crate::texts::Language;
 use crate::theme::Accent;
 
-/// What somebody opened or pasted: a key, or a link to a page.
+/// The text that somebody opened or pasted: a key, or a link to a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) token: String,

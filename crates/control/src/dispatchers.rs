@@ -109,7 +109,7 @@ impl DispatcherClient {
     }
 }
 
-/// What to say of a failure: that no dispatcher can be reached, unless one said something itself.
+/// The error to report for a failure: no dispatcher can be reached, unless one said something itself.
 fn unanswered(status: Status) -> Error {
     match status.code() {
         Code::Unavailable | Code::Unknown if status.details().is_empty() => {

@@ -1,7 +1,8 @@
 //! Client of the log service. Calls are made in the caller's own name, so the log service decides what the caller may
 //! see.
 //!
-//! What is here takes and gives messages, as faces hand them on; `records` has what operations ask, in values of the domain.
+//! Calls in this file take and return messages, which faces hand on; those in `records` take and return values of the
+//! domain, for operations.
 
 mod records;
 

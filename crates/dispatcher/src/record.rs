@@ -26,7 +26,7 @@ pub(crate) struct AttemptReport<'a> {
     pub(crate) error: String,
     pub(crate) state: &'a DeliveryState,
     pub(crate) in_broker: bool,
-    /// How late it is because its lane is long; none for what is not a first attempt from a lane of first attempts.
+    /// Delay of a first attempt that its lane caused; none for attempts whose message came from elsewhere.
     pub(crate) lane_lag: Option<Duration>,
     /// Marks a test of the endpoint, which is no delivery's attempt.
     pub(crate) test: bool,

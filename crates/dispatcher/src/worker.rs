@@ -395,8 +395,8 @@ impl Worker {
     }
 }
 
-/// How late a first attempt is because its lane is long: zero if its message was taken from the lane at once, because
-/// what delays it afterwards is its endpoint. None if the message came from elsewhere.
+/// Delay of a first attempt that its lane caused: zero if its message was taken from the lane at once, because what delays it
+/// afterwards is its endpoint. None if the message came from elsewhere.
 fn lane_lag(
     kind: LaneKind,
     message: &Message,

@@ -44,7 +44,8 @@ pub(crate) static PUBLISHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 
 static ACCEPTANCE: LazyLock<HistogramVec> = LazyLock::new(|| {
-    let help = "From an event's arrival to its acceptance, without the pause after it, seconds, by transport: grpc, http.";
+    let help =
+        "From an event's arrival to its acceptance, without the pause after it, seconds, by transport: grpc, http.";
     histograms(
         "tidings_event_acceptance_duration_seconds",
         help,

@@ -50,7 +50,7 @@ impl Default for Config {
     }
 }
 
-/// What the log service says of the system's state with each response to a record.
+/// The system's state, as the log service reports it with each response to records.
 pub(crate) struct Report {
     pub(crate) backlogged: HashSet<EndpointId>,
     pub(crate) lags: HashMap<TenantId, Duration>,

@@ -20,7 +20,7 @@ const SCOPES: [&str; 3] = ["publish", "read", "manage"];
 const OVERLAPS: [&str; 4] = ["0s", "1h", "24h", "7days"];
 /// The lifetimes of portal links to choose from.
 const LENGTHS: [&str; 4] = ["15m", "1h", "24h", "7days"];
-/// What the form of a link has at first.
+/// The first values of a link's form.
 const NEW_LINK: &str = "expires_in=1h&read_only=on";
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -32,7 +32,7 @@ struct KeysPage<'a> {
     next: Option<String>,
     made: Option<Made>,
     refusal: Option<&'a Refusal>,
-    /// What the form of a new link has.
+    /// The values of a new link's form.
     link: &'a Fields,
     once: String,
 }

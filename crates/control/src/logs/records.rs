@@ -1,4 +1,4 @@
-//! What is on record, in values of the domain, as operations ask for it.
+//! Records of attempts, deliveries and events as values of the domain, as operations ask for them.
 //!
 //! States, outcomes and reasons are kept by name, because a log service of the next version may have more of them than
 //! this one knows.

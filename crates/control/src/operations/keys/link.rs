@@ -24,7 +24,7 @@ pub(super) struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    /// What a new link is to open. Fails with `page_invalid`, `language_unknown` or `accent_invalid`.
+    /// The page and the look that a new link opens. Fails with `page_invalid`, `language_unknown` or `accent_invalid`.
     pub(super) fn by(new: &'a NewLink) -> Result<Self, Problem> {
         Ok(Self {
             page: new.page.as_deref().map_or(Ok(CONSOLE), checked_page)?,
