@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::StatusCode;
 use http::request::Parts;
 use sha2::{Digest as _, Sha256};
+use tidings_domain::{EventId, Timestamp};
 use url::form_urlencoded;
 
 /// The largest form, bytes: the payload of a test and room for the rest.
@@ -65,6 +66,16 @@ impl Fields {
         Some(format!("{once}-{}", hex::encode(&digest.finalize()[..8])))
     }
 
+    /// The time at which the form was shown, by its field `once`, so that times counted from it are the same when the form is
+    /// submitted again; the present if it has no such field.
+    pub(crate) fn shown_at(&self) -> Timestamp {
+        let now = Timestamp::now();
+        let once = self.given("once").and_then(|once| once.parse::<EventId>().ok());
+        let millis = once.and_then(|once| i64::try_from(once.unix_millis()).ok());
+        let shown = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        shown.map_or(now, |shown| shown.min(now))
+    }
+
     /// The fields of these names that are not blank, as a query; what it is asked for once more beside them.
     pub(crate) fn query(&self, names: &[&str], more: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -114,6 +125,15 @@ mod tests {
             fields.query(&["event", "on"], &[("after", "x y")]),
             "event=a.b&event=c.*&after=x+y"
         );
+    }
+
+    #[test]
+    fn a_form_was_shown_when_its_nonce_was_made() {
+        let once = EventId::new();
+        let fields = Fields::of(&format!("once={once}&days=3"));
+        assert_eq!(fields.shown_at().as_millisecond(), once.unix_millis() as i64);
+        assert_eq!(fields.shown_at(), fields.shown_at());
+        assert!(Fields::of("once=evt_1").shown_at() >= fields.shown_at());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tidings_acceptance::{SOON, Standalone};
 use tidings_proto::pb;
 use tidings_testkit::{Receiver, wait_until};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Page};
 use crate::{attempted, seeded, signed_in};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,18 +182,20 @@ async fn keys_links_and_settings_are_for_who_manages_and_not_by_link() {
     let refused = browser.submit(&page, "/webhooks/keys", &[("name", "CI")]).await;
     assert_eq!(refused.status, 400);
     refused.shows("Choose what the key may do.");
-    let page = browser
-        .submit(
-            &page,
-            "/webhooks/keys",
-            &[("name", "CI"), ("scope", "read"), ("days", "30")],
-        )
-        .await;
+    let filled_in = [("name", "CI"), ("scope", "read"), ("days", "30")];
+    let form = page;
+    let token_in = |page: &Page| {
+        let token = page.text.split_once("<code class=\"copy wrap\">").unwrap().1;
+        token.split('<').next().unwrap().to_owned()
+    };
+    let page = browser.submit(&form, "/webhooks/keys", &filled_in).await;
     page.shows("It is shown only now").shows("tk_").shows(">CI<");
+    let token = token_in(&page);
+    // Pressed twice, it makes one key, although its end is so many days from now.
+    let page = browser.submit(&form, "/webhooks/keys", &filled_in).await;
+    assert_eq!(token_in(&page), token);
     let again = browser.open("/webhooks/keys").await;
     assert!(!again.text.contains("It is shown only now"));
-    let token = page.text.split_once("<code class=\"copy wrap\">").unwrap().1;
-    let token = token.split('<').next().unwrap().to_owned();
     let mut reader = signed_in(&system, &token).await;
     for path in ["/webhooks/keys", "/webhooks/audit"] {
         assert_eq!(reader.open(path).await.status, 403, "{path}");

@@ -6,7 +6,6 @@ use axum::response::Response;
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tidings_domain::Timestamp;
 
 use super::shapes::{Key, NewKey};
 use crate::form::{Fields, Form};
@@ -53,7 +52,10 @@ pub(super) async fn list(visitor: Visitor, fields: Fields) -> Result<Response, R
 /// Makes a key and shows its token, which can't be had again.
 pub(super) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Response, Response> {
     let days: i64 = fields.text("days").parse().unwrap_or_default();
-    let ends = Timestamp::now().checked_add(SignedDuration::from_hours(24 * days)).ok();
+    let ends = fields
+        .shown_at()
+        .checked_add(SignedDuration::from_hours(24 * days))
+        .ok();
     let body = json!({
         "name": fields.text("name"),
         "scopes": fields.all("scope").collect::<Vec<_>>(),

@@ -95,7 +95,7 @@ pub(crate) async fn create(visitor: Visitor, Form(fields): Form) -> Result<Respo
     let days = fields.given("days").map(str::parse::<u32>);
     let expires_at = match days {
         None => None,
-        Some(Ok(days)) => Timestamp::now().checked_add(DAY.saturating_mul(days)).ok(),
+        Some(Ok(days)) => fields.shown_at().checked_add(DAY.saturating_mul(days)).ok(),
         Some(Err(_)) => return refused(&visitor, &invalid(&visitor, "days", "settings-number")).await,
     };
     if scopes.is_empty() {
