@@ -8,6 +8,7 @@ mod metrics;
 mod opened;
 mod places;
 mod record;
+mod render;
 mod resolve;
 mod send;
 mod send_test;

@@ -22,7 +22,8 @@ use tidings_service::problem::Problem;
 use tonic::{Request, Response, Status};
 
 use crate::record::{self, AttemptReport};
-use crate::worker::{Worker, render};
+use crate::render::render;
+use crate::worker::Worker;
 use crate::{classify, metrics};
 
 /// Maximum concurrent tests per tenant in this process; each can take as long as the endpoint's timeout.
